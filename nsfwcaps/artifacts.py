@@ -1,0 +1,386 @@
+"""A stage's folder: files written whole or not at all, a journal to resume from, one record.
+
+    <workdir>/<stage>/
+        *.parquet       shards, named after their content key
+        shards.jsonl    journal: one row a finished shard; a shard without its row does not exist
+        stage.json      written last; what it lists is the stage's output, and nothing else is
+
+A stage that is interrupted, or that fails, leaves the `stage.json` of the run before and its files
+as they were. Files that the new record does not list are removed after it is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.config import digest
+from nsfwcaps.errors import ArtifactError
+
+JOURNAL = "shards.jsonl"
+RECORD = "stage.json"
+_TEMPORARY = ".part-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFile:
+    """One file of a shard; `group` says what it holds (`safe`, `unsafe`, `rejects`, …)."""
+
+    path: str
+    group: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard:
+    """A journal row: what went in, what came out, what was set aside and why."""
+
+    key: str
+    files: tuple[OutputFile, ...]
+    rows_in: int
+    rows_out: int
+    rejects: Mapping[str, int]
+    facts: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageResult:
+    """What a stage's run hands back: the shards that are its output and the facts it measured."""
+
+    shards: Sequence[Shard]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecord:
+    """A finished stage, as `stage.json` holds it."""
+
+    stage: str
+    fingerprint: str
+    version: str
+    settings: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    files: tuple[OutputFile, ...]
+    rows_in: int
+    rows_out: int
+    rejects: Mapping[str, int]
+    facts: Mapping[str, Any]
+    seconds: float
+    output_digest: str
+    folder: Path = field(compare=False)
+
+    def paths(self, group: str) -> list[Path]:
+        """Files of one group, in order."""
+        return [self.folder / file.path for file in self.files if file.group == group]
+
+    def rows(self, group: str) -> int:
+        """Rows of one group over all its files."""
+        return sum(file.rows for file in self.files if file.group == group)
+
+
+class StageFolder:
+    """Reads and writes one stage's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._journal: dict[str, Shard] | None = None
+
+    def record(self) -> StageRecord | None:
+        """Return the finished stage, or None where no run has finished yet."""
+        try:
+            text = (self.path / RECORD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            values = json.loads(text)
+            files = tuple(OutputFile(**item) for item in values.pop("files"))
+            return StageRecord(**values, files=files, folder=self.path)
+        except (ValueError, TypeError, KeyError):
+            raise ArtifactError(
+                f"{self.path / RECORD} is damaged; delete the folder {self.path} and run again"
+            ) from None
+
+    def damaged(self, record: StageRecord) -> str | None:
+        """Name the first file of a record that is missing or changed, or None."""
+        for file in record.files:
+            if not _intact(self.path / file.path, file):
+                return file.path
+        return None
+
+    def prepare(self) -> None:
+        """Create the folder and clear away what a killed run left half-written."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in self.path.rglob(f"{_TEMPORARY}*"):
+            leftover.unlink()
+        self._journal = _read_journal(self.path / JOURNAL)
+
+    def shard(self, key: str) -> Shard | None:
+        """Return the shard of this key if an earlier run finished it and its files are intact."""
+        assert self._journal is not None, "prepare() comes first"
+        row = self._journal.get(key)
+        if row and all(_intact(self.path / file.path, file) for file in row.files):
+            return row
+        return None
+
+    def journal_rows(self) -> list[Shard]:
+        """Every shard the journal knows, intact or not, current or not."""
+        assert self._journal is not None, "prepare() comes first"
+        return list(self._journal.values())
+
+    def commit(
+        self,
+        key: str,
+        tables: Mapping[tuple[str, str], pa.Table],
+        *,
+        rows_in: int,
+        rejects: Mapping[str, int] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        started: float,
+    ) -> Shard:
+        """Write a shard's tables, keyed by (group, file stem), then its journal row."""
+        files = [
+            self._write_table(group, f"{stem}-{key[:12]}.parquet", table)
+            for (group, stem), table in tables.items()
+        ]
+        return self._append(key, files, rows_in, rejects, facts, started)
+
+    def commit_files(
+        self,
+        key: str,
+        contents: Mapping[tuple[str, str], bytes],
+        *,
+        rows: Mapping[str, int],
+        rows_in: int,
+        rejects: Mapping[str, int] | None = None,
+        started: float,
+    ) -> Shard:
+        """Write files of given bytes, keyed by (group, relative path), then the journal row."""
+        files = [
+            self._write(group, name, data, rows.get(name, 0))
+            for (group, name), data in contents.items()
+        ]
+        return self._append(key, files, rows_in, rejects, None, started)
+
+    def _append(
+        self,
+        key: str,
+        files: Sequence[OutputFile],
+        rows_in: int,
+        rejects: Mapping[str, int] | None,
+        facts: Mapping[str, Any] | None,
+        started: float,
+    ) -> Shard:
+        assert self._journal is not None, "prepare() comes first"
+        shard = Shard(
+            key=key,
+            files=tuple(files),
+            rows_in=rows_in,
+            rows_out=sum(file.rows for file in files if file.group != "rejects"),
+            rejects=dict(rejects or {}),
+            facts=dict(facts or {}),
+            seconds=round(time.monotonic() - started, 3),
+        )
+        with (self.path / JOURNAL).open("ab") as journal:
+            # A line cut short by a kill has no newline: start a fresh one after it.
+            journal.write(_line_start(self.path / JOURNAL) + _json_line(shard))
+            journal.flush()
+            os.fsync(journal.fileno())
+        self._journal[key] = shard
+        return shard
+
+    def _write_table(self, group: str, name: str, table: pa.Table) -> OutputFile:
+        return self._write(group, name, parquet_bytes(table), table.num_rows)
+
+    def _write(self, group: str, name: str, data: memoryview | bytes, rows: int) -> OutputFile:
+        write_atomically(self.path / name, data)
+        return OutputFile(
+            path=name,
+            group=group,
+            rows=rows,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+
+    def finish(
+        self,
+        *,
+        stage: str,
+        fingerprint: str,
+        version: str,
+        settings: Mapping[str, Any],
+        inputs: Mapping[str, str],
+        result: StageResult,
+    ) -> StageRecord:
+        """Write `stage.json`, which makes the result the stage's output, and remove the rest."""
+        files = tuple(file for shard in result.shards for file in shard.files)
+        rejects: dict[str, int] = {}
+        for shard in result.shards:
+            for reason, count in shard.rejects.items():
+                rejects[reason] = rejects.get(reason, 0) + count
+        record = StageRecord(
+            stage=stage,
+            fingerprint=fingerprint,
+            version=version,
+            settings=settings,
+            inputs=inputs,
+            files=files,
+            rows_in=sum(shard.rows_in for shard in result.shards),
+            rows_out=sum(shard.rows_out for shard in result.shards),
+            rejects=dict(sorted(rejects.items())),
+            facts=result.facts,
+            seconds=round(sum(shard.seconds for shard in result.shards), 3),
+            output_digest=digest([[f.group, f.sha256] for f in files if f.group != "rejects"]),
+            folder=self.path,
+        )
+        values = dataclasses.asdict(record)
+        del values["folder"]
+        text = json.dumps(values, indent=1, sort_keys=True)
+        write_atomically(self.path / RECORD, text.encode() + b"\n")
+        self._remove_superseded(record)
+        lines = b"".join(_json_line(shard) for shard in result.shards)
+        write_atomically(self.path / JOURNAL, lines)
+        return record
+
+    def _remove_superseded(self, record: StageRecord) -> None:
+        """Remove what the journal knows and the record does not list; never a file of the user."""
+        kept = {file.path for file in record.files}
+        for shard in self.journal_rows():
+            for file in shard.files:
+                if file.path not in kept:
+                    path = self.path / file.path
+                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):
+                        path.parent.rmdir()  # only where it is empty
+
+
+def deliver(record: StageRecord, target: Path) -> None:
+    """Put a record's `dataset` files into a folder of their final names.
+
+    Idempotent, and made of hard links where the file system has them. Parquet files in
+    `target/data` that the record does not list are of an earlier run and are removed.
+    """
+    wanted: set[Path] = set()
+    for file in record.files:
+        if file.group != "dataset":
+            continue
+        path = target / Path(file.path).relative_to(Path(file.path).parts[0])
+        wanted.add(path)
+        if not _intact(path, file):
+            _link(record.folder / file.path, path)
+    for path in (target / "data").glob("*.parquet"):
+        if path not in wanted:
+            path.unlink()
+
+
+def _link(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    temporary.replace(path)
+
+
+def parquet_bytes(table: pa.Table) -> memoryview:
+    """Serialise a table; the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
+    # Vectors neither compress nor repeat; text does both.
+    options: dict[str, Any] = (
+        {"compression": "none", "use_dictionary": False}
+        if has_vectors
+        else {"compression": "zstd"}
+    )
+    pq.write_table(table, sink, row_group_size=8192, **options)
+    return memoryview(sink.getvalue())
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Write to a temporary name, flush to the disk, rename: the file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_file(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read Parquet files one at a time.
+
+    Raises:
+        ArtifactError: a file is missing or cannot be read.
+    """
+    for path in paths:
+        try:
+            yield pq.read_table(path, columns=columns, partitioning=None)
+        except (OSError, pa.ArrowException):
+            raise ArtifactError(
+                f"{path} is missing or damaged; run the same command again to rebuild it"
+            ) from None
+
+
+def _intact(path: Path, file: OutputFile) -> bool:
+    try:
+        return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _json_line(shard: Shard) -> bytes:
+    return json.dumps(dataclasses.asdict(shard), sort_keys=True).encode() + b"\n"
+
+
+def _line_start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return b""
+        file.seek(-1, os.SEEK_END)
+        return b"" if file.read(1) == b"\n" else b"\n"
+
+
+def _read_journal(path: Path) -> dict[str, Shard]:
+    rows: dict[str, Shard] = {}
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for line in lines:
+        # A kill can cut the last line short; its shard then does not exist.
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            values = json.loads(line)
+            files = tuple(OutputFile(**item) for item in values.pop("files"))
+            shard = Shard(**values, files=files)
+            rows[shard.key] = shard
+    return rows

@@ -1,0 +1,145 @@
+"""One pool row in, captions or a reason out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.captions.columns import Columns, Label, parse_label
+from nsfwcaps.captions.normalize import content_id, fold_key, normalize
+from nsfwcaps.captions.readers import BadRow, Row
+
+ReadImage = Callable[[str], bytes]
+"""Bytes of the image at a path as the pool writes it; raises OSError where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """A caption that the pipeline can use."""
+
+    id: str
+    label: Label
+    caption: str
+    fold_key: int
+    category: str | None
+    image_path: str | None
+    image_sha256: str | None
+    image: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A caption that is set aside, as it was found."""
+
+    reason: str
+    label: str | None
+    raw: bytes
+
+
+def clean_row(
+    row: Row | BadRow,
+    columns: Columns | None,
+    label: Label | None,
+    *,
+    max_chars: int,
+    read_image: ReadImage,
+) -> Iterator[Clean | Rejected]:
+    """Yield each caption of a row (a list column holds several), cleaned or with a reason."""
+    side = label.value if label else None
+    if isinstance(row, BadRow):
+        yield Rejected(row.reason, side, row.raw)
+        return
+    assert columns is not None, "a row was read, so its columns are known"
+    value = row.get(columns.caption)
+    side_of_row = label or parse_label(_text(row.get(columns.label or "")))
+    for item in value if isinstance(value, list) else [value]:
+        caption = _text(item)
+        if side_of_row is None:
+            yield Rejected("label_unclear", None, _raw(caption))
+        elif (reason := _unusable(caption, max_chars)) is not None:
+            yield Rejected(reason, side_of_row, _raw(caption))
+        else:
+            yield _clean(row, columns, side_of_row, normalize(str(caption)), read_image)
+
+
+def _clean(
+    row: Row, columns: Columns, label: Label, caption: str, read_image: ReadImage
+) -> Clean | Rejected:
+    path, data = _image(row.get(columns.image or ""))
+    sha256 = None
+    if path is not None or data is not None:
+        try:
+            sha256 = hashlib.sha256(data or read_image(str(path))).hexdigest()
+        except OSError:
+            return Rejected("image_missing", label, _raw(caption))
+    category = _text(row.get(columns.category or ""))
+    return Clean(
+        id=content_id(caption, sha256),
+        label=label,
+        caption=caption,
+        fold_key=fold_key(caption),
+        category=_valid(str(category)) if category not in (None, "") else None,
+        image_path=path,
+        image_sha256=sha256,
+        image=data,
+    )
+
+
+def _unusable(caption: object, max_chars: int) -> str | None:
+    if not isinstance(caption, str):
+        return "not_text" if caption is not None else "empty"
+    if not caption.isascii() and any("\ud800" <= sign <= "\udfff" for sign in caption):
+        return "invalid_utf8"
+    text = normalize(caption)
+    if not text:
+        return "empty"
+    return "too_long" if len(text) > max_chars else None
+
+
+def _text(value: object) -> object:
+    return value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else value
+
+
+def _raw(caption: object) -> bytes:
+    if caption is None:
+        return b""
+    text = str(caption)
+    try:
+        return text.encode("utf-8", errors="surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that JSON spelt out, not an undecodable byte
+        return text.encode("utf-8", errors="surrogatepass")
+
+
+def _image(value: Any) -> tuple[str | None, bytes | None]:
+    """Path or bytes of an image cell: a path, raw bytes, or Hugging Face's {bytes, path}."""
+    if isinstance(value, dict):
+        path, data = value.get("path"), value.get("bytes")
+        return (None, data) if data else (path or None, None)
+    if isinstance(value, bytes):
+        # Parquet text comes as bytes too; a path decodes and is short, an image does neither.
+        if len(value) < 1024:
+            try:
+                return value.decode() or None, None
+            except UnicodeDecodeError:
+                pass
+        return None, value
+    return (str(value), None) if value else (None, None)
+
+
+def image_reader(pool: Path | None) -> ReadImage:
+    """Read images by path, relative paths from the pool file's folder."""
+
+    def read(path: str) -> bytes:
+        target = Path(path)
+        if not target.is_absolute() and pool is not None:
+            target = pool.parent / target
+        return target.read_bytes()
+
+    return read
+
+
+def _valid(text: str) -> str:
+    return normalize(text.encode("utf-8", errors="replace").decode())

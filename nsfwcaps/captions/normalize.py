@@ -1,0 +1,46 @@
+"""What a caption becomes before it gets its id, and the two keys made from it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_SPACES = re.compile(r"\s+")
+# Control, format (zero-width, direction marks) and unassigned characters change ids, not meaning.
+# The zero-width joiner and non-joiner stay: scripts and emoji need them.
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+_WORD = re.compile(r"\w+")
+
+
+def normalize(text: str) -> str:
+    """Unicode NFC, no invisible characters, single spaces, no space at the ends.
+
+    >>> normalize("  A dog\\u00a0on\\t a  beach ")
+    'A dog on a beach'
+    """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()
+
+
+def content_id(caption: str, image_sha256: str | None = None) -> str:
+    """128-bit hash (hex) of a normalised caption and its image; the same on every machine."""
+    data = caption.encode() if image_sha256 is None else f"{caption}\0{image_sha256}".encode()
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def pair_id(unsafe_id: str, safe_id: str) -> str:
+    """128-bit hash (hex) of the two captions of a pair."""
+    return hashlib.blake2b(f"{unsafe_id}{safe_id}".encode(), digest_size=16).hexdigest()
+
+
+def fold_key(caption: str) -> int:
+    """64-bit key that texts share when they differ in case, punctuation or width only.
+
+    >>> fold_key("A dog, on a BEACH.") == fold_key("a dog on a beach")
+    True
+    """
+    folded = unicodedata.normalize("NFKC", caption).casefold()
+    words = " ".join(_WORD.findall(folded)) or folded
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")

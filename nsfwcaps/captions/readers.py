@@ -1,0 +1,221 @@
+"""Pools as streams of rows: JSONL, CSV/TSV, Parquet, Arrow, plain text and COCO JSON.
+
+Every reader yields a dict per row, or a `BadRow` for one that cannot be read, and holds no more
+than one block of the file in memory. A file that cannot be read on from some point is an
+`InputError`: rows after it would be lost without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import ijson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.errors import InputError
+
+Row = dict[str, Any]
+
+_BATCH_ROWS = 1024
+_PEEK_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that the format could not give; `raw` is what stood there."""
+
+    reason: str
+    raw: bytes
+
+
+Choose = Callable[[Sequence[str]], Sequence[str]]
+"""Told a pool's columns, says which ones are needed; raises `InputError` where one is missing."""
+
+Reader = Callable[[BinaryIO, str, Choose], Iterator[Row | BadRow]]
+
+
+def read_pool(url: str, choose: Choose) -> Iterator[Row | BadRow]:
+    """Stream the rows of one file, local or any fsspec URL, compressed or not.
+
+    Text of Parquet and Arrow files comes as bytes, since it may not be valid UTF-8.
+
+    Raises:
+        InputError: the file is missing, of an unknown format, or broken beyond a row.
+    """
+    reader = reader_of(url)
+    try:
+        with fsspec.open(url, "rb", compression="infer") as file:
+            yield from reader(cast(BinaryIO, file), url, choose)
+    except FileNotFoundError:
+        raise InputError(f"{url}: no such file") from None
+    except PermissionError:
+        raise InputError(f"{url}: permission to read it is denied") from None
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException):
+        raise InputError(
+            f"{url}: cannot be read to its end; it is damaged or was cut short. "
+            "Copy or download it again"
+        ) from None
+
+
+def reader_of(url: str) -> Reader:
+    """Choose the reader by the file's ending, compression suffix aside."""
+    name = url.lower()
+    for suffix in (".gz", ".bz2", ".xz", ".zst"):
+        name = name.removesuffix(suffix)
+    ending = "." + name.rpartition("/")[2].rpartition(".")[2]
+    if ending not in READERS:
+        raise InputError(
+            f"{url}: unknown kind of pool; known endings are {', '.join(sorted(READERS))}, "
+            "each also with .gz, .bz2, .xz or .zst"
+        )
+    return READERS[ending]
+
+
+def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader:
+    """Give a reader of rows its columns: the keys of its first rows together."""
+
+    def reader(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
+        rows = read(file, url)
+        first = list(itertools.islice(rows, _PEEK_ROWS))
+        names = dict.fromkeys(key for row in first if isinstance(row, dict) for key in row)
+        if names:
+            choose(list(names))
+        yield from itertools.chain(first, rows)
+
+    return reader
+
+
+def _text_lines(file: BinaryIO) -> io.TextIOWrapper:
+    # Undecodable bytes become lone surrogates; the row that holds them is set aside, not the file.
+    return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+@_row_wise
+def _read_jsonl(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
+    for line in _text_lines(file):
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            row = json.loads(text)
+        except (ValueError, RecursionError):
+            yield BadRow("broken_json", _raw(text))
+            continue
+        yield row if isinstance(row, dict) else BadRow("not_an_object", _raw(text))
+
+
+@_row_wise
+def _read_text(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
+    for line in _text_lines(file):
+        if line.strip():
+            yield {"caption": line}
+
+
+def _delimited(delimiter: str) -> Reader:
+    @_row_wise
+    def read(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
+        csv.field_size_limit(sys.maxsize)
+        rows = csv.reader(_text_lines(file), delimiter=delimiter, strict=True)
+        header = next(rows, None)
+        if header is None:
+            return
+        while True:
+            start = rows.line_num + 1
+            try:
+                cells = next(rows, None)
+            except csv.Error:
+                # A quote that never closes swallows every row after it.
+                raise InputError(
+                    f"{url}: line {start} opens a quote that does not close as CSV needs; "
+                    "mend that line and run again"
+                ) from None
+            if cells is None:
+                return
+            if not cells:
+                continue
+            if len(cells) != len(header):
+                yield BadRow("wrong_number_of_cells", _raw(delimiter.join(cells)))
+                continue
+            yield dict(zip(header, cells, strict=True))
+
+    return read
+
+
+def _read_parquet(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
+    table = pq.ParquetFile(file)
+    wanted = list(choose(table.schema_arrow.names))
+    yield from _rows(table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted))
+
+
+def _read_arrow(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
+    magic = file.read(6)
+    file.seek(0)
+    if magic == b"ARROW1":
+        reader = pa.ipc.open_file(file)
+        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
+    else:  # what `datasets` saves: a stream
+        reader = batches = pa.ipc.open_stream(file)
+    wanted = list(choose(reader.schema.names))
+    yield from _rows(batch.select(wanted) for batch in batches)
+
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    for batch in batches:
+        columns = [column.cast(_undecoded(column.type)) for column in batch.columns]
+        yield from pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
+
+
+def _undecoded(kind: pa.DataType) -> pa.DataType:
+    """The type with its strings as bytes: one invalid byte must cost one row, not the file."""
+    if pa.types.is_dictionary(kind):
+        return _undecoded(kind.value_type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return pa.large_binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.large_list(_undecoded(kind.value_type))
+    return kind
+
+
+@_row_wise
+def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
+    """COCO captions, NoCaps: `images[]` gives the file names, `annotations[]` the captions."""
+    try:
+        names = {
+            image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")
+        }
+        file.seek(0)
+        found = False
+        for note in ijson.items(file, "annotations.item"):
+            found = True
+            yield {"caption": note.get("caption"), "image_name": names.get(note.get("image_id"))}
+    except (ijson.JSONError, KeyError, AttributeError, TypeError):
+        raise InputError(f"{url}: not JSON in COCO's form from some point on") from None
+    if not found:
+        raise InputError(f"{url}: no annotations[] as in COCO captions; use .jsonl for JSON lines")
+
+
+READERS: dict[str, Reader] = {
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".parquet": _read_parquet,
+    ".arrow": _read_arrow,
+    ".txt": _read_text,
+    ".json": _read_coco,
+}

@@ -1,0 +1,243 @@
+"""The stages in order, and the one function that runs any of them.
+
+A stage is a value: a name, its settings, the module whose `run` does the work, and the stages it
+reads. A stage's fingerprint is the digest of its settings, its inputs' contents and its version;
+a stage whose finished record carries the same fingerprint is skipped.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from nsfwcaps import __version__, config, settings
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, deliver
+from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step of the pipeline."""
+
+    name: str
+    settings: type[Any]
+    module: str
+    reads: tuple[str, ...]
+    delivers: str | None = None
+    """Folder of the workdir that receives the stage's `dataset` files under their final names."""
+
+    @property
+    def help(self) -> str:
+        """One line for the command line."""
+        return (self.settings.__doc__ or "").splitlines()[0]
+
+
+STAGES = (
+    Stage(
+        name="ingest",
+        settings=settings.IngestSettings,
+        module="nsfwcaps.stages.ingest",
+        reads=(),
+    ),
+    Stage(
+        name="embed",
+        settings=settings.EmbedSettings,
+        module="nsfwcaps.stages.embed",
+        reads=("ingest",),
+    ),
+    Stage(
+        name="mine",
+        settings=settings.MineSettings,
+        module="nsfwcaps.stages.mine",
+        reads=("ingest", "embed"),
+    ),
+    Stage(
+        name="grade",
+        settings=settings.GradeSettings,
+        module="nsfwcaps.stages.grade",
+        reads=("mine",),
+    ),
+    Stage(
+        name="publish",
+        settings=settings.PublishSettings,
+        module="nsfwcaps.stages.publish",
+        reads=("ingest", "embed", "mine", "grade"),
+        delivers="dataset",
+    ),
+)
+
+STAGE = {stage.name: stage for stage in STAGES}
+
+
+class StageModule(Protocol):
+    """What a stage's module offers. `VERSION` changes when the same settings give other results."""
+
+    VERSION: int
+
+    def run(
+        self,
+        settings: Any,
+        folder: StageFolder,
+        inputs: Mapping[str, StageRecord],
+        progress: Progress,
+    ) -> StageResult:
+        """Do the work: read the inputs, call pure functions, commit shards to the folder."""
+        ...
+
+    def sources(self, settings: Any) -> Mapping[str, str]:
+        """Digests of what the stage reads from outside the workdir, by name."""
+        ...
+
+    def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+        """Say what a run would read and write, without doing it."""
+        ...
+
+
+class State(enum.StrEnum):
+    """How a stage's output stands to its settings and inputs."""
+
+    CURRENT = "up to date"
+    STALE = "stale"
+    DAMAGED = "damaged"
+    MISSING = "not run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageOutcome:
+    """A stage after `run_stage`: its record, and whether there was anything to do."""
+
+    record: StageRecord
+    skipped: bool
+
+
+def run_stage(
+    stage: Stage, stage_settings: Any, workdir: Path, progress: Progress
+) -> StageOutcome:
+    """Bring one stage up to date.
+
+    Raises:
+        ArtifactError: a stage that this one reads has not been run.
+    """
+    module = _module(stage)
+    inputs = {name: _require(workdir, name, stage.name) for name in stage.reads}
+    fingerprint, digests = _fingerprint(stage, stage_settings, inputs)
+    folder = StageFolder(workdir / stage.name)
+    record = folder.record()
+    current = record is not None and record.fingerprint == fingerprint
+    if record is None or not current or folder.damaged(record) is not None:
+        current = False
+        folder.prepare()
+        record = folder.finish(
+            stage=stage.name,
+            fingerprint=fingerprint,
+            version=__version__,
+            settings=config.as_dict(stage_settings),
+            inputs=digests,
+            result=module.run(stage_settings, folder, inputs, progress),
+        )
+    if stage.delivers:
+        deliver(record, workdir / stage.delivers)
+    return StageOutcome(record=record, skipped=current)
+
+
+def run(
+    recipe: Mapping[str, Any],
+    workdir: Path,
+    progress: Progress,
+    on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
+) -> list[StageRecord]:
+    """Run a recipe's stages in order; `on_stage` hears of each one when it is done."""
+    records = []
+    for stage in STAGES:
+        if stage.name not in recipe:
+            continue
+        outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        on_stage(outcome)
+        records.append(outcome.record)
+    return records
+
+
+def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
+    """Compare a stage's output with its inputs, its files and (if given) its settings."""
+    folder = StageFolder(workdir / stage.name)
+    record = folder.record()
+    if record is None:
+        return State.MISSING
+    if folder.damaged(record) is not None:
+        return State.DAMAGED
+    used = stage_settings or config.parse(stage.settings, record.settings, where=stage.name)
+    inputs = {name: StageFolder(workdir / name).record() for name in stage.reads}
+    if any(item is None for item in inputs.values()):
+        return State.STALE
+    known = cast(Mapping[str, StageRecord], inputs)
+    if stage_settings is None:
+        # Without a recipe, sources outside the workdir may be gone; compare what is inside it.
+        fresh = {name: item.output_digest for name, item in known.items()}
+        same = all(record.inputs.get(name) == value for name, value in fresh.items())
+        return State.CURRENT if same else State.STALE
+    fingerprint, _ = _fingerprint(stage, used, known)
+    return State.CURRENT if fingerprint == record.fingerprint else State.STALE
+
+
+def plan(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
+    """What a run of this stage would do: its state, and sizes where they are known."""
+    inputs = {name: StageFolder(workdir / name).record() for name in stage.reads}
+    known = {name: item for name, item in inputs.items() if item is not None}
+    facts: Mapping[str, Any] = {}
+    if len(known) == len(inputs):
+        facts = _module(stage).plan(stage_settings, known)
+    return {"state": state(stage, stage_settings, workdir).value, **facts}
+
+
+@contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Hold the workdir, so that two commands never write into it at once.
+
+    Raises:
+        StorageError: another command holds it.
+    """
+    import filelock
+
+    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(workdir / ".lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise StorageError(
+            f"another nsfwcaps command is at work in {workdir}; wait for it or choose another one"
+        ) from None
+
+
+def _module(stage: Stage) -> StageModule:
+    return cast(StageModule, importlib.import_module(stage.module))
+
+
+def _require(workdir: Path, name: str, reader: str) -> StageRecord:
+    record = StageFolder(workdir / name).record()
+    if record is None:
+        raise ArtifactError(
+            f"{reader} reads the output of {name}, and {workdir / name} has none; "
+            f"run 'nsfwcaps {name} --workdir {workdir}' first"
+        )
+    return record
+
+
+def _fingerprint(
+    stage: Stage, stage_settings: Any, inputs: Mapping[str, StageRecord]
+) -> tuple[str, dict[str, str]]:
+    module = _module(stage)
+    digests = {name: record.output_digest for name, record in inputs.items()}
+    digests |= module.sources(stage_settings)
+    whole = {
+        "stage": stage.name,
+        "version": module.VERSION,
+        "settings": config.output_settings(stage_settings),
+        "inputs": digests,
+    }
+    return config.digest(whole), digests

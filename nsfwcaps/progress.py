@@ -1,0 +1,96 @@
+"""Progress as a value that is handed down: the library reports, the command line shows."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+Advance = Callable[[int], None]
+
+_PLAIN_INTERVAL_S = 10.0
+
+
+class Progress(Protocol):
+    """Anything that can show that work goes on."""
+
+    def task(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
+        """Open one line of progress; call the value with the number of rows just done."""
+        ...
+
+
+class Silent:
+    """Shows nothing: for tests, `--json` and `--quiet`."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        """Accept rows and show nothing."""
+        yield lambda rows: None
+
+
+class PlainLines:
+    """A line every ten seconds on standard error, for logs and pipes."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        """Print rows, rows/s and time left while the task runs."""
+        start = last = time.monotonic()
+        done = 0
+
+        def advance(rows: int) -> None:
+            nonlocal done, last
+            done += rows
+            now = time.monotonic()
+            if now - last >= _PLAIN_INTERVAL_S:
+                last = now
+                sys.stderr.write(_line(name, done, total, now - start) + "\n")
+
+        yield advance
+
+
+class Bars:
+    """One live bar on the terminal, with rows/s and time left."""
+
+    @contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        """Show a bar that disappears when the task is done."""
+        from rich import progress as rich_progress
+        from rich.console import Console
+
+        columns = (
+            rich_progress.TextColumn("{task.description:<16}"),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TextColumn("{task.fields[rate]}"),
+            rich_progress.TimeRemainingColumn(),
+        )
+        with rich_progress.Progress(
+            *columns, console=Console(stderr=True), transient=True
+        ) as bar:
+            task = bar.add_task(name, total=total, rate="")
+            start, done = time.monotonic(), 0
+
+            def advance(rows: int) -> None:
+                nonlocal done
+                done += rows
+                rate = done / max(time.monotonic() - start, 1e-9)
+                bar.update(task, advance=rows, rate=f"{rate:,.0f} rows/s")
+
+            yield advance
+
+
+def for_terminal(*, quiet: bool) -> Progress:
+    """Bars on a terminal, plain lines elsewhere, nothing when quiet."""
+    if quiet:
+        return Silent()
+    return Bars() if sys.stderr.isatty() else PlainLines()
+
+
+def _line(name: str, done: int, total: int | None, elapsed_s: float) -> str:
+    rate = done / max(elapsed_s, 1e-9)
+    if total is None:
+        return f"{name}: {done:,} rows, {rate:,.0f} rows/s"
+    left_s = (total - done) / max(rate, 1e-9)
+    return f"{name}: {done:,} of {total:,} rows, {rate:,.0f} rows/s, {left_s:,.0f} s left"

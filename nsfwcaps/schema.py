@@ -1,0 +1,68 @@
+"""Columns of every table the stages hand on. Ids are 32 hex digits of a 128-bit content hash."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+CAPTIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("caption", pa.string()),
+        ("category", pa.string()),
+        ("source", pa.string()),
+        ("source_row", pa.int64()),
+        ("copies", pa.int64()),  # rows of the pools that were folded into this one
+        ("fold_key", pa.uint64()),  # equal for texts that differ in case or punctuation only
+        ("image_path", pa.string()),
+        ("image_sha256", pa.string()),
+        ("image", pa.binary()),  # only where the pool carries bytes instead of paths
+    ]
+)
+
+INGEST_REJECTS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("source_row", pa.int64()),
+        ("reason", pa.string()),
+        ("label", pa.string()),
+        ("caption", pa.binary()),  # the row as it was found, so that it can be mended and retried
+    ]
+)
+
+REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
+
+
+def embeddings(width: int, image_width: int | None) -> pa.Schema:
+    """Unit rows in half precision; `image` is null for captions without a picture."""
+    fields = [("id", pa.string()), ("text", pa.list_(pa.float16(), width))]
+    if image_width is not None:
+        fields.append(("image", pa.list_(pa.float16(), image_width)))
+    return pa.schema(fields)
+
+
+CANDIDATES = pa.schema(
+    [
+        ("unsafe_row", pa.int64()),
+        ("safe_rows", pa.list_(pa.int64())),
+        ("sims", pa.list_(pa.float32())),
+    ]
+)
+
+PAIRS = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("unsafe_id", pa.string()),
+        ("safe_id", pa.string()),
+        ("rank", pa.int32()),
+        ("sim_text", pa.float32()),
+        ("sim_image", pa.float32()),
+        ("sim_cross", pa.float32()),
+        ("score", pa.float32()),  # cosine less the target's hubness penalty: what ranks
+        ("margin", pa.float32()),  # score less that of the next candidate; null if there is none
+        ("density", pa.float32()),  # mean cosine to the ten nearest safe captions
+        ("hub_count", pa.int64()),  # pairs that share this safe target
+        ("provenance", pa.string()),
+    ]
+)
+
+GRADED = pa.schema([*PAIRS, pa.field("difficulty", pa.float32()), pa.field("stage", pa.string())])

@@ -1,0 +1,199 @@
+"""Every knob of every stage, in one place, with its default and what it does.
+
+A recipe's YAML has one section per stage with these keys; the command line has the same names as
+options. Settings marked `affects_output=False` change how the work is done and never the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from nsfwcaps.config import STRICT_KEYS, parse_bytes, setting
+
+
+class Rank(enum.StrEnum):
+    """How the candidates of an unsafe caption are ordered."""
+
+    COSINE = "cosine"
+    CSLS = "csls"
+    INVERTED_SOFTMAX = "inverted-softmax"
+
+
+class Duplicates(enum.StrEnum):
+    """Which copies of the unsafe caption's own text may not be its target."""
+
+    IDENTICAL = "identical"
+    NEAR_IDENTICAL = "near-identical"
+
+
+class Device(enum.StrEnum):
+    """Where arrays are computed."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Precision(enum.StrEnum):
+    """Number format of the encoder's arithmetic; embeddings are stored in half precision."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+
+
+Fraction = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    """Read caption pools, clean them, fold duplicates, and give every caption its content id."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    safe: tuple[str, ...] = setting((), "Pool of safe captions: file, folder, glob or URL.")
+    unsafe: tuple[str, ...] = setting((), "Pool of unsafe captions: file, folder, glob or URL.")
+    pool: tuple[str, ...] = setting((), "Pool of both kinds; needs --label-column.")
+    caption_column: str | None = setting(None, "Column with the caption, where not recognised.")
+    image_column: str | None = setting(None, "Column with the image's path or bytes.")
+    category_column: str | None = setting(None, "Column with the unsafe category.")
+    label_column: str | None = setting(None, "Column that says safe or unsafe, for --pool.")
+    max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    max_reject_share: Fraction = setting(
+        0.05, "Stop when more than this share of a pool's rows is unusable."
+    )
+    shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per shard.")
+
+    def __post_init__(self) -> None:
+        if self.pool and self.label_column is None:
+            raise ValueError("a mixed pool needs label_column: the column that says safe or unsafe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedSettings:
+    """Turn every caption (and image) into a unit vector."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    model: str = setting(
+        "minilm", "minilm, open_clip:MODEL/TAG-OR-CHECKPOINT, or hf-hub:ORG/NAME."
+    )
+    source: str | None = setting(
+        None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
+    )
+    images: bool = setting(True, "Embed images too, where the pool has them and the model can.")
+    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    max_reject_share: Fraction = setting(
+        0.05, "Stop when more than this share of the rows cannot be embedded."
+    )
+    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    batch_tokens: Annotated[int, Ge(1)] = setting(
+        4096, "Padded tokens per text batch.", affects_output=False
+    )
+    batch_images: Annotated[int, Ge(1)] = setting(32, "Images per batch.", affects_output=False)
+    workers: Annotated[int, Ge(1)] = setting(
+        2, "Threads that decode images and tokenise text.", affects_output=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MineSettings:
+    """Find the closest safe counterparts of every unsafe caption."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    k: Annotated[int, Ge(1)] = setting(1, "Safe counterparts per unsafe caption.")
+    rank: Rank = setting(
+        Rank.INVERTED_SOFTMAX, "Order of the candidates; cosine is the paper's plain arg max."
+    )
+    csls_k: Annotated[int, Ge(1)] = setting(10, "Neighbours in the CSLS hubness penalty.")
+    beta: Annotated[float, Gt(0)] = setting(20.0, "Inverse temperature of the inverted softmax.")
+    candidates: Annotated[int, Ge(1)] | None = setting(
+        None, "Nearest safe captions considered per unsafe one; default 100, or what k needs."
+    )
+    min_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
+        None, "Drop pairs with a lower cosine."
+    )
+    skip: Duplicates = setting(
+        Duplicates.NEAR_IDENTICAL, "Safe captions whose text is the unsafe one's are no targets."
+    )
+    hub_cap: Annotated[int, Ge(1)] | None = setting(
+        None, "At most this many unsafe captions share one target; the next best is taken."
+    )
+    reciprocal: Annotated[int, Ge(1)] | None = setting(
+        None, "Keep a pair only if the unsafe caption is among the target's N nearest."
+    )
+    index: str | None = setting(
+        None, "FAISS factory string for approximate search, e.g. IVF256,Flat; default: exact."
+    )
+    min_recall: Annotated[float, Gt(0), Le(1)] = setting(
+        0.95, "Least recall of an approximate index on the real unsafe queries."
+    )
+    recall_sample: Annotated[int, Ge(1)] = setting(1000, "Unsafe queries that recall is measured on.")
+    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    memory: str = setting("1GiB", "Working memory of the search.", affects_output=False)
+
+    def __post_init__(self) -> None:
+        depth = self.candidates
+        if depth is not None and depth < self.k:
+            raise ValueError(f"candidates ({depth}) must be at least k ({self.k})")
+        parse_bytes(self.memory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradeSettings:
+    """Give every pair a difficulty in [0, 1] and a stage easy, medium or hard."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    similarity_weight: Annotated[float, Ge(0)] = setting(
+        1.0, "Weight of a low similarity to the target."
+    )
+    margin_weight: Annotated[float, Ge(0)] = setting(
+        1.0, "Weight of a small margin to the next candidate."
+    )
+    density_weight: Annotated[float, Ge(0)] = setting(
+        0.0, "Weight of a dense safe neighbourhood."
+    )
+    easy_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage easy.")
+    hard_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage hard.")
+
+    def __post_init__(self) -> None:
+        if self.similarity_weight + self.margin_weight + self.density_weight <= 0:
+            raise ValueError("at least one of the three weights must be above zero")
+        if self.easy_share + self.hard_share > 1:
+            raise ValueError("easy_share and hard_share add up to more than 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishSettings:
+    """Write the pairs as a data set that others can load, with a card of measured numbers."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    title: str = setting("Safe-unsafe caption pairs", "Title of the data card.")
+    license: str = setting("other", "Licence identifier for the card, as the pools allow.")
+    validation_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs to validate on.")
+    test_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs to test on.")
+    near_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
+        0.95, "Captions with at least this cosine stay in one split."
+    )
+    seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split.")
+    shard_rows: Annotated[int, Ge(1)] = setting(100_000, "Pairs per Parquet file.")
+    memory: str = setting("1GiB", "Working memory of the split.", affects_output=False)
+
+    def __post_init__(self) -> None:
+        if self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave nothing to train on")
+        parse_bytes(self.memory)
+
+
+def field_names(cls: type) -> list[str]:
+    """Names of a settings class, in order."""
+    return [field.name for field in dataclasses.fields(cls)]

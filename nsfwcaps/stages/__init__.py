@@ -1,0 +1,1 @@
+"""The table of contents: each module runs one stage, and only stages read and write artifacts."""
