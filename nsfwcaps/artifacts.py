@@ -32,6 +32,7 @@ from nsfwcaps.errors import ArtifactError
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
 _TEMPORARY = ".part-"
+_ROW_GROUP_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +309,9 @@ def parquet_bytes(table: pa.Table) -> memoryview:
         if has_vectors
         else {"compression": "zstd"}
     )
-    pq.write_table(table, sink, row_group_size=8192, **options)
+    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
+    rows = min(8192, max(64, _ROW_GROUP_BYTES // row_bytes))
+    pq.write_table(table, sink, row_group_size=rows, **options)
     return memoryview(sink.getvalue())
 
 

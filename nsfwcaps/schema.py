@@ -15,6 +15,14 @@ CAPTIONS = pa.schema(
         ("fold_key", pa.uint64()),  # equal for texts that differ in case or punctuation only
         ("image_path", pa.string()),
         ("image_sha256", pa.string()),
+    ]
+)
+
+# Each distinct picture once, by content: many captions may share it.
+IMAGES = pa.schema(
+    [
+        ("image_sha256", pa.string()),
+        ("image_path", pa.string()),  # absolute path or URL
         ("image", pa.binary()),  # only where the pool carries bytes instead of paths
     ]
 )
@@ -32,12 +40,20 @@ INGEST_REJECTS = pa.schema(
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
 
-def embeddings(width: int, image_width: int | None) -> pa.Schema:
-    """Unit rows in half precision; `image` is null for captions without a picture."""
-    fields = [("id", pa.string()), ("text", pa.list_(pa.float16(), width))]
-    if image_width is not None:
-        fields.append(("image", pa.list_(pa.float16(), image_width)))
-    return pa.schema(fields)
+
+
+def vectors(width: int, key: str, extra: tuple[pa.Field, ...] = ()) -> pa.Schema:
+    """Unit rows in half precision under the key that joins them: `id` or `image_sha256`."""
+    item = pa.field("element", pa.float16(), nullable=False)
+    # A column without nulls is read a fifth faster.
+    vector = pa.field("vector", pa.list_(item, width), nullable=False)
+    return pa.schema([pa.field(key, pa.string()), *extra, vector])
+
+
+def caption_vectors(width: int) -> pa.Schema:
+    """Vectors of captions, with what mining needs to know of each."""
+    extra = (pa.field("fold_key", pa.uint64()), pa.field("image_sha256", pa.string()))
+    return vectors(width, "id", extra)
 
 
 CANDIDATES = pa.schema(

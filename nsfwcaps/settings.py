@@ -62,6 +62,9 @@ class IngestSettings:
     pool: tuple[str, ...] = setting((), "Pool of both kinds; needs --label-column.")
     caption_column: str | None = setting(None, "Column with the caption, where not recognised.")
     image_column: str | None = setting(None, "Column with the image's path or bytes.")
+    image_root: str | None = setting(
+        None, "Folder or URL that relative image paths start from; default: the pool's folder."
+    )
     category_column: str | None = setting(None, "Column with the unsafe category.")
     label_column: str | None = setting(None, "Column that says safe or unsafe, for --pool.")
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")

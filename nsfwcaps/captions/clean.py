@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nsfwcaps.captions.columns import Columns, Label, parse_label
@@ -55,6 +54,7 @@ def clean_row(
     assert columns is not None, "a row was read, so its columns are known"
     value = row.get(columns.caption)
     side_of_row = label or parse_label(_text(row.get(columns.label or "")))
+    picture: _Picture | None = None
     for item in value if isinstance(value, list) else [value]:
         caption = _text(item)
         if side_of_row is None:
@@ -62,29 +62,45 @@ def clean_row(
         elif (reason := _unusable(caption, max_chars)) is not None:
             yield Rejected(reason, side_of_row, _raw(caption))
         else:
-            yield _clean(row, columns, side_of_row, normalize(str(caption)), read_image)
+            picture = picture or _picture(row.get(columns.image or ""), read_image)
+            if picture.missing:
+                yield Rejected("image_missing", side_of_row, _raw(caption))
+            else:
+                category = _text(row.get(columns.category or ""))
+                yield _clean(normalize(str(caption)), side_of_row, category, picture)
 
 
-def _clean(
-    row: Row, columns: Columns, label: Label, caption: str, read_image: ReadImage
-) -> Clean | Rejected:
-    path, data = _image(row.get(columns.image or ""))
-    sha256 = None
-    if path is not None or data is not None:
-        try:
-            sha256 = hashlib.sha256(data or read_image(str(path))).hexdigest()
-        except OSError:
-            return Rejected("image_missing", label, _raw(caption))
-    category = _text(row.get(columns.category or ""))
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The image cell of a row, looked at once however many captions the row holds."""
+
+    path: str | None
+    sha256: str | None
+    data: bytes | None
+    missing: bool = False
+
+
+def _picture(cell: object, read_image: ReadImage) -> _Picture:
+    path, data = _image(cell)
+    if path is None and data is None:
+        return _Picture(None, None, None)
+    try:
+        sha256 = hashlib.sha256(data or read_image(str(path))).hexdigest()
+    except OSError:
+        return _Picture(path, None, None, missing=True)
+    return _Picture(path, sha256, data)
+
+
+def _clean(caption: str, label: Label, category: object, picture: _Picture) -> Clean:
     return Clean(
-        id=content_id(caption, sha256),
+        id=content_id(caption, picture.sha256),
         label=label,
         caption=caption,
         fold_key=fold_key(caption),
         category=_valid(str(category)) if category not in (None, "") else None,
-        image_path=path,
-        image_sha256=sha256,
-        image=data,
+        image_path=picture.path,
+        image_sha256=picture.sha256,
+        image=picture.data,
     )
 
 
@@ -127,18 +143,6 @@ def _image(value: Any) -> tuple[str | None, bytes | None]:
                 pass
         return None, value
     return (str(value), None) if value else (None, None)
-
-
-def image_reader(pool: Path | None) -> ReadImage:
-    """Read images by path, relative paths from the pool file's folder."""
-
-    def read(path: str) -> bytes:
-        target = Path(path)
-        if not target.is_absolute() and pool is not None:
-            target = pool.parent / target
-        return target.read_bytes()
-
-    return read
 
 
 def _valid(text: str) -> str:

@@ -25,9 +25,16 @@ def normalize(text: str) -> str:
 
 
 def content_id(caption: str, image_sha256: str | None = None) -> str:
-    """128-bit hash (hex) of a normalised caption and its image; the same on every machine."""
-    data = caption.encode() if image_sha256 is None else f"{caption}\0{image_sha256}".encode()
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    """128-bit hash (hex) of a normalised caption and its image; the same on every machine.
+
+    The first half depends on the caption alone, so that sorting by id brings the copies of a text
+    under different pictures together: it is then embedded once.
+    """
+    text = hashlib.blake2b(caption.encode(), digest_size=16).hexdigest()
+    if image_sha256 is None:
+        return text
+    both = hashlib.blake2b(f"{caption}\0{image_sha256}".encode(), digest_size=8).hexdigest()
+    return text[:16] + both
 
 
 def pair_id(unsafe_id: str, safe_id: str) -> str:

@@ -29,6 +29,7 @@ Row = dict[str, Any]
 
 _BATCH_ROWS = 1024
 _PEEK_ROWS = 64
+_HEAD_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,33 @@ def _undecoded(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
+def _read_json(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
+    """A `.json` file: an array of objects, COCO's object, or JSON lines under the wrong name."""
+    head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
+    file.seek(0)
+    if head.startswith(b"["):
+        return _read_json_array(file, url, choose)
+    first_line = head.split(b"\n", 1)[0]
+    return (_read_jsonl if _is_object(first_line) else _read_coco)(file, url, choose)
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and "annotations" not in row
+
+
+@_row_wise
+def _read_json_array(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
+    try:
+        for item in ijson.items(file, "item", use_float=True):
+            yield item if isinstance(item, dict) else BadRow("not_an_object", _raw(str(item)))
+    except ijson.JSONError:
+        raise InputError(f"{url}: not valid JSON from some point on; mend the file") from None
+
+
 @_row_wise
 def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
     """COCO captions, NoCaps: `images[]` gives the file names, `annotations[]` the captions."""
@@ -217,5 +245,5 @@ READERS: dict[str, Reader] = {
     ".parquet": _read_parquet,
     ".arrow": _read_arrow,
     ".txt": _read_text,
-    ".json": _read_coco,
+    ".json": _read_json,
 }

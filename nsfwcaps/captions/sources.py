@@ -61,6 +61,12 @@ def content_digest(url: str) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def size_bytes(url: str) -> int:
+    """Size of a file; 0 where the store does not say."""
+    filesystem, path = fsspec.core.url_to_fs(url)
+    return int(filesystem.size(path) or 0)
+
+
 def local_path(url: str) -> Path | None:
     """Path of a local file, or None for any other URL."""
     filesystem, path = fsspec.core.url_to_fs(url)

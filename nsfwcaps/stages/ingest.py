@@ -2,40 +2,39 @@
 
     pools ─ read ─ clean ─▶ staged chunks, each sorted by id ─ merge by id range ─▶ shards
 
-Chunks bound the memory of reading, ranges that of merging. Sorting by a content hash makes the
-result independent of the order of the input, of its split into files and of the shard size, and
-lets later stages break ties by position.
+Chunks bound the memory of reading, ranges that of merging (`ingest_merge`). Sorting by a content
+hash makes the result independent of the order of the input, of its split into files and of the
+shard size, and lets later stages break ties by position.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_reader
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label, resolve
-from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.images import ImageReader
+from nsfwcaps.captions.readers import BadRow, Row, read_pool
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import IngestSettings
+from nsfwcaps.stages import ingest_merge
 
 VERSION = 1
 
 _CHUNK_ROWS = 131_072
+_CHUNK_IMAGE_BYTES = 256 * 2**20
 # A share is noise on a handful of rows: below this many rejects a pool is never stopped.
 _FEW_REJECTS = 3
 
@@ -61,9 +60,8 @@ def sources(settings: IngestSettings) -> Mapping[str, str]:
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Files and bytes to read."""
-    local = [pool_sources.local_path(pool.url) for pool in _pools(settings)]
-    size = sum(path.stat().st_size for path in local if path is not None)
-    return {"pool_files": len(local), "input_bytes": size}
+    sizes = [pool_sources.size_bytes(pool.url) for pool in _pools(settings)]
+    return {"pool_files": len(sizes), "input_bytes": sum(sizes)}
 
 
 def run(
@@ -78,20 +76,18 @@ def run(
     with progress.task("ingest: read", None) as advance:
         for pool in _pools(settings):
             read = list(_read_chunks(pool, settings, folder, advance))
-            facts.append(_pool_facts(pool, read, settings, folder.path))
+            facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
-    merged, conflicts = _merge(chunks, settings, folder, progress)
-    counts = {label.value: _rows(merged, label) for label in Label}
-    # Rejects were counted when read; the merged shards carry the captions.
-    kept_rejects = [_only_rejects(chunk) for chunk in chunks]
+    merged = ingest_merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
     return StageResult(
-        shards=[*merged, *kept_rejects],
+        shards=[*merged.shards, *(_only_rejects(chunk) for chunk in chunks)],
         facts={
-            "captions": counts,
+            "captions": merged.captions,
+            "images": merged.images,
             "copies_folded": sum(fact["captions"] for fact in facts)
-            - sum(counts.values())
-            - conflicts,
-            "safe_dropped_as_also_unsafe": conflicts,
+            - sum(merged.captions.values())
+            - merged.conflicts,
+            "safe_dropped_as_also_unsafe": merged.conflicts,
             "pools": facts,
         },
     )
@@ -111,81 +107,125 @@ def _pools(settings: IngestSettings) -> list[Pool]:
     ]
 
 
+class _PoolRows:
+    """The rows of one pool, numbered, with the columns that were found in it."""
+
+    def __init__(self, pool: Pool, settings: IngestSettings) -> None:
+        self.columns: Columns | None = None
+        self._pool = pool
+        self._settings = settings
+        self._rows = enumerate(read_pool(pool.url, self._choose))
+
+    def _choose(self, present: Any) -> list[str]:
+        self.columns = found = resolve(
+            present,
+            self._pool.label,
+            where=self._pool.url,
+            caption=self._settings.caption_column,
+            image=self._settings.image_column,
+            category=self._settings.category_column,
+            label_column=self._settings.label_column,
+        )
+        names = (found.caption, found.image, found.category, found.label)
+        return [name for name in dict.fromkeys(names) if name is not None]
+
+    def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
+        return self._rows
+
+    def at_end(self) -> bool:
+        """Look one row ahead."""
+        first = next(self._rows, None)
+        if first is not None:
+            self._rows = itertools.chain([first], self._rows)  # type: ignore[assignment]
+        return first is None
+
+    def skip(self, rows: int) -> None:
+        """Read past rows that an earlier run has staged."""
+        next(itertools.islice(self._rows, rows, rows), None)
+
+
 def _read_chunks(
     pool: Pool, settings: IngestSettings, folder: StageFolder, advance: Advance
 ) -> Iterator[Shard]:
-    columns: Columns | None = None
-
-    def choose(present: Any) -> list[str]:
-        nonlocal columns
-        columns = resolve(
-            present,
-            pool.label,
-            where=pool.url,
-            caption=settings.caption_column,
-            image=settings.image_column,
-            category=settings.category_column,
-            label_column=settings.label_column,
-        )
-        found = (columns.caption, columns.image, columns.category, columns.label)
-        return [name for name in dict.fromkeys(found) if name is not None]
-
-    read_image = image_reader(pool_sources.local_path(pool.url))
-    rows = enumerate(read_pool(pool.url, choose))
-    reading = {"pool": pool.digest, "label": pool.label, "name": pool.name, "version": VERSION}
-    columns_asked = {
+    """Stage a pool chunk by chunk; chunks that are there already are skipped over."""
+    asked = {
         name: getattr(settings, name)
-        for name in ("caption_column", "image_column", "category_column", "label_column")
+        for name in (
+            *("caption_column", "image_column", "category_column", "label_column"),
+            *("image_root", "max_chars"),
+        )
     }
-    for number in itertools.count():
-        chunk = itertools.islice(rows, _CHUNK_ROWS)
-        key = digest([reading, columns_asked, settings.max_chars, number, _CHUNK_ROWS])
-        started = time.monotonic()
-        if done := folder.shard(key):
-            count = sum(1 for _ in chunk)  # read again, so that the next chunk starts right
-            advance(count)
-            yield done
-            if count < _CHUNK_ROWS:
-                return
-            continue
-        table = _Chunk(pool)
-        for row_number, row in chunk:
-            for item in clean_row(
-                row, columns, pool.label, max_chars=settings.max_chars, read_image=read_image
-            ):
-                table.add(row_number, item)
-            table.rows += 1
-            if table.rows % 1024 == 0:
-                advance(1024)
-        advance(table.rows % 1024)
-        if table.rows == 0 and number > 0:
-            return
-        yield table.commit(folder, key, started)
-        if table.rows < _CHUNK_ROWS:
+    source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
+    rows = _PoolRows(pool, settings)
+    images = ImageReader(pool.url, settings.image_root)
+    start = 0
+    while start == 0 or not rows.at_end():
+        key = digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
+        shard = folder.shard(key)
+        if shard is not None:
+            rows.skip(shard.rows_in)
+            advance(shard.rows_in)
+        else:
+            shard = _Chunk(pool, images).fill(rows, settings.max_chars, advance).commit(folder, key)
+        yield shard
+        start += shard.rows_in
+        if shard.rows_in == 0:
             return
 
 
 class _Chunk:
     """Columns of one chunk while it is read."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, images: ImageReader) -> None:
         self.pool = pool
+        self.images = images
+        self.started = time.monotonic()
         self.rows = 0
         self.kept: dict[Label, list[tuple[Clean, int]]] = {label: [] for label in Label}
         self.rejected: list[tuple[Rejected, int]] = []
+        self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
+        self.image_bytes = 0
 
-    def add(self, row_number: int, item: Clean | Rejected) -> None:
+    def fill(self, rows: _PoolRows, max_chars: int, advance: Advance) -> _Chunk:
+        """Take rows until the chunk is full or the pool ends."""
+        while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
+            numbered = next(iter(rows), None)
+            if numbered is None:
+                break
+            number, row = numbered
+            for item in clean_row(
+                row,
+                rows.columns,
+                self.pool.label,
+                max_chars=max_chars,
+                read_image=self.images.read,
+            ):
+                self._add(number, item)
+            self.rows += 1
+            if self.rows % 1024 == 0:
+                advance(1024)
+        advance(self.rows % 1024)
+        return self
+
+    def _add(self, number: int, item: Clean | Rejected) -> None:
         if isinstance(item, Rejected):
-            self.rejected.append((item, row_number))
-        else:
-            self.kept[item.label].append((item, row_number))
+            self.rejected.append((item, number))
+            return
+        if item.image_sha256 is not None and item.image_sha256 not in self.pictures:
+            path = self.images.absolute(item.image_path) if item.image_path else None
+            self.pictures[item.image_sha256] = (path, item.image)
+            self.image_bytes += len(item.image or b"")
+        self.kept[item.label].append((item, number))
 
-    def commit(self, folder: StageFolder, key: str, started: float) -> Shard:
+    def commit(self, folder: StageFolder, key: str) -> Shard:
+        """Write what was read: captions by label, pictures, rejects."""
         tables = {
             (f"staged-{label}", f"staged-{label}"): self._captions(label)
             for label, kept in self.kept.items()
             if kept
         }
+        if self.pictures:
+            tables["staged-images", "staged-images"] = self._images()
         if self.rejected:
             tables["rejects", "rejects"] = self._rejects()
         reasons = Counter(item.reason for item, _ in self.rejected)
@@ -195,33 +235,43 @@ class _Chunk:
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
             facts={"captions": sum(map(len, self.kept.values()))},
-            started=started,
+            started=self.started,
         )
 
     def _captions(self, label: Label) -> pa.Table:
         kept = sorted(self.kept[label], key=lambda item: (item[0].id, item[1]))
-        table = pa.table(
+        items = [item for item, _ in kept]
+        return pa.table(
             {
-                "id": [item.id for item, _ in kept],
-                "caption": [item.caption for item, _ in kept],
-                "category": [item.category for item, _ in kept],
-                "source": [self.pool.name] * len(kept),
-                "source_row": [row for _, row in kept],
-                "copies": [1] * len(kept),
-                "fold_key": pa.array([item.fold_key for item, _ in kept], pa.uint64()),
-                "image_path": [item.image_path for item, _ in kept],
-                "image_sha256": [item.image_sha256 for item, _ in kept],
-                "image": [item.image for item, _ in kept],
+                "id": [item.id for item in items],
+                "caption": [item.caption for item in items],
+                "category": [item.category for item in items],
+                "source": [self.pool.name] * len(items),
+                "source_row": [number for _, number in kept],
+                "copies": [1] * len(items),
+                "fold_key": pa.array([item.fold_key for item in items], pa.uint64()),
+                "image_path": [item.image_path for item in items],
+                "image_sha256": [item.image_sha256 for item in items],
             },
             schema=schema.CAPTIONS,
         )
-        return table
+
+    def _images(self) -> pa.Table:
+        ordered = sorted(self.pictures.items())
+        return pa.table(
+            {
+                "image_sha256": [sha256 for sha256, _ in ordered],
+                "image_path": [path for _, (path, _) in ordered],
+                "image": [data for _, (_, data) in ordered],
+            },
+            schema=schema.IMAGES,
+        )
 
     def _rejects(self) -> pa.Table:
         return pa.table(
             {
                 "source": [self.pool.name] * len(self.rejected),
-                "source_row": [row for _, row in self.rejected],
+                "source_row": [number for _, number in self.rejected],
                 "reason": [item.reason for item, _ in self.rejected],
                 "label": [item.label for item, _ in self.rejected],
                 "caption": [item.raw for item, _ in self.rejected],
@@ -231,7 +281,7 @@ class _Chunk:
 
 
 def _pool_facts(
-    pool: Pool, chunks: list[Shard], settings: IngestSettings, path: Path
+    pool: Pool, chunks: list[Shard], settings: IngestSettings, folder: StageFolder
 ) -> dict[str, Any]:
     """Count a pool, and stop the run where it is empty or too much of it is unusable."""
     rows = sum(chunk.rows_in for chunk in chunks)
@@ -250,7 +300,7 @@ def _pool_facts(
         raise InputError(
             f"{pool.url}: {bad} of {captions + bad} captions are unusable ({share:.1%}: {reasons}), "
             f"more than max_reject_share allows ({settings.max_reject_share:.1%}). They are kept "
-            f"with their reasons in {path}/rejects-*.parquet; mend the pool, or raise "
+            f"with their reasons in {folder.path}/rejects-*.parquet; mend the pool, or raise "
             "--max-reject-share"
         )
     return {
@@ -263,86 +313,8 @@ def _pool_facts(
     }
 
 
-def _merge(
-    chunks: list[Shard], settings: IngestSettings, folder: StageFolder, progress: Progress
-) -> tuple[list[Shard], int]:
-    """Merge the staged chunks by ranges of the id; also count safe captions dropped as unsafe."""
-    staged = {label: _staged(chunks, label, folder.path) for label in Label}
-    ranges = {
-        label: max(1, math.ceil(rows / settings.shard_rows)) if rows else 0
-        for label, (_, rows) in staged.items()
-    }
-    content = digest([chunk.key for chunk in chunks])
-    merged, conflicts = [], 0
-    total = sum(rows for _, rows in staged.values())
-    with progress.task("ingest: merge", total) as advance:
-        for label in (Label.UNSAFE, Label.SAFE):
-            for part in range(ranges[label]):
-                low, high = _id_range(part, ranges[label])
-                key = digest(["merge", content, label, low, high, settings.shard_rows, VERSION])
-                shard = folder.shard(key)
-                if shard is None:
-                    started = time.monotonic()
-                    table = _read_range(staged[label][0], low, high)
-                    rows, copies = table.num_rows, _fold(table)
-                    unsafe = staged[Label.UNSAFE][0] if label is Label.SAFE else []
-                    kept = _without(copies, _read_range(unsafe, low, high, ["id"]))
-                    shard = folder.commit(
-                        key,
-                        {(label.value, f"{label}-{part:05d}"): kept},
-                        rows_in=rows,
-                        facts={"conflicts": copies.num_rows - kept.num_rows},
-                        started=started,
-                    )
-                advance(shard.rows_in)
-                conflicts += shard.facts["conflicts"]
-                merged.append(shard)
-    return merged, conflicts
-
-
-def _staged(chunks: list[Shard], label: Label, path: Path) -> tuple[list[Path], int]:
-    files = [file for chunk in chunks for file in chunk.files if file.group == f"staged-{label}"]
-    return [path / file.path for file in files], sum(file.rows for file in files)
-
-
-def _id_range(part: int, parts: int) -> tuple[str, str]:
-    """First id of a range and of the next; ids are uniform hashes, so ranges are even."""
-    low, high = ((2**128 * edge) // parts for edge in (part, part + 1))
-    return f"{low:032x}", f"{high:032x}" if part + 1 < parts else "g"  # "g" sorts after every id
-
-
-def _read_range(
-    paths: list[Path], low: str, high: str, columns: list[str] | None = None
-) -> pa.Table:
-    if not paths:
-        return pa.table({"id": pa.array([], pa.string())})
-    pool = ds.dataset([str(path) for path in paths], schema=schema.CAPTIONS)
-    within = (ds.field("id") >= low) & (ds.field("id") < high)
-    return pool.to_table(columns=columns, filter=within)
-
-
-def _fold(table: pa.Table) -> pa.Table:
-    """Keep the first of equal ids (by source, then row) and count how many there were."""
-    if table.num_rows == 0:
-        return table
-    order = [(name, "ascending") for name in ("id", "source", "source_row")]
-    table = table.sort_by(order)
-    # Equal ids are neighbours now: the first is the one that differs from the row before.
-    ids = table["id"].combine_chunks()
-    first = pc.fill_null(pc.not_equal(ids[1:], ids[:-1]), False)
-    starts = pc.indices_nonzero(pa.concat_arrays([pa.array([True]), first]))
-    ends = pa.concat_arrays([starts[1:], pa.array([table.num_rows], pa.uint64())])
-    copies = pc.subtract(ends.cast(pa.int64()), starts.cast(pa.int64()))
-    place = table.schema.get_field_index("copies")
-    return table.take(starts).set_column(place, "copies", copies).combine_chunks()
-
-
-def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
-    """Drop safe captions that a pool calls unsafe: a doubtful one must not become a target."""
-    return safe.filter(pc.invert(pc.is_in(safe["id"], unsafe["id"].combine_chunks())))
-
-
 def _only_rejects(chunk: Shard) -> Shard:
+    """Leave of a staged chunk what stays: its rejects. The captions are in the merged shards."""
     files = tuple(file for file in chunk.files if file.group == "rejects")
     return Shard(
         key=chunk.key,
@@ -353,7 +325,3 @@ def _only_rejects(chunk: Shard) -> Shard:
         facts=chunk.facts,
         seconds=chunk.seconds,
     )
-
-
-def _rows(shards: list[Shard], label: Label) -> int:
-    return sum(file.rows for shard in shards for file in shard.files if file.group == label.value)

@@ -1,0 +1,177 @@
+"""ingest, second half: staged chunks merged range by range of their content hash."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.captions.columns import Label
+from nsfwcaps.config import digest
+from nsfwcaps.progress import Advance, Progress
+
+VERSION = 1
+
+_IMAGE_RANGE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """The merged shards, captions by label, distinct pictures, safe captions dropped as unsafe."""
+
+    shards: Sequence[Shard]
+    captions: Mapping[str, int]
+    images: int
+    conflicts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Staged:
+    """Staged files of one kind."""
+
+    paths: list[Path]
+    rows: int
+    bytes: int
+
+
+def merge(
+    chunks: Sequence[Shard], folder: StageFolder, progress: Progress, *, shard_rows: int
+) -> Merged:
+    """Merge captions and pictures, each a range of keys at a time."""
+    staged = {group: _staged(chunks, group, folder.path) for group in (*Label, "images")}
+    content = digest(["merge", VERSION, [chunk.key for chunk in chunks]])
+    shards: list[Shard] = []
+    with progress.task("ingest: merge", sum(part.rows for part in staged.values())) as advance:
+        for label in (Label.UNSAFE, Label.SAFE):
+            unsafe = staged[Label.UNSAFE].paths if label is Label.SAFE else []
+            shards += _merge_captions(
+                staged[label], unsafe, label, folder, advance, content=content, rows=shard_rows
+            )
+        shards += _merge_images(staged["images"], folder, advance, content=content)
+    return Merged(
+        shards=shards,
+        captions={label.value: _rows(shards, label.value) for label in Label},
+        images=_rows(shards, "images"),
+        conflicts=sum(shard.facts.get("conflicts", 0) for shard in shards),
+    )
+
+
+def _merge_captions(
+    staged: _Staged,
+    unsafe: list[Path],
+    label: Label,
+    folder: StageFolder,
+    advance: Advance,
+    *,
+    content: str,
+    rows: int,
+) -> list[Shard]:
+    parts = math.ceil(staged.rows / rows)
+    shards = []
+    for part in range(parts):
+        low, high = _key_range(part, parts, digits=32)
+        key = digest([content, label, low, high])
+        shard = folder.shard(key)
+        if shard is None:
+            started = time.monotonic()
+            table = _read_range(staged.paths, schema.CAPTIONS, low, high)
+            captions = _fold(table.sort_by(_ascending("id", "source", "source_row")), "id")
+            dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
+            kept = _without(captions, dropped)
+            shard = folder.commit(
+                key,
+                {(label.value, f"{label}-{part:05d}"): kept},
+                rows_in=table.num_rows,
+                facts={"conflicts": captions.num_rows - kept.num_rows},
+                started=started,
+            )
+        advance(shard.rows_in)
+        shards.append(shard)
+    return shards
+
+
+def _merge_images(
+    staged: _Staged, folder: StageFolder, advance: Advance, *, content: str
+) -> list[Shard]:
+    parts = math.ceil(max(staged.bytes / _IMAGE_RANGE_BYTES, staged.rows / 2**20))
+    shards = []
+    for part in range(parts):
+        low, high = _key_range(part, parts, digits=64)
+        key = digest([content, "images", low, high])
+        shard = folder.shard(key)
+        if shard is None:
+            started = time.monotonic()
+            table = _read_range(staged.paths, schema.IMAGES, low, high)
+            images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
+            shard = folder.commit(
+                key,
+                {("images", f"images-{part:05d}"): images},
+                rows_in=table.num_rows,
+                started=started,
+            )
+        advance(shard.rows_in)
+        shards.append(shard)
+    return shards
+
+
+def _staged(chunks: Sequence[Shard], group: str, path: Path) -> _Staged:
+    files = [file for chunk in chunks for file in chunk.files if file.group == f"staged-{group}"]
+    return _Staged(
+        paths=[path / file.path for file in files],
+        rows=sum(file.rows for file in files),
+        bytes=sum(file.bytes for file in files),
+    )
+
+
+def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
+    """First key of a range and of the next; keys are uniform hashes, so ranges are even."""
+    low, high = ((16**digits * edge) // parts for edge in (part, part + 1))
+    # "g" sorts after every hexadecimal digit.
+    return f"{low:0{digits}x}", f"{high:0{digits}x}" if part + 1 < parts else "g"
+
+
+def _read_range(
+    paths: list[Path], of: pa.Schema, low: str, high: str, columns: list[str] | None = None
+) -> pa.Table:
+    """Rows whose key, the first column, is in `[low, high)`."""
+    if not paths:
+        return of.empty_table().select(columns or of.names)
+    key = ds.field(of.names[0])
+    pool = ds.dataset([str(path) for path in paths], schema=of)
+    return pool.to_table(columns=columns, filter=(key >= low) & (key < high))
+
+
+def _ascending(*names: str) -> list[tuple[str, str]]:
+    return [(name, "ascending") for name in names]
+
+
+def _fold(table: pa.Table, key: str) -> pa.Table:
+    """Keep the first row of each run of equal keys, and where there is a count, sum it up."""
+    if table.num_rows == 0:
+        return table
+    keys = table[key].combine_chunks()
+    first = pc.fill_null(pc.not_equal(keys[1:], keys[:-1]), False)
+    starts = pc.indices_nonzero(pa.concat_arrays([pa.array([True]), first]))
+    folded = table.take(starts).combine_chunks()
+    if "copies" not in table.column_names:
+        return folded
+    ends = pa.concat_arrays([starts[1:], pa.array([table.num_rows], pa.uint64())])
+    copies = pc.subtract(ends.cast(pa.int64()), starts.cast(pa.int64()))
+    return folded.set_column(table.schema.get_field_index("copies"), "copies", copies)
+
+
+def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
+    """Drop safe captions that a pool calls unsafe: a doubtful one must not become a target."""
+    return safe.filter(pc.invert(pc.is_in(safe["id"], unsafe["id"].combine_chunks())))
+
+
+def _rows(shards: list[Shard], group: str) -> int:
+    return sum(file.rows for shard in shards for file in shard.files if file.group == group)
