@@ -1,0 +1,1 @@
+"""Arrays: encoders, vectors on disk, nearest neighbours, hubness, selection, difficulty."""

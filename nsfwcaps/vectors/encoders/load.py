@@ -1,0 +1,92 @@
+"""From a model's name in a recipe to an encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.vectors.encoders.encoder import Encoder
+
+MINILM = "minilm"
+_OPEN_CLIP = "open_clip:"
+_SCHEMES = ("hf-hub:", "local-dir:")
+
+
+def load(settings: EmbedSettings) -> Encoder:
+    """Load the encoder that the settings name.
+
+    Raises:
+        ConfigError: the name has none of the known forms.
+        ModelError: the weights cannot be had.
+        DeviceError: the device is not there.
+    """
+    from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
+
+    check_name(settings.model)
+    device = torch_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    if settings.model == MINILM:
+        from nsfwcaps.vectors.encoders.minilm import MiniLM
+
+        return MiniLM(
+            device=device, precision=precision, batch_tokens=settings.batch_tokens
+        )
+    from nsfwcaps.vectors.encoders.clip import ClipEncoder
+
+    name, pretrained = split_name(settings.model)
+    return ClipEncoder(
+        name,
+        pretrained,
+        device=device,
+        precision=precision,
+        batch_tokens=settings.batch_tokens,
+        batch_images=settings.batch_images,
+        workers=settings.workers,
+    )
+
+
+def check_name(model: str) -> None:
+    """Accept a name of a known form.
+
+    Raises:
+        ConfigError: naming the forms.
+    """
+    if model == MINILM or model.startswith(_SCHEMES):
+        return
+    if model.startswith(_OPEN_CLIP) and split_name(model)[1]:
+        return
+    raise ConfigError(
+        f"embed.model: '{model}' names no encoder; write minilm, "
+        "open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), open_clip:MODEL/CHECKPOINT-PATH, "
+        "hf-hub:ORG/NAME or local-dir:FOLDER"
+    )
+
+
+def split_name(model: str) -> tuple[str, str | None]:
+    """Architecture and weights of an open_clip name; `hf-hub:` and `local-dir:` carry both.
+
+    >>> split_name("open_clip:ViT-B-32//data/clip.pt")
+    ('ViT-B-32', '/data/clip.pt')
+    """
+    if model.startswith(_SCHEMES):
+        return model, None
+    name, _, pretrained = model.removeprefix(_OPEN_CLIP).partition("/")
+    return name, pretrained or None
+
+
+def source_digest(model: str) -> str:
+    """Digest of the weights' file where it is a local one; the name itself elsewhere."""
+    if model == MINILM:
+        from nsfwcaps.vectors.encoders.minilm import model_folder
+
+        return sha256_file(model_folder() / "model.safetensors")
+    name, pretrained = split_name(model)
+    if pretrained and Path(pretrained).is_file():
+        return sha256_file(Path(pretrained))
+    if name.startswith("local-dir:"):
+        folder = Path(name.removeprefix("local-dir:"))
+        files = sorted(path for path in folder.glob("*") if path.is_file())
+        return " ".join(sha256_file(path) for path in files)
+    return model

@@ -1,0 +1,142 @@
+"""Vectors on disk: half-precision unit rows in Parquet files, read a block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nsfwcaps.errors import ArtifactError, ModelError
+
+Half = npt.NDArray[np.float16]
+Rows = npt.NDArray[np.int64]
+
+ENCODER_KEY = b"nsfwcaps.encoder"
+
+
+class VectorTable:
+    """The rows of several Parquet files as one table `[n, d]`, of which little is ever in memory.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+        ModelError: the files hold vectors of different encoders.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = list(paths)
+        files = [_open(path) for path in self.paths]
+        self.starts = np.cumsum([0, *(file.metadata.num_rows for file in files)])
+        self.rows = int(self.starts[-1])
+        encoders = {_encoder(file) for file in files}
+        if len(encoders) > 1:
+            raise ModelError(
+                f"{self.paths[0].parent}: vectors of {len(encoders)} encoders lie side by side; "
+                "their cosines mean nothing. Delete the folder and run embed again"
+            )
+        self.encoder = next(iter(encoders), "")
+        self.width = files[0].schema_arrow.field("vector").type.list_size if files else 0
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
+        """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
+
+        Blocks are cut at multiples of `rows`, wherever files begin and end.
+        """
+        held: list[Half] = []
+        start = count = 0
+        for vectors in self._pieces():
+            at = 0
+            while at < len(vectors):
+                part = vectors[at : at + rows - count]
+                held.append(part)
+                count += len(part)
+                at += len(part)
+                if count == rows:
+                    yield start, _joined(held)
+                    start, count, held = start + rows, 0, []
+        if held:
+            yield start, _joined(held)
+
+    def read(self, start: int, stop: int) -> Half:
+        """Rows `[start, stop)`."""
+        parts = [np.empty((0, self.width), dtype=np.float16)]
+        for path, first, last in self._files(start, stop):
+            vectors = _vectors(_open(path).read(columns=["vector"])["vector"])
+            parts.append(vectors[max(start - first, 0) : stop - first][: last - first])
+        return np.concatenate(parts)
+
+    def take(self, rows: Rows) -> Half:
+        """Rows of ascending numbers `[m]`, in one pass over the files that hold them."""
+        out = np.empty((len(rows), self.width), dtype=np.float16)
+        for path, low, high, first in self._holding(rows):
+            vectors = _vectors(_open(path).read(columns=["vector"])["vector"])
+            out[low:high] = vectors[rows[low:high] - first]
+        return out
+
+    def column(self, name: str, rows: Rows) -> pa.ChunkedArray:
+        """Cells of another column at ascending row numbers `[m]`."""
+        parts = [
+            _open(path).read(columns=[name])[name].take(pa.array(rows[low:high] - first))
+            for path, low, high, first in self._holding(rows)
+        ]
+        chunks = [chunk for part in parts for chunk in part.chunks]
+        kind = _open(self.paths[0]).schema_arrow.field(name).type
+        return pa.chunked_array(chunks, type=kind)
+
+    def find(self, key: str, values: pa.Array) -> Rows:
+        """Row numbers `[m]` of a key's values; −1 where there is none. Keys ascend over the table."""
+        found = np.full(len(values), -1, dtype=np.int64)
+        for number, path in enumerate(self.paths):
+            keys = _open(path).read(columns=[key])[key].combine_chunks()
+            spots = pc.index_in(values, value_set=keys)
+            here = np.asarray(pc.is_valid(spots))
+            places = np.asarray(pc.fill_null(spots, 0)).astype(np.int64)
+            found[here] = places[here] + self.starts[number]
+        return found
+
+    def _pieces(self) -> Iterator[Half]:
+        for path in self.paths:
+            for batch in _open(path).iter_batches(batch_size=8192, columns=["vector"]):
+                yield _vectors(batch.column(0))
+
+    def _files(self, start: int, stop: int) -> Iterator[tuple[Path, int, int]]:
+        for path, first, last in zip(self.paths, self.starts, self.starts[1:], strict=False):
+            if first < stop and last > start:
+                yield path, int(first), int(last)
+
+    def _holding(self, rows: Rows) -> Iterator[tuple[Path, int, int, int]]:
+        """Yield each file that holds some of the rows, their positions `[low, high)`, its start."""
+        edges = np.searchsorted(rows, self.starts)
+        for number, path in enumerate(self.paths):
+            low, high = int(edges[number]), int(edges[number + 1])
+            if low < high:
+                yield path, low, high, int(self.starts[number])
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, memory_map=True)
+    except (OSError, pa.ArrowException):
+        raise ArtifactError(
+            f"{path} is missing or damaged; run the same command again to rebuild it"
+        ) from None
+
+
+def _encoder(file: pq.ParquetFile) -> str:
+    return str((file.schema_arrow.metadata or {}).get(ENCODER_KEY, b"").decode())
+
+
+def _vectors(column: Any) -> Half:
+    """View a list column as an array `[n, d]`, without a copy where it is one chunk."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    width = array.type.list_size
+    return np.asarray(array.flatten()).reshape(-1, width)
+
+
+def _joined(parts: list[Half]) -> Half:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
