@@ -55,7 +55,7 @@ STAGES = (
         name="mine",
         settings=settings.MineSettings,
         module="nsfwcaps.stages.mine",
-        reads=("ingest", "embed"),
+        reads=("embed",),
     ),
     Stage(
         name="grade",

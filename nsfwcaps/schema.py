@@ -56,13 +56,14 @@ def caption_vectors(width: int) -> pa.Schema:
     return vectors(width, "id", extra)
 
 
-CANDIDATES = pa.schema(
-    [
-        ("unsafe_row", pa.int64()),
-        ("safe_rows", pa.list_(pa.int64())),
-        ("sims", pa.list_(pa.float32())),
-    ]
-)
+def candidates(depth: int) -> pa.Schema:
+    """Nearest safe rows of one unsafe row each, best first; a row of −1 where there is none."""
+    return pa.schema(
+        [("safe_rows", pa.list_(pa.int64(), depth)), ("sims", pa.list_(pa.float32(), depth))]
+    )
+
+
+TARGETS = pa.schema([("safe_row", pa.int64()), ("penalty", pa.float32()), ("reach", pa.float32())])
 
 PAIRS = pa.schema(
     [

@@ -135,6 +135,9 @@ class MineSettings:
     index: str | None = setting(
         None, "FAISS factory string for approximate search, e.g. IVF256,Flat; default: exact."
     )
+    index_parameters: str | None = setting(
+        None, "Its search parameters, e.g. nprobe=16; default: the least that reach min_recall."
+    )
     min_recall: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Least recall of an approximate index on the real unsafe queries."
     )

@@ -73,10 +73,17 @@ class VectorTable:
     def take(self, rows: Rows) -> Half:
         """Rows of ascending numbers `[m]`, in one pass over the files that hold them."""
         out = np.empty((len(rows), self.width), dtype=np.float16)
-        for path, low, high, first in self._holding(rows):
-            vectors = _vectors(_open(path).read(columns=["vector"])["vector"])
+        for low, high, first, vectors in self.holding(rows):
             out[low:high] = vectors[rows[low:high] - first]
         return out
+
+    def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
+        """Yield, for each file with some of the ascending rows, (low, high, first, vectors).
+
+        `rows[low:high]` are in the file, whose vectors `[b, d]` begin at row `first`.
+        """
+        for path, low, high, first in self._holding(rows):
+            yield low, high, first, _vectors(_open(path).read(columns=["vector"])["vector"])
 
     def column(self, name: str, rows: Rows) -> pa.ChunkedArray:
         """Cells of another column at ascending row numbers `[m]`."""

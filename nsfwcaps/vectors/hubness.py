@@ -1,0 +1,49 @@
+"""Penalties of safe captions that are close to everything, so that they are not chosen for all.
+
+In high dimensions a few rows, hubs, are among the nearest of very many queries (Radovanović et al.
+2010). Both penalties look at a target from the other side: how close are the unsafe captions as a
+whole to it? A candidate's score is its cosine less its target's penalty.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.vectors.index import Single
+from nsfwcaps.vectors.nearest import to_single
+from nsfwcaps.vectors.store import Half, VectorTable
+
+_TILE_ROWS = 4096
+
+
+def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
+    """Half of each target's mean cosine `[t]` to its nearest unsafe captions `[t, k]`.
+
+    Cross-domain similarity local scaling is 2·cos − r(u) − r(s) (Conneau et al. 2018, equation 3);
+    r(u) is the same for all candidates of one unsafe caption, and half of the rest is
+    cos − r(s) / 2.
+    """
+    return sims.astype(np.float64).mean(axis=1) / 2
+
+
+def inverted_softmax_penalty(
+    targets: Half, unsafe: VectorTable, beta: float, *, device: str
+) -> npt.NDArray[np.float64]:
+    """log-mean-exp `[t]` of each target's cosine to every unsafe caption, at temperature 1/beta.
+
+    The inverted softmax ranks by exp(β·cos) / Σ_u exp(β·cos) (Smith et al. 2017, equation 5); its
+    logarithm over β is the cosine less this penalty, up to a constant.
+    """
+    import torch
+
+    rows = torch.from_numpy(to_single(targets)).to(device)  # [t, d]
+    total = np.full(len(targets), -np.inf)
+    with torch.inference_mode():
+        for _, block in unsafe.blocks(_TILE_ROWS):
+            others = torch.from_numpy(to_single(block)).to(device).T  # [d, b]
+            for start in range(0, len(targets), _TILE_ROWS):
+                part = slice(start, start + _TILE_ROWS)
+                sums = torch.logsumexp((rows[part] @ others).mul_(beta), dim=1)
+                total[part] = np.logaddexp(total[part], sums.double().cpu().numpy())
+    return (total - np.log(unsafe.rows)) / beta

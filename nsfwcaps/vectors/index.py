@@ -1,0 +1,170 @@
+"""FAISS behind two small classes: block search on a CPU or GPU, and approximate indexes.
+
+The one module that imports faiss. Rows are `[n, d]` float32 and unit; `sims` are inner products,
+larger = closer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.errors import ConfigError, DeviceError
+from nsfwcaps.settings import Device
+
+Single = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+GPU_MAX_K = 2048
+"""FAISS keeps at most this many neighbours per query on a GPU."""
+
+
+class BlockSearch:
+    """Exact top-k of queries among one block of rows, on the device that was asked for."""
+
+    def __init__(self, asked: Device) -> None:
+        self.gpu = _use_gpu(asked)
+        self.device = "cuda" if self.gpu else "cpu"
+        self._resources: Any = faiss.StandardGpuResources() if self.gpu else None
+
+    def __call__(self, queries: Single, block: Single, k: int) -> tuple[Single, Rows]:
+        """Sims and row numbers within the block, `[q, k]`, best first; k at most the block."""
+        if self.gpu:
+            # TF32 would cut the products to ten bits; FAISS leaves it off, and so do we.
+            found = faiss.knn_gpu(
+                self._resources, queries, block, k, metric=faiss.METRIC_INNER_PRODUCT
+            )
+        else:
+            found = faiss.knn(queries, block, k, metric=faiss.METRIC_INNER_PRODUCT)
+        sims, rows = found
+        return np.asarray(sims), np.asarray(rows)
+
+    @property
+    def max_k(self) -> int | None:
+        """Most neighbours that one search gives, or None where there is no limit."""
+        return GPU_MAX_K if self.gpu else None
+
+
+class BestRows:
+    """The best k of all blocks so far, a heap for every query."""
+
+    def __init__(self, queries: int, k: int) -> None:
+        self._heap = faiss.ResultHeap(queries, k, keep_max=True)
+
+    def add(self, sims: Single, rows: Rows) -> None:
+        """Merge a block's result; rows are numbers in the whole table."""
+        self._heap.add_result(np.ascontiguousarray(sims), np.ascontiguousarray(rows))
+
+    def result(self) -> tuple[Single, Rows]:
+        """Sims and rows `[q, k]`, best first."""
+        self._heap.finalize()
+        return self._heap.D, self._heap.I
+
+
+class ApproximateIndex:
+    """An index of a FAISS factory string, with the search parameters that a user may set."""
+
+    def __init__(self, factory: str, width: int, asked: Device) -> None:
+        try:
+            self._index = faiss.index_factory(width, factory, faiss.METRIC_INNER_PRODUCT)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"mine.index: FAISS does not accept '{factory}' for width {width}: "
+                f"{_faiss_message(error)}"
+            ) from None
+        self._gpu = _use_gpu(asked)
+        self.device = "cuda" if self._gpu else "cpu"
+
+    def train(self, sample: Single) -> None:
+        """Train on a sample of the rows that will be added."""
+        try:
+            self._index.train(sample)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"mine.index: cannot train on {len(sample)} captions: {_faiss_message(error)}; "
+                "choose an index with fewer cells"
+            ) from None
+        if self._gpu:
+            self._to_gpu()
+
+    def _to_gpu(self) -> None:
+        try:
+            self._resources = faiss.StandardGpuResources()
+            self._index = faiss.index_cpu_to_gpu(self._resources, 0, self._index)
+        except RuntimeError as error:
+            raise DeviceError(
+                f"mine.index: this kind does not run on the GPU ({_faiss_message(error)}); "
+                "use --device cpu"
+            ) from None
+
+    def add(self, block: Single) -> None:
+        """Append rows; they are numbered in the order of arrival."""
+        self._index.add(block)
+
+    def set(self, parameters: str) -> None:
+        """Set search parameters such as `nprobe=16` or `efSearch=64`.
+
+        Raises:
+            ConfigError: the index has no such parameter.
+        """
+        space = faiss.GpuParameterSpace() if self._gpu else faiss.ParameterSpace()
+        try:
+            space.set_index_parameters(self._index, parameters)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"mine.index_parameters: '{parameters}': {_faiss_message(error)}"
+            ) from None
+
+    def effort(self) -> str | None:
+        """Name of the parameter that trades time for recall, or None where there is none."""
+        inner = faiss.extract_index_ivf(self._index) if _is_ivf(self._index) else None
+        if inner is not None:
+            return "nprobe"
+        plain = faiss.downcast_index(_innermost(self._index))
+        return "efSearch" if hasattr(plain, "hnsw") else None
+
+    def search(self, queries: Single, k: int) -> tuple[Single, Rows]:
+        """Sims and rows `[q, k]`; a row of −1 where the index found fewer."""
+        sims, rows = self._index.search(queries, k)
+        return sims, rows
+
+
+def gpu_count() -> int:
+    """GPUs that FAISS can use."""
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0
+
+
+def version() -> str:
+    """FAISS version and what it was built for."""
+    return f"{faiss.__version__} ({faiss.get_compile_options().strip()})"
+
+
+def _use_gpu(asked: Device) -> bool:
+    if asked is Device.CPU:
+        return False
+    if gpu_count() > 0:
+        return True
+    if asked is Device.CUDA:
+        raise DeviceError(
+            "device=cuda was asked for and FAISS sees no GPU; 'nsfwcaps doctor' says why. "
+            "Use --device cpu to search without one"
+        )
+    return False
+
+
+def _is_ivf(index: Any) -> bool:
+    return faiss.try_extract_index_ivf(index) is not None
+
+
+def _innermost(index: Any) -> Any:
+    while hasattr(plain := faiss.downcast_index(index), "index"):
+        index = plain.index
+    return index
+
+
+def _faiss_message(error: RuntimeError) -> str:
+    """Drop the C++ function and file that FAISS puts before its message."""
+    return str(error).rpartition(": ")[2].strip().splitlines()[0][:200]

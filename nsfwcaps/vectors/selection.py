@@ -1,0 +1,141 @@
+"""From candidates to pairs: who may be a target, in what order, and how many may share one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.vectors.index import Rows, Single
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked:
+    """Candidates `[q, c]` of q unsafe captions, best first; `usable` are those that may be taken.
+
+    The unusable stand at the end of their row, with a score of −∞.
+    """
+
+    first: int
+    """Row number of the first of the q unsafe captions."""
+    rows: Rows
+    sims: Single
+    scores: Single
+    usable: Mask
+
+
+def rank(first: int, rows: Rows, sims: Single, penalties: Single, usable: Mask) -> Ranked:
+    """Order candidates `[q, c]` by score = cosine − penalty, ties by row."""
+    scores = np.where(usable, sims - penalties, -np.inf).astype(np.float32)
+    order = np.lexsort((rows, -scores), axis=-1)
+    return Ranked(
+        first=first,
+        rows=np.take_along_axis(rows, order, axis=-1),
+        sims=np.take_along_axis(sims, order, axis=-1),
+        scores=np.take_along_axis(scores, order, axis=-1),
+        usable=np.take_along_axis(usable, order, axis=-1),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutoffs:
+    """For every target `[n]`, the score and unsafe row of the last pair that it still accepts."""
+
+    scores: Single
+    rows: Rows
+
+    def accept(self, ranked: Ranked) -> Mask:
+        """Which candidates `[q, c]` their targets accept."""
+        bar = self.scores[ranked.rows]
+        unsafe = ranked.first + np.arange(len(ranked.rows))[:, None]
+        return ranked.usable & (
+            (ranked.scores > bar) | ((ranked.scores == bar) & (unsafe <= self.rows[ranked.rows]))
+        )
+
+
+def open_cutoffs(targets: int) -> Cutoffs:
+    """Cutoffs that accept every pair."""
+    return Cutoffs(
+        scores=np.full(targets, -np.inf, dtype=np.float32),
+        rows=np.full(targets, np.iinfo(np.int64).max),
+    )
+
+
+def cap_hubs(
+    candidates: Callable[[], Iterable[Ranked]], targets: int, *, k: int, cap: int
+) -> Cutoffs:
+    """Cutoffs under which no target is in more than `cap` pairs and each takes its best ones.
+
+    Every unsafe caption asks its k best targets that still accept it; a target that is asked by
+    more than `cap` keeps the best of them and raises its cutoff; repeat until none is asked too
+    often. This is deferred acceptance (Gale and Shapley 1962). Since both sides rank a pair by the
+    same score, its one stable outcome is also that of taking all pairs by descending score.
+    """
+    cutoffs = open_cutoffs(targets)
+    while True:
+        chosen = [flat(ranked, take(ranked, cutoffs, k)) for ranked in candidates()]
+        unsafe, target, score = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+        order = np.lexsort((unsafe, -score, target))
+        starts = np.flatnonzero(np.r_[True, target[order][1:] != target[order][:-1]])
+        sizes = np.diff(np.r_[starts, len(order)])
+        crowded = sizes > cap
+        if len(order) == 0 or not crowded.any():
+            return cutoffs
+        last = order[starts[crowded] + cap - 1]
+        cutoffs.scores[target[last]], cutoffs.rows[target[last]] = score[last], unsafe[last]
+
+
+def take(ranked: Ranked, cutoffs: Cutoffs, k: int) -> Mask:
+    """The k best candidates `[q, c]` of each unsafe caption that their targets accept."""
+    accepted = cutoffs.accept(ranked)
+    return accepted & (np.cumsum(accepted, axis=1) <= k)
+
+
+def margins(ranked: Ranked) -> Single:
+    """Score less that of the next usable candidate `[q, c]`; NaN where there is none."""
+    following = np.full_like(ranked.scores, -np.inf)
+    following[:, :-1] = ranked.scores[:, 1:]
+    with np.errstate(invalid="ignore"):
+        gap = ranked.scores - following
+    gap[~np.isfinite(following) | ~ranked.usable] = np.nan
+    return gap
+
+
+def hub_counts(targets: Iterable[Rows], rows: int) -> Rows:
+    """How often each of the table's rows `[n]` is a target."""
+    counts = np.zeros(rows, dtype=np.int64)
+    for part in targets:
+        counts += np.bincount(part, minlength=rows)
+    return counts
+
+
+def hub_statistics(counts: Rows) -> dict[str, float | int]:
+    """Describe how evenly targets are used, from the pairs that each target `[n]` is in.
+
+    Gini is 0 where all used targets share equally and near 1 where one has nearly all.
+
+    >>> hub_statistics(np.array([3, 0, 1]))
+    {'distinct_targets': 2, 'largest_hub': 3, 'largest_share': 0.75, 'gini': 0.25}
+    """
+    used = np.sort(counts[counts > 0])
+    if len(used) == 0:
+        return {"distinct_targets": 0, "largest_hub": 0, "largest_share": 0.0, "gini": 0.0}
+    n, total = len(used), int(used.sum())
+    ranks = np.arange(1, n + 1)
+    gini = float((2 * ranks - n - 1) @ used / (n * total))
+    return {
+        "distinct_targets": n,
+        "largest_hub": int(used[-1]),
+        "largest_share": round(int(used[-1]) / total, 6),
+        "gini": round(gini, 6),
+    }
+
+
+def flat(ranked: Ranked, chosen: Mask) -> tuple[Rows, Rows, Single]:
+    """Unsafe row, target and score `[m]` of the chosen candidates."""
+    query, place = np.nonzero(chosen)
+    return query + ranked.first, ranked.rows[query, place], ranked.scores[query, place]
