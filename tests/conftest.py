@@ -1,0 +1,9 @@
+"""Fixtures shared by all tests: mild pools, no network, quiet libraries."""
+
+from __future__ import annotations
+
+import os
+
+# No test may reach a model hub: real loading code runs on what packages ship or tests make.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
