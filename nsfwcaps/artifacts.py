@@ -167,7 +167,7 @@ class StageFolder:
         *,
         rows: Mapping[str, int],
         rows_in: int,
-        rejects: Mapping[str, int] | None = None,
+        facts: Mapping[str, Any] | None = None,
         started: float,
     ) -> Shard:
         """Write files of given bytes, keyed by (group, relative path), then the journal row."""
@@ -175,7 +175,7 @@ class StageFolder:
             self._write(group, name, data, rows.get(name, 0))
             for (group, name), data in contents.items()
         ]
-        return self._append(key, files, rows_in, rejects, None, started)
+        return self._append(key, files, rows_in, None, facts, started)
 
     def _append(
         self,
@@ -255,7 +255,9 @@ class StageFolder:
         self._remove_superseded(record)
         lines = b"".join(_json_line(shard) for shard in result.shards)
         write_atomically(self.path / JOURNAL, lines)
-        return record
+        written = self.record()
+        assert written is not None, "written above"
+        return written  # as a later run reads it, so that both hand on the very same values
 
     def _remove_superseded(self, record: StageRecord) -> None:
         """Remove what the journal knows and the record does not list; never a file of the user."""

@@ -83,3 +83,60 @@ PAIRS = pa.schema(
 )
 
 GRADED = pa.schema([*PAIRS, pa.field("difficulty", pa.float32()), pa.field("stage", pa.string())])
+
+PUBLISHED = pa.schema(
+    [
+        ("pair_id", pa.string()),
+        ("unsafe_id", pa.string()),
+        ("safe_id", pa.string()),
+        ("unsafe_caption", pa.string()),
+        ("safe_caption", pa.string()),
+        ("category", pa.string()),
+        ("rank", pa.int32()),
+        ("sim_text", pa.float32()),
+        ("sim_image", pa.float32()),
+        ("sim_cross", pa.float32()),
+        ("score", pa.float32()),
+        ("margin", pa.float32()),
+        ("density", pa.float32()),
+        ("hub_count", pa.int64()),
+        ("difficulty", pa.float32()),
+        ("stage", pa.string()),
+        ("split", pa.string()),
+        ("unsafe_source", pa.string()),
+        ("safe_source", pa.string()),
+        ("unsafe_image_path", pa.string()),
+        ("safe_image_path", pa.string()),
+        ("unsafe_image_sha256", pa.string()),
+        ("safe_image_sha256", pa.string()),
+        ("provenance", pa.string()),
+    ]
+)
+
+# One line for each published column: the card prints them.
+PUBLISHED_HELP = {
+    "pair_id": "content id of the pair",
+    "unsafe_id": "content id of the unsafe caption (and its image)",
+    "safe_id": "content id of the safe caption (and its image)",
+    "unsafe_caption": "the unsafe caption",
+    "safe_caption": "its safe counterpart",
+    "category": "category of the unsafe caption, as its pool gives it",
+    "rank": "1 for the best counterpart of the unsafe caption, 2 for the next, …",
+    "sim_text": "cosine of the two captions",
+    "sim_image": "cosine of the two images",
+    "sim_cross": "cosine of the unsafe caption and the safe image",
+    "score": "cosine less the hubness penalty of the target; what the ranking sorts by",
+    "margin": "score less that of the next candidate",
+    "density": "mean cosine of the unsafe caption to its ten nearest safe captions",
+    "hub_count": "pairs that share this safe caption",
+    "difficulty": "0 easy to 1 hard",
+    "stage": "easy, medium or hard: stage of the curriculum",
+    "split": "train, validation or test",
+    "unsafe_source": "pool file of the unsafe caption, which gave it its label",
+    "safe_source": "pool file of the safe caption, which gave it its label",
+    "unsafe_image_path": "image of the unsafe caption, as its pool names it",
+    "safe_image_path": "image of the safe caption, as its pool names it",
+    "unsafe_image_sha256": "sha256 of that image's bytes",
+    "safe_image_sha256": "sha256 of that image's bytes",
+    "provenance": "how the pair was made: method, ranking, encoder",
+}

@@ -55,7 +55,7 @@ def clean_row(
     value = row.get(columns.caption)
     side_of_row = label or parse_label(_text(row.get(columns.label or "")))
     picture: _Picture | None = None
-    for item in value if isinstance(value, list) else [value]:
+    for item in (value or [None]) if isinstance(value, list) else [value]:
         caption = _text(item)
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))

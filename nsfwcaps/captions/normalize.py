@@ -9,7 +9,7 @@ import unicodedata
 _SPACES = re.compile(r"\s+")
 # Control, format (zero-width, direction marks) and unassigned characters change ids, not meaning.
 # The zero-width joiner and non-joiner stay: scripts and emoji need them.
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 _WORD = re.compile(r"\w+")
 
 
@@ -19,9 +19,10 @@ def normalize(text: str) -> str:
     >>> normalize("  A dog\\u00a0on\\t a  beach ")
     'A dog on a beach'
     """
+    text = _INVISIBLE.sub("", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
-    return _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()
+    return _SPACES.sub(" ", text).strip()
 
 
 def content_id(caption: str, image_sha256: str | None = None) -> str:

@@ -7,6 +7,7 @@ than one block of the file in memory. A file that cannot be read on from some po
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -22,6 +23,7 @@ import fsspec
 import ijson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.compression import available_compressions
 
 from nsfwcaps.errors import InputError
 
@@ -55,6 +57,11 @@ def read_pool(url: str, choose: Choose) -> Iterator[Row | BadRow]:
         InputError: the file is missing, of an unknown format, or broken beyond a row.
     """
     reader = reader_of(url)
+    if url.lower().endswith(".zst") and "zstd" not in available_compressions():
+        raise InputError(
+            f"{url}: .zst needs a package that is not installed; run 'pip install zstandard', "
+            "or decompress the file"
+        )
     try:
         with fsspec.open(url, "rb", compression="infer") as file:
             yield from reader(cast(BinaryIO, file), url, choose)
@@ -71,10 +78,7 @@ def read_pool(url: str, choose: Choose) -> Iterator[Row | BadRow]:
 
 def reader_of(url: str) -> Reader:
     """Choose the reader by the file's ending, compression suffix aside."""
-    name = url.lower()
-    for suffix in (".gz", ".bz2", ".xz", ".zst"):
-        name = name.removesuffix(suffix)
-    ending = "." + name.rpartition("/")[2].rpartition(".")[2]
+    ending = ending_of(url)
     if ending not in READERS:
         raise InputError(
             f"{url}: unknown kind of pool; known endings are {', '.join(sorted(READERS))}, "
@@ -83,15 +87,27 @@ def reader_of(url: str) -> Reader:
     return READERS[ending]
 
 
+def ending_of(url: str) -> str:
+    """A file's ending in lower case, compression suffix aside."""
+    name = url.lower()
+    for suffix in (".gz", ".bz2", ".xz", ".zst"):
+        name = name.removesuffix(suffix)
+    return "." + name.rpartition("/")[2].rpartition(".")[2]
+
+
 def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader:
     """Give a reader of rows its columns: the keys of its first rows together."""
 
     def reader(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
         rows = read(file, url)
+        for row in rows:
+            if isinstance(row, dict):
+                rows = itertools.chain([row], rows)
+                break
+            yield row
         first = list(itertools.islice(rows, _PEEK_ROWS))
-        names = dict.fromkeys(key for row in first if isinstance(row, dict) for key in row)
-        if names:
-            choose(list(names))
+        if first:
+            choose(list(dict.fromkeys(key for row in first if isinstance(row, dict) for key in row)))
         yield from itertools.chain(first, rows)
 
     return reader
@@ -194,12 +210,20 @@ def _undecoded(kind: pa.DataType) -> pa.DataType:
 
 def _read_json(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
     """A `.json` file: an array of objects, COCO's object, or JSON lines under the wrong name."""
-    head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
-    file.seek(0)
+    _rewind(file)
+    head = file.read(_HEAD_BYTES).lstrip()
+    _rewind(file)
     if head.startswith(b"["):
         return _read_json_array(file, url, choose)
     first_line = head.split(b"\n", 1)[0]
     return (_read_jsonl if _is_object(first_line) else _read_coco)(file, url, choose)
+
+
+def _rewind(file: BinaryIO) -> None:
+    """Go to the first byte that is JSON's, past a byte order mark."""
+    file.seek(0)
+    if file.read(3) != codecs.BOM_UTF8:
+        file.seek(0)
 
 
 def _is_object(line: bytes) -> bool:
@@ -226,7 +250,7 @@ def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
         names = {
             image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")
         }
-        file.seek(0)
+        _rewind(file)
         found = False
         for note in ijson.items(file, "annotations.item"):
             found = True

@@ -11,10 +11,12 @@ import fsspec
 
 from nsfwcaps import resources
 from nsfwcaps.artifacts import sha256_file
-from nsfwcaps.captions.readers import READERS
+from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.errors import InputError
 
 _BUNDLED = "bundled:"
+# JSON is no data file here: Hugging Face folders keep their descriptions in it.
+_FOLDER_ENDINGS = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
 
 
 def expand(url: str) -> list[str]:
@@ -29,12 +31,12 @@ def expand(url: str) -> list[str]:
         return [str(resources.demo_pool(url.removeprefix(_BUNDLED)))]
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
-        if any(sign in url for sign in "*?["):
-            found = sorted(filesystem.glob(path))
-        elif filesystem.isdir(path):
+        if filesystem.isdir(path):
             found = _folder_files(filesystem, path)
+        elif filesystem.exists(path):
+            found = [path]
         else:
-            found = [path] if filesystem.exists(path) else []
+            found = sorted(filesystem.glob(path)) if any(sign in url for sign in "*?[") else []
     except (ValueError, ImportError) as error:
         raise InputError(f"{url}: {error}") from None
     if not found:
@@ -43,12 +45,13 @@ def expand(url: str) -> list[str]:
 
 
 def _folder_files(filesystem: fsspec.AbstractFileSystem, path: str) -> list[str]:
-    names = [name for name in sorted(filesystem.find(path)) if "/." not in name]
-    for ending in (".parquet", ".arrow", ".jsonl", ".csv", ".tsv", ".txt"):
+    # Hidden below the folder, that is: the folder itself may lie in ~/.cache.
+    names = [name for name in sorted(filesystem.find(path)) if "/." not in name[len(path) :]]
+    for ending in _FOLDER_ENDINGS:
         # One kind only: a folder often holds the same rows a second time, or logs beside them.
-        if found := [name for name in names if name.endswith(ending)]:
+        if found := [name for name in names if ending_of(name) == ending]:
             return found
-    raise InputError(f"{path}: the folder holds no {', '.join(sorted(READERS))} file")
+    raise InputError(f"{path}: the folder holds no {', '.join(_FOLDER_ENDINGS)} file")
 
 
 def content_digest(url: str) -> str:

@@ -13,7 +13,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -211,11 +211,20 @@ class _Chunk:
         if isinstance(item, Rejected):
             self.rejected.append((item, number))
             return
-        if item.image_sha256 is not None and item.image_sha256 not in self.pictures:
-            path = self.images.absolute(item.image_path) if item.image_path else None
-            self.pictures[item.image_sha256] = (path, item.image)
-            self.image_bytes += len(item.image or b"")
+        if item.image_sha256 is not None:
+            self._add_picture(item.image_sha256, item)
+            if item.image is not None:
+                item = replace(item, image=None)
         self.kept[item.label].append((item, number))
+
+    def _add_picture(self, sha256: str, item: Clean) -> None:
+        """Keep one copy of a picture, of its paths the first in order, as merging does."""
+        path = self.images.absolute(item.image_path) if item.image_path else None
+        if sha256 not in self.pictures:
+            self.pictures[sha256] = (path, item.image)
+            self.image_bytes += len(item.image or b"")
+        elif path is not None and path < (self.pictures[sha256][0] or "\U0010ffff"):
+            self.pictures[sha256] = (path, item.image)
 
     def commit(self, folder: StageFolder, key: str) -> Shard:
         """Write what was read: captions by label, pictures, rejects."""
@@ -317,7 +326,8 @@ def _only_rejects(chunk: Shard) -> Shard:
     """Leave of a staged chunk what stays: its rejects. The captions are in the merged shards."""
     files = tuple(file for file in chunk.files if file.group == "rejects")
     return Shard(
-        key=chunk.key,
+        # A key of its own: under the chunk's, a later run would take the chunk for staged.
+        key=digest(["rejects", chunk.key]),
         files=files,
         rows_in=0,
         rows_out=0,

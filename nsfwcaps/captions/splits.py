@@ -1,0 +1,69 @@
+"""Train, validation and test, so that nothing which belongs together is torn apart."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Rows = npt.NDArray[np.int64]
+
+
+class Split(enum.StrEnum):
+    """Names that `datasets` knows."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+def groups(nodes: int, left: Rows, right: Rows) -> Rows:
+    """Number `[n]` of the connected group of every node, given edges `[e]`, `[e]`."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    edges = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
+    _, labels = connected_components(edges, directed=False)
+    return np.asarray(labels, dtype=np.int64)
+
+
+def assign(
+    group_of: Rows,
+    ids: Sequence[str],
+    *,
+    validation_share: float,
+    test_share: float,
+    seed: int,
+) -> npt.NDArray[np.str_]:
+    """Split `[p]` of every pair, whole groups at a time.
+
+    Groups come in the order of a hash of the seed and their smallest pair id, so an order that
+    does not depend on how pairs are stored. Each fills the test split, then validation, while it
+    fits; train takes the rest, and with it every group that is larger than a small split.
+    """
+    _, group, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
+    smallest: list[str | None] = [None] * len(sizes)
+    for item, number in zip(ids, group.tolist(), strict=True):
+        held = smallest[number]
+        smallest[number] = item if held is None else min(held, item)
+    order = sorted(range(len(sizes)), key=lambda number: _hash(seed, str(smallest[number])))
+    left = {
+        Split.TEST: round(test_share * len(ids)),
+        Split.VALIDATION: round(validation_share * len(ids)),
+    }
+    split_of = np.full(len(sizes), Split.TRAIN.value, dtype="<U10")
+    for number in order:
+        for split, room in left.items():
+            if sizes[number] <= room:
+                split_of[number] = split.value
+                left[split] = room - int(sizes[number])
+                break
+    chosen: npt.NDArray[np.str_] = split_of[group]
+    return chosen
+
+
+def _hash(seed: int, item: str) -> bytes:
+    return hashlib.blake2b(f"{seed}:{item}".encode(), digest_size=16).digest()

@@ -1,0 +1,128 @@
+"""The data set card: a template filled with what the stages measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from nsfwcaps import resources
+from nsfwcaps.config import digest
+from nsfwcaps.schema import PUBLISHED_HELP
+from nsfwcaps.settings import PublishSettings
+
+_TEMPLATE = "dataset.md.j2"
+_SPLITS = ("train", "validation", "test")
+
+# Size classes of the Hugging Face hub, by the number of rows below which each ends.
+_SIZES = (
+    (10**3, "n<1K"),
+    (10**4, "1K<n<10K"),
+    (10**5, "10K<n<100K"),
+    (10**6, "100K<n<1M"),
+    (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"),
+)
+
+
+def template_digest() -> str:
+    """Digest of the template and the texts that it prints."""
+    return digest([hashlib.sha256(_path().read_bytes()).hexdigest(), PUBLISHED_HELP])
+
+
+def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> str:
+    """Fill the card of a published data set from its manifest."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_path().parent),
+        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  Markdown, not HTML; pool names are escaped by `code`
+    )
+    environment.filters["code"] = _code
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    stages = manifest["stages"]
+    facts = stages["publish"]["facts"]
+    return environment.get_template(_TEMPLATE).render(
+        front_matter=_front_matter(settings, manifest, columns),
+        settings=settings,
+        stages=stages,
+        facts=facts,
+        splits=[name for name in _SPLITS if name in facts["split"]],
+        columns=[(field.name, _dtype(field.type), PUBLISHED_HELP[field.name]) for field in columns],
+    )
+
+
+def _front_matter(
+    settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema
+) -> str:
+    """YAML that the hub and `datasets.load_dataset` read."""
+    import yaml
+
+    rows = manifest["stages"]["publish"]["facts"]["split"]
+    splits = [name for name in _SPLITS if name in rows]
+    total = sum(rows.values())
+    data = [file for file in manifest["files"] if file["path"].startswith("data/")]
+    values = {
+        "pretty_name": settings.title,
+        "license": settings.license,
+        "language": ["en"],
+        "task_categories": ["sentence-similarity", "image-to-text", "zero-shot-image-classification"],
+        "tags": ["safety", "vision-language", "not-for-all-audiences"],
+        "size_categories": [next((name for end, name in _SIZES if total < end), "n>100M")],
+        "source_datasets": ["original"],
+        "extra_gated_prompt": (
+            "This data set holds descriptions of harmful content. It is for research into the "
+            "safety of models and for evaluating them."
+        ),
+        "extra_gated_fields": {
+            "Affiliation": "text",
+            "Intended use": "text",
+            "I will use this data to make models safer and not to train harmful ones": "checkbox",
+        },
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": name, "path": f"data/{name}-*.parquet"} for name in splits
+                ],
+            }
+        ],
+        "dataset_info": {
+            "features": [{"name": f.name, "dtype": _dtype(f.type)} for f in columns],
+            "splits": [
+                {
+                    "name": name,
+                    "num_examples": rows[name],
+                    "num_bytes": sum(
+                        f["bytes"] for f in data if f["path"].startswith(f"data/{name}-")
+                    ),
+                }
+                for name in splits
+            ],
+            "download_size": sum(file["bytes"] for file in data),
+            "dataset_size": sum(file["bytes"] for file in data),
+        },
+    }
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _dtype(kind: pa.DataType) -> str:
+    """Name of a type as `datasets` spells it."""
+    return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
+
+
+def _code(text: object) -> str:
+    """Text from a pool as Markdown code, whatever it holds."""
+    return "`" + str(text).replace("`", "'").replace("\n", " ").replace("|", "/") + "`"
+
+
+def _path() -> Path:
+    return resources.folder("data_cards") / _TEMPLATE

@@ -1,0 +1,263 @@
+"""publish: pairs with their captions as a data set folder that others open as it is.
+
+    graded pairs ─ split (publish_split) ─ join captions by id ─▶ data/<split>-*.parquet
+    records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import (
+    OutputFile,
+    Shard,
+    StageFolder,
+    StageRecord,
+    StageResult,
+    parquet_bytes,
+    read_tables,
+)
+from nsfwcaps.cards import card
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.settings import PublishSettings
+from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
+
+VERSION = 1
+
+_CAPTION_COLUMNS = {
+    "caption": "caption",
+    "source": "source",
+    "image_path": "image_path",
+    "image_sha256": "image_sha256",
+}
+
+
+def sources(settings: PublishSettings) -> Mapping[str, str]:
+    """Return the digest of the card's template: a new wording makes a new card."""
+    return {"card": card.template_digest()}
+
+
+def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Pairs to publish, and in at least how many files."""
+    pairs = inputs["grade"].rows("pairs")
+    return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
+
+
+def run(
+    settings: PublishSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Split, join the captions, write the shards, and last the card that counts them."""
+    grade = inputs["grade"]
+    splits = split_pairs(settings, folder, inputs["embed"], grade, progress)
+    release = digest(
+        [VERSION, output_settings(settings), {name: r.output_digest for name, r in inputs.items()}]
+    )
+    writer = _Writer(settings, folder, inputs, splits, release)
+    with progress.task("publish: write", grade.rows("pairs")) as advance:
+        shards = [shard for name in split_names(splits) for shard in writer.split(name, advance)]
+    facts = _facts(splits, shards)
+    shards.append(_papers(settings, folder, inputs, release, facts, shards))
+    return StageResult(shards=shards, facts=facts)
+
+
+class _Writer:
+    """Writes one split after the other."""
+
+    def __init__(
+        self,
+        settings: PublishSettings,
+        folder: StageFolder,
+        inputs: Mapping[str, StageRecord],
+        splits: Splits,
+        release: str,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._ingest, self._grade = inputs["ingest"], inputs["grade"]
+        self._splits = splits
+        self._release = release
+
+    def split(self, name: str, advance: Advance) -> Iterator[Shard]:
+        """Write the shards of one split."""
+        rows = self._settings.shard_rows
+        total = -(-int((self._splits.of_pair == name).sum()) // rows)
+        for number, pairs in enumerate(_rechunk(self._of_split(name), rows)):
+            key = digest([self._release, name, number])
+            shard = self._folder.shard(key)
+            if shard is None:
+                started = time.monotonic()
+                table = self._join(pairs, name)
+                path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
+                shard = self._folder.commit_files(
+                    key,
+                    {("dataset", path): bytes(parquet_bytes(table))},
+                    rows={path: table.num_rows},
+                    rows_in=table.num_rows,
+                    facts=_counts(table),
+                    started=started,
+                )
+            advance(shard.rows_in)
+            yield shard
+
+    def _of_split(self, name: str) -> Iterator[pa.Table]:
+        start = 0
+        for table in read_tables(self._grade.paths("pairs")):
+            of_pair = self._splits.of_pair[start : start + table.num_rows]
+            start += table.num_rows
+            yield table.filter(pa.array(of_pair == name))
+
+    def _join(self, pairs: pa.Table, split: str) -> pa.Table:
+        """Add both captions, their sources and pictures, and the unsafe one's category."""
+        unsafe = self._captions("unsafe", pairs["unsafe_id"], ["category", *_CAPTION_COLUMNS])
+        safe = self._captions("safe", pairs["safe_id"], [*_CAPTION_COLUMNS])
+        columns = {name: pairs[name] for name in pairs.column_names}
+        columns |= {f"unsafe_{name}": unsafe[name] for name in _CAPTION_COLUMNS}
+        columns |= {f"safe_{name}": safe[name] for name in _CAPTION_COLUMNS}
+        columns |= {"category": unsafe["category"], "split": pa.array([split] * pairs.num_rows)}
+        return pa.table({name: columns[name] for name in schema.PUBLISHED.names}).cast(
+            schema.PUBLISHED
+        )
+
+    def _captions(self, label: str, ids: pa.ChunkedArray, columns: Sequence[str]) -> pa.Table:
+        """Rows of the captions table for ids `[p]`, in their order."""
+        wanted = ids.combine_chunks().unique()
+        found = pa.concat_tables(
+            table.filter(pc.is_in(table["id"], value_set=wanted))
+            for table in read_tables(self._ingest.paths(label), ["id", *columns])
+        )
+        spots = pc.index_in(ids.combine_chunks(), value_set=found["id"].combine_chunks())
+        return found.take(spots)
+
+
+def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of `rows` rows, but for the last."""
+    held: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        while table.num_rows:
+            part = table.slice(0, rows - count)
+            table = table.slice(part.num_rows)
+            held.append(part)
+            count += part.num_rows
+            if count == rows:
+                yield pa.concat_tables(held)
+                held, count = [], 0
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _counts(table: pa.Table) -> dict[str, Any]:
+    """Pairs by split, stage and category: what the card will say."""
+    return {
+        name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
+        for name in ("split", "stage", "category")
+    }
+
+
+def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
+    counted: dict[str, Counter[str]] = {"split": Counter(), "stage": Counter(), "category": Counter()}
+    for shard in shards:
+        for name, counter in counted.items():
+            counter.update(shard.facts[name])
+    return {
+        "pairs": sum(shard.rows_out for shard in shards),
+        **{name: dict(counter) for name, counter in counted.items()},
+        "groups": splits.groups,
+        "largest_group": splits.largest_group,
+        "near_duplicates": splits.near_duplicates,
+    }
+
+
+def _papers(
+    settings: PublishSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    release: str,
+    facts: Mapping[str, Any],
+    shards: Sequence[Shard],
+) -> Shard:
+    """Write what goes beside the data: the card, the manifest, the picture of the stages."""
+    started = time.monotonic()
+    files = [file for shard in shards for file in shard.files]
+    manifest = _manifest(settings, inputs, facts, files)
+    readme = card.render(settings, manifest, schema.PUBLISHED)
+    figure = inputs["grade"].paths("figures")[0]
+    root = release[:12]
+    return folder.commit_files(
+        digest([release, "papers", card.template_digest()]),
+        {
+            ("dataset", f"{root}/README.md"): readme.encode(),
+            ("dataset", f"{root}/manifest.json"): _json(manifest),
+            ("dataset", f"{root}/figures/{figure.name}"): figure.read_bytes(),
+        },
+        rows={},
+        rows_in=0,
+        started=started,
+    )
+
+
+def _manifest(
+    settings: PublishSettings,
+    inputs: Mapping[str, StageRecord],
+    facts: Mapping[str, Any],
+    files: Sequence[OutputFile],
+) -> dict[str, Any]:
+    """Settings, facts and digests of every stage; no time and no path, so equal for equal input."""
+    chain = {
+        name: {
+            "version": record.version,
+            "settings": _without_paths(record.settings),
+            "output_digest": record.output_digest,
+            "rows_in": record.rows_in,
+            "rejects": record.rejects,
+            "facts": record.facts,
+        }
+        for name, record in inputs.items()
+    }
+    chain["publish"] = {"settings": output_settings(settings), "facts": facts}
+    return {
+        "files": [
+            {
+                "path": "/".join(Path(file.path).parts[1:]),
+                "rows": file.rows,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+            }
+            for file in files
+        ],
+        "stages": chain,
+    }
+
+
+def _without_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Pools by file name: where they lay on somebody's disk is nobody's business."""
+    hidden = ("image_root", "source", "device", "memory", "workers")
+    return {
+        key: [str(item).rpartition("/")[2] for item in value] if isinstance(value, list) else value
+        for key, value in settings.items()
+        if key not in hidden
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, default=_number).encode() + b"\n"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

@@ -1,0 +1,44 @@
+"""Pairs of rows in one table whose cosine is at least a threshold, found without a full matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nsfwcaps.vectors.index import BlockSearch, Rows
+from nsfwcaps.vectors.nearest import nearest
+from nsfwcaps.vectors.store import VectorTable
+
+_FIRST_LOOK = 32
+
+
+def near_duplicates(
+    table: VectorTable,
+    start: int,
+    stop: int,
+    threshold: float,
+    *,
+    search: BlockSearch,
+    block_rows: int,
+) -> tuple[Rows, Rows]:
+    """Edges `[e]`, `[e]` from rows `[start, stop)` to every later row with cosine ≥ threshold.
+
+    A row with more such neighbours than the first look shows is looked at again, deeper.
+    """
+    left, right = [], []
+    open_rows, depth = np.arange(start, stop), min(_FIRST_LOOK, table.rows)
+    queries = table.read(start, stop)
+    while len(open_rows):
+        found = nearest(
+            queries[open_rows - start], table, depth, search=search, block_rows=block_rows
+        )
+        close = found.sims >= threshold
+        more = close[:, -1] & (depth < table.rows)
+        query, place = np.nonzero(close & ~more[:, None])
+        other = found.rows[query, place]
+        later = other > open_rows[query]
+        left.append(open_rows[query][later])
+        right.append(other[later])
+        open_rows, depth = open_rows[more], min(depth * 8, table.rows)
+    return np.concatenate([np.empty(0, np.int64), *left]), np.concatenate(
+        [np.empty(0, np.int64), *right]
+    )
