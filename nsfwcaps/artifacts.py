@@ -111,7 +111,7 @@ class StageFolder:
             values = json.loads(text)
             files = tuple(OutputFile(**item) for item in values.pop("files"))
             return StageRecord(**values, files=files, folder=self.path)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             raise ArtifactError(
                 f"{self.path / RECORD} is damaged; delete the folder {self.path} and run again"
             ) from None
@@ -383,7 +383,7 @@ def _read_journal(path: Path) -> dict[str, Shard]:
     lines = path.read_bytes().splitlines() if path.exists() else []
     for line in lines:
         # A kill can cut the last line short; its shard then does not exist.
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             values = json.loads(line)
             files = tuple(OutputFile(**item) for item in values.pop("files"))
             shard = Shard(**values, files=files)

@@ -85,8 +85,9 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
     if path is None and data is None:
         return _Picture(None, None, None)
     try:
+        (path or "").encode()  # a name that is not valid UTF-8 fits into no table
         sha256 = hashlib.sha256(data or read_image(str(path))).hexdigest()
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return _Picture(path, None, None, missing=True)
     return _Picture(path, sha256, data)
 
@@ -135,8 +136,8 @@ def _image(value: Any) -> tuple[str | None, bytes | None]:
         path, data = value.get("path"), value.get("bytes")
         return (None, data) if data else (path or None, None)
     if isinstance(value, bytes):
-        # Parquet text comes as bytes too; a path decodes and is short, an image does neither.
-        if len(value) < 1024:
+        # Parquet text comes as bytes too; a path is short, has no NUL and decodes.
+        if len(value) < 1024 and b"\0" not in value:
             try:
                 return value.decode() or None, None
             except UnicodeDecodeError:

@@ -18,10 +18,11 @@ class Label(enum.StrEnum):
 
 
 _ANY_CAPTION = ("caption", "text", "TEXT", "prompt", "captions")
-# Sets that hold both sides in one row (ViSU-Text, NSFWCaps) name the side in the column.
+# Sets that hold both sides in one row (ViSU-Text, NSFWCaps) name the side in the column. The bare
+# words come last: beside a caption they are flags.
 CAPTION_NAMES = {
-    Label.SAFE: ("safe", "safe_caption", *_ANY_CAPTION),
-    Label.UNSAFE: ("nsfw", "nsfw_caption", "unsafe", "unsafe_caption", *_ANY_CAPTION),
+    Label.SAFE: ("safe_caption", *_ANY_CAPTION, "safe"),
+    Label.UNSAFE: ("nsfw_caption", "unsafe_caption", *_ANY_CAPTION, "nsfw", "unsafe"),
     None: _ANY_CAPTION,
 }
 IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")

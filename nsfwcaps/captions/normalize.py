@@ -7,9 +7,11 @@ import re
 import unicodedata
 
 _SPACES = re.compile(r"\s+")
-# Control, format (zero-width, direction marks) and unassigned characters change ids, not meaning.
+# Control and format characters (zero-width, direction marks) change ids, not meaning.
 # The zero-width joiner and non-joiner stay: scripts and emoji need them.
-_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]"
+)
 _WORD = re.compile(r"\w+")
 
 
@@ -50,5 +52,19 @@ def fold_key(caption: str) -> int:
     True
     """
     folded = unicodedata.normalize("NFKC", caption).casefold()
-    words = " ".join(_WORD.findall(folded)) or folded
+    words = " ".join(_words(folded)) or folded
     return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+
+
+def _words(text: str) -> list[str]:
+    if text.isascii():
+        return _WORD.findall(text)
+    return "".join(sign if _is_of_word(sign) else " " for sign in text).split()
+
+
+def _is_of_word(sign: str) -> bool:
+    # The regular expression leaves out marks, which tell words of Indic scripts apart.
+    if sign.isalnum() or sign == "_":
+        return True
+    is_emoji_style = "\ufe00" <= sign <= "\ufe0f"
+    return unicodedata.category(sign) in ("Mn", "Mc") and not is_emoji_style

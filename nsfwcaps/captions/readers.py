@@ -96,7 +96,7 @@ def ending_of(url: str) -> str:
 
 
 def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader:
-    """Give a reader of rows its columns: the keys of its first rows together."""
+    """Give a reader of rows its columns: the keys of the first rows that can be read."""
 
     def reader(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
         rows = read(file, url)
@@ -107,7 +107,8 @@ def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader
             yield row
         first = list(itertools.islice(rows, _PEEK_ROWS))
         if first:
-            choose(list(dict.fromkeys(key for row in first if isinstance(row, dict) for key in row)))
+            names = dict.fromkeys(key for row in first if isinstance(row, dict) for key in row)
+            choose(list(names))
         yield from itertools.chain(first, rows)
 
     return reader

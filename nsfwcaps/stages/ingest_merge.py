@@ -21,6 +21,8 @@ from nsfwcaps.progress import Advance, Progress
 VERSION = 1
 
 _IMAGE_RANGE_BYTES = 64 * 2**20
+# Total, also over pool files of one name: which copy stays must not depend on the pools' order.
+_ORDER = ("id", "source", "source_row", "category", "image_path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def _merge_captions(
         if shard is None:
             started = time.monotonic()
             table = _read_range(staged.paths, schema.CAPTIONS, low, high)
-            captions = _fold(table.sort_by(_ascending("id", "source", "source_row")), "id")
+            captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
             dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
             kept = _without(captions, dropped)
             shard = folder.commit(
