@@ -21,13 +21,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError
+
+if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
+    import pyarrow as pa
 
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
@@ -303,6 +303,9 @@ def _link(source: Path, path: Path) -> None:
 
 def parquet_bytes(table: pa.Table) -> memoryview:
     """Serialise a table; the same table gives the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     sink = pa.BufferOutputStream()
     has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
     # Vectors neither compress nor repeat; text does both.
@@ -350,6 +353,9 @@ def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> 
     Raises:
         ArtifactError: a file is missing or cannot be read.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     for path in paths:
         try:
             yield pq.read_table(path, columns=columns, partitioning=None)

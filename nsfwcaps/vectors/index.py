@@ -127,8 +127,17 @@ class ApproximateIndex:
         return "efSearch" if hasattr(plain, "hnsw") else None
 
     def search(self, queries: Single, k: int) -> tuple[Single, Rows]:
-        """Sims and rows `[q, k]`; a row of −1 where the index found fewer."""
-        sims, rows = self._index.search(queries, k)
+        """Sims and rows `[q, k]`; a row of −1 where the index found fewer.
+
+        Raises:
+            ConfigError: a parameter is out of range (`nprobe=0`), which FAISS notices only now.
+        """
+        try:
+            sims, rows = self._index.search(queries, k)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"mine.index_parameters: the index cannot search: {_faiss_message(error)}"
+            ) from None
         return sims, rows
 
 

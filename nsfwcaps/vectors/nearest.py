@@ -1,8 +1,8 @@
 """Exact nearest neighbours of many queries among more rows than fit in memory.
 
 A matrix product in single precision decides almost everything, and its last bits depend on the
-device and on how the work is blocked. Where two candidates are closer than those bits, their
-cosines are computed again, exactly: vectors are stored in half precision, so every product is a
+device and on how the work is blocked. So the cosines that are handed back, and those that come
+closer to the last of them than these bits, are computed again, exactly: vectors are stored in half precision, so every product is a
 multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53 bits of a double without rounding,
 whatever the order. Equal cosines are broken by row, which is by id. So every device, block size
 and shard size gives the same neighbours.
@@ -29,7 +29,7 @@ _MAX_BLOCK_ROWS = 32_768
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """Cosines and row numbers `[q, k]`, best first, ties by row."""
+    """Exact cosines, rounded once, and row numbers `[q, k]`, best first, ties by row."""
 
     sims: Single
     rows: Rows
@@ -136,7 +136,7 @@ def rounding_bound(width: int) -> float:
 def _settle(
     queries: Half, table: VectorTable, sims: Single, rows: Rows, k: int
 ) -> tuple[Neighbours, npt.NDArray[np.bool_]]:
-    """Order near-ties exactly, cut to k, and tell for which queries the k are proven."""
+    """Make cosines and their order exact, cut to k, and tell for which queries the k are proven."""
     slack = 2 * rounding_bound(table.width)
     last_fetched = sims[:, -1].astype(np.float64)
     complete = sims.shape[1] == table.rows
@@ -146,14 +146,14 @@ def _settle(
     tied = np.zeros(sims.shape, dtype=bool)
     tied[:, :-1] |= close
     tied[:, 1:] |= close
+    # The rest of the k too: a cosine is compared with one found from the other side (`reach`).
+    tied[:, :k] = True
     query_of, place = np.nonzero(tied)
     exact = sims.astype(np.float64)
-    if len(query_of):
-        exact[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
-        again = np.unique(query_of)
-        order = np.lexsort((rows[again], -exact[again]), axis=-1)
-        exact[again] = np.take_along_axis(exact[again], order, axis=-1)
-        rows[again] = np.take_along_axis(rows[again], order, axis=-1)
+    exact[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
+    order = np.lexsort((rows, -exact), axis=-1)
+    exact = np.take_along_axis(exact, order, axis=-1)
+    rows = np.take_along_axis(rows, order, axis=-1)
     certain = complete | (exact[:, k - 1] > last_fetched + slack)
     found = Neighbours(
         sims=np.ascontiguousarray(exact[:, :k], dtype=np.float32),

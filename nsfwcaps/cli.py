@@ -1,0 +1,90 @@
+"""The `nsfwcaps` command: one command a file in `commands/`, and the way errors end a process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from nsfwcaps import __version__
+from nsfwcaps.commands import build, demo, doctor, run, stages, status, validate
+from nsfwcaps.errors import NsfwcapsError, storage_error
+
+DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+
+app = typer.Typer(
+    name="nsfwcaps",
+    help="Mine, grade and publish safe-unsafe caption pairs for safer vision-language models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+) -> None:
+    if version:
+        typer.echo(f"nsfwcaps {__version__}")
+        raise typer.Exit
+
+
+for command in (build, run, demo, stages, validate, status, doctor):
+    command.register(app)
+
+
+def main() -> None:
+    """Run the command line and end the process with a meaningful exit code."""
+    sys.exit(guard(app))
+
+
+def guard(command: Callable[[], object]) -> int:
+    """Run a command; turn what it raises into one message and an exit code."""
+    try:
+        command()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except KeyboardInterrupt:
+        _say("stopped; what is finished is kept: run the same command again to go on")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left, as `head` does; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            traceback.print_exc()
+        message, code = explain(error)
+        _say(message)
+        return code
+    return 0
+
+
+def explain(error: Exception) -> tuple[str, int]:
+    """Say in one message what went wrong, and the exit code that stands for it."""
+    if isinstance(error, NsfwcapsError):
+        return f"error: {error}", error.exit_code
+    if isinstance(error, OSError) and (known := storage_error(error)) is not None:
+        return f"error: {known}", known.exit_code
+    if isinstance(error, MemoryError):
+        return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
+    # The error's own text may quote a caption, so only its kind and place are shown.
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename}:{frame.lineno}"
+    return (
+        f"internal error: {type(error).__name__} at {place}. This is a bug; finished work is kept. "
+        f"Set {DEBUG_VARIABLE}=1 to see the whole trace, and report it",
+        _INTERNAL,
+    )
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(message + "\n")

@@ -1,0 +1,34 @@
+"""`nsfwcaps build`: the main job in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsfwcaps import recipes
+from nsfwcaps.commands import work
+from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
+from nsfwcaps.pipeline import STAGES
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("build")(build)
+
+
+@with_settings(STAGES)
+def build(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; may exist.")],
+    given: Values,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Turn pools of safe and unsafe captions into a data set of graded pairs.
+
+    Give --safe and --unsafe, each once or more. The same command goes on where it was stopped.
+    """
+    recipe = recipes.parse(given, where="build")
+    work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)

@@ -1,0 +1,118 @@
+"""Command-line options made from the settings classes: one definition, one name everywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nsfwcaps.config import base_type
+from nsfwcaps.pipeline import Stage
+
+Workdir = Annotated[
+    Path, typer.Option("--workdir", "-w", help="Folder of the run: every stage has one in it.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+]
+
+Values = dict[str, dict[str, Any]]
+"""Stage name to the settings that were given."""
+
+
+def with_settings(stages: Sequence[Stage]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the settings of some stages as options.
+
+    The command takes `given: Values` in place of them. A setting that several stages have, such as
+    `device`, is one option that sets all of them.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for name, p in inspect.signature(command).parameters.items() if name != "given"]
+        owners = _owners(stages)
+        added = [_parameter(name, owned) for name, owned in owners.items()]
+
+        def call(**values: Any) -> None:
+            given: Values = {stage.name: {} for stage in stages}
+            for name, owned in owners.items():
+                value = values.pop(name)
+                if value is not None:
+                    for stage in owned:
+                        given[stage.name][name] = value
+            command(given=given, **values)
+
+        call.__doc__ = command.__doc__
+        call.__name__ = command.__name__
+        hints = typing.get_type_hints(command, include_extras=True)
+        parameters = [
+            *(p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own),
+            *added,
+        ]
+        call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {p.name: p.annotation for p in parameters}
+        return call
+
+    return decorate
+
+
+def _owners(stages: Sequence[Stage]) -> Mapping[str, list[Stage]]:
+    owners: dict[str, list[Stage]] = {}
+    for stage in stages:
+        for field in dataclasses.fields(stage.settings):
+            owners.setdefault(field.name, []).append(stage)
+    return owners
+
+
+def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
+    field = next(f for f in dataclasses.fields(owned[0].settings) if f.name == name)
+    hint = typing.get_type_hints(owned[0].settings)[name]
+    flag = f"--{name.replace('_', '-')}"
+    kind, flags = _cli_type(hint), [flag]
+    if kind is bool:
+        flags = [f"{flag}/--no-{name.replace('_', '-')}"]
+    option = typer.Option(
+        *flags,
+        help=_help(field, owned),
+        show_default=False,
+        rich_help_panel=_panel(owned),
+    )
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+def _cli_type(hint: Any) -> Any:
+    """Type that the command line parses; ranges are checked later, by the settings class."""
+    plain = base_type(hint)
+    if typing.get_origin(plain) is tuple:
+        return list[str]
+    if isinstance(plain, type) and issubclass(plain, enum.Enum | bool | int | float):
+        return plain
+    return str
+
+
+def _help(field: dataclasses.Field[Any], owned: Sequence[Stage]) -> str:
+    text = str(field.metadata["help"])
+    default = field.default
+    if len(owned) > 1:
+        return f"{text} Sets it for {', '.join(stage.name for stage in owned)}."
+    if isinstance(default, enum.Enum):
+        default = default.value
+    if isinstance(default, float):
+        default = f"{default:.3g}"
+    return text if default in (None, ()) else f"{text} \\[default: {default}]"
+
+
+def _panel(owned: Sequence[Stage]) -> str:
+    return f"{owned[0].name}" if len(owned) == 1 else "how the work is done"

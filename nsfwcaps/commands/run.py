@@ -1,0 +1,40 @@
+"""`nsfwcaps run`: a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nsfwcaps import recipes
+from nsfwcaps.commands import work
+from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir
+
+Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of a bundled recipe.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Change a setting: --set mine.k=3. May repeat."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    recipe: Recipe,
+    workdir: Workdir,
+    changes: Set = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run the stages of a recipe; the same command goes on where it was stopped."""
+    work.execute(
+        recipes.load(recipe, changes or []),
+        workdir,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+    )

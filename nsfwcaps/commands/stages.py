@@ -1,0 +1,35 @@
+"""`nsfwcaps ingest|embed|mine|grade|publish`: each stage alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from nsfwcaps import config
+from nsfwcaps.commands import work
+from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
+from nsfwcaps.pipeline import STAGES, Stage
+
+
+def register(app: typer.Typer) -> None:
+    """Add one command a stage."""
+    for stage in STAGES:
+        app.command(stage.name, help=stage.help, rich_help_panel="Stages")(_command(stage))
+
+
+def _command(stage: Stage) -> Callable[..., None]:
+    @with_settings([stage])
+    def run(
+        workdir: Workdir,
+        given: Values,
+        as_json: Json = False,
+        quiet: Quiet = False,
+        dry_run: DryRun = False,
+    ) -> None:
+        recipe = {
+            stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)
+        }
+        work.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
+
+    return run

@@ -1,0 +1,69 @@
+"""`nsfwcaps status`: what a workdir holds, and what of it is stale."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nsfwcaps import pipeline, recipes
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.commands.options import Json
+from nsfwcaps.errors import ArtifactError
+from nsfwcaps.pipeline import STAGES, State
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("status")(status)
+
+
+def status(
+    workdir: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Compare with the settings of this recipe.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which stages are done, stale, damaged or not run."""
+    if not workdir.is_dir():
+        raise ArtifactError(f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it")
+    wanted = recipes.load(recipe, []) if recipe else {}
+    rows = [_row(stage, wanted.get(stage.name), workdir) for stage in STAGES]
+    _mark_followers(rows)
+    if as_json:
+        typer.echo(json.dumps({"workdir": str(workdir), "stages": rows}, indent=1))
+        return
+    for row in rows:
+        set_aside = sum(row["rejects"].values())
+        counts = (
+            f"{row['rows_in']:>12,} in {row['rows_out']:>12,} out {set_aside:>8,} set aside"
+            if row["state"] != State.MISSING.value
+            else ""
+        )
+        typer.echo(f"{row['stage']:<8} {row['state']:<11}{counts}")
+
+
+def _row(stage: pipeline.Stage, settings: Any, workdir: Path) -> dict[str, Any]:
+    record = StageFolder(workdir / stage.name).record()
+    return {
+        "stage": stage.name,
+        "state": pipeline.state(stage, settings, workdir).value,
+        "rows_in": record.rows_in if record else 0,
+        "rows_out": record.rows_out if record else 0,
+        "rejects": dict(record.rejects) if record else {},
+        "seconds": record.seconds if record else 0.0,
+        "output_digest": record.output_digest if record else None,
+    }
+
+
+def _mark_followers(rows: list[dict[str, Any]]) -> None:
+    """Mark a stage stale that reads from one that will run again."""
+    redo: set[str] = set()
+    for stage, row in zip(STAGES, rows, strict=True):
+        if row["state"] == State.CURRENT.value and redo.intersection(stage.reads):
+            row["state"] = State.STALE.value
+        if row["state"] != State.CURRENT.value:
+            redo.add(stage.name)

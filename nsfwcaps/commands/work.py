@@ -1,0 +1,99 @@
+"""What the commands that run stages share: run or plan a recipe, and print what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nsfwcaps import pipeline, progress
+from nsfwcaps.pipeline import STAGE, StageOutcome
+
+
+def execute(
+    recipe: Mapping[str, Any], workdir: Path, *, as_json: bool, quiet: bool, dry_run: bool
+) -> None:
+    """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
+    if dry_run:
+        _print_plan(recipe, workdir, as_json=as_json)
+        return
+    outcomes: list[StageOutcome] = []
+
+    def done(outcome: StageOutcome) -> None:
+        outcomes.append(outcome)
+        if not as_json:
+            typer.echo(_line(outcome))
+
+    with pipeline.locked(workdir):
+        pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
+    dataset = workdir / "dataset" if "publish" in recipe else None
+    if as_json:
+        typer.echo(json.dumps(_result(outcomes, dataset), indent=1))
+    elif dataset is not None:
+        typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
+
+
+def _line(outcome: StageOutcome) -> str:
+    record = outcome.record
+    state = "up to date" if outcome.skipped else f"{record.seconds:.1f} s"
+    parts = [f"{record.stage:<8}{state:>11}  {_headline(record.stage, record.facts)}"]
+    if record.rejects:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+        parts.append(f"set aside: {why}")
+    return "; ".join(parts)
+
+
+def _headline(stage: str, facts: Mapping[str, Any]) -> str:
+    """Say the one thing that a person wants to know of a stage."""
+    if stage == "ingest":
+        count = facts["captions"]
+        return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"
+    if stage == "embed":
+        return f"{sum(facts['captions'].values()):,} vectors by {facts['encoder']['name']}"
+    if stage == "mine":
+        hubs = facts["hubs"]
+        return (
+            f"{facts['pairs']:,} pairs, {hubs['distinct_targets']:,} distinct safe targets, "
+            f"largest hub {hubs['largest_hub']}"
+        )
+    if stage == "grade":
+        return ", ".join(f"{facts['stages'][name]:,} {name}" for name in ("easy", "medium", "hard"))
+    return ", ".join(
+        f"{facts['split'].get(name, 0):,} {name}" for name in ("train", "validation", "test")
+    )
+
+
+def _result(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:
+    return {
+        "stages": [
+            {
+                "stage": outcome.record.stage,
+                "skipped": outcome.skipped,
+                "rows_in": outcome.record.rows_in,
+                "rows_out": outcome.record.rows_out,
+                "rejects": outcome.record.rejects,
+                "facts": outcome.record.facts,
+                "seconds": outcome.record.seconds,
+                "output_digest": outcome.record.output_digest,
+            }
+            for outcome in outcomes
+        ],
+        "dataset": str(dataset) if dataset else None,
+    }
+
+
+def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
+    plans = {
+        name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in STAGE if name in recipe
+    }
+    if as_json:
+        typer.echo(json.dumps({"plan": plans}, indent=1))
+        return
+    for name, facts in plans.items():
+        sizes = ", ".join(
+            f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
+        )
+        typer.echo(f"{name:<8} {facts['state']:<11} {sizes or 'sizes known after the stage before'}")

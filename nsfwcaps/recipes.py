@@ -1,0 +1,91 @@
+"""Recipes: a YAML mapping of stage to settings, checked as a whole."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps import config, resources
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.pipeline import STAGE
+
+Recipe = Mapping[str, Any]
+"""Stage name to its settings."""
+
+
+def load(name: str, changes: Sequence[str]) -> Recipe:
+    """Read a recipe, a file or a bundled one, with `stage.key=value` changes.
+
+    Raises:
+        ConfigError: naming every error in it at once.
+    """
+    path = resources.recipe(name)
+    return parse(_change(_read(path), changes), where=path.name)
+
+
+def problems(name: str, changes: Sequence[str]) -> list[str]:
+    """Return every error of a recipe, one line each."""
+    try:
+        load(name, changes)
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
+def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
+    """Turn plain values into settings.
+
+    Raises:
+        ConfigError: naming every unknown stage, unknown key and wrong value at once.
+    """
+    recipe, found = {}, []
+    for name, section in values.items():
+        if name not in STAGE:
+            close = difflib.get_close_matches(str(name), STAGE, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"stages are: {', '.join(STAGE)}"
+            found.append(f"{where}: unknown stage '{name}'; {hint}")
+            continue
+        if section is not None and not isinstance(section, Mapping):
+            found.append(f"{where}: {name} must be a mapping of settings")
+            continue
+        settings, errors = config.check(STAGE[name].settings, section or {}, where=name)
+        recipe[name] = settings
+        found += [f"{where}: {error}" for error in errors]
+    if not found and not recipe:
+        found.append(f"{where}: the recipe names no stage; stages are: {', '.join(STAGE)}")
+    if found:
+        raise ConfigError("\n".join(found))
+    return recipe
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{path}: line {line}: {error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ConfigError(f"{path}: not a YAML text file") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of stages to their settings")
+    return values
+
+
+def _change(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    for change in changes:
+        target, sign, text = change.partition("=")
+        stage, dot, key = target.partition(".")
+        if not (sign and dot and stage and key):
+            raise ConfigError(f"--set {change}: write it as STAGE.KEY=VALUE, as in mine.k=3")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        values[stage] = {**(values.get(stage) or {}), key: value}
+    return values
