@@ -1,11 +1,11 @@
 """Exact nearest neighbours of many queries among more rows than fit in memory.
 
 A matrix product in single precision decides almost everything, and its last bits depend on the
-device and on how the work is blocked. So the cosines that are handed back, and those that come
-closer to the last of them than these bits, are computed again, exactly: vectors are stored in half precision, so every product is a
-multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53 bits of a double without rounding,
-whatever the order. Equal cosines are broken by row, which is by id. So every device, block size
-and shard size gives the same neighbours.
+device and on how the work is blocked. So the cosines that are handed back, and those that are
+closer to the last of them than these bits, are computed again, exactly: vectors are stored in
+half precision, so every product is a multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53
+bits of a double without rounding, whatever the order. Equal cosines are broken by row, which is
+by id. So every device, block size and shard size gives the same neighbours.
 """
 
 from __future__ import annotations
