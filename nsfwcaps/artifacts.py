@@ -104,7 +104,7 @@ class StageFolder:
     def record(self) -> StageRecord | None:
         """Return the finished stage, or None where no run has finished yet."""
         try:
-            text = (self.path / RECORD).read_text(encoding="utf-8")
+            text = (self.path / RECORD).read_bytes()
         except FileNotFoundError:
             return None
         try:
@@ -310,9 +310,7 @@ def parquet_bytes(table: pa.Table) -> memoryview:
     has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
     # Vectors neither compress nor repeat; text does both.
     options: dict[str, Any] = (
-        {"compression": "none", "use_dictionary": False}
-        if has_vectors
-        else {"compression": "zstd"}
+        {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
     )
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
     rows = min(8192, max(64, _ROW_GROUP_BYTES // row_bytes))

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: one definition gives the recipe key, the option and the digest."""
+"""Settings as frozen dataclasses: one definition gives recipe key, option and digest."""
 
 from __future__ import annotations
 

@@ -116,9 +116,7 @@ class StageOutcome:
     skipped: bool
 
 
-def run_stage(
-    stage: Stage, stage_settings: Any, workdir: Path, progress: Progress
-) -> StageOutcome:
+def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
     """Bring one stage up to date.
 
     Raises:

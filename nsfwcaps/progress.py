@@ -66,9 +66,7 @@ class Bars:
             rich_progress.TextColumn("{task.fields[rate]}"),
             rich_progress.TimeRemainingColumn(),
         )
-        with rich_progress.Progress(
-            *columns, console=Console(stderr=True), transient=True
-        ) as bar:
+        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(name, total=total, rate="")
             start, done = time.monotonic(), 0
 

@@ -40,8 +40,6 @@ INGEST_REJECTS = pa.schema(
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
 
-
-
 def vectors(width: int, key: str, extra: tuple[pa.Field, ...] = ()) -> pa.Schema:
     """Unit rows in half precision under the key that joins them: `id` or `image_sha256`."""
     item = pa.field("element", pa.float16(), nullable=False)

@@ -84,9 +84,7 @@ class EmbedSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    model: str = setting(
-        "minilm", "minilm, open_clip:MODEL/TAG-OR-CHECKPOINT, or hf-hub:ORG/NAME."
-    )
+    model: str = setting("minilm", "minilm, open_clip:MODEL/TAG-OR-CHECKPOINT, or hf-hub:ORG/NAME.")
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
     )
@@ -141,7 +139,9 @@ class MineSettings:
     min_recall: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Least recall of an approximate index on the real unsafe queries."
     )
-    recall_sample: Annotated[int, Ge(1)] = setting(1000, "Unsafe queries that recall is measured on.")
+    recall_sample: Annotated[int, Ge(1)] = setting(
+        1000, "Unsafe queries that recall is measured on."
+    )
     device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
     memory: str = setting("1GiB", "Working memory of the search.", affects_output=False)
 
@@ -164,9 +164,7 @@ class GradeSettings:
     margin_weight: Annotated[float, Ge(0)] = setting(
         1.0, "Weight of a small margin to the next candidate."
     )
-    density_weight: Annotated[float, Ge(0)] = setting(
-        0.0, "Weight of a dense safe neighbourhood."
-    )
+    density_weight: Annotated[float, Ge(0)] = setting(0.0, "Weight of a dense safe neighbourhood.")
     easy_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage easy.")
     hard_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage hard.")
 
@@ -185,7 +183,9 @@ class PublishSettings:
 
     title: str = setting("Safe-unsafe caption pairs", "Title of the data card.")
     license: str = setting("other", "Licence identifier for the card, as the pools allow.")
-    validation_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs to validate on.")
+    validation_share: Annotated[float, Ge(0), Lt(1)] = setting(
+        0.1, "Share of pairs to validate on."
+    )
     test_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs to test on.")
     near_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Captions with at least this cosine stay in one split."

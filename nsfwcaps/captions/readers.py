@@ -248,9 +248,7 @@ def _read_json_array(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
 def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
     """COCO captions, NoCaps: `images[]` gives the file names, `annotations[]` the captions."""
     try:
-        names = {
-            image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")
-        }
+        names = {image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")}
         _rewind(file)
         found = False
         for note in ijson.items(file, "annotations.item"):

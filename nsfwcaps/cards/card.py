@@ -43,7 +43,7 @@ def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.S
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  Markdown, not HTML; pool names are escaped by `code`
+        autoescape=False,  # Markdown, not HTML; what comes from a pool is escaped by `code`
     )
     environment.filters["code"] = _code
     environment.filters["percent"] = lambda share: f"{share:.1%}"
@@ -73,7 +73,11 @@ def _front_matter(
         "pretty_name": settings.title,
         "license": settings.license,
         "language": ["en"],
-        "task_categories": ["sentence-similarity", "image-to-text", "zero-shot-image-classification"],
+        "task_categories": [
+            "sentence-similarity",
+            "image-to-text",
+            "zero-shot-image-classification",
+        ],
         "tags": ["safety", "vision-language", "not-for-all-audiences"],
         "size_categories": [next((name for end, name in _SIZES if total < end), "n>100M")],
         "source_datasets": ["original"],

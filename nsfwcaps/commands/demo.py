@@ -18,7 +18,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run.")] = Path(
+        "runs/demo"
+    ),
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -20,9 +20,7 @@ Workdir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 Values = dict[str, dict[str, Any]]
 """Stage name to the settings that were given."""

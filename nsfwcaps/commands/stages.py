@@ -27,9 +27,7 @@ def _command(stage: Stage) -> Callable[..., None]:
         quiet: Quiet = False,
         dry_run: DryRun = False,
     ) -> None:
-        recipe = {
-            stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)
-        }
+        recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
         work.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
     return run

@@ -29,7 +29,9 @@ def status(
 ) -> None:
     """Show which stages are done, stale, damaged or not run."""
     if not workdir.is_dir():
-        raise ArtifactError(f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it")
+        raise ArtifactError(
+            f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it"
+        )
     wanted = recipes.load(recipe, []) if recipe else {}
     rows = [_row(stage, wanted.get(stage.name), workdir) for stage in STAGES]
     _mark_followers(rows)

@@ -96,4 +96,6 @@ def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> N
         sizes = ", ".join(
             f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
         )
-        typer.echo(f"{name:<8} {facts['state']:<11} {sizes or 'sizes known after the stage before'}")
+        typer.echo(
+            f"{name:<8} {facts['state']:<11} {sizes or 'sizes known after the stage before'}"
+        )

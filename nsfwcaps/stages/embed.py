@@ -271,7 +271,9 @@ def _distinct(
     advance(len(place) - len(used))
     row_of = np.cumsum([item not in encoded.failed for item in range(len(used))]) - 1
     failed = {
-        at: encoded.failed[text] for at, text in enumerate(inverse.tolist()) if text in encoded.failed
+        at: encoded.failed[text]
+        for at, text in enumerate(inverse.tolist())
+        if text in encoded.failed
     }
     kept = [row_of[text] for text in inverse.tolist() if text not in encoded.failed]
     return Encoded(rows=encoded.rows[kept], failed=failed)
@@ -287,9 +289,7 @@ def _getter(table: pa.Table, row: int) -> Callable[[], bytes]:
 
 def _rejected(shards: Sequence[Shard], path: Path) -> dict[str, str]:
     files = [path / f.path for shard in shards for f in shard.files if f.group == "rejects"]
-    return {
-        row["id"]: row["reason"] for table in read_tables(files) for row in table.to_pylist()
-    }
+    return {row["id"]: row["reason"] for table in read_tables(files) for row in table.to_pylist()}
 
 
 def _check_share(

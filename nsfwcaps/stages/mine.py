@@ -255,7 +255,9 @@ class _Writer:
         unsafe = self._picture_rows(
             self._search.unsafe, ranked.first + np.arange(len(ranked.rows))
         )[query]
-        cross = self._sims(queries, query, safe) if self._images.width == queries.shape[1] else absent
+        cross = (
+            self._sims(queries, query, safe) if self._images.width == queries.shape[1] else absent
+        )
         has = np.flatnonzero(unsafe >= 0)
         needed, place = np.unique(unsafe[has], return_inverse=True)
         pictures = self._images.take(needed)
@@ -317,4 +319,3 @@ def _facts(search: Search, shards: Sequence[Shard], counts: Rows) -> dict[str, A
         "pairs_missing": sum(shard.facts["missing"] for shard in shards),
         "hubs": hub_statistics(counts),
     }
-

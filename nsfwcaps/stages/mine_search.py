@@ -152,9 +152,7 @@ def _approximate(search: Search, blocks: Blocks) -> Find:
         sims = np.full(rows.shape, -np.inf)
         query_of, place = np.nonzero(rows >= 0)
         # An index may hold compressed vectors; the cosines that count are those of the real ones.
-        sims[query_of, place] = exact_sims(
-            queries, search.safe, query_of, rows[query_of, place]
-        )
+        sims[query_of, place] = exact_sims(queries, search.safe, query_of, rows[query_of, place])
         order = np.lexsort((rows, -sims), axis=-1)
         advance((stop - start) * search.safe.rows)
         found = Neighbours(
@@ -177,9 +175,7 @@ def _build(search: Search, blocks: Blocks) -> tuple[ApproximateIndex, Mapping[st
             index.add(to_single(block))
             advance(len(block))
     sample = search.unsafe.read(0, min(settings.recall_sample, search.unsafe.rows))
-    truth = nearest(
-        sample, search.safe, search.depth, search=search.device, block_rows=blocks.rows
-    )
+    truth = nearest(sample, search.safe, search.depth, search=search.device, block_rows=blocks.rows)
     recall, parameters = _tune(index, to_single(sample), truth, settings)
     facts = {
         "index": settings.index,
@@ -191,8 +187,8 @@ def _build(search: Search, blocks: Blocks) -> tuple[ApproximateIndex, Mapping[st
     if recall < settings.min_recall:
         raise RecallError(
             f"mine.index: '{settings.index}' with {parameters or 'no parameters'} finds "
-            f"{recall:.1%} of the {search.depth} nearest safe captions of {len(sample)} real unsafe "
-            f"captions, and min_recall asks for {settings.min_recall:.1%}. Set index_parameters "
+            f"{recall:.1%} of the {search.depth} nearest safe captions of {len(sample)} real "
+            f"unsafe captions, and min_recall asks for {settings.min_recall:.1%}. Set index_parameters "
             "higher, choose another index, or leave out --index: exact search needs none"
         )
     return index, facts
@@ -228,8 +224,7 @@ def recall_at(true_rows: Rows, found_rows: Rows) -> float:
     0.75
     """
     hits = sum(
-        len(np.intersect1d(true, found))
-        for true, found in zip(true_rows, found_rows, strict=True)
+        len(np.intersect1d(true, found)) for true, found in zip(true_rows, found_rows, strict=True)
     )
     return hits / true_rows.size
 

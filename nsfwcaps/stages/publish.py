@@ -1,7 +1,7 @@
-"""publish: pairs with their captions as a data set folder that others open as it is.
+"""publish: pairs with their captions, as a folder that others open as it is.
 
-    graded pairs ─ split (publish_split) ─ join captions by id ─▶ data/<split>-*.parquet
-    records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
+graded pairs ─ split (publish_split) ─ join captions by id ─▶ data/<split>-*.parquet
+records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
 """
 
 from __future__ import annotations
@@ -169,7 +169,11 @@ def _counts(table: pa.Table) -> dict[str, Any]:
 
 
 def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
-    counted: dict[str, Counter[str]] = {"split": Counter(), "stage": Counter(), "category": Counter()}
+    counted: dict[str, Counter[str]] = {
+        "split": Counter(),
+        "stage": Counter(),
+        "category": Counter(),
+    }
     for shard in shards:
         for name, counter in counted.items():
             counter.update(shard.facts[name])

@@ -54,9 +54,7 @@ def split_pairs(
     progress: Progress,
 ) -> Splits:
     """Group the pairs of the grade stage, and give every group a split."""
-    pairs = pa.concat_tables(
-        read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"])
-    )
+    pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"]))
     sides = {
         label: pairs[f"{label}_id"].combine_chunks().unique().sort() for label in ("unsafe", "safe")
     }

@@ -96,7 +96,7 @@ class VectorTable:
         return pa.chunked_array(chunks, type=kind)
 
     def find(self, key: str, values: pa.Array) -> Rows:
-        """Row numbers `[m]` of a key's values; −1 where there is none. Keys ascend over the table."""
+        """Row numbers `[m]` of a key's values; −1 where there is none."""
         found = np.full(len(values), -1, dtype=np.int64)
         for number, path in enumerate(self.paths):
             keys = _open(path).read(columns=[key])[key].combine_chunks()

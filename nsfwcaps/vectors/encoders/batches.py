@@ -13,9 +13,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def length_sorted(
-    lengths: npt.NDArray[np.int64], batch_tokens: int
-) -> list[npt.NDArray[np.int64]]:
+def length_sorted(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.int64]]:
     """Positions of captions `[n]` in batches, shortest first, each at most `batch_tokens` padded.
 
     >>> [batch.tolist() for batch in length_sorted(np.array([5, 2, 9, 2]), 10)]

@@ -30,9 +30,7 @@ def load(settings: EmbedSettings) -> Encoder:
     if settings.model == MINILM:
         from nsfwcaps.vectors.encoders.minilm import MiniLM
 
-        return MiniLM(
-            device=device, precision=precision, batch_tokens=settings.batch_tokens
-        )
+        return MiniLM(device=device, precision=precision, batch_tokens=settings.batch_tokens)
     from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
     name, pretrained = split_name(settings.model)
