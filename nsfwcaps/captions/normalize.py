@@ -16,9 +16,9 @@ _WORD = re.compile(r"\w+")
 
 
 def normalize(text: str) -> str:
-    """Unicode NFC, no invisible characters, single spaces, no space at the ends.
+    r"""Unicode NFC, no invisible characters, single spaces, no space at the ends.
 
-    >>> normalize("  A dog\\u00a0on\\t a  beach ")
+    >>> normalize("  A dog\u00a0on\t a  beach ")
     'A dog on a beach'
     """
     text = _INVISIBLE.sub("", text)

@@ -176,7 +176,8 @@ def draw(
         right.axvline(border, color="black", linewidth=1, linestyle="--")
     left.legend(frameon=False)
     out = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(out, metadata={"Software": None})
+    FigureCanvasAgg(figure)
+    figure.savefig(out, format="png", metadata={"Software": None})
     return out.getvalue()
 
 

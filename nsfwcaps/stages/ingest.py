@@ -307,9 +307,9 @@ def _pool_facts(
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
-            f"{pool.url}: {bad} of {captions + bad} captions are unusable ({share:.1%}: {reasons}), more "
-            f"than max_reject_share allows ({settings.max_reject_share:.1%}). They are kept "
-            f"with their reasons in {folder.path}/rejects-*.parquet; mend the pool, or raise "
+            f"{pool.url}: {bad} of {captions + bad} captions are unusable "
+            f"({share:.1%}: {reasons}), more than max_reject_share allows "
+            f"({settings.max_reject_share:.1%}). They are kept with their reasons in {folder.path}/rejects-*.parquet; mend the pool, or raise "
             "--max-reject-share"
         )
     return {

@@ -24,7 +24,8 @@ def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
     r(u) is the same for all candidates of one unsafe caption, and half of the rest is
     cos − r(s) / 2.
     """
-    return sims.astype(np.float64).mean(axis=1) / 2
+    penalty: npt.NDArray[np.float64] = sims.astype(np.float64).mean(axis=1) / 2
+    return penalty
 
 
 def inverted_softmax_penalty(
@@ -46,4 +47,5 @@ def inverted_softmax_penalty(
                 part = slice(start, start + _TILE_ROWS)
                 sums = torch.logsumexp((rows[part] @ others).mul_(beta), dim=1)
                 total[part] = np.logaddexp(total[part], sums.double().cpu().numpy())
-    return (total - np.log(unsafe.rows)) / beta
+    penalty: npt.NDArray[np.float64] = (total - np.log(unsafe.rows)) / beta
+    return penalty

@@ -110,7 +110,7 @@ class ApproximateIndex:
         Raises:
             ConfigError: the index has no such parameter.
         """
-        space = faiss.GpuParameterSpace() if self._gpu else faiss.ParameterSpace()
+        space: Any = faiss.GpuParameterSpace() if self._gpu else faiss.ParameterSpace()
         try:
             space.set_index_parameters(self._index, parameters)
         except RuntimeError as error:

@@ -52,9 +52,10 @@ class Cutoffs:
         """Which candidates `[q, c]` their targets accept."""
         bar = self.scores[ranked.rows]
         unsafe = ranked.first + np.arange(len(ranked.rows))[:, None]
-        return ranked.usable & (
+        accepted: Mask = ranked.usable & (
             (ranked.scores > bar) | ((ranked.scores == bar) & (unsafe <= self.rows[ranked.rows]))
         )
+        return accepted
 
 
 def open_cutoffs(targets: int) -> Cutoffs:

@@ -140,7 +140,7 @@ def _shards(folder: Path, kind: str) -> list[tuple[Path, Path]]:
 
 def _load(path: Path) -> npt.NDArray[Any]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
         raise InputError(f"{path}: not a whole .npy array; copy it again") from None
     if array.ndim != 2 or array.dtype.kind != "f":

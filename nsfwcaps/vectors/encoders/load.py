@@ -57,8 +57,8 @@ def check_name(model: str) -> None:
         return
     raise ConfigError(
         f"embed.model: '{model}' names no encoder; write minilm, "
-        "open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), open_clip:MODEL/CHECKPOINT-PATH, "
-        "hf-hub:ORG/NAME or local-dir:FOLDER"
+        "open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
+        "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or local-dir:FOLDER"
     )
 
 
