@@ -309,8 +309,8 @@ def _pool_facts(
         raise InputError(
             f"{pool.url}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {reasons}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}). They are kept with their reasons in {folder.path}/rejects-*.parquet; mend the pool, or raise "
-            "--max-reject-share"
+            f"({settings.max_reject_share:.1%}). They are kept with their reasons in "
+            f"{folder.path}/rejects-*.parquet; mend the pool, or raise --max-reject-share"
         )
     return {
         "name": pool.name,

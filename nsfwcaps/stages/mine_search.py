@@ -189,7 +189,8 @@ def _build(search: Search, blocks: Blocks) -> tuple[ApproximateIndex, Mapping[st
             f"mine.index: '{settings.index}' with {parameters or 'no parameters'} finds "
             f"{recall:.1%} of the {search.depth} nearest safe captions of {len(sample)} real "
             f"unsafe captions, and min_recall asks for {settings.min_recall:.1%}. Set "
-            "index_parameters higher, choose another index, or leave out --index: exact search needs none"
+            "index_parameters higher, choose another index, or leave out --index: exact search "
+            "needs none"
         )
     return index, facts
 
