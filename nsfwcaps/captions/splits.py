@@ -50,10 +50,10 @@ def assign(
         held = smallest[number]
         smallest[number] = item if held is None else min(held, item)
     order = sorted(range(len(sizes)), key=lambda number: _hash(seed, str(smallest[number])))
-    left = {
-        Split.TEST: round(test_share * len(ids)),
-        Split.VALIDATION: round(validation_share * len(ids)),
-    }
+    spare = len(ids) - 1  # of a handful of pairs, rounding must leave one to train on
+    test = min(round(test_share * len(ids)), spare)
+    validation = min(round(validation_share * len(ids)), spare - test)
+    left = {Split.TEST: test, Split.VALIDATION: validation}
     split_of = np.full(len(sizes), Split.TRAIN.value, dtype="<U10")
     for number in order:
         for split, room in left.items():
