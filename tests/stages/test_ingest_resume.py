@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -91,6 +95,48 @@ def test_interrupted_run_goes_on_where_it_stopped(
     assert written == left
     assert record.output_digest == whole.output_digest
     assert (record.facts, record.rejects) == (whole.facts, whole.rejects)
+
+
+KILLED_RUN = """
+import json, os, signal, sys
+from pathlib import Path
+
+from nsfwcaps import artifacts
+from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.progress import Silent
+from nsfwcaps.settings import IngestSettings
+from nsfwcaps.stages import ingest
+
+workdir, calls, settings = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
+ingest._CHUNK_ROWS = 10
+fsync = os.fsync
+
+
+def kill_at_last(handle):
+    global calls
+    calls -= 1
+    if calls == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    fsync(handle)
+
+
+artifacts.os.fsync = kill_at_last
+run_stage(STAGE["ingest"], IngestSettings(**settings), workdir, Silent())
+"""
+
+
+@pytest.mark.parametrize("fsyncs", [1, 7, 33])
+def test_run_that_is_killed_goes_on_to_the_same_output(
+    place: Place, pools: dict[str, Any], fsyncs: int
+) -> None:
+    whole = place.ingest("whole", **pools)
+    arguments = [str(place.folder / "work"), str(fsyncs), json.dumps(pools)]
+    done = subprocess.run([sys.executable, "-c", KILLED_RUN, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not (place.folder / "work" / "ingest" / "stage.json").exists()
+    record = place.ingest(**pools)
+    assert (record.output_digest, record.facts) == (whole.output_digest, whole.facts)
+    assert list((place.folder / "work" / "ingest").glob(".part-*")) == []
 
 
 def test_interrupted_run_may_go_on_with_other_shards(
