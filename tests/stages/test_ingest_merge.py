@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ingest_place import Place, copies, table
 
+from nsfwcaps import schema
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages import ingest, ingest_merge
 
@@ -151,6 +153,19 @@ def test_output_is_the_same_whatever_bytes_of_pictures_fill_a_chunk(
     assert rows(chunked) == rows(whole)
     assert table(chunked, "images") == table(whole, "images")
     assert len(chunked.paths("images")) > len(whole.paths("images")) == 1
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7])
+def test_ranges_cover_every_key_once(tmp_path: Path, parts: int) -> None:
+    ranges = [ingest_merge._key_range(part, parts, digits=64) for part in range(parts)]
+    keys = sorted({"0" * 64, "f" * 64, *itertools.chain(*ranges)} - {"g"})
+    columns = {"image_sha256": keys, "image_path": keys, "image": [b""] * len(keys)}
+    pq.write_table(pa.table(columns, schema=schema.IMAGES), tmp_path / "staged.parquet")
+    found = [
+        ingest_merge._read_range([tmp_path / "staged.parquet"], schema.IMAGES, low, high)
+        for low, high in ranges
+    ]
+    assert pa.concat_tables(found)["image_sha256"].to_pylist() == keys
 
 
 def test_staged_files_are_gone_once_merged(place: Place) -> None:
