@@ -11,6 +11,7 @@ the hash of their text and pictures by that of their bytes, never by position in
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.vectors.encoders.encoder import Encoded, Identity, Images, finite
 
 _NOT_FOUND = "not_in_source"
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 
 class ImportedVectors:
@@ -172,4 +174,8 @@ def _sha256_keys(path: Path) -> Sequence[bytes]:
             f"{path}: pictures are found by the hash of their bytes and there is no column sha256; "
             "add it, or set embed.images to false"
         )
-    return [bytes.fromhex(str(item or "00" * 32))[:16] for item in columns["sha256"].to_pylist()]
+    hashes = [str(item or "00" * 32) for item in columns["sha256"].to_pylist()]
+    bad = next((row for row, item in enumerate(hashes) if not _SHA256.fullmatch(item)), None)
+    if bad is not None:
+        raise InputError(f"{path}: row {bad} of column sha256 is not 64 hexadecimal digits")
+    return [bytes.fromhex(item)[:16] for item in hashes]

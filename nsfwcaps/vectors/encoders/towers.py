@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 Lengths = npt.NDArray[np.int64]
 
+_PROBE_TOKENS = 16
 _PROBE_TOLERANCE = 1e-4
 
 
@@ -102,15 +103,16 @@ def _agrees(tower: TextTower, full: TextTower, model: Any) -> bool:
     from torch.nn.functional import normalize
 
     text = getattr(model, "text", model)
-    context = text.context_length
+    config = getattr(text, "config", None)  # of Hugging Face towers, which take any length
+    context = text.context_length if config is None else _PROBE_TOKENS
     vocabulary = text.vocab_size
-    pad = getattr(getattr(text, "config", None), "pad_token_id", 0) or 0
+    pad = getattr(config, "pad_token_id", 0) or 0
     end = vocabulary - 1
     eos = getattr(text, "text_eos_id", getattr(text, "eos_id", None))
     pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
     if pool == "eos" and eos is not None:
         end = eos
-    tokens = torch.full((2, min(context, 77)), pad, dtype=torch.long)
+    tokens = torch.full((2, context), pad, dtype=torch.long)
     tokens[0, :4] = torch.tensor([pad + 1, pad + 3, pad + 4, end])
     tokens[1, :7] = torch.tensor([pad + 1, *range(pad + 3, pad + 8), end])
     device = next(model.parameters()).device
