@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 
 from nsfwcaps import __version__, config, settings
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, deliver
-from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
 
 
@@ -31,6 +31,8 @@ class Stage:
     reads: tuple[str, ...]
     delivers: str | None = None
     """Folder of the workdir that receives the stage's `dataset` files under their final names."""
+    quotes_facts: bool = False
+    """Whether its output says how its inputs were made, and so is stale when that has changed."""
 
     @property
     def help(self) -> str:
@@ -69,6 +71,7 @@ STAGES = (
         module="nsfwcaps.stages.publish",
         reads=("ingest", "embed", "mine", "grade"),
         delivers="dataset",
+        quotes_facts=True,
     ),
 )
 
@@ -139,6 +142,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
             inputs=digests,
             result=module.run(stage_settings, folder, inputs, progress),
         )
+    else:
+        folder.tidy(record)
     if stage.delivers:
         deliver(record, workdir / stage.delivers)
     return StageOutcome(record=record, skipped=current)
@@ -169,18 +174,29 @@ def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
         return State.MISSING
     if folder.damaged(record) is not None:
         return State.DAMAGED
-    used = stage_settings or config.parse(stage.settings, record.settings, where=stage.name)
     inputs = {name: StageFolder(workdir / name).record() for name in stage.reads}
     if any(item is None for item in inputs.values()):
         return State.STALE
     known = cast(Mapping[str, StageRecord], inputs)
-    if stage_settings is None:
+    try:
+        used = stage_settings or config.parse(stage.settings, record.settings, where=stage.name)
+        fingerprint, _ = _fingerprint(stage, used, known)
+        same = fingerprint == record.fingerprint
+    except NsfwcapsError:
+        if stage_settings is not None:
+            raise
         # Without a recipe, sources outside the workdir may be gone; compare what is inside it.
-        fresh = {name: item.output_digest for name, item in known.items()}
-        same = all(record.inputs.get(name) == value for name, value in fresh.items())
-        return State.CURRENT if same else State.STALE
-    fingerprint, _ = _fingerprint(stage, used, known)
-    return State.CURRENT if fingerprint == record.fingerprint else State.STALE
+        same = _input_digests(stage, known).items() <= record.inputs.items()
+    return State.CURRENT if same else State.STALE
+
+
+def spread(states: Mapping[str, State]) -> dict[str, State]:
+    """Mark stages, given in order, stale that read from one that will run again."""
+    out: dict[str, State] = {}
+    for name, own in states.items():
+        rerun = any(out.get(read, own) is not State.CURRENT for read in STAGE[name].reads)
+        out[name] = State.STALE if own is State.CURRENT and rerun else own
+    return out
 
 
 def plan(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
@@ -202,10 +218,17 @@ def locked(workdir: Path) -> Iterator[None]:
     """
     import filelock
 
+    made = not workdir.exists()
     workdir.mkdir(parents=True, exist_ok=True)
+    lock = workdir / ".lock"
     try:
-        with filelock.FileLock(workdir / ".lock", timeout=0):
-            yield
+        with filelock.FileLock(lock, timeout=0):
+            try:
+                yield
+            finally:
+                if made and [*workdir.iterdir()] == [lock]:  # a slip, say in a pool's name
+                    lock.unlink()
+                    workdir.rmdir()
     except filelock.Timeout:
         raise StorageError(
             f"another nsfwcaps command is at work in {workdir}; wait for it or choose another one"
@@ -226,11 +249,22 @@ def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     return record
 
 
+def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
+    """Digest of every input's content, and where the stage quotes its facts, of those too."""
+    digests = {name: record.output_digest for name, record in inputs.items()}
+    if stage.quotes_facts:
+        digests |= {
+            f"{name}.facts": config.digest([record.settings, record.rejects, record.facts])
+            for name, record in inputs.items()
+        }
+    return digests
+
+
 def _fingerprint(
     stage: Stage, stage_settings: Any, inputs: Mapping[str, StageRecord]
 ) -> tuple[str, dict[str, str]]:
     module = _module(stage)
-    digests = {name: record.output_digest for name, record in inputs.items()}
+    digests = _input_digests(stage, inputs)
     digests |= module.sources(stage_settings)
     whole = {
         "stage": stage.name,

@@ -125,7 +125,8 @@ def _dtype(kind: pa.DataType) -> str:
 
 def _code(text: object) -> str:
     """Text from a pool as Markdown code, whatever it holds."""
-    return "`" + str(text).replace("`", "'").replace("\n", " ").replace("|", "/") + "`"
+    one_line = " ".join(str(text).split())
+    return "`" + one_line.replace("`", "'").replace("|", "/") + "`"
 
 
 def _path() -> Path:

@@ -10,6 +10,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import pyarrow.compute as pc
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import (
-    OutputFile,
     Shard,
     StageFolder,
     StageRecord,
@@ -30,7 +30,13 @@ from nsfwcaps.artifacts import (
 from nsfwcaps.cards import card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.settings import PublishSettings
+from nsfwcaps.settings import (
+    EmbedSettings,
+    GradeSettings,
+    IngestSettings,
+    MineSettings,
+    PublishSettings,
+)
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
 
 VERSION = 1
@@ -40,6 +46,13 @@ _CAPTION_COLUMNS = {
     "source": "source",
     "image_path": "image_path",
     "image_sha256": "image_sha256",
+}
+
+_HIDDEN = {"image_root", "model", "source"} | {
+    field.name
+    for section in (IngestSettings, EmbedSettings, MineSettings, GradeSettings)
+    for field in fields(section)
+    if not field.metadata["affects_output"]
 }
 
 
@@ -63,14 +76,14 @@ def run(
     """Split, join the captions, write the shards, and last the card that counts them."""
     grade = inputs["grade"]
     splits = split_pairs(settings, folder, inputs["embed"], grade, progress)
-    release = digest(
-        [VERSION, output_settings(settings), {name: r.output_digest for name, r in inputs.items()}]
-    )
+    chain = _chain(inputs)
+    release = digest([VERSION, output_settings(settings), card.template_digest(), chain])
     writer = _Writer(settings, folder, inputs, splits, release)
     with progress.task("publish: write", grade.rows("pairs")) as advance:
         shards = [shard for name in split_names(splits) for shard in writer.split(name, advance)]
     facts = _facts(splits, shards)
-    shards.append(_papers(settings, folder, inputs, release, facts, shards))
+    manifest = _manifest(settings, chain, facts, shards)
+    shards.append(_papers(settings, folder, inputs["grade"], release, manifest))
     return StageResult(shards=shards, facts=facts)
 
 
@@ -189,20 +202,17 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
 def _papers(
     settings: PublishSettings,
     folder: StageFolder,
-    inputs: Mapping[str, StageRecord],
+    grade: StageRecord,
     release: str,
-    facts: Mapping[str, Any],
-    shards: Sequence[Shard],
+    manifest: Mapping[str, Any],
 ) -> Shard:
     """Write what goes beside the data: the card, the manifest, the picture of the stages."""
     started = time.monotonic()
-    files = [file for shard in shards for file in shard.files]
-    manifest = _manifest(settings, inputs, facts, files)
     readme = card.render(settings, manifest, schema.PUBLISHED)
-    figure = inputs["grade"].paths("figures")[0]
+    figure = grade.paths("figures")[0]
     root = release[:12]
     return folder.commit_files(
-        digest([release, "papers", card.template_digest()]),
+        digest([release, "papers"]),
         {
             ("dataset", f"{root}/README.md"): readme.encode(),
             ("dataset", f"{root}/manifest.json"): _json(manifest),
@@ -214,25 +224,28 @@ def _papers(
     )
 
 
-def _manifest(
-    settings: PublishSettings,
-    inputs: Mapping[str, StageRecord],
-    facts: Mapping[str, Any],
-    files: Sequence[OutputFile],
-) -> dict[str, Any]:
-    """Settings, facts and digests of every stage; no time and no path, so equal for equal input."""
-    chain = {
+def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """What the stages did; no time, path or device, so equal wherever equal input was mined."""
+    return {
         name: {
             "version": record.version,
-            "settings": _without_paths(record.settings),
+            "settings": _of_interest(record.settings),
             "output_digest": record.output_digest,
             "rows_in": record.rows_in,
             "rejects": record.rejects,
-            "facts": record.facts,
+            "facts": {key: value for key, value in record.facts.items() if key != "device"},
         }
         for name, record in inputs.items()
     }
-    chain["publish"] = {"settings": output_settings(settings), "facts": facts}
+
+
+def _manifest(
+    settings: PublishSettings,
+    chain: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    shards: Sequence[Shard],
+) -> dict[str, Any]:
+    """Settings, facts and digests of every stage, and the files of the data set."""
     return {
         "files": [
             {
@@ -241,19 +254,23 @@ def _manifest(
                 "bytes": file.bytes,
                 "sha256": file.sha256,
             }
-            for file in files
+            for shard in shards
+            for file in shard.files
         ],
-        "stages": chain,
+        "stages": {**chain, "publish": {"settings": output_settings(settings), "facts": facts}},
     }
 
 
-def _without_paths(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Pools by file name: where they lay on somebody's disk is nobody's business."""
-    hidden = ("image_root", "source", "device", "memory", "workers")
+def _of_interest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out how the work was done, and where things lay on somebody's disk.
+
+    Pools stay by file name; the encoder is among the facts, by its name and the digest of its
+    weights, while `model` and `source` may be paths.
+    """
     return {
         key: [str(item).rpartition("/")[2] for item in value] if isinstance(value, list) else value
         for key, value in settings.items()
-        if key not in hidden
+        if key not in _HIDDEN
     }
 
 

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ class ClipEncoder:
             tokens = self._tokenize(["a"])
             width = self._tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
-            name=f"{name}/{pretrained}" if pretrained else name,
+            # A checkpoint by its file name: the digest tells its weights, the folder is private.
+            name=f"{name}/{PurePath(pretrained).name}" if pretrained else name,
             weights_sha256=digest,
             activation=activations(model),
             preprocessing=_preprocessing(model),
