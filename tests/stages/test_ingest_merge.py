@@ -61,6 +61,7 @@ def test_captions_are_folded_and_sorted_as_a_plain_loop_does(
     fresh: Any, safe: list[str], unsafe: list[str]
 ) -> None:
     place = fresh()
+    safe = [*safe, "a bowl on a table"]  # a safe caption that no unsafe pool has
     kept = {text: safe.count(text) for text in safe if text not in unsafe}
     record = place.ingest(
         safe=(place.pool("s.jsonl", safe),), unsafe=(place.pool("u.jsonl", unsafe),), shard_rows=4
