@@ -130,6 +130,15 @@ class StageFolder:
             leftover.unlink()
         self._journal = _read_journal(self.path / JOURNAL)
 
+    def tidy(self, record: StageRecord) -> None:
+        """Clear away what a run left that was killed after it had written its record."""
+        journal, written = self.path / JOURNAL, self.path / RECORD
+        self.prepare()
+        # A run writes its journal last. A newer one may hold the work of a run still to go on.
+        if journal.exists() and journal.stat().st_mtime_ns < written.stat().st_mtime_ns:
+            self._remove_superseded(record)
+            journal.touch()
+
     def shard(self, key: str) -> Shard | None:
         """Return the shard of this key if an earlier run finished it and its files are intact."""
         assert self._journal is not None, "prepare() comes first"

@@ -51,10 +51,10 @@ def guard(command: Callable[[], object]) -> int:
     try:
         command()
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        return _interrupted() if code == _INTERRUPTED else code  # Typer catches Ctrl-C and exits
     except KeyboardInterrupt:
-        _say("stopped; what is finished is kept: run the same command again to go on")
-        return _INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
         # Whoever read our output has left, as `head` does; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,6 +84,11 @@ def explain(error: Exception) -> tuple[str, int]:
         f"Set {DEBUG_VARIABLE}=1 to see the whole trace, and report it",
         _INTERNAL,
     )
+
+
+def _interrupted() -> int:
+    _say("stopped; what is finished is kept: run the same command again to go on")
+    return _INTERRUPTED
 
 
 def _say(message: str) -> None:

@@ -17,7 +17,7 @@ from nsfwcaps.errors import ConfigError
 Config = TypeVar("Config")
 
 # Pydantic reads this attribute of a plain dataclass; the dataclass itself never imports pydantic.
-STRICT_KEYS = {"extra": "forbid"}
+STRICT_KEYS = {"extra": "forbid", "allow_inf_nan": False}
 
 
 def setting(default: Any, help: str, *, affects_output: bool = True) -> Any:  # noqa: A002
@@ -48,10 +48,14 @@ def check(
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     plain = {key: _as_tuple(hints.get(key), value) for key, value in values.items()}
+    # Python's True is an int; in a recipe it is a slip.
+    flags = [key for key, value in plain.items() if _is_flag_for_number(hints.get(key), value)]
+    problems = [f"{where}.{key}: must be a number, got {plain.pop(key)}" for key in flags]
     try:
-        return pydantic.TypeAdapter(cls).validate_python(plain), []
+        config = pydantic.TypeAdapter(cls).validate_python(plain)
     except pydantic.ValidationError as error:
-        return None, [_describe(item, known, where) for item in error.errors(include_url=False)]
+        problems += [_describe(item, known, where) for item in error.errors(include_url=False)]
+    return (None, problems) if problems else (config, [])
 
 
 def _as_tuple(hint: Any, value: Any) -> Any:
@@ -59,6 +63,10 @@ def _as_tuple(hint: Any, value: Any) -> Any:
     if typing.get_origin(hint) is tuple and isinstance(value, str):
         return (value,)
     return value
+
+
+def _is_flag_for_number(hint: Any, value: Any) -> bool:
+    return isinstance(value, bool) and base_type(hint) in (int, float)
 
 
 def _describe(item: Any, known: list[str], where: str) -> str:

@@ -71,6 +71,9 @@ _STORAGE_ADVICE = {
     errno.EROFS: "the file system is read-only; choose another --workdir / --out",
     errno.EACCES: "permission denied; choose a folder you may write, or change its permissions",
     errno.EPERM: "operation not permitted; choose a folder you may write",
+    errno.EEXIST: "a file is where a folder is needed; choose another --workdir / --out",
+    errno.ENOTDIR: "a file is where a folder is needed; choose another --workdir / --out",
+    errno.ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
 }
 
 

@@ -22,7 +22,15 @@ def load(name: str, changes: Sequence[str]) -> Recipe:
         ConfigError: naming every error in it at once.
     """
     path = resources.recipe(name)
-    return parse(_change(_read(path), changes), where=path.name)
+    values = _read(path)
+    found = _change(values, changes)
+    try:
+        recipe = parse(values, where=path.name)
+    except ConfigError as error:
+        found += str(error).splitlines()
+    if found:
+        raise ConfigError("\n".join(found))
+    return recipe
 
 
 def problems(name: str, changes: Sequence[str]) -> list[str]:
@@ -55,9 +63,23 @@ def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
         found += [f"{where}: {error}" for error in errors]
     if not found and not recipe:
         found.append(f"{where}: the recipe names no stage; stages are: {', '.join(STAGE)}")
+    found += [f"{where}: {error}" for error in _lacking_pools(recipe)]
     if found:
         raise ConfigError("\n".join(found))
     return recipe
+
+
+def _lacking_pools(recipe: Recipe) -> list[str]:
+    """Say now, and not after the embedding, that mining will have nothing to mine."""
+    ingest = recipe.get("ingest")
+    if ingest is None or "mine" not in recipe or ingest.pool:
+        return []
+    return [
+        f"ingest.{label}: no pool is named and mine needs one; give --{label} or ingest.{label}, "
+        "or a mixed --pool with --label-column"
+        for label in ("safe", "unsafe")
+        if not getattr(ingest, label)
+    ]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,17 +97,22 @@ def _read(path: Path) -> dict[str, Any]:
     return values
 
 
-def _change(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+def _change(values: dict[str, Any], changes: Sequence[str]) -> list[str]:
+    """Make the changes in place; return those that cannot be read, one line each."""
     import yaml
 
+    found = []
     for change in changes:
         target, sign, text = change.partition("=")
         stage, dot, key = target.partition(".")
         if not (sign and dot and stage and key):
-            raise ConfigError(f"--set {change}: write it as STAGE.KEY=VALUE, as in mine.k=3")
+            found.append(f"--set {change}: write it as STAGE.KEY=VALUE, as in mine.k=3")
+            continue
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             value = text
-        values[stage] = {**(values.get(stage) or {}), key: value}
-    return values
+        section = values.get(stage) or {}
+        if isinstance(section, dict):  # anything else, parsing reports
+            values[stage] = {**section, key: value}
+    return found

@@ -35,6 +35,7 @@ def demo_pool(name: str) -> Path:
     """Path of a bundled pool of mild captions."""
     path = _PACKAGE / "demo_pool" / name
     if not path.is_file():
-        known = ", ".join(sorted(item.name for item in path.parent.glob("*.*")))
+        pools = (item.name for item in path.parent.glob("*.*") if item.suffix != ".md")
+        known = ", ".join(sorted(pools))
         raise InputError(f"bundled:{name}: no such pool; there are: {known}")
     return path

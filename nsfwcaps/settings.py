@@ -14,6 +14,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt
 
 from nsfwcaps.config import STRICT_KEYS, parse_bytes, setting
+from nsfwcaps.errors import ConfigError
 
 
 class Rank(enum.StrEnum):
@@ -84,7 +85,9 @@ class EmbedSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    model: str = setting("minilm", "minilm, open_clip:MODEL/TAG-OR-CHECKPOINT, or hf-hub:ORG/NAME.")
+    model: str = setting(
+        "minilm", "minilm; open_clip:MODEL/TAG, or a path as TAG; hf-hub:ORG/NAME."
+    )
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
     )
@@ -149,7 +152,7 @@ class MineSettings:
         depth = self.candidates
         if depth is not None and depth < self.k:
             raise ValueError(f"candidates ({depth}) must be at least k ({self.k})")
-        parse_bytes(self.memory)
+        _check_size(self.memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +200,14 @@ class PublishSettings:
     def __post_init__(self) -> None:
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on")
-        parse_bytes(self.memory)
+        _check_size(self.memory)
+
+
+def _check_size(memory: str) -> None:
+    try:
+        parse_bytes(memory)
+    except ConfigError as error:
+        raise ValueError(f"memory: {error}") from None
 
 
 def field_names(cls: type) -> list[str]:

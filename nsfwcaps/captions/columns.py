@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ CAPTION_NAMES = {
 }
 IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")
 CATEGORY_NAMES = ("category", "chosen_category", "tag")
+
+_NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
 
 _UNSAFE_WORDS = frozenset({"unsafe", "nsfw", "harmful", "true", "yes", "1"})
 _SAFE_WORDS = frozenset({"safe", "sfw", "unlikely", "false", "no", "0"})
@@ -94,15 +97,23 @@ def _first(present: Sequence[str], names: Sequence[str]) -> str | None:
 def _named(present: Sequence[str], name: str | None, where: str, what: str) -> str | None:
     if name is None or name in present:
         return name
-    close = difflib.get_close_matches(name, present, n=1)
+    close = difflib.get_close_matches(name, [item for item in present if _NAME.match(item)], n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise InputError(
-        f"{where}: no {what} column '{name}'; {hint}its columns are: {', '.join(present)}"
+        f"{where}: no {what} column '{name}'; {hint}its columns are: {_listed(present)}"
     )
+
+
+def _listed(present: Sequence[str]) -> str:
+    """Column names for a message. Without a header line a CSV's first caption stands as a name."""
+    names = [name for name in present if _NAME.match(name)]
+    if hidden := len(present) - len(names):
+        names.append(f"{hidden} not shown that look like text, not names: is the header missing?")
+    return ", ".join(names)
 
 
 def _no_caption(present: Sequence[str], where: str) -> str:
     raise InputError(
-        f"{where}: no caption column recognised among: {', '.join(present)}; "
+        f"{where}: no caption column recognised among: {_listed(present)}; "
         "name it with --caption-column"
     )

@@ -29,6 +29,8 @@ def expand(url: str) -> list[str]:
     """
     if url.startswith(_BUNDLED):
         return [str(resources.demo_pool(url.removeprefix(_BUNDLED)))]
+    if not url.strip():  # as `--safe "$POOL"` with the variable unset; fsspec takes it for "."
+        raise InputError("a pool's name is empty; give a file, folder, glob or URL")
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
         if filesystem.isdir(path):

@@ -34,7 +34,8 @@ def status(
         )
     wanted = recipes.load(recipe, []) if recipe else {}
     rows = [_row(stage, wanted.get(stage.name), workdir) for stage in STAGES]
-    _mark_followers(rows)
+    states = pipeline.spread({row["stage"]: row["state"] for row in rows})
+    rows = [{**row, "state": states[row["stage"]].value} for row in rows]
     if as_json:
         typer.echo(json.dumps({"workdir": str(workdir), "stages": rows}, indent=1))
         return
@@ -52,20 +53,10 @@ def _row(stage: pipeline.Stage, settings: Any, workdir: Path) -> dict[str, Any]:
     record = StageFolder(workdir / stage.name).record()
     return {
         "stage": stage.name,
-        "state": pipeline.state(stage, settings, workdir).value,
+        "state": pipeline.state(stage, settings, workdir),
         "rows_in": record.rows_in if record else 0,
         "rows_out": record.rows_out if record else 0,
         "rejects": dict(record.rejects) if record else {},
         "seconds": record.seconds if record else 0.0,
         "output_digest": record.output_digest if record else None,
     }
-
-
-def _mark_followers(rows: list[dict[str, Any]]) -> None:
-    """Mark a stage stale that reads from one that will run again."""
-    redo: set[str] = set()
-    for stage, row in zip(STAGES, rows, strict=True):
-        if row["state"] == State.CURRENT.value and redo.intersection(stage.reads):
-            row["state"] = State.STALE.value
-        if row["state"] != State.CURRENT.value:
-            redo.add(stage.name)

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from nsfwcaps import pipeline, progress
-from nsfwcaps.pipeline import STAGE, StageOutcome
+from nsfwcaps.pipeline import STAGE, StageOutcome, State
 
 
 def execute(
@@ -89,6 +89,8 @@ def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> N
     plans = {
         name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in STAGE if name in recipe
     }
+    states = pipeline.spread({name: State(facts["state"]) for name, facts in plans.items()})
+    plans = {name: {**facts, "state": states[name].value} for name, facts in plans.items()}
     if as_json:
         typer.echo(json.dumps({"plan": plans}, indent=1))
         return

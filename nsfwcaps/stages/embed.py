@@ -121,17 +121,21 @@ class _Work:
             advance(file.rows)
             return shard
         started = time.monotonic()
-        usable = table.filter(pa.array([reason is None for reason in reasons]))
+        usable = table.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
         advance(table.num_rows - usable.num_rows)
         texts = usable["caption"].combine_chunks().dictionary_encode()
         place = np.asarray(texts.indices)
 
         def encode(rows: Sequence[int]) -> Encoded:
-            return _distinct(self._encoder, texts.dictionary, place[np.asarray(rows)], advance)
+            return _distinct(
+                self._encoder, texts.dictionary, place[np.asarray(rows, dtype=np.int64)], advance
+            )
 
         ids = usable["id"].combine_chunks()
         vectors, failed = self._known.complete(label, "id", ids, encode, advance)
-        done = usable.filter(pa.array([row not in failed for row in range(usable.num_rows)]))
+        done = usable.filter(
+            pa.array([row not in failed for row in range(usable.num_rows)], pa.bool_())
+        )
         rejects = {ids[row].as_py(): reason for row, reason in failed.items()}
         rejects |= {
             sha: reason
@@ -160,7 +164,9 @@ class _Work:
             )
 
         vectors, failed = self._known.complete("images", "image_sha256", hashes, encode, advance)
-        done = table.filter(pa.array([row not in failed for row in range(table.num_rows)]))
+        done = table.filter(
+            pa.array([row not in failed for row in range(table.num_rows)], pa.bool_())
+        )
         rejects = {hashes[row].as_py(): reason for row, reason in failed.items()}
         width = self._encoder.identity.image_width
         assert width is not None, "checked by the caller"
@@ -296,12 +302,15 @@ def _check_share(
     captions: Sequence[Shard], ingest: StageRecord, settings: EmbedSettings, folder: StageFolder
 ) -> None:
     """Stop where a side has no vector left, or too many captions could not be encoded."""
-    for label in ("safe", "unsafe"):
-        if ingest.rows(label) and not _count(captions, label):
-            raise InputError(f"embed: not one {label} caption could be embedded; see {folder.path}")
     rejects: Counter[str] = Counter()
     for shard in captions:
         rejects.update(shard.rejects)
+    for label in ("safe", "unsafe"):
+        if ingest.rows(label) and not _count(captions, label):
+            raise InputError(
+                f"embed: not one {label} caption could be embedded ({json.dumps(dict(rejects))}); "
+                f"their ids are in {folder.path}/rejects-*.parquet. Mend the pool or embed.source"
+            )
     rows = sum(shard.rows_in for shard in captions)
     if rejects.total() > settings.max_reject_share * rows and rejects.total() >= _FEW_REJECTS:
         raise InputError(

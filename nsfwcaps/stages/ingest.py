@@ -71,6 +71,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Read every pool into staged chunks, then merge the chunks by id range."""
+    _check_apart(settings, folder)
     chunks: list[Shard] = []
     facts = []
     with progress.task("ingest: read", None) as advance:
@@ -79,6 +80,11 @@ def run(
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
     merged = ingest_merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
+    if merged.conflicts and not merged.captions[Label.SAFE]:
+        raise InputError(
+            f"ingest: every safe caption ({merged.conflicts}) is in an unsafe pool too, and such "
+            "captions are no targets; was one pool given for both sides?"
+        )
     return StageResult(
         shards=[*merged.shards, *(_only_rejects(chunk) for chunk in chunks)],
         facts={
@@ -105,6 +111,17 @@ def _pools(settings: IngestSettings) -> list[Pool]:
     return [
         Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
     ]
+
+
+def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
+    """Refuse a run inside a pool's folder: the next one would read the run's files as captions."""
+    for url in (*settings.safe, *settings.unsafe, *settings.pool):
+        pool = pool_sources.local_path(url)
+        if pool and pool.is_dir() and folder.path.resolve().is_relative_to(pool.resolve()):
+            raise ConfigError(
+                f"{folder.path.parent} lies inside the pool {url}, which would then hold the run's "
+                "own files; choose another --workdir / --out"
+            )
 
 
 class _PoolRows:
@@ -302,7 +319,9 @@ def _pool_facts(
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
     if captions == 0:
         raise InputError(
-            f"{pool.url}: no usable caption in {rows} rows" + (f" ({reasons})" if reasons else "")
+            f"{pool.url}: no usable caption in {rows} rows"
+            + (f" ({reasons})" if reasons else "")
+            + "; name another file, or the caption's column with --caption-column"
         )
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
