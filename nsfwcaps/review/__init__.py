@@ -1,0 +1,1 @@
+"""Looking at pairs: what the app shows, without knowing of Streamlit."""
