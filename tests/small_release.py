@@ -48,19 +48,19 @@ class World:
 
 
 def crowded_world() -> World:
-    """60 unsafe and 140 safe captions around 25 subjects, some of them nearly the same."""
+    """60 unsafe and 140 safe captions around 25 subjects, many of them nearly the same."""
     random = np.random.default_rng(5)
     subjects = random.normal(size=(25, WIDTH))
     categories = ["weapons", "fire", None]
 
-    def near(number: int, spread: float) -> Vector:
-        row = subjects[number % len(subjects)] + random.normal(scale=spread, size=WIDTH)
+    def near(number: int) -> Vector:
+        row = subjects[number % len(subjects)] + random.normal(scale=0.25, size=WIDTH)
         return np.asarray(row, dtype=np.float32)
 
     unsafe = [
         Item(
             caption=f"a handgun on table number {number}",
-            vector=near(number, 0.1 if number % 5 == 0 else 0.5),
+            vector=near(number),
             source=f"unsafe-{number % 2}.jsonl",
             category=categories[number % 3],
         )
@@ -69,8 +69,7 @@ def crowded_world() -> World:
     safe = [
         Item(
             caption=f"a vase on table number {number}",
-            # Every fourth almost repeats others of its subject.
-            vector=near(number, 0.1 if number % 4 == 0 else 0.5),
+            vector=near(number),
             source=f"safe-{number % 3}.jsonl",
         )
         for number in range(140)
