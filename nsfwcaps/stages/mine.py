@@ -67,6 +67,7 @@ def run(
     """Search, rank, and write pairs and rejects, block by block of unsafe captions."""
     embed = inputs["embed"]
     search = _search(settings, folder, embed, progress)
+    images = _pictures(search, embed)
     candidates = mine_search.find_candidates(search)
     targets = mine_search.weigh_targets(search, candidates)
     ranker = _Ranker(search, targets, candidates)
@@ -77,7 +78,6 @@ def run(
         (ranked.rows[take(ranked, cutoffs, settings.k)] for ranked in ranker.ranked()),
         search.safe.rows,
     )
-    images = VectorTable(embed.paths("images")) if embed.paths("images") else None
     writer = _Writer(search, cutoffs, counts, images, embed.facts["encoder"]["name"])
     with progress.task("mine: pairs", search.unsafe.rows) as advance:
         shards = []
@@ -116,6 +116,19 @@ def _search(
         content=digest(files),
         device=device,
     )
+
+
+def _pictures(search: Search, embed: StageRecord) -> VectorTable | None:
+    """Vectors of the pictures, where there are any."""
+    if not embed.paths("images"):
+        return None
+    images = VectorTable(embed.paths("images"))
+    if images.encoder != search.safe.encoder:
+        raise ModelError(
+            "mine: vectors of captions and pictures come from two encoders, and their cosines mean "
+            f"nothing; delete {embed.folder} and run embed again"
+        )
+    return images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,7 @@ def test_load_gives_the_named_encoder(tiny_model: TinyModel) -> None:
     settings = EmbedSettings(model=f"open_clip:{name}/{checkpoint}", device=Device.CPU)
     encoder = load.load(settings)
     assert isinstance(encoder, ClipEncoder)
-    assert encoder.identity.name == f"{name}/{checkpoint}"
+    assert encoder.identity.name == f"{name}/weights.pt"
     assert encoder.identity.image_width == 32
     assert isinstance(load.load(EmbedSettings(device=Device.CPU)), MiniLM)
 
