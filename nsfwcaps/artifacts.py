@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:  # the command line reads records and must answer at once; pya
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
 _TEMPORARY = ".part-"
+# What this module names: STEM-KEY.parquet, and files in a folder KEY.
+_KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
 _ROW_GROUP_BYTES = 8 * 2**20
 
 
@@ -269,15 +272,20 @@ class StageFolder:
         return written  # as a later run reads it, so that both hand on the very same values
 
     def _remove_superseded(self, record: StageRecord) -> None:
-        """Remove what the journal knows and the record does not list; never a file of the user."""
+        """Remove what earlier runs wrote and the record does not list; never a file of the user.
+
+        Names tell: a kill can leave a whole file that no journal row speaks of.
+        """
         kept = {file.path for file in record.files}
-        for shard in self.journal_rows():
-            for file in shard.files:
-                if file.path not in kept:
-                    path = self.path / file.path
-                    path.unlink(missing_ok=True)
-                    with contextlib.suppress(OSError):
-                        path.parent.rmdir()  # only where it is empty
+        known = {file.path for shard in self.journal_rows() for file in shard.files}
+        # Deepest first, so that a folder comes after what was in it.
+        for path in sorted(self.path.rglob("*"), reverse=True):
+            name = path.relative_to(self.path).as_posix()
+            if path.is_dir():
+                with contextlib.suppress(OSError):
+                    path.rmdir()  # only where it is empty
+            elif name not in kept and (name in known or _KEYED_NAME.fullmatch(name)):
+                path.unlink()
 
 
 def deliver(record: StageRecord, target: Path) -> None:

@@ -62,6 +62,13 @@ class IngestSettings:
     unsafe: tuple[str, ...] = setting((), "Pool of unsafe captions: file, folder, glob or URL.")
     pool: tuple[str, ...] = setting((), "Pool of both kinds; needs --label-column.")
     caption_column: str | None = setting(None, "Column with the caption, where not recognised.")
+    safe_caption_column: str | None = setting(
+        None, "The same for the safe pools, where theirs has another name."
+    )
+    unsafe_caption_column: str | None = setting(
+        None, "The same for the unsafe pools, where theirs has another name."
+    )
+    images: bool = setting(True, "Use the images that captions come with.")
     image_column: str | None = setting(None, "Column with the image's path or bytes.")
     image_root: str | None = setting(
         None, "Folder or URL that relative image paths start from; default: the pool's folder."
@@ -85,9 +92,7 @@ class EmbedSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    model: str = setting(
-        "minilm", "minilm; open_clip:MODEL/TAG, or a path as TAG; hf-hub:ORG/NAME."
-    )
+    model: str = setting("minilm", "minilm; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME.")
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
     )

@@ -399,3 +399,16 @@ def test_record_is_json_without_the_folders_place(folder: StageFolder) -> None:
     values = json.loads((folder.path / RECORD).read_text())
     assert values["stage"] == "ingest"
     assert "folder" not in values
+
+
+def test_a_whole_file_without_a_journal_row_goes_with_the_next_finish(folder: StageFolder) -> None:
+    stray = folder.path / "safe-00000-0123456789ab.parquet"
+    release = folder.path / "0123456789ab" / "data" / "train-00000-of-00001.parquet"
+    notes = folder.path / "notes.txt"
+    release.parent.mkdir(parents=True)
+    for path in (stray, release, notes):
+        path.write_bytes(b"x")
+    finish(folder)
+    assert not stray.exists()
+    assert not release.parent.parent.exists()
+    assert notes.exists()

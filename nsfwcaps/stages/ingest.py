@@ -9,6 +9,7 @@ shard size, and lets later stages break ties by position.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections import Counter
@@ -134,15 +135,24 @@ class _PoolRows:
         self._rows = enumerate(read_pool(pool.url, self._choose))
 
     def _choose(self, present: Any) -> list[str]:
-        self.columns = found = resolve(
+        settings, label = self._settings, self._pool.label
+        of_side = {
+            Label.SAFE: settings.safe_caption_column,
+            Label.UNSAFE: settings.unsafe_caption_column,
+            None: None,
+        }
+        found = resolve(
             present,
-            self._pool.label,
+            label,
             where=self._pool.url,
-            caption=self._settings.caption_column,
-            image=self._settings.image_column,
-            category=self._settings.category_column,
-            label_column=self._settings.label_column,
+            caption=of_side[label] or settings.caption_column,
+            image=settings.image_column if settings.images else None,
+            # Only the category of an unsafe caption is used.
+            category=settings.category_column if label is not Label.SAFE else None,
+            label_column=settings.label_column,
         )
+        self.columns = found if settings.images else dataclasses.replace(found, image=None)
+        found = self.columns
         names = (found.caption, found.image, found.category, found.label)
         return [name for name in dict.fromkeys(names) if name is not None]
 
@@ -168,8 +178,9 @@ def _read_chunks(
     asked = {
         name: getattr(settings, name)
         for name in (
-            *("caption_column", "image_column", "category_column", "label_column"),
-            *("image_root", "max_chars"),
+            *("caption_column", "safe_caption_column", "unsafe_caption_column"),
+            *("images", "image_column", "image_root", "category_column", "label_column"),
+            "max_chars",
         )
     }
     source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}

@@ -20,6 +20,7 @@ from nsfwcaps.progress import Advance, Progress
 
 VERSION = 1
 
+_TEXT_DIGITS = 16
 _IMAGE_RANGE_BYTES = 64 * 2**20
 # Total, also over pool files of one name: which copy stays must not depend on the pools' order.
 _ORDER = ("id", "source", "source_row", "category", "image_path")
@@ -134,10 +135,14 @@ def _staged(chunks: Sequence[Shard], group: str, path: Path) -> _Staged:
 
 
 def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
-    """First key of a range and of the next; keys are uniform hashes, so ranges are even."""
-    low, high = ((16**digits * edge) // parts for edge in (part, part + 1))
+    """First key of a range and of the next; keys are uniform hashes, so ranges are even.
+
+    Ranges are cut at the first half of an id, which is the caption's: no text is on two sides.
+    """
+    low, high = ((16**_TEXT_DIGITS * edge) // parts for edge in (part, part + 1))
+    rest = "0" * (digits - _TEXT_DIGITS)
     # "g" sorts after every hexadecimal digit.
-    return f"{low:0{digits}x}", f"{high:0{digits}x}" if part + 1 < parts else "g"
+    return f"{low:016x}{rest}", f"{high:016x}{rest}" if part + 1 < parts else "g"
 
 
 def _read_range(
@@ -171,8 +176,15 @@ def _fold(table: pa.Table, key: str) -> pa.Table:
 
 
 def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
-    """Drop safe captions that a pool calls unsafe: a doubtful one must not become a target."""
-    return safe.filter(pc.invert(pc.is_in(safe["id"], unsafe["id"].combine_chunks())))
+    """Drop safe captions whose text a pool calls unsafe, whatever the picture.
+
+    A doubtful caption must not become a target.
+    """
+    texts, doubtful = (
+        pc.utf8_slice_codeunits(table["id"], 0, _TEXT_DIGITS).combine_chunks()
+        for table in (safe, unsafe)
+    )
+    return safe.filter(pc.invert(pc.is_in(texts, doubtful)))
 
 
 def _rows(shards: list[Shard], group: str) -> int:

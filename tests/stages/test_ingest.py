@@ -346,3 +346,36 @@ def test_image_root_is_where_relative_paths_start(place: Place) -> None:
         safe=(safe,), unsafe=(unsafe,), image_root=f"{place.folder}/pictures", image_column="photo"
     )
     assert table(record, "images")["image_path"].to_pylist() == [f"{place.folder}/pictures/1.png"]
+
+
+def test_safe_caption_whose_text_is_unsafe_under_another_picture_is_dropped(place: Place) -> None:
+    place.write("vase.png", PICTURE)
+    place.write("cup.png", OTHER_PICTURE)
+    safe = place.pool("safe.jsonl", [{"caption": HANDGUN, "image_path": "vase.png"}, VASE])
+    unsafe = place.pool("unsafe.jsonl", [{"caption": HANDGUN, "image_path": "cup.png"}])
+    record = place.ingest(safe=(safe,), unsafe=(unsafe,))
+    assert copies(record, "safe") == {VASE: 1}
+    assert record.facts["safe_dropped_as_also_unsafe"] == 1
+
+
+def test_images_can_be_left_out(place: Place, unsafe: str) -> None:
+    safe = place.pool("safe.jsonl", [{"caption": VASE, "image_path": "nowhere.png"}])
+    record = place.ingest(safe=(safe,), unsafe=(unsafe,), images=False)
+    assert table(record, "safe")["id"].to_pylist() == [content_id(VASE)]
+    assert (record.facts["images"], record.rejects) == (0, {})
+
+
+def test_each_side_may_have_its_own_caption_column(place: Place) -> None:
+    safe = place.pool("safe.jsonl", [{"words": VASE}])
+    unsafe = place.pool("unsafe.jsonl", [{"bad": HANDGUN}])
+    record = place.ingest(
+        safe=(safe,), unsafe=(unsafe,), caption_column="words", unsafe_caption_column="bad"
+    )
+    assert (copies(record, "safe"), copies(record, "unsafe")) == ({VASE: 1}, {HANDGUN: 1})
+
+
+def test_category_column_is_asked_of_unsafe_pools_only(place: Place) -> None:
+    safe = place.pool("safe.jsonl", [VASE])
+    unsafe = place.pool("unsafe.jsonl", [{"caption": HANDGUN, "kind": "weapons"}])
+    record = place.ingest(safe=(safe,), unsafe=(unsafe,), category_column="kind")
+    assert table(record, "unsafe")["category"].to_pylist() == ["weapons"]
