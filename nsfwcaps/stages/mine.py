@@ -78,7 +78,7 @@ def run(
         (ranked.rows[take(ranked, cutoffs, settings.k)] for ranked in ranker.ranked()),
         search.safe.rows,
     )
-    writer = _Writer(search, cutoffs, counts, images, embed.facts["encoder"]["name"])
+    writer = _Writer(search, cutoffs, counts, images, embed)
     with progress.task("mine: pairs", search.unsafe.rows) as advance:
         shards = []
         for block in ranker.blocks():
@@ -187,14 +187,16 @@ class _Writer:
         cutoffs: Cutoffs,
         counts: Rows,
         images: VectorTable | None,
-        encoder: str,
+        embed: StageRecord,
     ) -> None:
         self._search = search
         self._cutoffs = cutoffs
         self._counts = counts
         self._images = images
+        encoder = embed.facts["encoder"]["name"]
         self._provenance = f"mined:{search.settings.rank.value}:{encoder}"
-        self._content = [VERSION, search.content, output_settings(search.settings)]
+        # All that embed made: with other pictures, pairs are other files than the last run's.
+        self._content = [VERSION, embed.output_digest, output_settings(search.settings)]
 
     def commit(self, block: _Block) -> Shard:
         """Write the pairs of one block, and why unsafe captions have none."""

@@ -10,7 +10,7 @@ import pytest
 from chosen_vectors import ChosenVectors, Project, at, rows
 from ingest_place import Place, table
 
-from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
 from nsfwcaps.pipeline import STAGE, plan
@@ -500,6 +500,30 @@ def test_steps_on_the_way_are_removed_when_the_stage_is_done(project: Project) -
     left = {path.name for path in (project.workdir / "mine").glob("*.parquet")}
     assert left == {file.path for file in record.files}
     assert not any(name.startswith(("candidates", "targets")) for name in left)
+
+
+def test_a_failed_run_on_other_pictures_leaves_the_last_one_whole(project: Project) -> None:
+    text = {GUN: [1, 0], VASE: [0.75, 0], DOG: [0, 1]}
+    project.ingest([GUN], [{"caption": VASE, "picture": b"vase"}, DOG])
+    project.embed(ChosenVectors(text, {b"vase": [0.5, 0.75]}))
+    before = project.mine(**PLAIN)
+    project.embed(ChosenVectors(text, {b"vase": [0.5, 0.75]}), images=False)
+    real = StageFolder.commit
+
+    def killed(folder, key, tables, **values):  # type: ignore[no-untyped-def]
+        shard = real(folder, key, tables, **values)
+        if ("pairs", "pairs-000000000") in tables:
+            raise KeyboardInterrupt
+        return shard
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StageFolder, "commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            project.mine(**PLAIN)
+    folder = StageFolder(project.workdir / "mine")
+    assert folder.record() == before
+    assert folder.damaged(before) is None
+    assert only(project.mine(**PLAIN))["sim_cross"] is None
 
 
 # Approximate indexes
