@@ -80,6 +80,7 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
         *flags,
         help=_help(field, owned),
         show_default=False,
+        metavar="<str>" if kind == list[str] else None,  # leaves width for the names
         rich_help_panel=_panel(owned),
     )
     return inspect.Parameter(
@@ -103,13 +104,15 @@ def _cli_type(hint: Any) -> Any:
 def _help(field: dataclasses.Field[Any], owned: Sequence[Stage]) -> str:
     text = str(field.metadata["help"])
     default = field.default
+    if default == ():
+        return f"{text} May repeat."
     if len(owned) > 1:
         return f"{text} Sets it for {', '.join(stage.name for stage in owned)}."
     if isinstance(default, enum.Enum):
         default = default.value
     if isinstance(default, float):
         default = f"{default:.3g}"
-    return text if default in (None, ()) else f"{text} \\[default: {default}]"
+    return text if default is None else f"{text} \\[default: {default}]"
 
 
 def _panel(owned: Sequence[Stage]) -> str:
