@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from chosen_vectors import ChosenVectors, Project, at, rows
 from ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.captions.normalize import pair_id
+from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
 from nsfwcaps.pipeline import STAGE, plan
 from nsfwcaps.settings import Device, Duplicates, MineSettings, Rank
@@ -19,6 +22,7 @@ from nsfwcaps.stages import mine, mine_search
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import rounding_bound
+from nsfwcaps.vectors.store import VectorTable
 
 PLAIN = {"rank": Rank.COSINE, "device": Device.CPU}
 
@@ -154,6 +158,22 @@ def test_identical_text_under_another_picture_is_no_target(
     record = project.mine(**PLAIN, skip=skip)
     assert pairs(project, record) == [(GUN, VASE)]
     assert only(record)["density"] == pytest.approx(np.cos(np.radians(30)), abs=1e-3)
+
+
+def test_identical_text_has_one_key_under_any_picture_and_in_one_case_only(tmp_path: Path) -> None:
+    """Ingest drops such safe captions already; a vector table made otherwise may hold them."""
+    other = "A handgun on a table."
+    ids = [content_id(GUN), content_id(GUN, "ab" * 32), content_id(other), content_id(VASE)]
+    folds = [fold_key(name) for name in (GUN, GUN, other, VASE)]
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(8, np.float16)), 2)
+    columns = {"id": ids, "fold_key": pa.array(folds, pa.uint64()), "vector": vectors}
+    pq.write_table(pa.table(columns), tmp_path / "safe.parquet")
+    of = VectorTable([tmp_path / "safe.parquet"])
+    exact = mine._text_keys(of, Duplicates.IDENTICAL).tolist()
+    assert exact[0] == exact[1]
+    assert len(set(exact)) == 3
+    near = mine._text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
+    assert near[0] == near[1] == near[2] != near[3]
 
 
 def test_a_caption_with_nothing_but_its_own_text_is_rejected(project: Project) -> None:
