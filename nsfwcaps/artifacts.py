@@ -380,6 +380,25 @@ def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> 
             ) from None
 
 
+def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of `rows` rows, but for the last."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        while table.num_rows:
+            part = table.slice(0, rows - count)
+            table = table.slice(part.num_rows)
+            held.append(part)
+            count += part.num_rows
+            if count == rows:
+                yield pa.concat_tables(held)
+                held, count = [], 0
+    if held:
+        yield pa.concat_tables(held)
+
+
 def _intact(path: Path, file: OutputFile) -> bool:
     try:
         return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256

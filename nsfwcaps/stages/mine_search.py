@@ -22,16 +22,17 @@ from nsfwcaps.artifacts import Shard, StageFolder, read_tables
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.errors import ConfigError, RecallError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Device, MineSettings, Rank
+from nsfwcaps.settings import MineSettings, Rank
 from nsfwcaps.vectors.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors.index import GPU_MAX_K, ApproximateIndex, BlockSearch, Rows, Single
 from nsfwcaps.vectors.nearest import (
+    EXTRA,
     Blocks,
     Neighbours,
     blocks_for,
-    exact_sims,
     nearest,
     to_single,
+    with_exact_sims,
 )
 from nsfwcaps.vectors.store import VectorTable
 
@@ -124,14 +125,16 @@ def _exact(search: Search, blocks: Blocks) -> Find:
     def find(
         start: int, stop: int, advance: Callable[[int], None]
     ) -> tuple[Neighbours, Mapping[str, Any]]:
+        queries = search.unsafe.read(start, stop)
         found = nearest(
-            search.unsafe.read(start, stop),
+            queries,
             search.safe,
             search.depth,
             search=search.device,
             block_rows=blocks.rows,
             advance=lambda rows: advance(rows * (stop - start)),
         )
+        found = with_exact_sims(queries, search.safe, found.rows)
         return found, {"index": "exact", "recall": 1.0}
 
     return find
@@ -149,16 +152,9 @@ def _approximate(search: Search, blocks: Blocks) -> Find:
         index, facts = built[0]
         queries = search.unsafe.read(start, stop)
         _, rows = index.search(to_single(queries), search.depth)
-        sims = np.full(rows.shape, -np.inf)
-        query_of, place = np.nonzero(rows >= 0)
         # An index may hold compressed vectors; the cosines that count are those of the real ones.
-        sims[query_of, place] = exact_sims(queries, search.safe, query_of, rows[query_of, place])
-        order = np.lexsort((rows, -sims), axis=-1)
+        found = with_exact_sims(queries, search.safe, rows)
         advance((stop - start) * search.safe.rows)
-        found = Neighbours(
-            sims=np.take_along_axis(sims, order, axis=-1).astype(np.float32),
-            rows=np.take_along_axis(rows, order, axis=-1),
-        )
         return found, facts
 
     return find
@@ -288,6 +284,7 @@ def _weigh(search: Search, rows: Rows) -> pa.Table:
             search=search.device,
             block_rows=search.blocks(depth).rows,
         )
+        back = with_exact_sims(targets, search.unsafe, back.rows)
         if settings.reciprocal is not None:
             reach = back.sims[:, min(settings.reciprocal, back.sims.shape[1]) - 1]
         if settings.rank is Rank.CSLS:
@@ -306,7 +303,7 @@ def check_depth(settings: MineSettings, device: BlockSearch) -> None:
         ConfigError: naming the limit.
     """
     depth = max(settings.candidates or 0, 2 * settings.k)
-    if device.gpu and settings.device is Device.CUDA and depth > GPU_MAX_K - 16:
+    if device.gpu and depth > GPU_MAX_K - EXTRA:
         raise ConfigError(
             f"mine: FAISS keeps at most {GPU_MAX_K} neighbours on a GPU and {depth} are asked for; "
             "lower k and candidates, or use --device cpu"

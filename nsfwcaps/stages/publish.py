@@ -26,6 +26,7 @@ from nsfwcaps.artifacts import (
     StageResult,
     parquet_bytes,
     read_tables,
+    rechunk,
 )
 from nsfwcaps.cards import card
 from nsfwcaps.config import digest, output_settings
@@ -108,7 +109,7 @@ class _Writer:
         """Write the shards of one split."""
         rows = self._settings.shard_rows
         total = -(-int((self._splits.of_pair == name).sum()) // rows)
-        for number, pairs in enumerate(_rechunk(self._of_split(name), rows)):
+        for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
             key = digest([self._release, name, number])
             shard = self._folder.shard(key)
             if shard is None:
@@ -154,23 +155,6 @@ class _Writer:
         )
         spots = pc.index_in(ids.combine_chunks(), value_set=found["id"].combine_chunks())
         return found.take(spots)
-
-
-def _rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables into tables of `rows` rows, but for the last."""
-    held: list[pa.Table] = []
-    count = 0
-    for table in tables:
-        while table.num_rows:
-            part = table.slice(0, rows - count)
-            table = table.slice(part.num_rows)
-            held.append(part)
-            count += part.num_rows
-            if count == rows:
-                yield pa.concat_tables(held)
-                held, count = [], 0
-    if held:
-        yield pa.concat_tables(held)
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Exact nearest neighbours of many queries among more rows than fit in memory.
 
 A matrix product in single precision decides almost everything, and its last bits depend on the
-device and on how the work is blocked. So the cosines that are handed back, and those that are
-closer to the last of them than these bits, are computed again, exactly: vectors are stored in
-half precision, so every product is a multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53
-bits of a double without rounding, whatever the order. Equal cosines are broken by row, which is
-by id. So every device, block size and shard size gives the same neighbours.
+device and on how the work is blocked. Where two candidates are closer than those bits, their
+cosines are computed again, exactly: vectors are stored in half precision, so every product is a
+multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53 bits of a double without rounding,
+whatever the order. Equal cosines are broken by row, which is by id. So every device, block size
+and shard size gives the same neighbours in the same order.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from nsfwcaps.settings import Device
 from nsfwcaps.vectors.index import BestRows, BlockSearch, Rows, Single
 from nsfwcaps.vectors.store import Half, VectorTable
 
-_EXTRA = 16
+EXTRA = 16
 """Neighbours fetched beyond k, so that a near-tie at the k-th place can be seen."""
-_EXACT_PAIRS = 8192
+_EXACT_PAIRS = 1024  # three arrays of them stay in a core's cache
 _MAX_BLOCK_ROWS = 32_768
 
 
@@ -50,7 +50,7 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
     a dimension and about 120 bytes a neighbour (heap, one block's result, the sort).
     """
     rows = min(_MAX_BLOCK_ROWS, memory_bytes // 4 // (10 * width))
-    queries = memory_bytes // 2 // (6 * width + 120 * (k + _EXTRA))
+    queries = memory_bytes // 2 // (6 * width + 120 * (k + EXTRA))
     return Blocks(queries=max(1, min(queries, 65_536)), rows=max(1, rows))
 
 
@@ -62,7 +62,7 @@ def nearest(
     search: BlockSearch,
     block_rows: int,
     advance: Callable[[int], None] = lambda rows: None,
-    extra: int = _EXTRA,
+    extra: int = EXTRA,
 ) -> Neighbours:
     """Find the k nearest rows of a table for each query `[q, d]`; k is cut to the table's rows.
 
@@ -93,6 +93,22 @@ def nearest(
     return found
 
 
+def with_exact_sims(queries: Half, table: VectorTable, rows: Rows) -> Neighbours:
+    """Give neighbours `[q, k]` their exact cosines, rounded once, and sort them; −1 is no row.
+
+    The cosine of two captions is then the same number from whichever side it was found, on every
+    device, and whatever kind of index found it.
+    """
+    sims = np.full(rows.shape, -np.inf)
+    query_of, place = np.nonzero(rows >= 0)
+    sims[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
+    order = np.lexsort((rows, -sims), axis=-1)
+    return Neighbours(
+        sims=np.take_along_axis(sims, order, axis=-1).astype(np.float32),
+        rows=np.take_along_axis(rows, order, axis=-1),
+    )
+
+
 def exact_sims(
     queries: Half, table: VectorTable, query_of: Rows, row_of: Rows
 ) -> npt.NDArray[np.float64]:
@@ -105,9 +121,10 @@ def exact_sims(
     for low, high, first, vectors in table.holding(row_of):
         for start in range(low, high, _EXACT_PAIRS):
             part = slice(start, min(start + _EXACT_PAIRS, high))
-            left = torch.from_numpy(queries[query_of[part]]).double()  # [m', d]
-            right = torch.from_numpy(vectors[row_of[part] - first]).double()
-            out[order[part]] = (left * right).sum(-1).numpy()
+            # Two half-precision numbers multiply without rounding in single precision already.
+            products = torch.from_numpy(queries[query_of[part]]).float()  # [m', d]
+            products.mul_(torch.from_numpy(vectors[row_of[part] - first]).float())
+            out[order[part]] = products.sum(-1, dtype=torch.float64).numpy()
     return out
 
 
@@ -136,7 +153,7 @@ def rounding_bound(width: int) -> float:
 def _settle(
     queries: Half, table: VectorTable, sims: Single, rows: Rows, k: int
 ) -> tuple[Neighbours, npt.NDArray[np.bool_]]:
-    """Make cosines and their order exact, cut to k, and tell for which queries the k are proven."""
+    """Order near-ties exactly, cut to k, and tell for which queries the k are proven."""
     slack = 2 * rounding_bound(table.width)
     last_fetched = sims[:, -1].astype(np.float64)
     complete = sims.shape[1] == table.rows
@@ -146,14 +163,14 @@ def _settle(
     tied = np.zeros(sims.shape, dtype=bool)
     tied[:, :-1] |= close
     tied[:, 1:] |= close
-    # The rest of the k too: a cosine is compared with one found from the other side (`reach`).
-    tied[:, :k] = True
     query_of, place = np.nonzero(tied)
     exact = sims.astype(np.float64)
-    exact[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
-    order = np.lexsort((rows, -exact), axis=-1)
-    exact = np.take_along_axis(exact, order, axis=-1)
-    rows = np.take_along_axis(rows, order, axis=-1)
+    if len(query_of):
+        exact[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
+        again = np.unique(query_of)
+        order = np.lexsort((rows[again], -exact[again]), axis=-1)
+        exact[again] = np.take_along_axis(exact[again], order, axis=-1)
+        rows[again] = np.take_along_axis(rows[again], order, axis=-1)
     certain = complete | (exact[:, k - 1] > last_fetched + slack)
     found = Neighbours(
         sims=np.ascontiguousarray(exact[:, :k], dtype=np.float32),

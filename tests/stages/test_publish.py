@@ -331,15 +331,11 @@ def test_how_the_work_is_done_leaves_no_trace(tmp_path: Path, recipe: Recipe) ->
 
 
 def test_little_memory_gives_the_same_data_and_card(tmp_path: Path, world: World) -> None:
-    """The manifest names the digests of the files that mining wrote, which are more and smaller."""
     recipe = prepare(world, tmp_path)
     build(recipe, tmp_path / "plain")
     little = {"memory": "64KiB"}
-    records = build(recipe, tmp_path / "little", mine=little, publish=little)
-    assert len(records["mine"].paths("pairs")) > 10
-    plain, other = (bytes_of(tmp_path / name / "dataset") for name in ("plain", "little"))
-    del plain["manifest.json"], other["manifest.json"]
-    assert plain == other
+    build(recipe, tmp_path / "little", mine=little, publish=little)
+    assert bytes_of(tmp_path / "plain" / "dataset") == bytes_of(tmp_path / "little" / "dataset")
 
 
 def test_a_mining_block_without_pairs_loses_and_doubles_nothing(
@@ -349,7 +345,6 @@ def test_a_mining_block_without_pairs_loses_and_doubles_nothing(
     floor = {"min_similarity": 0.96}
     build(recipe, tmp_path / "plain", mine=floor)
     records = build(recipe, tmp_path / "little", mine={**floor, "memory": "64KiB"})
-    assert 0 in [file.rows for file in records["mine"].files if file.group == "pairs"]
     plain, other = (rows_of(tmp_path / name / "dataset") for name in ("plain", "little"))
     assert plain == other
     assert build(recipe, tmp_path / "little", mine={**floor, "memory": "64KiB"}) == records

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from nsfwcaps.settings import Device
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import blocks_for, exact_sims, nearest, rounding_bound, to_single
+from nsfwcaps.vectors.nearest import (
+    blocks_for,
+    exact_sims,
+    nearest,
+    rounding_bound,
+    to_single,
+    with_exact_sims,
+)
 from nsfwcaps.vectors.store import Half, VectorTable
 
 MakeTable = Callable[..., VectorTable]
@@ -108,7 +115,7 @@ def test_neighbours_equal_brute_force(
     )
     sims, rows = brute_force(queries, mixed_rows, k)
     np.testing.assert_array_equal(found.rows, rows)
-    np.testing.assert_array_equal(found.sims, sims.astype(np.float32))
+    np.testing.assert_allclose(found.sims, sims, atol=rounding_bound(queries.shape[1]), rtol=0)
 
 
 def test_near_ties_are_closer_than_single_precision_can_tell() -> None:
@@ -144,9 +151,8 @@ def test_block_size_files_query_split_and_hardware_do_not_matter(
     ]
     sims, rows = brute_force(queries, mixed_rows, k)
     np.testing.assert_array_equal(np.concatenate([part.rows for part in parts]), rows)
-    np.testing.assert_array_equal(
-        np.concatenate([part.sims for part in parts]), sims.astype(np.float32)
-    )
+    found = np.concatenate([part.sims for part in parts])
+    np.testing.assert_allclose(found, sims, atol=rounding_bound(queries.shape[1]), rtol=0)
 
 
 def test_more_copies_than_fetched_are_looked_for_deeper_and_come_by_row(
@@ -201,7 +207,7 @@ def test_rows_of_other_lengths_are_ranked_by_inner_product(
     found = nearest(queries, make_table(rows), 80, search=BlockSearch(Device.CPU), block_rows=11)
     sims, order = brute_force(queries, rows, 80)
     np.testing.assert_array_equal(found.rows, order)
-    np.testing.assert_array_equal(found.sims, sims.astype(np.float32))
+    np.testing.assert_allclose(found.sims, sims, atol=rounding_bound(queries.shape[1]), rtol=0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -226,17 +232,36 @@ def test_a_search_deeper_than_the_device_goes_is_still_exact(make_table: MakeTab
     assert max(search.depths) <= 30
 
 
-def test_every_cosine_handed_back_is_the_exact_one_rounded_once(
+def test_cosines_handed_back_are_within_the_bound(
     make_table: MakeTable, unit_rows: UnitRows
 ) -> None:
-    """A cosine is the same from either side, so it can be compared with one found looking back."""
     left, right = unit_rows(50, 384, seed=15), unit_rows(70, 384, seed=16)
     search = BlockSearch(Device.CPU)
-    there = nearest(left, make_table(right), 70, search=search, block_rows=64)
-    back = nearest(right, make_table(left), 50, search=search, block_rows=3)
+    found = nearest(left, make_table(right), 70, search=search, block_rows=64)
+    exact = np.take_along_axis(all_sims(left, right), found.rows, axis=1)
+    assert np.abs(found.sims - exact).max() <= rounding_bound(384)
+
+
+def test_an_exact_cosine_is_the_same_from_either_side(
+    make_table: MakeTable, unit_rows: UnitRows
+) -> None:
+    left, right = unit_rows(50, 384, seed=15), unit_rows(70, 384, seed=16)
+    everything = np.broadcast_to(np.arange(70), (50, 70)), np.broadcast_to(np.arange(50), (70, 50))
+    there = with_exact_sims(left, make_table(right), everything[0])
+    back = with_exact_sims(right, make_table(left), everything[1])
     exact = all_sims(left, right).astype(np.float32)
     np.testing.assert_array_equal(there.sims, np.take_along_axis(exact, there.rows, axis=1))
     np.testing.assert_array_equal(back.sims, np.take_along_axis(exact.T, back.rows, axis=1))
+
+
+def test_exact_neighbours_are_sorted_and_no_row_stays_last(
+    make_table: MakeTable, unit_rows: UnitRows
+) -> None:
+    left, right = unit_rows(3, 8, seed=1), unit_rows(4, 8, seed=2)
+    found = with_exact_sims(left, make_table(right), np.array([[3, -1, 0, 2, 1]] * 3))
+    np.testing.assert_array_equal(found.rows[:, :4], brute_force(left, right, 4)[1])
+    assert (found.rows[:, 4] == -1).all()
+    assert np.isneginf(found.sims[:, 4]).all()
 
 
 def test_progress_hears_each_row_once(make_table: MakeTable, unit_rows: UnitRows) -> None:
