@@ -11,7 +11,8 @@ and shard size gives the same neighbours in the same order.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,26 +119,43 @@ def exact_sims(
     order = np.argsort(row_of, kind="stable")
     query_of, row_of = query_of[order], row_of[order]
     out = np.empty(len(order), dtype=np.float64)
-    for low, high, first, vectors in table.holding(row_of):
-        for start in range(low, high, _EXACT_PAIRS):
-            part = slice(start, min(start + _EXACT_PAIRS, high))
-            # Two half-precision numbers multiply without rounding in single precision already.
-            products = torch.from_numpy(queries[query_of[part]]).float()  # [m', d]
-            products.mul_(torch.from_numpy(vectors[row_of[part] - first]).float())
-            out[order[part]] = products.sum(-1, dtype=torch.float64).numpy()
+    with _one_thread():
+        for low, high, first, vectors in table.holding(row_of):
+            for start in range(low, high, _EXACT_PAIRS):
+                part = slice(start, min(start + _EXACT_PAIRS, high))
+                # Two half-precision numbers multiply without rounding in single precision already.
+                products = torch.from_numpy(queries[query_of[part]]).float()  # [m', d]
+                products.mul_(torch.from_numpy(vectors[row_of[part] - first]).float())
+                out[order[part]] = products.sum(-1, dtype=torch.float64).numpy()
     return out
 
 
 def to_single(rows: Half) -> Single:
-    """Half to single precision; torch's conversion is ten times as fast as numpy's."""
+    """Half to single precision."""
     import torch
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _one_thread():
         # Blocks are views of what Arrow read, which nobody writes to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        tensor = torch.from_numpy(np.ascontiguousarray(rows))
-    single: Single = tensor.float().numpy()
+        single: Single = torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
     return single
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch on this thread.
+
+    torch and FAISS each bring a pool of threads that spins for a while after its work; where they
+    take turns, each waits for the other's, and a search of 0.5 s takes 2.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def rounding_bound(width: int) -> float:
