@@ -1,0 +1,134 @@
+"""Does mining find the right counterpart? Gold pairs among distractors, with each option.
+
+    python benchmarks/quality.py --distractors CAPTIONS.parquet --pairs PAIRS.parquet
+
+PAIRS has the columns `unsafe` and `safe`, one gold pair a row. The safe pool is its safe column and
+the distractors together. R@1 and the hub figures are those of the pairs that mining hands out
+(k = 1); R@10 and the mean reciprocal rank come from twenty counterparts (k = 20; no hub cap, which would then share out twenty times as many pairs). "Right" is the share of the pairs that are
+gold ones, and "difficulty" the area under the ROC curve with which the difficulty of a pair tells
+wrong counterparts from right ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_ROWS: dict[str, dict[str, Any]] = {
+    "cosine (plain arg max, as the paper)": {"rank": "cosine"},
+    "csls, k = 10": {"rank": "csls"},
+    "csls, k = 5": {"rank": "csls", "csls_k": 5},
+    "inverted softmax, β = 10": {"beta": 10},
+    "**default**: inverted softmax, β = 20": {},
+    "inverted softmax, β = 30": {"beta": 30},
+    "cosine, hub_cap 1": {"rank": "cosine", "hub_cap": 1},
+    "default, hub_cap 1": {"hub_cap": 1},
+    "default, hub_cap 2": {"hub_cap": 2},
+    "cosine, reciprocal 1": {"rank": "cosine", "reciprocal": 1},
+    "default, reciprocal 1": {"reciprocal": 1},
+    "default, reciprocal 5": {"reciprocal": 5},
+    "default, min_similarity 0.5": {"min_similarity": 0.5},
+    "default, skip identical only": {"skip": "identical"},
+    "default, index IVF64,Flat": {"index": "IVF64,Flat"},
+}
+
+
+def main() -> None:
+    """Embed once, then mine with every option."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--distractors", required=True)
+    parser.add_argument("--pairs", required=True)
+    parser.add_argument("--model", default="minilm")
+    options = parser.parse_args()
+    gold = _gold(options.pairs)
+    with tempfile.TemporaryDirectory() as scratch:
+        workdir = Path(scratch)
+        record = _stage(
+            "ingest",
+            {"safe": [options.distractors, options.pairs], "unsafe": options.pairs},
+            workdir,
+        )
+        captions = record.facts["captions"]
+        _stage("embed", {"model": options.model}, workdir)
+        print(f"{options.model}: {len(gold):,} gold pairs, {captions['safe']:,} safe captions\n")
+        heads = "R@1 R@10 MRR pairs right distinct-targets largest-hub Gini difficulty".split()
+        print("| | " + " | ".join(heads) + " |")
+        print("|---" * (len(heads) + 1) + "|")
+        for name, settings in _ROWS.items():
+            print(_row(name, settings, gold, workdir), flush=True)
+
+
+def _gold(pairs: str) -> dict[str, str]:
+    import pyarrow.parquet as pq
+
+    from nsfwcaps.captions.normalize import content_id, normalize
+
+    table = pq.read_table(pairs, columns=["unsafe", "safe"])
+    ids = (
+        [content_id(normalize(text)) for text in table[name].to_pylist()]
+        for name in ("unsafe", "safe")
+    )
+    return dict(zip(*ids, strict=True))
+
+
+def _stage(name: str, values: dict[str, Any], workdir: Path) -> Any:
+    from nsfwcaps import config, pipeline
+    from nsfwcaps.progress import Silent
+
+    stage = pipeline.STAGE[name]
+    settings = config.parse(stage.settings, values, where=name)
+    return pipeline.run_stage(stage, settings, workdir, Silent()).record
+
+
+def _row(name: str, settings: dict[str, Any], gold: dict[str, str], workdir: Path) -> str:
+    deep = "-", "-"
+    if "hub_cap" not in settings:
+        ranks = _ranks(_stage("mine", {**settings, "k": 20}, workdir), gold)
+        deep = f"{(ranks <= 10).mean():.3f}", f"{(1 / ranks).mean():.3f}"
+    record = _stage("mine", settings, workdir)
+    graded = _stage("grade", {}, workdir)
+    first, hubs = _ranks(record, gold), record.facts["hubs"]
+    right = (first == 1).sum() / record.facts["pairs"]
+    return (
+        f"| {name} | {(first == 1).mean():.3f} | {deep[0]} | {deep[1]} "
+        f"| {record.facts['pairs']:,} | {right:.3f} | {hubs['distinct_targets']:,} | {hubs['largest_hub']} | {hubs['gini']:.3f} "
+        f"| {_auc(graded, gold):.3f} |"
+    )
+
+
+def _ranks(record: Any, gold: dict[str, str]) -> Any:
+    """Rank `[u]` of every gold counterpart; infinite where it was not found."""
+    found = dict.fromkeys(gold, np.inf)
+    for row in _pairs(record, ["unsafe_id", "safe_id", "rank"]):
+        if gold[row["unsafe_id"]] == row["safe_id"]:
+            found[row["unsafe_id"]] = row["rank"]
+    return np.array(list(found.values()))
+
+
+def _auc(record: Any, gold: dict[str, str]) -> float:
+    """Area under the ROC curve of difficulty as a sign of a wrong pair (Mann-Whitney U)."""
+    from scipy.stats import rankdata
+
+    rows = _pairs(record, ["unsafe_id", "safe_id", "difficulty"])
+    wrong = np.array([gold[row["unsafe_id"]] != row["safe_id"] for row in rows])
+    ranks = rankdata([row["difficulty"] for row in rows])
+    count = int(wrong.sum())
+    return float((ranks[wrong].sum() - count * (count + 1) / 2) / (count * (len(rows) - count)))
+
+
+def _pairs(record: Any, columns: list[str]) -> list[dict[str, Any]]:
+    from nsfwcaps.artifacts import read_tables
+
+    return [
+        row for table in read_tables(record.paths("pairs"), columns) for row in table.to_pylist()
+    ]
+
+
+if __name__ == "__main__":
+    main()
