@@ -9,7 +9,7 @@ and each time is also given as a ratio to the flat index in the same round, sinc
 shared and noisy. "Exact cosines" is what the mine stage does: the same search, and then every
 cosine that it found computed again without rounding, so that no device or block shows in it.
 autofaiss needs numpy 1 and FAISS's CPU package, so it runs in a virtual environment of its own:
-`python -m venv VENV && VENV/bin/pip install autofaiss`.
+`python -m venv VENV && VENV/bin/pip install autofaiss 'pyarrow<20'`.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@
 
 PAIRS has the columns `unsafe` and `safe`, one gold pair a row. The safe pool is its safe column and
 the distractors together. R@1 and the hub figures are those of the pairs that mining hands out
-(k = 1); R@10 and the mean reciprocal rank come from twenty counterparts (k = 20; no hub cap, which would then share out twenty times as many pairs). "Right" is the share of the pairs that are
-gold ones, and "difficulty" the area under the ROC curve with which the difficulty of a pair tells
-wrong counterparts from right ones.
+(k = 1); R@10 and the mean reciprocal rank come from twenty counterparts (k = 20; no hub cap, which
+would then share out twenty times as many pairs). "Right" is the share of the pairs that are gold
+ones, and "difficulty" the area under the ROC curve with which the difficulty of a pair tells wrong
+counterparts from right ones.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def main() -> None:
         captions = record.facts["captions"]
         _stage("embed", {"model": options.model}, workdir)
         print(f"{options.model}: {len(gold):,} gold pairs, {captions['safe']:,} safe captions\n")
-        heads = "R@1 R@10 MRR pairs right distinct-targets largest-hub Gini difficulty".split()
+        heads = (
+            *("R@1", "R@10", "MRR", "pairs", "right", "distinct targets", "largest hub"),
+            *("Gini", "difficulty"),
+        )
         print("| | " + " | ".join(heads) + " |")
         print("|---" * (len(heads) + 1) + "|")
         for name, settings in _ROWS.items():
@@ -97,7 +101,8 @@ def _row(name: str, settings: dict[str, Any], gold: dict[str, str], workdir: Pat
     right = (first == 1).sum() / record.facts["pairs"]
     return (
         f"| {name} | {(first == 1).mean():.3f} | {deep[0]} | {deep[1]} "
-        f"| {record.facts['pairs']:,} | {right:.3f} | {hubs['distinct_targets']:,} | {hubs['largest_hub']} | {hubs['gini']:.3f} "
+        f"| {record.facts['pairs']:,} | {right:.3f} | {hubs['distinct_targets']:,} "
+        f"| {hubs['largest_hub']} | {hubs['gini']:.3f} "
         f"| {_auc(graded, gold):.3f} |"
     )
 

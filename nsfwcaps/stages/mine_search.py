@@ -8,6 +8,7 @@ Both kinds of file are steps on the way: a killed run finds them again, a finish
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -94,8 +95,8 @@ def find_candidates(search: Search) -> Candidates:
     key_of = [VERSION, search.content, search.depth, how if settings.index else None]
     find = _exact(search, blocks) if settings.index is None else _approximate(search, blocks)
     shards = []
-    # Exact search passes over the safe pool once a block; progress counts pairs compared.
-    total = search.unsafe.rows * search.safe.rows
+    # The safe pool is passed over once for each block of unsafe captions; progress counts its rows.
+    total = math.ceil(search.unsafe.rows / blocks.queries) * search.safe.rows
     with search.progress.task("mine: search", total) as advance:
         for start in range(0, search.unsafe.rows, blocks.queries):
             stop = min(start + blocks.queries, search.unsafe.rows)
@@ -112,7 +113,7 @@ def find_candidates(search: Search) -> Candidates:
                     started=started,
                 )
             else:
-                advance((stop - start) * search.safe.rows)
+                advance(search.safe.rows)
             search.facts.update(shard.facts)
             shards.append(shard)
     return Candidates(search=search, shards=shards)
@@ -132,7 +133,7 @@ def _exact(search: Search, blocks: Blocks) -> Find:
             search.depth,
             search=search.device,
             block_rows=blocks.rows,
-            advance=lambda rows: advance(rows * (stop - start)),
+            advance=advance,
         )
         found = with_exact_sims(queries, search.safe, found.rows)
         return found, {"index": "exact", "recall": 1.0}
@@ -154,7 +155,7 @@ def _approximate(search: Search, blocks: Blocks) -> Find:
         _, rows = index.search(to_single(queries), search.depth)
         # An index may hold compressed vectors; the cosines that count are those of the real ones.
         found = with_exact_sims(queries, search.safe, rows)
-        advance((stop - start) * search.safe.rows)
+        advance(search.safe.rows)
         return found, facts
 
     return find

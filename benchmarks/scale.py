@@ -1,0 +1,99 @@
+"""The whole pipeline on large pools: seconds and memory of every stage.
+
+    python benchmarks/scale.py [--safe 1000000] [--unsafe 10000]
+
+Captions are made up and their vectors imported, so that no encoder's speed is in the figures. Every
+stage runs as its own process, as a user would run it. "Over small" is the peak memory beyond that
+of the same command on 1,000 + 100 captions: what the size of the pools costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+WIDTH = 384
+_SHARD = 100_000
+
+
+def main() -> None:
+    """Run the small pools, then the large ones, and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--safe", type=int, default=1_000_000)
+    parser.add_argument("--unsafe", type=int, default=10_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        small = _run(Path(scratch) / "small", 1_000, 100)
+        large = _run(Path(scratch) / "large", options.safe, options.unsafe)
+    print(f"\n{options.safe:,} safe and {options.unsafe:,} unsafe captions, width {WIDTH}")
+    print("| stage | seconds | captions/s | peak memory, MiB | over small, MiB |")
+    print("|---|---|---|---|---|")
+    for name, (seconds, peak) in large.items():
+        rate = (options.safe + options.unsafe) / seconds
+        over = (peak - small[name][1]) / 2**20
+        print(f"| {name} | {seconds:.1f} | {rate:,.0f} | {peak / 2**20:,.0f} | {over:,.0f} |")
+
+
+def _run(folder: Path, safe: int, unsafe: int) -> dict[str, tuple[float, int]]:
+    """Seconds and peak bytes of every stage."""
+    vectors = folder / "vectors"
+    for kind in ("text_emb", "metadata"):
+        (vectors / kind).mkdir(parents=True)
+    _make(folder / "safe.txt", vectors, safe, "safe", seed=0, first=0)
+    _make(folder / "unsafe.txt", vectors, unsafe, "unsafe", seed=1, first=5_000)
+    options = {
+        "ingest": ["--safe", str(folder / "safe.txt"), "--unsafe", str(folder / "unsafe.txt")],
+        "embed": ["--source", str(vectors)],
+        "mine": [],
+        "grade": [],
+        "publish": [],
+    }
+    return {name: _time(name, folder / "run", more) for name, more in options.items()}
+
+
+def _time(stage: str, workdir: Path, more: list[str]) -> tuple[float, int]:
+    command = [sys.executable, "-m", "nsfwcaps", stage, "-w", str(workdir), "--quiet", *more]
+    started = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{stage} failed with exit code {child.returncode}")
+    return time.perf_counter() - started, usage.ru_maxrss * 1024
+
+
+def _make(pool: Path, vectors: Path, rows: int, label: str, *, seed: int, first: int) -> None:
+    """Write a pool of made-up captions, and their vectors in clip-retrieval's layout."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((2_000, WIDTH), dtype=np.float32)
+    with pool.open("w") as file:
+        for number, captions in enumerate(_captions(rows, label)):
+            file.write("\n".join(captions) + "\n")
+            rows_here = 0.8 * centres[rng.integers(0, len(centres), len(captions))]
+            rows_here += rng.standard_normal(rows_here.shape, dtype=np.float32)
+            name = f"{first + number:04d}"
+            np.save(vectors / "text_emb" / f"text_emb_{name}.npy", rows_here.astype(np.float16))
+            table = pa.table({"caption": captions})
+            pq.write_table(table, vectors / "metadata" / f"metadata_{name}.parquet")
+
+
+def _captions(rows: int, label: str) -> Iterator[list[str]]:
+    for start in range(0, rows, _SHARD):
+        numbers = range(start, min(start + _SHARD, rows))
+        yield [f"a {label} picture of thing number {n} on a table" for n in numbers]
+
+
+if __name__ == "__main__":
+    main()
