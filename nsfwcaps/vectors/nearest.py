@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,8 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
     """Choose block sizes that keep a search within `memory_bytes`.
 
     A row in flight takes 10 bytes a dimension (stored, decoded, single precision), a query 6 bytes
-    a dimension and about 120 bytes a neighbour (heap, one block's result, the sort).
+    a dimension and about 120 bytes a neighbour (heap, one block's result, the sort). The quarter
+    that is left covers one file of vectors, which the exact step reads whole.
     """
     rows = min(_MAX_BLOCK_ROWS, memory_bytes // 4 // (10 * width))
     queries = memory_bytes // 2 // (6 * width + 120 * (k + EXTRA))
@@ -74,8 +76,8 @@ def nearest(
     search = search if search.max_k is None or depth <= search.max_k else BlockSearch(Device.CPU)
     best = BestRows(len(queries), depth)
     single = to_single(queries)
-    for start, block in table.blocks(block_rows):
-        sims, rows = search(single, to_single(block), min(depth, len(block)))
+    for start, block in single_blocks(table, block_rows):
+        sims, rows = search(single, block, min(depth, len(block)))
         best.add(sims, rows + start)
         advance(len(block))
     found, certain = _settle(queries, table, *best.result(), k)
@@ -132,13 +134,44 @@ def exact_sims(
 
 def to_single(rows: Half) -> Single:
     """Half to single precision."""
+    with _one_thread():
+        single: Single = _tensor(rows).float().numpy()
+    return single
+
+
+def single_blocks(table: VectorTable, rows: int) -> Iterator[tuple[int, Single]]:
+    """Yield (first row, `[b, d]`) in single precision, b = `rows` but for the last block.
+
+    The array is the same every time: use it before the next step.
+    """
     import torch
 
-    with warnings.catch_warnings(), _one_thread():
-        # Blocks are views of what Arrow read, which nobody writes to.
+    buffer = np.empty((min(rows, table.rows), table.width), dtype=np.float32)
+    start = filled = 0
+    for piece in table.pieces():
+        at = 0
+        while at < len(piece):
+            part = piece[at : at + len(buffer) - filled]
+            with _one_thread():
+                target = torch.from_numpy(buffer[filled : filled + len(part)])
+                target.copy_(_tensor(part))
+            at += len(part)
+            filled += len(part)
+            if filled == len(buffer):
+                yield start, buffer
+                start, filled = start + filled, 0
+    if filled:
+        yield start, buffer[:filled]
+
+
+def _tensor(rows: Half) -> Any:
+    """View rows as a torch tensor."""
+    import torch
+
+    with warnings.catch_warnings():
+        # They are views of what Arrow read, which nobody writes to.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        single: Single = torch.from_numpy(np.ascontiguousarray(rows)).float().numpy()
-    return single
+        return torch.from_numpy(np.ascontiguousarray(rows))
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from nsfwcaps.errors import ArtifactError, ModelError
 Half = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
 
+_BATCH_ROWS = 8192
+
 ENCODER_KEY = b"nsfwcaps.encoder"
 
 
@@ -49,7 +51,7 @@ class VectorTable:
         """
         held: list[Half] = []
         start = count = 0
-        for vectors in self._pieces():
+        for vectors in self.pieces():
             at = 0
             while at < len(vectors):
                 part = vectors[at : at + rows - count]
@@ -65,8 +67,8 @@ class VectorTable:
     def read(self, start: int, stop: int) -> Half:
         """Rows `[start, stop)`."""
         parts = [np.empty((0, self.width), dtype=np.float16)]
-        for path, first, last in self._files(start, stop):
-            vectors = _vectors(_open(path).read(columns=["vector"])["vector"])
+        for number, first, last in self._files(start, stop):
+            vectors = self._file(number)
             parts.append(vectors[max(start - first, 0) : stop - first][: last - first])
         return np.concatenate(parts)
 
@@ -82,14 +84,16 @@ class VectorTable:
 
         `rows[low:high]` are in the file, whose vectors `[b, d]` begin at row `first`.
         """
-        for path, low, high, first in self._holding(rows):
-            yield low, high, first, _vectors(_open(path).read(columns=["vector"])["vector"])
+        for number, low, high, first in _holding(rows, self.starts):
+            yield low, high, first, self._file(number)
 
     def column(self, name: str, rows: Rows) -> pa.ChunkedArray:
         """Cells of another column at ascending row numbers `[m]`."""
         parts = [
-            _open(path).read(columns=[name])[name].take(pa.array(rows[low:high] - first))
-            for path, low, high, first in self._holding(rows)
+            _open(self.paths[number])
+            .read(columns=[name])[name]
+            .take(pa.array(rows[low:high] - first))
+            for number, low, high, first in _holding(rows, self.starts)
         ]
         chunks = [chunk for part in parts for chunk in part.chunks]
         kind = _open(self.paths[0]).schema_arrow.field(name).type
@@ -106,23 +110,30 @@ class VectorTable:
             found[here] = places[here] + self.starts[number]
         return found
 
-    def _pieces(self) -> Iterator[Half]:
+    def pieces(self) -> Iterator[Half]:
+        """All rows in order, in pieces of any size, without a copy."""
         for path in self.paths:
-            for batch in _open(path).iter_batches(batch_size=8192, columns=["vector"]):
+            for batch in _open(path).iter_batches(batch_size=_BATCH_ROWS, columns=["vector"]):
                 yield _vectors(batch.column(0))
 
-    def _files(self, start: int, stop: int) -> Iterator[tuple[Path, int, int]]:
-        for path, first, last in zip(self.paths, self.starts, self.starts[1:], strict=False):
-            if first < stop and last > start:
-                yield path, int(first), int(last)
+    def _file(self, number: int) -> Half:
+        """All vectors of one file."""
+        return _vectors(_open(self.paths[number]).read(columns=["vector"])["vector"])
 
-    def _holding(self, rows: Rows) -> Iterator[tuple[Path, int, int, int]]:
-        """Yield each file that holds some of the rows, their positions `[low, high)`, its start."""
-        edges = np.searchsorted(rows, self.starts)
-        for number, path in enumerate(self.paths):
-            low, high = int(edges[number]), int(edges[number + 1])
-            if low < high:
-                yield path, low, high, int(self.starts[number])
+    def _files(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        edges = zip(self.starts, self.starts[1:], strict=False)
+        for number, (first, last) in enumerate(edges):
+            if first < stop and last > start:
+                yield number, int(first), int(last)
+
+
+def _holding(rows: Rows, starts: Rows) -> Iterator[tuple[int, int, int, int]]:
+    """Yield each part that holds some of the rows, their positions `[low, high)`, its first row."""
+    edges = np.searchsorted(rows, starts)
+    for number in range(len(starts) - 1):
+        low, high = int(edges[number]), int(edges[number + 1])
+        if low < high:
+            yield number, low, high, int(starts[number])
 
 
 def _open(path: Path) -> pq.ParquetFile:
