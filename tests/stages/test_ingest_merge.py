@@ -17,7 +17,7 @@ from ingest_place import Place, copies, table
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.stages import ingest, ingest_merge
+from nsfwcaps.stages import ingest_merge, ingest_read
 
 # Few different captions, so that pools hold duplicates and share captions.
 CAPTIONS = st.lists(
@@ -132,7 +132,7 @@ def test_output_is_the_same_at_any_chunk_size(
 ) -> None:
     pools = many(place, images=True)
     whole = place.ingest("whole", **pools, shard_rows=8)
-    monkeypatch.setattr(ingest, "_CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(ingest_read, "_CHUNK_ROWS", chunk_rows)
     chunked = place.ingest("chunked", **pools, shard_rows=8)
     assert chunked.output_digest == whole.output_digest
     assert chunked.facts == whole.facts
@@ -148,7 +148,7 @@ def test_output_is_the_same_whatever_bytes_of_pictures_fill_a_chunk(
     pq.write_table(pa.table({"caption": texts, "image": cells}), path)
     pools = {"safe": (str(path),), "unsafe": many(place)["unsafe"]}
     whole = place.ingest("whole", **pools)
-    monkeypatch.setattr(ingest, "_CHUNK_IMAGE_BYTES", 20)
+    monkeypatch.setattr(ingest_read, "_CHUNK_IMAGE_BYTES", 20)
     monkeypatch.setattr(ingest_merge, "_IMAGE_RANGE_BYTES", 700)
     chunked = place.ingest("chunked", **pools)
     assert rows(chunked) == rows(whole)
@@ -178,14 +178,14 @@ def test_staged_files_are_gone_once_merged(place: Place) -> None:
 
 def test_chunks_hold_no_picture_twice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    commit = ingest._Chunk.commit
+    commit = ingest_read._Chunk.commit
 
     def watch(chunk: Any, *args: Any) -> Any:
         items = [item for kept in chunk.kept.values() for item, _ in kept]
         held.append(sum(len(item.image or b"") for item in items))
         return commit(chunk, *args)
 
-    monkeypatch.setattr(ingest._Chunk, "commit", watch)
+    monkeypatch.setattr(ingest_read._Chunk, "commit", watch)
     path = place.folder / "safe.parquet"
     texts = [f"a vase {n} on a table" for n in range(20)]
     pq.write_table(pa.table({"caption": texts, "image": [b"\xff picture"] * 20}), Path(path))

@@ -19,7 +19,7 @@ from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import STAGE, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import IngestSettings
-from nsfwcaps.stages import ingest
+from nsfwcaps.stages import ingest_read
 
 
 class InterruptedRunError(Exception):
@@ -29,7 +29,7 @@ class InterruptedRunError(Exception):
 @pytest.fixture
 def pools(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Pools that are staged as five and three chunks, and merged as four and three shards."""
-    monkeypatch.setattr(ingest, "_CHUNK_ROWS", 10)
+    monkeypatch.setattr(ingest_read, "_CHUNK_ROWS", 10)
     return {
         "safe": (place.pool("safe.jsonl", [f"a vase {n} on a table" for n in range(49)] + [""]),),
         "unsafe": (place.pool("unsafe.jsonl", [f"a thing {n} on a table" for n in range(30)]),),
@@ -105,10 +105,10 @@ from nsfwcaps import artifacts
 from nsfwcaps.pipeline import STAGE, run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import IngestSettings
-from nsfwcaps.stages import ingest
+from nsfwcaps.stages import ingest_read
 
 workdir, calls, settings = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-ingest._CHUNK_ROWS = 10
+ingest_read._CHUNK_ROWS = 10
 fsync = os.fsync
 
 
@@ -237,7 +237,7 @@ def test_run_with_nothing_to_do_reads_no_row(
     place: Place, pools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place.ingest(**pools)
-    monkeypatch.setattr(ingest, "read_pool", None)
+    monkeypatch.setattr(ingest_read, "read_pool", None)
     settings = IngestSettings(**pools)
     outcome = run_stage(STAGE["ingest"], settings, place.folder / "work", Silent())
     assert outcome.skipped
