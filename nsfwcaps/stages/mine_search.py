@@ -134,8 +134,8 @@ def _exact(search: Search, blocks: Blocks) -> Find:
             search=search.device,
             block_rows=blocks.rows,
             advance=advance,
+            exact=True,
         )
-        found = with_exact_sims(queries, search.safe, found.rows)
         return found, {"index": "exact", "recall": 1.0}
 
     return find
@@ -284,8 +284,8 @@ def _weigh(search: Search, rows: Rows) -> pa.Table:
             depth,
             search=search.device,
             block_rows=search.blocks(depth).rows,
+            exact=True,
         )
-        back = with_exact_sims(targets, search.unsafe, back.rows)
         if settings.reciprocal is not None:
             reach = back.sims[:, min(settings.reciprocal, back.sims.shape[1]) - 1]
         if settings.rank is Rank.CSLS:

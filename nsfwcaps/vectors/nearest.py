@@ -10,8 +10,10 @@ and shard size gives the same neighbours in the same order.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +52,7 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
 
     A row in flight takes 10 bytes a dimension (stored, decoded, single precision), a query 6 bytes
     a dimension and about 120 bytes a neighbour (heap, one block's result, the sort). The quarter
-    that is left covers one file of vectors, which the exact step reads whole.
+    that is left covers what a table keeps, or one file of it, which the exact step reads whole.
     """
     rows = min(_MAX_BLOCK_ROWS, memory_bytes // 4 // (10 * width))
     queries = memory_bytes // 2 // (6 * width + 120 * (k + EXTRA))
@@ -65,10 +67,13 @@ def nearest(
     search: BlockSearch,
     block_rows: int,
     advance: Callable[[int], None] = lambda rows: None,
+    exact: bool = False,
     extra: int = EXTRA,
 ) -> Neighbours:
     """Find the k nearest rows of a table for each query `[q, d]`; k is cut to the table's rows.
 
+    The order is exact in any case. With `exact` every cosine is too, rounded once: the cosine of
+    two captions is then the same number from whichever side it was found, and on every device.
     `advance` hears the rows of the table that have been searched.
     """
     k = min(k, table.rows)
@@ -80,7 +85,7 @@ def nearest(
         sims, rows = search(single, block, min(depth, len(block)))
         best.add(sims, rows + start)
         advance(len(block))
-    found, certain = _settle(queries, table, *best.result(), k)
+    found, certain = _settle(queries, table, *best.result(), k, exact=exact)
     if not certain.all():
         # More near-ties at the k-th place than were fetched: look deeper, for these queries alone.
         open_queries = np.flatnonzero(~certain)
@@ -90,6 +95,7 @@ def nearest(
             k,
             search=search,
             block_rows=block_rows,
+            exact=exact,
             extra=extra * 8,
         )
         found.sims[open_queries], found.rows[open_queries] = deeper.sims, deeper.rows
@@ -97,11 +103,7 @@ def nearest(
 
 
 def with_exact_sims(queries: Half, table: VectorTable, rows: Rows) -> Neighbours:
-    """Give neighbours `[q, k]` their exact cosines, rounded once, and sort them; −1 is no row.
-
-    The cosine of two captions is then the same number from whichever side it was found, on every
-    device, and whatever kind of index found it.
-    """
+    """Give neighbours `[q, k]` of any origin their exact cosines, and sort them; −1 is no row."""
     sims = np.full(rows.shape, -np.inf)
     query_of, place = np.nonzero(rows >= 0)
     sims[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
@@ -121,14 +123,18 @@ def exact_sims(
     order = np.argsort(row_of, kind="stable")
     query_of, row_of = query_of[order], row_of[order]
     out = np.empty(len(order), dtype=np.float64)
-    with _one_thread():
+
+    def fill(low: int, high: int, first: int, vectors: Half) -> None:
+        # Two half-precision numbers multiply without rounding in single precision already.
+        products = torch.from_numpy(queries[query_of[low:high]]).float()  # [m', d]
+        products.mul_(torch.from_numpy(vectors[row_of[low:high] - first]).float())
+        out[order[low:high]] = products.sum(-1, dtype=torch.float64).numpy()
+
+    with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for low, high, first, vectors in table.holding(row_of):
-            for start in range(low, high, _EXACT_PAIRS):
-                part = slice(start, min(start + _EXACT_PAIRS, high))
-                # Two half-precision numbers multiply without rounding in single precision already.
-                products = torch.from_numpy(queries[query_of[part]]).float()  # [m', d]
-                products.mul_(torch.from_numpy(vectors[row_of[part] - first]).float())
-                out[order[part]] = products.sum(-1, dtype=torch.float64).numpy()
+            starts = range(low, high, _EXACT_PAIRS)
+            parts = [(at, min(at + _EXACT_PAIRS, high), first, vectors) for at in starts]
+            list(pool.map(lambda part: fill(*part), parts))
     return out
 
 
@@ -202,7 +208,7 @@ def rounding_bound(width: int) -> float:
 
 
 def _settle(
-    queries: Half, table: VectorTable, sims: Single, rows: Rows, k: int
+    queries: Half, table: VectorTable, sims: Single, rows: Rows, k: int, *, exact: bool
 ) -> tuple[Neighbours, npt.NDArray[np.bool_]]:
     """Order near-ties exactly, cut to k, and tell for which queries the k are proven."""
     slack = 2 * rounding_bound(table.width)
@@ -214,17 +220,19 @@ def _settle(
     tied = np.zeros(sims.shape, dtype=bool)
     tied[:, :-1] |= close
     tied[:, 1:] |= close
+    if exact:
+        tied[:, :k] = True
     query_of, place = np.nonzero(tied)
-    exact = sims.astype(np.float64)
+    settled = sims.astype(np.float64)
     if len(query_of):
-        exact[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
+        settled[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
         again = np.unique(query_of)
-        order = np.lexsort((rows[again], -exact[again]), axis=-1)
-        exact[again] = np.take_along_axis(exact[again], order, axis=-1)
+        order = np.lexsort((rows[again], -settled[again]), axis=-1)
+        settled[again] = np.take_along_axis(settled[again], order, axis=-1)
         rows[again] = np.take_along_axis(rows[again], order, axis=-1)
-    certain = complete | (exact[:, k - 1] > last_fetched + slack)
+    certain = complete | (settled[:, k - 1] > last_fetched + slack)
     found = Neighbours(
-        sims=np.ascontiguousarray(exact[:, :k], dtype=np.float32),
+        sims=np.ascontiguousarray(settled[:, :k], dtype=np.float32),
         rows=np.ascontiguousarray(rows[:, :k]),
     )
     return found, np.broadcast_to(certain, len(queries))

@@ -18,6 +18,7 @@ Half = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
 
 _BATCH_ROWS = 8192
+_KEPT_BYTES = 64 * 2**20
 
 ENCODER_KEY = b"nsfwcaps.encoder"
 
@@ -43,6 +44,8 @@ class VectorTable:
             )
         self.encoder = next(iter(encoders), "")
         self.width = files[0].schema_arrow.field("vector").type.list_size if files else 0
+        # The pieces of a small table, once all have been read: the next pass needs no disk.
+        self._kept: list[Half] = []
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
         """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
@@ -80,10 +83,15 @@ class VectorTable:
         return out
 
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield, for each file with some of the ascending rows, (low, high, first, vectors).
+        """Yield, for each part of the table with some ascending rows, (low, high, first, vectors).
 
-        `rows[low:high]` are in the file, whose vectors `[b, d]` begin at row `first`.
+        `rows[low:high]` are in the part, whose vectors `[b, d]` begin at row `first`.
         """
+        if self._kept:
+            starts = np.cumsum([0, *map(len, self._kept)])
+            for number, low, high, first in _holding(rows, starts):
+                yield low, high, first, self._kept[number]
+            return
         for number, low, high, first in _holding(rows, self.starts):
             yield low, high, first, self._file(number)
 
@@ -112,9 +120,18 @@ class VectorTable:
 
     def pieces(self) -> Iterator[Half]:
         """All rows in order, in pieces of any size, without a copy."""
+        if self._kept:
+            yield from self._kept
+            return
+        kept: list[Half] = []
+        small = self.rows * self.width * np.dtype(np.float16).itemsize <= _KEPT_BYTES
         for path in self.paths:
             for batch in _open(path).iter_batches(batch_size=_BATCH_ROWS, columns=["vector"]):
-                yield _vectors(batch.column(0))
+                vectors = _vectors(batch.column(0))
+                if small:
+                    kept.append(vectors)
+                yield vectors
+        self._kept = kept
 
     def _file(self, number: int) -> Half:
         """All vectors of one file."""

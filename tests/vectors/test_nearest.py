@@ -246,9 +246,9 @@ def test_an_exact_cosine_is_the_same_from_either_side(
     make_table: MakeTable, unit_rows: UnitRows
 ) -> None:
     left, right = unit_rows(50, 384, seed=15), unit_rows(70, 384, seed=16)
-    everything = np.broadcast_to(np.arange(70), (50, 70)), np.broadcast_to(np.arange(50), (70, 50))
-    there = with_exact_sims(left, make_table(right), everything[0])
-    back = with_exact_sims(right, make_table(left), everything[1])
+    search = BlockSearch(Device.CPU)
+    there = nearest(left, make_table(right), 70, search=search, block_rows=64, exact=True)
+    back = nearest(right, make_table(left), 50, search=search, block_rows=3, exact=True)
     exact = all_sims(left, right).astype(np.float32)
     np.testing.assert_array_equal(there.sims, np.take_along_axis(exact, there.rows, axis=1))
     np.testing.assert_array_equal(back.sims, np.take_along_axis(exact.T, back.rows, axis=1))
