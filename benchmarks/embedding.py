@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("captions_file", type=Path)
     parser.add_argument("--model", default="ViT-B-32")
     parser.add_argument("--captions", type=int, default=2_000)
+    parser.add_argument("--stage-captions", type=int, default=8_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -104,7 +105,7 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
     from nsfwcaps.vectors.encoders import load
 
     pool = workdir.with_suffix(".txt")
-    pool.write_text("\n".join(_captions(options.captions_file, options.captions)))
+    pool.write_text("\n".join(_captions(options.captions_file, options.stage_captions)))
     ingest = IngestSettings(safe=(str(pool),))
     pipeline.run_stage(pipeline.STAGE["ingest"], ingest, workdir, Silent())
     spent = {"model": 0.0, "load": 0.0}
@@ -122,7 +123,8 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
         pipeline.run_stage(pipeline.STAGE["embed"], EmbedSettings(model=model), workdir, Silent())
         wall = time.perf_counter() - started - spent["load"]
     print(
-        f"\nembed stage, {model.split('/')[0]}: {wall:.2f} s after loading, "
+        f"\nembed stage, {model.split('/')[0]}, {options.stage_captions:,} captions: "
+        f"{wall:.2f} s after loading, "
         f"{1 - spent['model'] / wall:.1%} of it outside the model"
     )
 
