@@ -105,7 +105,7 @@ def _make(folder: Path, rows: int, seed: int) -> None:
     import pyarrow as pa
 
     from nsfwcaps import schema
-    from nsfwcaps.artifacts import parquet_bytes
+    from nsfwcaps.tables import parquet_bytes
 
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ the distractors together. R@1 and the hub figures are those of the pairs that mi
 (k = 1); R@10 and the mean reciprocal rank come from twenty counterparts (k = 20; no hub cap, which
 would then share out twenty times as many pairs). "Right" is the share of the pairs that are gold
 ones, and "difficulty" the area under the ROC curve with which the difficulty of a pair tells wrong
-counterparts from right ones.
+counterparts from right ones; "low cosine" is the same for the published signal alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def main() -> None:
         print(f"{options.model}: {len(gold):,} gold pairs, {captions['safe']:,} safe captions\n")
         heads = (
             *("R@1", "R@10", "MRR", "pairs", "right", "distinct targets", "largest hub"),
-            *("Gini", "difficulty"),
+            *("Gini", "difficulty", "low cosine"),
         )
         print("| | " + " | ".join(heads) + " |")
         print("|---" * (len(heads) + 1) + "|")
@@ -103,7 +103,7 @@ def _row(name: str, settings: dict[str, Any], gold: dict[str, str], workdir: Pat
         f"| {name} | {(first == 1).mean():.3f} | {deep[0]} | {deep[1]} "
         f"| {record.facts['pairs']:,} | {right:.3f} | {hubs['distinct_targets']:,} "
         f"| {hubs['largest_hub']} | {hubs['gini']:.3f} "
-        f"| {_auc(graded, gold):.3f} |"
+        f"| {_auc(graded, gold, 'difficulty'):.3f} | {1 - _auc(graded, gold, 'sim_text'):.3f} |"
     )
 
 
@@ -116,19 +116,19 @@ def _ranks(record: Any, gold: dict[str, str]) -> Any:
     return np.array(list(found.values()))
 
 
-def _auc(record: Any, gold: dict[str, str]) -> float:
-    """Area under the ROC curve of difficulty as a sign of a wrong pair (Mann-Whitney U)."""
+def _auc(record: Any, gold: dict[str, str], sign: str) -> float:
+    """Area under the ROC curve of a column as a sign of a wrong pair (Mann-Whitney U)."""
     from scipy.stats import rankdata
 
-    rows = _pairs(record, ["unsafe_id", "safe_id", "difficulty"])
+    rows = _pairs(record, ["unsafe_id", "safe_id", sign])
     wrong = np.array([gold[row["unsafe_id"]] != row["safe_id"] for row in rows])
-    ranks = rankdata([row["difficulty"] for row in rows])
+    ranks = rankdata([row[sign] for row in rows])
     count = int(wrong.sum())
     return float((ranks[wrong].sum() - count * (count + 1) / 2) / (count * (len(rows) - count)))
 
 
 def _pairs(record: Any, columns: list[str]) -> list[dict[str, Any]]:
-    from nsfwcaps.artifacts import read_tables
+    from nsfwcaps.tables import read_tables
 
     return [
         row for table in read_tables(record.paths("pairs"), columns) for row in table.to_pylist()

@@ -19,13 +19,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.tables import parquet_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
     import pyarrow as pa
@@ -35,7 +36,6 @@ RECORD = "stage.json"
 _TEMPORARY = ".part-"
 # What this module names: STEM-KEY.parquet, and files in a folder KEY.
 _KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
-_ROW_GROUP_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,23 +318,6 @@ def _link(source: Path, path: Path) -> None:
     temporary.replace(path)
 
 
-def parquet_bytes(table: pa.Table) -> memoryview:
-    """Serialise a table; the same table gives the same bytes."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    sink = pa.BufferOutputStream()
-    has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
-    # Vectors neither compress nor repeat; text does both.
-    options: dict[str, Any] = (
-        {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
-    )
-    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    rows = min(8192, max(64, _ROW_GROUP_BYTES // row_bytes))
-    pq.write_table(table, sink, row_group_size=rows, **options)
-    return memoryview(sink.getvalue())
-
-
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write to a temporary name, flush to the disk, rename: the file is whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -360,43 +343,6 @@ def sha256_file(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Read Parquet files one at a time.
-
-    Raises:
-        ArtifactError: a file is missing or cannot be read.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in paths:
-        try:
-            yield pq.read_table(path, columns=columns, partitioning=None)
-        except (OSError, pa.ArrowException):
-            raise ArtifactError(
-                f"{path} is missing or damaged; run the same command again to rebuild it"
-            ) from None
-
-
-def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables into tables of `rows` rows, but for the last."""
-    import pyarrow as pa
-
-    held: list[pa.Table] = []
-    count = 0
-    for table in tables:
-        while table.num_rows:
-            part = table.slice(0, rows - count)
-            table = table.slice(part.num_rows)
-            held.append(part)
-            count += part.num_rows
-            if count == rows:
-                yield pa.concat_tables(held)
-                held, count = [], 0
-    if held:
-        yield pa.concat_tables(held)
 
 
 def _intact(path: Path, file: OutputFile) -> bool:

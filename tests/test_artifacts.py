@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nsfwcaps import artifacts
+from nsfwcaps import artifacts, tables
 from nsfwcaps.artifacts import (
     JOURNAL,
     RECORD,
@@ -21,10 +21,10 @@ from nsfwcaps.artifacts import (
     StageRecord,
     StageResult,
     deliver,
-    read_tables,
     write_atomically,
 )
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.tables import read_tables
 
 KEY = "c0ffee" + "0" * 58
 OTHER_KEY = "decade" + "0" * 58
@@ -293,21 +293,21 @@ def test_write_makes_folders_and_replaces(tmp_path: Path) -> None:
 
 def test_same_table_gives_the_same_bytes() -> None:
     halves = pa.concat_tables([TABLE.slice(0, 1), TABLE.slice(1)])
-    assert bytes(artifacts.parquet_bytes(TABLE)) == bytes(
-        artifacts.parquet_bytes(halves.combine_chunks())
+    assert bytes(tables.parquet_bytes(TABLE)) == bytes(
+        tables.parquet_bytes(halves.combine_chunks())
     )
 
 
 def test_vectors_are_stored_uncompressed() -> None:
     vectors = pa.FixedSizeListArray.from_arrays(np.zeros(8, np.float16), 4)
-    data = artifacts.parquet_bytes(pa.table({"id": ["a", "b"], "vector": vectors}))
+    data = tables.parquet_bytes(pa.table({"id": ["a", "b"], "vector": vectors}))
     columns = pq.ParquetFile(pa.BufferReader(data)).metadata.row_group(0)
     assert {columns.column(i).compression for i in range(2)} == {"UNCOMPRESSED"}
 
 
 def test_row_groups_of_wide_rows_hold_fewer_rows() -> None:
     pictures = pa.table({"image": [os.urandom(2**17)] * 200})
-    file = pq.ParquetFile(pa.BufferReader(artifacts.parquet_bytes(pictures)))
+    file = pq.ParquetFile(pa.BufferReader(tables.parquet_bytes(pictures)))
     assert [file.metadata.row_group(i).num_rows for i in range(4)] == [64, 64, 64, 8]
 
 
@@ -315,7 +315,7 @@ def test_tables_are_read_one_at_a_time_with_their_columns(tmp_path: Path) -> Non
     table = pa.table({"id": ["a"], "n": [1]})
     paths = [tmp_path / "split=x" / name for name in ("1.parquet", "2.parquet")]
     for path in paths:
-        write_atomically(path, artifacts.parquet_bytes(table))
+        write_atomically(path, tables.parquet_bytes(table))
     assert list(read_tables(paths)) == [table, table]
     assert list(read_tables(paths[:1], ["n"])) == [table.select(["n"])]
 

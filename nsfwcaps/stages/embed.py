@@ -21,13 +21,14 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult, read_tables
+from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.stages.embed_known import Known, encode_distinct
+from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.encoders import load
 from nsfwcaps.vectors.encoders.encoder import Encoded, Encoder
 from nsfwcaps.vectors.store import ENCODER_KEY

@@ -13,11 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, read_tables
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import GradeSettings
+from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.difficulty import Borders, Stage, borders, difficulty, hardness, stages
 
 VERSION = 1

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageRecord, rechunk
+from nsfwcaps.artifacts import Shard, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.mine_rank import Block
 from nsfwcaps.stages.mine_search import Search
+from nsfwcaps.tables import rechunk
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import exact_sims
 from nsfwcaps.vectors.selection import Cutoffs, Mask, Ranked, margins, take

@@ -19,15 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import (
-    Shard,
-    StageFolder,
-    StageRecord,
-    StageResult,
-    parquet_bytes,
-    read_tables,
-    rechunk,
-)
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.progress import Advance, Progress
@@ -39,6 +31,7 @@ from nsfwcaps.settings import (
     PublishSettings,
 )
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
+from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
 
 VERSION = 1
 

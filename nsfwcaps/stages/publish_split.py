@@ -17,11 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord, read_tables
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.splits import assign, groups
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import Device, PublishSettings
+from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.nearest import blocks_for

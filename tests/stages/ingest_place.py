@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from nsfwcaps.artifacts import StageRecord, read_tables
+from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.pipeline import STAGE, run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import IngestSettings
+from nsfwcaps.tables import read_tables
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from nsfwcaps.errors import ModelError
 from nsfwcaps.settings import Precision
 from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
+from nsfwcaps.vectors.encoders.device import torch_dtype
 from nsfwcaps.vectors.encoders.encoder import (
     Encoded,
     Identity,
@@ -49,11 +50,7 @@ class ClipEncoder:
         self._batch_tokens, self._batch_images, self._workers = batch_tokens, batch_images, workers
         model, self._preprocess, self._tokenizer = _create(name, pretrained)
         digest = weights_sha256(model.state_dict())
-        self._dtype = {
-            Precision.FP32: torch.float32,
-            Precision.FP16: torch.float16,
-            Precision.BF16: torch.bfloat16,
-        }[precision]
+        self._dtype = torch_dtype(precision)
         self._model = model.eval().to(device)
         self._tower: TextTower = text_tower(model)
         self.device = device

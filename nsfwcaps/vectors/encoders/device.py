@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nsfwcaps.errors import ConfigError, DeviceError
 from nsfwcaps.settings import Device, Precision
 
@@ -41,3 +43,14 @@ def resolve_precision(asked: Precision, device: str) -> Precision:
     if device == "cpu":
         return Precision.FP32
     return Precision.BF16 if torch.cuda.is_bf16_supported() else Precision.FP16
+
+
+def torch_dtype(precision: Precision) -> Any:
+    """Return torch's name of a number format; `auto` has been resolved."""
+    import torch
+
+    return {
+        Precision.FP32: torch.float32,
+        Precision.FP16: torch.float16,
+        Precision.BF16: torch.bfloat16,
+    }[precision]

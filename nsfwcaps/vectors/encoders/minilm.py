@@ -12,6 +12,7 @@ import numpy as np
 from nsfwcaps.errors import ModelError
 from nsfwcaps.settings import Precision
 from nsfwcaps.vectors.encoders.batches import length_sorted
+from nsfwcaps.vectors.encoders.device import torch_dtype
 from nsfwcaps.vectors.encoders.encoder import (
     Encoded,
     Identity,
@@ -49,11 +50,7 @@ class MiniLM:
             str(folder), local_files_only=True, add_pooling_layer=False
         )
         digest = weights_sha256(model.state_dict())
-        self._dtype = {
-            Precision.FP32: torch.float32,
-            Precision.FP16: torch.float16,
-            Precision.BF16: torch.bfloat16,
-        }[precision]
+        self._dtype = torch_dtype(precision)
         self._model: Any = model.eval().to(device=device, dtype=self._dtype)
         self.device = device
         self.identity = Identity(

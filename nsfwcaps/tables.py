@@ -1,0 +1,68 @@
+"""Tables in Parquet files: written to the same bytes, read one at a time, cut anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsfwcaps.errors import ArtifactError
+
+if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
+    import pyarrow as pa
+
+_ROW_GROUP_BYTES = 8 * 2**20
+
+
+def parquet_bytes(table: pa.Table) -> memoryview:
+    """Serialise a table; the same table gives the same bytes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
+    # Vectors neither compress nor repeat; text does both.
+    options: dict[str, Any] = (
+        {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
+    )
+    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
+    rows = min(8192, max(64, _ROW_GROUP_BYTES // row_bytes))
+    pq.write_table(table, sink, row_group_size=rows, **options)
+    return memoryview(sink.getvalue())
+
+
+def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """Read Parquet files one at a time.
+
+    Raises:
+        ArtifactError: a file is missing or cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for path in paths:
+        try:
+            yield pq.read_table(path, columns=columns, partitioning=None)
+        except (OSError, pa.ArrowException):
+            raise ArtifactError(
+                f"{path} is missing or damaged; run the same command again to rebuild it"
+            ) from None
+
+
+def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Cut a stream of tables into tables of `rows` rows, but for the last."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    count = 0
+    for table in tables:
+        while table.num_rows:
+            part = table.slice(0, rows - count)
+            table = table.slice(part.num_rows)
+            held.append(part)
+            count += part.num_rows
+            if count == rows:
+                yield pa.concat_tables(held)
+                held, count = [], 0
+    if held:
+        yield pa.concat_tables(held)
