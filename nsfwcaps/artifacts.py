@@ -238,6 +238,7 @@ class StageFolder:
         settings: Mapping[str, Any],
         inputs: Mapping[str, str],
         result: StageResult,
+        seconds: float,
     ) -> StageRecord:
         """Write `stage.json`, which makes the result the stage's output, and remove the rest."""
         files = tuple(file for shard in result.shards for file in shard.files)
@@ -256,7 +257,7 @@ class StageFolder:
             rows_out=sum(shard.rows_out for shard in result.shards),
             rejects=dict(sorted(rejects.items())),
             facts=result.facts,
-            seconds=round(sum(shard.seconds for shard in result.shards), 3),
+            seconds=round(seconds, 3),
             output_digest=digest([[f.group, f.sha256] for f in files if f.group != "rejects"]),
             folder=self.path,
         )

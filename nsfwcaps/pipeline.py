@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import importlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -133,14 +134,17 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     current = record is not None and record.fingerprint == fingerprint
     if record is None or not current or folder.damaged(record) is not None:
         current = False
+        started = time.monotonic()
         folder.prepare()
+        result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
             fingerprint=fingerprint,
             version=__version__,
             settings=config.as_dict(stage_settings),
             inputs=digests,
-            result=module.run(stage_settings, folder, inputs, progress),
+            result=result,
+            seconds=time.monotonic() - started,
         )
     else:
         folder.tidy(record)

@@ -110,6 +110,10 @@ class EmbedSettings:
         2, "Threads that decode images and tokenise text.", affects_output=False
     )
 
+    def __post_init__(self) -> None:
+        if not names_encoder(self.model):
+            raise ValueError(f"model '{self.model}' {NO_ENCODER}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MineSettings:
@@ -218,3 +222,17 @@ def _check_size(memory: str) -> None:
 def field_names(cls: type) -> list[str]:
     """Names of a settings class, in order."""
     return [field.name for field in dataclasses.fields(cls)]
+
+
+NO_ENCODER = (
+    "names no encoder; write minilm, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
+    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or local-dir:FOLDER"
+)
+
+
+def names_encoder(model: str) -> bool:
+    """Tell whether a model's name has one of the known forms."""
+    if model == "minilm" or model.startswith(("hf-hub:", "local-dir:")):
+        return True
+    name, _, weights = model.removeprefix("open_clip:").partition("/")
+    return model.startswith("open_clip:") and bool(name and weights)

@@ -64,6 +64,7 @@ def finish(folder: StageFolder, *shards: Shard, fingerprint: str = "f") -> Stage
         version="0",
         settings={"k": 1},
         inputs={"pool": "d"},
+        seconds=1.0,
         result=StageResult(shards=shards, facts={"captions": 2}),
     )
 

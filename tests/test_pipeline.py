@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -262,3 +263,13 @@ def test_record_reports_settings_that_do_not_shape_the_output_too(
     run_stage(reader, EmbedSettings(batch_tokens=7), workdir, Silent())
     values = json.loads((workdir / "reader" / "stage.json").read_text())
     assert values["settings"]["batch_tokens"] == 7
+
+
+def test_seconds_are_those_of_the_run_not_of_its_shards(
+    settings: IngestSettings, workdir: Path, reader: Stage
+) -> None:
+    """The reader's shard says that it began when the machine did."""
+    run_stage(INGEST, settings, workdir, Silent())
+    began = time.monotonic()
+    record = run_stage(reader, EmbedSettings(), workdir, Silent()).record
+    assert 0 <= record.seconds <= round(time.monotonic() - began, 3) + 0.001

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 @with_settings(STAGES)
 def build(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the run; may exist.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")
+    ],
     given: Values,
     as_json: Json = False,
     quiet: Quiet = False,

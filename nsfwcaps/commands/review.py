@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from nsfwcaps import resources
-from nsfwcaps.errors import ArtifactError
+from nsfwcaps.errors import ArtifactError, ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -28,11 +29,23 @@ def review(
         raise ArtifactError(
             f"{data}: holds no published data set; 'nsfwcaps build --out {data} …' makes one"
         )
+    _check_free(port)
     typer.echo(f"Open http://localhost:{port} (Ctrl-C stops it)")
+    sys.stdout.flush()
     command = [
         *(sys.executable, "-m", "streamlit", "run", str(resources.folder("app") / "browse.py")),
         *("--server.address", "localhost", "--server.port", str(port)),
         *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
         *("--", str(folder.resolve())),
     ]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)
+    # The server takes this process's place: whoever stops the command stops the server.
+    os.execv(sys.executable, command)
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("localhost", port))
+        except OSError:
+            raise ConfigError(f"port {port} is in use; choose another with --port") from None

@@ -36,6 +36,11 @@ def execute(
         typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
 
 
+def _fresh(name: str, states: Mapping[str, State]) -> bool:
+    """Tell whether all that a stage reads is up to date."""
+    return all(states.get(read, State.CURRENT) is State.CURRENT for read in STAGE[name].reads)
+
+
 def _line(outcome: StageOutcome) -> str:
     record = outcome.record
     state = "up to date" if outcome.skipped else f"{record.seconds:.1f} s"
@@ -90,7 +95,11 @@ def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> N
         name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in STAGE if name in recipe
     }
     states = pipeline.spread({name: State(facts["state"]) for name, facts in plans.items()})
-    plans = {name: {**facts, "state": states[name].value} for name, facts in plans.items()}
+    plans = {
+        # Sizes of an input that will be made anew are those of yesterday.
+        name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
+        for name, facts in plans.items()
+    }
     if as_json:
         typer.echo(json.dumps({"plan": plans}, indent=1))
         return

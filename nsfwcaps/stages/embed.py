@@ -44,7 +44,6 @@ def sources(settings: EmbedSettings) -> Mapping[str, str]:
         from nsfwcaps.vectors.encoders import imported
 
         return {"source": imported.source_digest(Path(settings.source))}
-    load.check_name(settings.model)
     return {"model": load.source_digest(settings.model)}
 
 

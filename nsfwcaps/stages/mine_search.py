@@ -43,7 +43,6 @@ VERSION = 1
 _DEFAULT_DEPTH = 100
 _TARGET_BLOCK_ROWS = 16_384
 _TRAINING_ROWS = 100_000
-_MOST_EFFORT = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +184,7 @@ def _build(search: Search, blocks: Blocks) -> tuple[ApproximateIndex, Mapping[st
     if recall < settings.min_recall:
         raise RecallError(
             f"mine.index: '{settings.index}' with {parameters or 'no parameters'} finds "
-            f"{recall:.1%} of the {search.depth} nearest safe captions of {len(sample)} real "
+            f"{recall:.4%} of the {search.depth} nearest safe captions of {len(sample)} real "
             f"unsafe captions, and min_recall asks for {settings.min_recall:.1%}. Set "
             "index_parameters higher, choose another index, or leave out --index: exact search "
             "needs none"
@@ -207,13 +206,14 @@ def _tune(
     name = index.effort()
     if name is None:
         return recall(), None
-    effort, reached, parameters = 1, 0.0, ""
-    while reached < settings.min_recall and effort <= _MOST_EFFORT:
+    effort = 1
+    while True:
         parameters = f"{name}={effort}"
         index.set(parameters)
         reached = recall()
-        effort *= 2
-    return reached, parameters
+        if reached >= settings.min_recall or effort >= index.most_effort:
+            return reached, parameters
+        effort = min(effort * 2, index.most_effort)
 
 
 def recall_at(true_rows: Rows, found_rows: Rows) -> float:

@@ -126,6 +126,11 @@ class ApproximateIndex:
         plain = faiss.downcast_index(_innermost(self._index))
         return "efSearch" if hasattr(plain, "hnsw") else None
 
+    @property
+    def most_effort(self) -> int:
+        """Effort beyond which there is nothing to gain: every cell, or a deep graph search."""
+        return int(faiss.extract_index_ivf(self._index).nlist) if _is_ivf(self._index) else 4096
+
     def search(self, queries: Single, k: int) -> tuple[Single, Rows]:
         """Sims and rows `[q, k]`; a row of −1 where the index found fewer.
 

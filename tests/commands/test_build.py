@@ -218,3 +218,13 @@ def test_title_and_licence_of_any_text_keep_the_card_readable(pools: Pools, work
     # A document separator inside the title must not end the front matter for any reader.
     values = yaml.safe_load(front.removeprefix("---\n"))
     assert values["license"] == licence
+
+
+def test_dry_run_gives_no_size_of_what_will_be_made_anew(pools: Pools, workdir: Path) -> None:
+    assert call("build", "--out", workdir, *pools.options).code == 0
+    changed = call(
+        "build", "--out", workdir, *pools.options, "--max-chars", 500, "--dry-run", "--json"
+    )
+    plan = changed.json["plan"]
+    assert plan["ingest"]["state"] == "stale"
+    assert plan["embed"] == {"state": "stale"}

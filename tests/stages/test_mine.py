@@ -617,7 +617,8 @@ def test_recall_is_the_share_of_true_neighbours_found(
 def test_an_index_below_the_asked_recall_is_refused(
     project: Project, pools: tuple[Vectors, Vectors]
 ) -> None:
-    with pytest.raises(RecallError, match=r"'IVF8,Flat' with nprobe=1 finds \d+\.\d% of the 100"):
+    finds = r"'IVF8,Flat' with nprobe=1 finds \d+\.\d{4}% of the 100"
+    with pytest.raises(RecallError, match=finds):
         mined(project, *pools, index="IVF8,Flat", index_parameters="nprobe=1", min_recall=0.99)
     with pytest.raises(RecallError, match=r"'PQ2x2' with no parameters"):
         mined(project, *pools, index="PQ2x2", min_recall=0.99)

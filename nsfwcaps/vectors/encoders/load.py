@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from nsfwcaps.artifacts import sha256_file
-from nsfwcaps.errors import ConfigError
 from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.vectors.encoders.encoder import Encoder
 
@@ -18,13 +17,11 @@ def load(settings: EmbedSettings) -> Encoder:
     """Load the encoder that the settings name.
 
     Raises:
-        ConfigError: the name has none of the known forms.
         ModelError: the weights cannot be had.
         DeviceError: the device is not there.
     """
     from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
 
-    check_name(settings.model)
     device = torch_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     if settings.model == MINILM:
@@ -42,23 +39,6 @@ def load(settings: EmbedSettings) -> Encoder:
         batch_tokens=settings.batch_tokens,
         batch_images=settings.batch_images,
         workers=settings.workers,
-    )
-
-
-def check_name(model: str) -> None:
-    """Accept a name of a known form.
-
-    Raises:
-        ConfigError: naming the forms.
-    """
-    if model == MINILM or model.startswith(_SCHEMES):
-        return
-    if model.startswith(_OPEN_CLIP) and split_name(model)[1]:
-        return
-    raise ConfigError(
-        f"embed.model: '{model}' names no encoder; write minilm, "
-        "open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
-        "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or local-dir:FOLDER"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nsfwcaps import config
 from nsfwcaps.errors import ConfigError, DeviceError, ModelError
 from nsfwcaps.settings import Device, EmbedSettings, Precision
 from nsfwcaps.vectors.encoders import load
@@ -28,15 +29,15 @@ TinyModel = Callable[..., tuple[str, str]]
     ],
 )
 def test_known_forms_are_accepted(name: str) -> None:
-    load.check_name(name)
+    assert EmbedSettings(model=name).model == name
 
 
 @pytest.mark.parametrize(
     "name", ["", "MiniLM", "ViT-B-32/openai", "open_clip:ViT-B-32", "open_clip:ViT-B-32/", "clip"]
 )
 def test_other_names_are_a_config_error_that_lists_the_forms(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{name}' names no encoder; write minilm"):
-        load.load(EmbedSettings(model=name))
+    with pytest.raises(ConfigError, match=f"embed: model '{name}' names no encoder; write minilm"):
+        config.parse(EmbedSettings, {"model": name}, where="embed")
 
 
 @pytest.mark.parametrize(
