@@ -46,6 +46,7 @@ def write_pairs(workdir: Path, shards: Sequence[Sequence[Signals]]) -> StageReco
         version="",
         settings={},
         inputs={},
+        seconds=1.0,
         result=StageResult(shards=committed),
     )
 
