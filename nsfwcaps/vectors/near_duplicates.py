@@ -29,7 +29,12 @@ def near_duplicates(
     queries = table.read(start, stop)
     while len(open_rows):
         found = nearest(
-            queries[open_rows - start], table, depth, search=search, block_rows=block_rows
+            queries[open_rows - start],
+            table,
+            depth,
+            search=search,
+            block_rows=block_rows,
+            exact=True,  # a cosine at the threshold must fall on the same side on every machine
         )
         close = found.sims >= threshold
         more = close[:, -1] & (depth < table.rows)

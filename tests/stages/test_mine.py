@@ -15,13 +15,14 @@ from ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
+from nsfwcaps.config import parse_bytes
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
 from nsfwcaps.pipeline import STAGE, plan
 from nsfwcaps.settings import Device, Duplicates, MineSettings, Rank
 from nsfwcaps.stages import mine, mine_rank, mine_search
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import rounding_bound
+from nsfwcaps.vectors.nearest import blocks_for, rounding_bound
 from nsfwcaps.vectors.store import VectorTable
 
 PLAIN = {"rank": Rank.COSINE, "device": Device.CPU}
@@ -124,6 +125,7 @@ def test_hub_count_is_of_the_whole_run(project: Project) -> None:
     names = project.captions()
     counts = {names[row["safe_id"]]: row["hub_count"] for row in rows(record, "pairs")}
     assert counts == {VASE: 5, DOG: 1}
+    assert blocks_for(1024, 2, 2).queries == 1, "one unsafe caption a block"
     assert record.facts["hubs"]["largest_hub"] == 5
 
 
@@ -390,7 +392,7 @@ def test_memory_and_shards_do_not_change_one_bit(
 ) -> None:
     unsafe, safe = random_pools(90, 150, width=384)
     near_copies(safe)
-    results = []
+    results, blocks = [], []
     for name, memory, shard_rows in (
         ("a", "1GiB", 10_000),
         ("b", "512KiB", 37),
@@ -402,6 +404,9 @@ def test_memory_and_shards_do_not_change_one_bit(
         settings = {"k": 2, "reciprocal": 20, "hub_cap": 3, "min_similarity": 0.05}
         record = project.mine(rank=rank, device=Device.CPU, memory=memory, **settings)
         results.append((record.output_digest, whole(record), record.facts["hubs"]))
+        queries = blocks_for(parse_bytes(memory), 384, 100).queries
+        blocks.append(-(-len(unsafe) // queries))
+    assert blocks == [1, 6, 18]
     assert len(results[0][1]) > 100
     assert results[0] == results[1] == results[2]
 
