@@ -292,8 +292,8 @@ class StageFolder:
 def deliver(record: StageRecord, target: Path) -> None:
     """Put a record's `dataset` files into a folder of their final names.
 
-    Idempotent, and made of hard links where the file system has them. Parquet files in
-    `target/data` that the record does not list are of an earlier run and are removed.
+    Idempotent, and made of hard links where the file system has them. Parquet files beside them
+    that the record does not list are of an earlier run and are removed.
     """
     wanted: set[Path] = set()
     for file in record.files:
@@ -303,9 +303,10 @@ def deliver(record: StageRecord, target: Path) -> None:
         wanted.add(path)
         if not _intact(path, file):
             _link(record.folder / file.path, path)
-    for path in (target / "data").glob("*.parquet"):
-        if path not in wanted:
-            path.unlink()
+    for folder in {path.parent for path in wanted if path.suffix == ".parquet"}:
+        for path in folder.glob("*.parquet"):
+            if path not in wanted:
+                path.unlink()
 
 
 def _link(source: Path, path: Path) -> None:

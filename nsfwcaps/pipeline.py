@@ -43,6 +43,13 @@ class Stage:
 
 STAGES = (
     Stage(
+        name="world",
+        settings=settings.WorldSettings,
+        module="nsfwcaps.stages.world",
+        reads=(),
+        delivers=".",
+    ),
+    Stage(
         name="ingest",
         settings=settings.IngestSettings,
         module="nsfwcaps.stages.ingest",
@@ -77,6 +84,9 @@ STAGES = (
 )
 
 STAGE = {stage.name: stage for stage in STAGES}
+
+BUILD = tuple(STAGE[name] for name in ("ingest", "embed", "mine", "grade", "publish"))
+"""The main job: from pools to a data set."""
 
 
 class StageModule(Protocol):

@@ -27,6 +27,38 @@ IMAGES = pa.schema(
     ]
 )
 
+_SCENE = [
+    ("id", pa.string()),
+    ("caption", pa.string()),
+    ("image", pa.binary()),
+    ("split", pa.string()),
+    ("held_out", pa.bool_()),
+    ("scene", pa.string()),
+]
+
+# Pools of the icon world: to ingest, captions with images; the rest is what is known of them.
+WORLD_SAFE = pa.schema(_SCENE)
+WORLD_UNSAFE = pa.schema(
+    [
+        *_SCENE,
+        ("category", pa.string()),
+        ("partner_id", pa.string()),
+        ("partner_distance", pa.float32()),
+    ]
+)
+
+WORLD_HELP = {
+    "id": "content id, the same that ingest gives",
+    "caption": "the scene in words",
+    "image": "the scene as a picture: a JPEG file, 224 by 224 pixels",
+    "split": "train, validation or test: a hash of the graph",
+    "held_out": "whether an object, a hazard or the phrasing is one that only the test split shows",
+    "scene": "the graph as JSON: things (noun, colour), relation of each to the next, place",
+    "category": "category of the hazard (unsafe scenes)",
+    "partner_id": "id of the fixed safe partner (unsafe scenes)",
+    "partner_distance": "graph distance to it (unsafe scenes)",
+}
+
 INGEST_REJECTS = pa.schema(
     [
         ("source", pa.string()),

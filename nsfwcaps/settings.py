@@ -32,6 +32,14 @@ class Duplicates(enum.StrEnum):
     NEAR_IDENTICAL = "near-identical"
 
 
+class Split(enum.StrEnum):
+    """Parts of a data set, by the names that `datasets` knows."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
 class Device(enum.StrEnum):
     """Where arrays are computed."""
 
@@ -50,6 +58,24 @@ class Precision(enum.StrEnum):
 
 
 Fraction = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSettings:
+    """Draw a world of icon scenes: pools of safe and unsafe pictures whose truth is known."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    scenes: Annotated[int, Ge(1)] = setting(4000, "Scenes to draw, safe and unsafe together.")
+    unsafe: Annotated[float, Ge(0), Lt(1)] = setting(0.5, "Share of them that is unsafe.")
+    looseness: Annotated[float, Ge(0), Le(4)] = setting(
+        2.0, "Distance at which fixed partners are drawn: 0 tight as NSFWCaps, 2 loose as ViSU."
+    )
+    split: Split = setting(
+        Split.TRAIN, "Split to draw from; only test shows held-out objects, hazards and phrasings."
+    )
+    seed: Annotated[int, Ge(0)] = setting(0, "Seed of the world.")
+    shard_rows: Annotated[int, Ge(1)] = setting(2048, "Scenes per Parquet file.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +118,9 @@ class EmbedSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    model: str = setting("minilm", "minilm; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME.")
+    model: str = setting(
+        "minilm", "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME."
+    )
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
     )
@@ -225,14 +253,15 @@ def field_names(cls: type) -> list[str]:
 
 
 NO_ENCODER = (
-    "names no encoder; write minilm, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
-    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or local-dir:FOLDER"
+    "names no encoder; write minilm, mini, open_clip:MODEL/TAG "
+    "(open_clip:ViT-B-32-quickgelu/openai), open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or "
+    "local-dir:FOLDER"
 )
 
 
 def names_encoder(model: str) -> bool:
     """Tell whether a model's name has one of the known forms."""
-    if model == "minilm" or model.startswith(("hf-hub:", "local-dir:")):
+    if model in ("minilm", "mini") or model.startswith(("hf-hub:", "local-dir:")):
         return True
     name, _, weights = model.removeprefix("open_clip:").partition("/")
     return model.startswith("open_clip:") and bool(name and weights)

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.settings import Split
+
 Rows = npt.NDArray[np.int64]
-
-
-class Split(enum.StrEnum):
-    """Names that `datasets` knows."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
 
 
 def groups(nodes: int, left: Rows, right: Rows) -> Rows:

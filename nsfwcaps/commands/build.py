@@ -10,7 +10,7 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.commands import work
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
-from nsfwcaps.pipeline import STAGES
+from nsfwcaps.pipeline import BUILD
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command("build")(build)
 
 
-@with_settings(STAGES)
+@with_settings(BUILD)
 def build(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")

@@ -16,7 +16,10 @@ from nsfwcaps.config import base_type
 from nsfwcaps.pipeline import Stage
 
 Workdir = Annotated[
-    Path, typer.Option("--workdir", "-w", help="Folder of the run: every stage has one in it.")
+    Path,
+    typer.Option(
+        "--workdir", "-w", "--out", "-o", help="Folder of the run: every stage has one in it."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

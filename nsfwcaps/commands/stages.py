@@ -1,4 +1,4 @@
-"""`nsfwcaps ingest|embed|mine|grade|publish`: each stage alone."""
+"""`nsfwcaps world|ingest|embed|mine|grade|publish`: each stage alone."""
 
 from __future__ import annotations
 

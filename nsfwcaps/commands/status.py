@@ -12,7 +12,7 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.pipeline import STAGES, State
+from nsfwcaps.pipeline import BUILD, STAGES, State
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,11 @@ def status(
             f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it"
         )
     wanted = recipes.load(recipe, []) if recipe else {}
-    rows = [_row(stage, wanted.get(stage.name), workdir) for stage in STAGES]
+    rows = [
+        _row(stage, wanted.get(stage.name), workdir)
+        for stage in STAGES
+        if stage in BUILD or (workdir / stage.name).exists()
+    ]
     states = pipeline.spread({row["stage"]: row["state"] for row in rows})
     rows = [{**row, "state": states[row["stage"]].value} for row in rows]
     if as_json:

@@ -34,6 +34,12 @@ def execute(
         typer.echo(json.dumps(_result(outcomes, dataset), indent=1))
     elif dataset is not None:
         typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
+    elif "world" in recipe:
+        typer.echo(
+            f"\nPools: {workdir / 'safe'} and {workdir / 'unsafe'}; what they are: "
+            f"{workdir / 'README.md'}\nNext: nsfwcaps build --safe {workdir / 'safe'} "
+            f"--unsafe {workdir / 'unsafe'} --out RUN"
+        )
 
 
 def _fresh(name: str, states: Mapping[str, State]) -> bool:
@@ -53,6 +59,8 @@ def _line(outcome: StageOutcome) -> str:
 
 def _headline(stage: str, facts: Mapping[str, Any]) -> str:
     """Say the one thing that a person wants to know of a stage."""
+    if stage == "world":
+        return f"{facts['safe']:,} safe and {facts['unsafe']:,} unsafe scenes"
     if stage == "ingest":
         count = facts["captions"]
         return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"

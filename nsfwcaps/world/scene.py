@@ -1,0 +1,148 @@
+"""A scene: a small graph of things, what they look like, how they stand, and where.
+
+A scene is drawn from a `Source` of choices that is keyed by words, so the n-th scene of a world
+does not depend on how many there are, on the machine or on the version of Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nsfwcaps.settings import Split
+from nsfwcaps.world.vocabulary import (
+    ABOVE,
+    BELOW,
+    BESIDE,
+    COLOURS,
+    INVERSE,
+    KIND,
+    KINDS,
+    PLACES,
+    Kind,
+)
+
+Item = TypeVar("Item")
+
+MOST_THINGS = 3
+RELATIONS = (BESIDE, ABOVE, BELOW)
+
+_SPLIT_OF_TENTH = (*[Split.TRAIN] * 8, Split.VALIDATION, Split.TEST)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """A node of the graph."""
+
+    noun: str
+    colour: str
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of thing it is."""
+        return KIND[self.noun]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One to three things; each stands in a relation to the one named after it."""
+
+    things: tuple[Thing, ...]
+    relations: tuple[str, ...]
+    """Relation of thing i to thing i + 1: one fewer than there are things."""
+    place: str
+
+    @property
+    def hazard(self) -> Kind | None:
+        """What makes it unsafe, if anything does."""
+        return next((thing.kind for thing in self.things if thing.kind.hazard), None)
+
+    @property
+    def held_out(self) -> bool:
+        """Whether something in it is never shown in training."""
+        return any(thing.kind.test_only for thing in self.things)
+
+    @property
+    def split(self) -> Split:
+        """The split it belongs to, by a hash of its graph: no two splits share a scene."""
+        # Read from its other end, the chain is the same graph.
+        graph = min(self.to_json(), self.reversed().to_json())
+        number = int.from_bytes(hashlib.sha256(graph.encode()).digest()[:8], "big")
+        return _SPLIT_OF_TENTH[number % len(_SPLIT_OF_TENTH)]
+
+    def reversed(self) -> Scene:
+        """The same graph, named from its other end."""
+        return Scene(
+            things=self.things[::-1],
+            relations=tuple(INVERSE[relation] for relation in self.relations[::-1]),
+            place=self.place,
+        )
+
+    def to_json(self) -> str:
+        """The graph as JSON, the same text for the same graph."""
+        things = [[thing.noun, thing.colour] for thing in self.things]
+        return json.dumps({"things": things, "relations": self.relations, "place": self.place})
+
+    @classmethod
+    def from_json(cls, text: str) -> Scene:
+        """The scene that `to_json` wrote."""
+        values = json.loads(text)
+        return cls(
+            things=tuple(Thing(noun=noun, colour=colour) for noun, colour in values["things"]),
+            relations=tuple(values["relations"]),
+            place=values["place"],
+        )
+
+
+class Source:
+    """Choices that follow from a key alone.
+
+    Only `random()` is used: Python promises its numbers for a seed, and no other method's.
+    """
+
+    def __init__(self, *key: object) -> None:
+        self._random = random.Random("/".join(map(str, key)))
+
+    def number(self) -> float:
+        """A number in [0, 1)."""
+        return self._random.random()
+
+    def between(self, low: float, high: float) -> float:
+        """A number in [low, high)."""
+        return low + (high - low) * self.number()
+
+    def one_of(self, items: Sequence[Item]) -> Item:
+        """One of the items, all alike."""
+        return items[int(self.number() * len(items))]
+
+    def other_than(self, present: Iterable[Item], items: Sequence[Item]) -> Item:
+        """One of the items that is not among those present."""
+        taken = set(present)
+        return self.one_of([item for item in items if item not in taken])
+
+
+def kinds_of(split: Split, *, hazard: bool) -> tuple[Kind, ...]:
+    """Objects or hazards that a split may show."""
+    return tuple(
+        kind
+        for kind in KINDS
+        if kind.hazard is hazard and (split is Split.TEST or not kind.test_only)
+    )
+
+
+def draw_scene(source: Source, split: Split) -> Scene:
+    """Draw a safe scene of one to three different things; two are the rule."""
+    count = source.one_of((1, 2, 2, 2, 3))
+    objects = [kind.noun for kind in kinds_of(split, hazard=False)]
+    nouns: list[str] = []
+    for _ in range(count):
+        nouns.append(source.other_than(nouns, objects))
+    return Scene(
+        things=tuple(Thing(noun=noun, colour=source.one_of([*COLOURS])) for noun in nouns),
+        relations=tuple(source.one_of((BESIDE, *RELATIONS)) for _ in nouns[1:]),
+        place=source.one_of([*PLACES]),
+    )

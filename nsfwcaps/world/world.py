@@ -1,0 +1,92 @@
+"""A world: safe and unsafe scenes by number, with their words and pictures.
+
+The n-th scene depends on the seed, the split and n alone: a world of any size begins with the
+scenes of a smaller one, and any part of it can be drawn without the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nsfwcaps.settings import Split
+from nsfwcaps.world.captions import caption, draw_phrasing
+from nsfwcaps.world.edits import add_hazard, loosen
+from nsfwcaps.world.picture import draw, jpeg
+from nsfwcaps.world.scene import Scene, Source, draw_scene
+from nsfwcaps.world.vocabulary import Phrasing
+
+VERSION = 1
+
+_TRIES = 10_000  # a tenth of all scenes belong to the smallest split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A scene with its caption and its picture (a JPEG file)."""
+
+    scene: Scene
+    phrasing: Phrasing
+    caption: str
+    image: bytes
+
+    @property
+    def held_out(self) -> bool:
+        """Whether something in it, or the way it is put, is never shown in training."""
+        return self.scene.held_out or self.phrasing.test_only
+
+
+class World:
+    """The scenes of a seed and split.
+
+    The n-th unsafe scene is made from the safe scene `partner(n)`: loosened until it is `looseness`
+    away (0: not at all), then given one hazard. That safe scene is its fixed partner, as data sets
+    of generated pairs have one; whether it is the closest is another matter.
+    """
+
+    def __init__(self, *, seed: int, split: Split, looseness: float, safe_count: int) -> None:
+        self._seed, self._split = seed, split
+        self._looseness = looseness
+        self._safe_count = safe_count
+
+    def partner(self, number: int) -> int:
+        """Number of the fixed safe partner of an unsafe scene."""
+        return number % self._safe_count
+
+    def safe_scene(self, number: int) -> Scene:
+        """The graph of a safe scene."""
+        for attempt in range(_TRIES):
+            scene = draw_scene(self._source("safe", number, attempt), self._split)
+            if scene.split is self._split:
+                return scene
+        raise AssertionError("no scene of this split was drawn")
+
+    def unsafe_scene(self, number: int) -> Scene:
+        """The graph of an unsafe scene."""
+        partner = self.safe_scene(self.partner(number))
+        for attempt in range(_TRIES):
+            source = self._source("unsafe", number, attempt)
+            loose = loosen(partner, self._looseness, source, self._split)
+            scene = add_hazard(loose, source, self._split)
+            if scene.split is self._split:
+                return scene
+        raise AssertionError("no scene of this split was drawn")
+
+    def safe(self, number: int) -> Drawn:
+        """A safe scene, drawn."""
+        return self._draw(self.safe_scene(number), "safe", number)
+
+    def unsafe(self, number: int) -> Drawn:
+        """An unsafe scene, drawn; a tight one in the words and on the ground of its partner."""
+        scene = self.unsafe_scene(number)
+        if self._looseness == 0:
+            return self._draw(scene, "safe", self.partner(number))
+        return self._draw(scene, "unsafe", number)
+
+    def _draw(self, scene: Scene, label: str, number: int) -> Drawn:
+        phrasing = draw_phrasing(self._source("words", label, number), self._split)
+        picture = draw(scene, self._source("picture", label, number))
+        text = caption(scene, phrasing)
+        return Drawn(scene=scene, phrasing=phrasing, caption=text, image=jpeg(picture))
+
+    def _source(self, *key: object) -> Source:
+        return Source("world", VERSION, self._seed, self._split.value, *key)
