@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.errors import ModelError
+from nsfwcaps.mini import model as mini
 from nsfwcaps.settings import Precision
 from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
 from nsfwcaps.vectors.encoders.device import torch_dtype
@@ -27,6 +26,8 @@ from nsfwcaps.vectors.encoders.encoder import (
     unit_rows,
     weights_sha256,
 )
+from nsfwcaps.vectors.encoders.layout import picture_layout
+from nsfwcaps.vectors.encoders.quiet import quiet
 from nsfwcaps.vectors.encoders.towers import TextTower, text_tower
 
 
@@ -52,6 +53,8 @@ class ClipEncoder:
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self._model = model.eval().to(device)
+        self._layout = picture_layout(model.visual, device)
+        model.visual.to(memory_format=self._layout)
         self._tower: TextTower = text_tower(model)
         self.device = device
         with torch.inference_mode():
@@ -96,7 +99,8 @@ class ClipEncoder:
                 failed |= {start + i: p for i, p in enumerate(pictures) if isinstance(p, str)}
                 whole = [item for item in pictures if not isinstance(item, str)]
                 if whole:
-                    batch = self._torch.stack(whole).to(self.device)  # [b, 3, h, w]
+                    batch = self._torch.stack(whole)  # [b, 3, h, w]
+                    batch = batch.to(self.device, memory_format=self._layout)
                     rows.append(unit_rows(self._model.encode_image(batch)))
                 advance(len(pictures))
         return Encoded(rows=np.concatenate(rows), failed=failed)
@@ -129,11 +133,18 @@ class ClipEncoder:
 
 
 def _create(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
-    """Model, image preprocessing and tokenizer, or one message that says what is wrong."""
+    """Model, image preprocessing and tokenizer."""
+    if name in (mini.NAME, mini.ARCHITECTURE):
+        return mini.create(pretrained, mini.HEADS)
+    return _create_with_open_clip(name, pretrained)
+
+
+def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
+    """The same of a model that open_clip knows, or one message that says what is wrong."""
     import open_clip
 
     try:
-        with _quiet():
+        with quiet():
             # Unlike `create_model`, this refuses to go on with random weights.
             model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
             tokenizer = open_clip.get_tokenizer(name)
@@ -155,16 +166,3 @@ def _create(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
 def _preprocessing(model: Any) -> dict[str, Any]:
     config = getattr(model.visual, "preprocess_cfg", {})
     return {key: list(v) if isinstance(v, tuple) else v for key, v in sorted(config.items())}
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """open_clip and its peers talk through the root logger and warnings while they load."""
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.mini import model as mini
 from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.vectors.encoders.encoder import Encoder
 
 MINILM = "minilm"
+MINI = mini.NAME
 _OPEN_CLIP = "open_clip:"
 _SCHEMES = ("hf-hub:", "local-dir:")
 
@@ -43,7 +45,7 @@ def load(settings: EmbedSettings) -> Encoder:
 
 
 def split_name(model: str) -> tuple[str, str | None]:
-    """Architecture and weights of an open_clip name; `hf-hub:` and `local-dir:` carry both.
+    """Architecture and weights of an open_clip name; `mini` and a folder or hub carry both.
 
     >>> split_name("open_clip:ViT-B-32//data/clip.pt")
     ('ViT-B-32', '/data/clip.pt')
@@ -55,11 +57,13 @@ def split_name(model: str) -> tuple[str, str | None]:
 
 
 def source_digest(model: str) -> str:
-    """Digest of the weights' file where it is a local one; the name itself elsewhere."""
+    """Digest of the weights' files where they are local; the name itself elsewhere."""
     if model == MINILM:
         from nsfwcaps.vectors.encoders.minilm import model_folder
 
         return sha256_file(model_folder() / "model.safetensors")
+    if model == MINI:
+        return " ".join(sha256_file(path) for path in mini.weight_files())
     name, pretrained = split_name(model)
     if pretrained and Path(pretrained).is_file():
         return sha256_file(Path(pretrained))

@@ -22,6 +22,8 @@ TinyModel = Callable[..., tuple[str, str]]
     "name",
     [
         "minilm",
+        "mini",
+        "open_clip:nsfwcaps-mini//data/tuned.safetensors",
         "open_clip:ViT-B-32-quickgelu/openai",
         "open_clip:ViT-B-32//data/clip.pt",
         "hf-hub:org/name",
