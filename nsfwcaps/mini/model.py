@@ -62,7 +62,8 @@ def config() -> dict[str, Any]:
             "context_length": CONTEXT_TOKENS,
             "hf_model_name": minilm,
             "hf_tokenizer_name": minilm,
-            # Said, because open_clip pools towers of Hugging Face at the first token by default.
+            # Said, because open_clip has two defaults: the mean in configs, the first token for
+            # a BERT that is built without one.
             "hf_pooler_type": "mean_pooler",
             "hf_proj_type": TEXT_HEAD,
         },

