@@ -118,8 +118,10 @@ class EmbedSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    model: str = setting(
-        "minilm", "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME."
+    model: str | None = setting(
+        None,
+        "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME. Default: mini for "
+        "pools with images, minilm for captions alone.",
     )
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
@@ -139,7 +141,7 @@ class EmbedSettings:
     )
 
     def __post_init__(self) -> None:
-        if not names_encoder(self.model):
+        if self.model is not None and not names_encoder(self.model):
             raise ValueError(f"model '{self.model}' {NO_ENCODER}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,18 @@ import typer
 from nsfwcaps import pipeline, progress
 from nsfwcaps.pipeline import STAGE, StageOutcome, State
 
+Summary = Callable[[], tuple[Mapping[str, Any], str]]
+"""What a command adds when the stages are done: values for the JSON, and text for people."""
+
 
 def execute(
-    recipe: Mapping[str, Any], workdir: Path, *, as_json: bool, quiet: bool, dry_run: bool
+    recipe: Mapping[str, Any],
+    workdir: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    summary: Summary = lambda: ({}, ""),
 ) -> None:
     """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
     if dry_run:
@@ -30,15 +39,19 @@ def execute(
     with pipeline.locked(workdir):
         pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
     dataset = workdir / "dataset" if "publish" in recipe else None
+    values, text = summary()
     if as_json:
-        typer.echo(json.dumps(_result(outcomes, dataset), indent=1))
-    elif dataset is not None:
+        typer.echo(json.dumps({**_result(outcomes, dataset), **values}, indent=1))
+        return
+    if text:
+        typer.echo(text)
+    if dataset is not None:
         typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
     elif "world" in recipe:
+        safe, unsafe = workdir / "safe", workdir / "unsafe"
         typer.echo(
-            f"\nPools: {workdir / 'safe'} and {workdir / 'unsafe'}; what they are: "
-            f"{workdir / 'README.md'}\nNext: nsfwcaps build --safe {workdir / 'safe'} "
-            f"--unsafe {workdir / 'unsafe'} --out RUN"
+            f"\nPools: {safe} and {unsafe}; what they are: {workdir / 'README.md'}\n"
+            f"Next: nsfwcaps build --safe {safe} --unsafe {unsafe} --out RUN"
         )
 
 

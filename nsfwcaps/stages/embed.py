@@ -13,7 +13,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ def sources(settings: EmbedSettings) -> Mapping[str, str]:
         from nsfwcaps.vectors.encoders import imported
 
         return {"source": imported.source_digest(Path(settings.source))}
-    return {"model": load.source_digest(settings.model)}
+    # Which of the defaults it is depends on the pools, whose digest is beside this one.
+    models = (settings.model,) if settings.model is not None else load.DEFAULTS
+    return {"model": " ".join(load.source_digest(model) for model in models)}
 
 
 def plan(settings: EmbedSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -63,7 +65,7 @@ def run(
 ) -> StageResult:
     """Encode pictures first: a caption whose picture does not decode is set aside with it."""
     ingest = inputs["ingest"]
-    encoder = _encoder(settings)
+    encoder = _encoder(settings, with_images=settings.images and ingest.rows("images") > 0)
     work = _Work(folder, ingest, encoder)
     pictures: list[Shard] = []
     if settings.images and encoder.identity.image_width is not None:
@@ -86,12 +88,13 @@ def run(
     )
 
 
-def _encoder(settings: EmbedSettings) -> Encoder:
+def _encoder(settings: EmbedSettings, *, with_images: bool) -> Encoder:
     if settings.source is not None:
         from nsfwcaps.vectors.encoders.imported import ImportedVectors
 
         return ImportedVectors(Path(settings.source))
-    return load.load(settings)
+    model = settings.model or load.DEFAULTS[with_images]
+    return load.load(replace(settings, model=model))
 
 
 class _Work:

@@ -121,7 +121,10 @@ class _Work:
             shard = self._folder.shard(key)
             if shard is None:
                 started = time.monotonic()
-                rows = [(row(number), advance(1))[0] for number in numbers]
+                rows = []
+                for number in numbers:
+                    rows.append(row(number))
+                    advance(1)
                 table = pa.Table.from_pylist(rows, schema=columns)
                 name = f"{self._root}/{label}/{part:05d}-of-{len(parts):05d}.parquet"
                 shard = self._folder.commit_files(

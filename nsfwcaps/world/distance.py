@@ -64,13 +64,11 @@ def graphs(scenes: Sequence[Scene]) -> Graphs:
 
 def distances(one: Graphs, other: Graphs) -> Distances:
     """Distances `[n, m]` of every scene of one to every scene of the other."""
-    best: Distances | None = None
+    best = np.full((len(one.places), len(other.places)), np.inf, dtype=np.float32)
     for order in permutations(range(MOST_THINGS)):
-        cost = _cost(one, _reordered(other, list(order)))
-        best = cost if best is None else np.minimum(best, cost)
-    assert best is not None
-    away = one.places[:, None] != other.places[None, :]
-    return best + np.float32(COST_PLACE) * away
+        np.minimum(best, _cost(one, _reordered(other, list(order))), out=best)
+    best += np.float32(COST_PLACE) * (one.places[:, None] != other.places[None, :])
+    return best
 
 
 def distance(one: Scene, other: Scene) -> float:

@@ -10,6 +10,9 @@ from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.vectors.encoders.encoder import Encoder
 
 MINILM = "minilm"
+DEFAULTS = (MINILM, mini.NAME)
+"""What is used where no model is named: for captions alone, and for pools with images."""
+
 MINI = mini.NAME
 _OPEN_CLIP = "open_clip:"
 _SCHEMES = ("hf-hub:", "local-dir:")
@@ -24,6 +27,7 @@ def load(settings: EmbedSettings) -> Encoder:
     """
     from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
 
+    assert settings.model is not None, "the caller chooses between the defaults"
     device = torch_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     if settings.model == MINILM:

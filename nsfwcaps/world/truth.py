@@ -1,0 +1,72 @@
+"""How good mined pairs are, measured against the graphs that the scenes were drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nsfwcaps.tables import read_tables
+from nsfwcaps.world.distance import distance_blocks
+from nsfwcaps.world.scene import Scene
+
+_EXACT = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TruthScore:
+    """Mined pairs against the truth; distances are those of graphs, means over the pairs."""
+
+    pairs: int
+    precision: float
+    """Share of the pairs whose target is one of the closest safe scenes of the whole pool."""
+    mined_distance: float
+    nearest_distance: float
+    """What it would be were every target one of the closest."""
+    chance: float
+    """Precision of a target drawn at random."""
+    difficulty_correlation: float
+    """Spearman's rank correlation of a pair's difficulty and its distance."""
+
+
+def read_scenes(folder: Path) -> dict[str, Scene]:
+    """Scenes of a world's pool by id.
+
+    Raises:
+        ArtifactError: a file of the pool is damaged.
+    """
+    paths = sorted(folder.glob("*.parquet"))
+    rows = (row for table in read_tables(paths, ["id", "scene"]) for row in table.to_pylist())
+    return {row["id"]: Scene.from_json(row["scene"]) for row in rows}
+
+
+def score(
+    pairs: Sequence[tuple[str, str]],
+    difficulty: Sequence[float],
+    *,
+    safe: Mapping[str, Scene],
+    unsafe: Mapping[str, Scene],
+) -> TruthScore:
+    """Score pairs `[p]` of an unsafe and a safe id, with the difficulty `[p]` of each."""
+    from scipy.stats import spearmanr
+
+    place = {item: column for column, item in enumerate(safe)}
+    targets = np.array([place[safe_id] for _, safe_id in pairs])  # [p]
+    scenes = [unsafe[unsafe_id] for unsafe_id, _ in pairs]
+    mined, nearest, ties = (np.empty(len(pairs), dtype=np.float32) for _ in range(3))
+    for start, apart in distance_blocks(scenes, list(safe.values())):  # [b, m]
+        rows = np.arange(len(apart))
+        here = slice(start, start + len(apart))
+        mined[here] = apart[rows, targets[here]]
+        nearest[here] = apart.min(axis=1)
+        ties[here] = (apart <= nearest[here, None] + _EXACT).sum(axis=1)
+    return TruthScore(
+        pairs=len(pairs),
+        precision=float((mined <= nearest + _EXACT).mean()),
+        mined_distance=float(mined.mean()),
+        nearest_distance=float(nearest.mean()),
+        chance=float((ties / len(safe)).mean()),
+        difficulty_correlation=float(spearmanr(mined, difficulty).statistic),
+    )
