@@ -10,7 +10,7 @@ import typer
 from shell import STAGE_NAMES, Pools, call, tree
 
 from nsfwcaps.cli import app
-from nsfwcaps.pipeline import STAGES, Stage
+from nsfwcaps.pipeline import BUILD, STAGES, Stage
 from nsfwcaps.settings import field_names
 
 GROUP: Any = typer.main.get_command(app)
@@ -22,12 +22,19 @@ def options(command: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_every_setting_is_an_option_of_its_stage_and_of_build(stage: Stage) -> None:
-    own, build = options(stage.name), options("build")
+    own = options(stage.name)
+    commands = (own, options("build")) if stage in BUILD else (own,)
     for field in dataclasses.fields(stage.settings):
         flag = f"--{field.name.replace('_', '-')}"
-        for found in (own, build):
+        for found in commands:
             assert flag in found[field.name].opts
         assert own[field.name].help.startswith(field.metadata["help"])
+
+
+def test_build_has_options_of_its_own_stages_only() -> None:
+    """It starts from pools, and draws none."""
+    known = {name for stage in BUILD for name in field_names(stage.settings)}
+    assert set(options("build")) - {"help"} == known | {"out", "as_json", "quiet", "dry_run"}
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
