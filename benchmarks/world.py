@@ -1,0 +1,134 @@
+"""Does mining find the closest safe scene? Does difficulty say how far it is? The truth is known.
+
+    python benchmarks/world.py --scenes 4000
+
+Draws a world, embeds its captions with each encoder, mines with each ranking, and scores the pairs
+by the graphs of the scenes: "precision" is the share of targets that are among the closest safe
+scenes of the whole pool, "distance" the mean graph distance of the targets (the closest have the
+one in the last line), "difficulty" Spearman's rank correlation of a pair's difficulty with that
+distance, and "low cosine" the same of the published signal alone. The first table says how tight
+the world's fixed pairs are beside the nearest, by the cosine of captions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_RANKS: dict[str, dict[str, Any]] = {
+    "cosine (plain arg max)": {"rank": "cosine"},
+    "csls": {"rank": "csls"},
+    "inverted softmax (default)": {},
+    "default, hub_cap 1": {"hub_cap": 1},
+}
+
+
+def main() -> None:
+    """Draw, embed, mine, score."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--scenes", type=int, default=4000)
+    parser.add_argument("--looseness", type=float, nargs="+", default=[0, 1, 2, 3])
+    parser.add_argument("--models", nargs="+", default=["minilm", "mini"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        print("| looseness | encoder | cosine to fixed partner | to nearest |\n|---|---|---|---|")
+        for looseness in options.looseness:
+            run = root / f"loose-{looseness}"
+            _stage("world", {"scenes": options.scenes, "looseness": looseness}, run)
+            for model in options.models:
+                _embed(run, model)
+                fixed, nearest = _tightness(run)
+                print(f"| {looseness:g} | {model} | {fixed:.3f} | {nearest:.3f} |", flush=True)
+        run = root / "mined"
+        _stage("world", {"scenes": options.scenes}, run)
+        print("\n| encoder | ranking | precision | distance | difficulty | low cosine |")
+        print("|---|---|---|---|---|---|")
+        score: Any = None
+        for model in options.models:
+            _embed(run, model)
+            for name, settings in _RANKS.items():
+                score, low_cosine = _mined(run, settings)
+                print(
+                    f"| {model} | {name} | {score.precision:.3f} | {score.mined_distance:.3f} "
+                    f"| {score.difficulty_correlation:.3f} | {low_cosine:.3f} |",
+                    flush=True,
+                )
+        print(
+            f"| | the closest | 1 | {score.nearest_distance:.3f} | | |\n\n{score.pairs:,} pairs; "
+            f"precision of a random target {score.chance:.4f}"
+        )
+
+
+def _stage(name: str, values: dict[str, Any], workdir: Path) -> Any:
+    from nsfwcaps import config, pipeline
+    from nsfwcaps.progress import Silent
+
+    stage = pipeline.STAGE[name]
+    settings = config.parse(stage.settings, values, where=name)
+    return pipeline.run_stage(stage, settings, workdir, Silent()).record
+
+
+def _embed(run: Path, model: str) -> None:
+    pools = {label: str(run / "pools" / label) for label in ("safe", "unsafe")}
+    # Captions alone: the pictures have no part in mining.
+    _stage("ingest", pools, run)
+    _stage("embed", {"model": model, "images": False}, run)
+
+
+def _tightness(run: Path) -> tuple[float, float]:
+    """Mean cosine of unsafe captions to their fixed partner, and to the nearest safe caption."""
+    import pyarrow.parquet as pq
+
+    ids, rows = {}, {}
+    for label in ("safe", "unsafe"):
+        record = _record(run, "embed")
+        tables = [pq.read_table(path) for path in record.paths(label)]
+        ids[label] = [item for table in tables for item in table["id"].to_pylist()]
+        rows[label] = np.concatenate(
+            [np.array(table["vector"].to_pylist(), dtype=np.float32) for table in tables]
+        )
+    paths = sorted((run / "pools" / "unsafe").glob("*.parquet"))
+    partner = {
+        row["id"]: row["partner_id"]
+        for path in paths
+        for row in pq.read_table(path, columns=["id", "partner_id"]).to_pylist()
+    }
+    place = {item: number for number, item in enumerate(ids["safe"])}
+    own = np.array([place[partner[item]] for item in ids["unsafe"]])
+    sims = rows["unsafe"] @ rows["safe"].T  # [u, s]
+    return float(sims[np.arange(len(own)), own].mean()), float(sims.max(axis=1).mean())
+
+
+def _mined(run: Path, settings: dict[str, Any]) -> tuple[Any, float]:
+    from nsfwcaps.tables import read_tables
+    from nsfwcaps.world.truth import read_scenes, score
+
+    _stage("mine", settings, run)
+    graded = _stage("grade", {}, run)
+    columns = ["unsafe_id", "safe_id", "difficulty", "sim_text"]
+    rows = [
+        row for table in read_tables(graded.paths("pairs"), columns) for row in table.to_pylist()
+    ]
+    scenes = {label: read_scenes(run / "pools" / label) for label in ("safe", "unsafe")}
+    pairs = [(row["unsafe_id"], row["safe_id"]) for row in rows]
+    by_difficulty = score(pairs, [row["difficulty"] for row in rows], **scenes)
+    by_cosine = score(pairs, [-row["sim_text"] for row in rows], **scenes)
+    assert by_cosine.difficulty_correlation is not None
+    return by_difficulty, by_cosine.difficulty_correlation
+
+
+def _record(run: Path, name: str) -> Any:
+    from nsfwcaps.artifacts import StageFolder
+
+    return StageFolder(run / name).record()
+
+
+if __name__ == "__main__":
+    main()
