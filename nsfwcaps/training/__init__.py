@@ -1,0 +1,1 @@
+"""Fine-tuning: torch only, no files. Losses, the methods that name them, adapters, curriculum."""

@@ -1,0 +1,135 @@
+"""Methods as tables of named, weighted terms, so that an ablation is one line and not new code."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from nsfwcaps.training.losses import info_nce, relative_redirection, uni_modal
+
+Tensor = torch.Tensor
+
+
+class Targets(enum.StrEnum):
+    """Which safe item an unsafe one is sent to."""
+
+    NEAREST = "nearest"
+    FIXED = "fixed"
+
+
+class Curriculum(enum.StrEnum):
+    """Whether hard pairs wait for the easy ones."""
+
+    PROGRESSIVE = "progressive"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One batch: unit rows `[n, d]`, trained ones and those looked up of the frozen reference."""
+
+    safe_text: Tensor  # T(t)
+    safe_image: Tensor  # V(v)
+    unsafe_text: Tensor  # T(t*)
+    unsafe_image: Tensor  # V(v*)
+    safe_text_reference: Tensor  # T0(t)
+    safe_image_reference: Tensor  # V0(v)
+    unsafe_text_reference: Tensor  # T0(t*)
+    unsafe_image_reference: Tensor  # V0(v*)
+    target_text: Tensor  # T0 of the target's caption
+    target_image: Tensor  # V0 of the target's picture
+
+
+Term = Callable[[Rows, float | Tensor], Tensor]
+"""A batch and the scale of InfoNCE to a scalar."""
+
+TERMS: Mapping[str, Term] = {
+    "preserve_text": lambda rows, scale: uni_modal(rows.safe_text, rows.safe_text_reference),
+    "preserve_image": lambda rows, scale: uni_modal(rows.safe_image, rows.safe_image_reference),
+    "preserve_text_to_image": lambda rows, scale: info_nce(
+        rows.safe_text, rows.safe_image_reference, scale=scale
+    ),
+    "preserve_image_to_text": lambda rows, scale: info_nce(
+        rows.safe_image, rows.safe_text_reference, scale=scale
+    ),
+    "redirect_text": lambda rows, scale: uni_modal(rows.unsafe_text, rows.target_text),
+    "redirect_image": lambda rows, scale: uni_modal(rows.unsafe_image, rows.target_image),
+    "redirect_text_to_image": lambda rows, scale: info_nce(
+        rows.unsafe_text, rows.target_image, scale=scale
+    ),
+    "redirect_image_to_text": lambda rows, scale: info_nce(
+        rows.unsafe_image, rows.target_text, scale=scale
+    ),
+    "relative_text_to_image": lambda rows, scale: relative_redirection(
+        rows.unsafe_text, rows.unsafe_image_reference, rows.target_image
+    ),
+    "relative_image_to_text": lambda rows, scale: relative_redirection(
+        rows.unsafe_image, rows.unsafe_text_reference, rows.target_text
+    ),
+    "contrast_safe": lambda rows, scale: info_nce(rows.safe_text, rows.safe_image, scale=scale),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """What is minimised, towards which targets, and in which order pairs come."""
+
+    weights: Mapping[str, float]
+    targets: Targets
+    curriculum: Curriculum
+    divisor: float = 1.0
+    """What the weighted sum is divided by: a choice of step size that a released code made."""
+
+    def loss(self, rows: Rows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective of a batch, and each of its terms before its weight."""
+        terms = {name: TERMS[name](rows, scale) for name in self.weights}
+        total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
+        return total / self.divisor, terms
+
+
+_SAFE_CLIP = {
+    "preserve_text": 0.1,
+    "preserve_image": 0.1,
+    "redirect_text": 0.1,
+    "redirect_image": 0.2,
+    "preserve_text_to_image": 0.25,
+    "preserve_image_to_text": 0.25,
+    "redirect_text_to_image": 0.25,
+    "redirect_image_to_text": 0.5,
+}
+
+METHODS: Mapping[str, Method] = {
+    # The terms are the paper's (arXiv 2511.16743); their weights are not published and all one.
+    "safer-clip": Method(
+        weights=dict.fromkeys(
+            (
+                "relative_text_to_image",
+                "relative_image_to_text",
+                "redirect_text",
+                "redirect_image",
+                "preserve_text",
+                "preserve_image",
+                "preserve_text_to_image",
+                "preserve_image_to_text",
+            ),
+            1.0,
+        ),
+        targets=Targets.NEAREST,
+        curriculum=Curriculum.PROGRESSIVE,
+    ),
+    # As released (arXiv 2311.16254): weights to the sum of one, and the whole divided by eight.
+    "safe-clip": Method(
+        weights={name: weight / sum(_SAFE_CLIP.values()) for name, weight in _SAFE_CLIP.items()},
+        targets=Targets.FIXED,
+        curriculum=Curriculum.NONE,
+        divisor=8.0,
+    ),
+    "safe-only": Method(
+        weights={"contrast_safe": 1.0},
+        targets=Targets.NEAREST,
+        curriculum=Curriculum.NONE,
+    ),
+}
