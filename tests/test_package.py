@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import pkgutil
 import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from shell import environment
@@ -47,6 +50,7 @@ def test_wheel_contains_what_the_commands_need(wheel: Path) -> None:
     assert {item.split("/")[2] for item in bundled} == {"pipelines", "app", "data_cards"}
     assert bundled <= names
     assert {"nsfwcaps/demo_pool/safe.jsonl", "nsfwcaps/demo_pool/unsafe.csv"} <= names
+    assert "nsfwcaps/mini/heads.safetensors" in names
     assert f"nsfwcaps-{nsfwcaps.__version__}.dist-info/licenses/LICENSE" in names
 
 
@@ -62,19 +66,44 @@ def test_wheel_declares_the_command(wheel: Path) -> None:
     assert "nsfwcaps = nsfwcaps.cli:main" in entry
 
 
-def test_installed_wheel_finds_its_recipes(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked as pip does, away from the clone."""
+Installed = Callable[..., Any]
+
+
+@pytest.fixture
+def installed(wheel: Path, tmp_path: Path) -> Installed:
+    """What a command of the wheel says as JSON; unpacked as pip does, away from the clone."""
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    done = subprocess.run(
-        [sys.executable, "-m", "nsfwcaps", "run", "demo", "--workdir", "w", "--dry-run", "--json"],
-        cwd=tmp_path,
-        env={**environment(), "PYTHONPATH": str(tmp_path / "site")},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert '"pool_files": 2' in done.stdout
-    assert not (tmp_path / "w").exists()
+    (tmp_path / "cwd").mkdir()
+
+    def run(*arguments: str) -> Any:
+        done = subprocess.run(
+            [sys.executable, "-m", "nsfwcaps", *arguments, "--json"],
+            cwd=tmp_path / "cwd",
+            env={**environment(), "PYTHONPATH": str(tmp_path / "site")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_installed_wheel_finds_its_recipes(installed: Installed, tmp_path: Path) -> None:
+    plan = installed("run", "mine", "--workdir", "w", "--dry-run")["plan"]
+    assert plan["ingest"]["pool_files"] == 2
+    for recipe in ("demo", "mine", "paper"):
+        assert installed("validate", recipe)["errors"] == []
+    assert [*(tmp_path / "cwd").iterdir()] == []
+
+
+def test_installed_wheel_plans_and_draws_its_world(installed: Installed, tmp_path: Path) -> None:
+    plan = installed("demo", "--out", "w", "--dry-run")["plan"]
+    assert plan["world"]["safe scenes"] + plan["world"]["unsafe scenes"] == 1200
+    assert [*(tmp_path / "cwd").iterdir()] == []
+    installed("world", "--out", "w", "--scenes", "4")
+    # Its card is rendered from a template of the wheel.
+    assert "2 safe and 2 unsafe" in (tmp_path / "cwd" / "w" / "pools" / "README.md").read_text()
 
 
 def test_every_module_imports_and_says_what_it_is() -> None:

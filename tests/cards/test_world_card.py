@@ -32,12 +32,16 @@ FACTS = {
 SETTINGS = {"scenes": 19134, "unsafe": 0.35, "looseness": 1.5, "split": "validation", "seed": 9}
 
 
+def draw(folder: Path, *options: object) -> Path:
+    """Draw a world, and return its pools."""
+    assert call("world", "--out", folder, *options).code == 0
+    return folder / "pools"
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a small world of the test split."""
-    folder = tmp_path_factory.mktemp("card") / "world"
-    assert call("world", "--out", folder, *OPTIONS).code == 0
-    return folder
+    """Return the pools of a small world of the test split."""
+    return draw(tmp_path_factory.mktemp("card") / "world", *OPTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +91,20 @@ def test_every_column_is_explained(card: str) -> None:
 
 def test_command_draws_this_world(world: Path, card: str, tmp_path: Path) -> None:
     line = next(line for line in card.splitlines() if line.startswith("nsfwcaps world"))
-    arguments = ["x" if item == "FOLDER" else item for item in shlex.split(line)[1:]]
-    arguments[arguments.index("x")] = str(tmp_path)
+    arguments = shlex.split(line.replace("FOLDER", str(tmp_path)))[1:]
     assert call(*arguments).code == 0
     for name in ("README.md", "sheet.jpg"):
-        assert (tmp_path / name).read_bytes() == (world / name).read_bytes()
+        assert (tmp_path / "pools" / name).read_bytes() == (world / name).read_bytes()
     for label in ("safe", "unsafe"):
-        assert rows(tmp_path, label) == rows(world, label)
+        assert rows(tmp_path / "pools", label) == rows(world, label)
+
+
+def test_command_that_mines_it_finds_the_pools(world: Path, card: str, tmp_path: Path) -> None:
+    line = next(line for line in card.splitlines() if line.startswith("nsfwcaps build"))
+    assert "FOLDER/pools/" in line
+    line = line.replace("FOLDER/pools", str(world)).replace("RUN", str(tmp_path / "run"))
+    plan = call(*shlex.split(line)[1:], "--dry-run", "--json").json["plan"]
+    assert plan["ingest"]["pool_files"] == 2
 
 
 def test_costs_and_vocabulary(card: str) -> None:
@@ -135,6 +146,16 @@ def test_render_says_what_it_is_given() -> None:
     assert said["mean distance of an unsafe scene to its fixed partner"] == "2.125"
     assert "pillow 1.2, fontawesomefree 3.4." in text
     assert "{" not in text
+
+
+def test_world_without_unsafe_scenes(tmp_path: Path) -> None:
+    pools = draw(tmp_path, "--scenes", 6, "--unsafe", 0)
+    text = (pools / "README.md").read_text()
+    assert "6 safe and 0 unsafe scenes" in text
+    assert cells(text)["split"] == "train"
+    for words in ("None", "sheet.jpg", "looseness asked for", "mean distance", "category `"):
+        assert words not in text
+    assert sorted(path.name for path in pools.iterdir()) == ["README.md", "safe"]
 
 
 def test_fact_that_is_missing_is_an_error() -> None:

@@ -259,14 +259,14 @@ def test_a_side_without_a_single_vector_stops_the_run(project: Project) -> None:
 
 def test_plan_counts_captions_and_shards(project: Project) -> None:
     project.ingest(UNSAFE, [*SAFE, picture(SAFE[0], RED)], shard_rows=5)
-    facts = plan(STAGE["embed"], EmbedSettings(), project.workdir)
+    facts = plan(STAGE["embed"], EmbedSettings(model="minilm"), project.workdir)
     assert (facts["captions"], facts["images"]) == (20, 1)
     # 7 unsafe rows in 2 ranges, 13 safe ones in 3, and the picture.
     assert facts["shards"] == 6
 
 
 def test_minilm_vectors_do_not_depend_on_the_shards(place: Place) -> None:
-    settings = EmbedSettings(device=Device.CPU)
+    settings = EmbedSettings(model="minilm", device=Device.CPU)
     got = []
     for workdir, shard_rows in (("one", 1000), ("many", 3)):
         place.ingest(
@@ -291,15 +291,16 @@ def test_a_device_that_is_absent_is_an_error(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     project.ingest(UNSAFE, SAFE)
+    settings = EmbedSettings(model="minilm", device=Device.CUDA)
     with pytest.raises(DeviceError, match="device=cuda was asked for"):
-        run_stage(STAGE["embed"], EmbedSettings(device=Device.CUDA), project.workdir, Silent())
+        run_stage(STAGE["embed"], settings, project.workdir, Silent())
 
 
 def test_sources_follow_the_weights_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(load, "source_digest", lambda model: f"digest of {model}")
-    assert embed.sources(EmbedSettings()) == {"model": "digest of minilm"}
+    assert embed.sources(EmbedSettings(model="minilm")) == {"model": "digest of minilm"}
     write_import(tmp_path, [UNSAFE[0]], [at(0)])
     before = embed.sources(EmbedSettings(source=str(tmp_path)))
     write_import(tmp_path, [UNSAFE[0]], [at(1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pytest
 from shell import call, start, states, tree
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.pipeline import STAGE, run_stage
 from nsfwcaps.progress import Silent
@@ -39,7 +40,7 @@ def draw(folder: Path, *options: object) -> Any:
 def rows(folder: Path, label: str) -> list[dict[str, Any]]:
     """Rows of a pool, in the order of its files."""
     found: list[dict[str, Any]] = []
-    for path in sorted((folder / label).glob("*.parquet")):
+    for path in sorted((folder / "pools" / label).glob("*.parquet")):
         found += pq.read_table(path, partitioning=None).to_pylist()
     return found
 
@@ -55,8 +56,19 @@ def lasting(folder: Path) -> dict[str, bytes]:
     return {name: data for name, data in tree(folder).items() if not name.endswith(own)}
 
 
+def pool_files(safe: int, unsafe: int) -> list[str]:
+    """Names of all that is delivered, where there are so many files of each pool."""
+    return sorted(
+        [
+            *("pools/README.md", "pools/sheet.jpg"),
+            *parquet_names(safe, "safe"),
+            *parquet_names(unsafe, "unsafe"),
+        ]
+    )
+
+
 def parquet_names(count: int, label: str) -> list[str]:
-    return [f"{label}/{part:05d}-of-{count:05d}.parquet" for part in range(count)]
+    return [f"pools/{label}/{part:05d}-of-{count:05d}.parquet" for part in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +88,13 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_files(small: Path) -> None:
-    assert sorted(delivered(small)) == sorted(
-        ["README.md", "sheet.jpg", *parquet_names(3, "safe"), *parquet_names(3, "unsafe")]
-    )
+    assert sorted(delivered(small)) == pool_files(3, 3)
 
 
 def test_columns(small: Path) -> None:
     for label, columns in [("safe", schema.WORLD_SAFE), ("unsafe", schema.WORLD_UNSAFE)]:
-        for path in (small / label).glob("*.parquet"):
-            assert pq.read_schema(path).equals(columns)
+        for name in parquet_names(3, label):
+            assert pq.read_schema(small / name).equals(columns)
     assert set(schema.WORLD_UNSAFE.names) == set(schema.WORLD_HELP)
 
 
@@ -138,29 +148,49 @@ def test_pairs_of_looseness_zero_are_tight(small: Path, tested: Path) -> None:
     assert 2 <= sum(apart) / len(apart) <= 3
 
 
+def test_many_tight_scenes_of_a_partner_are_told_apart(tmp_path: Path) -> None:
+    """Nine of each safe scene, and few hazards: only their words and ground can differ."""
+    draw(tmp_path, "--scenes", 200, "--unsafe", 0.9, "--looseness", 0)
+    safe, unsafe = rows(tmp_path, "safe"), rows(tmp_path, "unsafe")
+    assert (len(safe), len(unsafe)) == (20, 180)
+    assert len({row["id"] for row in (*safe, *unsafe)}) == 200
+    assert {row["partner_distance"] for row in unsafe} == {1.0}
+    record = ingested(tmp_path, tmp_path / "work")
+    assert record.rejects == {}
+    assert record.facts["captions"] == {"safe": 20, "unsafe": 180}
+
+
 def test_truth_reads_the_pools(small: Path) -> None:
     for label in ("safe", "unsafe"):
         expected = {row["id"]: row["scene"] for row in rows(small, label)}
-        scenes = read_scenes(small / label)
+        scenes = read_scenes(small / "pools" / label)
+        assert len(scenes) == 15
         assert {item: scene.to_json() for item, scene in scenes.items()} == expected
 
 
-def test_ingest_reads_it_like_any_pool(small: Path, tmp_path: Path) -> None:
-    pools = ("--safe", small / "safe", "--unsafe", small / "unsafe")
-    assert call("ingest", "-w", tmp_path, *pools).code == 0
-    record = StageFolder(tmp_path / "ingest").record()
+def ingested(folder: Path, workdir: Path) -> StageRecord:
+    """What ingest makes of a world's pools."""
+    pools = folder / "pools"
+    options = ("--safe", pools / "safe", "--unsafe", pools / "unsafe")
+    assert call("ingest", "-w", workdir, *options).code == 0
+    record = StageFolder(workdir / "ingest").record()
     assert record is not None
+    return record
+
+
+def test_ingest_reads_it_like_any_pool(small: Path, tmp_path: Path) -> None:
+    record = ingested(small, tmp_path)
     assert record.rejects == {}
     assert record.facts["captions"] == {"safe": 15, "unsafe": 15}
     for label in ("safe", "unsafe"):
-        ingested = {
+        taken = {
             row["id"]: row
             for path in record.paths(label)
             for row in pq.read_table(path, partitioning=None).to_pylist()
         }
         known = {row["id"]: row for row in rows(small, label)}
-        assert set(ingested) == set(known)
-        for item, row in ingested.items():
+        assert set(taken) == set(known)
+        for item, row in taken.items():
             assert row["caption"] == known[item]["caption"]
             assert row["image_sha256"] == hashlib.sha256(known[item]["image"]).hexdigest()
             assert row["category"] == known[item].get("category")
@@ -173,9 +203,7 @@ def test_same_command_same_bytes(small: Path, tmp_path: Path) -> None:
 
 def test_shard_size_changes_files_only(small: Path, tmp_path: Path) -> None:
     draw(tmp_path, "--scenes", 30, "--shard-rows", 100)
-    assert sorted(delivered(tmp_path)) == sorted(
-        ["README.md", "sheet.jpg", *parquet_names(1, "safe"), *parquet_names(1, "unsafe")]
-    )
+    assert sorted(delivered(tmp_path)) == pool_files(1, 1)
     for label in ("safe", "unsafe"):
         assert rows(tmp_path, label) == rows(small, label)
 
@@ -213,11 +241,36 @@ def test_changed_settings_replace_the_files(tmp_path: Path) -> None:
     assert not set(before.values()) & set(delivered(tmp_path / "one").values())
 
 
+def test_redraw_without_unsafe_scenes_leaves_no_unsafe_file(tmp_path: Path) -> None:
+    draw(tmp_path, *SMALL)
+    draw(tmp_path, "--scenes", 15, "--shard-rows", 6, "--unsafe", 0)
+    assert [name for name in tree(tmp_path) if "unsafe" in name] == []
+    assert [name for name in delivered(tmp_path) if name.endswith(".parquet")] == parquet_names(
+        3, "safe"
+    )
+
+
+@pytest.mark.parametrize("redraw", [("--scenes", 12), ("--scenes", 8, "--unsafe", 0)], ids=str)
+def test_files_beside_the_pools_are_the_users(redraw: tuple[object, ...], tmp_path: Path) -> None:
+    """The folder may be one that a user works in, with pools of their own."""
+    others = {
+        name: f"own {name}".encode()
+        for name in ("README.md", "sheet.jpg", "x.parquet", "safe/x.parquet", "unsafe/x.parquet")
+    }
+    for name, data in others.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    for options in (("--scenes", 30, "--shard-rows", 2), redraw):
+        draw(tmp_path, *options)
+        left = delivered(tmp_path)
+        assert {name: left[name] for name in left if not name.startswith("pools/")} == others
+
+
 def test_deleted_files_are_delivered_again(tmp_path: Path) -> None:
     draw(tmp_path, "--scenes", 8)
     before = tree(tmp_path)
-    (tmp_path / "README.md").unlink()
-    next((tmp_path / "unsafe").glob("*.parquet")).unlink()
+    (tmp_path / "pools" / "README.md").unlink()
+    next((tmp_path / "pools" / "unsafe").glob("*.parquet")).unlink()
     draw(tmp_path, "--scenes", 8)
     assert tree(tmp_path) == before
 
@@ -332,10 +385,18 @@ def test_killed_run_goes_on(tmp_path: Path) -> None:
 def test_without_unsafe_scenes(small: Path, tmp_path: Path) -> None:
     draw(tmp_path, "--scenes", 15, "--unsafe", 0, "--shard-rows", 6)
     assert rows(tmp_path, "safe") == rows(small, "safe")
-    assert rows(tmp_path, "unsafe") == []
+    assert sorted(delivered(tmp_path)) == ["pools/README.md", *parquet_names(3, "safe")]
     record = StageFolder(tmp_path / "world").record()
     assert record is not None
     assert (record.facts["safe"], record.facts["unsafe"], record.facts["category"]) == (15, 0, {})
+
+
+def test_without_unsafe_scenes_nothing_more_is_said_of_them(tmp_path: Path) -> None:
+    said = draw(tmp_path / "w", "--scenes", 8, "--unsafe", 0)
+    assert "8 safe and 0 unsafe scenes" in said.out
+    assert f"Pools: {tmp_path}/w/pools; what they are: {tmp_path}/w/pools/README.md" in said.out
+    assert "Next:" not in said.out
+    assert "pools/unsafe" not in said.out
 
 
 def test_one_scene_is_a_safe_one(tmp_path: Path) -> None:
@@ -343,12 +404,32 @@ def test_one_scene_is_a_safe_one(tmp_path: Path) -> None:
     assert (len(rows(tmp_path, "safe")), rows(tmp_path, "unsafe")) == (1, [])
 
 
-def test_a_world_without_a_safe_scene(tmp_path: Path) -> None:
-    said = call("world", "--out", tmp_path / "none", "--scenes", 4, "--unsafe", 0.9)
-    assert said.code == 3
-    assert "leave no safe one" in said.err
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)], ids=str)
+def test_a_world_without_a_safe_scene(more: tuple[str, ...], tmp_path: Path) -> None:
+    said = call("world", "--out", tmp_path / "none", "--scenes", 4, "--unsafe", 0.9, *more)
+    assert (said.code, said.out) == (2, "")
+    assert "world: 4 scenes with a share of 0.9 unsafe leave no safe one" in said.err
     assert "lower unsafe" in said.err
-    assert delivered(tmp_path) == {}
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_recipe_of_a_world_without_a_safe_scene(tmp_path: Path) -> None:
+    recipe = tmp_path / "world.yaml"
+    recipe.write_text("world:\n  scenes: 4\n  unsafe: 0.9\n")
+    for command in (("validate", recipe), ("run", recipe, "--workdir", tmp_path / "none")):
+        said = call(*command)
+        assert (said.code, said.out) == (2, "")
+        assert "world.yaml: world: 4 scenes with a share of 0.9 unsafe leave no safe" in said.err
+    recipe.write_text("world:\n  scenes: 5\n  unsafe: 0.9\n")
+    assert call("validate", recipe).code == 0  # one of the five is safe
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("scenes", "unsafe", "drawn"), [(10, 0.94, 9), (1, 0.5, 0), (3, 0.5, 2), (7, 0, 0)]
+)
+def test_number_of_unsafe_scenes(scenes: int, unsafe: float, drawn: int) -> None:
+    assert WorldSettings(scenes=scenes, unsafe=unsafe).unsafe_scenes == drawn
 
 
 @pytest.mark.parametrize(
@@ -357,7 +438,8 @@ def test_a_world_without_a_safe_scene(tmp_path: Path) -> None:
         ("--unsafe", 1),
         ("--unsafe", -0.1),
         ("--scenes", 0),
-        ("--looseness", 5),
+        ("--looseness", 3.1),
+        ("--looseness", -0.1),
         ("--split", "dev"),
         ("--shard-rows", 0),
         ("--seed", -1),
@@ -398,7 +480,7 @@ def test_dry_run_keeps_its_word(small: Path) -> None:
     assert plan["state"] == "up to date"
     assert plan["safe scenes"] == len(rows(small, "safe"))
     assert plan["unsafe scenes"] == len(rows(small, "unsafe"))
-    assert plan["shards"] == len([*small.glob("*safe/*.parquet")])
+    assert plan["shards"] == len([*small.glob("pools/*safe/*.parquet")]) == 6
 
 
 def test_status(small: Path) -> None:
@@ -442,10 +524,33 @@ def test_what_draws_otherwise_makes_it_stale(
 def test_what_people_see(tmp_path: Path) -> None:
     said = draw(tmp_path / "w", "--scenes", 8)
     assert "4 safe and 4 unsafe scenes" in said.out
-    assert f"--safe {tmp_path}/w/safe --unsafe {tmp_path}/w/unsafe" in said.out
-    for label in ("safe", "unsafe"):
-        for row in rows(tmp_path / "w", label):
-            assert row["caption"] not in said.out + said.err
+    pools = tmp_path / "w" / "pools"
+    assert f"\nPools: {pools}; what they are: {pools}/README.md\n" in said.out
+    assert f"--safe {pools}/safe --unsafe {pools}/unsafe" in said.out
+    captions = [row["caption"] for label in ("safe", "unsafe") for row in rows(pools.parent, label)]
+    assert len(captions) == 8
+    assert [caption for caption in captions if caption in said.out + said.err] == []
+
+
+def test_next_command_that_is_named_can_be_given(tmp_path: Path) -> None:
+    line = draw(tmp_path / "w", "--scenes", 8).out.splitlines()[-1]
+    assert line.startswith("Next: nsfwcaps build ")
+    command = shlex.split(line.removeprefix("Next: nsfwcaps ").replace("RUN", str(tmp_path / "r")))
+    plan = call(*command, "--dry-run", "--json").json["plan"]
+    assert plan["ingest"]["pool_files"] == 2
+
+
+def test_help_says_what_looseness_is() -> None:
+    said = " ".join(call("world", "--help").out.replace("│", " ").split())
+    assert "Distance of an unsafe scene, hazard apart, to its fixed partner" in said
+
+
+def test_loosest_world_is_drawn(tmp_path: Path) -> None:
+    said = call("world", "--out", tmp_path / "none", "--looseness", 3.1)
+    assert "world.looseness: must be less than or equal to 3, got 3.1" in said.err
+    draw(tmp_path, "--scenes", 16, "--looseness", 3)
+    apart = [row["partner_distance"] for row in rows(tmp_path, "unsafe")]
+    assert 2.5 < sum(apart) / len(apart) <= 4
 
 
 def test_no_caption_is_shown_where_a_run_fails(

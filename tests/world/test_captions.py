@@ -27,7 +27,7 @@ PAIR = scene("grass", "red fish", "beside", "purple drum")
                 "on grass, a red fish next to a purple drum",
                 "an icon of a red fish near a purple drum on grass",
                 "one can see a red fish alongside a purple drum on grass",
-                "this is what on grass looks like with a red fish by a purple drum",
+                "take a look at a red fish by a purple drum on grass",
             ),
             strict=True,
         )

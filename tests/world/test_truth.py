@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import warnings
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -46,9 +47,7 @@ def test_by_hand() -> None:
 
 def test_any_of_the_closest_is_right() -> None:
     for target, right in [("cat", 1), ("turned", 1), ("pair", 1), ("far", 0)]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one pair has no correlation
-            result = score([("u2", target)], [0.0], safe=SAFE, unsafe=UNSAFE)
+        result = score([("u2", target)], [0.0], safe=SAFE, unsafe=UNSAFE)
         assert result.precision == right
 
 
@@ -56,6 +55,23 @@ def test_difficulty_that_falls_with_the_distance() -> None:
     pairs = [("u3", "far"), ("u3", "cat"), ("u3", "pair")]
     assert score(pairs, [3, 2, 1], safe=SAFE, unsafe=UNSAFE).difficulty_correlation == -1
     assert score(pairs, [1, 2, 3], safe=SAFE, unsafe=UNSAFE).difficulty_correlation == 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("targets", "difficulty"),
+    [
+        (["cat"], [0.5]),
+        (["cat", "turned", "far"], [0.5, 0.5, 0.5]),
+        (["cat", "turned", "pair"], [0.1, 0.5, 0.9]),  # all of them are 1 away from u2
+    ],
+    ids=["one pair", "same difficulty", "same distance"],
+)
+def test_no_correlation_of_what_does_not_vary(targets: list[str], difficulty: list[float]) -> None:
+    result = score([("u2", item) for item in targets], difficulty, safe=SAFE, unsafe=UNSAFE)
+    assert result.difficulty_correlation is None
+    said = json.dumps(dataclasses.asdict(result), allow_nan=False)
+    assert json.loads(said)["difficulty_correlation"] is None
 
 
 def test_many_blocks_are_scored_like_one() -> None:

@@ -120,7 +120,7 @@ def words_digest(of: World, count: int) -> str:
     [
         (Split.TRAIN, 2.0, "3202d038fbff539f"),
         (Split.TRAIN, 0.0, "77b8a1d3c330bf39"),
-        (Split.TEST, 2.0, "d556efdfb7352443"),
+        (Split.TEST, 2.0, "eab559f99f1f158c"),
     ],
 )
 def test_worlds_have_not_changed(split: Split, looseness: float, expected: str) -> None:
@@ -163,8 +163,27 @@ def test_partners_go_round() -> None:
     assert [of.partner(number) for number in range(15)] == [*range(7), *range(7), 0]
 
 
+def test_further_scenes_of_a_partner_have_their_own_words_and_ground() -> None:
+    """The same hazard may be added twice to a partner, and the two would be one to ingest."""
+    of = world(looseness=0, safe_count=1)
+    drawn = [of.unsafe(number) for number in range(40)]
+    assert len({graph(one.scene) for one in drawn}) < 40
+    assert len({one.phrasing for one in drawn[1:]}) > 1
+    assert len({(one.caption, one.image) for one in drawn}) == 40
+    assert [distance(one.scene, of.safe_scene(0)) for one in drawn] == [1.0] * 40
+
+
+def test_more_unsafe_scenes_than_safe_ones_follow_from_how_many_are_safe() -> None:
+    """Up to the number of safe scenes they are those of a larger world, and then not."""
+    for looseness in (0.0, 2.0):
+        few = world(looseness=looseness, safe_count=3)
+        many = world(looseness=looseness, safe_count=30)
+        assert [few.unsafe(n) == many.unsafe(n) for n in range(5)] == [True] * 3 + [False] * 2
+        assert everything(few, 3) == everything(many, 3)
+
+
 def test_tight_twin_is_its_partner_but_for_the_hazard() -> None:
-    of = world(looseness=0, safe_count=10)
+    of = world(looseness=0, safe_count=20)
     for number in range(20):
         safe, twin = of.safe(of.partner(number)), of.unsafe(number)
         assert distance(safe.scene, twin.scene) == 1.0
