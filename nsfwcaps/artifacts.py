@@ -289,11 +289,11 @@ class StageFolder:
                 path.unlink()
 
 
-def deliver(record: StageRecord, target: Path) -> None:
+def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
     """Put a record's `dataset` files into a folder of their final names.
 
-    Idempotent, and made of hard links where the file system has them. Parquet files beside them
-    that the record does not list are of an earlier run and are removed.
+    Idempotent, and made of hard links where the file system has them. Parquet files in the `owned`
+    subfolders that the record does not list are of an earlier run and are removed.
     """
     wanted: set[Path] = set()
     for file in record.files:
@@ -303,8 +303,8 @@ def deliver(record: StageRecord, target: Path) -> None:
         wanted.add(path)
         if not _intact(path, file):
             _link(record.folder / file.path, path)
-    for folder in {path.parent for path in wanted if path.suffix == ".parquet"}:
-        for path in folder.glob("*.parquet"):
+    for folder in owned:
+        for path in (target / folder).glob("*.parquet"):
             if path not in wanted:
                 path.unlink()
 

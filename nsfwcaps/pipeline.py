@@ -32,6 +32,8 @@ class Stage:
     reads: tuple[str, ...]
     delivers: str | None = None
     """Folder of the workdir that receives the stage's `dataset` files under their final names."""
+    owns: tuple[str, ...] = ()
+    """Folders in it whose Parquet files are the stage's alone."""
     quotes_facts: bool = False
     """Whether its output says how its inputs were made, and so is stale when that has changed."""
 
@@ -47,7 +49,8 @@ STAGES = (
         settings=settings.WorldSettings,
         module="nsfwcaps.stages.world",
         reads=(),
-        delivers=".",
+        delivers="pools",
+        owns=("safe", "unsafe"),
     ),
     Stage(
         name="ingest",
@@ -79,6 +82,7 @@ STAGES = (
         module="nsfwcaps.stages.publish",
         reads=("ingest", "embed", "mine", "grade"),
         delivers="dataset",
+        owns=("data",),
         quotes_facts=True,
     ),
 )
@@ -159,7 +163,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     else:
         folder.tidy(record)
     if stage.delivers:
-        deliver(record, workdir / stage.delivers)
+        deliver(record, workdir / stage.delivers, stage.owns)
     return StageOutcome(record=record, skipped=current)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from nsfwcaps.pipeline import STAGE
 
 Recipe = Mapping[str, Any]
 """Stage name to its settings."""
+
+_IN_RUN = "run:"
 
 
 def load(name: str, changes: Sequence[str]) -> Recipe:
@@ -31,6 +34,23 @@ def load(name: str, changes: Sequence[str]) -> Recipe:
     if found:
         raise ConfigError("\n".join(found))
     return recipe
+
+
+def placed(recipe: Recipe, workdir: Path) -> Recipe:
+    """Put the run's folder in place of `run:` in the names of pools.
+
+    A recipe that draws a world ingests what the run has drawn, wherever it runs.
+    """
+    if "ingest" not in recipe:
+        return recipe
+    pools = {
+        label: tuple(
+            str(workdir / item.removeprefix(_IN_RUN)) if item.startswith(_IN_RUN) else item
+            for item in getattr(recipe["ingest"], label)
+        )
+        for label in ("safe", "unsafe", "pool")
+    }
+    return {**recipe, "ingest": dataclasses.replace(recipe["ingest"], **pools)}
 
 
 def problems(name: str, changes: Sequence[str]) -> list[str]:

@@ -68,14 +68,28 @@ class WorldSettings:
 
     scenes: Annotated[int, Ge(1)] = setting(4000, "Scenes to draw, safe and unsafe together.")
     unsafe: Annotated[float, Ge(0), Lt(1)] = setting(0.5, "Share of them that is unsafe.")
-    looseness: Annotated[float, Ge(0), Le(4)] = setting(
-        2.0, "Distance at which fixed partners are drawn: 0 tight as NSFWCaps, 2 loose as ViSU."
+    looseness: Annotated[float, Ge(0), Le(3)] = setting(
+        2.0,
+        "Distance of an unsafe scene, hazard apart, to its fixed partner: 0 tight as NSFWCaps, 2 "
+        "loose as ViSU.",
     )
     split: Split = setting(
         Split.TRAIN, "Split to draw from; only test shows held-out objects, hazards and phrasings."
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of the world.")
     shard_rows: Annotated[int, Ge(1)] = setting(2048, "Scenes per Parquet file.")
+
+    def __post_init__(self) -> None:
+        if self.unsafe_scenes == self.scenes:
+            raise ValueError(
+                f"{self.scenes} scenes with a share of {self.unsafe} unsafe leave no safe one, and "
+                "an unsafe scene is made from a safe one; lower unsafe"
+            )
+
+    @property
+    def unsafe_scenes(self) -> int:
+        """Number of unsafe scenes."""
+        return round(self.scenes * self.unsafe)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -340,22 +340,26 @@ def record_of(folder: Path, contents: dict[str, bytes], group: str = "dataset") 
 def test_deliver_gives_files_their_final_names(tmp_path: Path) -> None:
     contents = {"f1/README.md": b"card", "f1/data/train-0.parquet": b"rows"}
     record = record_of(tmp_path / "publish", contents)
-    deliver(record, tmp_path / "out")
+    deliver(record, tmp_path / "out", ("data",))
     assert names(tmp_path / "out") == {"README.md", "data/train-0.parquet"}
     assert (tmp_path / "out" / "data" / "train-0.parquet").read_bytes() == b"rows"
 
 
 def test_deliver_passes_over_other_groups(tmp_path: Path) -> None:
-    deliver(record_of(tmp_path / "publish", {"f1/a": b"1"}, group="rejects"), tmp_path / "out")
+    deliver(
+        record_of(tmp_path / "publish", {"f1/a": b"1"}, group="rejects"),
+        tmp_path / "out",
+        ("data",),
+    )
     assert names(tmp_path) == {"publish/f1/a", f"publish/{RECORD}", f"publish/{JOURNAL}"}
 
 
 def test_deliver_twice_changes_nothing(tmp_path: Path) -> None:
     record = record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"})
-    deliver(record, tmp_path / "out")
+    deliver(record, tmp_path / "out", ("data",))
     path = tmp_path / "out" / "data" / "a.parquet"
     before = (path.stat().st_mtime_ns, path.stat().st_ino)
-    deliver(record, tmp_path / "out")
+    deliver(record, tmp_path / "out", ("data",))
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
     assert names(tmp_path / "out") == {"data/a.parquet"}
 
@@ -364,7 +368,7 @@ def test_deliver_removes_stale_parquet_and_nothing_of_the_user(tmp_path: Path) -
     out = tmp_path / "out"
     for name in ("data/old.parquet", "data/notes.txt", "mine.parquet", "data/x/deep.parquet"):
         write_atomically(out / name, b"?")
-    deliver(record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"}), out)
+    deliver(record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"}), out, ("data",))
     assert names(out) == {
         "data/a.parquet",
         "data/notes.txt",
@@ -376,7 +380,7 @@ def test_deliver_removes_stale_parquet_and_nothing_of_the_user(tmp_path: Path) -
 def test_deliver_mends_a_damaged_file(tmp_path: Path) -> None:
     record = record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"})
     write_atomically(tmp_path / "out" / "data" / "a.parquet", b"r")
-    deliver(record, tmp_path / "out")
+    deliver(record, tmp_path / "out", ("data",))
     assert (tmp_path / "out" / "data" / "a.parquet").read_bytes() == b"rows"
 
 
@@ -388,7 +392,7 @@ def test_deliver_copies_where_the_file_system_has_no_links(
 
     monkeypatch.setattr(artifacts.os, "link", refuse)
     record = record_of(tmp_path / "publish", {"f1/a": b"rows"})
-    deliver(record, tmp_path / "out")
+    deliver(record, tmp_path / "out", ("data",))
     path = tmp_path / "out" / "a"
     assert path.read_bytes() == b"rows"
     assert path.stat().st_nlink == 1

@@ -13,7 +13,6 @@ from nsfwcaps import recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands import work
 from nsfwcaps.commands.options import DryRun, Json, Quiet
-from nsfwcaps.pipeline import STAGE, State, state
 
 
 def register(app: typer.Typer) -> None:
@@ -30,23 +29,21 @@ def demo(
     dry_run: DryRun = False,
 ) -> None:
     """Draw a world of icons, run the whole pipeline on it, offline, and score it by the truth."""
-    recipe = dict(recipes.load("demo", []))
-    pools = {label: (str(out / label),) for label in ("safe", "unsafe")}
-    recipe["ingest"] = dataclasses.replace(recipe["ingest"], **pools)
-    if dry_run and state(STAGE["world"], recipe["world"], out) is not State.CURRENT:
-        recipe = {"world": recipe["world"]}  # what the others would do depends on what it draws
 
     def truth() -> tuple[Mapping[str, Any], str]:
         score = _score(out)
+        correlation = score.difficulty_correlation
         return {"truth": dataclasses.asdict(score)}, (
             "\nBy the graphs of the scenes:\n"
             f"  the target is a closest safe scene in {score.precision:.0%} of the pairs "
             f"(at random: {score.chance:.1%})\n"
             f"  mean distance of the targets {score.mined_distance:.2f}, "
             f"of the closest {score.nearest_distance:.2f}\n"
-            f"  rank correlation of difficulty and distance {score.difficulty_correlation:.2f}"
+            "  rank correlation of difficulty and distance "
+            + ("undefined: one does not vary" if correlation is None else f"{correlation:.2f}")
         )
 
+    recipe = recipes.load("demo", [])
     work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
 
 
@@ -63,6 +60,6 @@ def _score(out: Path) -> Any:
     return score(
         [(row["unsafe_id"], row["safe_id"]) for row in rows],
         [row["difficulty"] for row in rows],
-        safe=read_scenes(out / "safe"),
-        unsafe=read_scenes(out / "unsafe"),
+        safe=read_scenes(out / "pools" / "safe"),
+        unsafe=read_scenes(out / "pools" / "unsafe"),
     )

@@ -32,7 +32,7 @@ def status(
         raise ArtifactError(
             f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it"
         )
-    wanted = recipes.load(recipe, []) if recipe else {}
+    wanted = recipes.placed(recipes.load(recipe, []), workdir) if recipe else {}
     rows = [
         _row(stage, wanted.get(stage.name), workdir)
         for stage in STAGES

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from nsfwcaps import pipeline, progress
+from nsfwcaps import pipeline, progress, recipes
 from nsfwcaps.pipeline import STAGE, StageOutcome, State
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
@@ -26,6 +26,7 @@ def execute(
     summary: Summary = lambda: ({}, ""),
 ) -> None:
     """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
+    recipe = recipes.placed(recipe, workdir)
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
         return
@@ -48,11 +49,20 @@ def execute(
     if dataset is not None:
         typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
     elif "world" in recipe:
-        safe, unsafe = workdir / "safe", workdir / "unsafe"
-        typer.echo(
-            f"\nPools: {safe} and {unsafe}; what they are: {workdir / 'README.md'}\n"
-            f"Next: nsfwcaps build --safe {safe} --unsafe {unsafe} --out RUN"
-        )
+        pools = workdir / "pools"
+        options = [f"--{label} {pools / label}" for label in ("safe", "unsafe")]
+        typer.echo(f"\nPools: {pools}; what they are: {pools / 'README.md'}")
+        if recipe["world"].unsafe_scenes:
+            typer.echo(f"Next: nsfwcaps build {' '.join(options)} --out RUN")
+
+
+def _ready(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
+    """Stages that can be planned: where a world has still to be drawn, it is the only one."""
+    named = [name for name in STAGE if name in recipe]
+    undrawn = "world" in recipe and (
+        pipeline.state(STAGE["world"], recipe["world"], workdir) is not State.CURRENT
+    )
+    return ["world"] if undrawn else named
 
 
 def _fresh(name: str, states: Mapping[str, State]) -> bool:
@@ -113,7 +123,7 @@ def _result(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any
 
 def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
     plans = {
-        name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in STAGE if name in recipe
+        name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
     }
     states = pipeline.spread({name: State(facts["state"]) for name, facts in plans.items()})
     plans = {

@@ -20,7 +20,6 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import world_card
 from nsfwcaps.config import as_dict, digest, output_settings
-from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import WorldSettings
 from nsfwcaps.tables import parquet_bytes, read_tables
@@ -57,11 +56,6 @@ def run(
 ) -> StageResult:
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
-    if counts[0] == 0:
-        raise InputError(
-            f"world: {settings.scenes} scenes with a share of {settings.unsafe} unsafe leave no "
-            "safe one, and an unsafe scene is made from a safe one; lower unsafe"
-        )
     work = _Work(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
@@ -147,12 +141,12 @@ class _Work:
             for number in range(pairs)
         ]
         card = world_card.render(as_dict(self._settings), facts)
+        files = {("dataset", f"{self._root}/README.md"): card.encode()}
+        if images:
+            files["dataset", f"{self._root}/sheet.jpg"] = sheet(images)
         return self._folder.commit_files(
             digest([*self._key, "papers", world_card.template_digest()]),
-            {
-                ("dataset", f"{self._root}/README.md"): card.encode(),
-                ("dataset", f"{self._root}/sheet.jpg"): sheet(images),
-            },
+            files,
             rows={},
             rows_in=0,
             started=started,
@@ -161,8 +155,7 @@ class _Work:
 
 def _counts(settings: WorldSettings) -> tuple[int, int]:
     """Number of safe and of unsafe scenes."""
-    unsafe = round(settings.scenes * settings.unsafe)
-    return settings.scenes - unsafe, unsafe
+    return settings.scenes - settings.unsafe_scenes, settings.unsafe_scenes
 
 
 def _parts(count: int, settings: WorldSettings) -> list[range]:

@@ -43,6 +43,8 @@ def info_nce(embedding: Tensor, reference: Tensor, *, scale: float | Tensor) -> 
     Preservation across modalities where both are of safe items (SafeR-CLIP, Safe-CLIP eq. 5), and
     redirection where the embedding is of an unsafe item (Safe-CLIP eq. 4).
     """
-    logits = scale * embedding.float() @ reference.float().T  # [n, n]
+    # Autocast would multiply in half precision, whatever the rows have: off by 0.1 at a scale of 100.
+    with torch.autocast(embedding.device.type, enabled=False):
+        logits = scale * (embedding.float() @ reference.float().T)  # [n, n]
     own = torch.arange(len(logits), device=logits.device)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2

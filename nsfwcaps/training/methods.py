@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.training.curriculum import Curriculum as Curriculum
 from nsfwcaps.training.losses import info_nce, relative_redirection, uni_modal
 
 Tensor = torch.Tensor
@@ -20,16 +23,13 @@ class Targets(enum.StrEnum):
     FIXED = "fixed"
 
 
-class Curriculum(enum.StrEnum):
-    """Whether hard pairs wait for the easy ones."""
-
-    PROGRESSIVE = "progressive"
-    NONE = "none"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One batch: unit rows `[n, d]`, trained ones and those looked up of the frozen reference."""
+    """One batch: unit rows `[n, d]`, trained ones and those looked up of the frozen reference.
+
+    Raises `ValueError` where a row that has to be frozen requires a gradient: a reference that
+    shares its weights with the trained encoder would move with it.
+    """
 
     safe_text: Tensor  # T(t)
     safe_image: Tensor  # V(v)
@@ -41,6 +41,12 @@ class Rows:
     unsafe_image_reference: Tensor  # V0(v*)
     target_text: Tensor  # T0 of the target's caption
     target_image: Tensor  # V0 of the target's picture
+
+    def __post_init__(self) -> None:
+        for name in (field.name for field in fields(self)):
+            frozen = name.endswith("_reference") or name.startswith("target_")
+            if frozen and getattr(self, name).requires_grad:
+                raise ValueError(f"{name} requires a gradient; rows of the reference are frozen")
 
 
 Term = Callable[[Rows, float | Tensor], Tensor]
@@ -75,13 +81,30 @@ TERMS: Mapping[str, Term] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What is minimised, towards which targets, and in which order pairs come."""
+    """What is minimised, towards which targets, and in which order pairs come.
+
+    Raises `ConfigError` for a term that is none, a weight that is not above zero, or no term at all.
+    """
 
     weights: Mapping[str, float]
     targets: Targets
     curriculum: Curriculum
     divisor: float = 1.0
     """What the weighted sum is divided by: a choice of step size that a released code made."""
+
+    def __post_init__(self) -> None:
+        known = ", ".join(TERMS)
+        if not self.weights:
+            raise ConfigError(f"a method needs at least one term; there are: {known}")
+        for name, weight in self.weights.items():
+            if name not in TERMS:
+                raise ConfigError(f"'{name}' is not a term of a loss; there are: {known}")
+            if not 0 < weight < math.inf:
+                raise ConfigError(
+                    f"weight {weight} of '{name}': a weight is above zero; leave the term out instead"
+                )
+        if not 0 < self.divisor < math.inf:
+            raise ConfigError(f"divisor {self.divisor}: a divisor is above zero")
 
     def loss(self, rows: Rows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of a batch, and each of its terms before its weight."""

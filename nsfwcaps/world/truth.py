@@ -27,8 +27,9 @@ class TruthScore:
     """What it would be were every target one of the closest."""
     chance: float
     """Precision of a target drawn at random."""
-    difficulty_correlation: float
-    """Spearman's rank correlation of a pair's difficulty and its distance."""
+    difficulty_correlation: float | None
+    """Spearman's rank correlation of a pair's difficulty and its distance; None where one of the
+    two is the same for all pairs."""
 
 
 def read_scenes(folder: Path) -> dict[str, Scene]:
@@ -62,11 +63,12 @@ def score(
         mined[here] = apart[rows, targets[here]]
         nearest[here] = apart.min(axis=1)
         ties[here] = (apart <= nearest[here, None] + _EXACT).sum(axis=1)
+    varied = len(set(difficulty)) > 1 and float(np.ptp(mined)) > 0
     return TruthScore(
         pairs=len(pairs),
         precision=float((mined <= nearest + _EXACT).mean()),
         mined_distance=float(mined.mean()),
         nearest_distance=float(nearest.mean()),
         chance=float((ties / len(safe)).mean()),
-        difficulty_correlation=float(spearmanr(mined, difficulty).statistic),
+        difficulty_correlation=float(spearmanr(mined, difficulty).statistic) if varied else None,
     )

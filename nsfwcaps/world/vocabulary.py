@@ -145,5 +145,5 @@ PHRASINGS: tuple[Phrasing, ...] = (
     Phrasing(sentence="{place}, {things}", beside="next to"),
     Phrasing(sentence="an icon of {things} {place}", beside="near"),
     Phrasing(sentence="one can see {things} {place}", beside="alongside", test_only=True),
-    Phrasing(sentence="this is what {place} looks like with {things}", beside="by", test_only=True),
+    Phrasing(sentence="take a look at {things} {place}", beside="by", test_only=True),
 )

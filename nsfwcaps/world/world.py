@@ -1,7 +1,8 @@
 """A world: safe and unsafe scenes by number, with their words and pictures.
 
-The n-th scene depends on the seed, the split and n alone: a world of any size begins with the
-scenes of a smaller one, and any part of it can be drawn without the rest.
+The n-th safe scene depends on the seed, the split and n alone, and so does the n-th unsafe one
+where there are at least as many safe scenes: a world of any size begins with the scenes of a
+smaller one, and any part of it can be drawn without the rest.
 """
 
 from __future__ import annotations
@@ -76,10 +77,14 @@ class World:
         return self._draw(self.safe_scene(number), "safe", number)
 
     def unsafe(self, number: int) -> Drawn:
-        """An unsafe scene, drawn; a tight one in the words and on the ground of its partner."""
+        """An unsafe scene, drawn.
+
+        The first tight one of a partner has its words and its ground; the next would be copies.
+        """
         scene = self.unsafe_scene(number)
-        if self._looseness == 0:
-            return self._draw(scene, "safe", self.partner(number))
+        first_of_partner = number < self._safe_count
+        if self._looseness == 0 and first_of_partner:
+            return self._draw(scene, "safe", number)
         return self._draw(scene, "unsafe", number)
 
     def _draw(self, scene: Scene, label: str, number: int) -> Drawn:

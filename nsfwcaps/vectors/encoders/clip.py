@@ -75,6 +75,8 @@ class ClipEncoder:
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, d]`."""
+        if not captions:  # tokenizers of Hugging Face do not take an empty list
+            return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
         tokens = self._tokenize(list(captions))  # [n, t]
         lengths = self._tower.lengths(tokens)
         out = np.empty((len(captions), self.identity.width), dtype=np.float32)
