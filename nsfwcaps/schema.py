@@ -143,6 +143,22 @@ PUBLISHED = pa.schema(
     ]
 )
 
+# A picture as `datasets` stores it: load_dataset decodes the column.
+PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+_PICTURES = [pa.field("unsafe_image", PICTURE), pa.field("safe_image", PICTURE)]
+
+
+def published(*, with_pictures: bool) -> pa.Schema:
+    """Columns of the data set; the pictures come last."""
+    return pa.schema([*PUBLISHED, *_PICTURES]) if with_pictures else PUBLISHED
+
+
+PICTURES_HELP = {
+    "unsafe_image": "the image of the unsafe caption",
+    "safe_image": "the image of the safe caption",
+}
+
 # One line for each published column: the card prints them.
 PUBLISHED_HELP = {
     "pair_id": "content id of the pair",

@@ -247,7 +247,12 @@ class PublishSettings:
         0.95, "Captions with at least this cosine stay in one split."
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split.")
-    shard_rows: Annotated[int, Ge(1)] = setting(100_000, "Pairs per Parquet file.")
+    carry_images: bool = setting(
+        True, "Put images into the data set, as training needs them; else link by path and hash."
+    )
+    shard_rows: Annotated[int, Ge(1)] = setting(
+        100_000, "Pairs per Parquet file; with images at most 2,000."
+    )
     memory: str = setting("1GiB", "Working memory of the split.", affects_output=False)
 
     def __post_init__(self) -> None:

@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from nsfwcaps import resources
 from nsfwcaps.config import digest
-from nsfwcaps.schema import PUBLISHED_HELP
+from nsfwcaps.schema import PICTURE, PICTURES_HELP, PUBLISHED_HELP
 from nsfwcaps.settings import PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
+_HELP = {**PUBLISHED_HELP, **PICTURES_HELP}
 _SPLITS = ("train", "validation", "test")
 
 # Size classes of the Hugging Face hub, by the number of rows below which each ends.
@@ -30,7 +31,7 @@ _SIZES = (
 
 def template_digest() -> str:
     """Digest of the template and the texts that it prints."""
-    return digest([hashlib.sha256(_path().read_bytes()).hexdigest(), PUBLISHED_HELP])
+    return digest([hashlib.sha256(_path().read_bytes()).hexdigest(), _HELP])
 
 
 def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> str:
@@ -55,7 +56,7 @@ def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.S
         stages=stages,
         facts=facts,
         splits=[name for name in _SPLITS if name in facts["split"]],
-        columns=[(field.name, _dtype(field.type), PUBLISHED_HELP[field.name]) for field in columns],
+        columns=[(field.name, _dtype(field.type), _HELP[field.name]) for field in columns],
     )
 
 
@@ -120,6 +121,8 @@ def _front_matter(
 
 def _dtype(kind: pa.DataType) -> str:
     """Name of a type as `datasets` spells it."""
+    if kind == PICTURE:
+        return "image"
     return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
 
 

@@ -30,10 +30,13 @@ from nsfwcaps.settings import (
     MineSettings,
     PublishSettings,
 )
+from nsfwcaps.stages.publish_images import Pictures
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
 from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
 
-VERSION = 1
+VERSION = 2
+
+_ROWS_WITH_IMAGES = 2000
 
 _CAPTION_COLUMNS = {
     "caption": "caption",
@@ -77,7 +80,8 @@ def run(
         shards = [shard for name in split_names(splits) for shard in writer.split(name, advance)]
     facts = _facts(splits, shards)
     manifest = _manifest(settings, chain, facts, shards)
-    shards.append(_papers(settings, folder, inputs["grade"], release, manifest))
+    readme = card.render(settings, manifest, writer.columns)
+    shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
     return StageResult(shards=shards, facts=facts)
 
 
@@ -97,10 +101,14 @@ class _Writer:
         self._ingest, self._grade = inputs["ingest"], inputs["grade"]
         self._splits = splits
         self._release = release
+        carries = settings.carry_images and inputs["ingest"].rows("images") > 0
+        self.pictures = Pictures(inputs["ingest"]) if carries else None
+        self.columns = schema.published(with_pictures=carries)
+        self._rows = min(settings.shard_rows, _ROWS_WITH_IMAGES) if carries else settings.shard_rows
 
     def split(self, name: str, advance: Advance) -> Iterator[Shard]:
         """Write the shards of one split."""
-        rows = self._settings.shard_rows
+        rows = self._rows
         total = -(-int((self._splits.of_pair == name).sum()) // rows)
         for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
             key = digest([self._release, name, number])
@@ -114,7 +122,7 @@ class _Writer:
                     {("dataset", path): bytes(parquet_bytes(table))},
                     rows={path: table.num_rows},
                     rows_in=table.num_rows,
-                    facts=_counts(table),
+                    facts={**_counts(table), "images_lost": self._lost()},
                     started=started,
                 )
             advance(shard.rows_in)
@@ -135,9 +143,18 @@ class _Writer:
         columns |= {f"unsafe_{name}": unsafe[name] for name in _CAPTION_COLUMNS}
         columns |= {f"safe_{name}": safe[name] for name in _CAPTION_COLUMNS}
         columns |= {"category": unsafe["category"], "split": pa.array([split] * pairs.num_rows)}
-        return pa.table({name: columns[name] for name in schema.PUBLISHED.names}).cast(
-            schema.PUBLISHED
-        )
+        if self.pictures is not None:
+            columns["unsafe_image"] = self.pictures.column(unsafe["image_sha256"])
+            columns["safe_image"] = self.pictures.column(safe["image_sha256"])
+        return pa.table({name: columns[name] for name in self.columns.names}).cast(self.columns)
+
+    def _lost(self) -> dict[str, int]:
+        """Pictures lost since the last shard was written."""
+        if self.pictures is None:
+            return {}
+        lost = dict(self.pictures.lost)
+        self.pictures.lost.clear()
+        return lost
 
     def _captions(self, label: str, ids: pa.ChunkedArray, columns: Sequence[str]) -> pa.Table:
         """Rows of the captions table for ids `[p]`, in their order."""
@@ -164,12 +181,15 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
         "stage": Counter(),
         "category": Counter(),
     }
+    lost: Counter[str] = Counter()
     for shard in shards:
+        lost.update(shard.facts["images_lost"])
         for name, counter in counted.items():
             counter.update(shard.facts[name])
     return {
         "pairs": sum(shard.rows_out for shard in shards),
         **{name: dict(counter) for name, counter in counted.items()},
+        "images_lost": dict(sorted(lost.items())),
         "groups": splits.groups,
         "largest_group": splits.largest_group,
         "near_duplicates": splits.near_duplicates,
@@ -177,15 +197,14 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
 
 
 def _papers(
-    settings: PublishSettings,
     folder: StageFolder,
     grade: StageRecord,
     release: str,
     manifest: Mapping[str, Any],
+    readme: str,
 ) -> Shard:
     """Write what goes beside the data: the card, the manifest, the picture of the stages."""
     started = time.monotonic()
-    readme = card.render(settings, manifest, schema.PUBLISHED)
     figure = grade.paths("figures")[0]
     root = release[:12]
     return folder.commit_files(
