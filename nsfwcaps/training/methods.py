@@ -83,7 +83,7 @@ TERMS: Mapping[str, Term] = {
 class Method:
     """What is minimised, towards which targets, and in which order pairs come.
 
-    Raises `ConfigError` for a term that is none, a weight that is not above zero, or no term at all.
+    Raises `ConfigError` for an unknown term, a weight that is not above zero, or no term at all.
     """
 
     weights: Mapping[str, float]
@@ -100,11 +100,9 @@ class Method:
             if name not in TERMS:
                 raise ConfigError(f"'{name}' is not a term of a loss; there are: {known}")
             if not 0 < weight < math.inf:
-                raise ConfigError(
-                    f"weight {weight} of '{name}': a weight is above zero; leave the term out instead"
-                )
+                raise ConfigError(f"weight {weight} of '{name}': must be above 0; or leave it out")
         if not 0 < self.divisor < math.inf:
-            raise ConfigError(f"divisor {self.divisor}: a divisor is above zero")
+            raise ConfigError(f"divisor {self.divisor}: must be above 0")
 
     def loss(self, rows: Rows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of a batch, and each of its terms before its weight."""
