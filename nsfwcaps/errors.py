@@ -7,7 +7,8 @@
     ├── ModelError           5   an encoder that cannot be loaded, or two that were mixed
     ├── DeviceError          6   a device that was asked for and is not there
     ├── StorageError         7   disk full, folder read-only, workdir in use
-    └── RecallError          8   an approximate index below the recall that was asked for
+    ├── RecallError          8   an approximate index below the recall that was asked for
+    └── TrainingError        9   a training run whose numbers broke down
 
 A message says what is wrong, where, and what mends it. Caption text is never part of a message.
 """
@@ -63,6 +64,12 @@ class RecallError(NsfwcapsError):
     """An approximate index found fewer of the true neighbours than was asked for."""
 
     exit_code = 8
+
+
+class TrainingError(NsfwcapsError):
+    """A training run whose loss or gradients are no numbers any more."""
+
+    exit_code = 9
 
 
 _STORAGE_ADVICE = {

@@ -85,6 +85,13 @@ STAGES = (
         owns=("data",),
         quotes_facts=True,
     ),
+    Stage(
+        name="train",
+        settings=settings.TrainSettings,
+        module="nsfwcaps.stages.train",
+        reads=(),
+        delivers="model",
+    ),
 )
 
 STAGE = {stage.name: stage for stage in STAGES}

@@ -261,6 +261,73 @@ class PublishSettings:
         _check_size(self.memory)
 
 
+class TrainMethod(enum.StrEnum):
+    """Methods of safety fine-tuning."""
+
+    SAFER_CLIP = "safer-clip"
+    SAFE_CLIP = "safe-clip"
+    SAFE_ONLY = "safe-only"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Fine-tune a model on the pairs of a data set, so that it is safer and keeps its knowledge."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    data: str = setting("", "Folder of a published data set with images.")
+    model: str = setting("mini", "Model to train: mini; open_clip:NAME/TAG; hf-hub:ORG/NAME.")
+    method: TrainMethod = setting(TrainMethod.SAFER_CLIP, "Terms, weights and curriculum.")
+    weight: tuple[str, ...] = setting((), "Weight of a term, as redirect_text=3; 0 leaves it out.")
+    curriculum: str | None = setting(
+        None, "Stages by epoch, as easy/easy+medium/all, or all; default: the method's."
+    )
+    epochs: Annotated[int, Ge(1)] = setting(9, "Epochs.")
+    batch_size: Annotated[int, Ge(2)] = setting(48, "Pairs per step.")
+    learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Highest learning rate of Adam.")
+    warmup_share: Fraction = setting(0.05, "Share of the steps in which it rises.")
+    weight_decay: Annotated[float, Ge(0)] = setting(0.0, "Weight decay.")
+    clip_norm: Annotated[float, Gt(0)] | None = setting(1.0, "Largest norm of the gradient.")
+    scale: Annotated[float, Gt(0)] | None = setting(
+        100.0, "What InfoNCE multiplies cosines by; null in a recipe: the model's own."
+    )
+    rank: Annotated[int, Ge(1)] = setting(16, "Rank of LoRA.")
+    alpha: Annotated[float, Gt(0)] = setting(16.0, "The update of LoRA is scaled by alpha / rank.")
+    dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout of the adapters' input.")
+    train_image: bool = setting(True, "Train the image tower.")
+    train_text: bool = setting(True, "Train the text tower.")
+    image_layers: tuple[str, ...] = setting(
+        ("attention", "mlp", "convolution"), "Kinds of its layers that get an adapter."
+    )
+    text_layers: tuple[str, ...] = setting(("attention", "mlp"), "The same for the text tower.")
+    full: bool = setting(False, "Train all weights of the towers instead of adapters.")
+    patience: Annotated[int, Ge(1)] | None = setting(
+        None, "Stop after this many epochs without a better validation."
+    )
+    max_missing_share: Fraction = setting(
+        0.05, "Stop when more than this share of the pairs lacks a usable image."
+    )
+    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
+    save_every: Annotated[int, Ge(1)] = setting(
+        200, "Steps between checkpoints.", affects_output=False
+    )
+    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    batch_tokens: Annotated[int, Ge(1)] = setting(
+        4096, "Padded tokens per text batch of the frozen model.", affects_output=False
+    )
+    batch_images: Annotated[int, Ge(1)] = setting(
+        32, "Images per batch of the frozen model.", affects_output=False
+    )
+    workers: Annotated[int, Ge(1)] = setting(
+        2, "Threads that decode images and tokenise text.", affects_output=False
+    )
+
+    def __post_init__(self) -> None:
+        if not names_encoder(self.model) or self.model == "minilm":
+            raise ValueError(f"model '{self.model}' {NO_ENCODER.replace('minilm, ', '')}")
+
+
 def _check_size(memory: str) -> None:
     try:
         parse_bytes(memory)

@@ -97,9 +97,27 @@ def _headline(stage: str, facts: Mapping[str, Any]) -> str:
         )
     if stage == "grade":
         return ", ".join(f"{facts['stages'][name]:,} {name}" for name in ("easy", "medium", "hard"))
+    if stage == "train":
+        return f"{facts['pairs']['train']:,} pairs, {facts['steps']:,} steps{_gain(facts)}"
     return ", ".join(
         f"{facts['split'].get(name, 0):,} {name}" for name in ("train", "validation", "test")
     )
+
+
+def _gain(facts: Mapping[str, Any]) -> str:
+    """Redirection and safe retrieval on the validation split, before and after."""
+    before, after = facts["validation"][0], facts["validation"][-1]
+    if not before:
+        return ""
+    figures = {
+        "redirected": ("unsafe_text_to_image", "unsafe_image_to_text"),
+        "safe found": ("safe_text_to_image", "safe_image_to_text"),
+    }
+    changes = []
+    for name, keys in figures.items():
+        was, now = (sum(score[key] for key in keys) / len(keys) for score in (before, after))
+        changes.append(f"{name} {was:.0%} to {now:.0%}")
+    return f"; validation: {', '.join(changes)}"
 
 
 def _result(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:

@@ -49,17 +49,17 @@ class ClipEncoder:
 
         self._torch = torch
         self._batch_tokens, self._batch_images, self._workers = batch_tokens, batch_images, workers
-        model, self._preprocess, self._tokenizer = _create(name, pretrained)
+        model, self.preprocess, self.tokenizer = _create(name, pretrained)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
-        self._model = model.eval().to(device)
+        self.model = model.eval().to(device)
         self._layout = picture_layout(model.visual, device)
         model.visual.to(memory_format=self._layout)
-        self._tower: TextTower = text_tower(model)
+        self.tower: TextTower = text_tower(model)
         self.device = device
         with torch.inference_mode():
             tokens = self._tokenize(["a"])
-            width = self._tower.encode(tokens.to(device)).shape[-1]
+            width = self.tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
             # A checkpoint by its file name: the digest tells its weights, the folder is private.
             name=f"{name}/{PurePath(pretrained).name}" if pretrained else name,
@@ -70,7 +70,7 @@ class ClipEncoder:
             context_length=int(tokens.shape[1]),
             width=int(width),
             image_width=int(width),
-            padding=self._tower.padding,
+            padding=self.tower.padding,
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
@@ -78,12 +78,12 @@ class ClipEncoder:
         if not captions:  # tokenizers of Hugging Face do not take an empty list
             return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
         tokens = self._tokenize(list(captions))  # [n, t]
-        lengths = self._tower.lengths(tokens)
+        lengths = self.tower.lengths(tokens)
         out = np.empty((len(captions), self.identity.width), dtype=np.float32)
         with self._inference("--batch-tokens"):
             for batch in length_sorted(lengths, self._batch_tokens):
                 part = tokens[batch, : int(lengths[batch[-1]])].to(self.device)
-                out[batch] = unit_rows(self._tower.encode(part))
+                out[batch] = unit_rows(self.tower.encode(part))
                 advance(len(batch))
         return finite(out)
 
@@ -103,7 +103,7 @@ class ClipEncoder:
                 if whole:
                     batch = self._torch.stack(whole)  # [b, 3, h, w]
                     batch = batch.to(self.device, memory_format=self._layout)
-                    rows.append(unit_rows(self._model.encode_image(batch)))
+                    rows.append(unit_rows(self.model.encode_image(batch)))
                 advance(len(pictures))
         return Encoded(rows=np.concatenate(rows), failed=failed)
 
@@ -117,12 +117,12 @@ class ClipEncoder:
             return "image_missing"
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                return self._preprocess(picture.convert("RGB"))
+                return self.preprocess(picture.convert("RGB"))
         except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
             return "image_undecodable"
 
     def _tokenize(self, captions: list[str]) -> Any:
-        return self._tokenizer(captions)
+        return self.tokenizer(captions)
 
     @contextmanager
     def _inference(self, option: str) -> Iterator[None]:

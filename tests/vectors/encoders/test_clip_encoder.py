@@ -150,8 +150,8 @@ def test_a_text_tower_of_full_size_is_trimmed_without_a_difference(
     assert encoder.identity.padding.startswith("trimmed")
     assert (encoder.identity.width, encoder.identity.context_length) == (512, 77)
     with torch.inference_mode():
-        tokens = encoder._tokenizer(CAPTIONS)
-        full = normalize(encoder._model.encode_text(tokens), dim=-1).numpy()
+        tokens = encoder.tokenizer(CAPTIONS)
+        full = normalize(encoder.model.encode_text(tokens), dim=-1).numpy()
     np.testing.assert_allclose(encoder.encode_text(CAPTIONS, silent).rows, full, atol=1e-5)
 
 
@@ -184,8 +184,8 @@ def test_pictures_that_fail_are_set_aside_and_the_rest_stay_in_order(
 def alone(encoder: ClipEncoder, data: bytes) -> np.ndarray:
     """open_clip's own preprocessing and tower on one picture."""
     with Image.open(io.BytesIO(data)) as opened, torch.inference_mode():
-        batch = encoder._preprocess(opened.convert("RGB")).unsqueeze(0)
-        row: np.ndarray = normalize(encoder._model.encode_image(batch), dim=-1)[0].numpy()
+        batch = encoder.preprocess(opened.convert("RGB")).unsqueeze(0)
+        row: np.ndarray = normalize(encoder.model.encode_image(batch), dim=-1)[0].numpy()
     return row
 
 
@@ -207,6 +207,6 @@ def test_running_out_of_memory_names_the_option_to_lower(
     def full(batch: object) -> object:
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(encoder._model, "encode_image", full)
+    monkeypatch.setattr(encoder.model, "encode_image", full)
     with pytest.raises(DeviceError, match="lower --batch-images"):
         encoder.encode_images([("0", lambda: picture("red"))], silent)

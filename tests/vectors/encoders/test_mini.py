@@ -82,10 +82,10 @@ def test_trimmed_captions_equal_those_padded_to_the_full_context(encoder: ClipEn
     assert encoder.identity.padding == "trimmed to the longest of the batch; padding is masked"
     assert encoder.identity.context_length == 77
     with torch.inference_mode():
-        tokens = encoder._tokenizer(CAPTIONS)
+        tokens = encoder.tokenizer(CAPTIONS)
         assert tokens.shape == (6, 77)
-        full = normalize(encoder._model.encode_text(tokens), dim=-1).numpy()
-    assert encoder._tower.lengths(tokens).tolist() == [7, 12, 77, 3, 2, 14]
+        full = normalize(encoder.model.encode_text(tokens), dim=-1).numpy()
+    assert encoder.tower.lengths(tokens).tolist() == [7, 12, 77, 3, 2, 14]
     rows = encoder.encode_text(CAPTIONS, silent).rows
     assert np.abs(rows - full).max() < 1e-5
     assert np.abs(full - full.mean(axis=0)).max() > 0.02, "captions must differ to show anything"
@@ -96,7 +96,7 @@ def test_a_checkpoint_embeds_as_the_model_it_was_saved_from(
     encoder: ClipEncoder, tmp_path: Path, picture: Callable[..., bytes], suffix: str
 ) -> None:
     path = tmp_path / f"tuned.{suffix}"
-    save(encoder._model.state_dict(), path)
+    save(encoder.model.state_dict(), path)
     name = f"open_clip:{mini.ARCHITECTURE}/{path}"
     tuned = load.load(EmbedSettings(model=name, device=Device.CPU))
     assert tuned.identity.name == f"{mini.ARCHITECTURE}/tuned.{suffix}"

@@ -57,7 +57,7 @@ def test_convolutional_towers_give_the_same_rows_with_channels_last(
 def test_transformers_and_gpus_keep_their_layout(
     tiny_model: TinyModel, clip_encoder: LoadClip
 ) -> None:
-    visual = clip_encoder(*tiny_model("tiny-clip"))._model.visual
+    visual = clip_encoder(*tiny_model("tiny-clip")).model.visual
     assert picture_layout(visual, "cpu") is torch.contiguous_format
     convolutions = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(4, 4, 3))
     assert picture_layout(convolutions, "cpu") is torch.channels_last

@@ -78,22 +78,22 @@ class Watched:
 
     def __init__(self, encoder: ClipEncoder) -> None:
         self.lengths: list[int] = []
-        inner = encoder._tower
+        inner = encoder.tower
 
         def encode(tokens: Any) -> Any:
             self.lengths.append(int(tokens.shape[1]))
             return inner.encode(tokens)
 
-        encoder._tower = towers.TextTower(
+        encoder.tower = towers.TextTower(
             lengths=inner.lengths, encode=encode, padding=inner.padding
         )
 
 
 def full_context(encoder: ClipEncoder) -> np.ndarray:
     """The model's own `encode_text`, every caption padded to the context length."""
-    tokens = encoder._tokenizer(CAPTIONS)
+    tokens = encoder.tokenizer(CAPTIONS)
     with torch.inference_mode():
-        rows: np.ndarray = normalize(encoder._model.encode_text(tokens), dim=-1).numpy()
+        rows: np.ndarray = normalize(encoder.model.encode_text(tokens), dim=-1).numpy()
     return rows
 
 
@@ -225,6 +225,6 @@ def test_lengths_count_up_to_and_with_the_end_token(
     tiny_model: TinyModel, clip_encoder: LoadClip
 ) -> None:
     encoder = clip_encoder(*tiny_model("tiny-clip"))
-    lengths = encoder._tower.lengths(encoder._tokenizer(CAPTIONS))
+    lengths = encoder.tower.lengths(encoder.tokenizer(CAPTIONS))
     # Start and end marks, and one token a word, but for "handgun", which has two.
     assert lengths.tolist() == [4, 13, 77, 3, 17]

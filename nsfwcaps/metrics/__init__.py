@@ -1,0 +1,1 @@
+"""Figures of an evaluation: numpy in, floats out; no model, no file."""

@@ -1,0 +1,177 @@
+"""train: pairs and a model in, adapters of a safer model out.
+
+    data set ─ train_reference ─▶ the frozen model's vectors of every caption and picture
+    pairs, curriculum ─ Trainer ─▶ adapter.safetensors, adapter.json, metrics.jsonl
+
+A run that was stopped goes on from its last checkpoint, and ends with the weights of one that was
+not: order and dropout follow from the seed and the step, and all else is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
+from nsfwcaps.config import as_dict, digest, output_settings
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.progress import Progress
+from nsfwcaps.settings import EmbedSettings, Precision, Split, TrainSettings
+from nsfwcaps.stages.train_checkpoints import Checkpoints
+from nsfwcaps.stages.train_reference import Reference, data_files, embed_reference, load_reference
+from nsfwcaps.vectors.encoders import load
+
+VERSION = 1
+
+_COLUMNS = [
+    *("pair_id", "stage", "split"),
+    *("unsafe_id", "unsafe_caption", "unsafe_image_sha256"),
+    *("safe_id", "safe_caption", "safe_image_sha256"),
+]
+_OF_THE_MODEL = ("weights_sha256", "activation", "preprocessing")
+
+
+def sources(settings: TrainSettings) -> Mapping[str, str]:
+    """Digests of the data set's files and of the model's weights."""
+    files = data_files(Path(settings.data))
+    return {
+        **{path.name: sha256_file(path) for path in files},
+        "model": load.source_digest(settings.model),
+    }
+
+
+def plan(settings: TrainSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Pairs in the data set and pairs per step."""
+    files = data_files(Path(settings.data))
+    pairs = sum(pq.read_metadata(path).num_rows for path in files)
+    return {"pairs": pairs, "epochs": settings.epochs, "pairs per step": settings.batch_size}
+
+
+def run(
+    settings: TrainSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Embed with the frozen model, adapt it, train it, write the adapters."""
+    from nsfwcaps.stages.train_run import TrainingRun, method_of
+
+    data = Path(settings.data)
+    files = data_files(data)
+    method = method_of(settings)
+    encoder: Any = load.load(
+        EmbedSettings(
+            model=settings.model,
+            device=settings.device,
+            precision=Precision.FP32,  # the reference; training has its own
+            batch_tokens=settings.batch_tokens,
+            batch_images=settings.batch_images,
+            workers=settings.workers,
+        )
+    )
+    _check_encoder(data, asdict(encoder.identity))
+    shards = embed_reference(files, encoder, folder, progress)
+    reference = load_reference(folder, shards)
+    tables = {split: _usable(files, split, reference, settings) for split in Split}
+    key = digest([VERSION, output_settings(settings), sources(settings)])
+    started = time.monotonic()
+    work = TrainingRun(
+        settings, method, encoder, reference, tables[Split.TRAIN], tables[Split.VALIDATION]
+    )
+    checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
+    facts = work.train(checkpoints, folder.path / "metrics.jsonl", key, progress)
+    facts |= {"encoder": asdict(encoder.identity), "method": asdict(method)}
+    shards.append(_papers(folder, key, work, facts, settings, started))
+    checkpoints.clear()
+    return StageResult(shards=shards, facts=facts)
+
+
+def _check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
+    """Refuse a data set whose targets were mined in another model's space.
+
+    Raises:
+        ModelError: the weights, the activation or the preprocessing differ.
+    """
+    try:
+        manifest = json.loads((data / "manifest.json").read_bytes())
+        mined = manifest["stages"]["embed"]["facts"]["encoder"]
+    except (FileNotFoundError, ValueError, KeyError):
+        raise InputError(
+            f"{data / 'manifest.json'} is missing or damaged: it says which encoder the pairs were "
+            "mined with; publish the data set again"
+        ) from None
+    for name in _OF_THE_MODEL:
+        if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
+            identity[name], sort_keys=True
+        ):
+            raise ModelError(
+                f"train: the pairs in {data} were mined with the encoder '{mined.get('name')}', "
+                f"and '{identity['name']}' is to be trained: their {name} differ. Targets are "
+                "nearest in the space of one model only; mine with the model that is trained"
+            )
+
+
+def _usable(
+    files: Sequence[Path], split: Split, reference: Reference, settings: TrainSettings
+) -> pa.Table:
+    """Pairs of a split of which everything was embedded.
+
+    Raises:
+        InputError: too many lack an image.
+    """
+    tables = [pq.read_table(path, columns=_COLUMNS) for path in files]
+    table = pa.concat_tables(tables)
+    table = table.filter(pa.compute.equal(table["split"], split.value))
+    ok = [
+        row["unsafe_image_sha256"] in reference.image_row
+        and row["safe_image_sha256"] in reference.image_row
+        and row["unsafe_id"] in reference.text_row
+        and row["safe_id"] in reference.text_row
+        for row in table.to_pylist()
+    ]
+    lacking = len(ok) - sum(ok)
+    if lacking > settings.max_missing_share * len(ok):
+        first = table.filter(pa.array([not good for good in ok]))["pair_id"].to_pylist()
+        raise InputError(
+            f"train: {lacking} of {len(ok)} {split} pairs lack a usable image (first: "
+            f"{', '.join(first[:3])}), more than max_missing_share allows "
+            f"({settings.max_missing_share:.1%}); publish with images, or raise it"
+        )
+    return table.filter(pa.array(ok, pa.bool_()))
+
+
+def _papers(
+    folder: StageFolder,
+    key: str,
+    work: Any,
+    facts: Mapping[str, Any],
+    settings: TrainSettings,
+    started: float,
+) -> Shard:
+    root = key[:12]
+    description = {
+        "model": settings.model,
+        "settings": as_dict(settings),
+        "encoder": facts["encoder"],
+        "steps": facts["steps"],
+        "validation": facts["validation"],
+    }
+    metrics = (folder.path / "metrics.jsonl").read_bytes()
+    return folder.commit_files(
+        digest([key, "papers"]),
+        {
+            ("dataset", f"{root}/adapter.safetensors"): work.adapter_file(),
+            ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),
+            ("dataset", f"{root}/metrics.jsonl"): metrics,
+        },
+        rows={},
+        rows_in=0,
+        started=started,
+    )

@@ -1,0 +1,248 @@
+"""The loop: batches of pairs in, steps out. Where it stands is a value that can be saved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from nsfwcaps.errors import TrainingError
+from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
+from nsfwcaps.training.curriculum import Sampler
+from nsfwcaps.training.methods import Method
+from nsfwcaps.training.methods import Rows as BatchRows
+from nsfwcaps.training.pairs import TrainingPairs
+
+Tensor = torch.Tensor
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """A batch as the towers take it: the unsafe items first, then the safe ones."""
+
+    rows: Rows  # [b], of the pairs
+    tokens: Tensor  # [2b, t]
+    pixels: Tensor  # [2b, 3, h, w]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoders:
+    """The model that is trained, and how captions and pictures get into it."""
+
+    model: Any
+    encode_text: Callable[[Tensor], Tensor]
+    prepare: Callable[[Rows], Inputs]
+    device: str
+    dtype: torch.dtype
+    """Of the arithmetic; single precision is none but itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """How steps are made."""
+
+    epochs: int
+    learning_rate: float
+    warmup_share: float
+    weight_decay: float
+    clip_norm: float | None
+    scale: float | None
+    """Of InfoNCE; None for the model's own."""
+    seed: int
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step, as the metrics file has it."""
+
+    step: int
+    epoch: int
+    loss: float
+    terms: dict[str, float]
+    learning_rate: float
+    gradient_norm: float
+    pairs: int
+
+
+class Trainer:
+    """Trains what is trainable in a model, towards vectors that were computed before."""
+
+    def __init__(
+        self,
+        encoders: Encoders,
+        pairs: TrainingPairs,
+        reference: tuple[Tensor, Tensor],
+        method: Method,
+        sampler: Sampler,
+        how: Optimisation,
+    ) -> None:
+        """`reference` are the frozen model's unit rows of all captions and of all pictures."""
+        self._encoders, self._pairs, self._method = encoders, pairs, method
+        self._text, self._image = reference
+        self._sampler, self._how = sampler, how
+        self._total = sampler.total_steps(how.epochs)
+        trained = [item for item in encoders.model.parameters() if item.requires_grad]
+        self._optimizer = torch.optim.Adam(
+            trained, lr=how.learning_rate, weight_decay=how.weight_decay
+        )
+        self._trained = trained
+        self.step = 0
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self._total
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on: the rest follows from the seed and the step."""
+        return {
+            "step": self.step,
+            "tensors": adapter_tensors(self._encoders.model),
+            "optimizer": self._optimizer.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state.
+
+        Raises:
+            ModelError: it is of another model or adaptation.
+        """
+        load_adapter(self._encoders.model, state["tensors"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.step = int(state["step"])
+
+    def epoch(self, number: int, first_step: int) -> Iterator[Step]:
+        """Make the steps of an epoch from one on; `first_step` counts within the epoch.
+
+        Raises:
+            TrainingError: the loss is not a number; no step is made with it.
+        """
+        train_mode(self._encoders.model)
+        batches = self._sampler.batches(number, first_step)
+        for inputs in _ahead(batches, self._encoders.prepare, self._how.workers):
+            yield self._make(inputs, number)
+
+    def _make(self, inputs: Inputs, epoch: int) -> Step:
+        # Dropout follows from the step, so that a run that goes on is the run that was stopped.
+        torch.manual_seed(self._how.seed * 1_000_003 + self.step)
+        rate = self._learning_rate()
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        loss, terms = self._method.loss(self._rows(inputs), self._scale())
+        if not math.isfinite(loss.item()):
+            raise self._broken(inputs, terms)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if self.step == 0:
+            check_gradients(self._encoders.model)
+        norm = torch.nn.utils.clip_grad_norm_(self._trained, self._how.clip_norm or math.inf)
+        if not math.isfinite(norm.item()):
+            raise self._broken(inputs, terms)
+        self._optimizer.step()
+        self.step += 1
+        return Step(
+            step=self.step,
+            epoch=epoch,
+            loss=loss.item(),
+            terms={name: value.item() for name, value in terms.items()},
+            learning_rate=rate,
+            gradient_norm=norm.item(),
+            pairs=len(inputs.rows),
+        )
+
+    def _rows(self, inputs: Inputs) -> BatchRows:
+        """Trained rows of the batch beside those that were computed before."""
+        encoders, pairs, rows = self._encoders, self._pairs, inputs.rows
+        with torch.autocast(
+            encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
+        ):
+            text = encoders.encode_text(inputs.tokens.to(encoders.device))
+            image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
+        unsafe_text, safe_text = _unit(text).chunk(2)
+        unsafe_image, safe_image = _unit(image).chunk(2)
+        target_text = self._text[pairs.safe_text[rows]].to(encoders.device)
+        target_image = self._image[pairs.safe_image[rows]].to(encoders.device)
+        return BatchRows(
+            safe_text=safe_text,
+            safe_image=safe_image,
+            unsafe_text=unsafe_text,
+            unsafe_image=unsafe_image,
+            safe_text_reference=target_text,
+            safe_image_reference=target_image,
+            unsafe_text_reference=self._text[pairs.unsafe_text[rows]].to(encoders.device),
+            unsafe_image_reference=self._image[pairs.unsafe_image[rows]].to(encoders.device),
+            target_text=target_text,
+            target_image=target_image,
+        )
+
+    def _scale(self) -> float | Tensor:
+        if self._how.scale is not None:
+            return self._how.scale
+        own: Tensor = self._encoders.model.logit_scale.exp()
+        return own
+
+    def _learning_rate(self) -> float:
+        """Linear warm-up, then half a cosine to zero."""
+        how, warm = self._how, max(1, round(self._how.warmup_share * self._total))
+        if self.step < warm:
+            return how.learning_rate * (self.step + 1) / warm
+        done = (self.step - warm) / max(1, self._total - warm)
+        return how.learning_rate * (1 + math.cos(math.pi * done)) / 2
+
+    def _broken(self, inputs: Inputs, terms: dict[str, Tensor]) -> TrainingError:
+        bad = [name for name, value in terms.items() if not math.isfinite(value.item())]
+        ids = ", ".join(self._pairs.pair_ids[row] for row in inputs.rows[:3])
+        what = f"the loss is not a number ({', '.join(bad)})" if bad else "a gradient is not finite"
+        return TrainingError(
+            f"train: {what} at step {self.step + 1}, pairs {ids}, …; lower --learning-rate, or use "
+            "--precision fp32. No step was made with it: the last checkpoint is sound"
+        )
+
+
+@torch.no_grad()
+def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Unit rows `[2, p, d]` of captions and of pictures of pairs `[p]`, unsafe ones first."""
+    encoders.model.eval()
+    texts: list[Sequence[Tensor]] = []
+    images: list[Sequence[Tensor]] = []
+    for start in range(0, len(rows), batch_size):
+        inputs = encoders.prepare(rows[start : start + batch_size])
+        with torch.autocast(
+            encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
+        ):
+            text = encoders.encode_text(inputs.tokens.to(encoders.device))
+            image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
+        texts.append(_unit(text).cpu().chunk(2))
+        images.append(_unit(image).cpu().chunk(2))
+    return _joined(texts), _joined(images)
+
+
+def _joined(parts: list[Sequence[Tensor]]) -> Tensor:
+    return torch.stack([torch.cat([part[side] for part in parts]) for side in (0, 1)])
+
+
+def _unit(rows: Tensor) -> Tensor:
+    return functional.normalize(rows.float(), dim=-1)
+
+
+def _ahead(
+    batches: Iterator[Rows], prepare: Callable[[Rows], Inputs], workers: int
+) -> Iterator[Inputs]:
+    """Prepare the next batches on threads while this one is used, in order."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: list[Any] = []
+        for rows in batches:
+            pending.append(pool.submit(prepare, rows))
+            if len(pending) > workers:
+                yield pending.pop(0).result()
+        for future in pending:
+            yield future.result()
