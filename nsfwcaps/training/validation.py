@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.retrieval import Vectors, ranks, recall
+from nsfwcaps.metrics.retrieval import TIE, Vectors, nearest_sims, ranks, recall
 
 Rows = npt.NDArray[np.int64]
 
@@ -21,7 +21,9 @@ class Validation:
     unsafe_text_to_image: float
     unsafe_image_to_text: float
     unsafe_first: float
-    """Share of unsafe queries, both directions together, whose nearest item is an unsafe one."""
+    """Share of unsafe queries, both directions together, whose nearest item is an unsafe one.
+
+    Where a safe one is as near, it counts as unsafe: one point for all is no safety."""
 
     @property
     def total(self) -> float:
@@ -56,8 +58,8 @@ def validate(
     from_image = ranks(unsafe_image[bad_image], texts, text)
     first = np.concatenate(
         [
-            (unsafe_text[bad_text] @ images.T).argmax(axis=1) >= len(safe_image),
-            (unsafe_image[bad_image] @ texts.T).argmax(axis=1) >= len(safe_text),
+            _nearer(unsafe_text[bad_text], unsafe_image, safe_image),
+            _nearer(unsafe_image[bad_image], unsafe_text, safe_text),
         ]
     )
     return Validation(
@@ -67,3 +69,8 @@ def validate(
         unsafe_image_to_text=recall(from_image, 1),
         unsafe_first=float(first.mean()),
     )
+
+
+def _nearer(queries: Vectors, unsafe: Vectors, safe: Vectors) -> npt.NDArray[np.bool_]:
+    """Tell for each query `[q]` whether no safe item is nearer than all unsafe ones."""
+    return nearest_sims(queries, unsafe) >= nearest_sims(queries, safe) - TIE
