@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,12 +21,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
-from nsfwcaps.config import as_dict, digest, output_settings
-from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import EmbedSettings, Precision, Split, TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
-from nsfwcaps.stages.train_reference import Reference, data_files, embed_reference, load_reference
+from nsfwcaps.stages.train_reference import (
+    Reference,
+    data_files,
+    embed_reference,
+    load_reference,
+    reading,
+)
 from nsfwcaps.vectors.encoders import load
 
 VERSION = 1
@@ -61,11 +68,13 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
-    from nsfwcaps.stages.train_run import TrainingRun, method_of
+    from nsfwcaps.stages.train_run import TrainingRun, check_settings, method_of
 
     data = Path(settings.data)
     files = data_files(data)
     method = method_of(settings)
+    check_settings(settings)
+    _check_patience(files, settings)
     encoder: Any = load.load(
         EmbedSettings(
             model=settings.model,
@@ -79,18 +88,50 @@ def run(
     _check_encoder(data, asdict(encoder.identity))
     shards = embed_reference(files, encoder, folder, progress)
     reference = load_reference(folder, shards)
-    tables = {split: _usable(files, split, reference, settings) for split in Split}
+    usable = {split: _usable(files, split, reference, settings) for split in Split}
     key = digest([VERSION, output_settings(settings), sources(settings)])
-    started = time.monotonic()
-    work = TrainingRun(
-        settings, method, encoder, reference, tables[Split.TRAIN], tables[Split.VALIDATION]
-    )
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
-    facts = work.train(checkpoints, folder.path / "metrics.jsonl", key, progress)
-    facts |= {"encoder": asdict(encoder.identity), "method": asdict(method)}
-    shards.append(_papers(folder, key, work, facts, settings, started))
+    papers = folder.shard(digest([key, "papers"]))
+    if papers is None:  # else the run was stopped between its last step and its record
+        started = time.monotonic()
+        tables = [usable[split][0] for split in (Split.TRAIN, Split.VALIDATION)]
+        work = TrainingRun(settings, method, encoder, reference, *tables)
+        facts = work.train(checkpoints, key, progress)
+        facts |= {
+            "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
+            "images_broken": _broken(shards),
+            "encoder": asdict(encoder.identity),
+            "method": asdict(method),
+        }
+        papers = _papers(folder, key, work, facts, checkpoints.metrics, settings, started)
     checkpoints.clear()
-    return StageResult(shards=shards, facts=facts)
+    return StageResult(shards=[*shards, papers], facts=papers.facts)
+
+
+def _broken(shards: Sequence[Shard]) -> dict[str, int]:
+    """Pictures that cannot be used, by the reason."""
+    counted: Counter[str] = Counter()
+    for shard in shards:
+        counted.update(shard.facts["broken"])
+    return dict(sorted(counted.items()))
+
+
+def _check_patience(files: Sequence[Path], settings: TrainSettings) -> None:
+    """Say before the hours of embedding that there is nothing to validate on.
+
+    Raises:
+        ConfigError: patience is set, and the data set has no validation split.
+    """
+    if settings.patience is None:
+        return
+    for path in files:
+        with reading(path):
+            if Split.VALIDATION in pq.read_table(path, columns=["split"])["split"].to_pylist():
+                return
+    raise ConfigError(
+        "train.patience needs a validation split, and the data set has none; publish it with "
+        "--validation-share, or leave patience out"
+    )
 
 
 def _check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
@@ -102,7 +143,8 @@ def _check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
     try:
         manifest = json.loads((data / "manifest.json").read_bytes())
         mined = manifest["stages"]["embed"]["facts"]["encoder"]
-    except (FileNotFoundError, ValueError, KeyError):
+        mined.keys()
+    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         raise InputError(
             f"{data / 'manifest.json'} is missing or damaged: it says which encoder the pairs were "
             "mined with; publish the data set again"
@@ -120,13 +162,16 @@ def _check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
 
 def _usable(
     files: Sequence[Path], split: Split, reference: Reference, settings: TrainSettings
-) -> pa.Table:
-    """Pairs of a split of which everything was embedded.
+) -> tuple[pa.Table, int]:
+    """Pairs of a split of which everything was embedded, and the number of the others.
 
     Raises:
         InputError: too many lack an image.
     """
-    tables = [pq.read_table(path, columns=_COLUMNS) for path in files]
+    tables = []
+    for path in files:
+        with reading(path):
+            tables.append(pq.read_table(path, columns=_COLUMNS))
     table = pa.concat_tables(tables)
     table = table.filter(pa.compute.equal(table["split"], split.value))
     ok = [
@@ -144,7 +189,7 @@ def _usable(
             f"{', '.join(first[:3])}), more than max_missing_share allows "
             f"({settings.max_missing_share:.1%}); publish with images, or raise it"
         )
-    return table.filter(pa.array(ok, pa.bool_()))
+    return table.filter(pa.array(ok, pa.bool_())), lacking
 
 
 def _papers(
@@ -152,26 +197,28 @@ def _papers(
     key: str,
     work: Any,
     facts: Mapping[str, Any],
+    metrics: Path,
     settings: TrainSettings,
     started: float,
 ) -> Shard:
     root = key[:12]
     description = {
         "model": settings.model,
-        "settings": as_dict(settings),
+        "settings": output_settings(settings),
         "encoder": facts["encoder"],
         "steps": facts["steps"],
         "validation": facts["validation"],
+        "kept_epoch": facts["kept_epoch"],
     }
-    metrics = (folder.path / "metrics.jsonl").read_bytes()
     return folder.commit_files(
         digest([key, "papers"]),
         {
             ("dataset", f"{root}/adapter.safetensors"): work.adapter_file(),
             ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),
-            ("dataset", f"{root}/metrics.jsonl"): metrics,
+            ("dataset", f"{root}/metrics.jsonl"): metrics.read_bytes(),
         },
         rows={},
         rows_in=0,
+        facts=facts,
         started=started,
     )

@@ -18,6 +18,8 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.metrics = folder / "metrics.jsonl"
+        """Lines of the steps so far; beside the checkpoints, for they are of the same run."""
 
     def save(self, step: int, state: dict[str, Any]) -> None:
         """Write a checkpoint, and remove all but the last two."""
@@ -34,19 +36,23 @@ class Checkpoints:
             path.unlink()
 
     def newest(self) -> dict[str, Any] | None:
-        """The state of the newest checkpoint whose bytes are those that were written."""
+        """The state of the newest checkpoint whose bytes are those that were written.
+
+        Damaged ones are removed: kept as the newest, they would push sound ones out.
+        """
         import torch
 
         for digest, path in reversed(self._found()):
             if sha256_file(path) == digest:
                 state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
                 return state
+            path.unlink()
         return None
 
     def clear(self) -> None:
         """Remove them: the run is done."""
-        for _, path in self._found():
-            path.unlink()
+        for path in (self.metrics, *(path for _, path in self._found())):
+            path.unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             self._folder.rmdir()
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import mmap
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,20 +61,38 @@ def data_files(data: Path) -> list[Path]:
     """Parquet files of a published data set.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or they are damaged or lack a column.
     """
     files = sorted((data / "data").glob("*.parquet"))
     if not files:
         raise InputError(
-            f"{data}: no data set is there (data/*.parquet); 'nsfwcaps build' makes one"
+            f"train.data: no data set is in {data} (data/*.parquet); 'nsfwcaps build' makes one"
         )
-    lacking = [name for name in _COLUMNS if name not in pq.read_schema(files[0]).names]
-    if lacking:
-        raise InputError(
-            f"{data}: the data set has no column {', '.join(lacking)}; training needs captions and "
-            "images: publish pools with images, with --carry-images"
-        )
+    for path in files:
+        with reading(path):
+            names = pq.read_schema(path).names
+        lacking = [name for name in _COLUMNS if name not in names]
+        if lacking:
+            raise InputError(
+                f"train.data: {path} has no column {', '.join(lacking)}; training needs captions "
+                "and images: publish pools with images, with --carry-images"
+            )
     return files
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say of a data set's file that cannot be read what mends it.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError):
+        raise InputError(
+            f"train.data: {path} is damaged; publish the data set again, or copy it anew"
+        ) from None
 
 
 def embed_reference(
@@ -118,18 +138,8 @@ def _embed(
     path: Path, number: int, key: str, encoder: Encoder, folder: StageFolder, seen: set[str]
 ) -> Shard:
     started = time.monotonic()
-    captions: dict[str, str] = {}
-    pictures: dict[str, bytes] = {}
-    file = pq.ParquetFile(path)
-    for group in range(file.num_row_groups):
-        for row in file.read_row_group(group, columns=_COLUMNS).to_pylist():
-            for side in _SIDES:
-                captions.setdefault(row[f"{side}_id"], row[f"{side}_caption"])
-                data = (row[f"{side}_image"] or {}).get("bytes")
-                if data is not None:
-                    pictures.setdefault(hashlib.sha256(data).hexdigest(), data)
-    captions = {name: text for name, text in captions.items() if name not in seen}
-    pictures = {name: data for name, data in pictures.items() if name not in seen}
+    with reading(path):
+        rows, captions, pictures = _contents(path, seen)
     text = encoder.encode_text(list(captions.values()), lambda done: None)
     named = [(name, partial(bytes, data)) for name, data in pictures.items()]
     image = encoder.encode_images(named, lambda done: None)
@@ -158,10 +168,26 @@ def _embed(
         key,
         contents,
         rows={f"{group}-{stem}-{tail}.parquet": table.num_rows for group, table in tables.items()},
-        rows_in=file.metadata.num_rows,
-        facts={"broken": dict.fromkeys(image.failed.values(), len(image.failed))},
+        rows_in=rows,
+        facts={"broken": dict(Counter(image.failed.values()))},
         started=started,
     )
+
+
+def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str, bytes]]:
+    """Rows of a file; its captions by id and its pictures by hash that are not in those before."""
+    captions: dict[str, str] = {}
+    pictures: dict[str, bytes] = {}
+    file = pq.ParquetFile(path)
+    for group in range(file.num_row_groups):
+        for row in file.read_row_group(group, columns=_COLUMNS).to_pylist():
+            for side in _SIDES:
+                if row[f"{side}_id"] not in seen:
+                    captions.setdefault(row[f"{side}_id"], row[f"{side}_caption"])
+                data = (row[f"{side}_image"] or {}).get("bytes")
+                if data is not None and (name := hashlib.sha256(data).hexdigest()) not in seen:
+                    pictures.setdefault(name, data)
+    return file.metadata.num_rows, captions, pictures
 
 
 def _column(rows: Vectors) -> pa.Array:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +13,19 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
+from nsfwcaps.stages.train_metrics import Metrics
 from nsfwcaps.stages.train_reference import Reference
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler, parse_schedule
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Step, Trainer, embed
-from nsfwcaps.training.methods import METHODS, Method
+from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer, embed
+from nsfwcaps.training.methods import METHODS, TERMS, Method
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.validation import Validation, validate
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_dtype
+from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.vectors.encoders.encoder import memory_advice
 
 State = dict[str, Any]
@@ -47,9 +45,22 @@ def method_of(settings: TrainSettings) -> Method:
             weights[name] = float(text)
         except ValueError:
             raise ConfigError(f"train.weight: write '{change}' as TERM=NUMBER") from None
-        if weights[name] == 0:
+        if weights[name] == 0 and name in TERMS:  # one that is none is refused below
             del weights[name]
     return replace(method, weights=weights)
+
+
+def check_settings(settings: TrainSettings) -> None:
+    """Find what cannot work before anything is loaded or embedded.
+
+    Raises:
+        ConfigError: an unknown word, or numbers that cannot train.
+        DeviceError: the device is not there.
+    """
+    _adaptation(settings)
+    if settings.curriculum is not None:
+        parse_schedule(settings.curriculum)
+    resolve_precision(settings.precision, torch_device(settings.device))
 
 
 class TrainingRun:
@@ -68,8 +79,8 @@ class TrainingRun:
         self._train = _pairs(train, reference)
         self._held = _pairs(validation, reference)
         if settings.patience is not None and not len(self._held):
-            raise ConfigError("train.patience needs a validation split, and the data set has none")
-        torch.manual_seed(settings.seed)
+            raise ConfigError("train.patience: no pair of the validation split can be used")
+        torch.manual_seed(settings.seed % 2**63)
         adapt(encoder.model, _adaptation(settings))
         precision = resolve_precision(settings.precision, encoder.device)
         self._encoders = Encoders(
@@ -84,7 +95,7 @@ class TrainingRun:
         )
         schedule = (
             parse_schedule(settings.curriculum)
-            if settings.curriculum
+            if settings.curriculum is not None
             else SCHEDULES[method.curriculum]
         )
         self._sampler = Sampler(
@@ -98,35 +109,45 @@ class TrainingRun:
         self._trainer = Trainer(
             self._encoders, self._train, vectors, method, self._sampler, _optimisation(settings)
         )
-        self._state: State = {"validation": [], "best": None, "best_total": None, "stale": 0}
+        self._state: State = {
+            "validation": [],
+            "best": None,
+            "best_epoch": None,
+            "best_total": None,
+            "stale": 0,
+        }
 
-    def train(
-        self, checkpoints: Checkpoints, metrics: Path, key: str, progress: Progress
-    ) -> dict[str, Any]:
+    def train(self, checkpoints: Checkpoints, key: str, progress: Progress) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one, and say how it went."""
         if (saved := checkpoints.newest()) is not None:
             self._trainer.restore(saved["trainer"])
             self._state = saved["run"]
-        lines = _Metrics(metrics, key, self._trainer.step)
+        lines = Metrics(checkpoints.metrics, key, self._trainer.step)
         if not self._state["validation"]:
             self._validate()
+
+        def save() -> None:
+            lines.flush()
+            checkpoints.save(self._trainer.step, self._checkpoint())
+
         total = self._trainer.total_steps
         with progress.task("train", total) as advance, memory_advice("--batch-size"):
             advance(self._trainer.step)
-            for epoch in range(1, self._settings.epochs + 1):
-                before = sum(self._sampler.steps(e) for e in range(1, epoch))
-                done = self._trainer.step - before
-                if done >= self._sampler.steps(epoch) and len(self._state["validation"]) > epoch:
+            # The first epoch after which the model was not validated yet.
+            for epoch in range(len(self._state["validation"]), self._settings.epochs + 1):
+                if self._out_of_patience():
+                    break
+                if not self._sampler.steps(epoch):  # no pair is of its stages
+                    self._state["validation"].append(self._state["validation"][-1])
                     continue
-                for step in self._trainer.epoch(epoch, min(done, self._sampler.steps(epoch))):
+                done = self._trainer.step - self._sampler_steps(epoch - 1)
+                for step in self._trainer.epoch(epoch, done):
                     lines.add(step)
                     advance(1)
                     if step.step % self._settings.save_every == 0:
-                        checkpoints.save(step.step, self._checkpoint())
+                        save()
                 self._validate()
-                checkpoints.save(self._trainer.step, self._checkpoint())
-                if self._out_of_patience():
-                    break
+                save()
         if self._settings.patience is not None and self._state["best"] is not None:
             load_adapter(self._encoders.model, self._state["best"])
         return self._facts()
@@ -136,10 +157,20 @@ class TrainingRun:
         data: bytes = save(adapter_tensors(self._encoders.model))
         return data
 
+    def _sampler_steps(self, epochs: int) -> int:
+        """Steps of the first epochs together."""
+        return sum(self._sampler.steps(epoch) for epoch in range(1, epochs + 1))
+
     def _facts(self) -> dict[str, Any]:
+        last = len(self._state["validation"]) - 1
+        best = self._state["best_epoch"]
         return {
             "pairs": {"train": len(self._train), "validation": len(self._held)},
             "steps": self._trainer.step,
+            "epochs_without_pairs": [
+                epoch for epoch in range(1, last + 1) if not self._sampler.steps(epoch)
+            ],
+            "kept_epoch": best if self._settings.patience is not None else last,
             "validation": self._state["validation"],
             "trainable": sum(t.numel() for t in adapter_tensors(self._encoders.model).values()),
         }
@@ -157,6 +188,7 @@ class TrainingRun:
         best = self._state["best_total"]
         if best is None or score.total > best:
             self._state["best_total"], self._state["stale"] = score.total, 0
+            self._state["best_epoch"] = len(self._state["validation"]) - 1
             if self._settings.patience is not None:
                 self._state["best"] = adapter_tensors(self._encoders.model)
         else:
@@ -164,11 +196,13 @@ class TrainingRun:
 
     def _score(self) -> Validation:
         pairs = self._held
-        text, image = embed(
-            self._held_encoders, np.arange(len(pairs)), self._settings.batch_images
-        )  # [2, p, d] each
-        u_text, u_text_of = _distinct(pairs.unsafe_text)
-        s_text, s_text_of = _distinct(pairs.safe_text)
+        with memory_advice("--batch-images"):
+            text, image = embed(
+                self._held_encoders, np.arange(len(pairs)), self._settings.batch_images
+            )  # [2, p, d] each
+        # By their words: a caption that several pictures share has an id for each of them.
+        u_text, u_text_of = _distinct(_numbered(pairs.unsafe_captions))
+        s_text, s_text_of = _distinct(_numbered(pairs.safe_captions))
         u_image, u_image_of = _distinct(pairs.unsafe_image)
         s_image, s_image_of = _distinct(pairs.safe_image)
         return validate(
@@ -206,30 +240,10 @@ def _distinct(rows: Rows) -> tuple[Rows, Rows]:
     return first, item
 
 
-class _Metrics:
-    """The metrics file: a line for every step, also of a run that was stopped and went on."""
-
-    def __init__(self, path: Path, key: str, step: int) -> None:
-        head = json.dumps({"run": key}) + "\n"
-        kept = [head]
-        if path.is_file():
-            lines = path.read_text().splitlines(keepends=True)
-            if lines and lines[0] == head:
-                kept = [line for line in lines if line == head or _step_of(line) <= step]
-        write_atomically(path, "".join(kept).encode())
-        self._path = path
-
-    def add(self, step: Step) -> None:
-        """Append a step."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(asdict(step)) + "\n")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError):  # cut short by a kill
-        return float("inf")
+def _numbered(texts: Sequence[str]) -> Rows:
+    """A number `[p]` for each distinct text."""
+    number_of: dict[str, int] = {}
+    return np.array([number_of.setdefault(text, len(number_of)) for text in texts], dtype=np.int64)
 
 
 def _pairs(table: pa.Table, reference: Reference) -> TrainingPairs:

@@ -133,7 +133,7 @@ class Trainer:
 
     def _make(self, inputs: Inputs, epoch: int) -> Step:
         # Dropout follows from the step, so that a run that goes on is the run that was stopped.
-        torch.manual_seed(self._how.seed * 1_000_003 + self.step)
+        torch.manual_seed((self._how.seed * 1_000_003 + self.step) % 2**63)
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
