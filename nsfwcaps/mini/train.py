@@ -44,6 +44,7 @@ class Recipe:
     scenes: int = 384
     prototypes: int = 512
     drop_image: float = 0.3
+    drop_hidden: float = 0.3
     drop_text: float = 0.1
     scenes_weight: float = 1.0
     prototypes_weight: float = 0.5
@@ -95,6 +96,9 @@ def train(
     torch.manual_seed(recipe.seed)
     model.logit_scale.data.fill_(-math.log(recipe.temperature))
     heads = Heads(model, recipe)
+    hidden = model.visual.head.mlp.drop1
+    hidden.p = recipe.drop_hidden
+    model.visual.head.train()  # the towers stay in evaluation mode
     optimizer = torch.optim.AdamW(
         heads.parameters(),
         lr=recipe.learning_rate,
@@ -110,6 +114,8 @@ def train(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             advance(1)
+    model.visual.head.eval()
+    hidden.p = 0.0
 
 
 def _loss(heads: Heads, photos: Pairs, drawn: Pairs, known: Classes, recipe: Recipe) -> Tensor:
