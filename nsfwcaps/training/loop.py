@@ -103,7 +103,10 @@ class Trainer:
         return self._total
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on: the rest follows from the seed and the step."""
+        """All that the next step depends on: the rest follows from the seed and the step.
+
+        Save it before the next step: the optimizer's tensors are the ones that it works with.
+        """
         return {
             "step": self.step,
             "tensors": adapter_tensors(self._encoders.model),

@@ -1,0 +1,89 @@
+"""Ranks against brute force, with ties and over blocks; a collapsed model finds nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nsfwcaps.metrics import retrieval
+from nsfwcaps.metrics.retrieval import Rows, Vectors, nearest_sims, ranks, recall
+
+
+def unit(rows: object) -> Vectors:
+    made = np.asarray(rows, dtype=np.float32)
+    return (made / np.linalg.norm(made, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def brute_force(queries: Vectors, candidates: Vectors, targets: Rows) -> list[int]:
+    """One query and one candidate at a time, in double precision."""
+    out = []
+    for query, target in zip(queries.astype(np.float64), targets, strict=True):
+        sims = [float(query @ row) for row in candidates.astype(np.float64)]
+        others = [sim for row, sim in enumerate(sims) if row != target]
+        above = sum(sim > sims[target] + retrieval.TIE for sim in others)
+        equal = sum(abs(sim - sims[target]) <= retrieval.TIE for sim in others)
+        out.append(above + (equal + 1) // 2)
+    return out
+
+
+@given(seed=st.integers(0, 10**6), queries=st.integers(1, 12), candidates=st.integers(1, 12))
+def test_ranks_are_those_of_brute_force(seed: int, queries: int, candidates: int) -> None:
+    random = np.random.default_rng(seed)
+    # Few distinct directions: many ties.
+    pool = unit(random.normal(size=(4, 8)))
+    asked, offered = pool[random.integers(0, 4, queries)], pool[random.integers(0, 4, candidates)]
+    targets = random.integers(0, candidates, queries)
+    assert ranks(asked, offered, targets).tolist() == brute_force(asked, offered, targets)
+
+
+@pytest.mark.parametrize("block", [1, 3, 7, 8, 1024])
+def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    queries, candidates = unit(random.normal(size=(8, 16))), unit(random.normal(size=(30, 16)))
+    targets = random.integers(0, 30, 8)
+    monkeypatch.setattr(retrieval, "_BLOCK", block)
+    assert ranks(queries, candidates, targets).tolist() == brute_force(queries, candidates, targets)
+    expected = (queries.astype(np.float64) @ candidates.astype(np.float64).T).max(axis=1)
+    np.testing.assert_allclose(nearest_sims(queries, candidates), expected, atol=1e-6)
+
+
+def test_ranks_by_hand() -> None:
+    candidates = unit([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]])
+    query = unit([[1, 0]])
+    assert [ranks(query, candidates, np.array([row])).tolist() for row in range(4)] == [
+        [0],
+        [1],
+        [2],
+        [3],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("copies", "rank"), [(0, 0), (1, 1), (2, 1), (3, 2), (4, 2)], ids=lambda value: str(value)
+)
+def test_ties_count_half_and_are_rounded_up(copies: int, rank: int) -> None:
+    candidates = unit([[1, 0], *[[1, 0]] * copies, [0, 1]])
+    assert ranks(unit([[1, 0.2]]), candidates, np.array([0])).tolist() == [rank]
+
+
+@pytest.mark.parametrize("width", [32, 384, 512, 768])
+@pytest.mark.parametrize("count", [7, 37, 203])
+def test_a_model_that_maps_all_to_one_point_finds_nothing(width: int, count: int) -> None:
+    """Whatever the rounding of the matrix product, which differs with the place of a row."""
+    random = np.random.default_rng(width)
+    point, query = unit(random.normal(size=(2, width)))
+    everything = np.tile(point, (count, 1))
+    for one in (point, query):
+        found = ranks(np.tile(one, (count, 1)), everything, np.arange(count))
+        assert set(found.tolist()) == {count // 2}
+        assert recall(found, 1) == 0
+
+
+def test_recall_by_hand() -> None:
+    found = np.array([0, 0, 3, 9, 10])
+    assert recall(found, 1) == pytest.approx(0.4)
+    assert recall(found, 4) == pytest.approx(0.6)
+    assert recall(found, 10) == pytest.approx(0.8)
+    assert np.isnan(recall(np.array([], dtype=np.int64), 1))

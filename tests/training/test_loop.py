@@ -1,0 +1,230 @@
+"""The loop: steps that follow from seed and number, numbers that break, and what a batch is."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import SIZE_PX, build
+from torch.nn.functional import normalize
+
+from nsfwcaps.errors import TrainingError
+from nsfwcaps.training.adapters import Adaptation, adapt, adapter_tensors
+from nsfwcaps.training.curriculum import Sampler, parse_schedule
+from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer, embed
+from nsfwcaps.training.methods import METHODS, Method
+from nsfwcaps.training.pairs import TrainingPairs
+
+PAIRS = 12
+
+HOW = Optimisation(
+    epochs=2,
+    learning_rate=1e-2,
+    warmup_share=0.25,
+    weight_decay=0.0,
+    clip_norm=1.0,
+    scale=20.0,
+    seed=3,
+    workers=2,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def inputs() -> tuple[torch.Tensor, torch.Tensor]:
+    """Tokens and pixels of the unsafe items of all pairs, then of the safe ones."""
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(1, 98, (2 * PAIRS, 16), generator=generator)
+    tokens[:, -1] = 99
+    return tokens, torch.randn((2 * PAIRS, 3, SIZE_PX, SIZE_PX), generator=generator)
+
+
+TOKENS, PIXELS = inputs()
+
+
+def prepare(rows: Rows) -> Inputs:
+    both = np.concatenate([rows, rows + PAIRS])
+    return Inputs(rows=rows, tokens=TOKENS[both], pixels=PIXELS[both])
+
+
+def trainer(
+    folder: Path, how: Optimisation = HOW, method: Method | None = None, dropout: float = 0.2
+) -> Trainer:
+    model: Any = build("clip-vit", folder)
+    with torch.no_grad():
+        vectors = (
+            normalize(model.encode_text(TOKENS), dim=-1),
+            normalize(model.encode_image(PIXELS), dim=-1),
+        )
+    torch.manual_seed(0)
+    adapt(model, Adaptation(rank=4, dropout=dropout))
+    unsafe, safe = np.arange(PAIRS), np.arange(PAIRS) + PAIRS
+    pairs = TrainingPairs(
+        pair_ids=[f"pair-{row}" for row in range(PAIRS)],
+        unsafe_captions=[""] * PAIRS,
+        safe_captions=[""] * PAIRS,
+        safe_ids=[str(row) for row in range(PAIRS)],
+        stages=["easy", "medium", "hard"] * (PAIRS // 3),
+        unsafe_text=unsafe,
+        safe_text=safe,
+        unsafe_image=unsafe,
+        safe_image=safe,
+    )
+    sampler = Sampler(pairs.stages, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
+    encoders = Encoders(
+        model=model,
+        encode_text=model.encode_text,
+        prepare=prepare,
+        device="cpu",
+        dtype=torch.float32,
+    )
+    return Trainer(encoders, pairs, vectors, method or METHODS["safer-clip"], sampler, how)
+
+
+def all_steps(made: Trainer) -> list[Any]:
+    return [step for epoch in (1, 2) for step in made.epoch(epoch, 0)]
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one) and one.keys() == other.keys()
+
+
+@pytest.mark.parametrize("stop", range(7))
+def test_going_on_from_a_state_is_going_on(stop: int, tmp_path: Path) -> None:
+    whole = trainer(tmp_path)
+    steps = all_steps(whole)
+    first, saved = trainer(tmp_path), io.BytesIO()
+    for epoch in (1, 2):
+        for _ in first.epoch(epoch, 0):
+            if first.step == stop:
+                torch.save(first.state(), saved)
+    second = trainer(tmp_path)
+    torch.rand(17)  # what else draws from the generator does not matter
+    if stop:
+        saved.seek(0)
+        second.restore(torch.load(saved, weights_only=True))
+    rest = [
+        step
+        for epoch in (1, 2)
+        if second.step < epoch * 3
+        for step in second.epoch(epoch, second.step - (epoch - 1) * 3)
+    ]
+    assert rest == steps[stop:]
+    assert same(adapter_tensors(second._encoders.model), adapter_tensors(whole._encoders.model))
+
+
+def test_weights_in_a_state_are_copies(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    epoch = made.epoch(1, 0)
+    next(epoch)
+    state = made.state()
+    before = {name: tensor.clone() for name, tensor in state["tensors"].items()}
+    list(epoch)
+    assert same(state["tensors"], before)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_change_nothing(workers: int, tmp_path: Path) -> None:
+    assert all_steps(trainer(tmp_path, replace(HOW, workers=workers))) == all_steps(
+        trainer(tmp_path)
+    )
+
+
+def test_seeds_and_dropout_change_steps(tmp_path: Path) -> None:
+    losses = [
+        all_steps(made)[-1].loss
+        for made in (
+            trainer(tmp_path),
+            trainer(tmp_path, replace(HOW, seed=4)),
+            trainer(tmp_path, dropout=0.0),
+        )
+    ]
+    assert len(set(losses)) == 3
+
+
+def test_the_rate_rises_and_falls(tmp_path: Path) -> None:
+    rates = [step.learning_rate for step in all_steps(trainer(tmp_path))]
+    # Six steps, a quarter of them (2) to warm up, then half a cosine from 0 over the other 4.
+    falling = [(1 + math.cos(math.pi * done / 4)) / 2 for done in range(4)]
+    assert rates == pytest.approx([0.005, 0.01, *(0.01 * share for share in falling)])
+
+
+@pytest.mark.parametrize(
+    ("norm", "largest"), [(1e-3, 1e-3), (None, math.inf)], ids=["clipped", "as it is"]
+)
+def test_gradients_are_clipped(norm: float | None, largest: float, tmp_path: Path) -> None:
+    made = trainer(tmp_path, replace(HOW, clip_norm=norm))
+    step = next(made.epoch(1, 0))
+    # The norm that is told is that before clipping.
+    assert step.gradient_norm > 1e-2
+    grads = [p.grad for p in made._encoders.model.parameters() if p.grad is not None]
+    left = torch.stack([grad.norm() for grad in grads]).norm().item()
+    assert left == pytest.approx(min(step.gradient_norm, largest), rel=1e-3)
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_broken_numbers_make_no_step(where: str, tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    epoch = made.epoch(1, 0)
+    next(epoch)
+    before = adapter_tensors(made._encoders.model)
+    if where == "loss":
+        made._text[:] = math.nan
+    else:
+        weight = next(p for p in made._encoders.model.parameters() if p.requires_grad)
+        weight.register_hook(lambda grad: grad * math.inf)
+    with pytest.raises(TrainingError, match=r"step 2, pairs pair-\d+, ") as caught:
+        next(epoch)
+    told = "not a number (relative" if where == "loss" else "gradient is not finite"
+    assert told in str(caught.value)
+    assert same(adapter_tensors(made._encoders.model), before)
+    assert made.step == 1
+
+
+def test_an_error_while_a_batch_is_prepared_comes_through(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+
+    def broken(rows: Rows) -> Inputs:
+        raise OSError("no picture")
+
+    made._encoders = replace(made._encoders, prepare=broken)
+    with pytest.raises(OSError, match="no picture"):
+        next(made.epoch(1, 0))
+
+
+def test_before_the_first_step_safe_items_are_their_reference(tmp_path: Path) -> None:
+    terms = next(trainer(tmp_path, dropout=0.0).epoch(1, 0)).terms
+    assert terms["preserve_text"] == pytest.approx(0, abs=1e-6)
+    assert terms["preserve_image"] == pytest.approx(0, abs=1e-6)
+    assert terms["redirect_text"] > 1e-3
+
+
+@pytest.mark.parametrize("batch", [1, 5, 100])
+def test_embedding_in_batches(batch: int, tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    text, image = embed(made._encoders, np.arange(PAIRS), batch)
+    assert text.shape == image.shape == (2, PAIRS, text.shape[-1])
+    for rows, expected in ((text, made._text), (image, made._image)):
+        torch.testing.assert_close(rows.flatten(0, 1), expected, rtol=0, atol=1e-5)
+    assert not text.requires_grad
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_overfits(method: str, tmp_path: Path) -> None:
+    how = replace(HOW, epochs=20, warmup_share=0.0)
+    made = trainer(tmp_path, how, METHODS[method], dropout=0.0)
+    losses = [step.loss for epoch in range(1, 21) for step in made.epoch(epoch, 0)]
+    assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
