@@ -154,7 +154,9 @@ class TrainingRun:
 
     def adapter_file(self) -> bytes:
         """The trained tensors as safetensors."""
-        data: bytes = save(adapter_tensors(self._encoders.model))
+        tensors = adapter_tensors(self._encoders.model)
+        # Convolutions whose own weights train may lie in memory with their channels last.
+        data: bytes = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         return data
 
     def _sampler_steps(self, epochs: int) -> int:
