@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from shell import tree
-from training_place import Place, metrics, same, shared, tensors
+from training_place import Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.settings import Device, EmbedSettings, Precision
@@ -41,11 +41,9 @@ SIDES = ("unsafe", "safe")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _quickly() -> Iterator[None]:
+    with quickly():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import safetensors.torch
 import torch
-from training_place import Killed, Place, metrics, same, shared, tensors
+from training_place import Killed, Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import STAGE, State, state
 from nsfwcaps.stages.train_checkpoints import Checkpoints
+from nsfwcaps.stages.train_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {
@@ -26,11 +29,9 @@ RUN: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _quickly() -> Iterator[None]:
+    with quickly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +148,12 @@ def test_damaged_vectors_of_the_reference_are_made_again(place: Place, tmp_path:
     place.train(tmp_path, **RUN)
     assert same(tensors(tmp_path), weights)
     assert pq.read_table(record.paths("images")[0]).num_rows
+
+
+def test_weights_with_channels_last_can_be_saved() -> None:
+    """As those of convolutions are on a CPU, where they train themselves."""
+    model = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    assert not model.weight.is_contiguous()
+    run: Any = object.__new__(TrainingRun)
+    run._encoders = SimpleNamespace(model=model)
+    assert torch.equal(safetensors.torch.load(run.adapter_file())["weight"], model.weight)

@@ -13,6 +13,7 @@ from training_place import (
     Killed,
     Place,
     metrics,
+    quickly,
     rewrite,
     same,
     shared,
@@ -32,11 +33,9 @@ RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _quickly() -> Iterator[None]:
+    with quickly():
+        yield
 
 
 @pytest.fixture(scope="module")

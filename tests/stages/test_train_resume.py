@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from shell import call, environment, tree
-from training_place import TINY, Killed, Place, metrics, same, shared, tensors
+from training_place import TINY, Killed, Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps import artifacts
 from nsfwcaps.artifacts import StageRecord
@@ -38,11 +37,9 @@ EVERYWHERE = [artifacts, train_checkpoints, train_metrics]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def _quickly() -> Iterator[None]:
+    with quickly():
+        yield
 
 
 @pytest.fixture(scope="module")

