@@ -29,7 +29,7 @@ def ranks(queries: Vectors, candidates: Vectors, targets: Rows) -> Rows:
     out = np.empty(len(queries), dtype=np.int64)
     for block, sims in _blocks(queries, candidates):
         own = sims[np.arange(len(sims)), targets[block]][:, None]
-        above = (sims > own + TIE).sum(axis=1)
+        above = (~(sims <= own + TIE)).sum(axis=1)  # also what is no number: it is no hit
         equal = (np.abs(sims - own) <= TIE).sum(axis=1) - 1  # without itself
         out[block] = above + (equal + 1) // 2
     return out

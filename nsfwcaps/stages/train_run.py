@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from nsfwcaps.errors import ConfigError
+from nsfwcaps.errors import ConfigError, TrainingError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
@@ -202,6 +202,11 @@ class TrainingRun:
             text, image = embed(
                 self._held_encoders, np.arange(len(pairs)), self._settings.batch_images
             )  # [2, p, d] each
+        if not (text.isfinite().all() and image.isfinite().all()):
+            raise TrainingError(
+                f"train: the model's vectors are not finite after step {self._trainer.step}; lower "
+                "--learning-rate, or use --precision fp32. The last checkpoint is from before"
+            )
         # By their words: a caption that several pictures share has an id for each of them.
         u_text, u_text_of = _distinct(_numbered(pairs.unsafe_captions))
         s_text, s_text_of = _distinct(_numbered(pairs.safe_captions))

@@ -106,10 +106,19 @@ class Trainer:
         """All that the next step depends on: the rest follows from the seed and the step.
 
         Save it before the next step: the optimizer's tensors are the ones that it works with.
+
+        Raises:
+            TrainingError: a weight is not finite; nobody shall go on from that.
         """
+        tensors = adapter_tensors(self._encoders.model)
+        if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+            raise TrainingError(
+                f"train: {len(bad)} of {len(tensors)} weights are not finite after step "
+                f"{self.step} (first: {bad[0]}); lower --learning-rate, or use --precision fp32"
+            )
         return {
             "step": self.step,
-            "tensors": adapter_tensors(self._encoders.model),
+            "tensors": tensors,
             "optimizer": self._optimizer.state_dict(),
         }
 

@@ -73,4 +73,5 @@ def validate(
 
 def _nearer(queries: Vectors, unsafe: Vectors, safe: Vectors) -> npt.NDArray[np.bool_]:
     """Tell for each query `[q]` whether no safe item is nearer than all unsafe ones."""
-    return nearest_sims(queries, unsafe) >= nearest_sims(queries, safe) - TIE
+    # So written that what is no number counts too.
+    return ~(nearest_sims(queries, unsafe) < nearest_sims(queries, safe) - TIE)

@@ -87,3 +87,12 @@ def test_recall_by_hand() -> None:
     assert recall(found, 4) == pytest.approx(0.6)
     assert recall(found, 10) == pytest.approx(0.8)
     assert np.isnan(recall(np.array([], dtype=np.int64), 1))
+
+
+@pytest.mark.parametrize("broken", ["query", "target", "other", "all"])
+def test_what_is_no_number_is_no_hit(broken: str) -> None:
+    query, candidates = unit([[1, 0]]), unit([[1, 0], [0, 1], [0.6, 0.8]])
+    if broken in ("query", "all"):
+        query[:] = np.nan
+    candidates[{"target": [0], "other": [1], "all": [0, 1, 2]}.get(broken, [])] = np.nan
+    assert ranks(query, candidates, np.array([0])).tolist()[0] >= 1

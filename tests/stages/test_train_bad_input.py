@@ -10,22 +10,21 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import torch
-from shell import Said, call
+from shell import call
 from training_place import (
     ARCHITECTURE,
-    TINY,
     Place,
     publish,
     quickly,
+    refused,
     rewrite,
     shared,
     tensors,
+    train,
     train_rows,
     write_model,
 )
 
-from nsfwcaps.training.methods import Method
 from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 
@@ -43,28 +42,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture
 def copied(place: Place, tmp_path: Path) -> Place:
     return place.copy(tmp_path / "copied")
-
-
-def train(place: Place, out: Path, *options: object, **changes: Any) -> Said:
-    """Train on the command line, which must not quote a caption."""
-    values = {**TINY, "data": place.data, "model": place.model, "epochs": 1, **changes}
-    given = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
-    said = call("train", "--out", out, *given, *options)
-    assert "Traceback" not in said.err
-    files = sorted((place.data / "data").glob("train-*.parquet"))
-    if files and not said.err.count("damaged"):
-        captions = [row["unsafe_caption"] for row in train_rows(place)]
-        assert not any(caption in said.out + said.err for caption in captions)
-    return said
-
-
-def refused(said: Said, code: int, *told: str) -> None:
-    assert said.code == code
-    assert said.err.startswith("error: ")
-    assert said.err.count("\n") == 1, "more than one line"
-    for part in told:
-        assert part in said.err
-    assert said.out == ""
 
 
 # What works.
@@ -239,56 +216,3 @@ def test_patience_without_a_validation_split(copied: Place, tmp_path: Path) -> N
     said = train(copied, tmp_path / "out")
     assert said.code == 0
     assert "validation" not in said.out
-
-
-# Numbers and memory.
-
-
-def test_a_loss_that_is_no_number_reaches_no_checkpoint(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, calls = Method.loss, []
-
-    def loss(method: Method, *arguments: Any) -> Any:
-        calls.append(1)
-        total, terms = real(method, *arguments)
-        bad = float("nan") if len(calls) == 3 else 1.0
-        return total * bad, {name: term * bad for name, term in terms.items()}
-
-    monkeypatch.setattr(Method, "loss", loss)
-    options = {"batch_size": 4, "curriculum": "all", "save_every": 1}
-    refused(train(place, tmp_path, **options), 9, "not a number", "step 3", "--learning-rate")
-    assert not (tmp_path / "model").exists()
-    paths = sorted(tmp_path.glob("train/checkpoints/*/step-*.pt"))
-    assert [path.name.split("-")[1] for path in paths] == ["00000001", "00000002"]
-    for path in paths:
-        state = torch.load(path, weights_only=True)
-        assert all(tensor.isfinite().all() for tensor in state["trainer"]["tensors"].values())
-    assert train(place, tmp_path, **options).code == 0
-
-
-@pytest.mark.parametrize(
-    ("owner", "name", "option"),
-    [
-        (Method, "loss", "--batch-size"),
-        ("nsfwcaps.stages.train_run.embed", None, "--batch-images"),
-        (ClipEncoder, "_decode", "--batch-images"),
-    ],
-    ids=["step", "validation", "reference"],
-)
-def test_a_device_without_memory(
-    owner: Any,
-    name: str | None,
-    option: str,
-    place: Place,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def full(*arguments: Any) -> None:
-        raise torch.OutOfMemoryError
-
-    if name is None:
-        monkeypatch.setattr(owner, full)
-    else:
-        monkeypatch.setattr(owner, name, full)
-    refused(train(place, tmp_path), 6, "memory", option)

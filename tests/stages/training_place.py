@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from shell import Said, call
 
 from nsfwcaps import config
 from nsfwcaps.artifacts import StageRecord
@@ -172,3 +173,25 @@ def metrics(out: Path) -> list[dict[str, Any]]:
     """Steps of the metrics file that was delivered."""
     lines = (out / "model" / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines[1:]]
+
+
+def train(place: Place, out: Path, *options: object, **changes: Any) -> Said:
+    """Train on the command line, which must not quote a caption."""
+    values = {**TINY, "data": place.data, "model": place.model, "epochs": 1, **changes}
+    given = [f"--{name.replace('_', '-')}={value}" for name, value in values.items()]
+    said = call("train", "--out", out, *given, *options)
+    assert "Traceback" not in said.err
+    files = sorted((place.data / "data").glob("train-*.parquet"))
+    if files and not said.err.count("damaged"):
+        captions = [row["unsafe_caption"] for row in train_rows(place)]
+        assert not any(caption in said.out + said.err for caption in captions)
+    return said
+
+
+def refused(said: Said, code: int, *told: str) -> None:
+    assert said.code == code
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1, "more than one line"
+    for part in told:
+        assert part in said.err
+    assert said.out == ""

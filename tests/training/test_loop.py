@@ -194,6 +194,15 @@ def test_broken_numbers_make_no_step(where: str, tmp_path: Path) -> None:
     assert made.step == 1
 
 
+def test_weights_that_are_not_finite_are_no_state(tmp_path: Path) -> None:
+    made = trainer(tmp_path)
+    next(made.epoch(1, 0))
+    weight = next(p for p in made._encoders.model.parameters() if p.requires_grad)
+    weight.data.view(-1)[0] = math.inf
+    with pytest.raises(TrainingError, match=r"1 of \d+ weights are not finite after step 1 "):
+        made.state()
+
+
 def test_an_error_while_a_batch_is_prepared_comes_through(tmp_path: Path) -> None:
     made = trainer(tmp_path)
 
