@@ -1,4 +1,4 @@
-"""train: numbers that break down and a device that is full end in one message, and nothing worse."""
+"""train: numbers that break down, and a device that is full, end in one message and no worse."""
 
 from __future__ import annotations
 
