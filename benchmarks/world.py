@@ -48,20 +48,21 @@ def main() -> None:
                 print(f"| {looseness:g} | {model} | {fixed:.3f} | {nearest:.3f} |", flush=True)
         run = root / "mined"
         _stage("world", {"scenes": options.scenes}, run)
-        print("\n| encoder | ranking | precision | distance | difficulty | low cosine |")
-        print("|---|---|---|---|---|---|")
+        print("\n| encoder | ranking | pairs | precision | distance | difficulty | low cosine |")
+        print("|---|---|---|---|---|---|---|")
         score: Any = None
         for model in options.models:
             _embed(run, model)
             for name, settings in _RANKS.items():
                 score, low_cosine = _mined(run, settings)
                 print(
-                    f"| {model} | {name} | {score.precision:.3f} | {score.mined_distance:.3f} "
+                    f"| {model} | {name} | {score.pairs:,} | {score.precision:.3f} "
+                    f"| {score.mined_distance:.3f} "
                     f"| {score.difficulty_correlation:.3f} | {low_cosine:.3f} |",
                     flush=True,
                 )
         print(
-            f"| | the closest | 1 | {score.nearest_distance:.3f} | | |\n\n{score.pairs:,} pairs; "
+            f"| | the closest | | 1 | {score.nearest_distance:.3f} | | |\n\n"
             f"precision of a random target {score.chance:.4f}"
         )
 

@@ -37,20 +37,24 @@ def load(name: str, changes: Sequence[str]) -> Recipe:
 
 
 def placed(recipe: Recipe, workdir: Path) -> Recipe:
-    """Put the run's folder in place of `run:` in the names of pools.
+    """Put the run's folder in place of `run:` in the names of pools and of the training data.
 
     A recipe that draws a world ingests what the run has drawn, wherever it runs.
     """
-    if "ingest" not in recipe:
-        return recipe
-    pools = {
-        label: tuple(
-            str(workdir / item.removeprefix(_IN_RUN)) if item.startswith(_IN_RUN) else item
-            for item in getattr(recipe["ingest"], label)
-        )
-        for label in ("safe", "unsafe", "pool")
-    }
-    return {**recipe, "ingest": dataclasses.replace(recipe["ingest"], **pools)}
+
+    def place(name: str) -> str:
+        return str(workdir / name.removeprefix(_IN_RUN)) if name.startswith(_IN_RUN) else name
+
+    out = dict(recipe)
+    if "ingest" in out:
+        pools = {
+            label: tuple(map(place, getattr(out["ingest"], label)))
+            for label in ("safe", "unsafe", "pool")
+        }
+        out["ingest"] = dataclasses.replace(out["ingest"], **pools)
+    if "train" in out:
+        out["train"] = dataclasses.replace(out["train"], data=place(out["train"].data))
+    return out
 
 
 def problems(name: str, changes: Sequence[str]) -> list[str]:

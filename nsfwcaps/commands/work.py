@@ -12,6 +12,12 @@ import typer
 from nsfwcaps import pipeline, progress, recipes
 from nsfwcaps.pipeline import STAGE, StageOutcome, State
 
+_READ_BY_NAME = {
+    "world": ("ingest", "embed", "mine", "grade", "publish", "train"),
+    "publish": ("train",),
+}
+"""Stages whose files others may be told to read by their names, and those others."""
+
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds when the stages are done: values for the JSON, and text for people."""
 
@@ -57,12 +63,15 @@ def execute(
 
 
 def _ready(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
-    """Stages that can be planned: where a world has still to be drawn, it is the only one."""
-    named = [name for name in STAGE if name in recipe]
-    undrawn = "world" in recipe and (
-        pipeline.state(STAGE["world"], recipe["world"], workdir) is not State.CURRENT
-    )
-    return ["world"] if undrawn else named
+    """Stages that can be planned: the files that they read by name must be there."""
+    ready = [name for name in STAGE if name in recipe]
+    for writer, readers in _READ_BY_NAME.items():
+        undone = writer in recipe and (
+            pipeline.state(STAGE[writer], recipe[writer], workdir) is not State.CURRENT
+        )
+        if undone:
+            ready = [name for name in ready if name not in readers]
+    return ready
 
 
 def _fresh(name: str, states: Mapping[str, State]) -> bool:

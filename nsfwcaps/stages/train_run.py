@@ -25,6 +25,7 @@ from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer
 from nsfwcaps.training.methods import METHODS, TERMS, Method
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.validation import Validation, validate
+from nsfwcaps.vectors.encoders.allocator import kept_memory
 from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.vectors.encoders.encoder import memory_advice
 
@@ -131,7 +132,8 @@ class TrainingRun:
             checkpoints.save(self._trainer.step, self._checkpoint())
 
         total = self._trainer.total_steps
-        with progress.task("train", total) as advance, memory_advice("--batch-size"):
+        kept = kept_memory(self._encoders.device)
+        with progress.task("train", total) as advance, memory_advice("--batch-size"), kept:
             advance(self._trainer.step)
             # The first epoch after which the model was not validated yet.
             for epoch in range(len(self._state["validation"]), self._settings.epochs + 1):

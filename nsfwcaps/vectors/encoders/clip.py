@@ -13,6 +13,7 @@ import numpy as np
 from nsfwcaps.errors import ModelError
 from nsfwcaps.mini import model as mini
 from nsfwcaps.settings import Precision
+from nsfwcaps.vectors.encoders.allocator import kept_memory
 from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
 from nsfwcaps.vectors.encoders.device import torch_dtype
 from nsfwcaps.vectors.encoders.encoder import (
@@ -130,7 +131,7 @@ class ClipEncoder:
         autocast = torch.autocast(
             self.device, dtype=self._dtype, enabled=self._dtype != torch.float32
         )
-        with torch.inference_mode(), autocast, memory_advice(option):
+        with torch.inference_mode(), autocast, memory_advice(option), kept_memory(self.device):
             yield
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from nsfwcaps.errors import ModelError
 from nsfwcaps.settings import Precision
+from nsfwcaps.vectors.encoders.allocator import kept_memory
 from nsfwcaps.vectors.encoders.batches import length_sorted
 from nsfwcaps.vectors.encoders.device import torch_dtype
 from nsfwcaps.vectors.encoders.encoder import (
@@ -70,7 +71,8 @@ class MiniLM:
         tokens = [item.ids for item in self._tokenizer.encode_batch(list(captions))]
         lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
         out = np.empty((len(tokens), self.identity.width), dtype=np.float32)
-        with self._torch.inference_mode(), memory_advice("--batch-tokens"):
+        inference = self._torch.inference_mode()
+        with inference, memory_advice("--batch-tokens"), kept_memory(self.device):
             for batch in length_sorted(lengths, self._batch_tokens):
                 out[batch] = self._encode([tokens[i] for i in batch])
                 advance(len(batch))

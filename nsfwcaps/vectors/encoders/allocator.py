@@ -1,0 +1,46 @@
+"""glibc's allocator while a model computes on the CPU: keep what is freed, to use it again."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Of malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEEP_BYTES = 2**30
+# Where glibc's own adjustment ends; setting a threshold turns the adjustment off.
+_USUAL_MMAP_BYTES, _USUAL_TRIM_BYTES = 2**25, 2**26
+
+
+@contextmanager
+def kept_memory(device: str) -> Iterator[None]:
+    """Keep freed memory for the next layer instead of handing it back to the system.
+
+    By default every large activation is mapped anew, and the system clears its pages each time:
+    half of the time of a small convolutional tower. The numbers do not change. Without glibc, and
+    on a GPU, this does nothing.
+    """
+    glibc = _glibc() if device == "cpu" else None
+    if glibc is None:
+        yield
+        return
+    glibc.mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+    glibc.mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+    try:
+        yield
+    finally:
+        glibc.mallopt(_M_MMAP_THRESHOLD, _USUAL_MMAP_BYTES)
+        glibc.mallopt(_M_TRIM_THRESHOLD, _USUAL_TRIM_BYTES)
+        glibc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL("libc.so.6")
+    except OSError:  # another C library, as musl
+        return None
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
