@@ -276,12 +276,12 @@ class TrainSettings:
     __pydantic_config__ = STRICT_KEYS
 
     data: str = setting("", "Folder of a published data set with images.")
-    model: str = setting("mini", "Model to train: mini; open_clip:NAME/TAG; hf-hub:ORG/NAME.")
-    method: TrainMethod = setting(TrainMethod.SAFER_CLIP, "Terms, weights and curriculum.")
-    weight: tuple[str, ...] = setting((), "Weight of a term, as redirect_text=3; 0 leaves it out.")
-    curriculum: str | None = setting(
-        None, "Stages by epoch, as easy/easy+medium/all, or all; default: the method's."
+    model: str = setting("mini", "Model to train, named as for embed.")
+    method: TrainMethod = setting(
+        TrainMethod.SAFER_CLIP, "safer-clip, safe-clip or safe-only: terms, weights, curriculum."
     )
+    weight: tuple[str, ...] = setting((), "Weight of a term, as redirect_text=3; 0 leaves it out.")
+    curriculum: str | None = setting(None, "Stages by epoch, as easy/all; default: the method's.")
     epochs: Annotated[int, Ge(1)] = setting(9, "Epochs.")
     batch_size: Annotated[int, Ge(2)] = setting(48, "Pairs per step.")
     learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Highest learning rate of Adam.")
@@ -304,7 +304,7 @@ class TrainSettings:
     patience: Annotated[int, Ge(1)] | None = setting(
         None, "Stop after this many epochs without a better validation."
     )
-    max_missing_share: Fraction = setting(
+    max_reject_share: Fraction = setting(
         0.05, "Stop when more than this share of the pairs lacks a usable image."
     )
     precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")

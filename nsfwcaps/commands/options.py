@@ -15,6 +15,8 @@ import typer
 from nsfwcaps.config import base_type
 from nsfwcaps.pipeline import Stage
 
+_WIDE = 29
+
 Workdir = Annotated[
     Path,
     typer.Option(
@@ -83,7 +85,7 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
         *flags,
         help=_help(field, owned),
         show_default=False,
-        metavar="<str>" if kind == list[str] else None,  # leaves width for the names
+        metavar="<str>" if _is_wide(kind) else None,  # leaves width for the names
         rich_help_panel=_panel(owned),
     )
     return inspect.Parameter(
@@ -92,6 +94,12 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
         default=None,
         annotation=Annotated[kind | None, option],
     )
+
+
+def _is_wide(kind: Any) -> bool:
+    """Whether what the command line shows for a type by itself is too much; help says the rest."""
+    is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
+    return kind == list[str] or (is_enum and len("|".join(kind)) > _WIDE)
 
 
 def _cli_type(hint: Any) -> Any:
@@ -115,7 +123,7 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[Stage]) -> str:
         default = default.value
     if isinstance(default, float):
         default = f"{default:.3g}"
-    return text if default is None else f"{text} \\[default: {default}]"
+    return text if default in (None, "") else f"{text} \\[default: {default}]"
 
 
 def _panel(owned: Sequence[Stage]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,23 @@ def execute(
         return
     if text:
         typer.echo(text)
-    if dataset is not None:
-        typer.echo(f"\nData set: {dataset}\nIts card: {dataset / 'README.md'}")
+    if places := list(_places(recipe, workdir)):
+        typer.echo("\n" + "\n".join(places))
+
+
+def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
+    """Say where the results are."""
+    if "publish" in recipe:
+        yield f"Data set: {workdir / 'dataset'}"
+        yield f"Its card: {workdir / 'dataset' / 'README.md'}"
     elif "world" in recipe:
         pools = workdir / "pools"
-        options = [f"--{label} {pools / label}" for label in ("safe", "unsafe")]
-        typer.echo(f"\nPools: {pools}; what they are: {pools / 'README.md'}")
+        yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
         if recipe["world"].unsafe_scenes:
-            typer.echo(f"Next: nsfwcaps build {' '.join(options)} --out RUN")
+            options = [f"--{label} {pools / label}" for label in ("safe", "unsafe")]
+            yield f"Next: nsfwcaps build {' '.join(options)} --out RUN"
+    if "train" in recipe:
+        yield f"Adapters: {workdir / 'model'}"
 
 
 def _ready(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
@@ -115,7 +124,8 @@ def _headline(stage: str, facts: Mapping[str, Any]) -> str:
 
 def _gain(facts: Mapping[str, Any]) -> str:
     """Redirection and safe retrieval on the validation split, before and after."""
-    before, after = facts["validation"][0], facts["validation"][-1]
+    scores = facts["validation"]
+    before, after = scores[0], scores[facts["kept_epoch"]]
     if not before:
         return ""
     figures = {

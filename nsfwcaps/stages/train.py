@@ -182,12 +182,12 @@ def _usable(
         for row in table.to_pylist()
     ]
     lacking = len(ok) - sum(ok)
-    if lacking > settings.max_missing_share * len(ok):
+    if lacking > settings.max_reject_share * len(ok):
         first = table.filter(pa.array([not good for good in ok]))["pair_id"].to_pylist()
         raise InputError(
             f"train: {lacking} of {len(ok)} {split} pairs lack a usable image (first: "
-            f"{', '.join(first[:3])}), more than max_missing_share allows "
-            f"({settings.max_missing_share:.1%}); publish with images, or raise it"
+            f"{', '.join(first[:3])}), more than max_reject_share allows "
+            f"({settings.max_reject_share:.1%}); publish with images, or raise it"
         )
     return table.filter(pa.array(ok, pa.bool_())), lacking
 

@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, StageFolder, sha256_file
 from nsfwcaps.config import digest
-from nsfwcaps.errors import ArtifactError, InputError
+from nsfwcaps.errors import ArtifactError, ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.tables import parquet_bytes, read_tables
 from nsfwcaps.vectors.encoders.encoder import Encoder, Vectors
@@ -61,8 +61,11 @@ def data_files(data: Path) -> list[Path]:
     """Parquet files of a published data set.
 
     Raises:
-        InputError: there are none, or they are damaged or lack a column.
+        ConfigError: no data set is named.
+        InputError: it has no files, or they are damaged or lack a column.
     """
+    if data == Path():
+        raise ConfigError("train.data: no data set is named; give --data FOLDER, as RUN/dataset")
     files = sorted((data / "data").glob("*.parquet"))
     if not files:
         raise InputError(

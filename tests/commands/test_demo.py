@@ -14,7 +14,7 @@ from nsfwcaps import recipes
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.scene import Scene
 
-ALL_STAGES = ("world", *STAGE_NAMES)
+ALL_STAGES = ("world", *STAGE_NAMES, "train")
 LOAD = recipes.load
 SCENES = 60
 
@@ -22,7 +22,11 @@ SCENES = 60
 def shrink(patch: pytest.MonkeyPatch, scenes: int) -> None:
     """Let the recipe of the demo draw so many scenes; all else of it stays."""
     patch.setattr(
-        recipes, "load", lambda name, changes: LOAD(name, [*changes, f"world.scenes={scenes}"])
+        recipes,
+        "load",
+        lambda name, changes: LOAD(
+            name, [*changes, f"world.scenes={scenes}", "train.epochs=1", "train.batch_size=4"]
+        ),
     )
 
 
@@ -68,7 +72,7 @@ def test_every_stage_runs_offline(first: tuple[Path, Said]) -> None:
     assert facts["ingest"]["captions"] == {"safe": 30, "unsafe": 30}
     assert (facts["embed"]["encoder"]["name"], facts["embed"]["images"]) == ("mini", 60)
     assert {path.name for path in (folder / "runs" / "demo").iterdir()} == {
-        *(*ALL_STAGES, "pools", "dataset", ".lock")
+        *(*ALL_STAGES, "pools", "dataset", "model", ".lock")
     }
 
 

@@ -178,8 +178,8 @@ def test_pairs_whose_picture_is_missing_or_broken(
     total = len(train_rows(copied))
     ids = without_image(copied, 2, image)
     said = train(copied, tmp_path / "out")
-    refused(said, 3, f"2 of {total} train pairs", ids[0], "max_missing_share")
-    said = train(copied, tmp_path / "out", "--json", max_missing_share=0.5)
+    refused(said, 3, f"2 of {total} train pairs", ids[0], "max_reject_share")
+    said = train(copied, tmp_path / "out", "--json", max_reject_share=0.5)
     assert said.code == 0
     facts = said.json["stages"][0]["facts"]
     assert facts["pairs"]["train"] == total - 2
@@ -196,7 +196,7 @@ def test_a_picture_that_does_not_decode_is_counted(copied: Place, tmp_path: Path
     }
     ids = [row["pair_id"] for row in train_rows(copied)][:2]
     rewrite(copied, lambda row: {**row, **named} if row["pair_id"] in ids else row)
-    said = train(copied, tmp_path / "out", "--json", max_missing_share=0.5)
+    said = train(copied, tmp_path / "out", "--json", max_reject_share=0.5)
     assert said.code == 0
     facts = said.json["stages"][0]["facts"]
     assert facts["images_broken"] == {"image_undecodable": 1}
@@ -205,7 +205,7 @@ def test_a_picture_that_does_not_decode_is_counted(copied: Place, tmp_path: Path
 
 def test_no_pair_is_left(copied: Place, tmp_path: Path) -> None:
     without_image(copied, 1000, None)
-    said = train(copied, tmp_path / "out", max_missing_share=1)
+    said = train(copied, tmp_path / "out", max_reject_share=1)
     refused(said, 3, "no pair to train on")
 
 

@@ -19,7 +19,7 @@ _SCHEMES = ("hf-hub:", "local-dir:")
 
 
 def load(settings: EmbedSettings) -> Encoder:
-    """Load the encoder that the settings name.
+    """Load the encoder that the settings name; where they name none, the one for captions alone.
 
     Raises:
         ModelError: the weights cannot be had.
@@ -27,16 +27,16 @@ def load(settings: EmbedSettings) -> Encoder:
     """
     from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
 
-    assert settings.model is not None, "the caller chooses between the defaults"
+    model = settings.model or MINILM
     device = torch_device(settings.device)
     precision = resolve_precision(settings.precision, device)
-    if settings.model == MINILM:
+    if model == MINILM:
         from nsfwcaps.vectors.encoders.minilm import MiniLM
 
         return MiniLM(device=device, precision=precision, batch_tokens=settings.batch_tokens)
     from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
-    name, pretrained = split_name(settings.model)
+    name, pretrained = split_name(model)
     return ClipEncoder(
         name,
         pretrained,
