@@ -261,6 +261,13 @@ class PublishSettings:
         _check_size(self.memory)
 
 
+class Tower(enum.StrEnum):
+    """The halves of a dual encoder."""
+
+    IMAGE = "image"
+    TEXT = "text"
+
+
 class TrainMethod(enum.StrEnum):
     """Methods of safety fine-tuning."""
 
@@ -294,8 +301,7 @@ class TrainSettings:
     rank: Annotated[int, Ge(1)] = setting(16, "Rank of LoRA.")
     alpha: Annotated[float, Gt(0)] = setting(16.0, "The update of LoRA is scaled by alpha / rank.")
     dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout of the adapters' input.")
-    train_image: bool = setting(True, "Train the image tower.")
-    train_text: bool = setting(True, "Train the text tower.")
+    towers: tuple[Tower, ...] = setting(("image", "text"), "Tower to train: image or text.")
     image_layers: tuple[str, ...] = setting(
         ("attention", "mlp", "convolution"), "Kinds of its layers that get an adapter."
     )

@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from nsfwcaps.errors import ConfigError, TrainingError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import TrainSettings
+from nsfwcaps.settings import Tower, TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
 from nsfwcaps.stages.train_metrics import Metrics
 from nsfwcaps.stages.train_reference import Reference
@@ -277,8 +277,8 @@ def _adaptation(settings: TrainSettings) -> Adaptation:
         rank=settings.rank,
         alpha=settings.alpha,
         dropout=settings.dropout,
-        image=settings.train_image,
-        text=settings.train_text,
+        image=Tower.IMAGE in settings.towers,
+        text=Tower.TEXT in settings.towers,
         image_targets=_kinds(settings.image_layers, "image_layers"),
         text_targets=_kinds(settings.text_layers, "text_layers"),
         full=settings.full,

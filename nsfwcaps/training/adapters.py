@@ -17,6 +17,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.settings import Tower
 from nsfwcaps.training.low_rank import ADAPTER, LowRankAttention, LowRankLinear, LowRankWeight
 
 Tensor = torch.Tensor
@@ -37,13 +38,6 @@ class Kind(enum.StrEnum):
     """All others: patch embedding, stem, pointwise, depthwise, squeeze-and-excitation."""
     PROJECTION = "projection"
     """The head that maps a tower's output to the common space."""
-
-
-class Tower(enum.StrEnum):
-    """The halves of a dual encoder."""
-
-    IMAGE = "image"
-    TEXT = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
