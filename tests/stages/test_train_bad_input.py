@@ -96,7 +96,7 @@ def test_from_data_to_an_adapter(place: Place, tmp_path: Path) -> None:
         ({"model": "open_clip:ViT-B-32/nowhere.pt"}, 5, ["ViT-B-32"]),
         ({"model": "local-dir:/nowhere"}, 5, ["/nowhere"]),
         ({"data": "/nowhere"}, 3, ["/nowhere", "no data set"]),
-        ({"data": ""}, 3, ["no data set"]),
+        ({"data": ""}, 2, ["--data"]),
         ({"epochs": 0}, 2, ["epochs"]),
         ({"learning_rate": "nan"}, 2, ["learning_rate"]),
         ({"seed": 2**70}, 0, []),
