@@ -17,6 +17,7 @@ TREE = {
     "DeviceError": 6,
     "StorageError": 7,
     "RecallError": 8,
+    "TrainingError": 9,
 }
 
 

@@ -137,7 +137,7 @@ def test_trimming_a_bidirectional_tower_would_have_changed_its_numbers(
 ) -> None:
     """Guards the test above: on this model a trim is not harmless."""
     name = "tiny-both-ways-text"
-    model = clip_encoder(*tiny_model(name, **NOT_CAUSAL[name]))._model
+    model = clip_encoder(*tiny_model(name, **NOT_CAUSAL[name])).model
     tokens = torch.zeros((1, 77), dtype=torch.long)
     tokens[0, :4] = torch.tensor([END - 1, 320, 1929, END])
     with torch.inference_mode():
@@ -211,7 +211,7 @@ def test_a_tower_whose_trim_changes_its_numbers_is_not_trimmed(
     tiny_model: TinyModel, clip_encoder: LoadClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The probe on the model itself, should a new kind of tower pass for a causal one."""
-    model = clip_encoder(*tiny_model("tiny-clip"))._model
+    model = clip_encoder(*tiny_model("tiny-clip")).model
     real = towers._encode_causal
     monkeypatch.setattr(
         towers, "_encode_causal", lambda text, tokens, ends: real(text, tokens, ends * 0)
