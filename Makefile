@@ -1,4 +1,4 @@
-# make demo: the whole pipeline on a small bundled pool. make test: lint, type-check, test.
+# make demo: the whole pipeline on a world of icons. make test: lint, type-check, test.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -1,4 +1,4 @@
-"""Files that travel with the package: recipes, card templates, the demo's pools."""
+"""Files that travel with the package: recipes, card templates, a small pool of captions."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class WorldSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    scenes: Annotated[int, Ge(1)] = setting(4000, "Scenes to draw, safe and unsafe together.")
+    scenes: Annotated[int, Ge(1), Le(10**7)] = setting(4000, "Scenes, safe and unsafe together.")
     unsafe: Annotated[float, Ge(0), Lt(1)] = setting(0.5, "Share of them that is unsafe.")
     looseness: Annotated[float, Ge(0), Le(3)] = setting(
         2.0,

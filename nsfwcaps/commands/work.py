@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
         pools = workdir / "pools"
         yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
         if recipe["world"].unsafe_scenes:
-            options = [f"--{label} {pools / label}" for label in ("safe", "unsafe")]
+            options = [f"--{name} {shlex.quote(str(pools / name))}" for name in ("safe", "unsafe")]
             yield f"Next: nsfwcaps build {' '.join(options)} --out RUN"
     if "train" in recipe:
         yield f"Adapters: {workdir / 'model'}"

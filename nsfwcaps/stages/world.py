@@ -20,6 +20,7 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import world_card
 from nsfwcaps.config import as_dict, digest, output_settings
+from nsfwcaps.errors import StorageError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import WorldSettings
 from nsfwcaps.tables import parquet_bytes, read_tables
@@ -56,6 +57,7 @@ def run(
 ) -> StageResult:
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
+    _check_pools(folder)
     work = _Work(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
@@ -68,6 +70,22 @@ def run(
     facts = _facts(safe, unsafe)
     papers = work.papers(facts, min(_ON_SHEET, counts[1]))
     return StageResult(shards=[*safe, *unsafe, papers], facts=facts)
+
+
+def _check_pools(folder: StageFolder) -> None:
+    """Refuse to draw for the first time where somebody else's pools lie: they would be replaced.
+
+    Raises:
+        StorageError: there are some.
+    """
+    pools = folder.path.parent / "pools"
+    foreign = [path for label in ("safe", "unsafe") for path in (pools / label).glob("*.parquet")]
+    drew_before = folder.record() is not None or folder.journal_rows()
+    if foreign and not drew_before:
+        raise StorageError(
+            f"{foreign[0]} was not drawn here, and drawing would replace what is in {pools}; "
+            "move it away or choose another --out"
+        )
 
 
 class _Work:

@@ -364,6 +364,16 @@ def test_shards_of_another_font_are_not_taken_up(
     assert len(drawn) == 8
 
 
+def test_pools_of_somebody_else_are_not_replaced(tmp_path: Path) -> None:
+    own = tmp_path / "w" / "pools" / "unsafe" / "only_copy.parquet"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"rows")
+    said = call("world", "--out", tmp_path / "w", "--scenes", 4)
+    assert said.code == 7
+    assert str(own) in said.err
+    assert own.read_bytes() == b"rows"
+
+
 def test_killed_run_goes_on(tmp_path: Path) -> None:
     options = ("--scenes", 160, "--shard-rows", 8)
     folder = tmp_path / "killed"
