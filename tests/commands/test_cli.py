@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -8,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -168,18 +167,15 @@ def test_interrupt_says_that_nothing_is_lost(
     assert "run the same command again" in capsys.readouterr().err
 
 
-def interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """What a command says when Ctrl-C is pressed until it ends.
-
-    Once is enough but for an unlucky moment: Python drops an interrupt that comes in a finaliser.
-    """
-    for _ in range(6):
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=10)
-    raise AssertionError("it does not end")
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """Let started commands hear Ctrl-C: a shell that runs tests in the background turns it off."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_ends_a_run_with_130_and_one_message(tmp_path: Path, pools: Pools) -> None:
     # A pool that never ends: the run is surely at work when the signal comes.
     fifo = tmp_path / "endless.jsonl"
@@ -189,7 +185,8 @@ def test_ctrl_c_ends_a_run_with_130_and_one_message(tmp_path: Path, pools: Pools
         pool.write(json.dumps({"caption": "a vase"}) + "\n")
         pool.flush()
         time.sleep(0.5)  # until it waits for more
-        out, err = interrupted(process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "stopped; what is finished is kept: run the same command again to go on\n"
     assert out == ""
