@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from nsfwcaps import resources
+from nsfwcaps.cards import template
 from nsfwcaps.config import digest
 from nsfwcaps.schema import PICTURE, PICTURES_HELP, PUBLISHED_HELP
 from nsfwcaps.settings import PublishSettings
@@ -31,26 +30,15 @@ _SIZES = (
 
 def template_digest() -> str:
     """Digest of the template and the texts that it prints."""
-    return digest([hashlib.sha256(_path().read_bytes()).hexdigest(), _HELP])
+    return digest([hashlib.sha256(template.path(_TEMPLATE).read_bytes()).hexdigest(), _HELP])
 
 
 def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> str:
     """Fill the card of a published data set from its manifest."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_path().parent),
-        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; what comes from a pool is escaped by `code`
-    )
-    environment.filters["code"] = _code
-    environment.filters["percent"] = lambda share: f"{share:.1%}"
     stages = manifest["stages"]
     facts = stages["publish"]["facts"]
-    return environment.get_template(_TEMPLATE).render(
+    return template.fill(
+        _TEMPLATE,
         front_matter=_front_matter(settings, manifest, columns),
         settings=settings,
         stages=stages,
@@ -124,13 +112,3 @@ def _dtype(kind: pa.DataType) -> str:
     if kind == PICTURE:
         return "image"
     return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))
-
-
-def _code(text: object) -> str:
-    """Text from a pool as Markdown code, whatever it holds."""
-    one_line = " ".join(str(text).split())
-    return "`" + one_line.replace("`", "'").replace("|", "/") + "`"
-
-
-def _path() -> Path:
-    return resources.folder("data_cards") / _TEMPLATE

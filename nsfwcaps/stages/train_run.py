@@ -22,7 +22,7 @@ from nsfwcaps.stages.train_reference import Reference
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler, parse_schedule
 from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer, embed
-from nsfwcaps.training.methods import METHODS, TERMS, Method
+from nsfwcaps.training.methods import METHODS, TERMS, Method, Targets
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.validation import Validation, validate
 from nsfwcaps.vectors.encoders.allocator import kept_memory
@@ -48,7 +48,8 @@ def method_of(settings: TrainSettings) -> Method:
             raise ConfigError(f"train.weight: write '{change}' as TERM=NUMBER") from None
         if weights[name] == 0 and name in TERMS:  # one that is none is refused below
             del weights[name]
-    return replace(method, weights=weights)
+    # Data sets have no fixed partners yet: targets are the mined ones, and the record says so.
+    return replace(method, weights=weights, targets=Targets.NEAREST)
 
 
 def check_settings(settings: TrainSettings) -> None:

@@ -1,0 +1,36 @@
+"""Card templates: where they lie, and how they are filled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps import resources
+
+
+def path(name: str) -> Path:
+    """Path of a template."""
+    return resources.folder("data_cards") / name
+
+
+def fill(name: str, **values: Any) -> str:
+    """Fill a template."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(path(name).parent),
+        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML; what comes from a pool is escaped by `code`
+    )
+    environment.filters["code"] = _code
+    environment.filters["percent"] = lambda share: f"{share:.1%}"
+    return environment.get_template(name).render(**values)
+
+
+def _code(text: object) -> str:
+    """Text from a pool as Markdown code, whatever it holds."""
+    one_line = " ".join(str(text).split())
+    return "`" + one_line.replace("`", "'").replace("|", "/") + "`"
