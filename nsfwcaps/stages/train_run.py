@@ -270,6 +270,8 @@ def _pairs(table: pa.Table, reference: Reference) -> TrainingPairs:
         safe_text=rows("safe_id", reference.text_row),
         unsafe_image=rows("unsafe_image_sha256", reference.image_row),
         safe_image=rows("safe_image_sha256", reference.image_row),
+        target_text=rows("safe_id", reference.text_row),
+        target_image=rows("safe_image_sha256", reference.image_row),
     )
 
 

@@ -181,20 +181,24 @@ class Trainer:
             image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
         unsafe_text, safe_text = _unit(text).chunk(2)
         unsafe_image, safe_image = _unit(image).chunk(2)
-        target_text = self._text[pairs.safe_text[rows]].to(encoders.device)
-        target_image = self._image[pairs.safe_image[rows]].to(encoders.device)
         return BatchRows(
             safe_text=safe_text,
             safe_image=safe_image,
             unsafe_text=unsafe_text,
             unsafe_image=unsafe_image,
-            safe_text_reference=target_text,
-            safe_image_reference=target_image,
-            unsafe_text_reference=self._text[pairs.unsafe_text[rows]].to(encoders.device),
-            unsafe_image_reference=self._image[pairs.unsafe_image[rows]].to(encoders.device),
-            target_text=target_text,
-            target_image=target_image,
+            safe_text_reference=self._frozen_text(pairs.safe_text[rows]),
+            safe_image_reference=self._frozen_image(pairs.safe_image[rows]),
+            unsafe_text_reference=self._frozen_text(pairs.unsafe_text[rows]),
+            unsafe_image_reference=self._frozen_image(pairs.unsafe_image[rows]),
+            target_text=self._frozen_text(pairs.target_text[rows]),
+            target_image=self._frozen_image(pairs.target_image[rows]),
         )
+
+    def _frozen_text(self, rows: Rows) -> Tensor:
+        return self._text[rows].to(self._encoders.device)
+
+    def _frozen_image(self, rows: Rows) -> Tensor:
+        return self._image[rows].to(self._encoders.device)
 
     def _scale(self) -> float | Tensor:
         if self._how.scale is not None:

@@ -13,7 +13,12 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPairs:
-    """Pairs `[p]`: captions, and for captions and pictures their rows in the reference."""
+    """Pairs `[p]`: captions, and for captions and pictures their rows in the reference.
+
+    The safe item of a pair is the one that is kept as it is, its target the one that the unsafe
+    item is sent to. Mined pairs have one item for both; pairs that came with a fixed partner keep
+    the partner, and may be sent to a nearer one (SafeR-CLIP) or to the partner (Safe-CLIP).
+    """
 
     pair_ids: Sequence[str]
     unsafe_captions: Sequence[str]
@@ -24,6 +29,8 @@ class TrainingPairs:
     safe_text: Rows
     unsafe_image: Rows
     safe_image: Rows
+    target_text: Rows
+    target_image: Rows
 
     def __len__(self) -> int:
         """Number of pairs."""

@@ -82,6 +82,8 @@ def trainer(
         safe_text=safe,
         unsafe_image=unsafe,
         safe_image=safe,
+        target_text=safe,
+        target_image=safe,
     )
     sampler = Sampler(pairs.stages, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
     encoders = Encoders(
