@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from nsfwcaps.config import STRICT_KEYS, parse_bytes, setting
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.trained import DESCRIPTION, adapter_folder
 
 
 class Rank(enum.StrEnum):
@@ -114,6 +116,11 @@ class IngestSettings:
         None, "Folder or URL that relative image paths start from; default: the pool's folder."
     )
     category_column: str | None = setting(None, "Column with the unsafe category.")
+    partner_column: str | None = setting(
+        None,
+        "Column of an unsafe pool with the safe caption, or its id, that each row came with; "
+        "recognised in known sets.",
+    )
     label_column: str | None = setting(None, "Column that says safe or unsafe, for --pool.")
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(
@@ -134,8 +141,8 @@ class EmbedSettings:
 
     model: str | None = setting(
         None,
-        "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME. Default: mini for "
-        "pools with images, minilm for captions alone.",
+        "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME; folder of a trained "
+        "run. Default: mini for pools with images, minilm for captions alone.",
     )
     source: str | None = setting(
         None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
@@ -156,7 +163,7 @@ class EmbedSettings:
 
     def __post_init__(self) -> None:
         if self.model is not None and not names_encoder(self.model):
-            raise ValueError(f"model '{self.model}' {NO_ENCODER}")
+            raise ValueError(no_encoder(self.model))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,6 +283,13 @@ class TrainMethod(enum.StrEnum):
     SAFE_ONLY = "safe-only"
 
 
+class Targets(enum.StrEnum):
+    """Which safe item an unsafe one is sent to."""
+
+    NEAREST = "nearest"
+    FIXED = "fixed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """Fine-tune a model on the pairs of a data set, so that it is safer and keeps its knowledge."""
@@ -286,6 +300,11 @@ class TrainSettings:
     model: str = setting("mini", "Model to train, named as for embed.")
     method: TrainMethod = setting(
         TrainMethod.SAFER_CLIP, "safer-clip, safe-clip or safe-only: terms, weights, curriculum."
+    )
+    targets: Targets | None = setting(
+        None,
+        "nearest: the mined counterpart; fixed: the partner that the pair came with. Default: the "
+        "method's, fixed for safe-clip and nearest for the others.",
     )
     weight: tuple[str, ...] = setting((), "Weight of a term, as redirect_text=3; 0 leaves it out.")
     curriculum: str | None = setting(None, "Stages by epoch, as easy/all; default: the method's.")
@@ -331,7 +350,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if not names_encoder(self.model) or self.model == "minilm":
-            raise ValueError(f"model '{self.model}' {NO_ENCODER.replace('minilm, ', '')}")
+            raise ValueError(no_encoder(self.model).replace("minilm, ", ""))
 
 
 def _check_size(memory: str) -> None:
@@ -346,15 +365,34 @@ def field_names(cls: type) -> list[str]:
     return [field.name for field in dataclasses.fields(cls)]
 
 
-NO_ENCODER = (
-    "names no encoder; write minilm, mini, open_clip:MODEL/TAG "
-    "(open_clip:ViT-B-32-quickgelu/openai), open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME or "
-    "local-dir:FOLDER"
+_FORMS = (
+    "minilm, mini, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
+    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME, local-dir:FOLDER or the folder of a trained "
+    "run"
 )
 
 
 def names_encoder(model: str) -> bool:
-    """Tell whether a model's name has one of the known forms."""
+    """Tell whether a model's name has one of the known forms, or is a trained run that is there."""
+    return _has_form(model) or trained_run(model) is not None
+
+
+def trained_run(model: str) -> Path | None:
+    """Folder of the adapter where a model's name is that of a trained run."""
+    return None if _has_form(model) else adapter_folder(model)
+
+
+def no_encoder(model: str) -> str:
+    """Say why a name names no encoder."""
+    if model and Path(model).is_dir():
+        return (
+            f"model '{model}' is a folder without a trained model: it has no {DESCRIPTION}, nor "
+            f"has its folder model; train it to the end, or write {_FORMS}"
+        )
+    return f"model '{model}' names no encoder; write {_FORMS}"
+
+
+def _has_form(model: str) -> bool:
     if model in ("minilm", "mini") or model.startswith(("hf-hub:", "local-dir:")):
         return True
     name, _, weights = model.removeprefix("open_clip:").partition("/")

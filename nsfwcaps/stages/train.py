@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import EmbedSettings, Precision, Split, TrainSettings
+from nsfwcaps.settings import EmbedSettings, Precision, Split, Targets, TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
 from nsfwcaps.stages.train_reference import (
     Reference,
@@ -35,13 +36,14 @@ from nsfwcaps.stages.train_reference import (
 )
 from nsfwcaps.vectors.encoders import load
 
-VERSION = 1
+VERSION = 2
 
 _COLUMNS = [
     *("pair_id", "stage", "split"),
     *("unsafe_id", "unsafe_caption", "unsafe_image_sha256"),
     *("safe_id", "safe_caption", "safe_image_sha256"),
 ]
+_PARTNER_COLUMNS = ["partner_id", "partner_caption", "partner_image_sha256"]
 _OF_THE_MODEL = ("weights_sha256", "activation", "preprocessing")
 
 
@@ -68,6 +70,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
+    from nsfwcaps.stages.train_pairs import without_partner
     from nsfwcaps.stages.train_run import TrainingRun, check_settings, method_of
 
     data = Path(settings.data)
@@ -75,6 +78,7 @@ def run(
     method = method_of(settings)
     check_settings(settings)
     _check_patience(files, settings)
+    _check_targets(files, method.targets, data)
     encoder: Any = load.load(
         EmbedSettings(
             model=settings.model,
@@ -99,6 +103,7 @@ def run(
         facts = work.train(checkpoints, key, progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
+            "pairs_without_partner": without_partner(tables[0], reference),
             "images_broken": _broken(shards),
             "encoder": asdict(encoder.identity),
             "method": asdict(method),
@@ -131,6 +136,26 @@ def _check_patience(files: Sequence[Path], settings: TrainSettings) -> None:
     raise ConfigError(
         "train.patience needs a validation split, and the data set has none; publish it with "
         "--validation-share, or leave patience out"
+    )
+
+
+def _check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
+    """Say before the hours of embedding that there are no fixed targets.
+
+    Raises:
+        ConfigError: targets are fixed, and no pair of the train split has a partner.
+    """
+    if targets is Targets.NEAREST:
+        return
+    for path in files:
+        table = _read(path)
+        partners = table["partner_id"].filter(pc.equal(table["split"], Split.TRAIN.value))
+        if partners.null_count < len(partners):
+            return
+    raise ConfigError(
+        f"train.targets: fixed targets are the partners that pairs came with, and no train pair in "
+        f"{data} has one; give ingest an unsafe pool with a column of partners (--partner-column) "
+        "and publish again, or train with --targets nearest"
     )
 
 
@@ -168,12 +193,8 @@ def _usable(
     Raises:
         InputError: too many lack an image.
     """
-    tables = []
-    for path in files:
-        with reading(path):
-            tables.append(pq.read_table(path, columns=_COLUMNS))
-    table = pa.concat_tables(tables)
-    table = table.filter(pa.compute.equal(table["split"], split.value))
+    table = pa.concat_tables([_read(path) for path in files])
+    table = table.filter(pc.equal(table["split"], split.value))
     ok = [
         row["unsafe_image_sha256"] in reference.image_row
         and row["safe_image_sha256"] in reference.image_row
@@ -192,6 +213,18 @@ def _usable(
     return table.filter(pa.array(ok, pa.bool_())), lacking
 
 
+def _read(path: Path) -> pa.Table:
+    """Pairs of a file without their pictures; the partners are null where it has none."""
+    with reading(path):
+        names = pq.read_schema(path).names
+        known = [name for name in (*_COLUMNS, *_PARTNER_COLUMNS) if name in names]
+        table = pq.read_table(path, columns=known)
+    for name in _PARTNER_COLUMNS:
+        if name not in names:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+    return table.select([*_COLUMNS, *_PARTNER_COLUMNS])
+
+
 def _papers(
     folder: StageFolder,
     key: str,
@@ -206,6 +239,7 @@ def _papers(
         "model": settings.model,
         "settings": output_settings(settings),
         "encoder": facts["encoder"],
+        "targets": facts["method"]["targets"],
         "steps": facts["steps"],
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],

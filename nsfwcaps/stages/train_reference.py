@@ -35,9 +35,11 @@ from nsfwcaps.vectors.encoders.encoder import Encoder, Vectors
 VERSION = 1
 
 _SIDES = ("unsafe", "safe")
-_COLUMNS = [
-    *(f"{side}_{name}" for side in _SIDES for name in ("id", "caption", "image_sha256", "image"))
-]
+_PARTNER = "partner"
+
+
+def _columns(side: str) -> list[str]:
+    return [f"{side}_{name}" for name in ("id", "caption", "image_sha256", "image")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ def data_files(data: Path) -> list[Path]:
     for path in files:
         with reading(path):
             names = pq.read_schema(path).names
-        lacking = [name for name in _COLUMNS if name not in names]
+        lacking = [name for side in _SIDES for name in _columns(side) if name not in names]
         if lacking:
             raise InputError(
                 f"train.data: {path} has no column {', '.join(lacking)}; training needs captions "
@@ -182,14 +184,18 @@ def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str
     captions: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     file = pq.ParquetFile(path)
+    has_partners = set(_columns(_PARTNER)) <= set(file.schema_arrow.names)
+    sides = [*_SIDES, _PARTNER] if has_partners else _SIDES
+    wanted = [name for side in sides for name in _columns(side)]
     for group in range(file.num_row_groups):
-        for row in file.read_row_group(group, columns=_COLUMNS).to_pylist():
-            for side in _SIDES:
-                if row[f"{side}_id"] not in seen:
-                    captions.setdefault(row[f"{side}_id"], row[f"{side}_caption"])
+        for row in file.read_row_group(group, columns=wanted).to_pylist():
+            for side in sides:
+                name = row[f"{side}_id"]
+                if name is not None and name not in seen:  # not every pair has a partner
+                    captions.setdefault(name, row[f"{side}_caption"])
                 data = (row[f"{side}_image"] or {}).get("bytes")
-                if data is not None and (name := hashlib.sha256(data).hexdigest()) not in seen:
-                    pictures.setdefault(name, data)
+                if data is not None and (sha256 := hashlib.sha256(data).hexdigest()) not in seen:
+                    pictures.setdefault(sha256, data)
     return file.metadata.num_rows, captions, pictures
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -18,11 +18,12 @@ from nsfwcaps.progress import Progress
 from nsfwcaps.settings import Tower, TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
 from nsfwcaps.stages.train_metrics import Metrics
+from nsfwcaps.stages.train_pairs import mined_pairs, training_pairs
 from nsfwcaps.stages.train_reference import Reference
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler, parse_schedule
 from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer, embed
-from nsfwcaps.training.methods import METHODS, TERMS, Method, Targets
+from nsfwcaps.training.methods import METHODS, TERMS, Method
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.validation import Validation, validate
 from nsfwcaps.vectors.encoders.allocator import kept_memory
@@ -33,7 +34,7 @@ State = dict[str, Any]
 
 
 def method_of(settings: TrainSettings) -> Method:
-    """The method with the weights that the settings change.
+    """The method with the weights and the targets that the settings change.
 
     Raises:
         ConfigError: a weight that is none.
@@ -48,8 +49,7 @@ def method_of(settings: TrainSettings) -> Method:
             raise ConfigError(f"train.weight: write '{change}' as TERM=NUMBER") from None
         if weights[name] == 0 and name in TERMS:  # one that is none is refused below
             del weights[name]
-    # Data sets have no fixed partners yet: targets are the mined ones, and the record says so.
-    return replace(method, weights=weights, targets=Targets.NEAREST)
+    return replace(method, weights=weights, targets=settings.targets or method.targets)
 
 
 def check_settings(settings: TrainSettings) -> None:
@@ -78,8 +78,8 @@ class TrainingRun:
         validation: pa.Table,
     ) -> None:
         self._settings, self._reference = settings, reference
-        self._train = _pairs(train, reference)
-        self._held = _pairs(validation, reference)
+        self._train = training_pairs(train, reference, method.targets)
+        self._held = mined_pairs(validation, reference)
         if settings.patience is not None and not len(self._held):
             raise ConfigError("train.patience: no pair of the validation split can be used")
         torch.manual_seed(settings.seed % 2**63)
@@ -105,7 +105,7 @@ class TrainingRun:
             schedule=schedule,
             batch_size=settings.batch_size,
             seed=settings.seed,
-            avoid_repeats=self._train.safe_ids,
+            avoid_repeats=self._train.target_ids,
         )
         vectors = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
         self._trainer = Trainer(
@@ -254,25 +254,6 @@ def _numbered(texts: Sequence[str]) -> Rows:
     """A number `[p]` for each distinct text."""
     number_of: dict[str, int] = {}
     return np.array([number_of.setdefault(text, len(number_of)) for text in texts], dtype=np.int64)
-
-
-def _pairs(table: pa.Table, reference: Reference) -> TrainingPairs:
-    def rows(column: str, index: Mapping[str, int]) -> Rows:
-        return np.array([index[item] for item in table[column].to_pylist()], dtype=np.int64)
-
-    return TrainingPairs(
-        pair_ids=table["pair_id"].to_pylist(),
-        unsafe_captions=table["unsafe_caption"].to_pylist(),
-        safe_captions=table["safe_caption"].to_pylist(),
-        safe_ids=table["safe_id"].to_pylist(),
-        stages=table["stage"].to_pylist(),
-        unsafe_text=rows("unsafe_id", reference.text_row),
-        safe_text=rows("safe_id", reference.text_row),
-        unsafe_image=rows("unsafe_image_sha256", reference.image_row),
-        safe_image=rows("safe_image_sha256", reference.image_row),
-        target_text=rows("safe_id", reference.text_row),
-        target_image=rows("safe_image_sha256", reference.image_row),
-    )
 
 
 def _adaptation(settings: TrainSettings) -> Adaptation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -10,17 +9,11 @@ from dataclasses import dataclass, fields
 import torch
 
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.settings import Targets as Targets
 from nsfwcaps.training.curriculum import Curriculum as Curriculum
 from nsfwcaps.training.losses import info_nce, relative_redirection, uni_modal
 
 Tensor = torch.Tensor
-
-
-class Targets(enum.StrEnum):
-    """Which safe item an unsafe one is sent to."""
-
-    NEAREST = "nearest"
-    FIXED = "fixed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ class TrainingPairs:
     pair_ids: Sequence[str]
     unsafe_captions: Sequence[str]
     safe_captions: Sequence[str]
-    safe_ids: Sequence[str]
+    target_ids: Sequence[str]
     stages: Sequence[str]
     unsafe_text: Rows
     safe_text: Rows

@@ -23,7 +23,7 @@ from training_place import (
 
 from nsfwcaps.pipeline import STAGE, State, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import TrainMethod, TrainSettings
+from nsfwcaps.settings import Targets, TrainMethod, TrainSettings
 from nsfwcaps.stages import train, train_run
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
@@ -292,9 +292,12 @@ def test_checkpoints_of_runs_are_not_mixed_up(
         assert made == list(steps)
 
 
-@pytest.mark.parametrize("method", ["safer-clip", "safe-clip", "safe-only"])
-def test_record_names_the_targets_that_were_used(method: str) -> None:
-    """No data set has fixed partners yet, so no run may say that it went to them."""
-
-    chosen = train_run.method_of(TrainSettings(method=TrainMethod(method)))
-    assert chosen.targets == "nearest"
+@pytest.mark.parametrize(
+    ("method", "own"), [("safer-clip", "nearest"), ("safe-clip", "fixed"), ("safe-only", "nearest")]
+)
+def test_targets_are_those_of_the_method_or_the_ones_asked_for(method: str, own: str) -> None:
+    chosen = [
+        train_run.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
+        for targets in (None, *Targets)
+    ]
+    assert chosen == [own, "nearest", "fixed"]

@@ -76,7 +76,7 @@ def trainer(
         pair_ids=[f"pair-{row}" for row in range(PAIRS)],
         unsafe_captions=[""] * PAIRS,
         safe_captions=[""] * PAIRS,
-        safe_ids=[str(row) for row in range(PAIRS)],
+        target_ids=[str(row) for row in range(PAIRS)],
         stages=["easy", "medium", "hard"] * (PAIRS // 3),
         unsafe_text=unsafe,
         safe_text=safe,
