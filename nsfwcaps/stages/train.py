@@ -25,7 +25,14 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import EmbedSettings, Precision, Split, Targets, TrainSettings
+from nsfwcaps.settings import (
+    EmbedSettings,
+    Precision,
+    Split,
+    Targets,
+    TrainSettings,
+    trained_run,
+)
 from nsfwcaps.stages.train_checkpoints import Checkpoints
 from nsfwcaps.stages.train_reference import (
     Reference,
@@ -77,6 +84,7 @@ def run(
     files = data_files(data)
     method = method_of(settings)
     check_settings(settings)
+    _check_place(folder, settings)
     _check_patience(files, settings)
     _check_targets(files, method.targets, data)
     encoder: Any = load.load(
@@ -119,6 +127,20 @@ def _broken(shards: Sequence[Shard]) -> dict[str, int]:
     for shard in shards:
         counted.update(shard.facts["broken"])
     return dict(sorted(counted.items()))
+
+
+def _check_place(folder: StageFolder, settings: TrainSettings) -> None:
+    """Refuse to put a new adapter where its own base model lies.
+
+    Raises:
+        ConfigError: the model is the run of this very folder.
+    """
+    base = trained_run(settings.model)
+    if base is not None and base.resolve() == (folder.path.parent / "model").resolve():
+        raise ConfigError(
+            f"train.model: the run in {folder.path.parent} would replace its own base model; "
+            "choose another --out"
+        )
 
 
 def _check_patience(files: Sequence[Path], settings: TrainSettings) -> None:

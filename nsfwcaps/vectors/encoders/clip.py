@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from nsfwcaps.errors import ModelError
 from nsfwcaps.mini import model as mini
 from nsfwcaps.settings import Precision
+from nsfwcaps.trained import read
 from nsfwcaps.vectors.encoders.allocator import kept_memory
 from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
 from nsfwcaps.vectors.encoders.device import torch_dtype
@@ -28,6 +29,7 @@ from nsfwcaps.vectors.encoders.encoder import (
     weights_sha256,
 )
 from nsfwcaps.vectors.encoders.layout import picture_layout
+from nsfwcaps.vectors.encoders.lineage import TRAINED
 from nsfwcaps.vectors.encoders.quiet import quiet
 from nsfwcaps.vectors.encoders.towers import TextTower, text_tower
 
@@ -50,7 +52,7 @@ class ClipEncoder:
 
         self._torch = torch
         self._batch_tokens, self._batch_images, self._workers = batch_tokens, batch_images, workers
-        model, self.preprocess, self.tokenizer = _create(name, pretrained)
+        model, self.preprocess, self.tokenizer = create(name, pretrained)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self.model = model.eval().to(device)
@@ -62,11 +64,10 @@ class ClipEncoder:
             tokens = self._tokenize(["a"])
             width = self.tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
-            # A checkpoint by its file name: the digest tells its weights, the folder is private.
-            name=f"{name}/{PurePath(pretrained).name}" if pretrained else name,
+            name=_label(name, pretrained),
             weights_sha256=digest,
             activation=activations(model),
-            preprocessing=_preprocessing(model),
+            preprocessing=preprocessing(model),
             precision=precision.value,
             context_length=int(tokens.shape[1]),
             width=int(width),
@@ -135,8 +136,16 @@ class ClipEncoder:
             yield
 
 
-def _create(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
-    """Model, image preprocessing and tokenizer."""
+def create(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
+    """Model on the CPU, image preprocessing and tokenizer, all in open_clip's form.
+
+    Raises:
+        ModelError: the model cannot be had.
+    """
+    if name.startswith(TRAINED):
+        from nsfwcaps.vectors.encoders import merged  # it loads peft, and its base from here
+
+        return merged.create(Path(name.removeprefix(TRAINED)))
     if name in (mini.NAME, mini.ARCHITECTURE):
         return mini.create(pretrained, mini.HEADS)
     return _create_with_open_clip(name, pretrained)
@@ -166,6 +175,14 @@ def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any,
     return model, preprocess, tokenizer
 
 
-def _preprocessing(model: Any) -> dict[str, Any]:
+def preprocessing(model: Any) -> dict[str, Any]:
+    """Preprocessing of a model's pictures, as plain JSON values."""
     config = getattr(model.visual, "preprocess_cfg", {})
     return {key: list(v) if isinstance(v, tuple) else v for key, v in sorted(config.items())}
+
+
+def _label(name: str, pretrained: str | None) -> str:
+    """Name of a model for people; checkpoints and runs without their folder, which is private."""
+    if name.startswith(TRAINED):
+        return read(Path(name.removeprefix(TRAINED))).label
+    return f"{name}/{PurePath(pretrained).name}" if pretrained else name

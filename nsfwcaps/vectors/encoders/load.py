@@ -6,8 +6,10 @@ from pathlib import Path
 
 from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.mini import model as mini
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.settings import EmbedSettings, trained_run
+from nsfwcaps.trained import DESCRIPTION, WEIGHTS
 from nsfwcaps.vectors.encoders.encoder import Encoder
+from nsfwcaps.vectors.encoders.lineage import TRAINED, lineage
 
 MINILM = "minilm"
 DEFAULTS = (MINILM, mini.NAME)
@@ -49,13 +51,15 @@ def load(settings: EmbedSettings) -> Encoder:
 
 
 def split_name(model: str) -> tuple[str, str | None]:
-    """Architecture and weights of an open_clip name; `mini` and a folder or hub carry both.
+    """Architecture and weights of an open_clip name; `mini`, a folder or hub and a run carry both.
 
     >>> split_name("open_clip:ViT-B-32//data/clip.pt")
     ('ViT-B-32', '/data/clip.pt')
     """
     if model.startswith(_SCHEMES):
         return model, None
+    if (folder := trained_run(model)) is not None:
+        return f"{TRAINED}{folder}", None
     name, _, pretrained = model.removeprefix(_OPEN_CLIP).partition("/")
     return name, pretrained or None
 
@@ -68,6 +72,10 @@ def source_digest(model: str) -> str:
         return sha256_file(model_folder() / "model.safetensors")
     if model == MINI:
         return " ".join(sha256_file(path) for path in mini.weight_files())
+    if (folder := trained_run(model)) is not None:
+        runs = lineage(folder)
+        files = [run.folder / name for run in runs for name in (WEIGHTS, DESCRIPTION)]
+        return " ".join([*map(sha256_file, files), source_digest(runs[-1].base)])
     name, pretrained = split_name(model)
     if pretrained and Path(pretrained).is_file():
         return sha256_file(Path(pretrained))

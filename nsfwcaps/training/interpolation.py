@@ -1,0 +1,28 @@
+"""Between two models: weight-space ensembles (Wortsman et al. 2022, WiSE-FT, arXiv 2109.01903)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+Weights = Mapping[str, torch.Tensor]
+
+
+def interpolate(base: Weights, tuned: Weights, strength: float) -> Weights:
+    """State dict base + strength (tuned − base); both have the same names and shapes.
+
+    At strength 1 it is the tuned one to the bit. Counters and other integers are the tuned one's.
+    """
+    if strength == 1:
+        return tuned
+    return {
+        name: _between(base[name], tensor, strength) if tensor.is_floating_point() else tensor
+        for name, tensor in tuned.items()
+    }
+
+
+def _between(base: torch.Tensor, tuned: torch.Tensor, strength: float) -> torch.Tensor:
+    # In single precision and rounded once; double stays double.
+    precise = torch.promote_types(tuned.dtype, torch.float32)
+    return torch.lerp(base.to(precise), tuned.to(precise), strength).to(tuned.dtype)
