@@ -9,6 +9,8 @@ CAPTIONS = pa.schema(
         ("id", pa.string()),
         ("caption", pa.string()),
         ("category", pa.string()),
+        # The safe caption that an unsafe one came with: its id, or 16 digits, its text's half of it
+        ("partner", pa.string()),
         ("source", pa.string()),
         ("source_row", pa.int64()),
         ("copies", pa.int64()),  # rows of the pools that were folded into this one

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from nsfwcaps.captions.columns import Columns, Label, parse_label
-from nsfwcaps.captions.normalize import content_id, fold_key, normalize
+from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
 from nsfwcaps.captions.readers import BadRow, Row
+
+_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
 ReadImage = Callable[[str], bytes]
 """Bytes of the image at a path as the pool writes it; raises OSError where there is none."""
@@ -24,6 +27,8 @@ class Clean:
     caption: str
     fold_key: int
     category: str | None
+    partner: str | None
+    """Id of the safe caption that an unsafe one came with, or the half of it that is the text's."""
     image_path: str | None
     image_sha256: str | None
     image: bytes | None
@@ -67,7 +72,8 @@ def clean_row(
                 yield Rejected("image_missing", side_of_row, _raw(caption))
             else:
                 category = _text(row.get(columns.category or ""))
-                yield _clean(normalize(str(caption)), side_of_row, category, picture)
+                partner = _partner(_text(row.get(columns.partner or "")), side_of_row, max_chars)
+                yield _clean(normalize(str(caption)), side_of_row, category, partner, picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +98,26 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
     return _Picture(path, sha256, data)
 
 
-def _clean(caption: str, label: Label, category: object, picture: _Picture) -> Clean:
+def _partner(cell: object, label: Label, max_chars: int) -> str | None:
+    """Full id in a cell that holds one, text half of the id of a caption, None for a flag."""
+    if label is Label.SAFE or _unusable(cell, max_chars) is not None:
+        return None
+    text = normalize(str(cell))
+    if _ID.fullmatch(text):  # before flags: an id may look like a number
+        return text.lower()
+    return None if parse_label(text) is not None else content_id(text)[:TEXT_DIGITS]
+
+
+def _clean(
+    caption: str, label: Label, category: object, partner: str | None, picture: _Picture
+) -> Clean:
     return Clean(
         id=content_id(caption, picture.sha256),
         label=label,
         caption=caption,
         fold_key=fold_key(caption),
         category=_valid(str(category)) if category not in (None, "") else None,
+        partner=partner,
         image_path=picture.path,
         image_sha256=picture.sha256,
         image=picture.data,

@@ -28,6 +28,14 @@ CAPTION_NAMES = {
 }
 IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")
 CATEGORY_NAMES = ("category", "chosen_category", "tag")
+PARTNER_NAMES = ("partner_id", "safe_caption")
+# Words that also stand for other things: they name the partner beside these captions only.
+PARTNER_BESIDE = {
+    "nsfw_caption": "caption",
+    "unsafe_caption": "caption",
+    "nsfw": "safe",
+    "unsafe": "safe",
+}
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
 
@@ -42,6 +50,7 @@ class Columns:
     caption: str
     image: str | None
     category: str | None
+    partner: str | None
     label: str | None
 
 
@@ -53,19 +62,27 @@ def resolve(
     caption: str | None = None,
     image: str | None = None,
     category: str | None = None,
+    partner: str | None = None,
     label_column: str | None = None,
 ) -> Columns:
-    """Match a pool's columns.
+    """Match a pool's columns. Safe captions have no partner.
 
     Raises:
         InputError: no caption column is recognised, or a named column is not there.
     """
-    return Columns(
-        caption=_named(present, caption, where, "caption")
+    of_caption = (
+        _named(present, caption, where, "caption")
         or _first(present, CAPTION_NAMES[label])
-        or _no_caption(present, where),
+        or _no_caption(present, where)
+    )
+    of_partner = _named(present, partner, where, "partner") or _first(
+        present, (*PARTNER_NAMES, PARTNER_BESIDE.get(of_caption, ""))
+    )
+    return Columns(
+        caption=of_caption,
         image=_named(present, image, where, "image") or _first(present, IMAGE_NAMES),
         category=_named(present, category, where, "category") or _first(present, CATEGORY_NAMES),
+        partner=of_partner if label is not Label.SAFE else None,
         label=_named(present, label_column, where, "label") if label is None else None,
     )
 

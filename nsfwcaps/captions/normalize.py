@@ -6,6 +6,9 @@ import hashlib
 import re
 import unicodedata
 
+TEXT_DIGITS = 16
+"""Digits of an id, the first ones, that depend on the caption alone."""
+
 _SPACES = re.compile(r"\s+")
 # Control and format characters (zero-width, direction marks) change ids, not meaning.
 # The zero-width joiner and non-joiner stay: scripts and emoji need them.
@@ -37,7 +40,7 @@ def content_id(caption: str, image_sha256: str | None = None) -> str:
     if image_sha256 is None:
         return text
     both = hashlib.blake2b(f"{caption}\0{image_sha256}".encode(), digest_size=8).hexdigest()
-    return text[:16] + both
+    return text[:TEXT_DIGITS] + both
 
 
 def pair_id(unsafe_id: str, safe_id: str) -> str:

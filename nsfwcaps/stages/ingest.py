@@ -23,7 +23,7 @@ from nsfwcaps.settings import IngestSettings
 from nsfwcaps.stages import ingest_merge
 from nsfwcaps.stages.ingest_read import Pool, read_chunks
 
-VERSION = 1
+VERSION = 2
 
 # A share is noise on a handful of rows: below this many rejects a pool is never stopped.
 _FEW_REJECTS = 3

@@ -15,15 +15,15 @@ import pyarrow.dataset as ds
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance, Progress
 
-VERSION = 1
+VERSION = 2
 
-_TEXT_DIGITS = 16
 _IMAGE_RANGE_BYTES = 64 * 2**20
 # Total, also over pool files of one name: which copy stays must not depend on the pools' order.
-_ORDER = ("id", "source", "source_row", "category", "image_path")
+_ORDER = ("id", "source", "source_row", "category", "partner", "image_path")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +139,8 @@ def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
 
     Ranges are cut at the first half of an id, which is the caption's: no text is on two sides.
     """
-    low, high = ((16**_TEXT_DIGITS * edge) // parts for edge in (part, part + 1))
-    rest = "0" * (digits - _TEXT_DIGITS)
+    low, high = ((16**TEXT_DIGITS * edge) // parts for edge in (part, part + 1))
+    rest = "0" * (digits - TEXT_DIGITS)
     # "g" sorts after every hexadecimal digit.
     return f"{low:016x}{rest}", f"{high:016x}{rest}" if part + 1 < parts else "g"
 
@@ -181,7 +181,7 @@ def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
     A doubtful caption must not become a target.
     """
     texts, doubtful = (
-        pc.utf8_slice_codeunits(table["id"], 0, _TEXT_DIGITS).combine_chunks()
+        pc.utf8_slice_codeunits(table["id"], 0, TEXT_DIGITS).combine_chunks()
         for table in (safe, unsafe)
     )
     return safe.filter(pc.invert(pc.is_in(texts, doubtful)))

@@ -21,7 +21,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance
 from nsfwcaps.settings import IngestSettings
 
-VERSION = 1
+VERSION = 2
 
 _CHUNK_ROWS = 131_072
 _CHUNK_IMAGE_BYTES = 256 * 2**20
@@ -49,8 +49,8 @@ def read_chunks(
         name: getattr(settings, name)
         for name in (
             *("caption_column", "safe_caption_column", "unsafe_caption_column"),
-            *("images", "image_column", "image_root", "category_column", "label_column"),
-            "max_chars",
+            *("images", "image_column", "image_root", "category_column", "partner_column"),
+            *("label_column", "max_chars"),
         )
     }
     source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
@@ -93,13 +93,14 @@ class _PoolRows:
             where=self._pool.url,
             caption=of_side[label] or settings.caption_column,
             image=settings.image_column if settings.images else None,
-            # Only the category of an unsafe caption is used.
+            # Only the category and the partner of an unsafe caption are used.
             category=settings.category_column if label is not Label.SAFE else None,
+            partner=settings.partner_column if label is not Label.SAFE else None,
             label_column=settings.label_column,
         )
         self.columns = found if settings.images else replace(found, image=None)
         found = self.columns
-        names = (found.caption, found.image, found.category, found.label)
+        names = (found.caption, found.image, found.category, found.partner, found.label)
         return [name for name in dict.fromkeys(names) if name is not None]
 
     def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
@@ -199,6 +200,7 @@ class _Chunk:
                 "id": [item.id for item in items],
                 "caption": [item.caption for item in items],
                 "category": [item.category for item in items],
+                "partner": [item.partner for item in items],
                 "source": [self.pool.name] * len(items),
                 "source_row": [number for _, number in kept],
                 "copies": [1] * len(items),

@@ -7,10 +7,12 @@ import pytest
 
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label
-from nsfwcaps.captions.normalize import content_id, fold_key
+from nsfwcaps.captions.normalize import content_id, fold_key, normalize
 from nsfwcaps.captions.readers import BadRow
 
-COLUMNS = Columns(caption="caption", image="image", category="category", label="label")
+COLUMNS = Columns(
+    caption="caption", image="image", category="category", partner="partner", label="label"
+)
 PICTURES = {"1.png": b"\x89PNG first", "2.png": b"\x89PNG second"}
 
 
@@ -43,6 +45,7 @@ def test_caption_is_normalised_and_keyed() -> None:
         caption="A vase",
         fold_key=fold_key("A vase"),
         category="home ware",
+        partner=None,
         image_path=None,
         image_sha256=None,
         image=None,
@@ -116,6 +119,48 @@ def test_category_that_is_empty_is_none() -> None:
 
 def test_category_with_invalid_bytes_stays_printable() -> None:
     assert only(clean({"caption": "a vase", "category": b"we\xffapons"})).category == "we?apons"
+
+
+@pytest.mark.parametrize("label", [Label.UNSAFE, None])
+def test_partner_by_id_is_that_id(label: Label | None) -> None:
+    full = content_id("a vase", "0" * 64)
+    for cell in (full, full.upper(), f" {full} ", full.encode()):
+        row = {"caption": "a handgun", "label": "nsfw", "partner": cell}
+        assert only(clean(row, label)).partner == full
+
+
+def test_partner_by_caption_is_the_half_of_its_id_that_any_picture_leaves() -> None:
+    for cell in ("a vase", " a\u200b  vase ".encode(), "a  vase"):
+        partner = only(clean({"caption": "a handgun", "partner": cell}, Label.UNSAFE)).partner
+        text = cell.decode() if isinstance(cell, bytes) else cell
+        assert partner == content_id(normalize(text))[:16]
+        assert len(partner) == 16
+    for picture in (None, "0" * 64):
+        assert content_id("a vase", picture).startswith(content_id("a vase")[:16])
+
+
+@pytest.mark.parametrize("digits", ["0" * 32, "1234" * 8, "1e" + "2" * 30])
+def test_partner_id_that_looks_like_a_number_is_no_flag(digits: str) -> None:
+    row = {"caption": "a handgun", "partner": digits}
+    assert only(clean(row, Label.UNSAFE)).partner == digits
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *(None, "", " ", b"", 1, 0.2, True, float("nan"), ["a vase"], {"a": "vase"}),
+        *("safe", "NSFW", "false", "0", "0.97", "x" * 11, b"a \xff vase", "a \ud800"),
+    ],
+)
+def test_cell_that_names_no_partner_costs_nothing(cell: object) -> None:
+    row = {"caption": "a handgun", "partner": cell}
+    assert only(clean(row, Label.UNSAFE, max_chars=10)).partner is None
+
+
+def test_safe_captions_have_no_partner() -> None:
+    row = {"caption": "a vase", "partner": "a cup", "label": "sfw"}
+    assert only(clean(row, Label.SAFE)).partner is None
+    assert only(clean(row, None)).partner is None
 
 
 @pytest.mark.parametrize("cell", ["1.png", b"1.png", {"path": "1.png", "bytes": None}])

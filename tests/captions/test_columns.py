@@ -50,7 +50,7 @@ def test_web_addresses_are_not_taken_for_images() -> None:
 
 
 def test_named_columns_win_over_recognised_ones() -> None:
-    present = ["caption", "alt", "image", "photo", "category", "topic", "flag"]
+    present = ["caption", "alt", "image", "photo", "category", "topic", "partner_id", "of", "flag"]
     columns = resolve(
         present,
         None,
@@ -58,9 +58,45 @@ def test_named_columns_win_over_recognised_ones() -> None:
         caption="alt",
         image="photo",
         category="topic",
+        partner="of",
         label_column="flag",
     )
-    assert columns == Columns(caption="alt", image="photo", category="topic", label="flag")
+    assert columns == Columns(
+        caption="alt", image="photo", category="topic", partner="of", label="flag"
+    )
+
+
+@pytest.mark.parametrize(
+    ("present", "partner"),
+    [
+        (VISU_TEXT, "safe"),
+        (NSFWCAPS, "caption"),
+        (["safe_caption", "unsafe_caption"], "safe_caption"),
+        (["caption", "unsafe_caption"], "caption"),
+        (["safe", "unsafe"], "safe"),
+        (["caption", "safe_caption"], "safe_caption"),
+        (["caption", "safe_caption", "partner_id"], "partner_id"),
+        (["caption", "safe"], None),
+        (["nsfw_caption", "safe"], None),
+        (["nsfw", "caption"], None),
+        (LAION, None),
+    ],
+)
+def test_partners_of_known_sets_are_recognised(present: list[str], partner: str | None) -> None:
+    assert resolve(present, Label.UNSAFE, where="pool").partner == partner
+    assert resolve(present, Label.SAFE, where="pool").partner is None
+
+
+def test_mixed_pools_name_partners_by_id() -> None:
+    assert resolve(["caption", "partner_id"], None, where="pool").partner == "partner_id"
+    assert resolve(["caption", "safe"], None, where="pool").partner is None
+
+
+def test_partner_beside_a_caption_column_that_was_named() -> None:
+    columns = resolve(VISU_TEXT, Label.UNSAFE, where="pool", caption="nsfw")
+    assert (columns.caption, columns.partner) == ("nsfw", "safe")
+    with pytest.raises(InputError, match="no partner column 'of'"):
+        resolve(VISU_TEXT, Label.UNSAFE, where="pool", partner="of")
 
 
 def test_label_column_counts_for_mixed_pools_only() -> None:

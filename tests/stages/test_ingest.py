@@ -40,6 +40,7 @@ def test_caption_row_holds_everything_later_stages_need(place: Place) -> None:
             "id": content_id(HANDGUN),
             "caption": HANDGUN,
             "category": "weapons",
+            "partner": None,
             "source": "unsafe.jsonl",
             "source_row": 0,
             "copies": 1,
@@ -223,6 +224,8 @@ def test_set_with_both_sides_in_a_row_serves_as_both_pools(
     assert copies(record, "safe") == {VASE: 1}
     assert copies(record, "unsafe") == {HANDGUN: 1}
     assert table(record, "unsafe")["category"].to_pylist() == [category]
+    assert table(record, "unsafe")["partner"].to_pylist() == [content_id(VASE)[:16]]
+    assert table(record, "safe")["partner"].to_pylist() == [None]
 
 
 def test_list_of_captions_gives_one_caption_each(place: Place, unsafe: str) -> None:
@@ -379,3 +382,23 @@ def test_category_column_is_asked_of_unsafe_pools_only(place: Place) -> None:
     unsafe = place.pool("unsafe.jsonl", [{"caption": HANDGUN, "kind": "weapons"}])
     record = place.ingest(safe=(safe,), unsafe=(unsafe,), category_column="kind")
     assert table(record, "unsafe")["category"].to_pylist() == ["weapons"]
+
+
+def test_partner_column_is_asked_of_unsafe_pools_only(place: Place) -> None:
+    safe = place.pool("safe.jsonl", [VASE])
+    rows = [
+        {"caption": HANDGUN, "of": content_id(VASE)},
+        {"caption": KNIFE, "of": f" {VASE} "},
+        {"caption": "a broken cup on a table", "of": None},
+    ]
+    unsafe = place.pool("unsafe.jsonl", rows)
+    record = place.ingest(safe=(safe,), unsafe=(unsafe,), partner_column="of")
+    partners = {row["caption"]: row["partner"] for row in table(record, "unsafe").to_pylist()}
+    assert [*map(partners.get, (row["caption"] for row in rows))] == [
+        content_id(VASE),
+        content_id(VASE)[:16],
+        None,
+    ]
+    assert table(record, "safe")["partner"].to_pylist() == [None]
+    with pytest.raises(InputError, match="no partner column 'off'; did you mean 'of'"):
+        place.ingest(safe=(safe,), unsafe=(unsafe,), partner_column="off")

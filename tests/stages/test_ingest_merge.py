@@ -42,6 +42,7 @@ def many(place: Place, *, images: bool = False) -> dict[str, tuple[str, ...]]:
     safe = [{"caption": f"a vase {n % 25} on a table"} for n in range(28)]
     safe += [{"caption": ""}, {"caption": "a thing 3 on a table"}]
     unsafe = [{"caption": f"a thing {n % 18} on a table", "category": f"c{n}"} for n in range(20)]
+    unsafe = [row | {"partner_id": f"a vase {n} on a table"} for n, row in enumerate(unsafe)]
     if images:
         # Backwards, so that the path that comes first in order is not the one seen first.
         safe = [row | {"image": PICTURES[-1 - n % 4]} for n, row in enumerate(safe)]
@@ -114,16 +115,18 @@ def test_rows_are_the_same_at_any_shard_size(place: Place, shard_rows: int) -> N
     assert len(record.paths("unsafe")) == -(-20 // shard_rows)
 
 
-def test_pools_may_be_named_in_any_order(place: Place) -> None:
+@pytest.mark.parametrize("column", ["category", "partner"])
+def test_pools_may_be_named_in_any_order(place: Place, column: str) -> None:
     safe = place.pool("safe.jsonl", ["a cup on a table"])
+    name_of = {"category": "category", "partner": "partner_id"}[column]
     both = tuple(
-        place.pool(f"{name}/pool.jsonl", [{"caption": "a handgun on a table", "category": name}])
-        for name in ("b", "a")
+        place.pool(f"{cell}/pool.jsonl", [{"caption": "a handgun on a table", name_of: cell}])
+        for cell in ("b" * 32, "a" * 32)
     )
     one = place.ingest("one", safe=(safe,), unsafe=both)
     two = place.ingest("two", safe=(safe,), unsafe=both[::-1])
     assert one.output_digest == two.output_digest
-    assert table(one, "unsafe")["category"].to_pylist() == ["a"]
+    assert table(one, "unsafe")[column].to_pylist() == ["a" * 32]
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 7, 30])
