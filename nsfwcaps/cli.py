@@ -10,7 +10,7 @@ from collections.abc import Callable
 import typer
 
 from nsfwcaps import __version__
-from nsfwcaps.commands import build, demo, doctor, review, run, stages, status, validate
+from nsfwcaps.commands import build, demo, doctor, export, review, run, stages, status, validate
 from nsfwcaps.errors import NsfwcapsError, storage_error
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
@@ -37,7 +37,7 @@ def _root(
         raise typer.Exit
 
 
-for command in (build, run, demo, review, stages, validate, status, doctor):
+for command in (build, run, demo, review, stages, export, validate, status, doctor):
     command.register(app)
 
 

@@ -1,0 +1,46 @@
+"""`nsfwcaps export`: a trained run in the format of open_clip or transformers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nsfwcaps.commands.options import Json
+from nsfwcaps.exports.export import Exported, Format, export
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export_run)
+
+
+def export_run(
+    run: Annotated[Path, typer.Option("--run", help="Folder of a trained run.")],
+    to: Annotated[Format, typer.Option("--to", help="Library that shall load it.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the model; an earlier export may be.")
+    ],
+    strength: Annotated[
+        float, typer.Option(help="Share of the change: 1 as trained, towards 0 the base model.")
+    ] = 1.0,
+    as_json: Json = False,
+) -> None:
+    """Write the model of a trained run, adapters merged, as open_clip or transformers loads it."""
+    done = export(run, to, out, strength)
+    if as_json:
+        typer.echo(
+            json.dumps({**done.facts, "folder": str(done.folder), "model": done.model}, indent=1)
+        )
+        return
+    facts = done.facts
+    typer.echo(f"Exported {facts['name']} ({facts['base']}), strength {strength:g}: {done.folder}")
+    typer.echo(_way_to_load(done))
+
+
+def _way_to_load(done: Exported) -> str:
+    if done.model is None:
+        return f'Load it: transformers.CLIPModel.from_pretrained("{done.folder}")'
+    return f"Load it: --model {done.model}"

@@ -1,0 +1,1 @@
+"""Trained models in the formats of others. `export.py` is where a run becomes a folder."""
