@@ -148,17 +148,33 @@ PUBLISHED = pa.schema(
 # A picture as `datasets` stores it: load_dataset decodes the column.
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
-_PICTURES = [pa.field("unsafe_image", PICTURE), pa.field("safe_image", PICTURE)]
+_PARTNERS = [
+    pa.field("partner_id", pa.string()),
+    pa.field("partner_caption", pa.string()),
+    pa.field("partner_image_path", pa.string()),
+    pa.field("partner_image_sha256", pa.string()),
+]
 
 
-def published(*, with_pictures: bool) -> pa.Schema:
+def published(*, with_pictures: bool, with_partners: bool = False) -> pa.Schema:
     """Columns of the data set; the pictures come last."""
-    return pa.schema([*PUBLISHED, *_PICTURES]) if with_pictures else PUBLISHED
+    sides = ["unsafe", "safe", *(["partner"] if with_partners else [])]
+    pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
+    return pa.schema([*PUBLISHED, *(_PARTNERS if with_partners else []), *pictures])
 
 
 PICTURES_HELP = {
     "unsafe_image": "the image of the unsafe caption",
     "safe_image": "the image of the safe caption",
+}
+
+# Columns of data sets some of whose unsafe captions name the safe one that they came with.
+PARTNERS_HELP = {
+    "partner_id": "content id of the safe caption that the unsafe one came with, its fixed partner",
+    "partner_caption": "that caption; it may be the mined counterpart or another one",
+    "partner_image_path": "its image, as its pool names it",
+    "partner_image_sha256": "sha256 of that image's bytes",
+    "partner_image": "the image of the partner",
 }
 
 # One line for each published column: the card prints them.

@@ -58,5 +58,25 @@ def assign(
     return chosen
 
 
+def beside(
+    named: Rows, group_of: Rows, split_of: npt.NDArray[np.str_], ids: Sequence[str]
+) -> npt.NDArray[np.bool_]:
+    """Tell of every pair `[p]` whether what it names besides its captions lies in its split.
+
+    `named` is the group of that, −1 where a pair names nothing. A group that has no pair gets the
+    split of the first one, in order of ids, that names something of it.
+    """
+    split = dict(zip(group_of.tolist(), split_of.tolist(), strict=True))
+    for pair in sorted(np.flatnonzero(named >= 0).tolist(), key=ids.__getitem__):
+        split.setdefault(int(named[pair]), str(split_of[pair]))
+    return np.array(
+        [
+            split.get(group) == own
+            for group, own in zip(named.tolist(), split_of.tolist(), strict=True)
+        ],
+        dtype=np.bool_,
+    )
+
+
 def _hash(seed: int, item: str) -> bytes:
     return hashlib.blake2b(f"{seed}:{item}".encode(), digest_size=16).digest()

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from nsfwcaps.cards import template
 from nsfwcaps.config import digest
-from nsfwcaps.schema import PICTURE, PICTURES_HELP, PUBLISHED_HELP
+from nsfwcaps.schema import PARTNERS_HELP, PICTURE, PICTURES_HELP, PUBLISHED_HELP
 from nsfwcaps.settings import PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
-_HELP = {**PUBLISHED_HELP, **PICTURES_HELP}
+_HELP = {**PUBLISHED_HELP, **PARTNERS_HELP, **PICTURES_HELP}
 _SPLITS = ("train", "validation", "test")
 
 # Size classes of the Hugging Face hub, by the number of rows below which each ends.

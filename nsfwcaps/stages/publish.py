@@ -1,6 +1,7 @@
 """publish: pairs with their captions, as a folder that others open as it is.
 
-graded pairs ─ split (publish_split) ─ join captions by id ─▶ data/<split>-*.parquet
+graded pairs ─ partners, split (publish_partners, publish_split) ─ join captions by id ─▶
+    data/<split>-*.parquet
 records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
 """
 
@@ -31,10 +32,11 @@ from nsfwcaps.settings import (
     PublishSettings,
 )
 from nsfwcaps.stages.publish_images import Pictures
+from nsfwcaps.stages.publish_partners import Partners, find_partners
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
 from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
 
-VERSION = 2
+VERSION = 3
 
 _ROWS_WITH_IMAGES = 2000
 
@@ -72,13 +74,15 @@ def run(
 ) -> StageResult:
     """Split, join the captions, write the shards, and last the card that counts them."""
     grade = inputs["grade"]
-    splits = split_pairs(settings, folder, inputs["embed"], grade, progress)
+    partners = find_partners(inputs["ingest"], inputs["embed"], grade)
+    splits = split_pairs(settings, folder, inputs["embed"], grade, partners.ids, progress)
     chain = _chain(inputs)
     release = digest([VERSION, output_settings(settings), card.template_digest(), chain])
-    writer = _Writer(settings, folder, inputs, splits, release)
+    has_partners = partners.ids.null_count < len(partners.ids)
+    writer = _Writer(settings, folder, inputs, splits, release, with_partners=has_partners)
     with progress.task("publish: write", grade.rows("pairs")) as advance:
         shards = [shard for name in split_names(splits) for shard in writer.split(name, advance)]
-    facts = _facts(splits, shards)
+    facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits)}
     manifest = _manifest(settings, chain, facts, shards)
     readme = card.render(settings, manifest, writer.columns)
     shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
@@ -95,6 +99,8 @@ class _Writer:
         inputs: Mapping[str, StageRecord],
         splits: Splits,
         release: str,
+        *,
+        with_partners: bool,
     ) -> None:
         self._settings = settings
         self._folder = folder
@@ -103,7 +109,8 @@ class _Writer:
         self._release = release
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
         self.pictures = Pictures(inputs["ingest"]) if carries else None
-        self.columns = schema.published(with_pictures=carries)
+        self.columns = schema.published(with_pictures=carries, with_partners=with_partners)
+        self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
         self._rows = min(settings.shard_rows, _ROWS_WITH_IMAGES) if carries else settings.shard_rows
 
     def split(self, name: str, advance: Advance) -> Iterator[Shard]:
@@ -132,20 +139,23 @@ class _Writer:
         start = 0
         for table in read_tables(self._grade.paths("pairs")):
             of_pair = self._splits.of_pair[start : start + table.num_rows]
+            partners = self._splits.partner_ids.slice(start, table.num_rows)
             start += table.num_rows
+            table = table.append_column("partner_id", partners)
             yield table.filter(pa.array(of_pair == name))
 
     def _join(self, pairs: pa.Table, split: str) -> pa.Table:
-        """Add both captions, their sources and pictures, and the unsafe one's category."""
-        unsafe = self._captions("unsafe", pairs["unsafe_id"], ["category", *_CAPTION_COLUMNS])
-        safe = self._captions("safe", pairs["safe_id"], [*_CAPTION_COLUMNS])
+        """Add the captions, their sources and pictures, and the unsafe one's category."""
         columns = {name: pairs[name] for name in pairs.column_names}
-        columns |= {f"unsafe_{name}": unsafe[name] for name in _CAPTION_COLUMNS}
-        columns |= {f"safe_{name}": safe[name] for name in _CAPTION_COLUMNS}
-        columns |= {"category": unsafe["category"], "split": pa.array([split] * pairs.num_rows)}
-        if self.pictures is not None:
-            columns["unsafe_image"] = self.pictures.column(unsafe["image_sha256"])
-            columns["safe_image"] = self.pictures.column(safe["image_sha256"])
+        columns["split"] = pa.array([split] * pairs.num_rows)
+        for side in self._sides:
+            label = "unsafe" if side == "unsafe" else "safe"
+            found = self._captions(label, pairs[f"{side}_id"], ["category", *_CAPTION_COLUMNS])
+            columns |= {f"{side}_{name}": found[name] for name in _CAPTION_COLUMNS}
+            if side == "unsafe":
+                columns["category"] = found["category"]
+            if self.pictures is not None:
+                columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
         return pa.table({name: columns[name] for name in self.columns.names}).cast(self.columns)
 
     def _lost(self) -> dict[str, int]:
@@ -157,7 +167,7 @@ class _Writer:
         return lost
 
     def _captions(self, label: str, ids: pa.ChunkedArray, columns: Sequence[str]) -> pa.Table:
-        """Rows of the captions table for ids `[p]`, in their order."""
+        """Rows of the captions table for ids `[p]`, in their order; null for null."""
         wanted = ids.combine_chunks().unique()
         found = pa.concat_tables(
             table.filter(pc.is_in(table["id"], value_set=wanted))
@@ -193,6 +203,16 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
         "groups": splits.groups,
         "largest_group": splits.largest_group,
         "near_duplicates": splits.near_duplicates,
+    }
+
+
+def _partner_counts(partners: Partners, splits: Splits) -> dict[str, int]:
+    """Pairs that have their partner, and pairs that name one and have it not, by the reason."""
+    lacking = splits.partner_ids.null_count
+    return {
+        "kept": len(splits.partner_ids) - lacking,
+        "in_another_split": lacking - partners.ids.null_count,
+        "not_found": partners.not_found,
     }
 
 

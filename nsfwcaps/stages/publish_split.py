@@ -3,6 +3,9 @@
 Captions of all pairs, both sides, are nodes; a pair is an edge, and so is a cosine of at least
 `near_duplicate` between any two captions. A connected group goes into one split as a whole: no
 safe target, no unsafe caption and no near-duplicate of either is on two sides.
+
+Partners are nodes too, but naming one is no edge: pairs of a loose set would hang together as one
+group. A partner in another split than its pair is left out of that pair.
 """
 
 from __future__ import annotations
@@ -15,10 +18,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.captions.splits import assign, groups
+from nsfwcaps.captions.splits import assign, beside, groups
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import Device, PublishSettings
@@ -42,6 +46,8 @@ class Splits:
     """The split `[p]` of every pair, and how the pairs hang together."""
 
     of_pair: npt.NDArray[np.str_]
+    partner_ids: pa.Array
+    """Id `[p]` of the partner of every pair, null where it has none in its split."""
     groups: int
     largest_group: int
     near_duplicates: int
@@ -52,32 +58,46 @@ def split_pairs(
     folder: StageFolder,
     embed: StageRecord,
     grade: StageRecord,
+    partner_ids: pa.Array,
     progress: Progress,
 ) -> Splits:
-    """Group the pairs of the grade stage, and give every group a split."""
+    """Group the pairs `[p]` of the grade stage, and give every group a split."""
     pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"]))
+    partners = partner_ids.drop_null().unique().sort()
+    safe_ids = pa.concat_arrays([pairs["safe_id"].combine_chunks(), partners])
     sides = {
-        label: pairs[f"{label}_id"].combine_chunks().unique().sort() for label in ("unsafe", "safe")
+        "unsafe": pairs["unsafe_id"].combine_chunks().unique().sort(),
+        "safe": safe_ids.unique().sort(),
     }
-    content = digest([VERSION, embed.output_digest, grade.output_digest])
+    content = digest([VERSION, embed.output_digest, grade.output_digest, partners.to_pylist()])
     nodes = _nodes(folder, embed, sides, content)
     left, right = _edges(settings, folder, nodes, content, progress)
     at = {
         "unsafe": _positions(sides["unsafe"], pairs["unsafe_id"], 0),
         "safe": _positions(sides["safe"], pairs["safe_id"], len(sides["unsafe"])),
     }
-    group = groups(
+    of_node = groups(
         nodes.rows, np.concatenate([at["unsafe"], left]), np.concatenate([at["safe"], right])
-    )[at["unsafe"]]
+    )
+    group = of_node[at["unsafe"]]
     sizes = np.unique(group, return_counts=True)[1]
+    pair_ids = pairs["pair_id"].to_pylist()
+    of_pair = assign(
+        group,
+        pair_ids,
+        validation_share=settings.validation_share,
+        test_share=settings.test_share,
+        seed=settings.seed,
+    )
+    named = np.full(len(pair_ids), -1, dtype=np.int64)
+    has_partner = np.asarray(partner_ids.is_valid())
+    named[has_partner] = of_node[
+        _positions(sides["safe"], partner_ids.drop_null(), len(sides["unsafe"]))
+    ]
+    together = pa.array(beside(named, group, of_pair, pair_ids))
     return Splits(
-        of_pair=assign(
-            group,
-            pairs["pair_id"].to_pylist(),
-            validation_share=settings.validation_share,
-            test_share=settings.test_share,
-            seed=settings.seed,
-        ),
+        of_pair=of_pair,
+        partner_ids=pc.if_else(together, partner_ids, None),
         groups=len(sizes),
         largest_group=int(sizes.max()),
         near_duplicates=len(left),
@@ -87,7 +107,7 @@ def split_pairs(
 def _nodes(
     folder: StageFolder, embed: StageRecord, sides: dict[str, pa.Array], content: str
 ) -> VectorTable:
-    """Vectors of the captions that pairs are made of: unsafe ones, then safe ones, by id."""
+    """Vectors of the captions of pairs and of partners: unsafe ones, then safe ones, by id."""
     paths = []
     for label in ("unsafe", "safe"):
         table = VectorTable(embed.paths(label))
@@ -161,11 +181,9 @@ def _edges(
     return np.asarray(edges["left"]), np.asarray(edges["right"])
 
 
-def _positions(ordered: pa.Array, ids: pa.ChunkedArray, offset: int) -> Rows:
+def _positions(ordered: pa.Array, ids: pa.Array | pa.ChunkedArray, offset: int) -> Rows:
     """Node number `[p]` of each id; `ordered` holds the ids of one side, sorted."""
-    import pyarrow.compute as pc
-
-    spots: Any = pc.index_in(ids.combine_chunks(), value_set=ordered)
+    spots: Any = pc.index_in(ids, value_set=ordered)
     return np.asarray(spots).astype(np.int64) + offset
 
 
