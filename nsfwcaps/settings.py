@@ -310,6 +310,9 @@ class TrainSettings:
     curriculum: str | None = setting(None, "Stages by epoch, as easy/all; default: the method's.")
     epochs: Annotated[int, Ge(1)] = setting(9, "Epochs.")
     batch_size: Annotated[int, Ge(2)] = setting(48, "Pairs per step.")
+    accumulate: Annotated[int, Ge(1)] = setting(
+        1, "Parts that a batch is computed in: less memory, the same step.", affects_output=False
+    )
     learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Highest learning rate of Adam.")
     warmup_share: Fraction = setting(0.05, "Share of the steps in which it rises.")
     weight_decay: Annotated[float, Ge(0)] = setting(0.0, "Weight decay.")

@@ -134,7 +134,8 @@ class TrainingRun:
 
         total = self._trainer.total_steps
         kept = kept_memory(self._encoders.device)
-        with progress.task("train", total) as advance, memory_advice("--batch-size"), kept:
+        advice = memory_advice("--batch-size, or raise --accumulate,")
+        with progress.task("train", total) as advance, advice, kept:
             advance(self._trainer.step)
             # The first epoch after which the model was not validated yet.
             for epoch in range(len(self._state["validation"]), self._settings.epochs + 1):
@@ -289,4 +290,5 @@ def _optimisation(settings: TrainSettings) -> Optimisation:
         scale=settings.scale,
         seed=settings.seed,
         workers=settings.workers,
+        accumulate=settings.accumulate,
     )

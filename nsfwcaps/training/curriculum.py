@@ -9,6 +9,7 @@ are therefore sorted by raw numbers of the stream.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -62,6 +63,12 @@ def _parse_stages(text: str, place: str) -> tuple[Stage, ...]:
             raise ConfigError(f"{place}: '{word}' repeats a stage; name each of them once")
         named |= stages
     return tuple(stage for stage in Stage if stage in named)
+
+
+def shares(count: int, parts: int) -> list[slice]:
+    """Contiguous shares of n rows, in order; they differ by one row at most, and may be empty."""
+    edges = [count * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
 
 class Sampler:
@@ -128,6 +135,10 @@ class Sampler:
         """Number of batches in an epoch, the same for every process; 0 where it has no pair."""
         return self._sizes(epoch)[0]
 
+    def pairs(self, epoch: int) -> int:
+        """Number of pairs in the batches of an epoch."""
+        return self._sizes(epoch)[1]
+
     def total_steps(self, epochs: int) -> int:
         """Number of batches in the first epochs together, as a learning-rate schedule needs it.
 
@@ -176,10 +187,7 @@ class Sampler:
         return sum(len(rows) - len(np.unique(self._keys[rows])) for rows in self.epoch(epoch))
 
     def _share(self, batch: Rows) -> Rows:
-        start, end = (
-            len(batch) * rank // self._world_size for rank in (self._rank, self._rank + 1)
-        )
-        return batch[start:end]
+        return batch[shares(len(batch), self._world_size)[self._rank]]
 
     def _sizes(self, epoch: int) -> tuple[int, int]:
         """Number of batches of an epoch, and of the pairs in them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
-from nsfwcaps.training.curriculum import Sampler
+from nsfwcaps.training.curriculum import Sampler, shares
+from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
 from nsfwcaps.training.methods import Method
 from nsfwcaps.training.methods import Rows as BatchRows
 from nsfwcaps.training.pairs import TrainingPairs
@@ -31,6 +32,20 @@ class Inputs:
     rows: Rows  # [b], of the pairs
     tokens: Tensor  # [2b, t]
     pixels: Tensor  # [2b, 3, h, w]
+
+    def parts(self, count: int) -> list[Inputs]:
+        """As many parts as asked for, or as there are pairs."""
+        count = min(count, len(self.rows))
+        if count == 1:
+            return [self]
+        return [
+            Inputs(
+                rows=self.rows[share],
+                tokens=_of_pairs(self.tokens, share),
+                pixels=_of_pairs(self.pixels, share),
+            )
+            for share in shares(len(self.rows), count)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +73,8 @@ class Optimisation:
     """Of InfoNCE; None for the model's own."""
     seed: int
     workers: int
+    accumulate: int = 1
+    """Parts that a batch, or a process's share of it, is computed in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,26 +156,24 @@ class Trainer:
             TrainingError: the loss is not a number; no step is made with it.
         """
         train_mode(self._encoders.model)
-        batches = self._sampler.batches(number, first_step)
-        for inputs in _ahead(batches, self._encoders.prepare, self._how.workers):
-            yield self._make(inputs, number)
+        batches = self._sampler.epoch(number)[first_step:]
+        mine = self._sampler.batches(number, first_step)
+        ahead = _ahead(mine, self._encoders.prepare, self._how.workers)
+        for batch, inputs in zip(batches, ahead, strict=True):
+            yield self._make(inputs, number, batch)
 
-    def _make(self, inputs: Inputs, epoch: int) -> Step:
-        # Dropout follows from the step, so that a run that goes on is the run that was stopped.
-        torch.manual_seed((self._how.seed * 1_000_003 + self.step) % 2**63)
+    def _make(self, inputs: Inputs, epoch: int, batch: Rows) -> Step:
+        """Make a step with this process's share of a batch `[n]`."""
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        loss, terms = self._method.loss(self._rows(inputs), self._scale())
-        if not math.isfinite(loss.item()):
-            raise self._broken(inputs, terms)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss, terms = self._differentiate(inputs, batch)
         if self.step == 0:
             check_gradients(self._encoders.model)
         norm = torch.nn.utils.clip_grad_norm_(self._trained, self._how.clip_norm or math.inf)
         if not math.isfinite(norm.item()):
-            raise self._broken(inputs, terms)
+            raise self._broken(batch, terms)
         self._optimizer.step()
         self.step += 1
         return Step(
@@ -168,19 +183,40 @@ class Trainer:
             terms={name: value.item() for name, value in terms.items()},
             learning_rate=rate,
             gradient_norm=norm.item(),
-            pairs=len(inputs.rows),
+            pairs=len(batch),
         )
 
-    def _rows(self, inputs: Inputs) -> BatchRows:
-        """Trained rows of the batch beside those that were computed before."""
-        encoders, pairs, rows = self._encoders, self._pairs, inputs.rows
-        with torch.autocast(
-            encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
-        ):
-            text = encoders.encode_text(inputs.tokens.to(encoders.device))
-            image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
-        unsafe_text, safe_text = _unit(text).chunk(2)
-        unsafe_image, safe_image = _unit(image).chunk(2)
+    def _differentiate(self, inputs: Inputs, batch: Rows) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of a batch and its terms; the gradients are left in the parameters."""
+        parts = inputs.parts(self._how.accumulate)
+
+        def embedded(part: int) -> Tensor:
+            self._seed(part)
+            return _encode(self._encoders, parts[part])
+
+        cached = len(parts) > 1
+        rows = cached_rows(embedded, len(parts)) if cached else embedded(0)
+        loss, terms = self._method.loss(self._beside_frozen(rows, batch), self._scale())
+        if not math.isfinite(loss.item()):
+            raise self._broken(batch, terms)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if cached:
+            assert rows.grad is not None, "the loss depends on every row"
+            backward_parts(embedded, len(parts), rows.grad)
+        return loss, terms
+
+    def _seed(self, part: int) -> None:
+        """Let dropout follow from the step and the part.
+
+        So a run that goes on is the run that was stopped, and a part that is embedded twice drops
+        the same units both times.
+        """
+        torch.manual_seed((self._how.seed * 1_000_003 + self.step + (part << 32)) % 2**63)
+
+    def _beside_frozen(self, trained: Tensor, rows: Rows) -> BatchRows:
+        """Trained rows `[2, 2, n, d]` of a batch beside those that were computed before."""
+        pairs = self._pairs
+        (unsafe_text, safe_text), (unsafe_image, safe_image) = trained
         return BatchRows(
             safe_text=safe_text,
             safe_image=safe_image,
@@ -214,9 +250,9 @@ class Trainer:
         done = (self.step - warm) / max(1, self._total - warm)
         return how.learning_rate * (1 + math.cos(math.pi * done)) / 2
 
-    def _broken(self, inputs: Inputs, terms: dict[str, Tensor]) -> TrainingError:
+    def _broken(self, batch: Rows, terms: dict[str, Tensor]) -> TrainingError:
         bad = [name for name, value in terms.items() if not math.isfinite(value.item())]
-        ids = ", ".join(self._pairs.pair_ids[row] for row in inputs.rows[:3])
+        ids = ", ".join(self._pairs.pair_ids[row] for row in batch[:3])
         what = f"the loss is not a number ({', '.join(bad)})" if bad else "a gradient is not finite"
         return TrainingError(
             f"train: {what} at step {self.step + 1}, pairs {ids}, …; lower --learning-rate, or use "
@@ -228,26 +264,26 @@ class Trainer:
 def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
     """Unit rows `[2, p, d]` of captions and of pictures of pairs `[p]`, unsafe ones first."""
     encoders.model.eval()
-    texts: list[Sequence[Tensor]] = []
-    images: list[Sequence[Tensor]] = []
-    for start in range(0, len(rows), batch_size):
-        inputs = encoders.prepare(rows[start : start + batch_size])
-        with torch.autocast(
-            encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
-        ):
-            text = encoders.encode_text(inputs.tokens.to(encoders.device))
-            image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
-        texts.append(_unit(text).cpu().chunk(2))
-        images.append(_unit(image).cpu().chunk(2))
-    return _joined(texts), _joined(images)
+    batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
+    embedded = [_encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
+    text, image = torch.cat(embedded, dim=-2)
+    return text, image
 
 
-def _joined(parts: list[Sequence[Tensor]]) -> Tensor:
-    return torch.stack([torch.cat([part[side] for part in parts]) for side in (0, 1)])
+def _encode(encoders: Encoders, inputs: Inputs) -> Tensor:
+    """Unit rows `[2, 2, b, d]`: captions and pictures, of each the unsafe items and the safe."""
+    with torch.autocast(
+        encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
+    ):
+        text = encoders.encode_text(inputs.tokens.to(encoders.device))
+        image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
+    both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
+    return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
 
 
-def _unit(rows: Tensor) -> Tensor:
-    return functional.normalize(rows.float(), dim=-1)
+def _of_pairs(items: Tensor, share: slice) -> Tensor:
+    """Unsafe and safe items `[2s, ...]` of some of the pairs, of those `[2b, ...]` of all."""
+    return torch.cat([side[share] for side in items.chunk(2)])
 
 
 def _ahead(

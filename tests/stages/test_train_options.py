@@ -50,9 +50,9 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
     seen: dict[int, list[str]] = {}
     real = Trainer._make
 
-    def make(trainer: Trainer, inputs: Any, epoch: int) -> Any:
-        seen.setdefault(epoch, []).extend(trainer._pairs.stages[row] for row in inputs.rows)
-        return real(trainer, inputs, epoch)
+    def make(trainer: Trainer, inputs: Any, epoch: int, batch: Any) -> Any:
+        seen.setdefault(epoch, []).extend(trainer._pairs.stages[row] for row in batch)
+        return real(trainer, inputs, epoch, batch)
 
     monkeypatch.setattr(Trainer, "_make", make)
     return seen
