@@ -30,6 +30,7 @@ class Item:
     vector: Vector
     source: str
     category: str | None = None
+    partner: str | None = None
     image_path: str | None = None
     image: bytes | None = None
     image_vector: Vector | None = None
@@ -98,6 +99,8 @@ def prepare(world: World, folder: Path) -> dict[str, dict[str, Any]]:
             row = {"caption": item.caption}
             if item.category is not None:
                 row["category"] = item.category
+            if item.partner is not None:
+                row["partner_id"] = item.partner
             if item.image is not None and item.image_path is not None:
                 row["image_path"] = item.image_path
                 picture = folder / "pools" / item.image_path

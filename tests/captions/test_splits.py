@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.captions.splits import assign, groups
+from nsfwcaps.captions.splits import assign, beside, groups
 
 Rows = npt.NDArray[np.int64]
 
@@ -164,3 +164,17 @@ def test_the_seed_chooses_other_groups_of_the_same_number() -> None:
 def test_ids_and_groups_of_different_number_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         assign(rows(0, 1), ["one"], validation_share=0.1, test_share=0.1, seed=0)
+
+
+def test_what_pairs_name_lies_beside_them_in_their_split_alone() -> None:
+    #        own group, nothing, group 1, group 0, and group 7, which has no pair
+    named = rows(0, -1, 1, 0, 7, 7, 7)
+    group_of = rows(0, 0, 0, 1, 0, 1, 2)
+    split_of = np.array(["train", "train", "train", "test", "train", "test", "train"])
+    kept = beside(named, group_of, split_of, names(7)).tolist()
+    assert kept == [True, False, False, False, True, False, True]
+    # The first in order of ids decides where group 7 lies, whatever the order of the rows.
+    backwards = beside(named, group_of, split_of, names(7)[::-1]).tolist()
+    assert backwards == [True, False, False, False, True, False, True]
+    other = beside(named, group_of, split_of, [*"dcbefag"]).tolist()
+    assert other == [True, False, False, False, False, True, False]
