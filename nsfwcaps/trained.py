@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -29,9 +29,10 @@ class TrainedRun:
     """Identity of that model."""
     settings: Mapping[str, Any]
     steps: int
-    validation: Sequence[Mapping[str, float]]
-    """Scores before training and after each epoch; empty ones where nothing was held out."""
-    kept_epoch: int
+    before: Mapping[str, float]
+    """Scores of the validation before training; empty where nothing was held out."""
+    after: Mapping[str, float]
+    """The same of the weights that were kept."""
 
     @property
     def name(self) -> str:
@@ -78,8 +79,8 @@ def read(folder: Path) -> TrainedRun:
             encoder={**values["encoder"], "name": str(values["encoder"]["name"])},
             settings={**values["settings"]},
             steps=int(values["steps"]),
-            validation=[dict(scores) for scores in values["validation"]],
-            kept_epoch=int(values["kept_epoch"]),
+            before=dict(values["validation"][0]),
+            after=dict(values["validation"][values["kept_epoch"]]),
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(

@@ -21,4 +21,4 @@ def render(facts: Mapping[str, Any]) -> str:
     """Fill the card."""
     before, after = facts["before"], facts["after"]
     rows = [(label, before[key], after[key]) for key, label in _SCORES.items() if key in before]
-    return template.fill(_TEMPLATE, **facts, scores=rows)
+    return template.fill(_TEMPLATE, facts=facts, scores=rows)

@@ -90,8 +90,8 @@ def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
         "towers": list(settings["towers"]),
         "steps": run.steps,
         "strength": strength,
-        "before": run.validation[0],
-        "after": run.validation[run.kept_epoch],
+        "before": run.before,
+        "after": run.after,
         "data_sha256": _data_sha256(run),
         "nsfwcaps": __version__,
     }
