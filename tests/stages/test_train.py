@@ -126,6 +126,21 @@ def published(place: Place) -> list[dict[str, Any]]:
     return [row for path in files for row in pq.read_table(path).to_pylist()]
 
 
+def items(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, bytes]]:
+    """Id, caption, hash and picture of every item of every pair, partners too."""
+    return [
+        (
+            row[f"{side}_id"],
+            row[f"{side}_caption"],
+            row[f"{side}_image_sha256"],
+            row[f"{side}_image"]["bytes"],
+        )
+        for row in rows
+        for side in (*SIDES, "partner")
+        if row[f"{side}_id"] is not None
+    ]
+
+
 def reference(out: Path, group: str) -> dict[str, np.ndarray]:
     """The frozen model's vectors by id or hash."""
     record = StageFolder(out / "train").record()
@@ -209,10 +224,9 @@ def test_the_frozen_model_speaks_once_of_each_item_and_never_in_the_loop(
     place: Place, watched: tuple[Path, StageRecord, Watch]
 ) -> None:
     _, record, watch = watched
-    rows = published(place)
-    sides = ("unsafe", "safe")
-    assert sorted(watch.pictures) == sorted({r[f"{s}_image_sha256"] for s in sides for r in rows})
-    assert len(watch.captions) == len({row[f"{side}_id"] for side in sides for row in rows})
+    known = items(published(place))
+    assert sorted(watch.pictures) == sorted({sha256 for _, _, sha256, _ in known})
+    assert len(watch.captions) == len({name for name, _, _, _ in known})
     assert len(watch.encoders) == 1
     first = watch.events.index("step")
     assert set(watch.events[:first]) == {"reference"}
@@ -229,16 +243,13 @@ def test_reference_is_what_the_frozen_model_says(
     captions, images = reference(watched[0], "captions"), reference(watched[0], "images")
     encoder = fresh(place)
     stored = stored_vectors(place)
-    for row in published(place):
-        for side in ("unsafe", "safe"):
-            name, sha256 = row[f"{side}_id"], row[f"{side}_image_sha256"]
-            data = row[f"{side}_image"]["bytes"]
-            said = encoder.encode_text([row[f"{side}_caption"]], lambda n: None).rows[0]
-            seen = encoder.encode_images([("", lambda data=data: data)], lambda n: None).rows[0]
-            np.testing.assert_allclose(captions[name], said, atol=1e-6)
-            np.testing.assert_allclose(images[sha256], seen, atol=1e-6)
-            np.testing.assert_allclose(captions[name], stored[name], atol=1e-3)
-            np.testing.assert_allclose(images[sha256], stored[sha256], atol=1e-3)
+    for name, caption, sha256, data in items(published(place)):
+        said = encoder.encode_text([caption], lambda n: None).rows[0]
+        seen = encoder.encode_images([("", lambda data=data: data)], lambda n: None).rows[0]
+        np.testing.assert_allclose(captions[name], said, atol=1e-6)
+        np.testing.assert_allclose(images[sha256], seen, atol=1e-6)
+        np.testing.assert_allclose(captions[name], stored[name], atol=1e-3)
+        np.testing.assert_allclose(images[sha256], stored[sha256], atol=1e-3)
 
 
 def test_numbers_before_training_are_those_of_the_embed_stage(

@@ -102,7 +102,7 @@ WAYS = ("text_to_image", "image_to_text")
 
 @pytest.mark.parametrize(
     ("method", "rises", "epochs"),
-    [("safer-clip", "unsafe", 30), ("safe-clip", None, 10), ("safe-only", "safe", 20)],
+    [("safer-clip", "unsafe", 60), ("safe-clip", None, 10), ("safe-only", "safe", 20)],
 )
 def test_a_method_learns_what_it_is_for(
     method: str, rises: str | None, epochs: int, overfit: Place, tmp_path: Path
