@@ -100,12 +100,14 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
 
 def _partner(cell: object, label: Label, max_chars: int) -> str | None:
     """Full id in a cell that holds one, text half of the id of a caption, None for a flag."""
-    if label is Label.SAFE or _unusable(cell, max_chars) is not None:
+    if label is Label.SAFE or not isinstance(cell, str):
         return None
-    text = normalize(str(cell))
-    if _ID.fullmatch(text):  # before flags: an id may look like a number
+    text = normalize(cell)
+    if _ID.fullmatch(text):  # before what follows: an id may look like a number
         return text.lower()
-    return None if parse_label(text) is not None else content_id(text)[:TEXT_DIGITS]
+    if _unusable(cell, max_chars) is not None or parse_label(text) is not None:
+        return None
+    return content_id(text)[:TEXT_DIGITS]
 
 
 def _clean(

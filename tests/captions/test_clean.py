@@ -142,7 +142,7 @@ def test_partner_by_caption_is_the_half_of_its_id_that_any_picture_leaves() -> N
 @pytest.mark.parametrize("digits", ["0" * 32, "1234" * 8, "1e" + "2" * 30])
 def test_partner_id_that_looks_like_a_number_is_no_flag(digits: str) -> None:
     row = {"caption": "a handgun", "partner": digits}
-    assert only(clean(row, Label.UNSAFE)).partner == digits
+    assert only(clean(row, Label.UNSAFE, max_chars=10)).partner == digits
 
 
 @pytest.mark.parametrize(
