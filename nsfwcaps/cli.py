@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 
 import typer
 
 from nsfwcaps import __version__
 from nsfwcaps.commands import build, demo, doctor, export, review, run, stages, status, validate
 from nsfwcaps.errors import NsfwcapsError, storage_error
+from nsfwcaps.training.processes import GRACE_S, launched
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
 
@@ -43,7 +48,22 @@ for command in (build, run, demo, review, stages, export, validate, status, doct
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
-    sys.exit(guard(app))
+    sys.exit(guard(app) if launched().first else beside_the_first(app))
+
+
+def beside_the_first(command: Callable[[], object]) -> int:
+    """Run a command in a process whose output another one prints.
+
+    What went wrong is told after a while: by then torchrun has ended this process if the same went
+    wrong in the first one, which has told it.
+    """
+    told = io.StringIO()
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(told):
+        code = guard(command)
+    if code not in (0, _INTERRUPTED):
+        time.sleep(GRACE_S)
+        sys.stderr.write(told.getvalue())
+    return code
 
 
 def guard(command: Callable[[], object]) -> int:

@@ -20,6 +20,7 @@ from nsfwcaps import __version__, config, settings
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
+from nsfwcaps.training.processes import Processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +190,14 @@ def run(
         on_stage(outcome)
         records.append(outcome.record)
     return records
+
+
+def follow(recipe: Mapping[str, Any], workdir: Path, group: Processes) -> None:
+    """Train along with the first process, which runs the recipe; the other stages are its alone."""
+    from nsfwcaps.stages import train
+
+    for shards in group.calls():
+        train.follow(recipe["train"], StageFolder(workdir / "train"), shards)
 
 
 def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:

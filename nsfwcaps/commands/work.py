@@ -12,6 +12,7 @@ import typer
 
 from nsfwcaps import pipeline, progress, recipes
 from nsfwcaps.pipeline import STAGE, StageOutcome, State
+from nsfwcaps.training import processes
 
 _READ_BY_NAME = {
     "world": ("ingest", "embed", "mine", "grade", "publish", "train"),
@@ -37,6 +38,11 @@ def execute(
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
         return
+    together = recipe["train"].device if "train" in recipe else None
+    if not processes.launched().first:
+        with processes.join(together) as group:
+            pipeline.follow(recipe, workdir, group)
+        return
     outcomes: list[StageOutcome] = []
 
     def done(outcome: StageOutcome) -> None:
@@ -44,7 +50,7 @@ def execute(
         if not as_json:
             typer.echo(_line(outcome))
 
-    with pipeline.locked(workdir):
+    with processes.join(together), pipeline.locked(workdir):
         pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()

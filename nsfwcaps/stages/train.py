@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.errors import ConfigError, InputError, ModelError
-from nsfwcaps.progress import Progress
+from nsfwcaps.progress import Progress, Silent
 from nsfwcaps.settings import (
     EmbedSettings,
     Precision,
@@ -41,6 +41,7 @@ from nsfwcaps.stages.train_reference import (
     load_reference,
     reading,
 )
+from nsfwcaps.training.processes import joined
 from nsfwcaps.vectors.encoders import load
 
 VERSION = 2
@@ -77,6 +78,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
+    from nsfwcaps.stages.train_outputs import Written
     from nsfwcaps.stages.train_pairs import without_partner
     from nsfwcaps.stages.train_run import TrainingRun, check_settings, method_of
 
@@ -87,16 +89,7 @@ def run(
     _check_place(folder, settings)
     _check_patience(files, settings)
     _check_targets(files, method.targets, data)
-    encoder: Any = load.load(
-        EmbedSettings(
-            model=settings.model,
-            device=settings.device,
-            precision=Precision.FP32,  # the reference; training has its own
-            batch_tokens=settings.batch_tokens,
-            batch_images=settings.batch_images,
-            workers=settings.workers,
-        )
-    )
+    encoder = _encoder(settings)
     _check_encoder(data, asdict(encoder.identity))
     shards = embed_reference(files, encoder, folder, progress)
     reference = load_reference(folder, shards)
@@ -107,8 +100,9 @@ def run(
     if papers is None:  # else the run was stopped between its last step and its record
         started = time.monotonic()
         tables = [usable[split][0] for split in (Split.TRAIN, Split.VALIDATION)]
+        joined().call(shards)
         work = TrainingRun(settings, method, encoder, reference, *tables)
-        facts = work.train(checkpoints, key, progress)
+        facts = work.train(Written(checkpoints, key), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(tables[0], reference),
@@ -119,6 +113,32 @@ def run(
         papers = _papers(folder, key, work, facts, checkpoints.metrics, settings, started)
     checkpoints.clear()
     return StageResult(shards=[*shards, papers], facts=papers.facts)
+
+
+def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:
+    """Train along with the process that runs the stage and has the reference; write nothing."""
+    from nsfwcaps.stages.train_outputs import Unwritten
+    from nsfwcaps.stages.train_run import TrainingRun, method_of
+
+    files, reference = data_files(Path(settings.data)), load_reference(folder, shards)
+    tables = [
+        _usable(files, split, reference, settings)[0] for split in (Split.TRAIN, Split.VALIDATION)
+    ]
+    run = TrainingRun(settings, method_of(settings), _encoder(settings), reference, *tables)
+    run.train(Unwritten(), Silent())
+
+
+def _encoder(settings: TrainSettings) -> Any:
+    return load.load(
+        EmbedSettings(
+            model=settings.model,
+            device=settings.device,
+            precision=Precision.FP32,  # the reference; training has its own
+            batch_tokens=settings.batch_tokens,
+            batch_images=settings.batch_images,
+            workers=settings.workers,
+        )
+    )
 
 
 def _broken(shards: Sequence[Shard]) -> dict[str, int]:

@@ -13,6 +13,14 @@ _NAME = re.compile(r"step-(\d{8})-([0-9a-f]{64})\.pt")
 _KEPT = 2
 
 
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state that was saved."""
+    import torch
+
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
 class Checkpoints:
     """The checkpoints of one run: a folder that belongs to its settings and data."""
 
@@ -35,17 +43,14 @@ class Checkpoints:
         for _, path in self._found()[:-_KEPT]:
             path.unlink()
 
-    def newest(self) -> dict[str, Any] | None:
-        """The state of the newest checkpoint whose bytes are those that were written.
+    def newest(self) -> Path | None:
+        """The newest checkpoint whose bytes are those that were written.
 
         Damaged ones are removed: kept as the newest, they would push sound ones out.
         """
-        import torch
-
         for digest, path in reversed(self._found()):
             if sha256_file(path) == digest:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-                return state
+                return path
             path.unlink()
         return None
 

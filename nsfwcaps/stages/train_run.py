@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
-from PIL import Image
 from safetensors.torch import save
 
-from nsfwcaps.errors import ConfigError, TrainingError
-from nsfwcaps.progress import Progress
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import Tower, TrainSettings
-from nsfwcaps.stages.train_checkpoints import Checkpoints
-from nsfwcaps.stages.train_metrics import Metrics
+from nsfwcaps.stages.train_checkpoints import load_checkpoint
+from nsfwcaps.stages.train_inputs import preparation
+from nsfwcaps.stages.train_outputs import Outputs
 from nsfwcaps.stages.train_pairs import mined_pairs, training_pairs
 from nsfwcaps.stages.train_reference import Reference
+from nsfwcaps.stages.train_validation import score
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler, parse_schedule
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer, embed
+from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
 from nsfwcaps.training.methods import METHODS, TERMS, Method
-from nsfwcaps.training.pairs import TrainingPairs
-from nsfwcaps.training.validation import Validation, validate
+from nsfwcaps.training.processes import joined
+from nsfwcaps.training.validation import Validation
 from nsfwcaps.vectors.encoders.allocator import kept_memory
 from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.vectors.encoders.encoder import memory_advice
@@ -77,7 +75,7 @@ class TrainingRun:
         train: pa.Table,
         validation: pa.Table,
     ) -> None:
-        self._settings, self._reference = settings, reference
+        self._settings, self._processes = settings, joined()
         self._train = training_pairs(train, reference, method.targets)
         self._held = mined_pairs(validation, reference)
         if settings.patience is not None and not len(self._held):
@@ -88,12 +86,12 @@ class TrainingRun:
         self._encoders = Encoders(
             model=encoder.model,
             encode_text=encoder.tower.encode,
-            prepare=lambda rows: self._inputs(encoder, self._train, rows),
+            prepare=preparation(encoder, reference, self._train),
             device=encoder.device,
             dtype=torch_dtype(precision),
         )
         self._held_encoders = replace(
-            self._encoders, prepare=lambda rows: self._inputs(encoder, self._held, rows)
+            self._encoders, prepare=preparation(encoder, reference, self._held)
         )
         schedule = (
             parse_schedule(settings.curriculum)
@@ -105,11 +103,19 @@ class TrainingRun:
             schedule=schedule,
             batch_size=settings.batch_size,
             seed=settings.seed,
+            world_size=self._processes.count,
+            rank=self._processes.rank,
             avoid_repeats=self._train.target_ids,
         )
         vectors = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
         self._trainer = Trainer(
-            self._encoders, self._train, vectors, method, self._sampler, _optimisation(settings)
+            self._encoders,
+            self._train,
+            vectors,
+            method,
+            self._sampler,
+            _optimisation(settings),
+            self._processes,
         )
         self._state: State = {
             "validation": [],
@@ -119,19 +125,11 @@ class TrainingRun:
             "stale": 0,
         }
 
-    def train(self, checkpoints: Checkpoints, key: str, progress: Progress) -> dict[str, Any]:
+    def train(self, outputs: Outputs, progress: Progress) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one, and say how it went."""
-        if (saved := checkpoints.newest()) is not None:
-            self._trainer.restore(saved["trainer"])
-            self._state = saved["run"]
-        lines = Metrics(checkpoints.metrics, key, self._trainer.step)
+        self._go_on(outputs)
         if not self._state["validation"]:
             self._validate()
-
-        def save() -> None:
-            lines.flush()
-            checkpoints.save(self._trainer.step, self._checkpoint())
-
         total = self._trainer.total_steps
         kept = kept_memory(self._encoders.device)
         advice = memory_advice("--batch-size, or raise --accumulate,")
@@ -144,17 +142,31 @@ class TrainingRun:
                 if not self._sampler.steps(epoch):  # no pair is of its stages
                     self._state["validation"].append(self._state["validation"][-1])
                     continue
-                done = self._trainer.step - self._sampler_steps(epoch - 1)
-                for step in self._trainer.epoch(epoch, done):
-                    lines.add(step)
-                    advance(1)
-                    if step.step % self._settings.save_every == 0:
-                        save()
+                self._make_steps(epoch, outputs, advance)
                 self._validate()
-                save()
+                outputs.save(self._trainer.step, self._checkpoint)
         if self._settings.patience is not None and self._state["best"] is not None:
             load_adapter(self._encoders.model, self._state["best"])
         return self._facts()
+
+    def _go_on(self, outputs: Outputs) -> None:
+        """Take up the newest checkpoint, the same in all processes."""
+        path = self._processes.broadcast(outputs.newest())
+        if path is not None:
+            saved = load_checkpoint(path)
+            self._trainer.restore(saved["trainer"])
+            self._state = saved["run"]
+        self._processes.wait()  # the first process removes checkpoints that are old or done with
+        outputs.start(self._trainer.step)
+
+    def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
+        """Make the steps of an epoch that are left."""
+        done = self._trainer.step - self._sampler_steps(epoch - 1)
+        for step in self._trainer.epoch(epoch, done):
+            outputs.add(step)
+            advance(1)
+            if step.step % self._settings.save_every == 0:
+                outputs.save(step.step, self._checkpoint)
 
     def adapter_file(self) -> bytes:
         """The trained tensors as safetensors."""
@@ -201,60 +213,18 @@ class TrainingRun:
             self._state["stale"] += 1
 
     def _score(self) -> Validation:
-        pairs = self._held
-        with memory_advice("--batch-images"):
-            text, image = embed(
-                self._held_encoders, np.arange(len(pairs)), self._settings.batch_images
-            )  # [2, p, d] each
-        if not (text.isfinite().all() and image.isfinite().all()):
-            raise TrainingError(
-                f"train: the model's vectors are not finite after step {self._trainer.step}; lower "
-                "--learning-rate, or use --precision fp32. The last checkpoint is from before"
+        """The first process scores, so that all go by the same numbers."""
+        found = None
+        if self._processes.first:
+            found = score(
+                self._held_encoders, self._held, self._settings.batch_images, self._trainer.step
             )
-        # By their words: a caption that several pictures share has an id for each of them.
-        u_text, u_text_of = _distinct(_numbered(pairs.unsafe_captions))
-        s_text, s_text_of = _distinct(_numbered(pairs.safe_captions))
-        u_image, u_image_of = _distinct(pairs.unsafe_image)
-        s_image, s_image_of = _distinct(pairs.safe_image)
-        return validate(
-            unsafe_text=text[0][u_text].numpy(),
-            safe_text=text[1][s_text].numpy(),
-            unsafe_image=image[0][u_image].numpy(),
-            safe_image=image[1][s_image].numpy(),
-            safe_of_pair=(s_text_of, s_image_of),
-            unsafe_of_pair=(u_text_of, u_image_of),
-        )
+        told: Validation = self._processes.broadcast(found)
+        return told
 
     def _out_of_patience(self) -> bool:
         patience = self._settings.patience
         return patience is not None and self._state["stale"] >= patience
-
-    def _inputs(self, encoder: Any, pairs: TrainingPairs, rows: Rows) -> Inputs:
-        """Tokens and pixels of a batch, unsafe items first."""
-        captions = [pairs.unsafe_captions[row] for row in rows]
-        captions += [pairs.safe_captions[row] for row in rows]
-        tokens = encoder.tokenizer(captions)  # [2b, t]
-        tokens = tokens[:, : int(encoder.tower.lengths(tokens).max())]
-        pictures = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
-        pixels = [
-            encoder.preprocess(
-                Image.open(io.BytesIO(self._reference.picture(int(row)))).convert("RGB")
-            )
-            for row in pictures
-        ]
-        return Inputs(rows=rows, tokens=tokens, pixels=torch.stack(pixels))
-
-
-def _distinct(rows: Rows) -> tuple[Rows, Rows]:
-    """Where each distinct item `[n]` comes first, and the item `[p]` of every pair."""
-    _, first, item = np.unique(rows, return_index=True, return_inverse=True)
-    return first, item
-
-
-def _numbered(texts: Sequence[str]) -> Rows:
-    """A number `[p]` for each distinct text."""
-    number_of: dict[str, int] = {}
-    return np.array([number_of.setdefault(text, len(number_of)) for text in texts], dtype=np.int64)
 
 
 def _adaptation(settings: TrainSettings) -> Adaptation:

@@ -20,6 +20,7 @@ from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
 from nsfwcaps.training.methods import Method
 from nsfwcaps.training.methods import Rows as BatchRows
 from nsfwcaps.training.pairs import TrainingPairs
+from nsfwcaps.training.processes import Processes
 
 Tensor = torch.Tensor
 Rows = npt.NDArray[np.int64]
@@ -101,11 +102,15 @@ class Trainer:
         method: Method,
         sampler: Sampler,
         how: Optimisation,
+        processes: Processes = Processes(),  # noqa: B008 - a value
     ) -> None:
-        """`reference` are the frozen model's unit rows of all captions and of all pictures."""
+        """`reference` are the frozen model's unit rows of all captions and of all pictures.
+
+        The sampler gives the share of this one of the processes.
+        """
         self._encoders, self._pairs, self._method = encoders, pairs, method
         self._text, self._image = reference
-        self._sampler, self._how = sampler, how
+        self._sampler, self._how, self._processes = sampler, how, processes
         self._total = sampler.total_steps(how.epochs)
         trained = [item for item in encoders.model.parameters() if item.requires_grad]
         self._optimizer = torch.optim.Adam(
@@ -196,22 +201,25 @@ class Trainer:
 
         cached = len(parts) > 1
         rows = cached_rows(embedded, len(parts)) if cached else embedded(0)
-        loss, terms = self._method.loss(self._beside_frozen(rows, batch), self._scale())
+        whole = self._processes.gather(rows, len(batch))
+        loss, terms = self._method.loss(self._beside_frozen(whole, batch), self._scale())
         if not math.isfinite(loss.item()):
             raise self._broken(batch, terms)
         loss.backward()  # type: ignore[no-untyped-call]
         if cached:
             assert rows.grad is not None, "the loss depends on every row"
             backward_parts(embedded, len(parts), rows.grad)
+        self._processes.sum_gradients(self._trained)
         return loss, terms
 
     def _seed(self, part: int) -> None:
-        """Let dropout follow from the step and the part.
+        """Let dropout follow from the step, the process and the part.
 
         So a run that goes on is the run that was stopped, and a part that is embedded twice drops
         the same units both times.
         """
-        torch.manual_seed((self._how.seed * 1_000_003 + self.step + (part << 32)) % 2**63)
+        stream = (self._processes.rank << 16) + part
+        torch.manual_seed((self._how.seed * 1_000_003 + self.step + (stream << 32)) % 2**63)
 
     def _beside_frozen(self, trained: Tensor, rows: Rows) -> BatchRows:
         """Trained rows `[2, 2, n, d]` of a batch beside those that were computed before."""
