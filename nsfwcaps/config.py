@@ -9,7 +9,7 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from nsfwcaps.errors import ConfigError
@@ -54,7 +54,8 @@ def check(
     try:
         config = pydantic.TypeAdapter(cls).validate_python(plain)
     except pydantic.ValidationError as error:
-        problems += [_describe(item, known, where) for item in error.errors(include_url=False)]
+        found = _merged(error.errors(include_url=False), hints)
+        problems += [_describe(item, known, where) for item in found]
     return (None, problems) if problems else (config, [])
 
 
@@ -66,7 +67,22 @@ def _as_tuple(hint: Any, value: Any) -> Any:
 
 
 def _is_flag_for_number(hint: Any, value: Any) -> bool:
-    return isinstance(value, bool) and base_type(hint) in (int, float)
+    return isinstance(value, bool) and bool({int, float} & {*map(base_type, alternatives(hint))})
+
+
+def _merged(errors: Sequence[Any], hints: Mapping[str, Any]) -> list[Any]:
+    """Make one error of those that pydantic has for each kind of value that a setting may take."""
+    merged: dict[Any, Any] = {}
+    for item in errors:
+        place = item["loc"]
+        if place and len(alternatives(hints.get(place[0]))) > 1:
+            place = place[:1]  # behind it, the kind
+        if place in merged:
+            also = item["msg"].removeprefix("Input should be ")
+            merged[place]["msg"] += f", or {also}"
+        else:
+            merged[place] = {**item, "loc": place}
+    return list(merged.values())
 
 
 def _describe(item: Any, known: list[str], where: str) -> str:
@@ -122,10 +138,15 @@ def parse_bytes(text: str) -> int:
 
 
 def base_type(hint: Any) -> Any:
-    """`X` of `X`, `X | None` and `Annotated[X, …]`."""
+    """`X` of `X`, `X | None` and `Annotated[X, …]`; of several, the first."""
     if typing.get_origin(hint) is typing.Annotated:
         return base_type(typing.get_args(hint)[0])
+    inner = alternatives(hint)
+    return hint if inner == [hint] else base_type(inner[0])
+
+
+def alternatives(hint: Any) -> list[Any]:
+    """Types that a setting may take, None apart."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        inner = [arg for arg in typing.get_args(hint) if arg is not type(None)]
-        return base_type(inner[0])
-    return hint
+        return [arg for arg in typing.get_args(hint) if arg is not type(None)]
+    return [hint]

@@ -10,7 +10,7 @@ import dataclasses
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
@@ -317,8 +317,8 @@ class TrainSettings:
     warmup_share: Fraction = setting(0.05, "Share of the steps in which it rises.")
     weight_decay: Annotated[float, Ge(0)] = setting(0.0, "Weight decay.")
     clip_norm: Annotated[float, Gt(0)] | None = setting(1.0, "Largest norm of the gradient.")
-    scale: Annotated[float, Gt(0)] | None = setting(
-        100.0, "What InfoNCE multiplies cosines by; null in a recipe: the model's own."
+    scale: Annotated[float, Gt(0)] | Literal["model"] = setting(
+        100.0, "What InfoNCE multiplies cosines by; model: the model's own."
     )
     rank: Annotated[int, Ge(1)] = setting(16, "Rank of LoRA.")
     alpha: Annotated[float, Gt(0)] = setting(16.0, "The update of LoRA is scaled by alpha / rank.")

@@ -4,7 +4,7 @@ import dataclasses
 import enum
 import hashlib
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from annotated_types import Ge, Le
@@ -152,6 +152,38 @@ def test_what_is_no_size_is_a_config_error(text: str) -> None:
 )
 def test_base_type_strips_bounds_and_none(hint: object, expected: type) -> None:
     assert config.base_type(hint) is expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lamp:
+    __pydantic_config__ = STRICT_KEYS
+
+    watts: Annotated[float, Ge(0)] | Literal["own"] = setting(40.0, "Watts; own: the bulb's.")
+
+
+@pytest.mark.parametrize(("value", "kept"), [("own", "own"), (60, 60.0), ("60", 60.0)])
+def test_setting_may_be_a_number_or_a_word(value: object, kept: object) -> None:
+    assert config.parse(Lamp, {"watts": value}, where="lamp").watts == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-1, "must be greater than or equal to 0, or 'own', got -1"),
+        (None, "must be a valid number, or 'own', got None"),
+        (float("nan"), "must be a finite number, or 'own', got nan"),
+        (True, "must be a number, got True"),
+    ],
+)
+def test_what_is_neither_is_told_once(value: object, message: str) -> None:
+    config_or_none, found = config.check(Lamp, {"watts": value}, where="lamp")
+    assert (config_or_none, found) == (None, [f"lamp.watts: {message}"])
+
+
+def test_alternatives_leave_none_apart() -> None:
+    number = Annotated[int, Ge(1)]
+    assert config.alternatives(number | str | None) == [number, str]
+    assert config.alternatives(int | None) == config.alternatives(int) == [int]
 
 
 def test_mixed_pool_needs_a_label_column() -> None:

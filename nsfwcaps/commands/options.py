@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nsfwcaps.config import base_type
+from nsfwcaps.config import alternatives, base_type
 from nsfwcaps.pipeline import Stage
 
 _WIDE = 29
@@ -104,6 +104,8 @@ def _is_wide(kind: Any) -> bool:
 
 def _cli_type(hint: Any) -> Any:
     """Type that the command line parses; ranges are checked later, by the settings class."""
+    if len(alternatives(hint)) > 1:  # a number or a word: the settings class tells which
+        return str
     plain = base_type(hint)
     if typing.get_origin(plain) is tuple:
         return list[str]

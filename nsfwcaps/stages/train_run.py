@@ -257,7 +257,7 @@ def _optimisation(settings: TrainSettings) -> Optimisation:
         warmup_share=settings.warmup_share,
         weight_decay=settings.weight_decay,
         clip_norm=settings.clip_norm,
-        scale=settings.scale,
+        scale=None if settings.scale == "model" else settings.scale,
         seed=settings.seed,
         workers=settings.workers,
         accumulate=settings.accumulate,

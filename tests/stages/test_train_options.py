@@ -144,7 +144,7 @@ def test_weights_change_the_method(place: Place, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"full": True}, {"towers": ("image",)}, {"towers": ("text",)}, {"scale": None}],
+    [{"full": True}, {"towers": ("image",)}, {"towers": ("text",)}, {"scale": "model"}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_else_trains(changes: dict[str, Any], place: Place, tmp_path: Path) -> None:
