@@ -89,15 +89,14 @@ def split_pairs(
         test_share=settings.test_share,
         seed=settings.seed,
     )
-    named = np.full(len(pair_ids), -1, dtype=np.int64)
-    has_partner = np.asarray(partner_ids.is_valid())
-    named[has_partner] = of_node[
+    of_partner = np.full(len(pair_ids), -1, dtype=np.int64)
+    of_partner[np.asarray(partner_ids.is_valid())] = of_node[
         _positions(sides["safe"], partner_ids.drop_null(), len(sides["unsafe"]))
     ]
-    together = pa.array(beside(named, group, of_pair, pair_ids))
+    together = beside(of_partner, group, of_pair, pair_ids)
     return Splits(
         of_pair=of_pair,
-        partner_ids=pc.if_else(together, partner_ids, None),
+        partner_ids=pc.if_else(pa.array(together), partner_ids, None),
         groups=len(sizes),
         largest_group=int(sizes.max()),
         near_duplicates=len(left),
