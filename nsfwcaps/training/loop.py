@@ -25,6 +25,9 @@ from nsfwcaps.training.processes import Processes
 Tensor = torch.Tensor
 Rows = npt.NDArray[np.int64]
 
+_TRIES = 20
+"""Of a batch at smaller and smaller scales of the loss, before its gradient counts as broken."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -116,6 +119,10 @@ class Trainer:
         self._optimizer = torch.optim.Adam(
             trained, lr=how.learning_rate, weight_decay=how.weight_decay
         )
+        # Gradients of half precision are too small for it unless the loss is scaled up.
+        self._scaler = torch.amp.GradScaler(
+            encoders.device, enabled=encoders.dtype == torch.float16
+        )
         self._trained = trained
         self.step = 0
 
@@ -142,6 +149,7 @@ class Trainer:
             "step": self.step,
             "tensors": tensors,
             "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -152,6 +160,7 @@ class Trainer:
         """
         load_adapter(self._encoders.model, state["tensors"])
         self._optimizer.load_state_dict(state["optimizer"])
+        self._scaler.load_state_dict(state["scaler"])
         self.step = int(state["step"])
 
     def epoch(self, number: int, first_step: int) -> Iterator[Step]:
@@ -172,14 +181,9 @@ class Trainer:
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        self._optimizer.zero_grad(set_to_none=True)
-        loss, terms = self._differentiate(inputs, batch)
-        if self.step == 0:
-            check_gradients(self._encoders.model)
-        norm = torch.nn.utils.clip_grad_norm_(self._trained, self._how.clip_norm or math.inf)
-        if not math.isfinite(norm.item()):
-            raise self._broken(batch, terms)
-        self._optimizer.step()
+        loss, terms, norm = self._gradients(inputs, batch)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
         self.step += 1
         return Step(
             step=self.step,
@@ -191,8 +195,26 @@ class Trainer:
             pairs=len(batch),
         )
 
+    def _gradients(self, inputs: Inputs, batch: Rows) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Loss of a batch, its terms and the norm of the gradient, which is left clipped.
+
+        What is too large for half precision is tried again at a smaller scale, so that every batch
+        makes a step.
+        """
+        for _ in range(_TRIES if self._scaler.is_enabled() else 1):
+            self._optimizer.zero_grad(set_to_none=True)
+            loss, terms = self._differentiate(inputs, batch)
+            if self.step == 0:
+                check_gradients(self._encoders.model)
+            self._scaler.unscale_(self._optimizer)
+            norm = torch.nn.utils.clip_grad_norm_(self._trained, self._how.clip_norm or math.inf)
+            if math.isfinite(norm.item()):
+                return loss, terms, norm
+            self._scaler.update()
+        raise self._broken(batch, terms)
+
     def _differentiate(self, inputs: Inputs, batch: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch and its terms; the gradients are left in the parameters."""
+        """Loss of a batch and its terms; the parameters get gradients at the scaler's scale."""
         parts = inputs.parts(self._how.accumulate)
 
         def embedded(part: int) -> Tensor:
@@ -205,7 +227,7 @@ class Trainer:
         loss, terms = self._method.loss(self._beside_frozen(whole, batch), self._scale())
         if not math.isfinite(loss.item()):
             raise self._broken(batch, terms)
-        loss.backward()  # type: ignore[no-untyped-call]
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if cached:
             assert rows.grad is not None, "the loss depends on every row"
             backward_parts(embedded, len(parts), rows.grad)
