@@ -8,7 +8,16 @@ import yaml
 from nsfwcaps import config, recipes, resources
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.pipeline import BUILD, STAGE, Stage
-from nsfwcaps.settings import MineSettings, PublishSettings, Rank, field_names
+from nsfwcaps.settings import (
+    MineSettings,
+    PublishSettings,
+    Rank,
+    Targets,
+    TrainSettings,
+    field_names,
+)
+from nsfwcaps.training.curriculum import SCHEDULES, parse_schedule
+from nsfwcaps.training.methods import METHODS
 
 BUNDLED = sorted(resources.folder("pipelines").glob("*.yaml"))
 
@@ -31,7 +40,22 @@ def test_bundled_recipe_is_right_and_whole(path: Path) -> None:
     assert recipes.problems(str(path), []) == []
     named = list(recipes.load(path.stem, []))
     assert named == [name for name in STAGE if name in named]
-    assert {stage.name for stage in BUILD} <= set(named)
+    if path.stem != "finetune":
+        assert {stage.name for stage in BUILD} <= set(named)
+
+
+def test_bundled_fine_tuning_is_the_paper_s() -> None:
+    (section,) = recipes.load("finetune", ["train.data=run:dataset"]).values()
+    assert section == TrainSettings(
+        data="run:dataset",
+        model="open_clip:ViT-L-14-quickgelu/openai",
+        targets=Targets.NEAREST,
+        curriculum="easy/easy+medium/all",
+    )
+    assert (section.rank, section.learning_rate) == (16, 1e-4)
+    assert (section.batch_size, section.epochs) == (48, 9)
+    schedule = SCHEDULES[METHODS[section.method].curriculum]
+    assert parse_schedule(section.curriculum) == schedule
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)

@@ -40,7 +40,7 @@ def test_file_goes_before_a_bundled_recipe(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ["nowhere", "", ".", "../errors"])
 def test_unknown_recipe_lists_the_bundled_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"no such recipe file.*demo, mine, paper"):
+    with pytest.raises(ConfigError, match=r"no such recipe file.*demo, finetune, mine, paper"):
         resources.recipe(name)
 
 

@@ -22,7 +22,9 @@ publsh:
 """
 
 
-@pytest.mark.parametrize("name", ["demo", "mine", "paper", "mine.yaml", "pipelines/mine.yaml"])
+@pytest.mark.parametrize(
+    "name", ["demo", "finetune", "mine", "paper", "mine.yaml", "pipelines/mine.yaml"]
+)
 def test_bundled_recipes_are_right(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,4 +68,4 @@ def test_unknown_recipe_names_the_bundled_ones() -> None:
     said = call("validate", "nowhere")
     assert said.code == 2
     assert "nowhere: no such recipe file" in said.err
-    assert "demo, mine, paper" in said.err
+    assert "demo, finetune, mine, paper" in said.err
