@@ -16,8 +16,13 @@ _PLAIN_INTERVAL_S = 10.0
 class Progress(Protocol):
     """Anything that can show that work goes on."""
 
-    def task(self, name: str, total: int | None) -> AbstractContextManager[Advance]:
-        """Open one line of progress; call the value with the number of rows just done."""
+    def task(
+        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+    ) -> AbstractContextManager[Advance]:
+        """Open one line of progress; call the value with the number of rows just done.
+
+        Of the total, `done` were done before: they count, but not for the speed.
+        """
         ...
 
 
@@ -25,7 +30,9 @@ class Silent:
     """Shows nothing: for tests, `--json` and `--quiet`."""
 
     @contextmanager
-    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+    def task(
+        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+    ) -> Iterator[Advance]:
         """Accept rows and show nothing."""
         yield lambda rows: None
 
@@ -34,18 +41,21 @@ class PlainLines:
     """A line every ten seconds on standard error, for logs and pipes."""
 
     @contextmanager
-    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+    def task(
+        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+    ) -> Iterator[Advance]:
         """Print rows, rows/s and time left while the task runs."""
         start = last = time.monotonic()
-        done = 0
+        now_done = 0
 
         def advance(rows: int) -> None:
-            nonlocal done, last
-            done += rows
+            nonlocal now_done, last
+            now_done += rows
             now = time.monotonic()
             if now - last >= _PLAIN_INTERVAL_S:
                 last = now
-                sys.stderr.write(_line(name, done, total, now - start) + "\n")
+                rate = now_done / max(now - start, 1e-9)
+                sys.stderr.write(_line(name, done + now_done, total, rate, unit) + "\n")
 
         yield advance
 
@@ -54,7 +64,9 @@ class Bars:
     """One live bar on the terminal, with rows/s and time left."""
 
     @contextmanager
-    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+    def task(
+        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+    ) -> Iterator[Advance]:
         """Show a bar that disappears when the task is done."""
         from rich import progress as rich_progress
         from rich.console import Console
@@ -67,14 +79,14 @@ class Bars:
             rich_progress.TimeRemainingColumn(),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(name, total=total, rate="")
-            start, done = time.monotonic(), 0
+            task = bar.add_task(name, total=total, completed=done, rate="")
+            start, now_done = time.monotonic(), 0
 
             def advance(rows: int) -> None:
-                nonlocal done
-                done += rows
-                rate = done / max(time.monotonic() - start, 1e-9)
-                bar.update(task, advance=rows, rate=f"{rate:,.0f} rows/s")
+                nonlocal now_done
+                now_done += rows
+                rate = now_done / max(time.monotonic() - start, 1e-9)
+                bar.update(task, advance=rows, rate=f"{_rounded(rate)} {unit}/s")
 
             yield advance
 
@@ -86,9 +98,14 @@ def for_terminal(*, quiet: bool) -> Progress:
     return Bars() if sys.stderr.isatty() else PlainLines()
 
 
-def _line(name: str, done: int, total: int | None, elapsed_s: float) -> str:
-    rate = done / max(elapsed_s, 1e-9)
+def _line(name: str, done: int, total: int | None, rate: float, unit: str) -> str:
+    speed = f"{_rounded(rate)} {unit}/s"
     if total is None:
-        return f"{name}: {done:,} rows, {rate:,.0f} rows/s"
+        return f"{name}: {done:,} {unit}, {speed}"
     left_s = (total - done) / max(rate, 1e-9)
-    return f"{name}: {done:,} of {total:,} rows, {rate:,.0f} rows/s, {left_s:,.0f} s left"
+    return f"{name}: {done:,} of {total:,} {unit}, {speed}, {left_s:,.0f} s left"
+
+
+def _rounded(rate: float) -> str:
+    """Whole numbers, and what is slow with a digit more."""
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"

@@ -340,6 +340,11 @@ class TrainSettings:
     save_every: Annotated[int, Ge(1)] = setting(
         200, "Steps between checkpoints.", affects_output=False
     )
+    tensorboard: bool | None = setting(
+        None,
+        "Write event files for TensorBoard; default: where it is installed.",
+        affects_output=False,
+    )
     device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
     batch_tokens: Annotated[int, Ge(1)] = setting(
         4096, "Padded tokens per text batch of the frozen model.", affects_output=False

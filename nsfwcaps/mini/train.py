@@ -105,7 +105,7 @@ def train(
         weight_decay=recipe.weight_decay,
         betas=(0.9, 0.98),
     )
-    with progress.task("train", recipe.steps) as advance:
+    with progress.task("train", recipe.steps, unit="steps") as advance:
         for step in range(recipe.steps):
             for group in optimizer.param_groups:
                 group["lr"] = _learning_rate(step, recipe)

@@ -78,6 +78,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
+    from nsfwcaps.stages.train_board import wants_board
     from nsfwcaps.stages.train_outputs import Written
     from nsfwcaps.stages.train_pairs import without_partner
     from nsfwcaps.stages.train_run import TrainingRun, check_settings, method_of
@@ -102,7 +103,10 @@ def run(
         tables = [usable[split][0] for split in (Split.TRAIN, Split.VALIDATION)]
         joined().call(shards)
         work = TrainingRun(settings, method, encoder, reference, *tables)
-        facts = work.train(Written(checkpoints, key), progress)
+        board = (
+            folder.path / "tensorboard" / key[:12] if wants_board(settings.tensorboard) else None
+        )
+        facts = work.train(Written(checkpoints, key, board), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(tables[0], reference),

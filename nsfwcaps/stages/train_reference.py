@@ -107,7 +107,7 @@ def embed_reference(
     shards: list[Shard] = []
     seen: set[str] = set()
     key = encoder.identity.digest
-    with progress.task("train: reference", len(files)) as advance:
+    with progress.task("train: reference", len(files), unit="files") as advance:
         for number, path in enumerate(files):
             key = digest([VERSION, key, sha256_file(path)])
             shard = folder.shard(key) or _embed(path, number, key, encoder, folder, seen)

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import Tower, TrainSettings
+from nsfwcaps.stages.train_board import wants_board
 from nsfwcaps.stages.train_checkpoints import load_checkpoint
 from nsfwcaps.stages.train_inputs import preparation
 from nsfwcaps.stages.train_outputs import Outputs
@@ -54,13 +55,14 @@ def check_settings(settings: TrainSettings) -> None:
     """Find what cannot work before anything is loaded or embedded.
 
     Raises:
-        ConfigError: an unknown word, or numbers that cannot train.
+        ConfigError: an unknown word, numbers that cannot train, or a package that is not there.
         DeviceError: the device is not there.
     """
     _adaptation(settings)
     if settings.curriculum is not None:
         parse_schedule(settings.curriculum)
     resolve_precision(settings.precision, torch_device(settings.device))
+    wants_board(settings.tensorboard)
 
 
 class TrainingRun:
@@ -130,11 +132,11 @@ class TrainingRun:
         self._go_on(outputs)
         if not self._state["validation"]:
             self._validate()
-        total = self._trainer.total_steps
+            outputs.validated(0, self._state["validation"][0])
+        total = sum(map(self._sampler.pairs, range(1, self._settings.epochs + 1)))
+        task = progress.task("train", total, unit="pairs", done=self._pairs_seen())
         kept = kept_memory(self._encoders.device)
-        advice = memory_advice("--batch-size, or raise --accumulate,")
-        with progress.task("train", total) as advance, advice, kept:
-            advance(self._trainer.step)
+        with task as advance, memory_advice("--batch-size, or raise --accumulate,"), kept:
             # The first epoch after which the model was not validated yet.
             for epoch in range(len(self._state["validation"]), self._settings.epochs + 1):
                 if self._out_of_patience():
@@ -145,6 +147,9 @@ class TrainingRun:
                 self._make_steps(epoch, outputs, advance)
                 self._validate()
                 outputs.save(self._trainer.step, self._checkpoint)
+                # A kill in between loses these points; before, it would double them.
+                outputs.validated(self._trainer.step, self._state["validation"][-1])
+        outputs.close()
         if self._settings.patience is not None and self._state["best"] is not None:
             load_adapter(self._encoders.model, self._state["best"])
         return self._facts()
@@ -164,7 +169,7 @@ class TrainingRun:
         done = self._trainer.step - self._sampler_steps(epoch - 1)
         for step in self._trainer.epoch(epoch, done):
             outputs.add(step)
-            advance(1)
+            advance(step.pairs)
             if step.step % self._settings.save_every == 0:
                 outputs.save(step.step, self._checkpoint)
 
@@ -178,6 +183,16 @@ class TrainingRun:
     def _sampler_steps(self, epochs: int) -> int:
         """Steps of the first epochs together."""
         return sum(self._sampler.steps(epoch) for epoch in range(1, epochs + 1))
+
+    def _pairs_seen(self) -> int:
+        """Pairs in the steps so far, each as often as it was in one."""
+        seen, steps = 0, self._trainer.step
+        for epoch in range(1, self._settings.epochs + 1):
+            of_epoch = self._sampler.steps(epoch)
+            if steps < of_epoch:
+                return seen + steps * self._settings.batch_size
+            seen, steps = seen + self._sampler.pairs(epoch), steps - of_epoch
+        return seen
 
     def _facts(self) -> dict[str, Any]:
         last = len(self._state["validation"]) - 1

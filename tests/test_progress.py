@@ -1,0 +1,62 @@
+"""Progress: what is counted, how fast, and how long it will take."""
+
+from __future__ import annotations
+
+import pytest
+
+from nsfwcaps import progress
+from nsfwcaps.progress import Bars, PlainLines
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_a_line_every_ten_seconds(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainLines().task("embed", 10_000) as advance:
+        for _ in range(20):
+            clock[0] += 1
+            advance(100)
+    assert capsys.readouterr().err.splitlines() == [
+        "embed: 1,000 of 10,000 rows, 100 rows/s, 90 s left",
+        "embed: 2,000 of 10,000 rows, 100 rows/s, 80 s left",
+    ]
+
+
+def test_what_was_done_before_counts_but_not_for_the_speed(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with PlainLines().task("train", 1000, unit="pairs", done=940) as advance:
+        clock[0] += 12
+        advance(30)
+    assert capsys.readouterr().err == "train: 970 of 1,000 pairs, 2.5 pairs/s, 12 s left\n"
+
+
+def test_without_a_total(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainLines().task("read", None) as advance:
+        clock[0] += 10
+        advance(50)
+    assert capsys.readouterr().err == "read: 50 rows, 5.0 rows/s\n"
+
+
+def test_bars_start_where_the_work_goes_on(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich import progress as rich_progress
+
+    made: list[rich_progress.Progress] = []
+    real = rich_progress.Progress.__init__
+    monkeypatch.setattr(
+        rich_progress.Progress,
+        "__init__",
+        lambda bar, *columns, **options: [made.append(bar), real(bar, *columns, **options)][1],
+    )
+    with Bars().task("train", 1000, unit="pairs", done=940) as advance:
+        clock[0] += 2
+        advance(30)
+        (task,) = made[0].tasks
+        assert (task.completed, task.total) == (970, 1000)
+        assert task.fields["rate"] == "15 pairs/s"
