@@ -281,6 +281,7 @@ class TrainMethod(enum.StrEnum):
     SAFER_CLIP = "safer-clip"
     SAFE_CLIP = "safe-clip"
     SAFE_ONLY = "safe-only"
+    SUBSPACE = "subspace"
 
 
 class Targets(enum.StrEnum):
@@ -288,6 +289,15 @@ class Targets(enum.StrEnum):
 
     NEAREST = "nearest"
     FIXED = "fixed"
+
+
+class AdapterInputs(enum.StrEnum):
+    """What adapters read of a layer's input."""
+
+    ANY = "any"
+    """Whatever training makes of it."""
+    DIFFERENCE = "difference"
+    """Only the directions in which unsafe inputs differ from their targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,7 +309,8 @@ class TrainSettings:
     data: str = setting("", "Folder of a published data set with images.")
     model: str = setting("mini", "Model to train, named as for embed.")
     method: TrainMethod = setting(
-        TrainMethod.SAFER_CLIP, "safer-clip, safe-clip or safe-only: terms, weights, curriculum."
+        TrainMethod.SAFER_CLIP,
+        "safer-clip, safe-clip, safe-only or subspace: terms, weights, curriculum, adapters.",
     )
     targets: Targets | None = setting(
         None,
@@ -323,6 +334,14 @@ class TrainSettings:
     rank: Annotated[int, Ge(1)] = setting(16, "Rank of LoRA.")
     alpha: Annotated[float, Gt(0)] = setting(16.0, "The update of LoRA is scaled by alpha / rank.")
     dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout of the adapters' input.")
+    adapter_inputs: AdapterInputs | None = setting(
+        None,
+        "any; difference: adapters read only directions in which unsafe inputs differ from their "
+        "targets. Default: the method's, difference for subspace and any for the others.",
+    )
+    ridge: Annotated[float, Gt(0)] = setting(
+        0.3, "With difference: the higher, the less adapters trust what safe inputs rarely show."
+    )
     towers: tuple[Tower, ...] = setting(("image", "text"), "Tower to train: image or text.")
     image_layers: tuple[str, ...] = setting(
         ("attention", "mlp", "convolution"), "Kinds of its layers that get an adapter."

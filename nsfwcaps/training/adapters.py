@@ -108,7 +108,7 @@ def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
     model.requires_grad_(False)
     if adaptation.full:
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(_tower(name) in towers)
+            parameter.requires_grad_(tower_of(name) in towers)
     else:
         # One pattern of whole names: peft takes a list for endings of names, and in CLIP the names
         # of the text tower's layers end those of the image tower's.
@@ -144,7 +144,7 @@ def layer_kinds(model: nn.Module, tower: Tower) -> dict[str, Kind]:
         if isinstance(layer, nn.MultiheadAttention):
             fused += (f"{name}.",)
         kind = _kind(name, layer)
-        if kind and _tower(name) is tower and not name.startswith(fused):
+        if kind and tower_of(name) is tower and not name.startswith(fused):
             kinds[name] = kind
     return kinds
 
@@ -186,8 +186,11 @@ def check_gradients(model: nn.Module) -> None:
 
 
 def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of all that trains, by name: the adapters, or with full fine-tuning the towers."""
-    return {name: tensor.detach().clone() for name, tensor in _trainable(model).items()}
+    """Copies of what makes the model another, by name: the adapters, or all that trains.
+
+    Adapters are whole, also where a part of them was fixed before training.
+    """
+    return {name: tensor.detach().clone() for name, tensor in _changing(model).items()}
 
 
 def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -196,12 +199,12 @@ def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         ModelError: names or shapes differ from the model's; it is left as it was.
     """
-    trainable = _trainable(model)
-    missing = [name for name in trainable if name not in tensors]
-    unknown = [name for name in tensors if name not in trainable]
+    own = _changing(model)
+    missing = [name for name in own if name not in tensors]
+    unknown = [name for name in tensors if name not in own]
     reshaped = [
         f"{name} {list(tensors[name].shape)} for {list(parameter.shape)}"
-        for name, parameter in trainable.items()
+        for name, parameter in own.items()
         if name in tensors and tensors[name].shape != parameter.shape
     ]
     problems = {"missing": missing, "unknown": unknown, "of another shape": reshaped}
@@ -213,7 +216,7 @@ def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
             f"the adapter does not fit: {found}; adapt the same architecture with the same settings"
         )
     with torch.no_grad():
-        for name, parameter in trainable.items():
+        for name, parameter in own.items():
             parameter.copy_(tensors[name])
 
 
@@ -235,6 +238,14 @@ def merged_state_dict(model: nn.Module) -> dict[str, Tensor]:
             total = merged[key].float() + layer.get_delta_weight(ADAPTER).float()
             merged[key] = total.to(merged[key].dtype)
     return merged
+
+
+def tower_of(name: str) -> Tower | None:
+    """Tower of a layer or parameter: open_clip's older class has the text tower at its root."""
+    if name.startswith("visual."):
+        return Tower.IMAGE
+    neither = ("logit_scale", "logit_bias", "text_decoder.")
+    return None if name.startswith(neither) else Tower.TEXT
 
 
 def _targets(model: nn.Module, towers: Mapping[Tower, tuple[Kind, ...]]) -> list[str]:
@@ -263,16 +274,16 @@ def _kind(name: str, layer: nn.Module) -> Kind | None:
     return Kind.CONVOLUTION if isinstance(layer, nn.Conv2d) else None
 
 
-def _tower(name: str) -> Tower | None:
-    """Tower of a layer or parameter: open_clip's older class has the text tower at its root."""
-    if name.startswith("visual."):
-        return Tower.IMAGE
-    neither = ("logit_scale", "logit_bias", "text_decoder.")
-    return None if name.startswith(neither) else Tower.TEXT
-
-
 def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
+
+
+def _changing(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {
+        name: tensor
+        for name, tensor in model.named_parameters()
+        if tensor.requires_grad or ".lora_" in name
+    }
 
 
 def _plain(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Terms of the objectives of SafeR-CLIP and Safe-CLIP, each a pure function on unit rows.
+"""Terms of the objectives of SafeR-CLIP, Safe-CLIP and SAGE, each a pure function on unit rows.
 
 Every argument is a batch of rows `[n, d]` at length one; row i of each belongs to pair i. Whatever
 comes from the frozen reference must not require a gradient. Each function returns a scalar in
@@ -48,3 +48,29 @@ def info_nce(embedding: Tensor, reference: Tensor, *, scale: float | Tensor) -> 
         logits = scale * (embedding.float() @ reference.float().T)  # [n, n]
     own = torch.arange(len(logits), device=logits.device)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+
+
+def spread_loss(embedding: Tensor, reference: Tensor) -> Tensor:
+    """Share of the batch's spread that was lost; none where it has grown (SAGE, arXiv 2607.00402).
+
+    Spread is one minus the squared length of the mean row: half the mean squared distance of two
+    rows. One-sided, as SAGE has it; the form is inferred.
+    """
+    return functional.relu(1 - _spread(embedding) / _spread(reference))
+
+
+def neighbour_loss(embedding: Tensor, reference: Tensor, *, neighbours: int = 15) -> Tensor:
+    """Mean squared change of each row's cosines to its nearest rows of the batch (SAGE, inferred).
+
+    Nearest is meant in the reference; a batch with fewer rows has all of them as neighbours.
+    """
+    before, after = (rows.float() @ rows.float().T for rows in (reference, embedding))  # [n, n]
+    own = torch.eye(len(before), dtype=torch.bool, device=before.device)
+    count = min(neighbours, len(before) - 1)
+    nearest = before.masked_fill(own, -torch.inf).topk(count, dim=1).indices  # [n, k]
+    return (after.gather(1, nearest) - before.gather(1, nearest)).pow(2).mean()
+
+
+def _spread(rows: Tensor) -> Tensor:
+    tiny = torch.finfo(torch.float32).eps
+    return (1 - rows.float().mean(dim=0).pow(2).sum()).clamp(min=tiny)

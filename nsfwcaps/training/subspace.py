@@ -1,0 +1,180 @@
+"""Adapters that read only what tells unsafe inputs from their safe counterparts.
+
+An adapter changes a layer's output by B A x. Left free, A comes to read directions that safe inputs
+have as well, and training moves those too: that is where knowledge goes. Here A is fixed before
+training to the directions x along which unsafe inputs differ most from their targets, relative to
+how much safe inputs vary there: the leading solutions of
+
+    D x = m (C + ridge * mean(diag C) * I) x
+
+with D the mean outer product of those differences and C the covariance of the safe inputs (Fisher's
+discriminant, with a ridge for inputs that the pairs do not show). B alone is trained. An input that
+has nothing of these directions leaves every adapted layer as it did before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+from torch.nn import functional
+
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.settings import Tower
+from nsfwcaps.training.adapters import tower_of
+from nsfwcaps.training.loop import Encoders, Inputs
+from nsfwcaps.training.low_rank import ADAPTER
+
+Tensor = torch.Tensor
+
+Lengths = Callable[[Tensor], npt.NDArray[np.int64]]
+"""Tokens `[b, t]` to how many of them count, `[b]`."""
+
+# Rows of an ordinary start (uniform within 1 / sqrt(in)) are this long.
+_ROW_LENGTH = 3**-0.5
+
+
+@dataclass(kw_only=True)
+class _Seen:
+    """What a layer was given: sums over the safe inputs, and the differences of the pairs."""
+
+    positions: int = 0
+    total: Tensor | float = 0.0  # [d]
+    square: Tensor | float = 0.0  # [d, d]
+    differences: list[Tensor] = field(default_factory=list)  # [b, d] each
+
+
+@torch.no_grad()
+def read_differences(
+    encoders: Encoders, batches: Iterable[Inputs], *, ridge: float, lengths: Lengths | None = None
+) -> list[str]:
+    """Fix what the adapters of a model read, in place, and return the layers where that was done.
+
+    `batches` hold pairs of unsafe items and their targets. `lengths` keeps padding of text out of
+    the sums. Other adapters stay at their start, where they do nothing: those of depthwise
+    convolutions, whose input is one channel, and of weights that fused kernels read (the output of
+    fused attention), whose input nobody sees.
+
+    Memory is one matrix `[in, in]` in single precision for each adapted layer.
+
+    Raises:
+        ConfigError: there are fewer pairs than an adapter has directions.
+    """
+    encoders.model.eval()
+    layers: dict[str, Any] = {
+        name: layer
+        for name, layer in encoders.model.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+    seen: dict[str, _Seen] = {}
+    padding = _Padding(lengths)
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+            mask = padding if tower_of(name) is Tower.TEXT else None
+            hook = layer.register_forward_pre_hook(
+                partial(_see, seen=seen, name=name, padding=mask), with_kwargs=True
+            )
+            stack.callback(hook.remove)
+        for inputs in batches:
+            tokens = inputs.tokens.to(encoders.device)
+            padding.look(tokens)
+            encoders.encode_text(tokens)
+            encoders.model.encode_image(inputs.pixels.to(encoders.device))
+    for name, layer in layers.items():
+        first, second = (
+            _factor(layer, names) for names in ("lora_A", "lora_B")
+        )  # [r, in] [out, r]
+        first.requires_grad_(False)
+        second.requires_grad_(name in seen)
+        if name in seen:
+            first.copy_(_directions(seen[name], len(first), ridge) * _ROW_LENGTH)
+    return list(seen)
+
+
+def _factor(layer: Any, name: str) -> nn.Parameter:
+    return cast(nn.Parameter, getattr(layer, name)[ADAPTER].weight)
+
+
+class _Padding:
+    """Which positions of the current batch of texts count."""
+
+    def __init__(self, lengths: Lengths | None) -> None:
+        self._lengths = lengths
+        self._counted: Tensor | None = None
+
+    def look(self, tokens: Tensor) -> None:
+        """Take up the tokens `[b, t]` of a batch."""
+        if self._lengths is not None:
+            length = torch.from_numpy(np.asarray(self._lengths(tokens.cpu()))).to(tokens.device)
+            self._counted = torch.arange(tokens.shape[1], device=tokens.device) < length[:, None]
+
+    def of(self, states: Tensor) -> Tensor | None:
+        """Mask `[b, t]` for states `[b, t, d]`; None where they are not of tokens."""
+        counted = self._counted
+        return counted if counted is not None and states.shape[:2] == counted.shape else None
+
+
+def _see(
+    layer: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    seen: dict[str, _Seen],
+    name: str,
+    padding: _Padding | None,
+) -> None:
+    states = _states(layer.get_base_layer(), args[0] if args else kwargs["query"])
+    if states is None:
+        return
+    counted = padding.of(states) if padding is not None else None
+    if counted is None:
+        counted = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+    weight = counted.float()[..., None]
+    unsafe, target = ((states * weight).sum(1) / weight.sum(1)).chunk(2)  # [b, d] each
+    safe = states[len(target) :][counted[len(target) :]]  # [positions, d]
+    found = seen.setdefault(name, _Seen())
+    found.differences.append(unsafe - target)
+    found.positions += len(safe)
+    found.total = found.total + safe.sum(0)
+    found.square = found.square + safe.T @ safe
+
+
+def _states(layer: nn.Module, given: Tensor) -> Tensor | None:
+    """Inputs `[b, positions, in]` of a layer as its weight meets them; None if unknown."""
+    given = given.float()
+    if isinstance(layer, nn.Conv2d):
+        if layer.groups > 1 or isinstance(layer.padding, str):
+            return None
+        columns = functional.unfold(
+            given, layer.kernel_size, layer.dilation, layer.padding, layer.stride
+        )
+        return columns.transpose(1, 2)
+    if isinstance(layer, nn.MultiheadAttention) and not layer.batch_first:
+        given = given.transpose(0, 1)
+    return given.reshape(len(given), -1, given.shape[-1])
+
+
+def _directions(seen: _Seen, count: int, ridge: float) -> Tensor:
+    """Orthonormal rows `[count, d]` that span the leading solutions, the first one foremost."""
+    differences = torch.cat(seen.differences)  # [p, d]
+    if len(differences) < count:
+        raise ConfigError(
+            f"train: adapters of rank {count} that read differences need at least as many pairs, "
+            f"and there are {len(differences)}; lower --rank, or use --adapter-inputs free"
+        )
+    mean = cast(Tensor, seen.total) / seen.positions
+    spread = cast(Tensor, seen.square) / seen.positions - torch.outer(mean, mean)
+    floor = ridge * spread.diagonal().mean().clamp(min=torch.finfo(spread.dtype).tiny)
+    factor = torch.linalg.cholesky(spread + floor * torch.eye(len(spread), device=spread.device))
+    whitened = torch.linalg.solve_triangular(factor, differences.T, upper=False)  # [d, p]
+    leading = torch.linalg.svd(whitened, full_matrices=False)[0][:, :count]
+    span: Tensor = torch.linalg.qr(torch.linalg.solve_triangular(factor.T, leading, upper=True))[0]
+    return span.T
