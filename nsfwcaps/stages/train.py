@@ -79,9 +79,10 @@ def run(
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
     from nsfwcaps.stages.train_board import wants_board
+    from nsfwcaps.stages.train_choices import check_settings, method_of
     from nsfwcaps.stages.train_outputs import Written
     from nsfwcaps.stages.train_pairs import without_partner
-    from nsfwcaps.stages.train_run import TrainingRun, check_settings, method_of
+    from nsfwcaps.stages.train_run import TrainingRun
 
     data = Path(settings.data)
     files = data_files(data)
@@ -100,16 +101,16 @@ def run(
     papers = folder.shard(digest([key, "papers"]))
     if papers is None:  # else the run was stopped between its last step and its record
         started = time.monotonic()
-        tables = [usable[split][0] for split in (Split.TRAIN, Split.VALIDATION)]
+        pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         joined().call(shards)
-        work = TrainingRun(settings, method, encoder, reference, *tables)
+        work = TrainingRun(settings, method, encoder, reference, pairs, held, progress)
         board = (
             folder.path / "tensorboard" / key[:12] if wants_board(settings.tensorboard) else None
         )
         facts = work.train(Written(checkpoints, key, board), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
-            "pairs_without_partner": without_partner(tables[0], reference),
+            "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
             "encoder": asdict(encoder.identity),
             "method": asdict(method),
@@ -121,15 +122,17 @@ def run(
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:
     """Train along with the process that runs the stage and has the reference; write nothing."""
+    from nsfwcaps.stages.train_choices import method_of
     from nsfwcaps.stages.train_outputs import Unwritten
-    from nsfwcaps.stages.train_run import TrainingRun, method_of
+    from nsfwcaps.stages.train_run import TrainingRun
 
     files, reference = data_files(Path(settings.data)), load_reference(folder, shards)
-    tables = [
+    pairs, held = (
         _usable(files, split, reference, settings)[0] for split in (Split.TRAIN, Split.VALIDATION)
-    ]
-    run = TrainingRun(settings, method_of(settings), _encoder(settings), reference, *tables)
-    run.train(Unwritten(), Silent())
+    )
+    method, encoder, silent = method_of(settings), _encoder(settings), Silent()
+    run = TrainingRun(settings, method, encoder, reference, pairs, held, silent)
+    run.train(Unwritten(), silent)
 
 
 def _encoder(settings: TrainSettings) -> Any:

@@ -11,58 +11,26 @@ from safetensors.torch import save
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.settings import Tower, TrainSettings
-from nsfwcaps.stages.train_board import wants_board
+from nsfwcaps.settings import AdapterInputs, Targets, TrainSettings
 from nsfwcaps.stages.train_checkpoints import load_checkpoint
+from nsfwcaps.stages.train_choices import adaptation_of, optimisation_of, schedule_of
 from nsfwcaps.stages.train_inputs import preparation
 from nsfwcaps.stages.train_outputs import Outputs
 from nsfwcaps.stages.train_pairs import mined_pairs, training_pairs
 from nsfwcaps.stages.train_reference import Reference
+from nsfwcaps.stages.train_subspace import fix_inputs
 from nsfwcaps.stages.train_validation import score
-from nsfwcaps.training.adapters import Adaptation, Kind, adapt, adapter_tensors, load_adapter
-from nsfwcaps.training.curriculum import SCHEDULES, Sampler, parse_schedule
-from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
-from nsfwcaps.training.methods import METHODS, TERMS, Method
+from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
+from nsfwcaps.training.curriculum import Sampler
+from nsfwcaps.training.loop import Encoders, Trainer
+from nsfwcaps.training.methods import Method
 from nsfwcaps.training.processes import joined
 from nsfwcaps.training.validation import Validation
 from nsfwcaps.vectors.encoders.allocator import kept_memory
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.vectors.encoders.device import resolve_precision, torch_dtype
 from nsfwcaps.vectors.encoders.encoder import memory_advice
 
 State = dict[str, Any]
-
-
-def method_of(settings: TrainSettings) -> Method:
-    """The method with the weights and the targets that the settings change.
-
-    Raises:
-        ConfigError: a weight that is none.
-    """
-    method = METHODS[settings.method.value]
-    weights = dict(method.weights)
-    for change in settings.weight:
-        name, _, text = change.partition("=")
-        try:
-            weights[name] = float(text)
-        except ValueError:
-            raise ConfigError(f"train.weight: write '{change}' as TERM=NUMBER") from None
-        if weights[name] == 0 and name in TERMS:  # one that is none is refused below
-            del weights[name]
-    return replace(method, weights=weights, targets=settings.targets or method.targets)
-
-
-def check_settings(settings: TrainSettings) -> None:
-    """Find what cannot work before anything is loaded or embedded.
-
-    Raises:
-        ConfigError: an unknown word, numbers that cannot train, or a package that is not there.
-        DeviceError: the device is not there.
-    """
-    _adaptation(settings)
-    if settings.curriculum is not None:
-        parse_schedule(settings.curriculum)
-    resolve_precision(settings.precision, torch_device(settings.device))
-    wants_board(settings.tensorboard)
 
 
 class TrainingRun:
@@ -76,6 +44,7 @@ class TrainingRun:
         reference: Reference,
         train: pa.Table,
         validation: pa.Table,
+        progress: Progress,
     ) -> None:
         self._settings, self._processes = settings, joined()
         self._train = training_pairs(train, reference, method.targets)
@@ -83,7 +52,7 @@ class TrainingRun:
         if settings.patience is not None and not len(self._held):
             raise ConfigError("train.patience: no pair of the validation split can be used")
         torch.manual_seed(settings.seed % 2**63)
-        adapt(encoder.model, _adaptation(settings))
+        adapt(encoder.model, adaptation_of(settings))
         precision = resolve_precision(settings.precision, encoder.device)
         self._encoders = Encoders(
             model=encoder.model,
@@ -95,14 +64,20 @@ class TrainingRun:
         self._held_encoders = replace(
             self._encoders, prepare=preparation(encoder, reference, self._held)
         )
-        schedule = (
-            parse_schedule(settings.curriculum)
-            if settings.curriculum is not None
-            else SCHEDULES[method.curriculum]
-        )
+        if method.adapter_inputs is AdapterInputs.DIFFERENCE:
+            fixed = method.targets is Targets.FIXED
+            towards = self._train if fixed else mined_pairs(train, reference)
+            fix_inputs(
+                replace(self._encoders, prepare=preparation(encoder, reference, towards)),
+                towards,
+                encoder.tower.lengths,
+                settings,
+                self._processes,
+                progress,
+            )
         self._sampler = Sampler(
             self._train.stages,
-            schedule=schedule,
+            schedule=schedule_of(settings, method),
             batch_size=settings.batch_size,
             seed=settings.seed,
             world_size=self._processes.count,
@@ -116,7 +91,7 @@ class TrainingRun:
             vectors,
             method,
             self._sampler,
-            _optimisation(settings),
+            optimisation_of(settings),
             self._processes,
         )
         self._state: State = {
@@ -205,7 +180,9 @@ class TrainingRun:
             ],
             "kept_epoch": best if self._settings.patience is not None else last,
             "validation": self._state["validation"],
-            "trainable": sum(t.numel() for t in adapter_tensors(self._encoders.model).values()),
+            "trainable": sum(
+                item.numel() for item in self._encoders.model.parameters() if item.requires_grad
+            ),
         }
 
     def _checkpoint(self) -> State:
@@ -240,40 +217,3 @@ class TrainingRun:
     def _out_of_patience(self) -> bool:
         patience = self._settings.patience
         return patience is not None and self._state["stale"] >= patience
-
-
-def _adaptation(settings: TrainSettings) -> Adaptation:
-    return Adaptation(
-        rank=settings.rank,
-        alpha=settings.alpha,
-        dropout=settings.dropout,
-        image=Tower.IMAGE in settings.towers,
-        text=Tower.TEXT in settings.towers,
-        image_targets=_kinds(settings.image_layers, "image_layers"),
-        text_targets=_kinds(settings.text_layers, "text_layers"),
-        full=settings.full,
-    )
-
-
-def _kinds(words: tuple[str, ...], where: str) -> tuple[Kind, ...]:
-    unknown = [word for word in words if word not in set(Kind)]
-    if unknown:
-        raise ConfigError(
-            f"train.{where}: no kind of layer is called {', '.join(unknown)}; "
-            f"there are: {', '.join(Kind)}"
-        )
-    return tuple(Kind(word) for word in words)
-
-
-def _optimisation(settings: TrainSettings) -> Optimisation:
-    return Optimisation(
-        epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        warmup_share=settings.warmup_share,
-        weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
-        scale=None if settings.scale == "model" else settings.scale,
-        seed=settings.seed,
-        workers=settings.workers,
-        accumulate=settings.accumulate,
-    )

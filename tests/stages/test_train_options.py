@@ -24,7 +24,7 @@ from training_place import (
 from nsfwcaps.pipeline import STAGE, State, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import Targets, TrainMethod, TrainSettings
-from nsfwcaps.stages import train, train_run
+from nsfwcaps.stages import train, train_choices, train_run
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.validation import Validation
@@ -297,7 +297,7 @@ def test_checkpoints_of_runs_are_not_mixed_up(
 )
 def test_targets_are_those_of_the_method_or_the_ones_asked_for(method: str, own: str) -> None:
     chosen = [
-        train_run.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
+        train_choices.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
         for targets in (None, *Targets)
     ]
     assert chosen == [own, "nearest", "fixed"]
