@@ -1,0 +1,547 @@
+"""A step of safety fine-tuning: our `Trainer` beside the loop that a researcher would write.
+
+    python benchmarks/training.py [--models ViT-B-32 ViT-L-14] [--repeats 2]
+
+Both train the same randomly initialised open_clip model with LoRA on the same layers, the same
+start, the same batches, the loss of safer-clip, Adam and a clipped gradient, and both decode JPEG
+and tokenise on the same number of threads ahead of the step (`--decoded` takes that out of the
+clock). The plain loop keeps a frozen copy of the model and asks it in every step about the safe,
+the unsafe and the target item, pads captions to the context length as open_clip's tokenizer hands
+them out, and adapts layers with `peft` as it is. Ours looks the frozen rows up: computing them once
+is clocked apart, in single precision as `train` does it.
+
+Each runs in a process of its own, in turn; the first step is not clocked. Peak memory is that of
+the whole process (on a GPU, of torch's allocator), loading and the reference included. The losses
+of the first step have to agree, or there is no table. Captions and pictures are of the icon world;
+a pair has an unsafe scene, its partner, which is preserved, and another safe scene as its target,
+as with sets of generated pairs. `--without-partners` makes the partner the target too, as where
+pairs are mined from two pools; then the plain loop asks about two items.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PEER, OURS = "plain loop", "nsfwcaps"
+_CPU_PAIRS = {"ViT-B-32": 8, "ViT-L-14": 2}
+_GPU_PAIRS = 48
+_TOLERANCE = 1e-4
+"""Relative, of the first loss in single precision; half precision rounds at 2^-9."""
+_TOLERANCE_HALF = 2e-2
+_RANK, _SEED, _SCALE = 16, 0, 100.0
+_LEARNING_RATE, _WARMUP_SHARE = 1e-4, 0.05
+
+
+def main() -> None:
+    """Make pairs and weights, let both train in turn, print tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--models", nargs="+", default=["ViT-B-32", "ViT-L-14"])
+    parser.add_argument("--batch", type=int, help="Pairs per step; 48 on a GPU, 8 or 2 elsewhere.")
+    parser.add_argument("--steps", type=int, default=3, help="Clocked steps.")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 on a GPU, else fp32.")
+    parser.add_argument("--threads", type=int, default=2, help="Of torch, on the CPU.")
+    parser.add_argument("--workers", type=int, default=2, help="Threads that decode.")
+    parser.add_argument("--decoded", action="store_true", help="Decode before the clock starts.")
+    parser.add_argument("--without-partners", action="store_true")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        job = Job(**json.loads(options.child))
+        print(json.dumps(_CHILDREN[job.what](job)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        results = {name: _compare(name, options, Path(scratch)) for name in options.models}
+    _print(results, options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a process is to do."""
+
+    what: str
+    folder: str
+    model: str
+    batch: int
+    steps: int
+    device: str
+    precision: str
+    threads: int
+    workers: int
+    decoded: bool
+    partners: bool
+
+    @property
+    def checkpoint(self) -> Path:
+        """File of the random weights."""
+        return Path(self.folder) / "random.pt"
+
+    @property
+    def data(self) -> Path:
+        """File of the pairs, as `publish` writes them."""
+        return Path(self.folder) / "data" / "pairs.parquet"
+
+
+def _compare(model: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Results of the repeats by who made them."""
+    folder = scratch / model.replace("/", "-")
+    (folder / "data").mkdir(parents=True)
+    fields = {
+        "folder": str(folder),
+        "model": model,
+        "steps": options.steps,
+        "threads": options.threads,
+        "workers": options.workers,
+        "decoded": options.decoded,
+        "partners": not options.without_partners,
+    }
+    defaults = {"device": options.device, "batch": options.batch or 0, "precision": "fp32"}
+    on = _run({**fields, **defaults, "what": "device"})["device"]
+    fields["device"] = on
+    on_gpu = on == "cuda"
+    fields["batch"] = options.batch or (_GPU_PAIRS if on_gpu else _CPU_PAIRS.get(model, 4))
+    fields["precision"] = options.precision or ("bf16" if on_gpu else "fp32")
+    _run({**fields, "what": "make"})
+    found: dict[str, Any] = {PEER: [], OURS: []}
+    for number in range(options.repeats):
+        for name in (PEER, OURS) if number % 2 == 0 else (OURS, PEER):
+            found[name].append(_run({**fields, "what": name}))
+            print(f"{model}: {name}, {found[name][-1]}", file=sys.stderr, flush=True)
+        _check(found[PEER][-1], found[OURS][-1], fields["precision"])
+    (folder / "random.pt").unlink()
+    return {**fields, "found": found}
+
+
+def _check(peer: dict[str, Any], ours: dict[str, Any], precision: str) -> None:
+    """End the benchmark where the two do not compute the same."""
+    if peer["trained"] != ours["trained"]:
+        raise SystemExit(f"the plain loop trains {peer['trained']:,} numbers, not all of ours")
+    gap = abs(peer["losses"][0] / ours["losses"][0] - 1)
+    if not gap <= (_TOLERANCE if precision == "fp32" else _TOLERANCE_HALF):
+        raise SystemExit(f"first losses {peer['losses'][0]} and {ours['losses'][0]} differ")
+
+
+def _run(fields: dict[str, Any]) -> dict[str, Any]:
+    """Do a job in a process of its own, and return what it found."""
+    command = [sys.executable, __file__, "--child", json.dumps(fields)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{fields['what']} failed with exit code {done.returncode}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
+    print("\n| | | pairs/s | ratio | peak memory, MiB | ratio | first loss |")
+    print("|---|---|---|---|---|---|---|")
+    for model, result in results.items():
+        found, label = result["found"], f"{model}, {result['batch']} pairs, {result['precision']}"
+        for name in (PEER, OURS):
+            rate = statistics.median(run["rate"] for run in found[name])
+            peak = statistics.median(run["peak"] for run in found[name])
+            faster = _ratios(found, "rate") if name == OURS else [1.0]
+            larger = _ratios(found, "peak") if name == OURS else [1.0]
+            print(
+                f"| {label} | {name} | {rate:.2f} | {_spread(faster)} | {peak / 2**20:,.0f} "
+                f"| {statistics.median(larger):.2f} | {found[name][-1]['losses'][0]:.5f} |"
+            )
+    print(
+        "\n| | teacher, share of the plain step | its captions' padding, student "
+        "| reference, s/pair | plain loop, s/pair | ours, s/pair | pays from epoch |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for model, result in results.items():
+        peer, ours = (result["found"][name] for name in (PEER, OURS))
+        teacher, padding = (
+            statistics.median(run[key] for run in peer) for key in ("teacher", "padding")
+        )
+        theirs, own = (statistics.median(1 / run["rate"] for run in runs) for runs in (peer, ours))
+        once = statistics.median(run["reference"] for run in ours)
+        pays = f"{once / (theirs - own):.2f}" if theirs > own else "never"
+        print(
+            f"| {model} | {teacher:.0%} | {padding:.0%} "
+            f"| {once:.2f} | {theirs:.2f} | {own:.2f} | {pays} |"
+        )
+    for model, result in results.items():
+        peer, ours = (result["found"][name][-1] for name in (PEER, OURS))
+        gaps = [abs(p / o - 1) for p, o in zip(peer["losses"], ours["losses"], strict=True)]
+        print(
+            f"\n{model} on {result['device']}: {ours['trained']:,} trained numbers; the longest "
+            f"caption of a batch has {ours['longest']:.0f} tokens on average, of {peer['longest']:.0f}; the "
+            f"losses differ by {gaps[0]:.1e} in the first step and {max(gaps):.1e} at most in all "
+            f"{len(gaps)} (relative)"
+        )
+
+
+def _ratios(found: dict[str, Any], key: str) -> list[float]:
+    return [ours[key] / peer[key] for peer, ours in zip(found[PEER], found[OURS], strict=True)]
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    if len(ratios) == 1:
+        return f"{ratios[0]:.2f}"
+    return f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+# What follows runs in processes of its own. ---------------------------------------------------
+
+
+def _device(job: Job) -> dict[str, Any]:
+    from nsfwcaps.settings import Device
+    from nsfwcaps.vectors.encoders.device import torch_device
+
+    return {"device": torch_device(Device(job.device))}
+
+
+def _make(job: Job) -> dict[str, Any]:
+    """Write the weights, and a table of pairs that repeats two batches of distinct ones."""
+    import hashlib
+
+    import open_clip
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import torch
+
+    from nsfwcaps.settings import Split
+    from nsfwcaps.world.world import World
+
+    torch.manual_seed(_SEED)
+    torch.save(open_clip.create_model(job.model).state_dict(), job.checkpoint)
+    distinct = 2 * job.batch
+    world = World(seed=_SEED, split=Split.TRAIN, looseness=2, safe_count=2 * distinct)
+
+    def item(side: str, name: str, drawn: Any) -> dict[str, Any]:
+        return {
+            f"{side}_id": name,
+            f"{side}_caption": drawn.caption,
+            f"{side}_image_sha256": hashlib.sha256(drawn.image).hexdigest(),
+            f"{side}_image": {"bytes": drawn.image, "path": None},
+        }
+
+    rows = []
+    for number in range(distinct):
+        # The target of a pair is nobody's partner.
+        target = number + distinct if job.partners else number
+        row = item("unsafe", f"unsafe-{number}", world.unsafe(number))
+        row |= item("safe", f"safe-{target}", world.safe(target))
+        if job.partners:
+            row |= item("partner", f"safe-{number}", world.safe(number))
+        rows.append({"stage": "easy", "split": "train", **row})
+    count = job.batch * (job.steps + 1)
+    rows = [{"pair_id": f"pair-{n}", **rows[n % distinct]} for n in range(count)]
+    pq.write_table(pa.Table.from_pylist(rows), job.data)
+    return {}
+
+
+def _ours(job: Job) -> dict[str, Any]:
+    """What `train` does, with a clock: its reference, its batches, its trainer."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import torch
+
+    from nsfwcaps.artifacts import StageFolder
+    from nsfwcaps.progress import Silent
+    from nsfwcaps.settings import Device, EmbedSettings, Precision
+    from nsfwcaps.stages.train_inputs import preparation
+    from nsfwcaps.stages.train_pairs import training_pairs
+    from nsfwcaps.stages.train_reference import embed_reference, load_reference
+    from nsfwcaps.training.adapters import Adaptation, adapt
+    from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
+    from nsfwcaps.training.methods import METHODS
+    from nsfwcaps.vectors.encoders.allocator import kept_memory
+    from nsfwcaps.vectors.encoders.device import torch_dtype
+    from nsfwcaps.vectors.encoders.load import load
+
+    _start(job)
+    encoder: Any = load(
+        EmbedSettings(
+            model=f"open_clip:{job.model}/{job.checkpoint}",
+            device=Device(job.device),
+            precision=Precision.FP32,
+            workers=job.workers,
+        )
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = StageFolder(Path(scratch))
+        folder.prepare()
+        started = time.perf_counter()
+        shards = embed_reference([job.data], encoder, folder, Silent())
+        reference_s = time.perf_counter() - started
+        reference = load_reference(folder, shards)
+    table = pq.read_table(job.data)
+    for name in ("partner_id", "partner_caption", "partner_image_sha256"):
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), pa.string()))
+    method = METHODS["safer-clip"]
+    pairs = training_pairs(table, reference, method.targets)
+    adapt(encoder.model, Adaptation(rank=_RANK))
+    trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
+    _same_start(trained)
+    sampler = _sampler(job, pairs.stages, pairs.target_ids)
+    prepare, longest = preparation(encoder, reference, pairs), []
+
+    def noting(rows: Any) -> Any:
+        inputs = prepare(rows)
+        longest.append(inputs.tokens.shape[1])
+        return inputs
+
+    encoders = Encoders(
+        model=encoder.model,
+        encode_text=encoder.tower.encode,
+        prepare=_decoded(noting, sampler.epoch(1)) if job.decoded else noting,
+        device=encoder.device,
+        dtype=torch_dtype(Precision(job.precision)),
+    )
+    how = Optimisation(
+        epochs=1,
+        learning_rate=_LEARNING_RATE,
+        warmup_share=_WARMUP_SHARE,
+        weight_decay=0.0,
+        clip_norm=1.0,
+        scale=_SCALE,
+        seed=_SEED,
+        workers=job.workers,
+    )
+    vectors = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
+    trainer = Trainer(encoders, pairs, vectors, method, sampler, how)
+    seconds, losses = [], []
+    with kept_memory(job.device):
+        clock = time.perf_counter()
+        for step in trainer.epoch(1, 0):
+            losses.append(step.loss)
+            now = _now(job)
+            seconds.append(now - clock)
+            clock = now
+    return {
+        **_measured(job, seconds, losses, trained, longest),
+        "reference": reference_s / (2 * job.batch),
+    }
+
+
+def _peer(job: Job) -> dict[str, Any]:
+    """The plain loop."""
+    import copy
+    import io
+    import math
+
+    import open_clip
+    import pyarrow.parquet as pq
+    import torch
+    from peft import LoraConfig, inject_adapter_in_model
+    from PIL import Image
+    from torch.nn.functional import normalize
+
+    from nsfwcaps.training.methods import METHODS, Rows
+
+    _start(job)
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        job.model, pretrained=str(job.checkpoint), device=job.device
+    )
+    tokenizer = open_clip.get_tokenizer(job.model)
+    model.eval()  # nothing in it drops
+    teacher = copy.deepcopy(model).requires_grad_(False)
+    model.requires_grad_(False)
+    config = LoraConfig(
+        r=_RANK, lora_alpha=_RANK, target_modules=r"visual\.conv1|.*\.(attn|c_fc|c_proj)"
+    )
+    inject_adapter_in_model(config, model)
+    trained = {name: item for name, item in model.named_parameters() if item.requires_grad}
+    _same_start(trained)
+    optimizer = torch.optim.Adam(trained.values(), lr=_LEARNING_RATE)
+    pairs = pq.read_table(job.data).to_pylist()
+    sampler = _sampler(job, [pair["stage"] for pair in pairs], [pair["safe_id"] for pair in pairs])
+    sides = ("unsafe", "partner", "safe") if job.partners else ("unsafe", "safe")
+    batches, longest = sampler.epoch(1), []
+
+    def load(rows: Any) -> Any:
+        items = [(pairs[row], side) for side in sides for row in rows]
+        tokens = tokenizer([pair[f"{side}_caption"] for pair, side in items])
+        files = [io.BytesIO(pair[f"{side}_image"]["bytes"]) for pair, side in items]
+        pixels = torch.stack([preprocess(Image.open(file).convert("RGB")) for file in files])
+        longest.append(tokens.shape[1])
+        return tokens, pixels
+
+    if job.decoded:
+        load = _decoded(load, batches)
+    bf16 = job.precision == "bf16"
+    autocast = torch.autocast(job.device, dtype=torch.bfloat16, enabled=bf16)
+    spent = {"teacher": 0.0}
+
+    def teach(tokens: Any, pixels: Any) -> Any:
+        clock = _now(job)
+        with torch.no_grad(), autocast:
+            text, image = teacher.encode_text(tokens), teacher.encode_image(pixels)
+        rows = [normalize(part.float(), dim=-1).chunk(len(sides)) for part in (text, image)]
+        spent["teacher"] += _now(job) - clock
+        return rows
+
+    total = len(batches)
+    warm = max(1, round(_WARMUP_SHARE * total))
+
+    def rate(step: int) -> float:
+        if step < warm:
+            return _LEARNING_RATE * (step + 1) / warm
+        return _LEARNING_RATE * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) / 2
+
+    seconds, losses = [], []
+    clock = time.perf_counter()
+    for step, (tokens, pixels) in enumerate(_ahead(load, batches, job.workers)):
+        tokens, pixels = tokens.to(job.device), pixels.to(job.device)
+        optimizer.param_groups[0]["lr"] = rate(step)
+        text_reference, image_reference = teach(tokens, pixels)
+        both = 2 * job.batch
+        with autocast:
+            text, image = model.encode_text(tokens[:both]), model.encode_image(pixels[:both])
+        unsafe_text, safe_text = normalize(text.float(), dim=-1).chunk(2)
+        unsafe_image, safe_image = normalize(image.float(), dim=-1).chunk(2)
+        rows = Rows(
+            safe_text=safe_text,
+            safe_image=safe_image,
+            unsafe_text=unsafe_text,
+            unsafe_image=unsafe_image,
+            safe_text_reference=text_reference[1],
+            safe_image_reference=image_reference[1],
+            unsafe_text_reference=text_reference[0],
+            unsafe_image_reference=image_reference[0],
+            target_text=text_reference[-1],
+            target_image=image_reference[-1],
+        )
+        loss, _ = METHODS["safer-clip"].loss(rows, _SCALE)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+        now = _now(job)
+        seconds.append(now - clock)
+        clock = now
+        if step == 0:
+            spent["teacher"] = 0.0
+    result = _measured(job, seconds, losses, trained, longest)
+    clocked = sum(seconds[1:])
+    padding = _padding(model, tokens[:both], autocast, job) * (len(seconds) - 1)
+    return {**result, "teacher": spent["teacher"] / clocked, "padding": padding / clocked}
+
+
+def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
+    """Seconds that the student's text tower takes longer for captions of full length."""
+    from nsfwcaps.vectors.encoders.towers import text_tower
+
+    tower = text_tower(model)
+    short = tokens[:, : int(tower.lengths(tokens).max())]
+
+    def seconds(encode: Callable[[Any], Any], tokens: Any) -> float:
+        found = []
+        for _ in range(3):
+            clock = _now(job)
+            with autocast:
+                rows = encode(tokens)
+            rows.float().sum().backward()
+            found.append(_now(job) - clock)
+        return min(found)
+
+    return seconds(model.encode_text, tokens) - seconds(tower.encode, short)
+
+
+def _sampler(job: Job, stages: Sequence[str], targets: Sequence[str]) -> Any:
+    """Batches, the same for both."""
+    from nsfwcaps.training.curriculum import Sampler, parse_schedule
+
+    return Sampler(
+        stages,
+        schedule=parse_schedule("all"),
+        batch_size=job.batch,
+        seed=_SEED,
+        avoid_repeats=targets,
+    )
+
+
+def _start(job: Job) -> None:
+    import torch
+
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(_SEED)
+
+
+def _same_start(trained: dict[str, Any]) -> None:
+    """Give both the same first factors: names are the same, shapes are up to a reshape."""
+    import torch
+
+    generator = torch.Generator().manual_seed(_SEED)
+    with torch.no_grad():
+        for name in sorted(trained):
+            if ".lora_A." in name:
+                start = torch.randn(trained[name].numel(), generator=generator) / 32
+                trained[name].copy_(start.view(trained[name].shape))
+
+
+def _ahead(load: Any, batches: Sequence[Any], workers: int) -> Iterator[Any]:
+    """Load the next batches on threads while this one is used, as our loop does."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: list[Any] = []
+        for batch in batches:
+            pending.append(pool.submit(load, batch))
+            if len(pending) > workers:
+                yield pending.pop(0).result()
+        for future in pending:
+            yield future.result()
+
+
+def _decoded(load: Any, batches: Sequence[Any]) -> Callable[[Any], Any]:
+    """Loaded batches by their rows."""
+    made = {tuple(rows.tolist()): load(rows) for rows in batches}
+    return lambda rows: made[tuple(rows.tolist())]
+
+
+def _now(job: Job) -> float:
+    """The time when all that was asked of the device is done."""
+    import torch
+
+    if job.device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _measured(
+    job: Job, seconds: list[float], losses: list[float], trained: dict[str, Any], longest: list[int]
+) -> dict[str, Any]:
+    import torch
+
+    if job.device == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "rate": job.batch * (len(seconds) - 1) / sum(seconds[1:]),
+        "peak": peak,
+        "losses": losses,
+        "trained": sum(item.numel() for item in trained.values()),
+        "longest": statistics.mean(longest),
+    }
+
+
+_CHILDREN: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "device": _device,
+    "make": _make,
+    PEER: _peer,
+    OURS: _ours,
+}
+
+
+if __name__ == "__main__":
+    main()
