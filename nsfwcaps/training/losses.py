@@ -64,7 +64,8 @@ def neighbour_loss(embedding: Tensor, reference: Tensor, *, neighbours: int = 15
 
     Nearest is meant in the reference; a batch with fewer rows has all of them as neighbours.
     """
-    before, after = (rows.float() @ rows.float().T for rows in (reference, embedding))  # [n, n]
+    with torch.autocast(embedding.device.type, enabled=False):
+        before, after = (rows.float() @ rows.float().T for rows in (reference, embedding))
     own = torch.eye(len(before), dtype=torch.bool, device=before.device)
     count = min(neighbours, len(before) - 1)
     nearest = before.masked_fill(own, -torch.inf).topk(count, dim=1).indices  # [n, k]

@@ -11,7 +11,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nsfwcaps.training.losses import cosines, info_nce, relative_redirection, uni_modal
+from nsfwcaps.training.losses import (
+    cosines,
+    info_nce,
+    neighbour_loss,
+    relative_redirection,
+    spread_loss,
+    uni_modal,
+)
 
 torch.set_num_threads(1)
 
@@ -24,6 +31,9 @@ LOSSES: dict[str, Loss] = {
     "uni_modal": lambda embedding, other, target: uni_modal(embedding, target),
     "relative_redirection": relative_redirection,
     "info_nce": lambda embedding, other, target: info_nce(embedding, target, scale=7.0),
+    "neighbour_loss": lambda embedding, other, target: neighbour_loss(
+        embedding, target, neighbours=2
+    ),
 }
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -54,6 +64,19 @@ def numpy_info_nce(embedding: Values, reference: Values, scale: float) -> float:
         for sims in (sims_of_row, sims_of_column):
             total -= math.log(math.exp(sims[i]) / sum(math.exp(sim) for sim in sims))
     return total / (2 * len(embedding))
+
+
+def numpy_neighbours(embedding: Values, reference: Values, count: int) -> float:
+    """Mean squared change of each row's cosines to its nearest, row by row."""
+    changes = []
+    for i in range(len(reference)):
+        others = [j for j in range(len(reference)) if j != i]
+        nearest = sorted(others, key=lambda j, i=i: -float(reference[i] @ reference[j]))[:count]
+        changes += [
+            (float(embedding[i] @ embedding[j]) - float(reference[i] @ reference[j])) ** 2
+            for j in nearest
+        ]
+    return float(np.mean(changes))
 
 
 def test_cosines_of_three_pairs_in_three_dimensions() -> None:
@@ -206,6 +229,7 @@ def test_a_loss_is_a_scalar_in_single_precision_whatever_its_rows(
         .mean()
         .item(),
         LOSSES["info_nce"]: numpy_info_nce(one.numpy(), target.numpy(), 7.0),
+        LOSSES["neighbour_loss"]: numpy_neighbours(one.numpy(), target.numpy(), 2),
     }
     assert found.item() == pytest.approx(expected[loss], rel=1e-5)
 
@@ -253,5 +277,30 @@ def test_every_loss_stays_within_its_bounds(loss: Loss, seed: int) -> None:
         LOSSES["uni_modal"]: (0.0, 2.0),
         LOSSES["relative_redirection"]: (math.log1p(math.exp(-2)), math.log1p(math.exp(2))),
         LOSSES["info_nce"]: (0.0, math.log(6) + 14),
+        LOSSES["neighbour_loss"]: (0.0, 4.0),
     }[loss]
     assert lowest <= found <= highest
+
+
+def test_spread_loss_is_the_share_that_was_lost() -> None:
+    apart = torch.eye(4)  # mean of length 1/2: spread 3/4
+    close = torch.eye(4)[[0, 0, 1, 1]]  # 1/sqrt(2): spread 1/2
+    assert spread_loss(close, apart).item() == pytest.approx(1 / 3)
+    assert spread_loss(apart, close).item() == 0.0  # one-sided
+    assert math.isfinite(spread_loss(close, torch.ones(4, 1)).item())
+
+
+def test_spread_loss_draws_rows_apart() -> None:
+    reference = random_rows(0)
+    close = functional.normalize(reference + 2, dim=1)
+    apart = stepped(lambda moving: spread_loss(moving, reference), close, 0.1)
+    assert spread_loss(apart, reference) < spread_loss(close, reference)
+
+
+def test_neighbour_loss_looks_at_the_nearest_of_the_reference_alone() -> None:
+    reference = rows((1.0, 0.0), (0.8, 0.6), (-1.0, 0.0))
+    moved = rows((1.0, 0.0), (0.6, 0.8), (-1.0, 0.0))
+    # Nearest: 1 of 0 (0.8 to 0.6), 0 of 1 (0.8 to 0.6), 1 of 2 (-0.8 to -0.6): 0.04 each.
+    assert neighbour_loss(moved, reference, neighbours=1).item() == pytest.approx(0.04)
+    # Both others: that of 0 and 2 does not change. (4 * 0.04) / 6
+    assert neighbour_loss(moved, reference).item() == pytest.approx(0.16 / 6)

@@ -67,6 +67,17 @@ def relative(one: Values, unsafe: Values, target: Values) -> float:
     return float(np.mean(np.log(1 + np.exp(cos(one, unsafe) - cos(one, target)))))
 
 
+def spread(one: Values, reference: Values) -> float:
+    lengths = [1 - np.square(rows.mean(axis=0)).sum() for rows in (one, reference)]
+    return max(0.0, 1 - lengths[0] / lengths[1])
+
+
+def neighbours(one: Values, reference: Values) -> float:
+    """All others are neighbours where there are fewer than fifteen."""
+    others = ~np.eye(len(one), dtype=bool)
+    return float(np.mean((one @ one.T - reference @ reference.T)[others] ** 2))
+
+
 # Section 1 and section 3 of the method, with S, V, U, G = T(t), V(v), T(t*), V(v*).
 FORMULAS: Mapping[str, Callable[[dict[str, Values]], float]] = {
     "preserve_text": lambda r: away(r["safe_text"], r["safe_text_reference"]),
@@ -83,6 +94,10 @@ FORMULAS: Mapping[str, Callable[[dict[str, Values]], float]] = {
     "relative_image_to_text": lambda r: relative(
         r["unsafe_image"], r["unsafe_text_reference"], r["target_text"]
     ),
+    "spread_text": lambda r: spread(r["safe_text"], r["safe_text_reference"]),
+    "spread_image": lambda r: spread(r["safe_image"], r["safe_image_reference"]),
+    "neighbours_text": lambda r: neighbours(r["safe_text"], r["safe_text_reference"]),
+    "neighbours_image": lambda r: neighbours(r["safe_image"], r["safe_image_reference"]),
     "contrast_safe": lambda r: nce(r["safe_text"], r["safe_image"]),
 }
 
@@ -102,7 +117,7 @@ def test_every_term_has_a_formula_here() -> None:
 def test_a_term_is_its_formula(name: str) -> None:
     rows = batch()
     expected = FORMULAS[name](arrays(rows))
-    assert TERMS[name](rows, SCALE).item() == pytest.approx(expected, rel=1e-5)
+    assert TERMS[name](rows, SCALE).item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 def test_the_weights_of_safe_clip_add_up_to_one_and_keep_their_proportions() -> None:

@@ -1,0 +1,64 @@
+"""Spread, neighbourhoods and weights against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nsfwcaps.metrics import structure
+from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
+
+
+def rows(seed: int, n: int = 60, d: int = 8) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    drawn = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def test_spread_of_rows_at_right_angles() -> None:
+    apart = np.eye(4, dtype=np.float32)  # mean of length 1/2: spread 3/4
+    close = np.repeat(np.eye(4, dtype=np.float32)[:2], 2, axis=0)  # 1/sqrt(2): 1/2
+    assert spread_ratio(close, apart) == pytest.approx(2 / 3)
+    assert spread_ratio(apart, apart) == 1.0
+
+
+def test_spread_is_half_the_mean_squared_distance() -> None:
+    some = rows(0)
+    apart = np.square(some[:, None] - some[None]).sum(-1).mean() / 2
+    other = rows(1)
+    same = np.square(other[:, None] - other[None]).sum(-1).mean() / 2
+    assert spread_ratio(some, other) == pytest.approx(apart / same, rel=1e-5)
+
+
+def test_overlap_of_a_model_with_itself_is_one_whatever_the_rotation() -> None:
+    some = rows(0)
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0].astype(np.float32)
+    assert neighbourhood_overlap(some @ turn, some, k=5) == 1.0
+
+
+def test_overlap_by_hand() -> None:
+    angles = np.deg2rad([0, 10, 31, 60, 100])
+    before = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    after = before[[4, 1, 2, 3, 0]]  # the first and the last change places
+    # Nearest two, before: {1,2} {0,2} {1,3} {2,4} {3,2}; after: {3,2} {4,2} {1,3} {2,0} {1,2}.
+    jaccard = [1 / 3, 1 / 3, 1.0, 1 / 3, 1 / 3]
+    assert neighbourhood_overlap(after, before, k=2) == pytest.approx(np.mean(jaccard))
+
+
+def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = neighbourhood_overlap(rows(0), rows(1), k=7)
+    monkeypatch.setattr(structure, "_BLOCK", 13)
+    assert neighbourhood_overlap(rows(0), rows(1), k=7) == whole
+
+
+def test_overlap_needs_more_rows_than_neighbours() -> None:
+    with pytest.raises(ValueError, match="5 rows after"):
+        neighbourhood_overlap(rows(0, n=5), rows(1, n=5), k=5)
+
+
+def test_weight_deviation_by_hand() -> None:
+    before = {"one": torch.tensor([3.0, 0.0]), "two": torch.tensor([[4.0]])}
+    after = {"one": torch.tensor([3.0, 2.0]), "two": torch.tensor([[5.5]])}
+    # sqrt(4 + 2.25) / 5
+    assert weight_deviation(after, before) == pytest.approx(0.5)
+    assert weight_deviation(before, before) == 0.0
