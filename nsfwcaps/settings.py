@@ -359,7 +359,7 @@ class TrainSettings:
     save_every: Annotated[int, Ge(1)] = setting(
         200, "Steps between checkpoints.", affects_output=False
     )
-    tensorboard: bool | None = setting(
+    events: bool | None = setting(
         None,
         "Write event files for TensorBoard; default: where it is installed.",
         affects_output=False,

@@ -104,9 +104,7 @@ def run(
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         joined().call(shards)
         work = TrainingRun(settings, method, encoder, reference, pairs, held, progress)
-        board = (
-            folder.path / "tensorboard" / key[:12] if wants_board(settings.tensorboard) else None
-        )
+        board = folder.path / "tensorboard" / key[:12] if wants_board(settings.events) else None
         facts = work.train(Written(checkpoints, key, board), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},

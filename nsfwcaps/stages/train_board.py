@@ -22,8 +22,8 @@ def wants_board(asked: bool | None) -> bool:
     installed = importlib.util.find_spec("tensorboard") is not None
     if asked and not installed:
         raise ConfigError(
-            "train.tensorboard: the package tensorboard is not installed; install it with 'pip "
-            "install tensorboard', or leave --tensorboard out"
+            "train.events: the package tensorboard is not installed; install it with 'pip "
+            "install tensorboard', or leave --events out"
         )
     return installed if asked is None else asked
 

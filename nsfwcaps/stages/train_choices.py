@@ -53,7 +53,7 @@ def check_settings(settings: TrainSettings) -> None:
         )
     schedule_of(settings, method_of(settings))
     resolve_precision(settings.precision, torch_device(settings.device))
-    wants_board(settings.tensorboard)
+    wants_board(settings.events)
 
 
 def adaptation_of(settings: TrainSettings) -> Adaptation:

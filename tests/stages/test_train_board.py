@@ -113,7 +113,7 @@ def test_event_files_are_no_output(place: Place, whole: tuple[Path, StageRecord]
 
 
 def test_without_event_files(place: Place, whole: tuple[Path, StageRecord], tmp_path: Path) -> None:
-    record = place.train(tmp_path, **RUN, tensorboard=False)
+    record = place.train(tmp_path, **RUN, events=False)
     assert record.output_digest == whole[1].output_digest
     assert not (tmp_path / "train" / "tensorboard").exists()
 
@@ -127,6 +127,6 @@ def test_where_it_is_not_installed(
         "find_spec",
         lambda name, *rest: None if name == "tensorboard" else real(name, *rest),
     )
-    refused(train(place, tmp_path, "--tensorboard"), 2, "--tensorboard", "pip install")
+    refused(train(place, tmp_path, "--events"), 2, "--events", "pip install")
     assert train(place, tmp_path).code == 0
     assert not (tmp_path / "train" / "tensorboard").exists()
