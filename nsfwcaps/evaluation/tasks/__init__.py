@@ -1,0 +1,1 @@
+"""Tasks: vectors in, an `Outcome` out; no model, no file."""
