@@ -18,6 +18,7 @@ import torch
 from peft.tuners.lora import Linear, LoraLayer
 from torch import nn
 from torch.func import functional_call
+from torch.nn import functional
 
 ADAPTER = "default"
 """peft's name of the one adapter; it is a part of the names of its tensors."""
@@ -35,6 +36,13 @@ class LowRankLinear(Linear):
         """Adapted weight `[out, in]`; gradients reach the adapter through it."""
         frozen = cast(Tensor, self.get_base_layer().weight)
         return frozen + self.get_delta_weight(ADAPTER).to(frozen.dtype)
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The frozen layer's output `[..., out]` and the update's."""
+        rows = x.reshape(-1, x.shape[-1])
+        read = self.lora_dropout[ADAPTER](rows)
+        out = _add_update(self.get_base_layer()(rows), read, self)
+        return out.view(*x.shape[:-1], out.shape[-1])
 
 
 class LowRankWeight(nn.Module, LoraLayer):
@@ -97,3 +105,53 @@ class LowRankAttention(LowRankWeight):
         super().__init__(base_layer, adapter_name, **options)
         projection = LowRankLinear(base_layer.out_proj, adapter_name, **options)
         base_layer.register_module("out_proj", projection)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Any:
+        """What the frozen layer returns when its weights include the updates."""
+        if not (query is key is value and self._is_plain(query, **options)):
+            return super().forward(query, key, value, **options)
+        layer: Any = self.get_base_layer()
+        states = query if layer.batch_first else query.transpose(0, 1)  # [b, t, d]
+        shape = states.shape
+        rows = states.reshape(-1, shape[-1])
+        stacked = functional.linear(rows, layer.in_proj_weight, layer.in_proj_bias)
+        stacked = _add_update(stacked, rows, self)
+        heads = stacked.view(*shape[:2], 3, layer.num_heads, -1).permute(2, 0, 3, 1, 4)
+        queries, keys, values = heads.unbind()  # [b, heads, t, d / heads]
+        mask = options.get("attn_mask")
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        mixed = mixed.transpose(1, 2).reshape(-1, shape[-1])
+        projection = layer.out_proj
+        out = projection.get_base_layer()(mixed)
+        out = _add_update(out, mixed, projection).view(shape)
+        return (out if layer.batch_first else out.transpose(0, 1)), None
+
+    def _is_plain(
+        self,
+        states: Tensor,
+        *,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
+        is_causal: bool = False,
+        average_attn_weights: bool = True,
+    ) -> bool:
+        """Whether attention of a batch to itself, with at most a mask to add, is all there is."""
+        layer: Any = self.get_base_layer()
+        adds = attn_mask is None or (attn_mask.dim() == 2 and attn_mask.is_floating_point())
+        drops = layer.training and layer.dropout > 0
+        extends = layer.bias_k is not None or layer.add_zero_attn
+        more = need_weights or is_causal or key_padding_mask is not None
+        return states.dim() == 3 and adds and not (drops or extends or more)
+
+
+def _add_update(frozen: Tensor, rows: Tensor, layer: Any) -> Tensor:
+    """Add what an adapter makes of rows `[n, in]` to what its frozen layer did `[n, out]`."""
+    first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    scaling = float(layer.scaling[ADAPTER])
+    # Without autocast a model in half precision has adapters in single.
+    low = functional.linear(layer._cast_input_dtype(rows, first.dtype), first)  # [n, r]
+    if low.dtype != frozen.dtype:
+        return frozen + (functional.linear(low, second) * scaling).to(frozen.dtype)
+    # In place: what a linear layer returns is not kept for its backward pass.
+    return frozen.addmm_(low, second.to(low.dtype).T, alpha=scaling)
