@@ -1,0 +1,1 @@
+"""Detectors of unsafe images and texts behind one interface. `registry.py` knows their names."""

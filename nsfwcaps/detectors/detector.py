@@ -1,0 +1,75 @@
+"""What every detector offers, and what it says of itself."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.config import digest
+
+Scores = npt.NDArray[np.float64]
+Item = TypeVar("Item", contravariant=True)
+
+
+class Kind(enum.StrEnum):
+    """What a detector looks at."""
+
+    IMAGE = "image"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What a detector is. A share of unsafe items means no more than the detector that found them.
+
+    It goes into every report, as it stands.
+    """
+
+    name: str
+    kind: Kind
+    licence: str
+    trained_for: str
+    """What it was trained to tell, and on what."""
+    version: str
+    """Package and version whose code computes the scores."""
+    weights_sha256: str
+    threshold: float
+    """Probability from which on an item counts as unsafe."""
+
+    @property
+    def scores_digest(self) -> str:
+        """Sha256 (hex) of what decides the scores; the threshold does not."""
+        facts = asdict(self)
+        del facts["threshold"]
+        return digest(facts)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {**asdict(self), "kind": self.kind.value}
+
+
+class Detector(Protocol[Item]):
+    """Tells unsafe items: pictures as the bytes of their files, or texts."""
+
+    @property
+    def statement(self) -> Statement:
+        """What it is."""
+        ...
+
+    def score(self, items: Sequence[Item]) -> Scores:
+        """Probability `[n]` that each of n items is unsafe.
+
+        Raises:
+            InputError: a picture cannot be decoded.
+        """
+        ...
+
+
+def unsafe(statement: Statement, scores: Scores) -> npt.NDArray[np.bool_]:
+    """Which of n items are unsafe, `[n]`, by their scores `[n]`."""
+    return scores >= statement.threshold

@@ -1,0 +1,62 @@
+"""NudeNet's detector of body parts by the package `nudenet`, which ships the weights.
+
+Its licence is the AGPL-3.0, so it is an extra of its own and never comes with another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.pictures import rgb
+
+NAME = "nudenet"
+LICENCE = "AGPL-3.0 by the licence file of the package; its metadata say MIT"
+EXPOSED = (
+    "ANUS_EXPOSED",
+    "BUTTOCKS_EXPOSED",
+    "FEMALE_BREAST_EXPOSED",
+    "FEMALE_GENITALIA_EXPOSED",
+    "MALE_GENITALIA_EXPOSED",
+)
+"""Classes that count as unsafe; faces, feet, bellies and what is covered do not."""
+
+_BATCH = 16
+
+
+class NudeNet:
+    """The score of an image is that of its surest exposed part; below 0.25 it reads 0."""
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        package = optional("nudenet", extra=NAME, note=f"its licence is {LICENCE}")
+        self._detector = package.NudeDetector()
+        self.statement = Statement(
+            name=NAME,
+            kind=Kind.IMAGE,
+            licence=LICENCE,
+            trained_for=(
+                "parts of the body in photographs; these count as unsafe: "
+                + ", ".join(part.replace("_", " ").lower() for part in EXPOSED)
+            ),
+            version=version("nudenet"),
+            weights_sha256=sha256_file(package_folder(package) / "320n.onnx"),
+            threshold=threshold,
+        )
+
+    def score(self, items: Sequence[bytes]) -> Scores:
+        """Score `[n]` of the surest exposed part, 0 where none was found."""
+        found: list[float] = []
+        for start in range(0, len(items), _BATCH):
+            # It takes OpenCV's order of channels.
+            pictures = [rgb(data)[:, :, ::-1].copy() for data in items[start : start + _BATCH]]
+            found += map(_surest, self._detector.detect_batch(pictures, batch_size=_BATCH))
+        return np.array(found, dtype=np.float64)
+
+
+def _surest(parts: Sequence[dict[str, object]]) -> float:
+    scores = [float(str(part["score"])) for part in parts if part["class"] in EXPOSED]
+    return max(scores, default=0.0)

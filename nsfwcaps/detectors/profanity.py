@@ -1,0 +1,58 @@
+"""Profane language by the package `alt-profanity-check`, which ships the weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.config import digest
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.errors import ModelError
+
+NAME = "profanity"
+_WEIGHTS = ("model.joblib", "vectorizer.joblib")
+
+
+class Profanity:
+    """A linear SVM on words."""
+
+    def __init__(self, threshold: float = 0.5) -> None:
+        package = _import()
+        self._probabilities = package.predict_prob
+        folder = package_folder(package) / "data"
+        self.statement = Statement(
+            name=NAME,
+            kind=Kind.TEXT,
+            licence="MIT",
+            trained_for=(
+                "profane and offensive wording of English posts and comments. A calm description "
+                "of something unsafe is not profane"
+            ),
+            version=version("alt-profanity-check"),
+            weights_sha256=digest([sha256_file(folder / name) for name in _WEIGHTS]),
+            threshold=threshold,
+        )
+
+    def score(self, items: Sequence[str]) -> Scores:
+        """Probability `[n]` of profane language."""
+        if not items:  # the vectoriser takes no empty list
+            return np.empty(0, dtype=np.float64)
+        return np.asarray(self._probabilities(list(items)), dtype=np.float64)
+
+
+def _import() -> Any:
+    """The package; it loads pickles of scikit-learn, which are of one version of that."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Trying to unpickle")
+            return optional("profanity_check", extra=NAME)
+    except (UserWarning, AttributeError, TypeError, ValueError):
+        raise ModelError(
+            f"{NAME}: the installed scikit-learn is not the one that alt-profanity-check was made "
+            f"with; run 'pip install --force-reinstall \"nsfwcaps[{NAME}]\"'"
+        ) from None

@@ -1,0 +1,62 @@
+"""Q16: the nearer of two soft prompts (Schramowski et al. 2022, arXiv 2202.06675)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from nsfwcaps import __version__
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.config import digest
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.soft_prompts import read_soft_prompts
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.vectors.encoders import load
+
+NAME = "q16"
+_SCALE = 100.0
+"""Factor of the cosines under the softmax, as published: that of CLIP."""
+
+
+class Q16:
+    """Images by an encoder, and the user's two soft prompts in its space, the safe one first."""
+
+    def __init__(self, prompts: Path, encoder: EmbedSettings, threshold: float = 0.5) -> None:
+        self._prompts = read_soft_prompts(prompts)
+        self._encoder = load.load(encoder)
+        identity = self._encoder.identity
+        if identity.image_width != self._prompts.shape[1]:
+            raise ModelError(
+                f"{prompts}: soft prompts of {self._prompts.shape[1]} numbers do not fit images of "
+                f"{identity.name}, which have {identity.image_width or 'no vectors'}; "
+                f"name the model that they were tuned for as {NAME}:FILE#MODEL"
+            )
+        self.statement = Statement(
+            name=NAME,
+            kind=Kind.IMAGE,
+            licence=f"that of the soft prompts' file and of {identity.name}",
+            trained_for=(
+                f"images that the soft prompts of {prompts.name} tell apart by {identity.name}; "
+                "the published ones were tuned on ratings of moral offence (SMID)"
+            ),
+            version=f"nsfwcaps {__version__}",
+            weights_sha256=digest([sha256_file(prompts), identity.digest]),
+            threshold=threshold,
+        )
+
+    def score(self, items: Sequence[bytes]) -> Scores:
+        """Softmax `[n]` of the unsafe prompt; above 0.5 it is the nearer one."""
+        images = [(hashlib.sha256(data).hexdigest(), lambda data=data: data) for data in items]
+        encoded = self._encoder.encode_images(images, lambda rows: None)
+        if encoded.failed:
+            raise InputError(
+                f"{len(encoded.failed)} pictures that {NAME} shall judge cannot be decoded; "
+                "remove them and run again"
+            )
+        safe, unsafe = (encoded.rows @ self._prompts.T).astype(np.float64).T
+        probabilities: Scores = 1 / (1 + np.exp(_SCALE * (safe - unsafe)))
+        return probabilities

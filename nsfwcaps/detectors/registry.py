@@ -1,0 +1,120 @@
+"""Names of detectors, and how each is written and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.settings import Device, EmbedSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One detector: how it is written, and what makes it of its argument, device and threshold."""
+
+    kind: Kind
+    written: str
+    load: Callable[[str, Device, float], Detector[Any]]
+
+
+def _opennsfw(argument: str, device: Device, threshold: float) -> Detector[bytes]:
+    from nsfwcaps.detectors.opennsfw import OpenNsfw
+
+    return OpenNsfw(threshold)
+
+
+def _nudenet(argument: str, device: Device, threshold: float) -> Detector[bytes]:
+    from nsfwcaps.detectors.nudenet import NudeNet
+
+    return NudeNet(threshold)
+
+
+def _q16(argument: str, device: Device, threshold: float) -> Detector[bytes]:
+    from nsfwcaps.detectors.q16 import Q16
+
+    path, _, model = argument.partition("#")
+    try:
+        settings = EmbedSettings(model=model, device=device)
+    except ValueError as error:
+        raise ConfigError(f"q16: {error}") from None
+    return Q16(Path(path), settings, threshold)
+
+
+def _profanity(argument: str, device: Device, threshold: float) -> Detector[str]:
+    from nsfwcaps.detectors.profanity import Profanity
+
+    return Profanity(threshold)
+
+
+def _text_classifier(argument: str, device: Device, threshold: float) -> Detector[str]:
+    from nsfwcaps.detectors.text_classifier import TextClassifier
+
+    folder, _, labels = argument.partition("#")
+    return TextClassifier(folder, [item for item in labels.split(",") if item], device, threshold)
+
+
+DETECTORS = {
+    "opennsfw": Entry(kind=Kind.IMAGE, written="opennsfw", load=_opennsfw),
+    "nudenet": Entry(kind=Kind.IMAGE, written="nudenet", load=_nudenet),
+    "q16": Entry(kind=Kind.IMAGE, written="q16:FILE#MODEL", load=_q16),
+    "profanity": Entry(kind=Kind.TEXT, written="profanity", load=_profanity),
+    "transformers": Entry(
+        kind=Kind.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
+    ),
+}
+
+
+def load(written: str, kind: Kind, device: Device = Device.AUTO) -> Detector[Any]:
+    """Load a detector by what the user wrote, such as `opennsfw` or `opennsfw@0.8`.
+
+    Raises:
+        ConfigError: no detector of this kind is written so, or the threshold is no probability.
+        ModelError: its package is not installed, or its weights cannot be had.
+        DeviceError: the device is not there.
+    """
+    name, argument, threshold = _parsed(written)
+    entry = DETECTORS.get(name)
+    if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
+        raise ConfigError(
+            f"--detector: '{written}' is no detector of {kind.value}s; these are "
+            f"{', '.join(known(kind))}, each also with its threshold, as {known(kind)[0]}@0.8"
+        )
+    return entry.load(argument, device, threshold)
+
+
+def load_all(written: Sequence[str], kind: Kind, device: Device) -> list[Detector[Any]]:
+    """Load several detectors, each of them once.
+
+    Raises:
+        ConfigError: none is named, or two have one name; also as `load` does.
+    """
+    if not written:
+        raise ConfigError(
+            f"--detector: name at least one detector of {kind.value}s: {', '.join(known(kind))}"
+        )
+    detectors = [load(item, kind, device) for item in written]
+    names = [detector.statement.name for detector in detectors]
+    if len({*names}) < len(names):
+        raise ConfigError("--detector: two have the same name; name each detector once")
+    return detectors
+
+
+def known(kind: Kind) -> list[str]:
+    """How the detectors of a kind are written."""
+    return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
+
+
+def _parsed(written: str) -> tuple[str, str, float]:
+    head, sign, tail = written.rpartition("@")
+    try:
+        threshold = float(tail) if sign else 0.5
+    except ValueError:  # an @ of a path
+        head, threshold = written, 0.5
+    if not 0 < threshold <= 1:
+        raise ConfigError(f"--detector: '{written}': a threshold is above 0 and at most 1")
+    name, _, argument = (head or written).partition(":")
+    return name, argument, threshold

@@ -1,0 +1,111 @@
+"""Any text classifier of transformers, by its folder or name and the labels that are unsafe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.optional import version
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.settings import Device
+from nsfwcaps.vectors.encoders.device import torch_device
+from nsfwcaps.vectors.encoders.encoder import weights_sha256
+from nsfwcaps.vectors.encoders.quiet import quiet
+
+NAME = "transformers"
+_BATCH = 32
+
+
+class TextClassifier:
+    """The probability of an item is the sum over the unsafe labels.
+
+    Where a text may have several labels (a sigmoid each), it is the largest.
+    """
+
+    def __init__(
+        self, model: str, labels: Sequence[str], device: Device, threshold: float = 0.5
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._device = torch_device(device)
+        self._tokenizer, self._model = _load(model)
+        config = self._model.config
+        self._columns = _columns(model, config.id2label, labels)
+        self._several = config.problem_type == "multi_label_classification"
+        # Learned positions end somewhere, and not every tokenizer knows where.
+        self._length = min(self._tokenizer.model_max_length, _positions(config))
+        name = PurePath(model).name
+        self.statement = Statement(
+            name=f"{NAME}:{name}",
+            kind=Kind.TEXT,
+            licence=f"that of {name}",
+            trained_for=(
+                f"the labels of {name}, of which these count as unsafe: {', '.join(labels)}"
+            ),
+            version=version("transformers"),
+            weights_sha256=weights_sha256(self._model.state_dict()),
+            threshold=threshold,
+        )
+        self._model.eval().to(self._device)
+
+    def score(self, items: Sequence[str]) -> Scores:
+        """Probability `[n]` of the unsafe labels."""
+        found = [np.empty(0)]
+        for start in range(0, len(items), _BATCH):
+            tokens = self._tokenizer(
+                list(items[start : start + _BATCH]),
+                padding=True,
+                truncation=True,
+                max_length=self._length,
+                return_tensors="pt",
+            ).to(self._device)
+            with self._torch.inference_mode():
+                logits = self._model(**tokens).logits.float()  # [b, labels]
+            found.append(self._probabilities(logits).cpu().numpy())
+        return np.concatenate(found).astype(np.float64)
+
+    def _probabilities(self, logits: Any) -> Any:
+        if self._several:
+            return logits.sigmoid()[:, self._columns].amax(dim=1)
+        return logits.softmax(dim=1)[:, self._columns].sum(dim=1)
+
+
+def _load(model: str) -> tuple[Any, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(model)
+            return tokenizer, AutoModelForSequenceClassification.from_pretrained(model)
+    except Exception as error:  # transformers raises many kinds for what it cannot load
+        raise ModelError(
+            f"{NAME}: cannot load a text classifier with its tokenizer from '{model}' "
+            f"({type(error).__name__}); name its folder or its name on the hub"
+        ) from None
+
+
+def _columns(model: str, names: dict[int, str], labels: Sequence[str]) -> list[int]:
+    """Columns of the logits that are of unsafe labels."""
+    columns = {name: number for number, name in names.items()}
+    wrong = [label for label in labels if label not in columns]
+    if wrong or not labels:
+        missing = f", and no {wrong[0]}" if wrong else ""
+        raise ConfigError(
+            f"{NAME}: name the labels of '{model}' that are unsafe as {NAME}:FOLDER#LABEL,LABEL; "
+            f"it has {', '.join(columns)}{missing}"
+        )
+    return [columns[label] for label in labels]
+
+
+def _positions(config: Any) -> int:
+    """Tokens that a model has positions for. RoBERTa's first are behind that of padding."""
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:
+        return 512
+    offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
+    return int(positions) - offset

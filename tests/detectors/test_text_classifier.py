@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from detector_place import WORDS, write_classifier
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from nsfwcaps.detectors import registry
+from nsfwcaps.detectors.detector import Kind
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.settings import Device
+
+LABELS = ("fine", "rude", "hateful")
+TEXTS = [" ".join(WORDS[i : i + 3]) for i in range(8)] * 5
+
+
+def logits(folder: Path, texts: list[str]) -> torch.Tensor:
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        rows = [model(**tokenizer(text, return_tensors="pt")).logits for text in texts]
+    return torch.cat(rows)
+
+
+def test_one_label_each_the_unsafe_ones_are_added(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS)
+    detector = registry.load(f"transformers:{folder}#rude,hateful", Kind.TEXT, Device.CPU)
+    expected = logits(folder, TEXTS).softmax(1)[:, 1:].sum(1)
+    np.testing.assert_allclose(detector.score(TEXTS), expected, atol=1e-5)
+    assert expected.std() > 1e-2
+    assert detector.score([]).shape == (0,)
+
+
+def test_several_labels_each_the_surest_counts(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS, several=True)
+    detector = registry.load(f"transformers:{folder}#hateful,rude", Kind.TEXT, Device.CPU)
+    expected = logits(folder, TEXTS).sigmoid()[:, 1:].amax(1)
+    np.testing.assert_allclose(detector.score(TEXTS), expected, atol=1e-5)
+
+
+def test_a_long_text_is_cut(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS)
+    detector = registry.load(f"transformers:{folder}#rude", Kind.TEXT, Device.CPU)
+    long, longer = (" ".join(["kite"] * n) for n in (22, 500))
+    np.testing.assert_allclose(*detector.score([long, longer]), atol=1e-6)
+
+
+def test_it_names_the_folder_and_the_labels_only(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "private" / "toxic", LABELS)
+    statement = registry.load(f"transformers:{folder}#rude", Kind.TEXT, Device.CPU).statement
+    assert statement.name == "transformers:toxic"
+    assert "unsafe: rude" in statement.trained_for
+    assert "private" not in str(statement.as_json())
+
+
+@pytest.mark.parametrize("labels", ["", "#", "#rud", "#fine,rud"])
+def test_labels_that_it_does_not_have(labels: str, tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS)
+    with pytest.raises(ConfigError, match="it has fine, rude, hateful"):
+        registry.load(f"transformers:{folder}{labels}", Kind.TEXT, Device.CPU)
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot load a text classifier"):
+        registry.load(f"transformers:{tmp_path}#rude", Kind.TEXT, Device.CPU)
