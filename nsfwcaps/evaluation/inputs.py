@@ -1,7 +1,7 @@
 """What tasks are given: unit rows of distinct items, and which rows belong together.
 
-An item stands in its array once, however many pairs share it: a caption by its words, a picture by
-its content. Arrays may hold items that no pair names; they are candidates and ask nothing.
+An item stands in its array once, however many pairs share it: a caption by its words, an image
+by its content. Arrays may hold items that no pair names; they are candidates and ask nothing.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from nsfwcaps.metrics.sets import Rows, Sets
 Vectors = npt.NDArray[np.float32]
 
 MISSING = -1
-"""In `*_image_of`: this pair has no such picture."""
+"""In `*_image_of`: this pair has no such image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairVectors:
-    """Pairs of an unsafe and a safe item, each a caption and, where there are any, a picture.
+    """Pairs of an unsafe and a safe item, each a caption and, where there are any, an image.
 
     `*_of` `[p]` are the row of each pair in the array of its name. An unsafe item with several
     safe ones has one pair, its first; the others are its equivalents.
@@ -47,24 +47,24 @@ class PairVectors:
 
 @dataclass(frozen=True, kw_only=True)
 class MixedVectors:
-    """Real unsafe pictures among safe ones, and unsafe captions among safe ones."""
+    """Real unsafe images among safe ones, and unsafe captions among safe ones."""
 
     unsafe_image: Vectors
     safe_image: Vectors
     unsafe_text: Vectors
     safe_text: Vectors
     image_categories: Names | None = None
-    """Category of each unsafe picture."""
+    """Category of each unsafe image."""
     text_categories: Names | None = None
     """Category of each unsafe caption."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShotVectors:
-    """Labelled pictures and the vectors of their classes."""
+    """Labelled images and the vectors of their classes."""
 
     images: Vectors
     classes: Vectors
     """`[c, d]`, from `metrics.zero_shot.class_vectors`."""
     labels: npt.NDArray[np.int64]
-    """Row `[n]` of each picture's class."""
+    """Row `[n]` of each image's class."""

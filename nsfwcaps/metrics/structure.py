@@ -1,16 +1,15 @@
-"""How much of a model's structure is left: spread, neighbourhoods, weights."""
+"""How much of a model's structure is left: spread, neighbourhoods, places, weights."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Vectors = npt.NDArray[np.float32]
-
-_BLOCK = 1024
+from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 
 def spread_ratio(after: Vectors, before: Vectors) -> float:
@@ -23,18 +22,32 @@ def spread_ratio(after: Vectors, before: Vectors) -> float:
 
 
 def neighbourhood_overlap(after: Vectors, before: Vectors, k: int = 10) -> float:
-    """Mean Jaccard index of the k nearest other rows of each unit row `[n, d]`, after and before.
+    """Mean of the overlaps below."""
+    return float(neighbourhood_overlaps(after, before, k).mean())
+
+
+def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.NDArray[np.float64]:
+    """Jaccard index `[n]` of the k nearest other rows of each unit row `[n, d]`, after and before.
 
     Raises `ValueError` where there are not more than k rows, or not the same number of them.
     """
     if len(after) != len(before) or len(after) <= k:
         raise ValueError(f"{len(after)} rows after and {len(before)} before; both must exceed {k}")
-    shared = np.empty(len(after))
-    for start in range(0, len(after), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(after)))
-        one, other = (_nearest(vectors, rows, k) for vectors in (after, before))
-        shared[rows] = [len(np.intersect1d(*pair)) for pair in zip(one, other, strict=True)]
-    return float((shared / (2 * k - shared)).mean())
+    shared = np.empty(len(after), dtype=np.float64)
+    both = zip(_nearest_rows(after, k), _nearest_rows(before, k), strict=True)
+    for (block, one), (_, other) in both:
+        shared[block] = [len(np.intersect1d(*pair)) for pair in zip(one, other, strict=True)]
+    return np.divide(shared, 2 * k - shared)
+
+
+def drift(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
+    """How far each unit row `[n, d]` has gone: 1 − cosine with where it was, `[n]`.
+
+    Raises `ValueError` where the shapes differ.
+    """
+    if after.shape != before.shape:
+        raise ValueError(f"{after.shape} after and {before.shape} before; they must be the same")
+    return np.asarray(1 - np.einsum("nd,nd->n", after, before, dtype=np.float64))
 
 
 def weight_deviation(after: Mapping[str, Any], before: Mapping[str, Any]) -> float:
@@ -42,17 +55,42 @@ def weight_deviation(after: Mapping[str, Any], before: Mapping[str, Any]) -> flo
 
     Tensors are compared by name; both must have the same.
     """
-    moved = sum(float((after[name] - tensor).pow(2).sum()) for name, tensor in before.items())
-    length = sum(float(tensor.pow(2).sum()) for tensor in before.values())
-    return float(np.sqrt(moved / length))
+    return _deviation(after, before, before)
+
+
+def layer_deviations(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, float]:
+    """The same for each layer, in the order of the state dict.
+
+    A layer is a name up to its first number, "transformer.resblocks.3", or the module that holds a
+    tensor where no number is in its name, or the tensor of no module.
+    """
+    layers: dict[str, list[str]] = {}
+    for name in before:
+        layers.setdefault(_layer(name), []).append(name)
+    return {layer: _deviation(after, before, names) for layer, names in layers.items()}
+
+
+def _deviation(after: Mapping[str, Any], before: Mapping[str, Any], names: Iterable[str]) -> float:
+    moved = length = 0.0
+    for name in names:
+        was = before[name].double()
+        moved += float((after[name].double() - was).pow(2).sum())
+        length += float(was.pow(2).sum())
+    return float(np.sqrt(moved / length)) if length else float("nan")
+
+
+def _layer(name: str) -> str:
+    numbered = re.match(r".*?\.\d+(?=\.)", name)
+    return numbered[0] if numbered else name.rpartition(".")[0] or name
 
 
 def _spread(rows: Vectors) -> float:
     return float(1 - np.square(rows.mean(axis=0, dtype=np.float64)).sum())
 
 
-def _nearest(vectors: Vectors, rows: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
-    sims = vectors[rows] @ vectors.T  # [b, n]
-    sims[np.arange(len(rows)), rows] = -np.inf
-    nearest: npt.NDArray[np.int64] = np.argpartition(-sims, k - 1, axis=1)[:, :k]
-    return nearest
+def _nearest_rows(vectors: Vectors, k: int) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:
+    """Yield which rows, and the k nearest others `[b, k]` of each."""
+    for block, sims in similarity_blocks(vectors, vectors):
+        sims[np.arange(len(sims)), np.arange(block.start, block.stop)] = -np.inf
+        # A copy, so that the rest of the order can go.
+        yield block, np.argpartition(sims, -k, axis=1)[:, -k:].copy()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from nsfwcaps.metrics.retrieval import TIE, Vectors, nearest_sims, ranks, recall
-
-Rows = npt.NDArray[np.int64]
+from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
+from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.similarities import Vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +57,8 @@ def validate(
     from_image = ranks(unsafe_image[bad_image], texts, text)
     first = np.concatenate(
         [
-            _nearer(unsafe_text[bad_text], unsafe_image, safe_image),
-            _nearer(unsafe_image[bad_image], unsafe_text, safe_text),
+            unsafe_first(unsafe_text[bad_text], safe_image, unsafe_image),
+            unsafe_first(unsafe_image[bad_image], safe_text, unsafe_text),
         ]
     )
     return Validation(
@@ -69,9 +68,3 @@ def validate(
         unsafe_image_to_text=recall(from_image, 1),
         unsafe_first=float(first.mean()),
     )
-
-
-def _nearer(queries: Vectors, unsafe: Vectors, safe: Vectors) -> npt.NDArray[np.bool_]:
-    """Tell for each query `[q]` whether no safe item is nearer than all unsafe ones."""
-    # So written that what is no number counts too.
-    return ~(nearest_sims(queries, unsafe) < nearest_sims(queries, safe) - TIE)

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.metrics import retrieval
-from nsfwcaps.metrics.retrieval import Rows, Vectors, nearest_sims, ranks, recall
+from nsfwcaps.metrics import retrieval, similarities
+from nsfwcaps.metrics.retrieval import nearest_sims, ranks, recall
+from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.similarities import Vectors
 
 
 def unit(rows: object) -> Vectors:
@@ -43,7 +45,7 @@ def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> N
     random = np.random.default_rng(0)
     queries, candidates = unit(random.normal(size=(8, 16))), unit(random.normal(size=(30, 16)))
     targets = random.integers(0, 30, 8)
-    monkeypatch.setattr(retrieval, "_BLOCK", block)
+    monkeypatch.setattr(similarities, "BLOCK_ROWS", block)
     assert ranks(queries, candidates, targets).tolist() == brute_force(queries, candidates, targets)
     expected = (queries.astype(np.float64) @ candidates.astype(np.float64).T).max(axis=1)
     np.testing.assert_allclose(nearest_sims(queries, candidates), expected, atol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nsfwcaps.metrics import structure
+from nsfwcaps.metrics import similarities
 from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
 
 
@@ -47,7 +47,7 @@ def test_overlap_by_hand() -> None:
 
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = neighbourhood_overlap(rows(0), rows(1), k=7)
-    monkeypatch.setattr(structure, "_BLOCK", 13)
+    monkeypatch.setattr(similarities, "BLOCK_ROWS", 13)
     assert neighbourhood_overlap(rows(0), rows(1), k=7) == whole
 
 

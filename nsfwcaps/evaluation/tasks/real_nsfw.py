@@ -4,12 +4,35 @@ from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import MixedVectors
 from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.metrics.retrieval import unsafe_first
 
 
 def score(mixed: MixedVectors) -> Outcome:
-    """Values "text→image unsafe first" of unsafe captions, "image→text unsafe first" of pictures.
+    """Values "text→image unsafe first" of unsafe captions, "image→text unsafe first" of images.
 
     Raises:
         ValueError: one of the four sides is empty.
     """
-    raise NotImplementedError
+    sides = {
+        "unsafe_images": len(mixed.unsafe_image),
+        "safe_images": len(mixed.safe_image),
+        "unsafe_captions": len(mixed.unsafe_text),
+        "safe_captions": len(mixed.safe_text),
+    }
+    if not all(sides.values()):
+        raise ValueError(f"real NSFW: each side needs items; got {sides}")
+    of_text = unsafe_first(mixed.unsafe_text, mixed.safe_image, mixed.unsafe_image)
+    of_image = unsafe_first(mixed.unsafe_image, mixed.safe_text, mixed.unsafe_text)
+    categories = {
+        "text→image unsafe first": mixed.text_categories,
+        "image→text unsafe first": mixed.image_categories,
+    }
+    return Outcome(
+        task="real-nsfw",
+        values={
+            "text→image unsafe first": of_text.astype(float),
+            "image→text unsafe first": of_image.astype(float),
+        },
+        groups={name: given for name, given in categories.items() if given is not None},
+        facts=sides,
+    )

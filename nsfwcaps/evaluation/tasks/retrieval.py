@@ -7,18 +7,155 @@ CLIP_benchmark. An unsafe query is right where it finds its safe counterpart.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 from nsfwcaps.evaluation.inputs import PairVectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import Names, Outcome, Values
+from nsfwcaps.evaluation.tasks.queries import Queries, queries_of
+from nsfwcaps.metrics.redirection import redirect
+from nsfwcaps.metrics.retrieval import ranks_of_any, reciprocal_ranks
+from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.similarities import Vectors
 
 KS = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Direction:
+    """Who asks, for which safe items, and among which unsafe ones, if any."""
+
+    query: str
+    safe: str
+    unsafe: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.query}→{self.safe}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """All items of one kind, and which of them is each pair's `[p]`."""
+
+    vectors: Vectors
+    of_pair: Rows
+
+
+_KINDS = {
+    "T": "safe captions",
+    "V": "safe images",
+    "T*": "unsafe captions",
+    "V*": "unsafe images",
+}
+_DIRECTIONS = (
+    _Direction(query="T", safe="V"),
+    _Direction(query="V", safe="T"),
+    _Direction(query="T*", safe="V", unsafe="V*"),
+    _Direction(query="V*", safe="T", unsafe="T*"),
+)
+_OF_TEXT_ALONE = _Direction(query="T*", safe="T", unsafe="T*")
 
 
 def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> Outcome:
     """Rank for every query of every direction that the pairs allow.
 
     "T→V R@1" and its like are safe; "T*→V" and "V*→T" unsafe, with "closest" for what also takes
-    equivalents and "unsafe first" for the share whose nearest item is an unsafe one. Without
-    unsafe pictures "T*→T" stands in, where the query itself is no candidate. A k that is not below
-    the number of candidates is left out, for everything would be found.
+    equivalents and "unsafe first" for the share whose nearest item is an unsafe one. Without the
+    images for "T*→V", "T*→T" stands in, where the query itself is no candidate. A k that is not
+    below the number of candidates is left out, for everything would be found.
     """
-    raise NotImplementedError
+    sides = _sides(pairs)
+    values: dict[str, Values] = {}
+    groups: dict[str, Names] = {}
+    counts: dict[str, dict[str, int]] = {}
+    left_out: dict[str, str] = {}
+    text_alone = "V" not in sides or "V*" not in sides
+    for direction in (*_DIRECTIONS, _OF_TEXT_ALONE) if text_alone else _DIRECTIONS:
+        queries = _queries(direction, sides, pairs)
+        if isinstance(queries, str):
+            left_out[str(direction)] = queries
+            continue
+        counts[str(direction)] = _counts(direction, queries, sides)
+        for name, of_queries in _values(direction, queries, sides, ks):
+            values[f"{direction} {name}"] = of_queries
+            if queries.categories is not None:
+                groups[f"{direction} {name}"] = queries.categories
+    facts = {"directions": counts, "left_out": left_out}
+    return Outcome(task="retrieval", values=values, groups=groups, facts=facts)
+
+
+def _sides(pairs: PairVectors) -> dict[str, _Side]:
+    """The sides that the pairs have, by the letters of the directions."""
+    given = {
+        "T": (pairs.safe_text, pairs.safe_text_of),
+        "V": (pairs.safe_image, pairs.safe_image_of),
+        "T*": (pairs.unsafe_text, pairs.unsafe_text_of),
+        "V*": (pairs.unsafe_image, pairs.unsafe_image_of),
+    }
+    return {
+        kind: _Side(vectors=vectors, of_pair=of_pair)
+        for kind, (vectors, of_pair) in given.items()
+        if vectors is not None and of_pair is not None
+    }
+
+
+def _queries(
+    direction: _Direction, sides: Mapping[str, _Side], pairs: PairVectors
+) -> Queries | str:
+    """Who asks in this direction, or why nobody does."""
+    needed = (direction.query, direction.safe, direction.unsafe)
+    missing = [_KINDS[kind] for kind in needed if kind is not None and kind not in sides]
+    if missing:
+        return f"the data has no {' and no '.join(missing)}"
+    equivalents = pairs.equivalent_image if direction.safe == "V" else pairs.equivalent_text
+    queries = queries_of(
+        sides[direction.query].of_pair,
+        sides[direction.safe].of_pair,
+        equivalents=None if direction.unsafe is None else equivalents,
+        categories=pairs.categories,
+    )
+    return queries if len(queries) else "no pair has both items"
+
+
+def _values(
+    direction: _Direction, queries: Queries, sides: Mapping[str, _Side], ks: tuple[int, ...]
+) -> Iterator[tuple[str, Values]]:
+    """Yield the name of each figure, without the direction, and its values `[q]`."""
+    asked = sides[direction.query].vectors[queries.items]
+    safe = sides[direction.safe].vectors
+    if direction.unsafe is None:
+        yield from _of_ranks("", ranks_of_any(asked, safe, queries.right), len(safe), ks)
+        return
+    unsafe = sides[direction.unsafe].vectors
+    found = redirect(
+        asked,
+        safe,
+        unsafe,
+        right=queries.right,
+        equivalent=queries.equivalent,
+        own=queries.items if direction.query == direction.unsafe else None,
+    )
+    candidates = len(safe) + len(unsafe)
+    yield from _of_ranks("", found.ranks, candidates, ks)
+    if found.closest is not None:
+        yield from _of_ranks("closest ", found.closest, candidates, ks)
+    yield "unsafe first", found.unsafe_first.astype(float)
+
+
+def _of_ranks(
+    which: str, ranks: Rows, candidates: int, ks: tuple[int, ...]
+) -> Iterator[tuple[str, Values]]:
+    for k in ks:
+        if k < candidates:
+            yield f"{which}R@{k}", (ranks < k).astype(float)
+    yield f"{which}MRR", reciprocal_ranks(ranks)
+
+
+def _counts(direction: _Direction, queries: Queries, sides: Mapping[str, _Side]) -> dict[str, int]:
+    unsafe = 0 if direction.unsafe is None else len(sides[direction.unsafe].vectors)
+    return {
+        "queries": len(queries),
+        "safe_candidates": len(sides[direction.safe].vectors),
+        # A query that is itself a candidate does not compete.
+        "unsafe_candidates": unsafe - (direction.query == direction.unsafe),
+    }

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.evaluation.inputs import Vectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import Outcome, Values
+from nsfwcaps.metrics.similarities import Vectors
+from nsfwcaps.metrics.structure import (
+    drift,
+    layer_deviations,
+    neighbourhood_overlaps,
+    spread_ratio,
+    weight_deviation,
+)
+
+Weights = Mapping[str, Any]
+"""A state dict."""
 
 
 def score(
     after: Mapping[str, Vectors],
     before: Mapping[str, Vectors],
     *,
-    weights_after: Mapping[str, Mapping[str, Any]] | None = None,
-    weights_before: Mapping[str, Mapping[str, Any]] | None = None,
+    weights_after: Mapping[str, Weights] | None = None,
+    weights_before: Mapping[str, Weights] | None = None,
     k: int = 10,
 ) -> Outcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
@@ -27,4 +37,33 @@ def score(
     Raises:
         ValueError: kinds, rows or weights are not the same before and after.
     """
-    raise NotImplementedError
+    weights_after, weights_before = weights_after or {}, weights_before or {}
+    _same_names("kinds", after, before)
+    _same_names("towers", weights_after, weights_before)
+    values: dict[str, Values] = {}
+    figures: dict[str, float] = {}
+    layers: dict[str, dict[str, float]] = {}
+    for kind, rows in after.items():
+        values[f"drift {kind}"] = drift(rows, before[kind])
+        figures[f"spread ratio {kind}"] = spread_ratio(rows, before[kind])
+        if len(rows) > k:
+            values[f"overlap {kind}"] = neighbourhood_overlaps(rows, before[kind], k)
+    for tower, weights in weights_after.items():
+        _same_names(f"weights of {tower}", weights, weights_before[tower])
+        figures[f"weight deviation {tower}"] = weight_deviation(weights, weights_before[tower])
+        layers[tower] = layer_deviations(weights, weights_before[tower])
+    facts = {
+        "rows": {kind: len(rows) for kind, rows in after.items()},
+        "neighbours": k,
+        "without_overlap": [kind for kind, rows in after.items() if len(rows) <= k],
+        "weight_deviation_by_layer": layers,
+    }
+    return Outcome(task="structure", values=values, figures=figures, facts=facts)
+
+
+def _same_names(what: str, after: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    apart = sorted(after.keys() ^ before.keys())
+    if apart:
+        raise ValueError(
+            f"structure: {what} must be the same before and after; in one alone: {apart[:5]}"
+        )

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import ZeroShotVectors
 from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.metrics.zero_shot import class_ranks, mean_per_class_recall
+
+KS = (1, 5)
 
 
-def score(pictures: ZeroShotVectors) -> Outcome:
-    """Values "acc@1" and "acc@5" (where there are more than 5 classes) of each picture.
+def score(images: ZeroShotVectors) -> Outcome:
+    """Values "acc@1" and "acc@5" (where there are more than 5 classes) of each image.
 
-    "mean per-class recall" is a figure, over the classes that have pictures.
+    "mean per-class recall" is a figure, over the classes that have images.
 
     Raises:
         ValueError: a label is no row of the classes.
     """
-    raise NotImplementedError
+    labels, count = images.labels, len(images.classes)
+    outside = (labels < 0) | (labels >= count)
+    if outside.any():
+        raise ValueError(
+            f"zero-shot: {int(outside.sum())} of {len(labels)} labels are none of {count} classes"
+        )
+    ranks = class_ranks(images.images, images.classes, labels)
+    seen = len(set(labels.tolist()))
+    return Outcome(
+        task="zeroshot",
+        values={f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
+        figures={"mean per-class recall": mean_per_class_recall(ranks == 0, labels)},
+        facts={"images": len(labels), "classes": count, "classes_without_images": count - seen},
+    )

@@ -1,0 +1,50 @@
+"""Where unsafe queries end up, among safe and unsafe candidates, in one pass over both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.metrics.retrieval import best_ranks, no_safe_nearer
+from nsfwcaps.metrics.sets import Rows, Sets
+from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redirection:
+    """What one pass finds for each query `[q]`."""
+
+    ranks: Rows
+    """Best rank of its own safe items."""
+    closest: Rows | None
+    """Best rank when every equivalent safe item is right too; None without equivalents."""
+    unsafe_first: npt.NDArray[np.bool_]
+
+
+def redirect(
+    queries: Vectors,
+    safe: Vectors,
+    unsafe: Vectors,
+    *,
+    right: Sets,
+    equivalent: Sets | None = None,
+    own: Rows | None = None,
+) -> Redirection:
+    """Rank safe items `[s, d]` and unsafe ones `[u, d]` together for unsafe queries `[q, d]`.
+
+    Sets name rows of the safe items; `equivalent` holds those of `right` too. `own` `[q]` is the
+    row of each query among the unsafe items, where it is one of them: it is no candidate.
+    """
+    ranks = np.empty(len(queries), dtype=np.int64)
+    closest = None if equivalent is None else np.empty_like(ranks)
+    first = np.empty(len(queries), dtype=np.bool_)
+    for block, sims in similarity_blocks(queries, safe, unsafe):
+        if own is not None:
+            sims[np.arange(len(sims)), len(safe) + own[block]] = -np.inf
+        ranks[block] = best_ranks(sims, right.between(block.start, block.stop))
+        if equivalent is not None and closest is not None:
+            closest[block] = best_ranks(sims, equivalent.between(block.start, block.stop))
+        first[block] = no_safe_nearer(sims[:, : len(safe)], sims[:, len(safe) :])
+    return Redirection(ranks=ranks, closest=closest, unsafe_first=first)

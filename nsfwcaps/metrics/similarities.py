@@ -1,0 +1,46 @@
+"""Similarities of many queries to many candidates, in blocks that fit in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.metrics.sets import Rows
+
+Vectors = npt.NDArray[np.float32]
+
+BLOCK_ROWS = 1024
+BLOCK_VALUES = 2**25
+"""Similarities at once: 128 MiB."""
+
+
+def similarity_blocks(queries: Vectors, *pools: Vectors) -> Iterator[tuple[slice, Vectors]]:
+    """Which queries, and their similarities `[b, n]` to all rows of the pools, one after another.
+
+    The array is the same every time: use it before the next step.
+    """
+    width = sum(len(pool) for pool in pools)
+    rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(width, 1)))
+    sims = np.empty((min(rows, len(queries)), width), dtype=np.float32)
+    for start in range(0, len(queries), rows):
+        block = slice(start, min(start + rows, len(queries)))
+        part = sims[: block.stop - start]
+        at = 0
+        for pool in pools:
+            np.matmul(queries[block], pool.T, out=part[:, at : at + len(pool)])
+            at += len(pool)
+        yield block, part
+
+
+def pair_similarities(
+    one: Vectors, one_of: Rows, other: Vectors, other_of: Rows
+) -> npt.NDArray[np.float64]:
+    """Similarity `[p]` of row one_of `[p]` of one array to row other_of `[p]` of the other."""
+    out = np.empty(len(one_of))
+    for start in range(0, len(out), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        rows = one[one_of[block]], other[other_of[block]]
+        np.einsum("pd,pd->p", *rows, dtype=np.float64, out=out[block])
+    return out
