@@ -8,7 +8,8 @@
     ├── DeviceError          6   a device that was asked for and is not there
     ├── StorageError         7   disk full, folder read-only, workdir in use
     ├── RecallError          8   an approximate index below the recall that was asked for
-    └── TrainingError        9   a training run whose numbers broke down
+    ├── TrainingError        9   a training run whose numbers broke down
+    └── EvaluationError     10   a part of an evaluation that could not be had; the others are there
 
 A message says what is wrong, where, and what mends it. Caption text is never part of a message.
 """
@@ -70,6 +71,12 @@ class TrainingError(NsfwcapsError):
     """A training run whose loss or gradients are no numbers any more."""
 
     exit_code = 9
+
+
+class EvaluationError(NsfwcapsError):
+    """A part of an evaluation could not be had; what could is written."""
+
+    exit_code = 10
 
 
 _STORAGE_ADVICE = {

@@ -58,10 +58,10 @@ def clean_row(
         return
     assert columns is not None, "a row was read, so its columns are known"
     value = row.get(columns.caption)
-    side_of_row = label or parse_label(_text(row.get(columns.label or "")))
+    side_of_row = label or parse_label(text_cell(row.get(columns.label or "")))
     picture: _Picture | None = None
     for item in (value or [None]) if isinstance(value, list) else [value]:
-        caption = _text(item)
+        caption = text_cell(item)
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))
         elif (reason := _unusable(caption, max_chars)) is not None:
@@ -71,8 +71,10 @@ def clean_row(
             if picture.missing:
                 yield Rejected("image_missing", side_of_row, _raw(caption))
             else:
-                category = _text(row.get(columns.category or ""))
-                partner = _partner(_text(row.get(columns.partner or "")), side_of_row, max_chars)
+                category = text_cell(row.get(columns.category or ""))
+                partner = _partner(
+                    text_cell(row.get(columns.partner or "")), side_of_row, max_chars
+                )
                 yield _clean(normalize(str(caption)), side_of_row, category, partner, picture)
 
 
@@ -87,7 +89,7 @@ class _Picture:
 
 
 def _picture(cell: object, read_image: ReadImage) -> _Picture:
-    path, data = _image(cell)
+    path, data = image_cell(cell)
     if path is None and data is None:
         return _Picture(None, None, None)
     try:
@@ -137,7 +139,8 @@ def _unusable(caption: object, max_chars: int) -> str | None:
     return "too_long" if len(text) > max_chars else None
 
 
-def _text(value: object) -> object:
+def text_cell(value: object) -> object:
+    """A cell with its text as text: what is not UTF-8 in it becomes lone surrogates."""
     return value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else value
 
 
@@ -151,7 +154,7 @@ def _raw(caption: object) -> bytes:
         return text.encode("utf-8", errors="surrogatepass")
 
 
-def _image(value: Any) -> tuple[str | None, bytes | None]:
+def image_cell(value: Any) -> tuple[str | None, bytes | None]:
     """Path or bytes of an image cell: a path, raw bytes, or Hugging Face's {bytes, path}."""
     if isinstance(value, dict):
         path, data = value.get("path"), value.get("bytes")

@@ -1,0 +1,1 @@
+"""What is evaluated on: pairs, classes and bare images, from the layouts in which they come."""

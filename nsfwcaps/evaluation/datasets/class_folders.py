@@ -1,0 +1,62 @@
+"""A folder for each class, named after it, as torchvision's ImageFolder reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nsfwcaps.errors import InputError
+from nsfwcaps.evaluation.datasets.files import picture_files
+from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.settings import Split
+
+_SPLITS = {
+    Split.TRAIN: ("train",),
+    Split.VALIDATION: ("validation", "val", "valid", "dev"),
+    Split.TEST: ("test",),
+}
+
+
+def class_folders(path: Path, split: Split | None) -> list[Path]:
+    """Folders of the classes, in order; those of the split where the folder is cut into splits.
+
+    Empty where the folder holds no pictures in folders.
+
+    Raises:
+        InputError: a class has no picture, or there are splits and not this one.
+    """
+    if not path.is_dir():
+        return []
+    inner = _folders(path)
+    words = {word for names in _SPLITS.values() for word in names}
+    if inner and all(folder.name.lower() in words for folder in inner):
+        wanted = _SPLITS[split or Split.TEST]
+        chosen = [folder for folder in inner if folder.name.lower() in wanted]
+        if not chosen:
+            raise InputError(
+                f"{path}: has the splits {', '.join(folder.name for folder in inner)}, and not "
+                f"{wanted[0]}; choose one with --split"
+            )
+        inner = _folders(chosen[0])
+    filled = [folder for folder in inner if picture_files(folder)]
+    if filled and len(filled) < len(inner):
+        empty = [folder.name for folder in inner if folder not in filled]
+        shown = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
+        raise InputError(
+            f"{path}: {len(empty)} of {len(inner)} classes have no picture ({shown}); was the "
+            "folder copied in part? Fill or remove them"
+        )
+    return filled
+
+
+def folder_rows(folders: Sequence[Path], pictures: Pictures) -> Iterator[tuple[int, str]]:
+    """Row of each picture, and its class."""
+    for folder in folders:
+        for file in picture_files(folder):
+            yield pictures.add(file.read_bytes), folder.name
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(
+        folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+    )

@@ -1,0 +1,144 @@
+"""Classification sets: a picture and its class, from folders, webdataset tars or tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
+from nsfwcaps.evaluation.datasets.class_folders import class_folders, folder_rows
+from nsfwcaps.evaluation.datasets.class_names import Label, classes_of, read_classes
+from nsfwcaps.evaluation.datasets.class_tables import label_names, table_rows, tables
+from nsfwcaps.evaluation.datasets.class_tars import TarSet, tar_rows, tar_set
+from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
+from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
+from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.progress import Progress
+from nsfwcaps.settings import Split
+
+LabelledRows = Iterator[tuple[int, Label | None]]
+"""Row of each picture that is met (or `MISSING`), and its label."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSet:
+    """Distinct pictures, and the labelled rows that show them."""
+
+    name: str
+    pictures: Pictures
+    image_of: Rows
+    """Row `[n]` in `pictures` of each labelled picture."""
+    labels: Rows
+    """Number `[n]` of its class."""
+    class_names: Sequence[str]
+    templates: Sequence[str]
+    left_out: dict[str, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that figures depend on."""
+        return digest(
+            [
+                [sha256 for sha256, _ in self.pictures.images],
+                [self.image_of.tolist(), self.labels.tolist()],
+                [self.class_names, self.templates],
+            ]
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sizes, for people."""
+        return {
+            "images": len(self.labels),
+            "classes": len(self.class_names),
+            "classes without images": len(self.class_names) - len(np.unique(self.labels)),
+            "templates": len(self.templates),
+        }
+
+
+def read_class_set(
+    name: str,
+    url: str,
+    split: Split | None,
+    classes: Path | None,
+    templates: Path | None,
+    progress: Progress,
+) -> ClassSet:
+    """Read a set; names and templates are those of the files, else the set's own, else defaults.
+
+    Raises:
+        InputError: it cannot be read, holds no labelled picture, or a file does not fit it.
+    """
+    pictures, left_out = Pictures(), Counter[str]()
+    source = _source(url, split, pictures, left_out)
+    found: list[tuple[int, Label]] = []
+    with progress.task(f"read {name}", None, unit="images") as advance:
+        for row, label in source.rows:
+            advance(1)
+            if label is None:
+                left_out["label_missing"] += 1
+            elif row != MISSING:
+                found.append((row, label))
+    if pictures.missing:
+        left_out["image_missing"] = pictures.missing
+    if not found:
+        counts = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
+        raise InputError(f"{url}: holds no labelled picture ({counts or 'none is there'})")
+    matched = classes_of(
+        _distinct([label for _, label in found], source.labels, url),
+        read_classes(classes) if classes is not None else source.names,
+        where=url,
+        source=str(classes) if classes is not None else f"{url} itself",
+    )
+    return ClassSet(
+        name=name,
+        pictures=pictures,
+        image_of=np.array([row for row, _ in found], dtype=np.int64),
+        labels=np.array([matched.number_of[label] for _, label in found], dtype=np.int64),
+        class_names=list(matched.names),
+        templates=read_templates(templates)
+        if templates is not None
+        else source.templates or default_templates(),
+        left_out=dict(sorted(left_out.items())),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Rows of a set in one of the layouts, and what it says of its classes."""
+
+    rows: LabelledRows
+    labels: Sequence[Label] = ()
+    """All labels, where the layout tells them apart from the rows."""
+    names: Sequence[str] | Mapping[str, str] | None = None
+    templates: Sequence[str] | None = None
+
+
+def _source(url: str, split: Split | None, pictures: Pictures, left_out: Counter[str]) -> _Source:
+    path = Path(url)
+    tars: TarSet | None = tar_set(path, split)
+    if tars is not None:
+        return _Source(
+            rows=tar_rows(tars, pictures, left_out), names=tars.names, templates=tars.templates
+        )
+    folders = class_folders(path, split)
+    if folders:
+        return _Source(
+            rows=folder_rows(folders, pictures), labels=[folder.name for folder in folders]
+        )
+    urls = tables(url, split)
+    return _Source(rows=table_rows(urls, split, url, pictures, left_out), names=label_names(urls))
+
+
+def _distinct(found: Sequence[Label], known: Sequence[Label], url: str) -> list[Label]:
+    """Labels in order: numbers as numbers, names by the alphabet."""
+    distinct = {*found, *known}
+    if len({type(label) for label in distinct}) > 1:
+        raise InputError(f"{url}: some labels are numbers and others names; write one kind")
+    return sorted(distinct, key=lambda label: (isinstance(label, str), label))

@@ -1,0 +1,127 @@
+"""Bare pictures: a folder of files, a tar file or folder of them, or a table with a column."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nsfwcaps.captions.clean import text_cell
+from nsfwcaps.captions.columns import CATEGORY_NAMES, IMAGE_NAMES
+from nsfwcaps.captions.readers import READERS, BadRow, ending_of, read_pool
+from nsfwcaps.captions.sources import expand
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
+from nsfwcaps.evaluation.datasets.files import picture_files, picture_of, tar_files, tar_samples
+from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
+from nsfwcaps.evaluation.outcome import Names
+from nsfwcaps.progress import Progress
+
+IMAGE_COLUMNS = (*IMAGE_NAMES, "img", "jpg", "png", "webp", "image_url", "url")
+"""Columns that pictures are in, where no caption is beside them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """Distinct pictures, all of one kind."""
+
+    name: str
+    pictures: Pictures
+    categories: Names | None
+    """Category `[n]` of each, where the set has any: a column, or the folder it lies in."""
+    left_out: dict[str, int]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that figures depend on."""
+        categories = None if self.categories is None else self.categories.tolist()
+        return digest([[sha256 for sha256, _ in self.pictures.images], categories])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sizes, for people."""
+        return {"images": len(self.pictures)}
+
+
+def read_images(name: str, url: str, progress: Progress) -> ImageSet:
+    """Read a folder of pictures, tar files, or a table (Parquet, CSV, JSONL, …).
+
+    Raises:
+        InputError: nothing is there, it cannot be read, or holds no picture.
+    """
+    pictures, left_out = Pictures(), Counter[str]()
+    categories: list[str | None] = []
+    with progress.task(f"read {name}", None, unit="images") as advance:
+        for row, category in _rows(url, pictures, left_out):
+            advance(1)
+            if row == len(categories):  # a new one, no copy of one before
+                categories.append(category)
+    if pictures.missing:
+        left_out["image_missing"] = pictures.missing
+    if not pictures.images:
+        counts = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
+        raise InputError(f"{url}: holds no usable picture ({counts or 'none is there'})")
+    known = [category or NO_CATEGORY for category in categories]
+    return ImageSet(
+        name=name,
+        pictures=pictures,
+        categories=np.array(known) if any(categories) else None,
+        left_out=dict(sorted(left_out.items())),
+    )
+
+
+def _rows(url: str, pictures: Pictures, left_out: Counter[str]) -> Iterator[tuple[int, str | None]]:
+    """Row of each picture that is met, and its category."""
+    path = Path(url)
+    tars = [path] if path.suffix == ".tar" else tar_files(path)
+    if tars and path.exists():
+        for tar in tars:
+            for sample in tar_samples(tar):
+                if (read := picture_of(sample)) is not None:
+                    yield pictures.add(read), None
+    elif path.is_dir() and (files := picture_files(path)):
+        for file in files:
+            parts = file.relative_to(path).parts
+            yield pictures.add(file.read_bytes), parts[0] if len(parts) > 1 else None
+    else:
+        for file_url in _tables(url):
+            yield from _table(file_url, pictures, left_out)
+
+
+def _tables(url: str) -> list[str]:
+    urls = expand(url)
+    if not all(ending_of(item) in READERS for item in urls):
+        raise InputError(f"{url}: is no folder of pictures, no .tar file and no table")
+    return urls
+
+
+def _table(
+    url: str, pictures: Pictures, left_out: Counter[str]
+) -> Iterator[tuple[int, str | None]]:
+    columns: list[str] = []
+
+    def choose(present: Sequence[str]) -> Sequence[str]:
+        image = next((name for name in IMAGE_COLUMNS if name in present), None)
+        if image is None:
+            raise InputError(
+                f"{url}: no column with pictures; it would be called {', '.join(IMAGE_COLUMNS)}"
+            )
+        category = next((name for name in CATEGORY_NAMES if name in present), None)
+        columns.extend(name for name in (image, category) if name is not None)
+        return columns
+
+    cells = PictureCells(url)
+    for number, row in enumerate(read_pool(url, choose)):
+        if isinstance(row, BadRow):
+            left_out[row.reason] += 1
+            continue
+        found = cells.add(pictures, row.get(columns[0]), columns[0], number)
+        if found is None:
+            left_out["image_not_named"] += 1
+        category = text_cell(row.get(columns[1])) if len(columns) > 1 else None
+        yield MISSING if found is None else found, str(category) if category else None

@@ -1,0 +1,89 @@
+"""Which column of a pair set holds what: ours, ViSU's, NSFWCaps' and SafeGround's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nsfwcaps.captions.columns import CATEGORY_NAMES
+from nsfwcaps.errors import InputError
+
+# An unsafe caption's column, and what the safe one beside it is called.
+_CAPTIONS = (
+    ("unsafe_caption", ("safe_caption", "caption")),
+    ("nsfw_caption", ("caption", "safe_caption")),
+    ("unsafe_text", ("safe_text",)),
+    ("nsfw_text", ("safe_text",)),
+    ("nsfw", ("safe",)),
+    ("unsafe", ("safe",)),
+)
+_UNSAFE_IMAGES = ("unsafe_image", "nsfw_image", "unsafe_image_path", "nsfw_image_path")
+_SAFE_IMAGES = (
+    *("safe_image", "safe_image_path", "image", "image_path"),
+    *("image_coco_url", "coco_url", "filepath"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairColumns:
+    """The names found in one file."""
+
+    unsafe_caption: str
+    safe_caption: str
+    unsafe_images: tuple[str, ...]
+    """Columns with the unsafe picture: the first that is not empty counts."""
+    safe_images: tuple[str, ...]
+    category: str | None
+    unsafe_id: str | None
+    safe_id: str | None
+    rank: str | None
+    split: str | None
+    equivalents: str | None
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        single = (
+            *(self.unsafe_caption, self.safe_caption, self.category, self.unsafe_id),
+            *(self.safe_id, self.rank, self.split, self.equivalents),
+        )
+        found = [name for name in single if name is not None]
+        return list(dict.fromkeys([*found, *self.unsafe_images, *self.safe_images]))
+
+
+def resolve(present: Sequence[str], where: str) -> PairColumns:
+    """Match the columns of a file.
+
+    Raises:
+        InputError: it has no two columns with an unsafe caption and its safe one.
+    """
+    unsafe, safe = _captions(present, where)
+    return PairColumns(
+        unsafe_caption=unsafe,
+        safe_caption=safe,
+        unsafe_images=tuple(name for name in _UNSAFE_IMAGES if name in present),
+        safe_images=tuple(name for name in _SAFE_IMAGES if name in present),
+        category=next((name for name in CATEGORY_NAMES if name in present), None),
+        unsafe_id=_if(present, "unsafe_id"),
+        safe_id=_if(present, "safe_id"),
+        rank=_if(present, "rank"),
+        split=_if(present, "split"),
+        equivalents=_if(present, "equivalent_safe_ids"),
+    )
+
+
+def _captions(present: Sequence[str], where: str) -> tuple[str, str]:
+    for unsafe, beside in _CAPTIONS:
+        safe = next((name for name in beside if name in present), None)
+        if unsafe in present and safe is not None:
+            return unsafe, safe
+    # Names of columns are not shown: without a header line they are captions.
+    raise InputError(
+        f"{where}: no pair of caption columns is recognised; a pair set has unsafe_caption and "
+        "safe_caption (as nsfwcaps publishes), nsfw_caption and caption (NSFWCaps), or nsfw and "
+        "safe (ViSU-Text)"
+    )
+
+
+def _if(present: Sequence[str], name: str) -> str | None:
+    return name if name in present else None

@@ -1,0 +1,282 @@
+"""Pair sets: an unsafe caption (and picture) and its safe counterpart in each row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.captions.clean import text_cell
+from nsfwcaps.captions.normalize import content_id
+from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.captions.sources import expand
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
+from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
+from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
+from nsfwcaps.evaluation.datasets.splits import SplitRows, tells_splits
+from nsfwcaps.evaluation.outcome import Names
+from nsfwcaps.metrics.sets import Rows, Sets, sets_of
+from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.settings import Split
+
+NO_CATEGORY = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSet:
+    """Distinct captions and pictures of both sides, and the row of each pair in each of them."""
+
+    name: str
+    safe_captions: Sequence[str]
+    unsafe_captions: Sequence[str]
+    safe_pictures: Pictures
+    unsafe_pictures: Pictures
+    ids: Sequence[str]
+    """Id `[p]` of each pair's unsafe item."""
+    safe_text_of: Rows
+    unsafe_text_of: Rows
+    safe_image_of: Rows
+    """`MISSING` where a pair has no picture, or it could not be read; so `unsafe_image_of`."""
+    unsafe_image_of: Rows
+    categories: Names | None
+    equivalent_text: Sets | None
+    """Set i: rows of `safe_captions` that are as right for pair i as its own."""
+    equivalent_image: Sets | None
+    left_out: dict[str, int]
+    """Rows and pictures that could not be used, by the reason."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that figures depend on."""
+        sets = [self.equivalent_text, self.equivalent_image]
+        return digest(
+            [
+                [self.safe_captions, self.unsafe_captions],
+                [[sha256 for sha256, _ in side.images] for side in self._pictures],
+                [rows.tolist() for rows in self._rows],
+                [self.ids, None if self.categories is None else self.categories.tolist()],
+                [one and [one.rows.tolist(), one.offsets.tolist()] for one in sets],
+            ]
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sizes, for people."""
+        return {
+            "pairs": len(self.ids),
+            "safe captions": len(self.safe_captions),
+            "unsafe captions": len(self.unsafe_captions),
+            "safe images": len(self.safe_pictures),
+            "unsafe images": len(self.unsafe_pictures),
+        }
+
+    @property
+    def _pictures(self) -> tuple[Pictures, Pictures]:
+        return self.safe_pictures, self.unsafe_pictures
+
+    @property
+    def _rows(self) -> tuple[Rows, ...]:
+        return self.safe_text_of, self.unsafe_text_of, self.safe_image_of, self.unsafe_image_of
+
+
+def read_pairs(
+    name: str, url: str, split: Split | None, image_root: str | None, progress: Progress
+) -> PairSet:
+    """Read a published folder, or a file or folder with a pair in each row.
+
+    Raises:
+        InputError: it cannot be read, has no such columns, no row of the split, or no usable row.
+    """
+    urls = expand(url)
+    rows = SplitRows(url, split)
+    reading = _Reading(rows)
+    with progress.task(f"read {name}", None) as advance:
+        for file in rows.files(urls):
+            reading.file(file, image_root, advance)
+    rows.check(reading.read, known=reading.has_split or tells_splits(urls, url))
+    if not reading.pairs:
+        counts = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items())
+        raise InputError(f"{url}: holds no usable pair ({counts or 'no rows'})")
+    return reading.finished(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A safe item: rows of its caption and its picture."""
+
+    text: int
+    image: int
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One unsafe item with its safe ones, the best first."""
+
+    id: str
+    unsafe: _Item
+    category: str | None
+    rank: float
+    safe: _Item
+    others: list[_Item] = field(default_factory=list)
+    equivalent_ids: list[str] = field(default_factory=list)
+
+
+class _Reading:
+    """A pair set while it is read."""
+
+    def __init__(self, rows: SplitRows) -> None:
+        self.read = 0
+        self.has_split = False
+        self.left_out: Counter[str] = Counter()
+        self.pairs: list[_Pair] = []
+        self._rows = rows
+        self._captions = {"safe": Captions(), "unsafe": Captions()}
+        self._pictures = {"safe": Pictures(), "unsafe": Pictures()}
+        self._of_unsafe: dict[str, _Pair] = {}
+        self._safe_items: dict[str, _Item] = {}
+        self._has_categories = False
+
+    def file(self, url: str, image_root: str | None, advance: Advance) -> None:
+        """Take the rows of one file."""
+        found: list[PairColumns] = []
+
+        def choose(present: Sequence[str]) -> Sequence[str]:
+            found.append(resolve(present, url))
+            return found[0].names
+
+        cells = PictureCells(url, image_root)
+        for number, row in enumerate(read_pool(url, choose)):
+            advance(1)
+            if isinstance(row, BadRow):
+                self.left_out[row.reason] += 1
+                continue
+            columns = found[0]
+            if columns.split is not None:
+                self.has_split = True
+                if not self._rows.takes(text_cell(row.get(columns.split))):
+                    continue
+            self.read += 1
+            self._row(row, columns, cells, number)
+
+    def _row(self, row: Row, columns: PairColumns, cells: PictureCells, number: int) -> None:
+        unsafe_caption = caption_of(row.get(columns.unsafe_caption))
+        safe_caption = caption_of(row.get(columns.safe_caption))
+        if unsafe_caption is None or safe_caption is None:
+            self.left_out["caption_missing"] += 1
+            return
+
+        def item(side: str, caption: str, images: Sequence[str]) -> _Item:
+            image = self._image(side, row, images, cells, number)
+            return _Item(self._captions[side].add(caption), image)
+
+        safe = item("safe", safe_caption, columns.safe_images)
+        if safe_id := _word(row, columns.safe_id):
+            self._safe_items.setdefault(safe_id, safe)
+        unsafe_id = _word(row, columns.unsafe_id)
+        rank = _number(row.get(columns.rank or ""))
+        if unsafe_id in self._of_unsafe and columns.rank is not None:
+            self._further(self._of_unsafe[unsafe_id], rank, safe)
+            return
+        category = _word(row, columns.category)
+        self._has_categories |= category is not None
+        pair = _Pair(
+            id=unsafe_id or content_id(unsafe_caption),
+            unsafe=item("unsafe", unsafe_caption, columns.unsafe_images),
+            category=category,
+            rank=rank,
+            safe=safe,
+            equivalent_ids=_words(row.get(columns.equivalents or "")),
+        )
+        self.pairs.append(pair)
+        if unsafe_id is not None:
+            self._of_unsafe[unsafe_id] = pair
+
+    def _further(self, pair: _Pair, rank: float, safe: _Item) -> None:
+        """Add a safe item of another rank; the best rank is the pair's."""
+        if rank < pair.rank:
+            pair.rank, pair.safe, safe = rank, safe, pair.safe
+        pair.others.append(safe)
+
+    def _image(
+        self, side: str, row: Row, columns: Sequence[str], cells: PictureCells, number: int
+    ) -> int:
+        for column in columns:
+            found = cells.add(self._pictures[side], row.get(column), column, number)
+            if found is not None:
+                return found
+        if columns:
+            self.left_out[f"{side}_image_not_named"] += 1
+        return MISSING
+
+    def finished(self, name: str) -> PairSet:
+        """Pairs as arrays."""
+        safe, unsafe = ([getattr(pair, side) for pair in self.pairs] for side in ("safe", "unsafe"))
+        text, image = self._equivalents()
+        for side, pictures in self._pictures.items():
+            if pictures.missing:
+                self.left_out[f"{side}_image_missing"] = pictures.missing
+        return PairSet(
+            name=name,
+            safe_captions=self._captions["safe"].texts,
+            unsafe_captions=self._captions["unsafe"].texts,
+            safe_pictures=self._pictures["safe"],
+            unsafe_pictures=self._pictures["unsafe"],
+            ids=[pair.id for pair in self.pairs],
+            safe_text_of=_rows([item.text for item in safe]),
+            unsafe_text_of=_rows([item.text for item in unsafe]),
+            safe_image_of=_rows([item.image for item in safe]),
+            unsafe_image_of=_rows([item.image for item in unsafe]),
+            categories=np.array([pair.category or NO_CATEGORY for pair in self.pairs])
+            if self._has_categories
+            else None,
+            equivalent_text=text,
+            equivalent_image=image,
+            left_out=dict(sorted(self.left_out.items())),
+        )
+
+    def _equivalents(self) -> tuple[Sets | None, Sets | None]:
+        """Other right items of every pair; None where no pair has any."""
+        owned = [
+            (number, item)
+            for number, pair in enumerate(self.pairs)
+            for item in [*pair.others, *self._named(pair)]
+        ]
+        if not owned:
+            return None, None
+        sets = []
+        for kind in ("text", "image"):
+            both = [(number, getattr(item, kind)) for number, item in owned]
+            both = [(number, row) for number, row in both if row != MISSING]
+            owners, rows = (_rows([pair[i] for pair in both]) for i in range(2))
+            sets.append(sets_of(owners, rows, len(self.pairs)))
+        return sets[0], sets[1] if len(self._pictures["safe"]) else None
+
+    def _named(self, pair: _Pair) -> list[_Item]:
+        """Safe items that a pair names by their ids; those of other splits are no candidates."""
+        return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
+
+
+def _rows(values: Sequence[int]) -> Rows:
+    return np.array(values, dtype=np.int64)
+
+
+def _word(row: Row, column: str | None) -> str | None:
+    cell = text_cell(row.get(column)) if column is not None else None
+    return None if cell in (None, "") else str(cell).encode(errors="replace").decode()
+
+
+def _words(cell: Any) -> list[str]:
+    return [str(text_cell(item)) for item in cell] if isinstance(cell, list) else []
+
+
+def _number(cell: object) -> float:
+    try:
+        return float(str(text_cell(cell)))
+    except ValueError:
+        return float("inf")

@@ -1,0 +1,153 @@
+"""Models of an evaluation: loaded when first needed, and known again without being loaded."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any
+
+from nsfwcaps import __version__, config
+from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.errors import ModelError
+from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.vectors.encoders import load
+from nsfwcaps.vectors.encoders.encoder import Encoder, Identity
+
+_LOCAL = "local-dir:"
+_NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines and belong to no tower
+_SIDE = 32
+
+Weights = Mapping[str, Any]
+"""State dict of a tower, on the CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedModel:
+    """A model as the user named it."""
+
+    name: str
+    settings: EmbedSettings
+
+    @property
+    def named(self) -> str:
+        """What was given, without the folders above it, which are private."""
+        given = str(self.settings.model)
+        scheme, sign, path = given.partition(":")
+        return f"{scheme}{sign}{_last(path)}" if sign else _last(given)
+
+
+class Model:
+    """One model; `identity` is remembered in a folder, so that a second run need not load it."""
+
+    def __init__(self, named: NamedModel, folder: Path) -> None:
+        self.name = named.name
+        self.named = named.named
+        self._settings = named.settings
+        self._folder = folder
+        self._encoder: Encoder | None = None
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """What identifies its vectors.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        if self._identity is None:
+            self._identity = _remembered(self._memory) or self.encoder.identity
+        return self._identity
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether `identity` can be had without loading the model."""
+        return self._identity is not None or _remembered(self._memory) is not None
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model itself, loaded where it is not yet.
+
+        Raises:
+            ModelError: it cannot be loaded, or its texts and pictures are of different widths.
+        """
+        if self._encoder is None:
+            encoder = load.load(self._settings)
+            _check_widths(self.name, encoder)
+            self._remember(encoder.identity)
+            self._encoder = encoder
+        return self._encoder
+
+    @property
+    def public_identity(self) -> dict[str, Any]:
+        """Identity for files that others read: without private folders."""
+        identity = self.identity
+        name = identity.name
+        if name.startswith(_LOCAL):
+            name = f"{_LOCAL}{_last(name)}"
+        return {**asdict(replace(identity, name=name)), "digest": identity.digest}
+
+    def weights(self) -> dict[str, Weights]:
+        """State dict of each tower, `text` and `image`; empty for a model without pictures."""
+        model = getattr(self.encoder, "model", None)
+        if self.identity.image_width is None or model is None:
+            return {}
+        towers: dict[str, dict[str, Any]] = {"text": {}, "image": {}}
+        for name, tensor in model.state_dict().items():
+            if tensor.is_floating_point() and name not in _NO_WEIGHTS:
+                tower = "image" if name.startswith("visual.") else "text"
+                towers[tower][name] = tensor.detach().cpu()
+        return dict(towers)
+
+    def close(self) -> None:
+        """Let the memory go; the model is loaded again where it is needed again."""
+        self._encoder = None
+
+    @cached_property
+    def _memory(self) -> Path:
+        """File that says what this model was, by the content of its weights' files."""
+        from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
+
+        device = torch_device(self._settings.device)
+        precision = resolve_precision(self._settings.precision, device)
+        named = str(self._settings.model)
+        key = config.digest([__version__, named, load.source_digest(named), precision])
+        return self._folder / f"model-{key[:32]}.json"
+
+    def _remember(self, identity: Identity) -> None:
+        write_atomically(self._memory, json.dumps(asdict(identity), indent=1).encode() + b"\n")
+
+
+def _remembered(path: Path) -> Identity | None:
+    try:
+        return Identity(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _check_widths(name: str, encoder: Encoder) -> None:
+    """Encode one grey picture: a model whose two towers do not meet in one space is of no use."""
+    identity = encoder.identity
+    if identity.image_width is None:
+        return
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (_SIDE, _SIDE), "grey").save(file, "PNG")
+    try:
+        rows = encoder.encode_images([("", file.getvalue)], lambda done: None).rows
+    except ValueError:  # rows that do not fit into an array as wide as the texts
+        rows = None
+    if rows is None or identity.image_width != identity.width:
+        raise ModelError(
+            f"--model {name}: its texts have vectors of width {identity.width}, and its pictures "
+            "of another; they cannot be compared"
+        )
+
+
+def _last(path: str) -> str:
+    """Last part of a path; names of models, such as MODEL/TAG, are none."""
+    return PurePath(path).name if path.startswith((".", "~")) or path.count("/") > 1 else path

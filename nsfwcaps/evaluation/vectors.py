@@ -1,0 +1,145 @@
+"""Vectors of a model, kept on disk in blocks: what was encoded once is read the next time.
+
+    OUT/vectors/<key>.npy    unit rows of up to 2,048 items, float32; not a number where one failed
+    OUT/vectors/<key>.json   only where some failed: why, by their place
+
+The key is a digest of the encoder's identity and the content of the items. A run that was killed
+goes on behind the last whole block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.evaluation.models import Model
+from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.vectors.encoders.encoder import Encoded, Images, Vectors
+
+VERSION = 1
+BLOCK = 2048
+
+_UNDECODABLE = "image_undecodable"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded:
+    """Rows `[n, d]` of n items, and why some have none: these rows are no numbers."""
+
+    rows: Vectors
+    failed: Mapping[int, str]
+
+
+class VectorFolder:
+    """The vectors of all models in one folder."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self._folder = folder
+        self._progress = progress
+
+    def texts(self, model: Model, captions: Sequence[str], what: str) -> Vectors:
+        """Unit rows `[n, d]` of captions.
+
+        Raises:
+            ModelError: the model cannot be loaded, or gives what is no number.
+        """
+        ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
+
+        def encode(start: int, stop: int, advance: Advance) -> Encoded:
+            return model.encoder.encode_text(captions[start:stop], advance)
+
+        return self._embed(model, f"{what} captions", "text", ids, encode).rows
+
+    def pictures(self, model: Model, images: Images, what: str) -> Embedded:
+        """Unit rows `[n, d]` of pictures; those that do not decode fail, for every model alike.
+
+        Raises:
+            ModelError: the model cannot be loaded, or gives what is no number.
+            InputError: a picture has gone since the set was read.
+        """
+        ids = [sha256 for sha256, _ in images]
+
+        def encode(start: int, stop: int, advance: Advance) -> Encoded:
+            return model.encoder.encode_images(images[start:stop], advance)
+
+        return self._embed(model, f"{what} images", "image", ids, encode)
+
+    def _embed(
+        self,
+        model: Model,
+        what: str,
+        kind: str,
+        ids: Sequence[str],
+        encode: Callable[[int, int, Advance], Encoded],
+    ) -> Embedded:
+        identity = model.identity
+        rows = np.empty((len(ids), identity.width), dtype=np.float32)
+        failed: dict[int, str] = {}
+        with self._progress.task(f"{model.name}: {what}", len(ids)) as advance:
+            for start, stop in _blocks(len(ids)):
+                key = digest([VERSION, identity.digest, kind, ids[start:stop]])
+                block = self._read(key, (stop - start, identity.width))
+                if block is None:
+                    block = _whole(encode(start, stop, advance), stop - start)
+                    _check(block, model.name, what)
+                    self._write(key, block)
+                else:
+                    advance(stop - start)
+                rows[start:stop] = block.rows
+                failed |= {start + place: reason for place, reason in block.failed.items()}
+        return Embedded(rows=rows, failed=failed)
+
+    def _read(self, key: str, shape: tuple[int, int]) -> Embedded | None:
+        """A block that is there and whole, or None: then it is encoded again."""
+        try:
+            rows = np.load(self._folder / f"{key}.npy", allow_pickle=False)
+            failed: dict[int, str] = {}
+            if rows.shape == shape and np.isnan(rows).any():
+                values = json.loads((self._folder / f"{key}.json").read_bytes())
+                failed = {int(place): str(reason) for place, reason in values.items()}
+        except (OSError, ValueError, EOFError, AttributeError):
+            return None
+        if rows.shape != shape or rows.dtype != np.float32:
+            return None
+        return Embedded(rows=rows, failed=failed)
+
+    def _write(self, key: str, block: Embedded) -> None:
+        if block.failed:  # before the rows: they say that the block is there
+            write_atomically(self._folder / f"{key}.json", json.dumps(block.failed).encode())
+        file = io.BytesIO()
+        np.save(file, block.rows, allow_pickle=False)
+        write_atomically(self._folder / f"{key}.npy", file.getbuffer())
+
+
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, count, BLOCK):
+        yield start, min(start + BLOCK, count)
+
+
+def _whole(encoded: Encoded, count: int) -> Embedded:
+    """Put rows back to the places of their items."""
+    rows = np.full((count, encoded.rows.shape[1]), np.nan, dtype=np.float32)
+    rows[np.setdiff1d(np.arange(count), list(encoded.failed))] = encoded.rows
+    return Embedded(rows=rows, failed=dict(encoded.failed))
+
+
+def _check(block: Embedded, name: str, what: str) -> None:
+    """Let only pictures fail that cannot be decoded: which items are compared is up to the data."""
+    reasons = set(block.failed.values())
+    if "image_missing" in reasons:
+        raise InputError(f"{what}: a picture that was there has gone; run the same command again")
+    if reasons - {_UNDECODABLE}:
+        broken = sum(reason != _UNDECODABLE for reason in block.failed.values())
+        raise ModelError(
+            f"--model {name}: {broken:,} of its vectors of {what} are no numbers; "
+            "its weights are damaged, or need --precision fp32"
+        )
