@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.metrics.sets import Rows, Sets
-
-Vectors = npt.NDArray[np.float32]
+from nsfwcaps.metrics.similarities import Vectors
 
 MISSING = -1
 """In `*_image_of`: this pair has no such image."""
@@ -66,5 +62,5 @@ class ZeroShotVectors:
     images: Vectors
     classes: Vectors
     """`[c, d]`, from `metrics.zero_shot.class_vectors`."""
-    labels: npt.NDArray[np.int64]
+    labels: Rows
     """Row `[n]` of each image's class."""

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsfwcaps.metrics import retrieval, similarities
-from nsfwcaps.metrics.retrieval import nearest_sims, ranks, recall
-from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.retrieval import (
+    mean_reciprocal_rank,
+    nearest_sims,
+    ranks,
+    ranks_of_any,
+    recall,
+    reciprocal_ranks,
+    unsafe_first,
+)
+from nsfwcaps.metrics.sets import Rows, sets_of
 from nsfwcaps.metrics.similarities import Vectors
 
 
@@ -98,3 +106,91 @@ def test_what_is_no_number_is_no_hit(broken: str) -> None:
         query[:] = np.nan
     candidates[{"target": [0], "other": [1], "all": [0, 1, 2]}.get(broken, [])] = np.nan
     assert ranks(query, candidates, np.array([0])).tolist()[0] >= 1
+
+
+@given(seed=st.integers(0, 10**6), queries=st.integers(1, 8), candidates=st.integers(1, 12))
+def test_the_best_of_several_is_that_of_brute_force(
+    seed: int, queries: int, candidates: int
+) -> None:
+    random = np.random.default_rng(seed)
+    pool = unit(random.normal(size=(4, 8)))
+    asked, offered = pool[random.integers(0, 4, queries)], pool[random.integers(0, 4, candidates)]
+    members = random.random((queries, candidates)) < 0.3
+    right = sets_of(*np.nonzero(members), queries)
+    expected = []
+    for query, named in zip(asked.astype(np.float64), members, strict=True):
+        sims = offered.astype(np.float64) @ query
+        if not named.any():
+            expected.append(candidates)
+            continue
+        best, wrong = sims[named].max(), sims[~named]
+        above = int((wrong > best + retrieval.TIE).sum())
+        equal = int((np.abs(wrong - best) <= retrieval.TIE).sum())
+        expected.append(above + (equal + 1) // 2)
+    assert ranks_of_any(asked, offered, right).tolist() == expected
+
+
+@given(seed=st.integers(0, 10**6))
+def test_more_right_answers_never_make_a_rank_worse(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    asked, offered = unit(random.normal(size=(6, 4))), unit(random.normal(size=(9, 4)))
+    one = random.integers(0, 9, 6)
+    more = np.concatenate([one, random.integers(0, 9, 6)])
+    owners = np.tile(np.arange(6), 2)
+    best = ranks_of_any(asked, offered, sets_of(owners, more, 6))
+    assert (best <= ranks(asked, offered, one)).all()
+
+
+def test_the_best_of_several_by_hand() -> None:
+    candidates = unit([[1, 0], [0.8, 0.6], [0.6, 0.8], [0, 1]])
+    queries = unit([[1, 0], [1, 0], [0, 1]])
+    # The last two; the second and third; the first, which is last for its query.
+    right = sets_of(np.array([0, 0, 1, 1, 2]), np.array([2, 3, 1, 2, 0]), 3)
+    assert ranks_of_any(queries, candidates, right).tolist() == [2, 1, 3]
+
+
+def test_one_point_is_no_hit_for_several_right_ones_either() -> None:
+    everything = np.tile(unit([[1, 0]]), (9, 1))
+    right = sets_of(np.array([0, 0, 0]), np.array([1, 4, 7]), 1)
+    assert ranks_of_any(everything[:1], everything, right).tolist() == [3]  # half of six wrong ones
+
+
+def test_a_right_one_that_is_no_number_leaves_the_others() -> None:
+    candidates = unit([[1, 0], [0.8, 0.6], [0, 1]])
+    candidates[0] = np.nan
+    right = sets_of(np.array([0, 0]), np.array([0, 1]), 1)
+    assert ranks_of_any(unit([[1, 0]]), candidates, right).tolist() == [0]
+    candidates[1] = np.nan
+    assert ranks_of_any(unit([[1, 0]]), candidates, right).tolist() == [3]
+
+
+def test_reciprocal_ranks_by_hand() -> None:
+    found = np.array([0, 1, 3])
+    assert reciprocal_ranks(found).tolist() == [1, 0.5, 0.25]
+    assert mean_reciprocal_rank(found) == pytest.approx(1.75 / 3)
+    assert np.isnan(mean_reciprocal_rank(np.array([], dtype=np.int64)))
+
+
+def test_unsafe_first_by_hand() -> None:
+    safe, unsafe = unit([[1, 0], [0, 1]]), unit([[0.8, 0.6]])
+    queries = unit([[1, 0], [0.8, 0.6], [0, 1]])
+    assert unsafe_first(queries, safe, unsafe).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("broken", ["query", "safe", "unsafe"])
+def test_what_is_no_number_is_unsafe(broken: str) -> None:
+    rows = {"query": unit([[1, 0]]), "safe": unit([[1, 0]]), "unsafe": unit([[0, 1]])}
+    assert unsafe_first(*rows.values()).tolist() == [False]
+    rows[broken][:] = np.nan
+    assert unsafe_first(*rows.values()).tolist() == [True]
+
+
+def test_one_point_for_all_is_unsafe() -> None:
+    everything = np.tile(unit([[0.3, 0.7, 0.2]]), (7, 1))
+    assert unsafe_first(everything, everything, everything[:1]).all()
+
+
+def test_without_unsafe_items_none_is_first() -> None:
+    rows = unit([[1, 0], [0, 1]])
+    assert unsafe_first(rows, rows, rows[:0]).tolist() == [False, False]
+    assert unsafe_first(rows, rows[:0], rows).tolist() == [True, True]

@@ -7,7 +7,14 @@ import pytest
 import torch
 
 from nsfwcaps.metrics import similarities
-from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
+from nsfwcaps.metrics.structure import (
+    drift,
+    layer_deviations,
+    neighbourhood_overlap,
+    neighbourhood_overlaps,
+    spread_ratio,
+    weight_deviation,
+)
 
 
 def rows(seed: int, n: int = 60, d: int = 8) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
@@ -42,6 +49,7 @@ def test_overlap_by_hand() -> None:
     after = before[[4, 1, 2, 3, 0]]  # the first and the last change places
     # Nearest two, before: {1,2} {0,2} {1,3} {2,4} {3,2}; after: {3,2} {4,2} {1,3} {2,0} {1,2}.
     jaccard = [1 / 3, 1 / 3, 1.0, 1 / 3, 1 / 3]
+    assert neighbourhood_overlaps(after, before, k=2).tolist() == pytest.approx(jaccard)
     assert neighbourhood_overlap(after, before, k=2) == pytest.approx(np.mean(jaccard))
 
 
@@ -62,3 +70,27 @@ def test_weight_deviation_by_hand() -> None:
     # sqrt(4 + 2.25) / 5
     assert weight_deviation(after, before) == pytest.approx(0.5)
     assert weight_deviation(before, before) == 0.0
+
+
+def test_drift_by_hand() -> None:
+    before = np.array([[1, 0], [1, 0], [1, 0]], dtype=np.float32)
+    after = np.array([[1, 0], [0.6, 0.8], [-1, 0]], dtype=np.float32)
+    assert drift(after, before).tolist() == pytest.approx([0, 0.4, 2])
+    with pytest.raises(ValueError, match="must be the same"):
+        drift(after[:2], before)
+
+
+def test_layers_are_blocks_modules_or_lone_tensors() -> None:
+    names = {
+        "transformer.resblocks.0.attn.weight": "transformer.resblocks.0",
+        "transformer.resblocks.0.mlp.2.weight": "transformer.resblocks.0",
+        "transformer.resblocks.10.attn.weight": "transformer.resblocks.10",
+        "ln_final.weight": "ln_final",
+        "positional_embedding": "positional_embedding",
+    }
+    before = {name: torch.tensor([3.0, 4.0]) for name in names}
+    after = {**before, "transformer.resblocks.0.mlp.2.weight": torch.tensor([3.0, 5.0])}
+    found = layer_deviations(after, before)
+    assert [*found] == [*dict.fromkeys(names.values())]
+    assert found["transformer.resblocks.0"] == pytest.approx(1 / np.sqrt(50))
+    assert sum(found.values()) == found["transformer.resblocks.0"]

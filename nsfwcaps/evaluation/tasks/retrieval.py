@@ -126,16 +126,15 @@ def _values(
     if direction.unsafe is None:
         yield from _of_ranks("", ranks_of_any(asked, safe, queries.right), len(safe), ks)
         return
-    unsafe = sides[direction.unsafe].vectors
     found = redirect(
         asked,
         safe,
-        unsafe,
+        sides[direction.unsafe].vectors,
         right=queries.right,
         equivalent=queries.equivalent,
         own=queries.items if direction.query == direction.unsafe else None,
     )
-    candidates = len(safe) + len(unsafe)
+    candidates = sum(_candidates(direction, sides))
     yield from _of_ranks("", found.ranks, candidates, ks)
     if found.closest is not None:
         yield from _of_ranks("closest ", found.closest, candidates, ks)
@@ -152,10 +151,14 @@ def _of_ranks(
 
 
 def _counts(direction: _Direction, queries: Queries, sides: Mapping[str, _Side]) -> dict[str, int]:
-    unsafe = 0 if direction.unsafe is None else len(sides[direction.unsafe].vectors)
-    return {
-        "queries": len(queries),
-        "safe_candidates": len(sides[direction.safe].vectors),
-        # A query that is itself a candidate does not compete.
-        "unsafe_candidates": unsafe - (direction.query == direction.unsafe),
-    }
+    safe, unsafe = _candidates(direction, sides)
+    return {"queries": len(queries), "safe_candidates": safe, "unsafe_candidates": unsafe}
+
+
+def _candidates(direction: _Direction, sides: Mapping[str, _Side]) -> tuple[int, int]:
+    """How many safe and unsafe items one query is offered."""
+    safe = len(sides[direction.safe].vectors)
+    if direction.unsafe is None:
+        return safe, 0
+    # A query that is an unsafe item itself is not offered to itself.
+    return safe, len(sides[direction.unsafe].vectors) - (direction.query == direction.unsafe)
