@@ -14,7 +14,18 @@ from pathlib import Path
 import typer
 
 from nsfwcaps import __version__
-from nsfwcaps.commands import build, demo, doctor, export, review, run, stages, status, validate
+from nsfwcaps.commands import (
+    build,
+    demo,
+    doctor,
+    export,
+    report,
+    review,
+    run,
+    stages,
+    status,
+    validate,
+)
 from nsfwcaps.errors import NsfwcapsError, storage_error
 from nsfwcaps.training.processes import GRACE_S, launched
 
@@ -42,7 +53,7 @@ def _root(
         raise typer.Exit
 
 
-for command in (build, run, demo, review, stages, export, validate, status, doctor):
+for command in (build, run, demo, review, stages, export, report, validate, status, doctor):
     command.register(app)
 
 

@@ -1,0 +1,43 @@
+"""Figures by category, of all models beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first, kind
+from nsfwcaps.reports.results import Figure
+from nsfwcaps.reports.tables import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categories:
+    """One figure by category; None where a model lacks it."""
+
+    dataset: str
+    figure: str
+    goal: Goal
+    models: Sequence[str]
+    rows: Mapping[str, Sequence[Figure | None]]
+
+
+def categories(tables: Sequence[Table]) -> list[Categories]:
+    """The headline figures that were measured by category."""
+    found = []
+    for table in tables:
+        names = {name for part in table.parts for name in part.by_category if name in HEADLINES}
+        if table.compared:
+            found += [_of(table, name) for name in sorted(names, key=headlines_first)]
+    return found
+
+
+def _of(table: Table, name: str) -> Categories:
+    each = [part.by_category.get(name, {}) for part in table.parts]
+    labels = sorted({label for figures in each for label in figures})
+    return Categories(
+        dataset=table.dataset,
+        figure=name,
+        goal=kind(name).goal,
+        models=table.models,
+        rows={label: [figures.get(label) for figures in each] for label in labels},
+    )

@@ -1,0 +1,80 @@
+"""What was evaluated, as `run.json` and the results say it: models, data, settings, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nsfwcaps.reports.results import Evaluation
+
+Facts = Sequence[tuple[str, str]]
+"""Names and values, for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Facts about an evaluation."""
+
+    versions: Sequence[str]
+    """Of nsfwcaps: more than one where parts were kept from earlier runs."""
+    models: Mapping[str, Facts]
+    datasets: Mapping[str, Facts]
+    settings: Facts
+    detectors: Mapping[str, Facts]
+    missing: Sequence[str]
+
+
+def evaluated(evaluation: Evaluation) -> Evaluated:
+    """Gather what the records say; what they do not hold is left out."""
+    run = evaluation.run
+    return Evaluated(
+        versions=sorted({part.version for part in evaluation.parts}),
+        models=_by_name(run.get("models")),
+        datasets=_by_name(run.get("datasets")),
+        settings=facts(run.get("settings") or {}),
+        detectors=_by_name(run.get("detectors")),
+        missing=[_sentence(item) for item in run.get("missing") or ()],
+    )
+
+
+def facts(values: Any) -> list[tuple[str, str]]:
+    """Flatten nested values to names and texts.
+
+    >>> facts({"width": 512, "preprocessing": {"size": [224, 224], "fill": None}})
+    [('width', '512'), ('preprocessing, size', '224, 224')]
+    """
+    return list(_flat("", values))
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(f"{name}, {_words(key)}" if name else _words(key), item)
+    elif isinstance(value, list | tuple):
+        if value:
+            yield name, ", ".join(str(item) for item in value)
+    elif isinstance(value, bool):
+        yield name, "yes" if value else "no"
+    elif isinstance(value, int):
+        yield name, f"{value:,}"
+    elif value not in (None, ""):
+        yield name, str(value)
+
+
+def _words(key: object) -> str:
+    return str(key).replace("_", " ")
+
+
+def _by_name(values: Any) -> dict[str, Facts]:
+    """Facts of things that are listed by name, or each with its name inside."""
+    if isinstance(values, Mapping):
+        return {str(name): facts(item) for name, item in values.items()}
+    return {str(item["name"]): facts(item) for item in values or () if "name" in item}
+
+
+def _sentence(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return str(item)
+    place = ", ".join(str(item[key]) for key in ("model", "dataset", "task") if item.get(key))
+    return f"{place}: {item.get('reason') or item.get('error') or 'not there'}"

@@ -1,0 +1,74 @@
+"""Nearest neighbours of some unsafe queries under each model, for the page that masks them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nsfwcaps.reports.results import Evaluation
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A caption or a picture; an unsafe one is shown only when it is asked for."""
+
+    unsafe: bool
+    caption: str
+    picture: str
+    """JPEG in base64, or empty."""
+    cosine: float | None = None
+    category: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """An unsafe query, and what is nearest to it: model -> items."""
+
+    dataset: str
+    category: str
+    query: Item
+    nearest: Mapping[str, Sequence[Item]]
+
+
+def examples(evaluation: Evaluation) -> tuple[list[Example], list[str]]:
+    """Examples of all data sets, and which files are none."""
+    found: list[Example] = []
+    problems = []
+    for dataset, content in sorted(evaluation.examples.items()):
+        try:
+            found += [_example(dataset, query, evaluation.models) for query in content["queries"]]
+        except (TypeError, KeyError, ValueError, AttributeError):
+            problems.append(
+                f"results/{dataset}/examples.json is damaged; the same 'nsfwcaps eval' command "
+                "writes it again"
+            )
+    return found, problems
+
+
+def _example(dataset: str, query: Mapping[str, Any], models: Sequence[str]) -> Example:
+    nearest = query["nearest"]
+    return Example(
+        dataset=dataset,
+        category=str(query.get("category") or "no category"),
+        query=_item({**query, "unsafe": True}),
+        nearest={
+            model: [_item(item) for item in nearest[model]] for model in models if model in nearest
+        },
+    )
+
+
+def _item(values: Mapping[str, Any]) -> Item:
+    picture = str(values.get("thumbnail") or "")
+    cosine = values.get("cosine")
+    return Item(
+        # What does not say that it is safe is masked.
+        unsafe=values.get("unsafe") is not False,
+        caption=str(values.get("caption") or ""),
+        picture=picture if _BASE64.fullmatch(picture) else "",
+        cosine=None if cosine is None else float(cosine),
+        category=str(values.get("category") or ""),
+    )

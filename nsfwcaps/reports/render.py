@@ -1,0 +1,103 @@
+"""A report's content to HTML, Markdown and SVG, through templates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsfwcaps.reports import figures, histograms, tradeoff
+from nsfwcaps.reports.page import Page
+from nsfwcaps.reports.tables import Verdict
+
+if TYPE_CHECKING:  # the command line answers at once
+    import jinja2
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&$])")
+# Characters that order or hide what stands beside them; Markdown cannot isolate them.
+_CONTROLS = re.compile("[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+SYMBOLS = {
+    Verdict.BETTER: "▲",
+    Verdict.WORSE: "▼",
+    Verdict.CHANGED: "◆",
+    Verdict.NOT_SHOWN: "=",
+    Verdict.UNTESTED: "",
+}
+
+MARKS = (
+    "M-5,0a5,5 0 1,0 10,0a5,5 0 1,0 -10,0z",
+    "M-5,-5h10v10h-10z",
+    "M0,-6l6,11h-12z",
+    "M0,-7l6,7l-6,7l-6,-7z",
+    "M0,6l6,-11h-12z",
+    "M-2,-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
+)
+"""Shapes of the models' marks: circle, square, triangle, diamond, triangle, cross."""
+COLOURS = 7
+"""As many as `plot.css` has; with the shapes they tell 42 models apart."""
+
+
+def html(page: Page) -> str:
+    """The page, which needs nothing but itself."""
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _fill("report.html.j2", page.models, page=page, script=script, script_digest=digest)
+
+
+def markdown(page: Page) -> str:
+    """The same without the examples, with plots as files beside it."""
+    return _fill("report.md.j2", page.models, page=page)
+
+
+def svg(plot: tradeoff.Plot | histograms.Plot, models: Sequence[str]) -> str:
+    """A plot as a file of its own."""
+    name = "tradeoff.svg.j2" if isinstance(plot, tradeoff.Plot) else "histograms.svg.j2"
+    return _fill(name, models, plot=plot, standalone=True, base=models[0])
+
+
+def _fill(name: str, models: Sequence[str], **values: Any) -> str:
+    filled = _environment(models).get_template(name).render(**values)
+    # Half a character, which JSON can hold and a file cannot.
+    return filled.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _environment(models: Sequence[str]) -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=lambda name: name is not None and not name.endswith(".md.j2"),
+    )
+    environment.globals.update(
+        colour={name: number % COLOURS for number, name in enumerate(models)},
+        mark={name: MARKS[number % len(MARKS)] for number, name in enumerate(models)},
+        symbol=SYMBOLS,
+        write=figures.write,
+        write_interval=figures.write_interval,
+        is_share=lambda figure: figures.kind(figure).is_share,
+        words=figures.HEADLINES,
+    )
+    environment.filters["plain"] = _plain
+    environment.filters["p"] = _p
+    return environment
+
+
+def _plain(text: object) -> str:
+    """Text of one line in which Markdown finds nothing to do."""
+    return _MARKDOWN.sub(r"\\\1", _CONTROLS.sub("", " ".join(str(text).split())))
+
+
+def _p(value: float | None) -> str:
+    """A p value as people write it."""
+    if value is None:
+        return figures.NONE
+    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

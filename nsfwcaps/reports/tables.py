@@ -1,0 +1,250 @@
+"""Tables of a report: figures down, models across, and what the tests allow to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nsfwcaps.reports.evaluated import Facts, facts
+from nsfwcaps.reports.figures import (
+    NONE,
+    Goal,
+    kind,
+    naturally,
+    write,
+    write_difference,
+    write_interval,
+)
+from nsfwcaps.reports.results import Comparison, Evaluation, Figure, Part
+
+_ROUNDING = 1e-6
+_LAYERS = "weight_deviation_by_layer"
+"""A fact that is a figure for every layer, and so has a table of its own."""
+
+
+class Verdict(StrEnum):
+    """What a paired test says of a model against the base."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    CHANGED = "changed"
+    NOT_SHOWN = "no difference shown"
+    UNTESTED = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A figure of one model."""
+
+    model: str
+    figure: Figure
+    value: str
+    interval: str
+    verdict: Verdict = Verdict.UNTESTED
+    comparison: Comparison | None = None
+    difference: str = ""
+    difference_interval: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A figure of all models of a table; None where a model lacks it."""
+
+    name: str
+    goal: Goal
+    cells: Sequence[Cell | None]
+
+    @property
+    def n(self) -> int | None:
+        """Queries that the figure is the mean of."""
+        counts = {cell.figure.n for cell in self.cells if cell}
+        return counts.pop() if len(counts) == 1 else None
+
+    def cell(self, model: str) -> Cell | None:
+        """Figure of one model."""
+        return next((cell for cell in self.cells if cell and cell.model == model), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Models that were evaluated on the same data in the same way."""
+
+    dataset: str
+    task: str
+    models: Sequence[str]
+    rows: Sequence[Row]
+    parts: Sequence[Part] = field(repr=False)
+    compared: bool
+    """False for models with another basis than the first one here, which is the base if it has
+    a result."""
+    data_digest: str
+
+    @property
+    def groups(self) -> list[tuple[Goal, list[Row]]]:
+        """Rows by what they tell."""
+        by_goal = [(goal, [row for row in self.rows if row.goal is goal]) for goal in Goal]
+        return [(goal, rows) for goal, rows in by_goal if rows]
+
+    @property
+    def tested(self) -> list[tuple[Row, Cell]]:
+        """Every figure that was compared with the base."""
+        cells = [(row, cell) for row in self.rows for cell in row.cells]
+        return [(row, cell) for row, cell in cells if cell and cell.comparison]
+
+    @property
+    def facts(self) -> Facts:
+        """Counts of the first model's part; they are the others', whose data is the same."""
+        counts = {key: item for key, item in self.parts[0].facts.items() if key != _LAYERS}
+        return facts(counts)
+
+    @property
+    def layers(self) -> dict[str, list[str]]:
+        """Layer -> how far its weights moved in each model, where that was measured."""
+        each = [dict(facts(part.facts.get(_LAYERS) or {})) for part in self.parts]
+        names = dict.fromkeys(name for layers in each for name in layers)
+        return {name: [layers.get(name, NONE) for layers in each] for name in names}
+
+
+def tables(evaluation: Evaluation) -> list[Table]:
+    """One table for each data set, task, and way in which it was evaluated; the base's first."""
+    places = sorted({(part.dataset, part.task) for part in evaluation.parts})
+    found = []
+    for dataset, task in places:
+        there = {p.model: p for p in evaluation.parts if (p.dataset, p.task) == (dataset, task)}
+        parts = [there[name] for name in evaluation.models if name in there]
+        for basis in dict.fromkeys(part.basis for part in parts):
+            alike = [part for part in parts if part.basis == basis]
+            found.append(_table(evaluation, alike, compared=basis == parts[0].basis))
+    return found
+
+
+def unequal(found: Iterable[Table]) -> list[str]:
+    """Say which models are not compared because their results have another basis."""
+    return [
+        f"{' and '.join(table.models)} on {table.dataset}, {table.task}: evaluated on other data "
+        f"({table.data_digest[:12]}), with other settings or by another version than the first "
+        "model, and so not compared; one 'nsfwcaps eval' command for all models mends it"
+        for table in found
+        if not table.compared
+    ]
+
+
+def stale(evaluation: Evaluation) -> list[str]:
+    """Say which comparisons do not fit the results that they are of."""
+    values = {
+        (part.dataset, part.task, name, part.model): figure.value
+        for part in evaluation.parts
+        for name, figure in part.figures.items()
+    }
+    wrong = set()
+    for (dataset, task, name, model), comparison in evaluation.comparisons.items():
+        one = values.get((dataset, task, name, model))
+        base = values.get((dataset, task, name, evaluation.base))
+        if one is None or base is None or not _fits(comparison, one - base):
+            wrong.add((dataset, task, model))
+    return [
+        f"comparisons.json: what it says of {model} on {dataset}, {task} does not fit the results; "
+        "the same 'nsfwcaps eval' command writes it again"
+        for dataset, task, model in sorted(wrong)
+    ]
+
+
+def _table(evaluation: Evaluation, parts: Sequence[Part], *, compared: bool) -> Table:
+    first = parts[0]
+    base = next((part for part in parts if part.model == evaluation.base), None)
+    names = {name for part in parts for name in part.figures}
+    return Table(
+        dataset=first.dataset,
+        task=first.task,
+        models=[part.model for part in parts],
+        rows=[
+            _row(name, parts, lambda part, name=name: _test(evaluation, base, part, name))  # type: ignore[misc]
+            for name in sorted(names, key=naturally)
+        ],
+        parts=parts,
+        compared=compared,
+        data_digest=first.data_digest,
+    )
+
+
+def _test(evaluation: Evaluation, base: Part | None, part: Part, name: str) -> Comparison | None:
+    """Comparison with the base, where there is one and it is of these very values."""
+    found = evaluation.comparisons.get((part.dataset, part.task, name, part.model))
+    if found is None or base is None or name not in base.figures:
+        return None
+    one, other = part.figures[name].value, base.figures[name].value
+    return found if one is not None and other is not None and _fits(found, one - other) else None
+
+
+def _fits(comparison: Comparison, difference: float) -> bool:
+    return abs(comparison.difference - difference) <= _ROUNDING
+
+
+def _row(name: str, parts: Sequence[Part], test: Callable[[Part], Comparison | None]) -> Row:
+    figures = [part.figures.get(name) for part in parts]
+    tests = [test(part) if figure else None for part, figure in zip(parts, figures, strict=True)]
+    best = _best(name, figures, tests)
+    return Row(
+        name=name,
+        goal=kind(name).goal,
+        cells=[
+            _cell(name, part.model, figure, found, best=number == best) if figure else None
+            for number, (part, figure, found) in enumerate(zip(parts, figures, tests, strict=True))
+        ],
+    )
+
+
+def _cell(name: str, model: str, figure: Figure, found: Comparison | None, *, best: bool) -> Cell:
+    return Cell(
+        model=model,
+        figure=figure,
+        value=write(name, figure.value),
+        interval=write_interval(name, figure.low, figure.high),
+        verdict=_verdict(name, found),
+        comparison=found,
+        difference=write_difference(name, found.difference) if found else "",
+        difference_interval=write_interval(name, found.low, found.high) if found else "",
+        best=best,
+    )
+
+
+def _verdict(name: str, found: Comparison | None) -> Verdict:
+    if found is None:
+        return Verdict.UNTESTED
+    if not found.shown:
+        return Verdict.NOT_SHOWN
+    larger_is_better = kind(name).larger_is_better
+    if larger_is_better is None:
+        return Verdict.CHANGED
+    return Verdict.BETTER if (found.difference > 0) == larger_is_better else Verdict.WORSE
+
+
+def _best(
+    name: str, figures: Sequence[Figure | None], tests: Sequence[Comparison | None]
+) -> int | None:
+    """Number of the model that is shown to be the best, if one is.
+
+    The base is, if every other model is shown to differ from it. Another one is, if it is shown to
+    differ from the base and its interval is apart from those of the rest, which no test compares
+    it with.
+    """
+    larger_is_better = kind(name).larger_is_better
+    values = {n: item for n, item in enumerate(figures) if item and item.value is not None}
+    if larger_is_better is None or len(values) < 2 or 0 not in values:
+        return None
+    sign = 1 if larger_is_better else -1
+    first = max(values, key=lambda n: sign * (values[n].value or 0.0))
+    rest = [n for n in values if n not in (0, first)]
+    shown = {n: bool(found and found.shown) for n, found in enumerate(tests)}
+    if first == 0:
+        return 0 if all(shown[n] for n in values if n) else None
+    apart = all(_apart(values[first], values[n]) for n in rest)
+    return first if shown[first] and apart else None
+
+
+def _apart(one: Figure, other: Figure) -> bool:
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return False
+    return one.low > other.high or one.high < other.low

@@ -1,0 +1,18 @@
+"use strict";
+// Uncovers one unsafe item, and covers it again. Nothing uncovers several at once.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button.cover");
+  if (!button) return;
+  const mask = button.parentElement;
+  const shown = mask.querySelector(".uncovered");
+  button.setAttribute("aria-expanded", String(!shown));
+  button.querySelector(".do").textContent = shown ? "show" : "hide";
+  if (shown) {
+    shown.remove();
+    return;
+  }
+  const uncovered = document.createElement("div");
+  uncovered.className = "uncovered";
+  uncovered.append(mask.querySelector("template").content.cloneNode(true));
+  mask.append(uncovered);
+});

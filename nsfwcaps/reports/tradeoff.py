@@ -1,0 +1,175 @@
+"""The trade-off: how much is redirected against how much of the usefulness is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nsfwcaps.reports.axes import Axis, around
+from nsfwcaps.reports.figures import write
+from nsfwcaps.reports.results import Figure
+from nsfwcaps.reports.tables import Table
+
+NAME = "tradeoff"
+"""Part of the name of every such plot."""
+
+WIDTH, HEIGHT = 460, 330
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 18, 50
+_LINE = 15
+_LEAST_SPAN = 0.1
+
+_REDIRECTION = {"T*→V R@1": "T→V R@1", "V*→T R@1": "V→T R@1", "T*→T R@1": "T→V R@1"}
+"""What is redirected, and the safe retrieval that stands beside it where there is no zero-shot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A model on the paper: its mark, its intervals, and where its name is written."""
+
+    model: str
+    x: float
+    y: float
+    x_range: tuple[float, float] | None
+    y_range: tuple[float, float] | None
+    label_x: float
+    label_y: float
+    label_left: bool
+    """The name stands left of the mark: right of it there is no room."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One trade-off, ready to be drawn."""
+
+    name: str
+    title: str
+    description: str
+    x_label: str
+    y_label: str
+    x_axis: Axis
+    y_axis: Axis
+    points: Sequence[Point]
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def plots(tables: Sequence[Table]) -> list[Plot]:
+    """One plot for each data set and direction that has what it needs."""
+    compared = [table for table in tables if table.compared]
+    classified = zero_shot_mean(compared)
+    found = []
+    for table in compared:
+        if table.task != "retrieval":
+            continue
+        for redirection, safe in _REDIRECTION.items():
+            kept, label = classified
+            if not kept:
+                kept, label = _of_models(table, safe), f"{safe}, safe retrieval"
+            redirected = _of_models(table, redirection)
+            models = [name for name in table.models if name in kept and name in redirected]
+            if len(models) > 1:
+                places = {name: (kept[name], redirected[name]) for name in models}
+                found.append(_plot(table.dataset, redirection, label, places))
+    return found
+
+
+def zero_shot_mean(tables: Sequence[Table]) -> tuple[Mapping[str, Figure], str]:
+    """Mean accuracy over the data sets of every model that has all of them, and what it is.
+
+    The sets are independent, so the intervals' half widths add up as squares.
+    """
+    each = [_of_models(table, "acc@1") for table in tables if table.task == "zeroshot"]
+    each = [figures for figures in each if figures]
+    if not each:
+        return {}, ""
+    models = [name for name in each[0] if all(name in figures for figures in each)]
+    label = "zero-shot acc@1" + (f", mean of {len(each)} data sets" if len(each) > 1 else "")
+    return {name: _mean([figures[name] for figures in each]) for name in models}, label
+
+
+def _mean(figures: Sequence[Figure]) -> Figure:
+    values = [item.value or 0.0 for item in figures]
+    mean = sum(values) / len(values)
+
+    def bound(bounds: Sequence[float | None], sign: int) -> float | None:
+        ends = [end for end in bounds if end is not None]
+        if len(ends) < len(values):
+            return None
+        halves = [end - value for end, value in zip(ends, values, strict=True)]
+        return mean + sign * math.hypot(*halves) / len(values)
+
+    low, high = [item.low for item in figures], [item.high for item in figures]
+    return Figure(value=mean, low=bound(low, -1), high=bound(high, 1), n=None)
+
+
+def _of_models(table: Table, name: str) -> dict[str, Figure]:
+    cells = [cell for row in table.rows if row.name == name for cell in row.cells if cell]
+    return {cell.model: cell.figure for cell in cells if cell.figure.value is not None}
+
+
+def _plot(
+    dataset: str, redirection: str, kept: str, places: Mapping[str, tuple[Figure, Figure]]
+) -> Plot:
+    x_axis = _axis([x for x, _ in places.values()], _LEFT, WIDTH - _RIGHT)
+    y_axis = _axis([y for _, y in places.values()], HEIGHT - _BOTTOM, _TOP)
+    points = [_point(name, x, y, x_axis, y_axis) for name, (x, y) in places.items()]
+    said = "; ".join(
+        f"{name}: {write(redirection, y.value)} redirected, {write(redirection, x.value)} kept"
+        for name, (x, y) in places.items()
+    )
+    return Plot(
+        name=f"{dataset}-{NAME}-{_for_files(redirection)}",
+        title=f"{dataset}: {redirection} against {kept}",
+        description=f"{said}.",
+        x_label=f"kept: {kept}",
+        y_label=f"redirected: {redirection}",
+        x_axis=x_axis,
+        y_axis=y_axis,
+        points=_spread(points),
+    )
+
+
+def _axis(figures: Sequence[Figure], start: float, end: float) -> Axis:
+    ends = [end for item in figures for end in (item.value, item.low, item.high) if end is not None]
+    return around(ends, start=start, end=end, least=_LEAST_SPAN, within=(0.0, 1.0))
+
+
+def _point(model: str, x: Figure, y: Figure, x_axis: Axis, y_axis: Axis) -> Point:
+    across, up = x_axis.at(x.value or 0.0), y_axis.at(y.value or 0.0)
+    left = across > (_LEFT + WIDTH - _RIGHT) / 2
+    return Point(
+        model=model,
+        x=across,
+        y=up,
+        x_range=_range(x, x_axis),
+        y_range=_range(y, y_axis),
+        label_x=across + (-10 if left else 10),
+        label_y=up - 8,
+        label_left=left,
+    )
+
+
+def _range(figure: Figure, axis: Axis) -> tuple[float, float] | None:
+    if figure.low is None or figure.high is None:
+        return None
+    return axis.at(figure.low), axis.at(figure.high)
+
+
+def _spread(points: Sequence[Point]) -> list[Point]:
+    """Move names down until none stands on another."""
+    placed: list[Point] = []
+    for point in sorted(points, key=lambda item: (item.y, item.x)):
+        y = point.label_y
+        for other in placed:
+            if point.label_left == other.label_left and abs(y - other.label_y) < _LINE:
+                y = other.label_y + _LINE
+        placed.append(replace(point, label_y=y))
+    return placed
+
+
+def _for_files(figure: str) -> str:
+    """Direction of a figure in letters that every file system has: T*→V to unsafe-T-to-V."""
+    return (
+        figure.split()[0].replace("T*", "unsafe-T").replace("V*", "unsafe-V").replace("→", "-to-")
+    )

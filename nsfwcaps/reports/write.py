@@ -1,0 +1,51 @@
+"""The report of a folder of results, written beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.reports import histograms, render, tradeoff
+from nsfwcaps.reports.page import page
+from nsfwcaps.reports.read import read
+
+FIGURES = "figures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written, and what the report had to do without."""
+
+    html: Path
+    markdown: Path
+    models: tuple[str, ...]
+    problems: tuple[str, ...]
+    not_compared: tuple[str, ...]
+
+
+def write(folder: Path) -> Written:
+    """Write `report.html`, `report.md` and the plots of a folder; the same results, the same bytes.
+
+    Raises:
+        ArtifactError: the folder holds no result that can be read.
+        StorageError: it cannot be written to.
+    """
+    content = page(read(folder))
+    written = Written(
+        html=folder / "report.html",
+        markdown=folder / "report.md",
+        models=tuple(content.models),
+        problems=tuple(content.problems),
+        not_compared=tuple(content.not_compared),
+    )
+    plots = {f"{plot.name}.svg": render.svg(plot, content.models) for plot in content.plots}
+    for kind in (tradeoff.NAME, histograms.NAME):
+        for path in (folder / FIGURES).glob(f"*-{kind}-*.svg"):
+            if path.name not in plots:  # of an earlier report
+                path.unlink()
+    for name, drawn in plots.items():
+        write_atomically(folder / FIGURES / name, drawn.encode())
+    write_atomically(written.html, render.html(content).encode())
+    write_atomically(written.markdown, render.markdown(content).encode())
+    return written
