@@ -92,6 +92,7 @@ def test_class_vectors() -> None:
     np.testing.assert_allclose(class_vectors(unit(of_class)), theirs.numpy().T, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @pytest.mark.parametrize("skewed", [False, True])
 def test_accuracy_and_recall_by_class(skewed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     # It makes a float of an array of length 1, which NumPy refuses from 2.4 on.
