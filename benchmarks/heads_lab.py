@@ -8,6 +8,7 @@ and adapters that `nsfwcaps train` uses, and takes seconds where the whole model
 from __future__ import annotations
 
 import copy
+import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -296,7 +297,14 @@ class Lab:
         )
 
     def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
-        """Mine as the pipeline does, by the paper's ranking; and the stage of each unsafe item."""
+        """Mine as the pipeline does, by the paper's ranking; and the stage of each unsafe item.
+
+        Kept in a file: a folder of stages is no place for several processes at once.
+        """
+        kept = workdir / "targets.pickle"
+        if kept.exists():
+            mined: tuple[dict[str, Targets], list[str]] = pickle.loads(kept.read_bytes())
+            return mined
         pools = {label: [str(workdir / "pools" / label)] for label in ("safe", "unsafe")}
         run_stage("ingest", pools, workdir)
         run_stage("embed", {"model": "mini"}, workdir)
@@ -307,12 +315,14 @@ class Lab:
         several, _ = self._mined(workdir, k=k)
         fixed = self.train.partner[:, None]
         ones = np.ones(fixed.shape, dtype=np.float32)
-        return {
+        found = {
             "nearest": Targets(rows=nearest.rows, weights=ones),
             "fixed": Targets(rows=fixed, weights=ones),
             "capped": Targets(rows=capped_rows, weights=ones),
             "several": several,
-        }, stages
+        }
+        kept.write_bytes(pickle.dumps((found, stages)))
+        return found, stages
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
         """Targets (-1 for none) with weights by their cosines (temperature 0.05), and the stages."""

@@ -31,7 +31,7 @@ from nsfwcaps.settings import AdapterInputs
 from nsfwcaps.training.curriculum import Curriculum
 from nsfwcaps.training.methods import METHODS, Method
 
-RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SEEDS = (0, 1, 2)
 MAIN = ("safe-only", "Safe-CLIP", "SafeR-CLIP", "subspace")
 
