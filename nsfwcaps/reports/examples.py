@@ -50,7 +50,7 @@ def examples(evaluation: Evaluation) -> tuple[list[Example], list[str]]:
 
 
 def _example(dataset: str, query: Mapping[str, Any], models: Sequence[str]) -> Example:
-    nearest = query["nearest"]
+    nearest = dict(query["nearest"])
     return Example(
         dataset=dataset,
         category=str(query.get("category") or "no category"),

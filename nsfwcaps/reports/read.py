@@ -42,7 +42,7 @@ def read(folder: Path) -> Evaluation:
     examples = {
         path.parent.name: content
         for path in sorted((folder / "results").glob("*/examples.json"))
-        if (content := reader.read(path, _json)) is not None
+        if (content := reader.read(path, _object)) is not None
     }
     compared = reader.read(folder / "comparisons.json", _comparisons) or {}
     return Evaluation(

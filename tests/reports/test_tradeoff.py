@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import pytest
+from small_evaluation import DATASET, small
+
+from nsfwcaps.reports.read import read
+from nsfwcaps.reports.tables import tables
+from nsfwcaps.reports.tradeoff import Plot, plots, zero_shot_mean
+
+
+def drawn(folder: Path) -> list[Plot]:
+    return plots(tables(read(folder)))
+
+
+def test_redirection_stands_against_zero_shot(tmp_path: Path) -> None:
+    first, second = drawn(small(tmp_path).write())
+    assert first.title == f"{DATASET}: T*→V R@1 against zero-shot acc@1"
+    assert second.title == f"{DATASET}: V*→T R@1 against zero-shot acc@1"
+    by_name = {point.model: point for point in first.points}
+    base, ours = by_name["base"], by_name["ours"]
+    assert ours.x < base.x  # accuracy fell
+    assert ours.y < base.y  # and redirection rose: up is less on paper
+    assert ours.x_range == (first.x_axis.at(0.63), first.x_axis.at(0.69))
+    assert ours.y_range == (first.y_axis.at(0.38), first.y_axis.at(0.44))
+    assert "ours: 41.0\u00a0% redirected, 66.0\u00a0% kept" in first.description
+
+
+def test_safe_retrieval_takes_the_place_of_missing_zero_shot(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    writer.parts = {name: item for name, item in writer.parts.items() if "zeroshot" not in name}
+    assert [plot.x_label for plot in drawn(writer.write())] == [
+        "kept: T→V R@1, safe retrieval",
+        "kept: V→T R@1, safe retrieval",
+    ]
+
+
+def test_mean_of_two_sets_and_its_interval(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    writer.add("pets", "zeroshot", {"acc@1": (0.5, 0.4, True)})
+    figures, label = zero_shot_mean(tables(read(writer.write())))
+    assert label == "zero-shot acc@1, mean of 2 data sets"
+    assert figures["base"].value == pytest.approx(0.6)
+    assert figures["base"].low == pytest.approx(0.6 - math.hypot(0.03, 0.03) / 2)
+    assert figures["base"].high == pytest.approx(0.6 + math.hypot(0.03, 0.03) / 2)
+
+
+def test_one_model_has_no_trade_off(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    writer.parts = {name: item for name, item in writer.parts.items() if "base" in name}
+    assert not drawn(writer.write())
+
+
+def test_names_do_not_stand_on_each_other(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    for task in ("retrieval", "zeroshot"):
+        dataset = DATASET if task == "retrieval" else "caltech"
+        for name in ("a", "b", "c"):
+            content = writer.parts[f"results/{dataset}/{task}/ours.json"]
+            writer.parts[f"results/{dataset}/{task}/{name}.json"] = {**content, "model": name}
+    places = [point.label_y for point in drawn(writer.write())[0].points if point.model != "base"]
+    assert all(below - above >= 15 for above, below in itertools.pairwise(places))
