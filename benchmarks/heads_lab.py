@@ -325,7 +325,7 @@ class Lab:
         return found, stages
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
-        """Targets (-1 for none) with weights by their cosines (temperature 0.05), and the stages."""
+        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the stages."""
         values: dict[str, Any] = {"k": k, "rank": "cosine"}
         run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
         graded = run_stage("grade", {}, workdir)
