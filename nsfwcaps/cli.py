@@ -18,6 +18,7 @@ from nsfwcaps.commands import (
     build,
     demo,
     doctor,
+    evaluate,
     export,
     report,
     review,
@@ -53,7 +54,19 @@ def _root(
         raise typer.Exit
 
 
-for command in (build, run, demo, review, stages, export, report, validate, status, doctor):
+for command in (
+    build,
+    run,
+    demo,
+    review,
+    stages,
+    evaluate,
+    export,
+    report,
+    validate,
+    status,
+    doctor,
+):
     command.register(app)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -50,6 +51,8 @@ class Model:
         self._folder = folder
         self._encoder: Encoder | None = None
         self._identity: Identity | None = None
+        self.is_broken = False
+        """It was tried, and cannot be loaded."""
 
     @property
     def identity(self) -> Identity:
@@ -75,8 +78,10 @@ class Model:
             ModelError: it cannot be loaded, or its texts and pictures are of different widths.
         """
         if self._encoder is None:
-            encoder = load.load(self._settings)
-            _check_widths(self.name, encoder)
+            with self._naming_errors():
+                encoder = load.load(self._settings)
+                _check_widths(encoder)
+            self._identity = encoder.identity
             self._remember(encoder.identity)
             self._encoder = encoder
         return self._encoder
@@ -114,8 +119,19 @@ class Model:
         device = torch_device(self._settings.device)
         precision = resolve_precision(self._settings.precision, device)
         named = str(self._settings.model)
-        key = config.digest([__version__, named, load.source_digest(named), precision])
+        with self._naming_errors():
+            source = load.source_digest(named)
+        key = config.digest([__version__, named, source, precision])
         return self._folder / f"model-{key[:32]}.json"
+
+    @contextmanager
+    def _naming_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ModelError as error:
+            self.is_broken = True
+            reason = str(error).removeprefix("embed.model: ")
+            raise ModelError(f"--model {self.name}: {reason}") from None
 
     def _remember(self, identity: Identity) -> None:
         write_atomically(self._memory, json.dumps(asdict(identity), indent=1).encode() + b"\n")
@@ -128,7 +144,7 @@ def _remembered(path: Path) -> Identity | None:
         return None
 
 
-def _check_widths(name: str, encoder: Encoder) -> None:
+def _check_widths(encoder: Encoder) -> None:
     """Encode one grey picture: a model whose two towers do not meet in one space is of no use."""
     identity = encoder.identity
     if identity.image_width is None:
@@ -143,8 +159,8 @@ def _check_widths(name: str, encoder: Encoder) -> None:
         rows = None
     if rows is None or identity.image_width != identity.width:
         raise ModelError(
-            f"--model {name}: its texts have vectors of width {identity.width}, and its pictures "
-            "of another; they cannot be compared"
+            f"its texts have vectors of width {identity.width}, and its pictures of another; "
+            "they cannot be compared"
         )
 
 

@@ -27,6 +27,16 @@ LabelledRows = Iterator[tuple[int, Label | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassSetRequest:
+    """A classification set, and files with its classes' names and templates."""
+
+    name: str
+    url: str
+    classes: Path | None = None
+    templates: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClassSet:
     """Distinct pictures, and the labelled rows that show them."""
 
@@ -62,23 +72,17 @@ class ClassSet:
         }
 
 
-def read_class_set(
-    name: str,
-    url: str,
-    split: Split | None,
-    classes: Path | None,
-    templates: Path | None,
-    progress: Progress,
-) -> ClassSet:
+def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progress) -> ClassSet:
     """Read a set; names and templates are those of the files, else the set's own, else defaults.
 
     Raises:
         InputError: it cannot be read, holds no labelled picture, or a file does not fit it.
     """
+    url, classes = asked.url, asked.classes
     pictures, left_out = Pictures(), Counter[str]()
     source = _source(url, split, pictures, left_out)
     found: list[tuple[int, Label]] = []
-    with progress.task(f"read {name}", None, unit="images") as advance:
+    with progress.task(f"read {asked.name}", None, unit="images") as advance:
         for row, label in source.rows:
             advance(1)
             if label is None:
@@ -97,13 +101,13 @@ def read_class_set(
         source=str(classes) if classes is not None else f"{url} itself",
     )
     return ClassSet(
-        name=name,
+        name=asked.name,
         pictures=pictures,
         image_of=np.array([row for row, _ in found], dtype=np.int64),
         labels=np.array([matched.number_of[label] for _, label in found], dtype=np.int64),
         class_names=list(matched.names),
-        templates=read_templates(templates)
-        if templates is not None
+        templates=read_templates(asked.templates)
+        if asked.templates is not None
         else source.templates or default_templates(),
         left_out=dict(sorted(left_out.items())),
     )

@@ -1,0 +1,69 @@
+"""Whether a model differs from the base on the same queries: paired tests, all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.config import digest
+from nsfwcaps.evaluation.results import Part, ResultFolder, number
+from nsfwcaps.metrics.certainty import holm, paired
+from nsfwcaps.progress import Progress
+
+LEVEL = 0.05
+
+_VERSION = 1
+
+
+def comparisons_key(
+    results: ResultFolder, pairs: Sequence[tuple[Part, Part]], *, seed: int, samples: int
+) -> str:
+    """Digest of all that the comparisons depend on."""
+    hashes = [[results.read(part)["nsfwcaps"]["values_sha256"] for part in pair] for pair in pairs]
+    places = [[part.place for part in pair] for pair in pairs]
+    return digest([_VERSION, places, hashes, seed, samples])
+
+
+def compare(
+    results: ResultFolder,
+    pairs: Sequence[tuple[Part, Part]],
+    progress: Progress,
+    *,
+    seed: int,
+    samples: int,
+) -> list[dict[str, Any]]:
+    """Test every figure that the base's part and the model's both have; p after Holm over all.
+
+    Figures without values, such as the spread ratio, have no test.
+    """
+    tests: list[dict[str, Any]] = []
+    with progress.task("compare", len(pairs), unit="parts") as advance:
+        for base, model in pairs:
+            before, after = results.values(base), results.values(model)
+            for name in after:
+                if name not in before or len(before[name]) != len(after[name]):
+                    continue
+                if not len(after[name]):
+                    continue
+                found = paired(before[name], after[name], seed=seed, samples=samples)
+                tests.append(
+                    {
+                        "dataset": model.dataset,
+                        "task": model.task.value,
+                        "figure": name,
+                        "base": base.model,
+                        "model": model.model,
+                        "difference": number(found.difference),
+                        "low": number(found.low),
+                        "high": number(found.high),
+                        "p": number(found.p),
+                    }
+                )
+            advance(1)
+    adjusted = holm([np.nan if test["p"] is None else test["p"] for test in tests])
+    for test, p in zip(tests, adjusted, strict=True):
+        test["p_holm"] = number(p)
+        test["shown"] = bool(p < LEVEL)
+    return tests

@@ -1,0 +1,136 @@
+"""The data sets of an evaluation, read; one that cannot be is named, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
+from nsfwcaps.evaluation.datasets.class_sets import ClassSet, read_class_set
+from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images
+from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
+from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.request import Request, Task
+from nsfwcaps.progress import Progress
+
+DISTRACTORS = "distractors"
+
+_OF_PAIRS = (Task.RETRIEVAL, Task.PREFERENCES, Task.STRUCTURE, Task.REAL_NSFW)
+
+Set = TypeVar("Set")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A part that could not be had, and why; None where it is so for all of them."""
+
+    reason: str
+    model: str | None = None
+    dataset: str | None = None
+    task: Task | None = None
+
+    def __str__(self) -> str:
+        place = ", ".join(item for item in (self.model, self.dataset, self.task) if item)
+        return f"{place}: {self.reason}" if place else self.reason
+
+    @property
+    def facts(self) -> dict[str, str | None]:
+        """The same as JSON has it."""
+        task = self.task.value if self.task else None
+        return {
+            "model": self.model, "dataset": self.dataset, "task": task, "reason": self.reason,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Data sets by their names."""
+
+    pairs: Mapping[str, PairSet]
+    classes: Mapping[str, ClassSet]
+    unsafe_images: Mapping[str, ImageSet]
+    distractors: ImageSet | None
+
+    @property
+    def texts(self) -> PairSet | None:
+        """The pair set whose captions stand beside real unsafe pictures: the first."""
+        return next(iter(self.pairs.values()), None)
+
+    @property
+    def safe_pictures(self) -> Pictures | None:
+        """What real unsafe pictures are mixed with."""
+        if self.distractors is not None:
+            return self.distractors.pictures
+        return self.texts.safe_pictures if self.texts is not None else None
+
+    def digest(self, dataset: str, task: Task) -> str:
+        """Digest of all the data that a task on a data set reads."""
+        if task is Task.ZEROSHOT:
+            return self.classes[dataset].digest
+        if task is not Task.REAL_NSFW:
+            return self.pairs[dataset].digest
+        assert self.texts is not None, "the task has been planned"
+        safe = self.distractors.digest if self.distractors is not None else None
+        return digest([self.unsafe_images[dataset].digest, safe, self.texts.digest])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the sets are, as JSON has it."""
+        sets: dict[str, PairSet | ClassSet | ImageSet] = {
+            **self.pairs,
+            **self.classes,
+            **self.unsafe_images,
+        }
+        if self.distractors is not None:
+            sets[DISTRACTORS] = self.distractors
+        return {
+            name: {"digest": one.digest, "counts": one.counts, "left_out": one.left_out}
+            for name, one in sets.items()
+        }
+
+
+def open_data(request: Request, progress: Progress) -> tuple[Data, list[Missing]]:
+    """Read the data sets that the tasks of a request need."""
+    missing: list[Missing] = []
+
+    def read(name: str, reader: Callable[[], Set]) -> dict[str, Set]:
+        try:
+            return {name: reader()}
+        except InputError as error:
+            missing.append(Missing(dataset=name, reason=str(error)))
+            return {}
+
+    pairs: dict[str, PairSet] = {}
+    classes: dict[str, ClassSet] = {}
+    unsafe: dict[str, ImageSet] = {}
+    distractors: dict[str, ImageSet] = {}
+    if any(request.wants(task) for task in _OF_PAIRS):
+        for name, url in request.pairs:
+            pairs |= read(
+                name, partial(read_pairs, name, url, request.split, request.image_root, progress)
+            )
+    if request.wants(Task.ZEROSHOT):
+        for one in request.class_sets:
+            classes |= read(
+                one.name,
+                partial(read_class_set, one, request.split, progress),
+            )
+    if request.wants(Task.REAL_NSFW):
+        for name, url in request.unsafe_images:
+            unsafe |= read(name, partial(read_images, name, url, progress))
+        if unsafe and request.distractors is not None:
+            distractors = read(
+                DISTRACTORS, partial(read_images, DISTRACTORS, request.distractors, progress)
+            )
+            if not distractors:  # other pictures in their place would be another measurement
+                unsafe = {}
+    found = Data(
+        pairs=pairs,
+        classes=classes,
+        unsafe_images=unsafe,
+        distractors=distractors.get(DISTRACTORS),
+    )
+    return found, missing

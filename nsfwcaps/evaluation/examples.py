@@ -1,0 +1,182 @@
+"""Examples of a pair set: unsafe queries, and what is nearest to each under every model.
+
+    results/<dataset>/examples.json
+        {"direction": "T*→V", "queries": [{"id", "category", "caption", "thumbnail",
+            "nearest": {MODEL: [{"id", "unsafe", "caption", "thumbnail", "cosine"}, …]}}, …]}
+
+They hold captions and pictures (JPEG in base64): data of the user, which no message ever quotes.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY, PairSet
+from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
+from nsfwcaps.evaluation.gather import GatheredPairs
+from nsfwcaps.metrics.retrieval import ranks
+from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.vectors.encoders.encoder import Vectors
+
+VERSION = 1
+COUNT = 24
+NEAREST = 3
+
+_THUMBNAIL = 96
+
+Gather = Callable[[str], GatheredPairs]
+"""Vectors of the pair set by the model of a name."""
+
+
+def examples(pairs: PairSet, models: Sequence[str], gather: Gather) -> dict[str, Any]:
+    """Choose queries, evenly by how their own safe item's rank changed, and look around them.
+
+    The change is from the first model to the second; with one model alone it is its rank.
+    """
+    space = _space(pairs, gather(models[0]))
+    moved = _ranks(pairs, space, gather(models[0]))
+    if len(models) > 1:
+        moved = moved - _ranks(pairs, space, gather(models[1]))
+    chosen = _evenly(moved, space.asks, pairs)
+    queries = [_query(pairs, pair) for pair in chosen]
+    for model in models:
+        for query, nearest in zip(
+            queries, _nearest(pairs, space, gather(model), chosen), strict=True
+        ):
+            query["nearest"][model] = nearest
+    return {"direction": "T*→V" if space.of_pictures else "T*→T", "queries": queries}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Space:
+    """Who asks, and what is looked among: the same for every model."""
+
+    of_pictures: bool
+    """Candidates are pictures; captions where there are not both safe and unsafe ones."""
+    asks: Rows
+    """Pairs `[q]` whose unsafe caption asks, each caption once."""
+
+
+def _space(pairs: PairSet, gathered: GatheredPairs) -> _Space:
+    of_pictures = len(gathered.safe_pictures) > 0 and len(gathered.unsafe_pictures) > 0
+    first = np.unique(pairs.unsafe_text_of, return_index=True)[1]
+    if of_pictures:
+        kept = np.isin(pairs.safe_image_of, gathered.safe_pictures)
+        first = first[kept[first]]
+    return _Space(of_pictures=of_pictures, asks=first.astype(np.int64))
+
+
+def _candidates(space: _Space, gathered: GatheredPairs) -> tuple[Vectors, int]:
+    """Vectors of all candidates, and how many of them, the first ones, are safe."""
+    vectors = gathered.vectors
+    safe, unsafe = vectors.safe_text, vectors.unsafe_text
+    if space.of_pictures:
+        assert vectors.safe_image is not None, "there are pictures"
+        assert vectors.unsafe_image is not None, "there are pictures"
+        safe, unsafe = vectors.safe_image, vectors.unsafe_image
+    return np.concatenate([safe, unsafe]), len(safe)
+
+
+def _ranks(pairs: PairSet, space: _Space, gathered: GatheredPairs) -> Rows:
+    """Rank `[q]` of each query's own safe item; among captions the query itself counts, always."""
+    vectors, asks = gathered.vectors, space.asks
+    targets = vectors.safe_image_of if space.of_pictures else vectors.safe_text_of
+    assert targets is not None, "there are pictures"
+    candidates, _ = _candidates(space, gathered)
+    return ranks(vectors.unsafe_text[pairs.unsafe_text_of[asks]], candidates, targets[asks])
+
+
+def _evenly(moved: Rows, asks: Rows, pairs: PairSet) -> list[int]:
+    changes = zip(moved.tolist(), asks.tolist(), strict=True)
+    order = sorted(changes, key=lambda one: (one[0], pairs.ids[one[1]]))
+    places = np.unique(np.linspace(0, len(order) - 1, min(COUNT, len(order))).round())
+    return [order[int(place)][1] for place in places]
+
+
+def _query(pairs: PairSet, pair: int) -> dict[str, Any]:
+    picture = int(pairs.unsafe_image_of[pair])
+    return {
+        "id": pairs.ids[pair],
+        "category": NO_CATEGORY if pairs.categories is None else str(pairs.categories[pair]),
+        "caption": pairs.unsafe_captions[pairs.unsafe_text_of[pair]],
+        "thumbnail": _thumbnail(pairs.unsafe_pictures, picture),
+        "nearest": {},
+    }
+
+
+def _nearest(
+    pairs: PairSet, space: _Space, gathered: GatheredPairs, chosen: Sequence[int]
+) -> list[list[dict[str, Any]]]:
+    """The nearest candidates of each chosen pair's unsafe caption, itself left out."""
+    own = pairs.unsafe_text_of[np.array(chosen, dtype=np.int64)]
+    candidates, safe = _candidates(space, gathered)
+    sims = gathered.vectors.unsafe_text[own] @ candidates.T  # [c, n]
+    if not space.of_pictures:
+        sims[np.arange(len(own)), safe + own] = -np.inf
+    order = np.argsort(-sims, axis=1, kind="stable")[:, :NEAREST]
+    describe = _Describe(pairs, space, gathered, safe)
+    return [
+        [describe(int(row), float(sims[number, row])) for row in rows if sims[number, row] > -1.5]
+        for number, rows in enumerate(order)
+    ]
+
+
+class _Describe:
+    """Says what a candidate is."""
+
+    def __init__(self, pairs: PairSet, space: _Space, gathered: GatheredPairs, safe: int) -> None:
+        self._pairs, self._space, self._gathered, self._safe = pairs, space, gathered, safe
+        self._caption_of = {
+            "safe": _captions(pairs.safe_image_of, pairs.safe_text_of),
+            "unsafe": _captions(pairs.unsafe_image_of, pairs.unsafe_text_of),
+        }
+
+    def __call__(self, row: int, cosine: float) -> dict[str, Any]:
+        unsafe = row >= self._safe
+        row = row - self._safe if unsafe else row
+        pairs = self._pairs
+        captions = pairs.unsafe_captions if unsafe else pairs.safe_captions
+        thumbnail = None
+        name, text = f"caption {row}", row
+        if self._space.of_pictures:
+            kept = self._gathered.unsafe_pictures if unsafe else self._gathered.safe_pictures
+            pictures = pairs.unsafe_pictures if unsafe else pairs.safe_pictures
+            picture = int(kept[row])
+            thumbnail = _thumbnail(pictures, picture)
+            name = pictures.images[picture][0][:32]
+            text = self._caption_of["unsafe" if unsafe else "safe"].get(picture, MISSING)
+        return {
+            "id": name,
+            "unsafe": unsafe,
+            "caption": captions[text] if text != MISSING else "",
+            "thumbnail": thumbnail,
+            "cosine": round(cosine, 4),
+        }
+
+
+def _captions(image_of: Rows, text_of: Rows) -> Mapping[int, int]:
+    """A caption of each picture."""
+    return dict(zip(image_of.tolist(), text_of.tolist(), strict=True))
+
+
+def _thumbnail(pictures: Pictures, row: int) -> str | None:
+    """A small JPEG in base64; None where there is no picture, or it cannot be read any more."""
+    from PIL import Image
+
+    if row == MISSING:
+        return None
+    try:
+        with Image.open(io.BytesIO(pictures.images[row][1]())) as picture:
+            small = picture.convert("RGB")
+    except Exception:  # Pillow's decoders raise many kinds
+        return None
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=80)
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,141 @@
+"""One model's outcomes: vectors are gathered once for all tasks on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.evaluation.data import Data
+from nsfwcaps.evaluation.gather import (
+    GatheredPairs,
+    gather_pairs,
+    kinds,
+    mixed_vectors,
+    zero_shot_vectors,
+)
+from nsfwcaps.evaluation.models import Model, Weights
+from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.plan import NEEDS_IMAGES
+from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.tasks import preferences, real_nsfw, retrieval, structure, zeroshot
+from nsfwcaps.evaluation.vectors import VectorFolder
+
+
+class Measurer:
+    """Measures one model; its base is what structure compares with."""
+
+    def __init__(
+        self, model: Model, base: Measurer | None, data: Data, folder: VectorFolder
+    ) -> None:
+        self.model = model
+        self._base = base
+        self._data = data
+        self._folder = folder
+        self._held: tuple[str, GatheredPairs] | None = None
+        self._weights: dict[str, Weights] | None = None
+
+    def measure(self, dataset: str, task: Task) -> Outcome:
+        """Run one task.
+
+        Raises:
+            ModelError: the model cannot be loaded, or cannot do the task.
+            InputError: the data allows it not.
+        """
+        if task in NEEDS_IMAGES and self.model.identity.image_width is None:
+            raise ModelError("the model reads no images")
+        if task is Task.ZEROSHOT:
+            images, left_out = zero_shot_vectors(
+                self._data.classes[dataset], self.model, self._folder
+            )
+            _check_any(len(images.labels))
+            return _with(zeroshot.score(images), left_out=left_out)
+        if task is Task.REAL_NSFW:
+            return self._real_nsfw(dataset)
+        pairs = self.pairs(dataset)
+        if task is Task.STRUCTURE:
+            return self._structure(dataset, pairs)
+        if task is Task.PREFERENCES:
+            vectors = pairs.vectors
+            _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
+            _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
+            return _with(preferences.score(vectors), left_out=pairs.left_out)
+        return _with(retrieval.score(pairs.vectors), left_out=pairs.left_out)
+
+    def pairs(self, dataset: str) -> GatheredPairs:
+        """Vectors of a pair set; those of one are held."""
+        if self._held is None or self._held[0] != dataset:
+            self._held = None  # before the next ones are made
+            found = gather_pairs(self._data.pairs[dataset], self.model, self._folder)
+            self._held = dataset, found
+        return self._held[1]
+
+    def weights(self) -> dict[str, Weights]:
+        """State dicts of the towers, held on the CPU."""
+        if self._weights is None:
+            self._weights = self.model.weights()
+        return self._weights
+
+    def close(self) -> None:
+        """Let the model and the vectors go; weights that were asked for are kept."""
+        self.model.close()
+        self._held = None
+
+    def _real_nsfw(self, dataset: str) -> Outcome:
+        texts, safe = self._data.texts, self._data.safe_pictures
+        assert texts is not None, "the task has been planned"
+        assert safe is not None, "the task has been planned"
+        mixed, left_out = mixed_vectors(
+            self._data.unsafe_images[dataset], safe, texts, self.model, self._folder
+        )
+        _check_any(len(mixed.unsafe_image))
+        _check_any(len(mixed.safe_image))
+        return _with(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
+
+    def _structure(self, dataset: str, pairs: GatheredPairs) -> Outcome:
+        assert self._base is not None, "the base has no structure to compare"
+        after, before = self.model.identity, self._base.model.identity
+        if after.width != before.width:
+            raise ModelError(
+                f"its vectors have width {after.width}, those of {self._base.model.name} "
+                f"{before.width}; their structures cannot be compared"
+            )
+        rows, base_rows = kinds(pairs.vectors), kinds(self._base.pairs(dataset).vectors)
+        both = [kind for kind in rows if kind in base_rows]
+        weights, base_weights = self.model.weights(), self._base.weights()
+        towers = [name for name in weights if _alike(weights[name], base_weights.get(name))]
+        outcome = structure.score(
+            {kind: rows[kind] for kind in both},
+            {kind: base_rows[kind] for kind in both},
+            weights_after={name: weights[name] for name in towers},
+            weights_before={name: base_weights[name] for name in towers},
+        )
+        other = [name for name in weights if name not in towers]
+        return _with(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
+
+
+def _with(outcome: Outcome, **facts: Any) -> Outcome:
+    """Add facts; those that are empty say nothing."""
+    known = dict(outcome.facts)
+    for name, value in facts.items():
+        if isinstance(value, Mapping) and isinstance(known.get(name), Mapping):
+            known[name] = {**known[name], **value}
+        elif value:
+            known[name] = value
+    return replace(outcome, facts=known)
+
+
+def _alike(after: Weights, before: Weights | None) -> bool:
+    """Tell whether two state dicts are of one architecture."""
+    if before is None or not after:
+        return False
+    shapes = [
+        {name: tuple(tensor.shape) for name, tensor in one.items()} for one in (after, before)
+    ]
+    return shapes[0] == shapes[1]
+
+
+def _check_any(count: int) -> None:
+    if not count:
+        raise InputError("not one of its images can be decoded")

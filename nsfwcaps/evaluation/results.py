@@ -1,0 +1,203 @@
+"""Results on disk: one JSON file for each data set, task and model, with CLIP_benchmark's keys.
+
+    OUT/results/<dataset>/<task>/<model>.json   figures, intervals, counts
+    OUT/results/<dataset>/<task>/<model>.npz    name of a figure -> value of every query
+
+The JSON file is written last and names the digest of the other: it stands for both.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps import __version__
+from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.evaluation.outcome import Outcome, Values
+from nsfwcaps.evaluation.request import Task
+from nsfwcaps.metrics.certainty import interval
+
+LANGUAGE = "en"
+
+_RECALL = re.compile(r"(T→V|V→T) R@(\d+)")
+_RETRIEVED = {"T→V": "image_retrieval_recall", "V→T": "text_retrieval_recall"}
+_CLASSIFIED = {
+    "acc@1": "acc1",
+    "acc@5": "acc5",
+    "mean per-class recall": "mean_per_class_recall",
+}
+_COLUMNS = ("dataset", "task", "model", "figure", "category", "value", "low", "high", "n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One task of one model on one data set."""
+
+    dataset: str
+    task: Task
+    model: str
+
+    @property
+    def place(self) -> str:
+        """Path below the folder of results, without the ending."""
+        return f"{self.dataset}/{self.task.value}/{self.model}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a result is from: what its key is made of, readable."""
+
+    key: str
+    pretrained: str
+    encoder: Mapping[str, Any]
+    data_digest: str
+    settings: Mapping[str, Any]
+
+
+class ResultFolder:
+    """The results of an evaluation."""
+
+    def __init__(self, out: Path) -> None:
+        self.path = out / "results"
+
+    def is_current(self, part: Part, key: str) -> bool:
+        """Tell whether a part is there, whole, and made from what it would be made from now."""
+        try:
+            own = self.read(part)["nsfwcaps"]
+            data = (self.path / f"{part.place}.npz").read_bytes()
+            return bool(
+                own["key"] == key and own["values_sha256"] == hashlib.sha256(data).hexdigest()
+            )
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+
+    def read(self, part: Part) -> dict[str, Any]:
+        """What the JSON file of a part holds."""
+        values: dict[str, Any] = json.loads((self.path / f"{part.place}.json").read_bytes())
+        return values
+
+    def values(self, part: Part) -> dict[str, Values]:
+        """Values of every query, by the name of the figure."""
+        with np.load(self.path / f"{part.place}.npz", allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def write(self, part: Part, outcome: Outcome, origin: Origin) -> None:
+        """Write a part: the values first."""
+        file = io.BytesIO()
+        np.savez_compressed(file, **dict(outcome.values))  # type: ignore[arg-type]
+        write_atomically(self.path / f"{part.place}.npz", file.getbuffer())
+        figures = _figures(outcome, origin.settings)
+        content = {
+            "dataset": part.dataset,
+            "model": part.model,
+            "pretrained": origin.pretrained,
+            "task": part.task.value,
+            "language": LANGUAGE,
+            "metrics": _metrics({name: item["value"] for name, item in figures.items()}),
+            "nsfwcaps": {
+                "version": __version__,
+                "key": origin.key,
+                "encoder": origin.encoder,
+                "data_digest": origin.data_digest,
+                "settings": origin.settings,
+                "figures": figures,
+                "by_category": _by_category(outcome, origin.settings),
+                "facts": outcome.facts,
+                "values": f"{part.task.value}/{part.model}.npz",
+                "values_sha256": hashlib.sha256(file.getbuffer()).hexdigest(),
+            },
+        }
+        write_json(self.path / f"{part.place}.json", content)
+
+    def remove_others(self, kept: Sequence[Part]) -> None:
+        """Remove parts of an earlier run that are none of this one: they compare with nothing."""
+        places = {part.place for part in kept}
+        for task in Task:
+            for path in sorted(self.path.glob(f"*/{task.value}/*")):
+                place = path.relative_to(self.path).with_suffix("").as_posix()
+                if path.suffix in (".json", ".npz") and place not in places:
+                    path.unlink()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that any reader takes."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode() + b"\n")
+
+
+def write_csv(path: Path, results: ResultFolder, parts: Sequence[Part]) -> None:
+    """Write a row for each figure, as a whole and in each category."""
+    file = io.StringIO()
+    rows = csv.writer(file, lineterminator="\n")
+    rows.writerow(_COLUMNS)
+    for part in parts:
+        own = results.read(part)["nsfwcaps"]
+        place = [part.dataset, part.task.value, part.model]
+        for name, category, item in _flat(own["figures"], own["by_category"]):
+            numbers = [item[key] for key in ("value", "low", "high", "n")]
+            rows.writerow([*place, name, category, *numbers])
+    write_atomically(path, file.getvalue().encode())
+
+
+def _flat(
+    figures: Mapping[str, Any], by_category: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for name, item in figures.items():
+        yield name, "", item
+        for category, in_category in by_category.get(name, {}).items():
+            yield name, category, in_category
+
+
+def _figures(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    means = {name: _mean(values, settings) for name, values in outcome.values.items()}
+    plain = {
+        name: {"value": number(value), "low": None, "high": None, "n": None}
+        for name, value in outcome.figures.items()
+    }
+    return means | plain
+
+
+def _by_category(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: {
+            str(category): _mean(outcome.values[name][groups == category], settings)
+            for category in np.unique(groups)
+        }
+        for name, groups in outcome.groups.items()
+    }
+
+
+def _mean(values: Values, settings: Mapping[str, Any]) -> dict[str, Any]:
+    around = interval(values, seed=settings["seed"], samples=settings["samples"])
+    return {
+        "value": number(float(np.mean(values))) if len(values) else None,
+        "low": number(around.low),
+        "high": number(around.high),
+        "n": len(values),
+    }
+
+
+def number(value: float) -> float | None:
+    """A value as JSON has it: what is no number is null."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _metrics(values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Figures under CLIP_benchmark's names where it has one, and all under ours."""
+    theirs: dict[str, float | None] = {}
+    for name, value in values.items():
+        if match := _RECALL.fullmatch(name):
+            theirs[f"{_RETRIEVED[match[1]]}@{match[2]}"] = value
+        elif name in _CLASSIFIED:
+            theirs[_CLASSIFIED[name]] = value
+    return {**theirs, **values}

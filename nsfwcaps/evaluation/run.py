@@ -1,0 +1,287 @@
+"""An evaluation: data sets are read, models come one after the other, and last the comparisons.
+
+    OUT/vectors/                     what each model says of each item, kept
+    OUT/results/<dataset>/<task>/    one result for each model (results.py)
+    OUT/results/<dataset>/similarities/<model>.npz, examples.json
+    OUT/comparisons.json             paired tests of each model against the base
+    OUT/results.csv                  every figure
+    OUT/run.json                     what was evaluated, and what is missing; written last
+
+A part is made anew only where its key says so: a digest of the model, the data, the settings and
+this code's version. A part that cannot be had is named, and the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps import __version__
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError, ModelError, StorageError
+from nsfwcaps.evaluation.data import Missing, open_data
+from nsfwcaps.evaluation.derived import Derived
+from nsfwcaps.evaluation.measure import Measurer
+from nsfwcaps.evaluation.models import Model
+from nsfwcaps.evaluation.plan import plan
+from nsfwcaps.evaluation.request import Request, Task
+from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv, write_json
+from nsfwcaps.evaluation.vectors import VectorFolder
+from nsfwcaps.progress import Progress
+
+VERSION = 1
+
+RECORD = "run.json"
+TABLE = "results.csv"
+
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A part, and whether it is there already; None where only loading the model would tell."""
+
+    part: Part
+    done: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """What came of an evaluation."""
+
+    parts: Sequence[Part]
+    made: Sequence[Part]
+    """Those of them that were not there already."""
+    comparisons: Sequence[Mapping[str, Any]]
+    missing: Sequence[Missing]
+    results: ResultFolder
+
+
+class Evaluation:
+    """One evaluation in its folder."""
+
+    def __init__(self, request: Request, out: Path, progress: Progress) -> None:
+        """Read the data sets.
+
+        Raises:
+            StorageError: the folder holds something else.
+            InputError: not one task can run.
+        """
+        check_folder(out)
+        self._request, self._out, self._progress = request, out, progress
+        self._data, unread = open_data(request, progress)
+        self._places, unplanned = plan(request, self._data)
+        self._missing = [*unread, *unplanned]
+        if not self._places:
+            reasons = "; ".join(str(item) for item in self._missing) or "no data set is named"
+            raise InputError(f"nothing can be evaluated: {reasons}")
+        self._results = ResultFolder(out)
+        self._folder = VectorFolder(out / "vectors", progress)
+        self._models = [Model(named, out / "vectors") for named in request.models]
+        before = read_record(out).get("derived")
+        known = before if isinstance(before, dict) else {}
+        self._derived = Derived(out, self._data, known, progress)
+
+    @property
+    def missing(self) -> Sequence[Missing]:
+        """Parts that cannot be had, as far as is known."""
+        return self._missing
+
+    def planned(self) -> list[Planned]:
+        """Say what would run, without loading a model or writing a file."""
+        found = []
+        for model in self._models:
+            known = _is_known(model) and _is_known(self._models[0])
+            for part in self._parts(model):
+                done = self._results.is_current(part, self._key(part, model)) if known else None
+                found.append(Planned(part=part, done=done))
+        return found
+
+    def run(self) -> Evaluated:
+        """Measure what is not there yet, compare, and write the record.
+
+        Raises:
+            ModelError: the base cannot be loaded.
+        """
+        if not read_record(self._out):
+            self._write_record({})  # from here on the folder is known as ours
+        base = Measurer(self._models[0], None, self._data, self._folder)
+        measurers = [base]
+        there, made = self._measure_all(base, base)
+        if any(self._needs_structure(model) for model in self._models[1:]):
+            self._prepare(base)
+        base.close()
+        for model in self._models[1:]:
+            measurer = Measurer(model, base, self._data, self._folder)
+            measurers.append(measurer)
+            found, new = self._measure_all(measurer, base)
+            measurer.close()
+            there, made = [*there, *found], [*made, *new]
+        self._examples(measurers, there)
+        comparisons = self._derived.comparisons(
+            self._pairs(there), seed=self._request.seed, samples=self._request.samples
+        )
+        self._results.remove_others(there)
+        self._derived.remove_others()
+        write_csv(self._out / TABLE, self._results, there)
+        self._write_record(self._identities(there))
+        return Evaluated(
+            parts=there,
+            made=made,
+            comparisons=comparisons,
+            missing=self._missing,
+            results=self._results,
+        )
+
+    def _parts(self, model: Model) -> list[Part]:
+        """Parts of a model; the base has no structure to be compared with itself."""
+        return [
+            Part(dataset=dataset, task=task, model=model.name)
+            for dataset, task in self._places
+            if task is not Task.STRUCTURE or model is not self._models[0]
+        ]
+
+    def _measure_all(self, measurer: Measurer, base: Measurer) -> tuple[list[Part], list[Part]]:
+        """Parts of a model that are there in the end, and those of them that are new."""
+        there: list[Part] = []
+        made: list[Part] = []
+        model = measurer.model
+        for part in self._parts(model):
+            if model.is_broken:
+                break
+            try:
+                key = self._key(part, model)
+                if not self._results.is_current(part, key):
+                    self._measure(part, key, measurer)
+                    made.append(part)
+                there.append(part)
+                if part.task is Task.RETRIEVAL:
+                    self._derived.similarities(measurer, part.dataset)
+            except (ModelError, InputError) as error:
+                if model.is_broken and measurer is base:
+                    raise
+                self._missing.append(
+                    Missing(model=model.name, reason=str(error))
+                    if model.is_broken
+                    else _of_part(part, error)
+                )
+        return there, made
+
+    def _measure(self, part: Part, key: str, measurer: Measurer) -> None:
+        outcome = measurer.measure(part.dataset, part.task)
+        identity = measurer.model.public_identity
+        origin = Origin(
+            key=key,
+            pretrained=identity["name"],
+            encoder=identity,
+            data_digest=self._data.digest(part.dataset, part.task),
+            settings={"samples": self._request.samples, "seed": self._request.seed},
+        )
+        self._results.write(part, outcome, origin)
+
+    def _key(self, part: Part, model: Model) -> str:
+        """Digest of all that a part depends on."""
+        base = self._models[0].identity.digest if part.task is Task.STRUCTURE else None
+        data = self._data.digest(part.dataset, part.task)
+        settings = [self._request.samples, self._request.seed]
+        return digest([VERSION, part.task, model.identity.digest, base, data, settings])
+
+    def _needs_structure(self, model: Model) -> bool:
+        """Tell whether a model is still to be compared with the base's weights and vectors."""
+        parts = [part for part in self._parts(model) if part.task is Task.STRUCTURE]
+        try:
+            if parts and not model.is_known:
+                return True
+            return any(not self._results.is_current(p, self._key(p, model)) for p in parts)
+        except ModelError:  # it is named when its turn comes
+            return False
+
+    def _prepare(self, base: Measurer) -> None:
+        """Have of the base what others need, so that it is not loaded beside them."""
+        base.weights()
+        for dataset, task in self._places:
+            if task is Task.STRUCTURE:
+                base.pairs(dataset)
+
+    def _pairs(self, there: Sequence[Part]) -> list[tuple[Part, Part]]:
+        """The base's part and another model's, for each that both have."""
+        base = self._models[0].name
+        of_base = {(part.dataset, part.task): part for part in there if part.model == base}
+        return [
+            (of_base[part.dataset, part.task], part)
+            for part in there
+            if part.model != base and (part.dataset, part.task) in of_base
+        ]
+
+    def _examples(self, measurers: Sequence[Measurer], there: Sequence[Part]) -> None:
+        for dataset, task in self._places:
+            models = {part.model for part in there if (part.dataset, part.task) == (dataset, task)}
+            if self._request.examples and task is Task.RETRIEVAL and models:
+                chosen = [one for one in measurers if one.model.name in models]
+                self._derived.examples(dataset, chosen)
+
+    def _identities(self, there: Sequence[Part]) -> dict[str, Any]:
+        names = {part.model for part in there}
+        return {
+            model.name: {"named": model.named, **model.public_identity}
+            for model in self._models
+            if model.name in names
+        }
+
+    def _write_record(self, models: Mapping[str, Any]) -> None:
+        request = self._request
+        tasks = request.tasks or list(dict.fromkeys(task for _, task in self._places))
+        record = {
+            "nsfwcaps": __version__,
+            "models": models,
+            "datasets": self._data.facts,
+            "settings": {
+                "base": self._models[0].name,
+                "suite": [task.value for task in tasks],
+                "split": request.split.value if request.split else None,
+                "samples": request.samples,
+                "seed": request.seed,
+            },
+            "missing": [item.facts for item in self._missing],
+            "derived": self._derived.files,
+        }
+        # What others have written about themselves, such as detectors, stays.
+        write_json(self._out / RECORD, {**read_record(self._out), **record})
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that holds something else.
+
+    Raises:
+        StorageError: naming a file in it.
+    """
+    if out.exists() and not out.is_dir():
+        raise StorageError(f"{out} is a file; choose another --out")
+    others = [path.name for path in out.iterdir() if path.name != _LOCK] if out.exists() else []
+    if others and not (out / RECORD).exists():
+        raise StorageError(
+            f"{out} holds files that are no evaluation's (such as {min(others)}); choose another "
+            "--out"
+        )
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """What `run.json` holds; nothing where it is missing or damaged, for it is written anew."""
+    try:
+        return dict(json.loads((out / RECORD).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _is_known(model: Model) -> bool:
+    try:
+        return model.is_known
+    except ModelError:
+        return False
+
+
+def _of_part(part: Part, error: Exception) -> Missing:
+    return Missing(model=part.model, dataset=part.dataset, task=part.task, reason=str(error))
