@@ -57,7 +57,8 @@ def paired(
 
     The interval is the bootstrap's over queries. p is two-sided: exact by McNemar's test where all
     values are 0 or 1, else from random flips of the signs of the differences (`FLIPS` of them, the
-    data's own signs counted in), exact under the null that the two models are exchangeable.
+    data's own signs counted in), exact under the null that the two models are exchangeable. Where
+    a value is no number, or there is none, so is everything.
 
     Raises:
         ValueError: not the same number of values.
@@ -65,7 +66,7 @@ def paired(
     if len(a) != len(b):
         raise ValueError(f"{len(a)} values and {len(b)}; pairs need as many of both")
     differences = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
-    if not len(differences):
+    if not len(differences) or not np.isfinite(differences).all():
         nan = float("nan")
         return Comparison(difference=nan, low=nan, high=nan, p=nan)
     around = interval(differences, seed=seed, samples=samples, level=level)

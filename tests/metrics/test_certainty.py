@@ -80,6 +80,16 @@ def test_no_values_have_no_interval() -> None:
         paired(none, np.ones(1), seed=0)
 
 
+def test_what_is_no_number_shows_nothing() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    broken = values.copy()
+    broken[3] = np.nan
+    assert np.isnan(interval(broken, seed=0).high)
+    found = paired(values, broken, seed=0)
+    assert np.isnan(found.p)
+    assert np.isnan(found.difference)
+
+
 def test_mcnemar_by_hand() -> None:
     # b alone is right in 6 of 8 that differ: p = 2 (28 + 8 + 1) / 256.
     a = np.array([0] * 6 + [1] * 2 + [1] * 5 + [0] * 4, dtype=float)
