@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,18 @@ _VERSION = 1
 
 
 def comparisons_key(
-    results: ResultFolder, pairs: Sequence[tuple[Part, Part]], *, seed: int, samples: int
+    results: ResultFolder,
+    pairs: Sequence[tuple[Part, Part]],
+    others: Sequence[Mapping[str, Any]],
+    *,
+    seed: int,
+    samples: int,
 ) -> str:
     """Digest of all that the comparisons depend on."""
     hashes = [[results.read(part)["nsfwcaps"]["values_sha256"] for part in pair] for pair in pairs]
     places = [[part.place for part in pair] for pair in pairs]
-    return digest([_VERSION, places, hashes, seed, samples])
+    beside = [[test[key] for key in ("dataset", "task", "figure", "model", "p")] for test in others]
+    return digest([_VERSION, places, hashes, beside, seed, samples])
 
 
 def compare(
@@ -62,8 +68,13 @@ def compare(
                     }
                 )
             advance(1)
+    return together(tests)
+
+
+def together(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tests with p after Holm over all of them."""
     adjusted = holm([np.nan if test["p"] is None else test["p"] for test in tests])
-    for test, p in zip(tests, adjusted, strict=True):
-        test["p_holm"] = number(p)
-        test["shown"] = bool(p < LEVEL)
-    return tests
+    return [
+        {**test, "p_holm": number(p), "shown": bool(p < LEVEL)}
+        for test, p in zip(tests, adjusted, strict=True)
+    ]

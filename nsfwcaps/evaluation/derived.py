@@ -16,7 +16,7 @@ import numpy as np
 from nsfwcaps.artifacts import sha256_file, write_atomically
 from nsfwcaps.config import digest
 from nsfwcaps.evaluation import examples, similarities
-from nsfwcaps.evaluation.compare import compare, comparisons_key
+from nsfwcaps.evaluation.compare import compare, comparisons_key, together
 from nsfwcaps.evaluation.data import Data
 from nsfwcaps.evaluation.gather import GatheredPairs
 from nsfwcaps.evaluation.measure import Measurer
@@ -77,11 +77,13 @@ class Derived:
     ) -> list[dict[str, Any]]:
         """Paired tests of the parts of the base and of others."""
         results = ResultFolder(self._out)
-        key = comparisons_key(results, pairs, seed=seed, samples=samples)
+        others = _of_other_tasks(self._out / COMPARISONS)
+        key = comparisons_key(results, pairs, others, seed=seed, samples=samples)
         if self._is_there(COMPARISONS, key):
             found: list[dict[str, Any]] = json.loads((self._out / COMPARISONS).read_bytes())
             return found
         tests = compare(results, pairs, self._progress, seed=seed, samples=samples)
+        tests = together([*tests, *others])
         write_json(self._out / COMPARISONS, tests)
         self._keep(COMPARISONS, key)
         return tests
@@ -107,3 +109,12 @@ class Derived:
 
     def _keep(self, path: str, key: str) -> None:
         self.files[path] = {"key": key, "sha256": sha256_file(self._out / path)}
+
+
+def _of_other_tasks(path: Path) -> list[dict[str, Any]]:
+    """Comparisons that are not ours: generation's, of results in the same folder."""
+    ours = {task.value for task in Task}
+    try:
+        return [test for test in json.loads(path.read_bytes()) if test["task"] not in ours]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []

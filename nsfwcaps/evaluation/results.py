@@ -9,6 +9,7 @@ The JSON file is written last and names the digest of the other: it stands for b
 from __future__ import annotations
 
 import csv
+import enum
 import hashlib
 import io
 import json
@@ -44,7 +45,7 @@ class Part:
     """One task of one model on one data set."""
 
     dataset: str
-    task: Task
+    task: enum.StrEnum
     model: str
 
     @property
@@ -83,8 +84,7 @@ class ResultFolder:
 
     def read(self, part: Part) -> dict[str, Any]:
         """What the JSON file of a part holds."""
-        values: dict[str, Any] = json.loads((self.path / f"{part.place}.json").read_bytes())
-        return values
+        return _read(self.path / f"{part.place}.json")
 
     def values(self, part: Part) -> dict[str, Values]:
         """Values of every query, by the name of the figure."""
@@ -119,6 +119,11 @@ class ResultFolder:
         }
         write_json(self.path / f"{part.place}.json", content)
 
+    def others(self) -> list[Path]:
+        """Results of tasks that are not ours, as those of generation."""
+        ours = {task.value for task in Task}
+        return [path for path in sorted(self.path.glob("*/*/*.json")) if path.parts[-2] not in ours]
+
     def remove_others(self, kept: Sequence[Part]) -> None:
         """Remove parts of an earlier run that are none of this one: they compare with nothing."""
         places = {part.place for part in kept}
@@ -135,18 +140,26 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, text.encode() + b"\n")
 
 
-def write_csv(path: Path, results: ResultFolder, parts: Sequence[Part]) -> None:
-    """Write a row for each figure, as a whole and in each category."""
+def write_csv(
+    path: Path, results: ResultFolder, parts: Sequence[Part], others: Sequence[Path] = ()
+) -> None:
+    """Write a row for each figure, as a whole and in each category; `others` are result files."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(_COLUMNS)
-    for part in parts:
-        own = results.read(part)["nsfwcaps"]
-        place = [part.dataset, part.task.value, part.model]
+    contents = [*(results.read(part) for part in parts), *map(_read, others)]
+    for content in contents:
+        place = [content[key] for key in ("dataset", "task", "model")]
+        own = content["nsfwcaps"]
         for name, category, item in _flat(own["figures"], own["by_category"]):
             numbers = [item[key] for key in ("value", "low", "high", "n")]
             rows.writerow([*place, name, category, *numbers])
     write_atomically(path, file.getvalue().encode())
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_bytes())
+    return content
 
 
 def _flat(

@@ -13,7 +13,6 @@ this code's version. A part that cannot be had is named, and the others go on.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,14 +26,14 @@ from nsfwcaps.evaluation.derived import Derived
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.plan import plan
+from nsfwcaps.evaluation.record import RECORD, read_record, write_record
 from nsfwcaps.evaluation.request import Request, Task
-from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv, write_json
+from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 
 VERSION = 1
 
-RECORD = "run.json"
 TABLE = "results.csv"
 
 _LOCK = ".lock"
@@ -126,7 +125,7 @@ class Evaluation:
         )
         self._results.remove_others(there)
         self._derived.remove_others()
-        write_csv(self._out / TABLE, self._results, there)
+        write_csv(self._out / TABLE, self._results, there, self._results.others())
         self._write_record(self._identities(there))
         return Evaluated(
             parts=there,
@@ -171,13 +170,13 @@ class Evaluation:
         return there, made
 
     def _measure(self, part: Part, key: str, measurer: Measurer) -> None:
-        outcome = measurer.measure(part.dataset, part.task)
+        outcome = measurer.measure(part.dataset, Task(part.task))
         identity = measurer.model.public_identity
         origin = Origin(
             key=key,
             pretrained=identity["name"],
             encoder=identity,
-            data_digest=self._data.digest(part.dataset, part.task),
+            data_digest=self._data.digest(part.dataset, Task(part.task)),
             settings={"samples": self._request.samples, "seed": self._request.seed},
         )
         self._results.write(part, outcome, origin)
@@ -185,7 +184,7 @@ class Evaluation:
     def _key(self, part: Part, model: Model) -> str:
         """Digest of all that a part depends on."""
         base = self._models[0].identity.digest if part.task is Task.STRUCTURE else None
-        data = self._data.digest(part.dataset, part.task)
+        data = self._data.digest(part.dataset, Task(part.task))
         settings = [self._request.samples, self._request.seed]
         return digest([VERSION, part.task, model.identity.digest, base, data, settings])
 
@@ -248,8 +247,7 @@ class Evaluation:
             "missing": [item.facts for item in self._missing],
             "derived": self._derived.files,
         }
-        # What others have written about themselves, such as detectors, stays.
-        write_json(self._out / RECORD, {**read_record(self._out), **record})
+        write_record(self._out, record, self._results.others())
 
 
 def check_folder(out: Path) -> None:
@@ -268,14 +266,6 @@ def check_folder(out: Path) -> None:
         )
 
 
-def read_record(out: Path) -> dict[str, Any]:
-    """What `run.json` holds; nothing where it is missing or damaged, for it is written anew."""
-    try:
-        return dict(json.loads((out / RECORD).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return {}
-
-
 def _is_known(model: Model) -> bool:
     try:
         return model.is_known
@@ -284,4 +274,4 @@ def _is_known(model: Model) -> bool:
 
 
 def _of_part(part: Part, error: Exception) -> Missing:
-    return Missing(model=part.model, dataset=part.dataset, task=part.task, reason=str(error))
+    return Missing(model=part.model, dataset=part.dataset, task=Task(part.task), reason=str(error))

@@ -1,0 +1,60 @@
+"""`run.json`: what was evaluated, and what is missing.
+
+Generation writes its results into the same folder: what it has said of them stays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.results import write_json
+
+RECORD = "run.json"
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """What `run.json` holds; nothing where it is missing or damaged, for it is written anew."""
+    try:
+        return dict(json.loads((out / RECORD).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -> None:
+    """Write the record.
+
+    Args:
+        out: folder of the evaluation.
+        record: what this run says.
+        others: results of tasks that are not ours; their models and data sets stay.
+    """
+    before = read_record(out)
+    models = {path.stem for path in others}
+    datasets = {path.parts[-3] for path in others}
+    content = {
+        **before,
+        **record,
+        "models": {**record["models"], **_apart(before, record, "models", models)},
+        "datasets": {**record["datasets"], **_apart(before, record, "datasets", datasets)},
+        "missing": [*record["missing"], *_of_other_tasks(before.get("missing"))],
+    }
+    write_json(out / RECORD, content)
+
+
+def _apart(
+    before: Mapping[str, Any], record: Mapping[str, Any], key: str, names: set[str]
+) -> dict[str, Any]:
+    known = before.get(key)
+    known = known if isinstance(known, dict) else {}
+    return {name: known[name] for name in known if name in names and name not in record[key]}
+
+
+def _of_other_tasks(missing: Any) -> list[Any]:
+    """Parts of other tasks that are missing; those of no task were ours."""
+    items = missing if isinstance(missing, list) else []
+    ours = [None, *(task.value for task in Task)]
+    return [item for item in items if isinstance(item, dict) and item.get("task") not in ours]
