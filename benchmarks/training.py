@@ -51,7 +51,7 @@ def main() -> None:
     )
     parser.add_argument("--models", nargs="+", default=["ViT-B-32", "ViT-L-14"])
     parser.add_argument("--batch", type=int, help="Pairs per step; 48 on a GPU, 8 or 2 elsewhere.")
-    parser.add_argument("--steps", type=int, default=3, help="Clocked steps.")
+    parser.add_argument("--steps", type=int, default=2, help="Clocked steps.")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 on a GPU, else fp32.")
@@ -147,18 +147,19 @@ def _run(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
-    print("\n| | | pairs/s | ratio | peak memory, MiB | ratio | first loss |")
-    print("|---|---|---|---|---|---|---|")
+    print("\n| | | pairs/s | ratio | CPU s/pair | ratio | peak memory, MiB | ratio | first loss |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for model, result in results.items():
         found, label = result["found"], f"{model}, {result['batch']} pairs, {result['precision']}"
         for name in (PEER, OURS):
-            rate = statistics.median(run["rate"] for run in found[name])
-            peak = statistics.median(run["peak"] for run in found[name])
-            faster = _ratios(found, "rate") if name == OURS else [1.0]
-            larger = _ratios(found, "peak") if name == OURS else [1.0]
+            rate, cpu, peak = (
+                statistics.median(run[key] for run in found[name])
+                for key in ("rate", "cpu", "peak")
+            )
+            ratios = {key: _ratio(found, name, key) for key in ("rate", "cpu", "peak")}
             print(
-                f"| {label} | {name} | {rate:.2f} | {_spread(faster)} | {peak / 2**20:,.0f} "
-                f"| {statistics.median(larger):.2f} | {found[name][-1]['losses'][0]:.5f} |"
+                f"| {label} | {name} | {rate:.2f} | {ratios['rate']} | {cpu:.1f} | {ratios['cpu']} "
+                f"| {peak / 2**20:,.0f} | {ratios['peak']} | {found[name][-1]['losses'][0]:.5f} |"
             )
     print(
         "\n| | teacher, share of the plain step | its captions' padding, student "
@@ -188,13 +189,14 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
         )
 
 
-def _ratios(found: dict[str, Any], key: str) -> list[float]:
-    return [ours[key] / peer[key] for peer, ours in zip(found[PEER], found[OURS], strict=True)]
-
-
-def _spread(ratios: Sequence[float]) -> str:
-    if len(ratios) == 1:
-        return f"{ratios[0]:.2f}"
+def _ratio(found: dict[str, Any], name: str, key: str) -> str:
+    """Ratio to the plain loop: the median of the rounds, and from where to where they go."""
+    if name == PEER:
+        return "1.00"
+    rounds = zip(found[PEER], found[OURS], strict=True)
+    ratios = [ours[key] / peer[key] for peer, ours in rounds]
+    if max(ratios) - min(ratios) < 0.01:
+        return f"**{ratios[0]:.2f}**"
     return f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
@@ -319,16 +321,14 @@ def _ours(job: Job) -> dict[str, Any]:
     )
     vectors = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
     trainer = Trainer(encoders, pairs, vectors, method, sampler, how)
-    seconds, losses = [], []
+    losses = []
     with kept_memory(job.device):
-        clock = time.perf_counter()
+        laps = _Laps(job)
         for step in trainer.epoch(1, 0):
             losses.append(step.loss)
-            now = _now(job)
-            seconds.append(now - clock)
-            clock = now
+            laps.lap()
     return {
-        **_measured(job, seconds, losses, trained, longest),
+        **_measured(job, laps, losses, trained, longest),
         "reference": reference_s / (2 * job.batch),
     }
 
@@ -398,8 +398,7 @@ def _peer(job: Job) -> dict[str, Any]:
             return _LEARNING_RATE * (step + 1) / warm
         return _LEARNING_RATE * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) / 2
 
-    seconds, losses = [], []
-    clock = time.perf_counter()
+    losses, laps = [], _Laps(job)
     for step, (tokens, pixels) in enumerate(_ahead(load, batches, job.workers)):
         tokens, pixels = tokens.to(job.device), pixels.to(job.device)
         optimizer.param_groups[0]["lr"] = rate(step)
@@ -427,14 +426,12 @@ def _peer(job: Job) -> dict[str, Any]:
         torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
         optimizer.step()
         losses.append(loss.item())
-        now = _now(job)
-        seconds.append(now - clock)
-        clock = now
+        laps.lap()
         if step == 0:
             spent["teacher"] = 0.0
-    result = _measured(job, seconds, losses, trained, longest)
-    clocked = sum(seconds[1:])
-    padding = _padding(model, tokens[:both], autocast, job) * (len(seconds) - 1)
+    result = _measured(job, laps, losses, trained, longest)
+    clocked = sum(laps.wall[1:])
+    padding = _padding(model, tokens[:both], autocast, job) * (len(laps.wall) - 1)
     return {**result, "teacher": spent["teacher"] / clocked, "padding": padding / clocked}
 
 
@@ -508,6 +505,23 @@ def _decoded(load: Any, batches: Sequence[Any]) -> Callable[[Any], Any]:
     return lambda rows: made[tuple(rows.tolist())]
 
 
+class _Laps:
+    """Seconds of every step: on the wall, and of all threads of the process."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.wall: list[float] = []
+        self.cpu: list[float] = []
+        self._last = _now(job), time.process_time()
+
+    def lap(self) -> None:
+        """End a step; the next one begins."""
+        now = _now(self._job), time.process_time()
+        self.wall.append(now[0] - self._last[0])
+        self.cpu.append(now[1] - self._last[1])
+        self._last = now
+
+
 def _now(job: Job) -> float:
     """The time when all that was asked of the device is done."""
     import torch
@@ -518,7 +532,7 @@ def _now(job: Job) -> float:
 
 
 def _measured(
-    job: Job, seconds: list[float], losses: list[float], trained: dict[str, Any], longest: list[int]
+    job: Job, laps: _Laps, losses: list[float], trained: dict[str, Any], longest: list[int]
 ) -> dict[str, Any]:
     import torch
 
@@ -527,7 +541,8 @@ def _measured(
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {
-        "rate": job.batch * (len(seconds) - 1) / sum(seconds[1:]),
+        "rate": job.batch * (len(losses) - 1) / sum(laps.wall[1:]),
+        "cpu": sum(laps.cpu[1:]) / (job.batch * (len(losses) - 1)),
         "peak": peak,
         "losses": losses,
         "trained": sum(item.numel() for item in trained.values()),
