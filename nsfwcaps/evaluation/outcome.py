@@ -25,7 +25,10 @@ class Outcome:
     values: Mapping[str, Values] = field(default_factory=dict)
     """Name of a figure -> value `[q]` of every query; the figure is their mean."""
     groups: Mapping[str, Names] = field(default_factory=dict)
-    """Name of a figure -> category `[q]` of every query, where the data has categories."""
+    """Name of a figure -> category `[q]` of every query, where the data has categories.
+
+    `[q, c]` where a query may have up to c of them; '' is none.
+    """
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures that are no mean over queries."""
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nsfwcaps import __version__
 from nsfwcaps.artifacts import write_atomically
-from nsfwcaps.evaluation.outcome import Outcome, Values
+from nsfwcaps.evaluation.outcome import Names, Outcome, Values
 from nsfwcaps.evaluation.request import Task
 from nsfwcaps.metrics.certainty import interval
 
@@ -183,11 +184,18 @@ def _figures(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, dict[st
 def _by_category(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: {
-            str(category): _mean(outcome.values[name][groups == category], settings)
+            str(category): _mean(outcome.values[name][_are_in(category, groups)], settings)
             for category in np.unique(groups)
+            if category
         }
         for name, groups in outcome.groups.items()
     }
+
+
+def _are_in(category: str, groups: Names) -> npt.NDArray[np.bool_]:
+    """Which queries `[q]` are in a category."""
+    found = np.asarray(groups == category)
+    return found if found.ndim == 1 else np.asarray(found.any(axis=1))
 
 
 def _mean(values: Values, settings: Mapping[str, Any]) -> dict[str, Any]:

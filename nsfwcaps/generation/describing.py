@@ -1,0 +1,106 @@
+"""Captions of all pictures of a set: those that are there already are not made again.
+
+FOLDER/captions.jsonl   a row for each picture; captions stay in it and go nowhere else
+
+A batch is written when it is finished: a run that was killed goes on behind the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.detectors.pictures import rgb
+from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.evaluation.datasets.image_sets import ImageSet
+from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
+from nsfwcaps.generation.generator import Item, Made, Queries, Task
+from nsfwcaps.generation.image_to_text import ImageToText
+from nsfwcaps.generation.manifest import Manifest
+from nsfwcaps.generation.towers import VISION, Clip
+from nsfwcaps.progress import Progress
+
+_MANIFEST = "captions.jsonl"
+
+
+class DescribePictures:
+    """A model and the pictures that it describes."""
+
+    task = Task.IMAGE_TO_TEXT
+    tower = VISION
+    noun = "captions"
+
+    def __init__(self, model: ImageToText, images: ImageSet, batch: int) -> None:
+        if batch < 1:
+            raise ConfigError(f"--batch must be at least 1, got {batch}")
+        self._model, self._batch = model, batch
+        self._images = images.pictures.images
+        self.queries = Queries(
+            name=images.name, digest=images.digest, categories=_categories(images), noun="images"
+        )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides a caption beside the picture."""
+        return self._model.identity
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all models have in common."""
+        return self._model.settings
+
+    def put(self, clip: Clip | None) -> None:
+        """Put a model's image tower into the model."""
+        self._model.put(clip)
+
+    def make(self, folder: Path, progress: Progress) -> Made:
+        """Describe what is not in the folder yet."""
+        manifest = Manifest(folder / _MANIFEST)
+        todo = [image for image in self._images if image[0] not in manifest.rows]
+        total, done = len(self._images), len(self._images) - len(todo)
+        with progress.task("describe", total, unit="images", done=done) as advance:
+            for start in range(0, len(todo), self._batch):
+                batch = todo[start : start + self._batch]
+                manifest.add(self._describe(batch))
+                advance(len(batch))
+        rows = [manifest.rows[sha256] for sha256, _ in self._images]
+        return Made(
+            items=[[_item(row["caption"])] for row in rows if row["caption"] is not None],
+            left_out={n: row["failed"] for n, row in enumerate(rows) if row["caption"] is None},
+        )
+
+    def _describe(self, batch: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of the manifest for some pictures."""
+        read = {sha256: _picture(get) for sha256, get in batch}
+        whole = [sha256 for sha256, data in read.items() if isinstance(data, bytes)]
+        captions = self._model.caption([read[sha256] for sha256 in whole]) if whole else []
+        made = dict(zip(whole, captions, strict=True))
+        return [
+            {"item": sha256, "caption": made.get(sha256)}
+            | ({} if sha256 in made else {"failed": read[sha256]})
+            for sha256 in read
+        ]
+
+
+def _picture(get: Any) -> Any:
+    """Bytes of a picture, or the reason why there are none."""
+    try:
+        data = get()
+        rgb(data)
+    except OSError:
+        return "image_missing"
+    except InputError:
+        return "image_undecodable"
+    return data
+
+
+def _item(caption: str) -> Item:
+    return Item(sha256=hashlib.sha256(caption.encode()).hexdigest(), read=lambda: caption)
+
+
+def _categories(images: ImageSet) -> list[tuple[str, ...]]:
+    if images.categories is None:
+        return [()] * len(images.pictures)
+    return [() if name == NO_CATEGORY else (str(name),) for name in images.categories]

@@ -1,0 +1,163 @@
+"""Models one after the other: tower in, generate, judge, write; then the comparisons.
+
+    OUT/generated/<data set>/<task>/<model>-<key>/   what the model made
+    OUT/generated/scores/                            what the detectors say of it
+    OUT/results/<data set>/<task>/<model>.json       figures, in the form of `nsfwcaps eval`
+
+Comparisons, the table and the record are those of `eval`; what it wrote into them stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.config import digest
+from nsfwcaps.detectors.detector import Detector, Statement
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.results import Origin, Part, ResultFolder
+from nsfwcaps.generation.generator import Generator, Made
+from nsfwcaps.generation.judge import judge
+from nsfwcaps.generation.record import Certainty, Summaries
+from nsfwcaps.generation.towers import OWN, read_clip
+from nsfwcaps.generation.verdicts import outcome
+from nsfwcaps.progress import Progress
+
+VERSION = 1
+
+_GENERATED = "generated"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """What came of it."""
+
+    results: Mapping[str, Mapping[str, Any]]
+    """Name of a model -> name of a figure -> value, interval and number of queries."""
+    missing: Mapping[str, str]
+    """Name of a model that could not be used -> why."""
+
+
+class GenerationEvaluation:
+    """One generator, one set of queries, some models and detectors, in a folder of results."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        detectors: Sequence[Detector[Any]],
+        models: Sequence[tuple[str, str]],
+        out: Path,
+        certainty: Certainty,
+    ) -> None:
+        self._generator, self._detectors = generator, detectors
+        self._models, self._out, self._certainty = models, out, certainty
+        self._results = ResultFolder(out)
+
+    def run(self, progress: Progress) -> Evaluated:
+        """Evaluate every model that can be, the base first.
+
+        Raises:
+            ModelError: the base cannot be used.
+            InputError: nothing can be made of any query.
+        """
+        summaries = Summaries(self._out, self._certainty)
+        summaries.claim()
+        parts: dict[str, Part] = {}
+        encoders: dict[str, Mapping[str, Any]] = {}
+        missing: dict[str, str] = {}
+        for name, model in self._models:
+            try:
+                encoders[name] = self._put(model)
+            except ModelError as error:
+                if not parts:  # there is nothing to compare with
+                    raise
+                missing[name] = str(error)
+                continue
+            parts[name] = self._evaluate(name, encoders[name], progress)
+        summaries.compare([*parts.values()], progress)
+        summaries.tabulate()
+        self._record(summaries, encoders, missing)
+        read = {name: self._results.read(part) for name, part in parts.items()}
+        return Evaluated(
+            results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
+            missing=missing,
+        )
+
+    def _record(
+        self,
+        summaries: Summaries,
+        encoders: Mapping[str, Mapping[str, Any]],
+        missing: Mapping[str, str],
+    ) -> None:
+        queries = self._generator.queries
+        facts = {"digest": queries.digest, queries.noun: len(queries.categories)}
+        summaries.record(
+            task=self._generator.task,
+            models=encoders,
+            dataset=(queries.name, facts),
+            detectors=self._statements,
+            missing=missing,
+        )
+
+    @property
+    def _statements(self) -> list[Statement]:
+        return [detector.statement for detector in self._detectors]
+
+    def _put(self, model: str) -> dict[str, Any]:
+        """Put the tower in place that a model has, and say what it is."""
+        if model == OWN:
+            self._generator.put(None)
+            return {"name": OWN}
+        clip = read_clip(model)
+        self._generator.put(clip)
+        return clip.identity(self._generator.tower)
+
+    def _evaluate(self, name: str, encoder: Mapping[str, Any], progress: Progress) -> Part:
+        generator = self._generator
+        part = Part(dataset=generator.queries.name, task=generator.task, model=name)
+        made_of = digest([VERSION, generator.identity])
+        folder = self._out / _GENERATED / generator.queries.name / generator.task.value
+        made = generator.make(folder / f"{name}-{made_of[:12]}", progress)
+        if not made.items:
+            raise InputError(f"{generator.queries.name}: no {generator.queries.noun} can be used")
+        settings = self._settings()
+        self._results.write(
+            part,
+            self._outcome(made, progress),
+            Origin(
+                key=digest([made_of, generator.queries.digest, settings]),
+                pretrained=encoder["name"],
+                encoder=encoder,
+                data_digest=generator.queries.digest,
+                settings=settings,
+            ),
+        )
+        return part
+
+    def _outcome(self, made: Made, progress: Progress) -> Outcome:
+        generator, queries = self._generator, self._generator.queries
+        scores = judge(self._detectors, made.items, self._out / _GENERATED / "scores", progress)
+        categories = [names for n, names in enumerate(queries.categories) if n not in made.left_out]
+        reasons = sorted(made.left_out.values())
+        facts = {
+            queries.noun: len(made.items),
+            generator.noun: sum(map(len, made.items)),
+            "left_out": {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+        }
+        return outcome(
+            generator.noun, generator.task.value, scores, self._statements, categories, facts
+        )
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            **self._generator.settings,
+            "detectors": {
+                item.name: {"scores": item.scores_digest, "threshold": item.threshold}
+                for item in self._statements
+            },
+            "samples": self._certainty.samples,
+            "seed": self._certainty.seed,
+        }

@@ -1,0 +1,130 @@
+"""Captions of pictures by a LLaVA of transformers, with another model's image tower in it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.generation.loading import loaded, modules_sha256
+from nsfwcaps.generation.swap import put_image_tower, tower_sha256
+from nsfwcaps.generation.towers import VISION, Clip
+from nsfwcaps.settings import Device, Precision
+from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.vectors.encoders.encoder import memory_advice
+from nsfwcaps.vectors.encoders.quiet import quiet
+
+IMAGE_TOKEN = "<image>"
+TEMPLATE = f"USER: {IMAGE_TOKEN}\nDescribe this image.\nASSISTANT:"
+"""The form of LLaVA-1.5."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captioning:
+    """How captions are made: always the likeliest next token."""
+
+    template: str = TEMPLATE
+    new_tokens: int = 64
+    """At most so many."""
+
+    def __post_init__(self) -> None:
+        if self.template.count(IMAGE_TOKEN) != 1:
+            raise ConfigError(f"--template must hold {IMAGE_TOKEN} once, where the picture goes")
+        if self.new_tokens < 1:
+            raise ConfigError(f"--new-tokens must be at least 1, got {self.new_tokens}")
+
+
+class ImageToText:
+    """A `LlavaForConditionalGeneration`, in which the `CLIPVisionModel` can be replaced."""
+
+    def __init__(
+        self, model: str, captioning: Captioning, device: Device, precision: Precision
+    ) -> None:
+        import torch
+        from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+        self._torch = torch
+        self._captioning = captioning
+        self._device = torch_device(device)
+        self._precision = resolve_precision(precision, self._device)
+        self._dtype = torch_dtype(self._precision)
+        self._processor = loaded(
+            "a processor of transformers", model, lambda: AutoProcessor.from_pretrained(model)
+        )
+        self._model = loaded(
+            "a LlavaForConditionalGeneration of transformers",
+            model,
+            lambda: LlavaForConditionalGeneration.from_pretrained(model),
+        ).eval()
+        self._own = {name: item.clone() for name, item in self._tower.state_dict().items()}
+        self._rest = modules_sha256(
+            (name, part) for name, part in _modules(self._model) if part is not self._tower
+        )
+        self._model.to(self._device, self._dtype)
+
+    @property
+    def _tower(self) -> Any:
+        return _inner(self._model).vision_tower
+
+    def put(self, clip: Clip | None) -> None:
+        """Put a model's image tower in; None puts the model's own back.
+
+        Raises:
+            ModelError: the two are not built alike.
+        """
+        if clip is None:
+            self._tower.load_state_dict(self._own)
+        else:
+            put_image_tower(clip, self._tower, self._processor.image_processor)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides a caption beside the picture, the tower in place among it."""
+        return {**self.settings, "vision_tower": tower_sha256(self._tower, VISION)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The same of all models that are compared."""
+        return {
+            "model": type(self._model).__name__,
+            "model_sha256": self._rest,
+            "template": self._captioning.template,
+            "new_tokens": self._captioning.new_tokens,
+            "precision": self._precision.value,
+        }
+
+    def caption(self, pictures: Sequence[bytes]) -> list[str]:
+        """Captions of n pictures that decode."""
+        from PIL import Image
+
+        images = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
+        with memory_advice("--batch"), quiet(), self._torch.inference_mode():
+            inputs = self._processor(
+                images=images, text=[self._captioning.template] * len(images), return_tensors="pt"
+            ).to(self._device, self._dtype)
+            rows = self._model.generate(
+                **inputs, do_sample=False, max_new_tokens=self._captioning.new_tokens
+            )
+        new = rows[:, inputs["input_ids"].shape[1] :]
+        return [
+            text.strip() for text in self._processor.batch_decode(new, skip_special_tokens=True)
+        ]
+
+
+def _inner(model: Any) -> Any:
+    """The module that holds tower and language model: newer transformers nest it once more."""
+    inner = getattr(model, "model", model)
+    if not hasattr(inner, "vision_tower"):
+        raise ModelError(f"a {type(model).__name__} has no vision tower to replace")
+    return inner
+
+
+def _modules(model: Any) -> list[tuple[str, Any]]:
+    """Parts of the model, at the depth where the vision tower is one of them."""
+    inner = _inner(model)
+    outer = (
+        [] if inner is model else [item for item in model.named_children() if item[1] is not inner]
+    )
+    return [*inner.named_children(), *outer]

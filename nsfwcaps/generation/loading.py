@@ -1,0 +1,33 @@
+"""What loading a pipeline and loading a model of others have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nsfwcaps.config import digest
+from nsfwcaps.errors import ModelError
+from nsfwcaps.vectors.encoders.encoder import weights_sha256
+from nsfwcaps.vectors.encoders.quiet import quiet
+
+
+def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
+    """Call what loads something, without a word from the libraries.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    try:
+        with quiet():
+            return load()
+    except Exception as error:  # the libraries raise many kinds for what they cannot load
+        detail = (str(error).splitlines() or [""])[0][:200]
+        raise ModelError(
+            f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
+            "name a folder that holds one, or its name on the hub"
+        ) from None
+
+
+def modules_sha256(modules: Iterable[tuple[str, Any]]) -> str:
+    """Digest of the weights of several torch modules and of their names."""
+    return digest([[name, weights_sha256(module.state_dict())] for name, module in modules])

@@ -1,0 +1,133 @@
+"""Prompts as I2P has them (Schramowski et al. 2023, arXiv 2211.05105): a table, a row each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.captions.clean import text_cell
+from nsfwcaps.captions.readers import BadRow, read_pool
+from nsfwcaps.captions.sources import expand
+from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
+
+COLUMNS = (
+    "prompt",
+    "categories",
+    "sd_seed",
+    "sd_guidance_scale",
+    "sd_image_width",
+    "sd_image_height",
+)
+_LATENT = 8
+"""Pixels of a side that one cell of the latents stands for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """One row: what to draw, and how; None where the row does not say."""
+
+    text: str
+    categories: tuple[str, ...]
+    seed: int
+    guidance_scale: float | None
+    width: int | None
+    height: int | None
+
+    @property
+    def id(self) -> str:
+        """Digest of what decides the picture beside seed and pipeline."""
+        return digest([self.text, self.guidance_scale, self.width, self.height])[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptSet:
+    """The prompts of a table, in its order."""
+
+    name: str
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that figures depend on."""
+        return digest([asdict(prompt) for prompt in self.prompts])
+
+
+def read_prompts(url: str) -> PromptSet:
+    """Read a table (CSV, TSV, JSONL, Parquet) with a column `prompt` and, if it likes, the others.
+
+    Raises:
+        InputError: nothing is there, a column is missing, or a row cannot be used.
+    """
+    prompts: list[Prompt] = []
+    for file in expand(url):
+        for number, row in enumerate(read_pool(file, _choose_of(file)), start=1):
+            where = f"{file}: row {number}"
+            if isinstance(row, BadRow):
+                raise InputError(f"{where} cannot be read ({row.reason}); mend or remove it")
+            prompts.append(_prompt({name: text_cell(cell) for name, cell in row.items()}, where))
+    if not prompts:
+        raise InputError(f"{url}: holds no prompt")
+    return PromptSet(name=Path(url.rstrip("/")).name.split(".")[0], prompts=tuple(prompts))
+
+
+def _choose_of(url: str) -> Any:
+    def choose(present: Sequence[str]) -> Sequence[str]:
+        if "prompt" not in present:
+            raise InputError(f"{url}: has no column 'prompt'; these are read: {', '.join(COLUMNS)}")
+        return [name for name in COLUMNS if name in present]
+
+    return choose
+
+
+def _prompt(row: dict[str, Any], where: str) -> Prompt:
+    text = row["prompt"]
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{where} has no prompt; remove it")
+    if not _is_utf8(text):
+        raise InputError(f"{where}: the prompt is not UTF-8; mend or remove it")
+    seed, width, height = (
+        _whole(row, name, where) for name in ("sd_seed", "sd_image_width", "sd_image_height")
+    )
+    for name, side in (("sd_image_width", width), ("sd_image_height", height)):
+        if side is not None and (side <= 0 or side % _LATENT):
+            raise InputError(f"{where}: {name} must be a multiple of {_LATENT}, got {side}")
+    categories = str(row.get("categories") or "").split(",")
+    return Prompt(
+        text=text,
+        categories=tuple(dict.fromkeys(item.strip() for item in categories if item.strip())),
+        seed=seed or 0,
+        guidance_scale=_number(row, "sd_guidance_scale", where),
+        width=width,
+        height=height,
+    )
+
+
+def _whole(row: dict[str, Any], name: str, where: str) -> int | None:
+    value = _number(row, name, where)
+    if value is not None and (value != int(value) or value < 0):
+        raise InputError(f"{where}: {name} must be a whole number, got {value:g}")
+    return None if value is None else int(value)
+
+
+def _number(row: dict[str, Any], name: str, where: str) -> float | None:
+    cell = row.get(name)
+    try:
+        value = float(cell) if cell not in (None, "") else math.nan
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: {name} must be a number") from None
+    if math.isinf(value):
+        raise InputError(f"{where}: {name} must be a number")
+    return None if math.isnan(value) else value  # pandas writes what is missing as no number
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether a text is free of the lone surrogates that stand for undecodable bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""Files that sum an evaluation up, `eval` having written some of them: added to, not replaced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps import __version__
+from nsfwcaps.detectors.detector import Statement
+from nsfwcaps.errors import ArtifactError
+from nsfwcaps.evaluation.compare import compare, together
+from nsfwcaps.evaluation.derived import COMPARISONS
+from nsfwcaps.evaluation.record import RECORD, read_record
+from nsfwcaps.evaluation.results import Part, ResultFolder, write_csv, write_json
+from nsfwcaps.evaluation.run import TABLE
+from nsfwcaps.generation.generator import Task
+from nsfwcaps.metrics.certainty import SAMPLES
+from nsfwcaps.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certainty:
+    """How intervals and tests are drawn."""
+
+    samples: int = SAMPLES
+    seed: int = 0
+
+
+class Summaries:
+    """Comparisons, table and record of a folder of results."""
+
+    def __init__(self, out: Path, certainty: Certainty) -> None:
+        self._out, self._certainty = out, certainty
+        self._results = ResultFolder(out)
+
+    def claim(self) -> None:
+        """Write a record where there is none, so that the folder is known as an evaluation's."""
+        if not (self._out / RECORD).exists():
+            write_json(self._out / RECORD, {"nsfwcaps": __version__})
+
+    def compare(self, parts: Sequence[Part], progress: Progress) -> None:
+        """Test each part against the first; p after Holm over all tests in the folder."""
+        own = {(part.dataset, part.task.value) for part in parts}
+        before = _read_list(self._out / COMPARISONS)
+        kept = [item for item in before if (item["dataset"], item["task"]) not in own]
+        tests = compare(
+            self._results,
+            [(parts[0], part) for part in parts[1:]],
+            progress,
+            seed=self._certainty.seed,
+            samples=self._certainty.samples,
+        )
+        write_json(self._out / COMPARISONS, together([*kept, *tests]))
+
+    def tabulate(self) -> None:
+        """Write the table of all results that are in the folder."""
+        every = sorted(self._results.path.glob("*/*/*.json"))
+        write_csv(self._out / TABLE, self._results, (), every)
+
+    def record(
+        self,
+        *,
+        task: Task,
+        models: Mapping[str, Mapping[str, Any]],
+        dataset: tuple[str, Mapping[str, Any]],
+        detectors: Sequence[Statement],
+        missing: Mapping[str, str],
+    ) -> None:
+        """Add models, data set, detectors and what is missing to `run.json`."""
+        name, about = dataset
+        run = read_record(self._out)
+        gaps = [
+            item
+            for item in run.get("missing") or []
+            if (item.get("dataset"), item.get("task")) != (name, task.value)
+        ]
+        gaps += [
+            {"model": model, "dataset": name, "task": task.value, "reason": reason}
+            for model, reason in missing.items()
+        ]
+        stated = {item["name"]: item for item in run.get("detectors") or []}
+        stated |= {item.name: item.as_json() for item in detectors}
+        known = dict(run.get("models") or {})
+        # What `eval` says of a model, of both its towers, is more.
+        known |= {key: facts for key, facts in models.items() if "named" not in known.get(key, {})}
+        content = {
+            "nsfwcaps": __version__,
+            **run,
+            "models": known,
+            "datasets": {**(run.get("datasets") or {}), name: about},
+            "detectors": list(stated.values()),
+            "missing": gaps,
+        }
+        write_json(self._out / RECORD, content)
+
+
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError):
+        raise ArtifactError(
+            f"{path} is damaged; remove it, and run 'nsfwcaps eval' and 'generate' again"
+        ) from None

@@ -1,0 +1,137 @@
+"""A CLIP model in the terms of transformers, whatever form it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.settings import Device, EmbedSettings, Precision
+from nsfwcaps.trained import adapter_folder
+from nsfwcaps.vectors.encoders.encoder import weights_sha256
+from nsfwcaps.vectors.encoders.quiet import quiet
+
+OWN = "own"
+"""Stands for the tower that the pipeline comes with: nothing is replaced."""
+
+TEXT, VISION = "text_model", "vision_model"
+
+Tensors = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Weights and configuration of a `CLIPModel`, and how it sees captions and pictures."""
+
+    name: str
+    """For people, without private folders."""
+    weights: Tensors
+    """State dict of the `CLIPModel`."""
+    config: Mapping[str, Mapping[str, Any]]
+    """Configuration by tower, `TEXT` and `VISION`."""
+    token_ids: Callable[[Sequence[str]], list[list[int]]]
+    """Token ids of captions, up to the end token and with it."""
+    pixel_statistics: tuple[list[float], list[float]]
+    """Mean and standard deviation by which pictures are normalised."""
+
+    def tower(self, tower: str) -> Tensors:
+        """State dict of one tower, without its name before the tensors' own."""
+        prefix = f"{tower}."
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.weights.items()
+            if name.startswith(prefix)
+        }
+
+    def identity(self, tower: str) -> dict[str, Any]:
+        """What decides the numbers of one tower, as plain JSON values."""
+        return {
+            "name": self.name,
+            "weights_sha256": weights_sha256(self.tower(tower)),
+            "activation": self.config[tower]["hidden_act"],
+        }
+
+
+def read_clip(model: str) -> Clip:
+    """Read a run, a model that open_clip can make, or the folder of a `CLIPModel`.
+
+    Raises:
+        ConfigError: nothing is named so.
+        ModelError: it cannot be had, or is no model that a `CLIPModel` can be.
+    """
+    if adapter_folder(model) is None and (Path(model) / "config.json").is_file():
+        return _of_transformers(Path(model))
+    return _of_open_clip(model)
+
+
+def _of_open_clip(model: str) -> Clip:
+    from nsfwcaps.exports.clip_config import clip_config, obstacle
+    from nsfwcaps.exports.clip_weights import clip_weights
+    from nsfwcaps.vectors.encoders import load
+    from nsfwcaps.vectors.encoders.clip import ClipEncoder
+
+    encoder = load.load(_settings(model))
+    if not isinstance(encoder, ClipEncoder):
+        raise ModelError(f"{encoder.identity.name} has no towers of a CLIP model to put elsewhere")
+    if (reason := obstacle(encoder.model, encoder.tokenizer)) is not None:
+        raise ModelError(
+            f"{encoder.identity.name} cannot take the place of a tower of transformers: {reason}"
+        )
+    config = clip_config(encoder.model, encoder.tokenizer)
+    preprocessing, tokenizer = encoder.identity.preprocessing, encoder.tokenizer
+
+    def token_ids(captions: Sequence[str]) -> list[list[int]]:
+        return [_up_to(row, tokenizer.eot_token_id) for row in tokenizer(list(captions)).tolist()]
+
+    return Clip(
+        name=encoder.identity.name,
+        weights=clip_weights(encoder.model.state_dict()),
+        config={TEXT: config["text_config"], VISION: config["vision_config"]},
+        token_ids=token_ids,
+        pixel_statistics=(list(preprocessing["mean"]), list(preprocessing["std"])),
+    )
+
+
+def _settings(model: str) -> EmbedSettings:
+    try:
+        return EmbedSettings(model=model, device=Device.CPU, precision=Precision.FP32)
+    except ValueError as error:
+        raise ConfigError(f"--model: {error}") from None
+
+
+def _of_transformers(folder: Path) -> Clip:
+    from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    try:
+        with quiet():
+            model = CLIPModel.from_pretrained(folder, local_files_only=True)
+            tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            pictures = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # transformers raises many kinds for what it cannot load
+        raise ModelError(
+            f"{folder}: cannot be loaded as a CLIPModel of transformers with its tokenizer and "
+            f"image processor ({type(error).__name__}); name a run, a model of open_clip or what "
+            "'nsfwcaps export --to transformers' wrote"
+        ) from None
+    return Clip(
+        name=folder.absolute().name,
+        weights=model.state_dict(),
+        config={
+            TEXT: model.config.text_config.to_dict(),
+            VISION: model.config.vision_config.to_dict(),
+        },
+        token_ids=lambda captions: tokens_of(tokenizer, captions),
+        pixel_statistics=(list(pictures.image_mean), list(pictures.image_std)),
+    )
+
+
+def tokens_of(tokenizer: Any, captions: Sequence[str]) -> list[list[int]]:
+    """Token ids that a tokenizer of transformers gives captions, up to the end token."""
+    rows = tokenizer(list(captions), truncation=True)["input_ids"]
+    return [_up_to(row, tokenizer.eos_token_id) for row in rows]
+
+
+def _up_to(row: list[int], end: int) -> list[int]:
+    return row[: row.index(end) + 1] if end in row else row
