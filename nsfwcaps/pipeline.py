@@ -31,6 +31,10 @@ class Stage:
     settings: type[Any]
     module: str
     reads: tuple[str, ...]
+    reads_too: Callable[[Any], tuple[str, ...]] = lambda settings: ()
+    """Stages that it reads besides with some settings."""
+    reads_if_there: tuple[str, ...] = ()
+    """Stages that it reads besides where the run has them."""
     delivers: str | None = None
     """Folder of the workdir that receives the stage's `dataset` files under their final names."""
     owns: tuple[str, ...] = ()
@@ -70,6 +74,8 @@ STAGES = (
         settings=settings.MineSettings,
         module="nsfwcaps.stages.mine",
         reads=("embed",),
+        # Only then: else a category that changes in a pool would make the whole search run again.
+        reads_too=lambda mine: ("ingest",) if mine.pairing is settings.Pairing.PARTNER else (),
     ),
     Stage(
         name="grade",
@@ -82,6 +88,7 @@ STAGES = (
         settings=settings.PublishSettings,
         module="nsfwcaps.stages.publish",
         reads=("ingest", "embed", "mine", "grade"),
+        reads_if_there=("construct",),
         delivers="dataset",
         owns=("data",),
         quotes_facts=True,
@@ -149,7 +156,10 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         ArtifactError: a stage that this one reads has not been run.
     """
     module = _module(stage)
-    inputs = {name: _require(workdir, name, stage.name) for name in stage.reads}
+    inputs = {
+        name: _require(workdir, name, stage.name)
+        for name in _inputs(stage, stage_settings, workdir)
+    }
     fingerprint, digests = _fingerprint(stage, stage_settings, inputs)
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
@@ -208,14 +218,13 @@ def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
         return State.MISSING
     if folder.damaged(record) is not None:
         return State.DAMAGED
-    inputs = {name: StageFolder(workdir / name).record() for name in stage.reads}
+    used = stage_settings or _parsed(stage, record)
+    inputs = _inputs(stage, used, workdir)
     if any(item is None for item in inputs.values()):
         return State.STALE
     known = cast(Mapping[str, StageRecord], inputs)
     try:
-        used = stage_settings or config.parse(stage.settings, record.settings, where=stage.name)
-        fingerprint, _ = _fingerprint(stage, used, known)
-        same = fingerprint == record.fingerprint
+        same = used is not None and _fingerprint(stage, used, known)[0] == record.fingerprint
     except NsfwcapsError:
         if stage_settings is not None:
             raise
@@ -235,7 +244,7 @@ def spread(states: Mapping[str, State]) -> dict[str, State]:
 
 def plan(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
     """What a run of this stage would do: its state, and sizes where they are known."""
-    inputs = {name: StageFolder(workdir / name).record() for name in stage.reads}
+    inputs = _inputs(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
     facts: Mapping[str, Any] = {}
     if len(known) == len(inputs):
@@ -271,6 +280,30 @@ def locked(workdir: Path) -> Iterator[None]:
 
 def _module(stage: Stage) -> StageModule:
     return cast(StageModule, importlib.import_module(stage.module))
+
+
+def _parsed(stage: Stage, record: StageRecord) -> Any | None:
+    """Settings of a finished run; None where another version wrote them."""
+    try:
+        return config.parse(stage.settings, record.settings, where=stage.name)
+    except NsfwcapsError:
+        return None
+
+
+def _inputs(
+    stage: Stage, stage_settings: Any | None, workdir: Path
+) -> dict[str, StageRecord | None]:
+    """Record of every stage that this one reads; None where one has not been run."""
+    too = () if stage_settings is None else stage.reads_too(stage_settings)
+    found = {
+        name: StageFolder(workdir / name).record()
+        for name in (*stage.reads, *too, *stage.reads_if_there)
+    }
+    return {
+        name: record
+        for name, record in found.items()
+        if record is not None or name not in stage.reads_if_there
+    }
 
 
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:

@@ -19,6 +19,15 @@ from nsfwcaps.errors import ConfigError
 from nsfwcaps.trained import DESCRIPTION, adapter_folder
 
 
+class Pairing(enum.StrEnum):
+    """Which safe captions an unsafe one is paired with."""
+
+    NEAREST = "nearest"
+    """The closest ones."""
+    PARTNER = "partner"
+    """The one that it came with."""
+
+
 class Rank(enum.StrEnum):
     """How the candidates of an unsafe caption are ordered."""
 
@@ -172,6 +181,11 @@ class MineSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
+    pairing: Pairing = setting(
+        Pairing.NEAREST,
+        "nearest: the closest safe captions; partner: the safe caption that each unsafe one came "
+        "with, for sets that are paired already.",
+    )
     k: Annotated[int, Ge(1)] = setting(1, "Safe counterparts per unsafe caption.")
     rank: Rank = setting(
         Rank.INVERTED_SOFTMAX, "Order of the candidates; cosine is the paper's plain arg max."
@@ -212,7 +226,24 @@ class MineSettings:
         depth = self.candidates
         if depth is not None and depth < self.k:
             raise ValueError(f"candidates ({depth}) must be at least k ({self.k})")
+        if self.pairing is Pairing.PARTNER and (choosing := self._choosing()):
+            raise ValueError(
+                "pairing=partner takes the safe caption that each unsafe one came with and chooses "
+                f"none; leave out {', '.join(choosing)}"
+            )
         _check_size(self.memory)
+
+    def _choosing(self) -> list[str]:
+        """Settings that say how targets are chosen; the default rank is nobody's word."""
+        chosen = {
+            "k": self.k > 1,
+            "rank": self.rank is Rank.CSLS,
+            "hub_cap": self.hub_cap is not None,
+            "reciprocal": self.reciprocal is not None,
+            "index": self.index is not None,
+            "index_parameters": self.index_parameters is not None,
+        }
+        return [name for name, is_set in chosen.items() if is_set]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +269,14 @@ class GradeSettings:
             raise ValueError("easy_share and hard_share add up to more than 1")
 
 
+class ColumnNames(enum.StrEnum):
+    """Names of the columns of a data set."""
+
+    OURS = "ours"
+    NSFWCAPS = "nsfwcaps"
+    """Those of NSFWCaps in front, ours after them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PublishSettings:
     """Write the pairs as a data set that others can load, with a card of measured numbers."""
@@ -256,6 +295,9 @@ class PublishSettings:
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split.")
     carry_images: bool = setting(
         True, "Put images into the data set, as training needs them; else link by path and hash."
+    )
+    columns: ColumnNames = setting(
+        ColumnNames.OURS, "nsfwcaps: the same columns, and before them those that NSFWCaps has."
     )
     shard_rows: Annotated[int, Ge(1)] = setting(
         100_000, "Pairs per Parquet file; with images at most 2,000."

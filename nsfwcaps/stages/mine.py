@@ -2,7 +2,8 @@
 
     vectors ─ search ─▶ candidates [u, depth] ─ rank ─▶ usable, best first ─ take ─▶ pairs, rejects
 
-`mine_search` finds candidates and weighs targets, `mine_rank` orders them, `mine_write` writes.
+`mine_search` finds candidates and weighs targets, `mine_rank` orders them, `mine_write` writes. For
+a set that is paired already, `mine_partner` takes the place of `mine_rank`.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import MineSettings
+from nsfwcaps.settings import MineSettings, Pairing
 from nsfwcaps.stages import mine_search
+from nsfwcaps.stages.mine_partner import PartnerRanker, partner_rows
 from nsfwcaps.stages.mine_rank import Ranker
 from nsfwcaps.stages.mine_search import Search
 from nsfwcaps.stages.mine_write import Writer
@@ -48,9 +50,7 @@ def run(
     embed = inputs["embed"]
     search = _search(settings, folder, embed, progress)
     images = _pictures(search, embed)
-    candidates = mine_search.find_candidates(search)
-    targets = mine_search.weigh_targets(search, candidates)
-    ranker = Ranker(search, targets, candidates)
+    ranker = _ranker(search, inputs)
     cutoffs = open_cutoffs(search.safe.rows)
     if settings.hub_cap is not None:
         cutoffs = cap_hubs(ranker.ranked, search.safe.rows, k=settings.k, cap=settings.hub_cap)
@@ -58,7 +58,7 @@ def run(
         (ranked.rows[take(ranked, cutoffs, settings.k)] for ranked in ranker.ranked()),
         search.safe.rows,
     )
-    writer = Writer(search, cutoffs, counts, images, embed)
+    writer = Writer(search, cutoffs, counts, images, inputs)
     with progress.task("mine: pairs", search.unsafe.rows) as advance:
         shards = writer.write(ranker.blocks(), advance)
     return StageResult(
@@ -103,6 +103,14 @@ def _search(
         content=digest(files),
         device=device,
     )
+
+
+def _ranker(search: Search, inputs: Mapping[str, StageRecord]) -> Ranker | PartnerRanker:
+    if search.settings.pairing is Pairing.PARTNER:
+        partners = partner_rows(inputs["ingest"], inputs["embed"])
+        return PartnerRanker(search, mine_search.find_candidates(search), partners)
+    candidates = mine_search.find_candidates(search)
+    return Ranker(search, mine_search.weigh_targets(search, candidates), candidates)
 
 
 def _pictures(search: Search, embed: StageRecord) -> VectorTable | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nsfwcaps.settings import Duplicates
 from nsfwcaps.stages.mine_search import Candidates, Search, Targets
 from nsfwcaps.vectors.index import Single
-from nsfwcaps.vectors.selection import Mask, Ranked, rank
+from nsfwcaps.vectors.selection import Mask, Ranked, margins, rank
 from nsfwcaps.vectors.store import VectorTable
 
 DENSITY_NEIGHBOURS = 10
@@ -22,23 +22,15 @@ class Block:
     """Ranked candidates of one block of unsafe captions, and what they were ranked from."""
 
     ranked: Ranked
-    other_text: npt.NDArray[np.bool_]
-    """Unsafe captions `[q]` with a candidate whose text is not their own."""
-    similar: npt.NDArray[np.bool_]
-    """… that is also similar enough."""
-    reciprocal: npt.NDArray[np.bool_]
-    """… that also has the unsafe caption among its nearest."""
+    left: Mapping[str, Mask]
+    """By the reason of a rejection, in order: unsafe captions `[q]` that have a candidate yet."""
+    margins: Single
+    """Score less that of the next candidate `[q, c]`; NaN where there is none."""
     density: Single
 
     def reason(self, row: int) -> str:
         """Why an unsafe caption has no pair: the first condition that left it nothing."""
-        if not self.other_text[row]:
-            return "only_its_own_text"
-        if not self.similar[row]:
-            return "below_min_similarity"
-        if not self.reciprocal[row]:
-            return "not_reciprocal"
-        return "targets_full"
+        return next((name for name, mask in self.left.items() if not mask[row]), "targets_full")
 
 
 class Ranker:
@@ -48,8 +40,8 @@ class Ranker:
         self._settings = search.settings
         self._targets = targets
         self._candidates = candidates
-        self._safe_keys = _text_keys(search.safe, search.settings.skip)
-        self._unsafe_keys = _text_keys(search.unsafe, search.settings.skip)
+        self._safe_keys = text_keys(search.safe, search.settings.skip)
+        self._unsafe_keys = text_keys(search.unsafe, search.settings.skip)
 
     def ranked(self) -> Iterator[Ranked]:
         """Ranked candidates alone."""
@@ -67,14 +59,17 @@ class Ranker:
             ranked = rank(first, rows, sims, self._targets.penalty[rows], reciprocal)
             yield Block(
                 ranked=ranked,
-                other_text=np.asarray(other_text.any(axis=1)),
-                similar=np.asarray(similar.any(axis=1)),
-                reciprocal=np.asarray(reciprocal.any(axis=1)),
-                density=_density(sims, other_text),
+                left={
+                    "only_its_own_text": np.asarray(other_text.any(axis=1)),
+                    "below_min_similarity": np.asarray(similar.any(axis=1)),
+                    "not_reciprocal": np.asarray(reciprocal.any(axis=1)),
+                },
+                margins=margins(ranked),
+                density=local_density(sims, other_text),
             )
 
 
-def _text_keys(table: VectorTable, skip: Duplicates) -> npt.NDArray[np.uint64]:
+def text_keys(table: VectorTable, skip: Duplicates) -> npt.NDArray[np.uint64]:
     """Key `[n]` that captions share which count as the same text."""
     rows = np.arange(table.rows)
     if skip is Duplicates.NEAR_IDENTICAL:
@@ -85,7 +80,7 @@ def _text_keys(table: VectorTable, skip: Duplicates) -> npt.NDArray[np.uint64]:
     )
 
 
-def _density(sims: Single, other_text: npt.NDArray[np.bool_]) -> Single:
+def local_density(sims: Single, other_text: Mask) -> Single:
     """Mean cosine `[q]` to the ten nearest safe captions of other text; sims `[q, c]` descend."""
     counted = other_text & (np.cumsum(other_text, axis=1) <= DENSITY_NEIGHBOURS)
     sums = np.where(counted, sims, 0).sum(axis=1, dtype=np.float64)

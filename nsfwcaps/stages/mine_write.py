@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,13 @@ from nsfwcaps.artifacts import Shard, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.progress import Advance
+from nsfwcaps.settings import MineSettings, Pairing
 from nsfwcaps.stages.mine_rank import Block
 from nsfwcaps.stages.mine_search import Search
 from nsfwcaps.tables import rechunk
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import exact_sims
-from nsfwcaps.vectors.selection import Cutoffs, Mask, Ranked, margins, take
+from nsfwcaps.vectors.selection import Cutoffs, Mask, Ranked, take
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
@@ -37,20 +38,21 @@ class Writer:
         cutoffs: Cutoffs,
         counts: Rows,
         images: VectorTable | None,
-        embed: StageRecord,
+        inputs: Mapping[str, StageRecord],
     ) -> None:
         self._search = search
         self._cutoffs = cutoffs
         self._counts = counts
         self._images = images
-        encoder = embed.facts["encoder"]["name"]
-        self._provenance = f"mined:{search.settings.rank.value}:{encoder}"
+        encoder = inputs["embed"].facts["encoder"]["name"]
+        self._provenance = f"{_method(search.settings)}:{encoder}"
         self._rejected: list[str] = []
         self._reasons: list[str] = []
         self.missing = 0
         """Pairs short of k an unsafe caption."""
         # All that embed made: with other pictures, pairs are other files than the last run's.
-        self._content = [VERSION, embed.output_digest, output_settings(search.settings)]
+        content = [record.output_digest for record in inputs.values()]
+        self._content = [VERSION, content, output_settings(search.settings)]
 
     def write(self, blocks: Iterable[Block], advance: Advance) -> list[Shard]:
         """Write the pairs of all blocks in files of one size, and last who has none, and why."""
@@ -113,7 +115,7 @@ class Writer:
                 "sim_image": sim_image,
                 "sim_cross": sim_cross,
                 "score": ranked.scores[query, place],
-                "margin": pa.array(margins(ranked)[query, place], pa.float32(), from_pandas=True),
+                "margin": pa.array(block.margins[query, place], pa.float32(), from_pandas=True),
                 "density": block.density[query],
                 "hub_count": self._counts[rows],
                 "provenance": [self._provenance] * len(rows),
@@ -161,3 +163,8 @@ class Writer:
         assert self._images is not None, "checked by the caller"
         hashes = captions.column("image_sha256", rows).combine_chunks()
         return self._images.find("image_sha256", hashes)
+
+
+def _method(settings: MineSettings) -> str:
+    """How the pairs were made, in a word or two."""
+    return "partner" if settings.pairing is Pairing.PARTNER else f"mined:{settings.rank.value}"

@@ -170,10 +170,10 @@ def test_identical_text_has_one_key_under_any_picture_and_in_one_case_only(tmp_p
     columns = {"id": ids, "fold_key": pa.array(folds, pa.uint64()), "vector": vectors}
     pq.write_table(pa.table(columns), tmp_path / "safe.parquet")
     of = VectorTable([tmp_path / "safe.parquet"])
-    exact = mine_rank._text_keys(of, Duplicates.IDENTICAL).tolist()
+    exact = mine_rank.text_keys(of, Duplicates.IDENTICAL).tolist()
     assert exact[0] == exact[1]
     assert len(set(exact)) == 3
-    near = mine_rank._text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
+    near = mine_rank.text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
     assert near[0] == near[1] == near[2] != near[3]
 
 
