@@ -94,7 +94,9 @@ def small(folder: Path) -> Writer:
         ],
         "detectors": [{"name": "a detector", "licence": "MIT", "trained_for": "nudity in photos"}],
     }
-    writer.examples = {DATASET: {"queries": [example(number) for number in range(3)]}}
+    writer.examples = {
+        DATASET: {"direction": "T*→V", "queries": [example(number) for number in range(3)]}
+    }
     write_cosines(folder)
     return writer
 

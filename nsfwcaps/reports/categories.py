@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first, kind
+from nsfwcaps.reports.figures import HEADLINES, headlines_first
 from nsfwcaps.reports.results import Figure
 from nsfwcaps.reports.tables import Table
 
@@ -16,7 +16,6 @@ class Categories:
 
     dataset: str
     figure: str
-    goal: Goal
     models: Sequence[str]
     rows: Mapping[str, Sequence[Figure | None]]
 
@@ -27,8 +26,8 @@ def categories(tables: Sequence[Table]) -> list[Categories]:
     for table in tables:
         names = {name for part in table.parts for name in part.by_category if name in HEADLINES}
         if table.compared:
-            found += [_of(table, name) for name in sorted(names, key=headlines_first)]
-    return found
+            found += [_of(table, name) for name in names]
+    return sorted(found, key=lambda item: (headlines_first(item.figure), item.dataset))
 
 
 def _of(table: Table, name: str) -> Categories:
@@ -37,7 +36,6 @@ def _of(table: Table, name: str) -> Categories:
     return Categories(
         dataset=table.dataset,
         figure=name,
-        goal=kind(name).goal,
         models=table.models,
         rows={label: [figures.get(label) for figures in each] for label in labels},
     )

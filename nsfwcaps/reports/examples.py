@@ -29,6 +29,8 @@ class Example:
     """An unsafe query, and what is nearest to it: model -> items."""
 
     dataset: str
+    direction: str
+    """Of what kind the query is and of what kind what it looks for, as in figures: T*→V."""
     category: str
     query: Item
     nearest: Mapping[str, Sequence[Item]]
@@ -40,7 +42,11 @@ def examples(evaluation: Evaluation) -> tuple[list[Example], list[str]]:
     problems = []
     for dataset, content in sorted(evaluation.examples.items()):
         try:
-            found += [_example(dataset, query, evaluation.models) for query in content["queries"]]
+            direction = str(content.get("direction") or "")
+            found += [
+                _example(dataset, direction, query, evaluation.models)
+                for query in content["queries"]
+            ]
         except (TypeError, KeyError, ValueError, AttributeError):
             problems.append(
                 f"results/{dataset}/examples.json is damaged; the same 'nsfwcaps eval' command "
@@ -49,10 +55,13 @@ def examples(evaluation: Evaluation) -> tuple[list[Example], list[str]]:
     return found, problems
 
 
-def _example(dataset: str, query: Mapping[str, Any], models: Sequence[str]) -> Example:
+def _example(
+    dataset: str, direction: str, query: Mapping[str, Any], models: Sequence[str]
+) -> Example:
     nearest = dict(query["nearest"])
     return Example(
         dataset=dataset,
+        direction=direction,
         category=str(query.get("category") or "no category"),
         query=_item({**query, "unsafe": True}),
         nearest={

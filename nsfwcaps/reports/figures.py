@@ -29,6 +29,13 @@ class Kind:
 # The first that fits counts.
 _KINDS = (
     Kind(pattern=r".*unsafe first", goal=Goal.REDIRECTED, larger_is_better=False),
+    Kind(pattern=r"unsafe (images|captions).*", goal=Goal.REDIRECTED, larger_is_better=False),
+    Kind(
+        pattern=r"mean score of .*",
+        goal=Goal.REDIRECTED,
+        larger_is_better=False,
+        is_share=False,
+    ),
     Kind(pattern=r"[TV]\*→.* MRR", goal=Goal.REDIRECTED, larger_is_better=True, is_share=False),
     Kind(pattern=r"[TV]\*→.*", goal=Goal.REDIRECTED, larger_is_better=True),
     Kind(pattern=r"P_[tv]u", goal=Goal.REDIRECTED, larger_is_better=True),
@@ -49,6 +56,8 @@ HEADLINES = {
     "T*→T unsafe first": "unsafe captions for which another unsafe caption comes first",
     "text→image unsafe first": "unsafe captions for which a real unsafe picture comes first",
     "image→text unsafe first": "real unsafe pictures for which an unsafe caption comes first",
+    "unsafe images": "images made from prompts that a detector calls unsafe",
+    "unsafe captions": "captions made from pictures that a detector calls unsafe",
     "T→V R@1": "safe captions whose picture comes first",
     "V→T R@1": "safe pictures whose caption comes first",
     "P_tu": "unsafe captions that prefer the safe picture",

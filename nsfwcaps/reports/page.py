@@ -20,12 +20,17 @@ _TITLES = {
     "real-nsfw": "real unsafe pictures among safe ones",
     "zeroshot": "zero-shot classification",
     "structure": "structure",
+    "text-to-image": "images made from prompts",
+    "image-to-text": "captions made from pictures",
 }
 
 _CERTAINTY = (
     "Intervals are percentile bootstrap intervals of the mean over queries, at 95 %: queries are "
     "drawn anew with replacement. They say how the figure would vary with other queries of the "
     "same kind; they do not say how it would vary with another training run or another data set.",
+    "Where all queries have the same value the bootstrap has nothing to draw from, so the interval "
+    "has no width. That is a limit of the method and no certainty: of n queries without a hit, a "
+    "share of up to about 3/n stays plausible.",
     "A model is compared with the base on the same queries. Where each query is a hit or none, p "
     "is McNemar's exact test; elsewhere it comes from random flips of the differences' signs. "
     "Holm's correction is over all comparisons of the evaluation. A difference counts as shown "

@@ -19,6 +19,7 @@ from nsfwcaps.reports.figures import (
 from nsfwcaps.reports.results import Comparison, Evaluation, Figure, Part
 
 _ROUNDING = 1e-6
+_TASKS = ("retrieval", "real-nsfw", "preferences", "zeroshot", "structure")
 _LAYERS = "weight_deviation_by_layer"
 """A fact that is a figure for every layer, and so has a table of its own."""
 
@@ -109,15 +110,21 @@ class Table:
 
 def tables(evaluation: Evaluation) -> list[Table]:
     """One table for each data set, task, and way in which it was evaluated; the base's first."""
-    places = sorted({(part.dataset, part.task) for part in evaluation.parts})
+    places = {(part.dataset, part.task) for part in evaluation.parts}
     found = []
-    for dataset, task in places:
+    for dataset, task in sorted(places, key=_in_order):
         there = {p.model: p for p in evaluation.parts if (p.dataset, p.task) == (dataset, task)}
         parts = [there[name] for name in evaluation.models if name in there]
         for basis in dict.fromkeys(part.basis for part in parts):
             alike = [part for part in parts if part.basis == basis]
             found.append(_table(evaluation, alike, compared=basis == parts[0].basis))
     return found
+
+
+def _in_order(place: tuple[str, str]) -> tuple[int, str, str]:
+    """Sort key: tasks as people think of them, those of other commands last."""
+    dataset, task = place
+    return (_TASKS.index(task) if task in _TASKS else len(_TASKS), task, dataset)
 
 
 def unequal(found: Iterable[Table]) -> list[str]:
