@@ -18,6 +18,7 @@ TREE = {
     "StorageError": 7,
     "RecallError": 8,
     "TrainingError": 9,
+    "EvaluationError": 10,
 }
 
 
@@ -31,7 +32,7 @@ def test_exit_codes_are_pinned() -> None:
 
 
 def test_tree_in_the_docstring_matches_the_classes() -> None:
-    listed = re.findall(r"(\w+Error) +(\d)", errors.__doc__ or "")
+    listed = re.findall(r"(\w+Error) +(\d+)", errors.__doc__ or "")
     assert {name: int(code) for name, code in listed} == TREE
 
 

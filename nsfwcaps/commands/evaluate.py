@@ -97,8 +97,8 @@ def evaluate(
     suite: Annotated[
         str | None,
         typer.Option(
-            help="Of retrieval,preferences,zeroshot,structure,real-nsfw. Default: what the data "
-            "allows."
+            help="Of retrieval, preferences, zeroshot, structure, real-nsfw. Default: what "
+            "the data allows."
         ),
     ] = None,
     split: Annotated[
