@@ -15,6 +15,7 @@ from nsfwcaps.settings import Device
 from nsfwcaps.vectors.encoders.device import torch_device
 from nsfwcaps.vectors.encoders.encoder import weights_sha256
 from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.vectors.encoders.whole import whole
 
 NAME = "transformers"
 _BATCH = 32
@@ -81,7 +82,7 @@ def _load(model: str) -> tuple[Any, Any]:
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(model)
-            return tokenizer, AutoModelForSequenceClassification.from_pretrained(model)
+            return tokenizer, whole(AutoModelForSequenceClassification, model)
     except Exception as error:  # transformers raises many kinds for what it cannot load
         raise ModelError(
             f"{NAME}: cannot load a text classifier with its tokenizer from '{model}' "

@@ -15,6 +15,7 @@ from nsfwcaps.settings import Device, Precision
 from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.vectors.encoders.encoder import memory_advice
 from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.vectors.encoders.whole import whole
 
 IMAGE_TOKEN = "<image>"
 TEMPLATE = f"USER: {IMAGE_TOKEN}\nDescribe this image.\nASSISTANT:"
@@ -56,7 +57,7 @@ class ImageToText:
         self._model = loaded(
             "a LlavaForConditionalGeneration of transformers",
             model,
-            lambda: LlavaForConditionalGeneration.from_pretrained(model),
+            lambda: whole(LlavaForConditionalGeneration, model),
         ).eval()
         self._own = {name: item.clone() for name, item in self._tower.state_dict().items()}
         self._rest = modules_sha256(

@@ -17,6 +17,9 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     Raises:
         ModelError: it cannot be loaded.
     """
+    from transformers import logging
+
+    logging.disable_progress_bar()
     try:
         with quiet():
             return load()

@@ -75,7 +75,8 @@ class TextToImage:
             raise ModelError(f"'{pipeline}': the pipeline has no text encoder to replace")
         self._own = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
         self._rest = _rest_sha256(self._pipe)
-        self._pipe.to(self._device, torch_dtype(self._precision))
+        with quiet():
+            self._pipe.to(self._device, torch_dtype(self._precision))
 
     def put(self, clip: Clip | None) -> None:
         """Put a model's text tower in; None puts the pipeline's own back.
@@ -138,11 +139,13 @@ def batches(wanted: Sequence[Drawing], size: int) -> Iterator[list[Drawing]]:
 def _load(pipeline: str) -> Any:
     try:
         from diffusers import DiffusionPipeline
+        from diffusers.utils import logging
     except ModuleNotFoundError as error:
         raise ModelError(
             f"text-to-image needs the package '{error.name}', which is not installed; run "
             "'pip install \"nsfwcaps[generation]\"'"
         ) from None
+    logging.disable_progress_bar()
     pipe = loaded(
         "a pipeline of diffusers",
         pipeline,

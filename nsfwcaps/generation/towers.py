@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from nsfwcaps.errors import ConfigError, ModelError
@@ -12,6 +12,7 @@ from nsfwcaps.settings import Device, EmbedSettings, Precision
 from nsfwcaps.trained import adapter_folder
 from nsfwcaps.vectors.encoders.encoder import weights_sha256
 from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.vectors.encoders.whole import whole
 
 OWN = "own"
 """Stands for the tower that the pipeline comes with: nothing is replaced."""
@@ -86,12 +87,17 @@ def _of_open_clip(model: str) -> Clip:
         return [_up_to(row, tokenizer.eot_token_id) for row in tokenizer(list(captions)).tolist()]
 
     return Clip(
-        name=encoder.identity.name,
+        name=_public(encoder.identity.name),
         weights=clip_weights(encoder.model.state_dict()),
         config={TEXT: config["text_config"], VISION: config["vision_config"]},
         token_ids=token_ids,
         pixel_statistics=(list(preprocessing["mean"]), list(preprocessing["std"])),
     )
+
+
+def _public(name: str) -> str:
+    """Name of a model without the folders above its own, which are private."""
+    return PurePath(name).name if name.startswith("local-dir:") else name
 
 
 def _settings(model: str) -> EmbedSettings:
@@ -106,7 +112,7 @@ def _of_transformers(folder: Path) -> Clip:
 
     try:
         with quiet():
-            model = CLIPModel.from_pretrained(folder, local_files_only=True)
+            model = whole(CLIPModel, str(folder), local_files_only=True)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             pictures = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers raises many kinds for what it cannot load

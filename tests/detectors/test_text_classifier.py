@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from detector_place import WORDS, write_classifier
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Kind
@@ -61,6 +61,14 @@ def test_labels_that_it_does_not_have(labels: str, tmp_path: Path) -> None:
     folder = write_classifier(tmp_path / "toxic", LABELS)
     with pytest.raises(ConfigError, match="it has fine, rude, hateful"):
         registry.load(f"transformers:{folder}{labels}", Kind.TEXT, Device.CPU)
+
+
+def test_a_model_that_classifies_nothing(tmp_path: Path) -> None:
+    """By itself transformers would give it a head of random numbers."""
+    folder = write_classifier(tmp_path / "toxic", LABELS)
+    AutoModel.from_pretrained(folder).save_pretrained(folder)
+    with pytest.raises(ModelError, match="cannot load a text classifier"):
+        registry.load(f"transformers:{folder}#rude", Kind.TEXT, Device.CPU)
 
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
