@@ -85,9 +85,9 @@ def test_equivalents_are_right_too_for_unsafe_queries(plain: PairVectors) -> Non
     # Another safe image nearer to the first unsafe text than its unsafe image is.
     more = dataclasses.replace(
         plain,
-        safe_text=at(0, 120, 240, 21),
+        safe_text=at(0, 120, 240, 300, 21),
         safe_image=at(2, 122, 242, 20.5),
-        equivalent_text=sets_of(np.array([0]), np.array([3]), 3),
+        equivalent_text=sets_of(np.array([0]), np.array([4]), 3),
         equivalent_image=sets_of(np.array([0]), np.array([3]), 3),
     )
     values = {name: rows.tolist() for name, rows in retrieval.score(more, ks=(1,)).values.items()}
@@ -97,7 +97,7 @@ def test_equivalents_are_right_too_for_unsafe_queries(plain: PairVectors) -> Non
     assert values["V*→T closest R@1"] == [1, 0, 0]
     assert values["V*→T closest MRR"] == [1, 0.5, 0.5]
     assert "T→V closest R@1" not in values
-    # The fourth safe item is in no pair: a candidate that asks nothing.
+    # Safe items of no pair are candidates that ask nothing.
     assert len(values["T→V R@1"]) == 3
 
 
