@@ -133,6 +133,7 @@ def evaluate(
     dry_run: DryRun = False,
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
+    from nsfwcaps.evaluation.data import DISTRACTORS
     from nsfwcaps.evaluation.names import named
     from nsfwcaps.evaluation.request import Request, parse_suite
     from nsfwcaps.evaluation.run import Evaluation, check_folder
@@ -146,7 +147,8 @@ def evaluate(
     }
     pairs, sets = named("--data", data or []), named("--zeroshot", zeroshot or [])
     images = named("--unsafe-images", unsafe_images or [])
-    _check_distinct([name for name, _ in (*pairs, *sets, *images)])
+    names = [name for name, _ in (*pairs, *sets, *images)]
+    _check_distinct(names if distractors is None else [*names, DISTRACTORS])
     request = Request(
         models=_models(model, how),
         pairs=pairs,

@@ -26,6 +26,8 @@ from nsfwcaps.vectors.encoders.encoder import Vectors
 
 VERSION = 1
 COUNT = 24
+ASKED = 2000
+"""Queries at most among which they are chosen: ranking all would double the work of large sets."""
 NEAREST = 3
 
 _THUMBNAIL = 96
@@ -69,7 +71,8 @@ def _space(pairs: PairSet, gathered: GatheredPairs) -> _Space:
     if of_pictures:
         kept = np.isin(pairs.safe_image_of, gathered.safe_pictures)
         first = first[kept[first]]
-    return _Space(of_pictures=of_pictures, asks=first.astype(np.int64))
+    by_id = np.array(sorted(first.tolist(), key=lambda pair: pairs.ids[pair]), dtype=np.int64)
+    return _Space(of_pictures=of_pictures, asks=by_id[:ASKED])  # ids are hashes: any will do
 
 
 def _candidates(space: _Space, gathered: GatheredPairs) -> tuple[Vectors, int]:

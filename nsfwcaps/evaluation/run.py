@@ -56,6 +56,8 @@ class Evaluated:
     """Those of them that were not there already."""
     comparisons: Sequence[Mapping[str, Any]]
     missing: Sequence[Missing]
+    left_out: Mapping[str, Mapping[str, int]]
+    """Rows and images of each data set that could not be used, by the reason."""
     results: ResultFolder
 
 
@@ -132,6 +134,7 @@ class Evaluation:
             made=made,
             comparisons=comparisons,
             missing=self._missing,
+            left_out={name: facts["left_out"] for name, facts in self._data.facts.items()},
             results=self._results,
         )
 

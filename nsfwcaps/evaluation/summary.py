@@ -22,6 +22,10 @@ def tables(evaluated: Evaluated) -> str:
     for dataset, task in places:
         parts = [part for part in evaluated.parts if (part.dataset, part.task) == (dataset, task)]
         texts.append(f"{dataset}, {task.value}\n{_table(parts, evaluated, found)}")
+    for dataset, counts in evaluated.left_out.items():
+        if counts:
+            said = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+            texts.append(f"{dataset}, left out: {said}")
     if found:
         base = evaluated.comparisons[0]["base"]
         texts.append(
@@ -47,6 +51,7 @@ def values(evaluated: Evaluated) -> dict[str, Any]:
             for part in evaluated.parts
         ],
         "comparisons": list(evaluated.comparisons),
+        "left_out": dict(evaluated.left_out),
         "missing": [item.facts for item in evaluated.missing],
     }
 

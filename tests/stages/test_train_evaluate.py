@@ -613,3 +613,14 @@ def test_a_dry_run_writes_nothing(place: Place, safer: Path, tmp_path: Path) -> 
         "to do   work  structure  ours",
     ]
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_that_cannot_be_used_are_told(place: Place, tmp_path: Path) -> None:
+    row = {"unsafe_caption": "A handgun on a table.", "safe_caption": "A cup on a table."}
+    rows = [row, {**row, "safe_image": "gone.png"}, {"unsafe_caption": "", "safe_caption": ""}]
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(item) + "\n" for item in rows))
+    base = f"--model=base={place.model}"
+    said = call("eval", base, f"--data={data}", f"--out={tmp_path / 'out'}", *HOW[:2])
+    assert said.code == 0, said.err
+    assert "pairs, left out: 1 caption_missing, 1 safe_image_missing" in said.out
