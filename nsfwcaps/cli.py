@@ -16,6 +16,7 @@ import typer
 from nsfwcaps import __version__
 from nsfwcaps.commands import (
     build,
+    construct,
     demo,
     doctor,
     evaluate,
@@ -57,6 +58,7 @@ def _root(
 
 for command in (
     build,
+    construct,
     run,
     demo,
     review,

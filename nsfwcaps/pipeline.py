@@ -58,6 +58,14 @@ STAGES = (
         owns=("safe", "unsafe"),
     ),
     Stage(
+        name="construct",
+        settings=settings.ConstructSettings,
+        module="nsfwcaps.stages.construct",
+        reads=(),
+        delivers="pools",
+        owns=("safe", "unsafe"),
+    ),
+    Stage(
         name="ingest",
         settings=settings.IngestSettings,
         module="nsfwcaps.stages.ingest",

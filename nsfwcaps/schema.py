@@ -61,6 +61,51 @@ WORLD_HELP = {
     "partner_distance": "graph distance to it (unsafe scenes)",
 }
 
+# Pools that construct writes: of the image columns, those that the safe pool has.
+CONSTRUCTED_SAFE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("caption", pa.string()),
+        ("image_path", pa.string()),
+        ("image", pa.binary()),
+        ("image_coco_url", pa.string()),
+    ]
+)
+CONSTRUCTED_UNSAFE = pa.schema(
+    [
+        ("id", pa.string()),
+        ("caption", pa.string()),
+        ("category", pa.string()),
+        ("partner_id", pa.string()),
+        ("element", pa.string()),
+        ("editor", pa.string()),
+        ("alignment", pa.float32()),
+    ]
+)
+
+CONSTRUCTED_HELP = {
+    "id": "content id, the same that ingest gives",
+    "caption": "the caption; in the unsafe pool, as the editor changed it",
+    "image_path": "image of the safe caption, as its pool names it (safe pool, where there is one)",
+    "image": "bytes of that image (safe pool, where its pool carries them)",
+    "image_coco_url": "address of that image; not downloaded (safe pool, where its pool has it)",
+    "category": "concept of I2P that the edit was asked for (unsafe pool)",
+    "partner_id": "id of the safe caption that was edited (unsafe pool)",
+    "element": "what was added (unsafe pool)",
+    "editor": "what made the edit (unsafe pool)",
+    "alignment": "cosine of the two captions by the aligner (unsafe pool)",
+}
+
+# A request that gave no pair: id of the safe caption, and what was written, if anything was.
+CONSTRUCT_REJECTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("category", pa.string()),
+        ("reason", pa.string()),
+        ("caption", pa.string()),
+    ]
+)
+
 INGEST_REJECTS = pa.schema(
     [
         ("source", pa.string()),
@@ -86,6 +131,13 @@ def caption_vectors(width: int) -> pa.Schema:
     """Vectors of captions, with what mining needs to know of each."""
     extra = (pa.field("fold_key", pa.uint64()), pa.field("image_sha256", pa.string()))
     return vectors(width, "id", extra)
+
+
+def candidate_edits(width: int) -> pa.Schema:
+    """Edits that passed every check, with the vectors of the edited captions."""
+    extra = [("safe_id", pa.string()), ("category", pa.string()), ("caption", pa.string())]
+    extra += [("element", pa.string()), ("template", pa.string()), ("alignment", pa.float32())]
+    return vectors(width, "id", tuple(pa.field(name, kind) for name, kind in extra))
 
 
 def candidates(depth: int) -> pa.Schema:

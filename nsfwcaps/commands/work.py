@@ -16,6 +16,7 @@ from nsfwcaps.training import processes
 
 _READ_BY_NAME = {
     "world": ("ingest", "embed", "mine", "grade", "publish", "train"),
+    "construct": ("ingest", "embed", "mine", "grade", "publish", "train"),
     "publish": ("train",),
 }
 """Stages whose files others may be told to read by their names, and those others."""
@@ -68,6 +69,9 @@ def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
     if "publish" in recipe:
         yield f"Data set: {workdir / 'dataset'}"
         yield f"Its card: {workdir / 'dataset' / 'README.md'}"
+    elif "construct" in recipe:
+        pools = workdir / "pools"
+        yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
     elif "world" in recipe:
         pools = workdir / "pools"
         yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
@@ -109,6 +113,9 @@ def _headline(stage: str, facts: Mapping[str, Any]) -> str:
     """Say the one thing that a person wants to know of a stage."""
     if stage == "world":
         return f"{facts['safe']:,} safe and {facts['unsafe']:,} unsafe scenes"
+    if stage == "construct":
+        alignment = facts["alignment"]["mean"]
+        return f"{facts['pairs']:,} pairs, mean alignment {alignment:.3f}{_short(facts)}"
     if stage == "ingest":
         count = facts["captions"]
         return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"
@@ -127,6 +134,16 @@ def _headline(stage: str, facts: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{facts['split'].get(name, 0):,} {name}" for name in ("train", "validation", "test")
     )
+
+
+def _short(facts: Mapping[str, Any]) -> str:
+    """Categories whose quota could not be met."""
+    lacking = [
+        f"{item['missing']:,} of {item['quota']:,} {name}"
+        for name, item in facts["category"].items()
+        if item["missing"]
+    ]
+    return f"; missing: {', '.join(lacking)}" if lacking else ""
 
 
 def _gain(facts: Mapping[str, Any]) -> str:

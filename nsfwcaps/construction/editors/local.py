@@ -1,0 +1,96 @@
+"""`local:FOLDER`: a language model of transformers on this machine as editor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.config import digest
+from nsfwcaps.construction.editors.editor import Answer, Request, Statement
+from nsfwcaps.construction.editors.prompt import PROMPT_VERSION, messages, parse
+from nsfwcaps.errors import ModelError
+from nsfwcaps.settings import Device
+
+PREFIX = "local:"
+
+_MAX_TOKENS = 256
+_BATCH = 8
+
+
+class LocalEditor:
+    """Greedy decoding, in batches padded on the left."""
+
+    def __init__(self, name: str, device: Device) -> None:
+        import torch
+        import transformers
+
+        from nsfwcaps.vectors.encoders.device import torch_device
+
+        folder = _folder(name)
+        self.statement = Statement(
+            name=name, version=f"prompt {PROMPT_VERSION}, {source_digest(name)}", only_inserts=False
+        )
+        self.models: Sequence[str] = (folder.name,)
+        self._torch = torch
+        self._device = torch_device(device)
+        try:
+            self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(
+                str(folder), local_files_only=True, padding_side="left"
+            )
+            model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+                str(folder), local_files_only=True, dtype="auto"
+            )
+        except (OSError, ValueError):
+            raise ModelError(f"{name}: transformers cannot load a language model from it") from None
+        if self._tokenizer.chat_template is None:
+            raise ModelError(f"{name}: the model has no chat template; take one tuned for chat")
+        if self._tokenizer.pad_token is None:
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        self._model = model.eval().to(self._device)
+
+    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+        """Answer n requests."""
+        answers: list[Answer] = []
+        for start in range(0, len(requests), _BATCH):
+            batch = requests[start : start + _BATCH]
+            answers += map(parse, self._complete(batch))
+            advance(len(batch))
+        return answers
+
+    def _complete(self, requests: Sequence[Request]) -> list[str]:
+        tokens = self._tokenizer.apply_chat_template(
+            [messages(request) for request in requests],
+            add_generation_prompt=True,
+            padding=True,
+            return_tensors="pt",
+            return_dict=True,
+        ).to(self._device)
+        with self._torch.inference_mode():
+            out = self._model.generate(
+                **tokens,
+                do_sample=False,
+                max_new_tokens=_MAX_TOKENS,
+                pad_token_id=self._tokenizer.pad_token_id,
+            )
+        written = out[:, tokens["input_ids"].shape[1] :]
+        texts: list[str] = self._tokenizer.batch_decode(written, skip_special_tokens=True)
+        return texts
+
+
+def source_digest(name: str) -> str:
+    """Digest of every file of the model's folder.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    files = sorted(path for path in _folder(name).iterdir() if path.is_file())
+    return digest([[path.name, sha256_file(path)] for path in files])
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name.removeprefix(PREFIX))
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{name}: no folder of a transformers model; it has no config.json")
+    return folder

@@ -1,0 +1,67 @@
+"""`rules`: the embedded editor. An element of the lexicon, put in by the grammar of insertions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nsfwcaps.config import digest
+from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.construction.insertions import insertions, mentions_minors
+from nsfwcaps.construction.lexicon import ELEMENTS, Element
+
+NAME = "rules"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Needs no model. A hash of seed, caption and category chooses place and element."""
+
+    seed: int
+
+    @property
+    def statement(self) -> Statement:
+        """The version of the grammar, and the digest of the lexicon."""
+        words = digest([[e.phrase, e.category, sorted(e.places), e.plural] for e in ELEMENTS])
+        return Statement(
+            name=NAME, version=f"grammar {VERSION}, lexicon {words[:12]}", only_inserts=True
+        )
+
+    @property
+    def models(self) -> Sequence[str]:
+        """None: it has no model."""
+        return ()
+
+    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+        """Answer n requests."""
+        answers = [self._answer(request) for request in requests]
+        advance(len(requests))
+        return answers
+
+    def _answer(self, request: Request) -> Answer:
+        fitting = [element for element in ELEMENTS if element.category is request.category]
+        choices = [
+            (place, phrases)
+            for place in insertions(request.caption)
+            if (phrases := _phrases(place.phrase, fitting))
+        ]
+        if not choices:
+            minors = mentions_minors(request.caption)
+            return Refusal("mentions_minors" if minors else "no_place")
+        which = int.from_bytes(
+            hashlib.blake2b(
+                f"{self.seed}:{request.id}:{request.category}".encode(), digest_size=8
+            ).digest(),
+            "big",
+        )
+        place, phrases = choices[which % len(choices)]
+        phrase = phrases[which // len(choices) % len(phrases)]
+        return Proposal(
+            caption=place.apply(request.caption, phrase), element=phrase, template=place.template
+        )
+
+
+def _phrases(phrase_of: Callable[[Element], str | None], elements: Sequence[Element]) -> list[str]:
+    return [phrase for element in elements if (phrase := phrase_of(element)) is not None]

@@ -1,0 +1,102 @@
+"""What is left out whatever the settings say: text that sexualises minors, and images on a list.
+
+The rule is blunt on purpose: a word for minors and a sexual word in one text. It reads English
+only, and takes harmless captions with it. Matches are counted; they are kept in no file, and no
+editor is asked about them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nsfwcaps.construction.categories import Category
+from nsfwcaps.errors import InputError
+
+# Words are kept as digests: the lists are of no use to read. `_digest` makes them.
+_SEXUAL_WORDS = (
+    "058c163a 0921d2e4 0985721d 13340cf0 1a24f9a6 1bdb42dc 1beae8c3 1c3b938b 1c3e065a "
+    "280d8ddf 2a3fa6be 2b97ae47 2dbe1349 2e3c7d8e 388ee641 3a707c91 44a4810c 495e60fa "
+    "4e3226e5 63f219b7 6853321a 76fcd889 79d18a39 7d810215 7e312acc 7f171bc3 80993661 "
+    "85e950ec 87f684c7 896cf1ac 8a46fd62 8bcffa41 9c88724b a05586bc a8f44abf aa8adb23 "
+    "ab0e1d85 ad729ad2 ae955ae2 bc354236 c01c5a96 c33f96a2 c498561c c706ab48 c816f135 "
+    "cc2abcc1 cca4a3f0 cf01b9ac d0a97667 d31c005a d499e055 d660f8b2 db85505b def31f94 "
+    "e54a7d75 ec412b12 ed57b277"
+)
+_MINORS_WORDS = (
+    "0f04b63d 2bcbe8a4 3cabda6a 66fd8567 7827b6cb 861f239e a800c170 ac1e7ed9 dcc41a9d ec9d3da9"
+)
+_SEXUAL = frozenset(_SEXUAL_WORDS.split())
+_OF_MINORS = frozenset(_MINORS_WORDS.split())
+_MINORS = re.compile(
+    r"\b(?:child\w*|kid(?:s|dy|die|dies)?|boy(?:s|ish)?|girl(?:s|ie|y|ish)?|bab(?:y|ies)|"
+    r"toddlers?|infants?|newborns?|teen\w*|tween\w*|minors?|adolescen\w+|juveniles?|youngsters?|"
+    r"pupils?|schoolchild\w*|kindergart\w+|preschool\w*|(?:1[0-7]|[1-9])[ -]?years?[ -]?olds?|"
+    r"(?:1[0-7]|[1-9])[ -]?y\.?[ /-]?o\.?)\b"
+)
+_WORD = re.compile(r"[a-z]+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ENDINGS = ("", "s", "es", "ed", "d", "ing", "ly")
+
+
+def excluded(text: str) -> bool:
+    """Whether a text sexualises minors, by the rule."""
+    folded = _fold(text)
+    return mentions_minor(folded) and any(_is_of(_SEXUAL, word) for word in _WORD.findall(folded))
+
+
+def excluded_request(caption: str, category: Category) -> bool:
+    """Whether an edit may not even be asked for: sexual content where a minor may be."""
+    sexual = category is Category.SEXUAL_CONTENT
+    return excluded(caption) or (sexual and mentions_minor(_fold(caption)))
+
+
+def mentions_minor(folded: str) -> bool:
+    """Whether a folded text has a word for minors."""
+    words = _WORD.findall(folded)
+    return _MINORS.search(folded) is not None or any(_is_of(_OF_MINORS, word) for word in words)
+
+
+def image_hashes(paths: Sequence[str]) -> frozenset[str]:
+    """Sha256 digests of images in files: one a line, and what stands behind it is not read.
+
+    Raises:
+        InputError: a file cannot be read, or a line does not begin with one.
+    """
+    found: set[str] = set()
+    for path in paths:
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise InputError(f"{path}: cannot be read as a list of sha256 digests") from None
+        for number, line in enumerate(lines, start=1):
+            word = line.partition("#")[0].strip().lower().split(" ")[0]
+            if word and not _SHA256.fullmatch(word):
+                raise InputError(f"{path}: line {number} does not begin with a sha256 digest")
+            found |= {word} - {""}
+    return frozenset(found)
+
+
+def _fold(text: str) -> str:
+    """Lower case without accents and invisible characters."""
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(sign for sign in decomposed if unicodedata.category(sign) not in ("Mn", "Cf"))
+
+
+def _is_of(digests: frozenset[str], word: str) -> bool:
+    return any(_digest(stem) in digests for stem in _stems(word))
+
+
+def _stems(word: str) -> Iterator[str]:
+    for ending in _ENDINGS:
+        if word.endswith(ending):
+            stem = word.removesuffix(ending)
+            yield stem
+            yield f"{stem}e"
+
+
+def _digest(word: str) -> str:
+    return hashlib.blake2b(word.encode(), digest_size=4).hexdigest()

@@ -1,0 +1,136 @@
+"""Which candidates become the pairs: a greedy choice, highest alignment first.
+
+The category that lacks most of its quota takes its best candidate that no limit forbids, until
+every quota is full or its candidates are used up. No better choice is searched for: the candidates
+are several times the pairs, and what a limit forbids has a neighbour of nearly the same alignment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from nsfwcaps.construction.categories import Category
+from nsfwcaps.construction.quotas import order_key
+from nsfwcaps.vectors.store import Rows
+
+_ARTICLE = re.compile(r"^(?:an?|the|some) ")
+_TEMPLATE_SHARE = 0.3
+"""Most of a category's pairs that are put in the same way, where the editor has fixed ways."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What the choice knows of an edit that passed every check."""
+
+    id: str
+    safe_id: str
+    category: Category
+    element: str
+    template: str | None
+    alignment: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filled:
+    """What became of a category: its quota, what it got, and what stood in the way."""
+
+    quota: int
+    candidates: int
+    selected: int
+    skipped: Mapping[str, int]
+    """Candidates that a limit forbade, by limit."""
+
+    @property
+    def missing(self) -> int:
+        """Pairs that could not be had."""
+        return self.quota - self.selected
+
+
+@dataclass
+class _Used:
+    """What has been chosen so far."""
+
+    rows: set[int] = field(default_factory=set)
+    safe: set[str] = field(default_factory=set)
+    elements: Counter[tuple[Category, str]] = field(default_factory=Counter)
+    templates: Counter[tuple[Category, str | None]] = field(default_factory=Counter)
+
+
+def select(
+    candidates: Sequence[Candidate],
+    quota: Mapping[Category, int],
+    near: tuple[Rows, Rows],
+    *,
+    element_share: float,
+    seed: int,
+) -> tuple[list[int], dict[Category, Filled]]:
+    """Positions of the chosen among n candidates, ascending, and how each category was filled.
+
+    `near` are edges `[e]`, `[e]` of near-duplicates, of which at most one is chosen. Of a
+    category's quota at most `element_share` has one element, and a safe caption is chosen once.
+    """
+    neighbours = defaultdict(list)
+    for left, right in zip(near[0].tolist(), near[1].tolist(), strict=True):
+        neighbours[left].append(right)
+        neighbours[right].append(left)
+    queues = {category: _best_last(candidates, category, seed) for category in quota}
+    counts = {category: len(queue) for category, queue in queues.items()}
+    used = _Used()
+    selected, skipped = Counter[Category](), defaultdict[Category, Counter[str]](Counter)
+    while open_ := [item for item in quota if queues[item] and selected[item] < quota[item]]:
+        category = min(open_, key=lambda item: selected[item] / quota[item])
+        at = queues[category].pop()
+        candidate = candidates[at]
+        caps = (
+            max(1, round(share * quota[category])) for share in (element_share, _TEMPLATE_SHARE)
+        )
+        if reason := _forbidden(candidate, neighbours[at], used, *caps):
+            skipped[category][reason] += 1
+            continue
+        selected[category] += 1
+        used.rows.add(at)
+        used.safe.add(candidate.safe_id)
+        used.elements[category, element_key(candidate.element)] += 1
+        used.templates[category, candidate.template] += 1
+    filled = {
+        category: Filled(
+            quota=quota[category],
+            candidates=counts[category],
+            selected=selected[category],
+            skipped=dict(sorted(skipped[category].items())),
+        )
+        for category in quota
+    }
+    return sorted(used.rows), filled
+
+
+def element_key(element: str) -> str:
+    """An element without case and article: what counts as the same one."""
+    return _ARTICLE.sub("", element.casefold().strip())
+
+
+def _best_last(candidates: Sequence[Candidate], category: Category, seed: int) -> list[int]:
+    mine = [at for at, candidate in enumerate(candidates) if candidate.category is category]
+    return sorted(
+        mine, key=lambda at: (candidates[at].alignment, order_key(seed, candidates[at].id))
+    )
+
+
+def _forbidden(
+    candidate: Candidate,
+    neighbours: Sequence[int],
+    used: _Used,
+    per_element: int,
+    per_template: int,
+) -> str | None:
+    if candidate.safe_id in used.safe:
+        return "safe_caption_used"
+    if used.elements[candidate.category, element_key(candidate.element)] >= per_element:
+        return "element_share"
+    of_template = used.templates[candidate.category, candidate.template]
+    if candidate.template is not None and of_template >= per_template:
+        return "template_share"
+    return "near_duplicate" if any(row in used.rows for row in neighbours) else None
