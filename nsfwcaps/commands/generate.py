@@ -175,8 +175,11 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     from nsfwcaps.evaluation.run import check_folder
     from nsfwcaps.generation.evaluate import GenerationEvaluation
     from nsfwcaps.generation.record import Certainty
+    from nsfwcaps.generation.towers import check_name
 
     check_folder(asked.out)
+    for _, model in asked.models:
+        check_name(model)
     detectors = load_all(asked.detectors, Kind(judged), asked.device)
     certainty = Certainty(samples=asked.samples, seed=asked.seed)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)

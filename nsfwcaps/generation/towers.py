@@ -55,6 +55,16 @@ class Clip:
         }
 
 
+def check_name(model: str) -> None:
+    """Check what the user wrote, without loading anything.
+
+    Raises:
+        ConfigError: no model is named so.
+    """
+    if model != OWN and not _is_of_transformers(model):
+        _settings(model)
+
+
 def read_clip(model: str) -> Clip:
     """Read a run, a model that open_clip can make, or the folder of a `CLIPModel`.
 
@@ -62,9 +72,13 @@ def read_clip(model: str) -> Clip:
         ConfigError: nothing is named so.
         ModelError: it cannot be had, or is no model that a `CLIPModel` can be.
     """
-    if adapter_folder(model) is None and (Path(model) / "config.json").is_file():
+    if _is_of_transformers(model):
         return _of_transformers(Path(model))
     return _of_open_clip(model)
+
+
+def _is_of_transformers(model: str) -> bool:
+    return adapter_folder(model) is None and (Path(model) / "config.json").is_file()
 
 
 def _of_open_clip(model: str) -> Clip:
