@@ -208,17 +208,36 @@ _PARTNERS = [
 ]
 
 
-def published(*, with_pictures: bool, with_partners: bool = False) -> pa.Schema:
-    """Columns of the data set; the pictures come last."""
+# Columns as NSFWCaps names them, and which of ours each one repeats: ours stay for whoever reads
+# our sets.
+NSFWCAPS_COLUMNS = {
+    "image_coco_url": "safe_image_path",
+    "caption": "safe_caption",
+    "nsfw_caption": "unsafe_caption",
+    "chosen_category": "category",
+}
+
+
+def published(
+    *, with_pictures: bool, with_partners: bool = False, with_nsfwcaps: bool = False
+) -> pa.Schema:
+    """Columns of the data set; those of NSFWCaps come first, the pictures last."""
+    as_nsfwcaps = [pa.field(name, pa.string()) for name in NSFWCAPS_COLUMNS if with_nsfwcaps]
     sides = ["unsafe", "safe", *(["partner"] if with_partners else [])]
     pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
-    return pa.schema([*PUBLISHED, *(_PARTNERS if with_partners else []), *pictures])
+    partners = _PARTNERS if with_partners else []
+    return pa.schema([*as_nsfwcaps, *PUBLISHED, *partners, *pictures])
 
 
 PICTURES_HELP = {
     "unsafe_image": "the image of the unsafe caption",
     "safe_image": "the image of the safe caption",
 }
+
+NSFWCAPS_HELP = {
+    name: f"the same as {ours}, under the name that NSFWCaps gives it"
+    for name, ours in NSFWCAPS_COLUMNS.items()
+} | {"image_coco_url": "address or path of the image of the safe caption, as its pool names it"}
 
 # Columns of data sets some of whose unsafe captions name the safe one that they came with.
 PARTNERS_HELP = {
@@ -255,4 +274,12 @@ PUBLISHED_HELP = {
     "unsafe_image_sha256": "sha256 of that image's bytes",
     "safe_image_sha256": "sha256 of that image's bytes",
     "provenance": "how the pair was made: method, ranking, encoder",
+}
+
+# The same lines where pairs were not mined: the safe caption is the one that the unsafe came with.
+PAIRED_HELP = {
+    "safe_caption": "the safe caption that it came with, its partner",
+    "rank": "1: there is one safe caption for each unsafe one",
+    "score": "cosine of the two captions",
+    "margin": "that cosine less that to the nearest other safe caption; below 0 if it is nearer",
 }

@@ -8,13 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from nsfwcaps.cards import template
+from nsfwcaps.cards import construction, template
 from nsfwcaps.config import digest
-from nsfwcaps.schema import PARTNERS_HELP, PICTURE, PICTURES_HELP, PUBLISHED_HELP
-from nsfwcaps.settings import PublishSettings
+from nsfwcaps.schema import (
+    NSFWCAPS_HELP,
+    PAIRED_HELP,
+    PARTNERS_HELP,
+    PICTURE,
+    PICTURES_HELP,
+    PUBLISHED_HELP,
+)
+from nsfwcaps.settings import Pairing, PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
-_HELP = {**PUBLISHED_HELP, **PARTNERS_HELP, **PICTURES_HELP}
+_HELP = {**NSFWCAPS_HELP, **PUBLISHED_HELP, **PARTNERS_HELP, **PICTURES_HELP}
 _SPLITS = ("train", "validation", "test")
 
 # Size classes of the Hugging Face hub, by the number of rows below which each ends.
@@ -30,21 +37,26 @@ _SIZES = (
 
 def template_digest() -> str:
     """Digest of the template and the texts that it prints."""
-    return digest([hashlib.sha256(template.path(_TEMPLATE).read_bytes()).hexdigest(), _HELP])
+    wording = hashlib.sha256(template.path(_TEMPLATE).read_bytes()).hexdigest()
+    return digest([wording, _HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES])
 
 
 def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> str:
     """Fill the card of a published data set from its manifest."""
     stages = manifest["stages"]
     facts = stages["publish"]["facts"]
+    paired = stages["mine"]["settings"]["pairing"] == Pairing.PARTNER
+    meaning = _HELP | PAIRED_HELP if paired else _HELP
     return template.fill(
         _TEMPLATE,
         front_matter=_front_matter(settings, manifest, columns),
         settings=settings,
         stages=stages,
         facts=facts,
+        paired=paired,
+        construction=construction.summary(stages),
         splits=[name for name in _SPLITS if name in facts["split"]],
-        columns=[(field.name, _dtype(field.type), _HELP[field.name]) for field in columns],
+        columns=[(field.name, _dtype(field.type), meaning[field.name]) for field in columns],
     )
 
 

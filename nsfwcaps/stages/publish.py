@@ -25,12 +25,14 @@ from nsfwcaps.cards import card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import (
+    ColumnNames,
     EmbedSettings,
     GradeSettings,
     IngestSettings,
     MineSettings,
     PublishSettings,
 )
+from nsfwcaps.stages.publish_construction import constructed, image_urls
 from nsfwcaps.stages.publish_images import Pictures
 from nsfwcaps.stages.publish_partners import Partners, find_partners
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
@@ -109,8 +111,14 @@ class _Writer:
         self._release = release
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
         self.pictures = Pictures(inputs["ingest"]) if carries else None
-        self.columns = schema.published(with_pictures=carries, with_partners=with_partners)
+        as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
+        self.columns = schema.published(
+            with_pictures=carries,
+            with_partners=with_partners,
+            with_nsfwcaps=as_nsfwcaps,
+        )
         self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
+        self._urls = image_urls(inputs) if as_nsfwcaps else {}
         self._rows = min(settings.shard_rows, _ROWS_WITH_IMAGES) if carries else settings.shard_rows
 
     def split(self, name: str, advance: Advance) -> Iterator[Shard]:
@@ -156,6 +164,11 @@ class _Writer:
                 columns["category"] = found["category"]
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
+        columns |= {name: columns[ours] for name, ours in schema.NSFWCAPS_COLUMNS.items()}
+        if self._urls:
+            urls = [self._urls.get(safe_id) for safe_id in pairs["safe_id"].to_pylist()]
+            known = pa.array(urls, pa.string())
+            columns["image_coco_url"] = pc.coalesce(known, columns["safe_image_path"])
         return pa.table({name: columns[name] for name in self.columns.names}).cast(self.columns)
 
     def _lost(self) -> dict[str, int]:
@@ -242,7 +255,7 @@ def _papers(
 
 def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
     """What the stages did; no time, path or device, so equal wherever equal input was mined."""
-    return {
+    return constructed(inputs) | {
         name: {
             "version": record.version,
             "settings": _of_interest(record.settings),
@@ -252,6 +265,7 @@ def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
             "facts": {key: value for key, value in record.facts.items() if key != "device"},
         }
         for name, record in inputs.items()
+        if name != "construct"
     }
 
 

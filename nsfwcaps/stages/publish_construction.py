@@ -1,0 +1,66 @@
+"""publish, the construction: how unsafe captions were written, where this run wrote them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.artifacts import StageRecord
+
+_FACTS = (
+    *("pairs", "steps", "rejects", "alignment", "category", "elements"),
+    *("editor", "aligner", "detectors", "benchmark_captions"),
+)
+
+
+def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """Under its name, what the manifest says of `construct`; nothing where it made no pool of ours.
+
+    Of its settings none is there: they name addresses and folders.
+    """
+    record = _record(inputs)
+    if record is None:
+        return {}
+    facts = {name: record.facts[name] for name in _FACTS}
+    editor = facts["editor"]
+    facts["editor"] = {**editor, "name": _without_place(editor["name"])}
+    digest = record.output_digest
+    return {"construct": {"version": record.version, "output_digest": digest, "facts": facts}}
+
+
+def image_urls(inputs: Mapping[str, StageRecord]) -> dict[str, str]:
+    """Address of the image by id of the safe caption, where a constructed pool has one."""
+    record = _record(inputs)
+    found: dict[str, str] = {}
+    for path in record.paths("dataset") if record is not None else []:
+        if path.suffix != ".parquet" or "image_coco_url" not in pq.read_schema(path).names:
+            continue
+        table: pa.Table = pq.read_table(path, columns=["id", "image_coco_url"], partitioning=None)
+        found |= {row["id"]: row["image_coco_url"] for row in table.to_pylist()}
+    return found
+
+
+def _record(inputs: Mapping[str, StageRecord]) -> StageRecord | None:
+    """The record of `construct`, if what it wrote is what was ingested: a folder may hold both."""
+    record = inputs.get("construct")
+    if record is None:
+        return None
+    made = {file.sha256 for file in record.files}
+    pools = inputs["ingest"].facts["pools"]
+    return record if any(pool["sha256"] in made for pool in pools) else None
+
+
+def _without_place(editor: str) -> str:
+    """Name an editor without saying where it is.
+
+    >>> _without_place("openai:http://localhost:8000/v1#llama-3-70b")
+    'openai:llama-3-70b'
+    >>> _without_place("local:models/chat/")
+    'local:chat'
+    """
+    kind, colon, rest = editor.partition(":")
+    place, sharp, model = rest.partition("#")
+    return f"{kind}{colon}{model if sharp else place.rstrip('/').rpartition('/')[2]}"
