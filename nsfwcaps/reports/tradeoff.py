@@ -17,6 +17,8 @@ NAME = "tradeoff"
 WIDTH, HEIGHT = 460, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 18, 50
 _LINE = 15
+_NAME = 90
+"""Width of a long name."""
 _LEAST_SPAN = 0.1
 
 _REDIRECTION = {"T*→V R@1": "T→V R@1", "V*→T R@1": "V→T R@1", "T*→T R@1": "T→V R@1"}
@@ -137,7 +139,7 @@ def _axis(figures: Sequence[Figure], start: float, end: float) -> Axis:
 
 def _point(model: str, x: Figure, y: Figure, x_axis: Axis, y_axis: Axis) -> Point:
     across, up = x_axis.at(x.value or 0.0), y_axis.at(y.value or 0.0)
-    left = across > (_LEFT + WIDTH - _RIGHT) / 2
+    left = across > WIDTH - _RIGHT - _NAME
     return Point(
         model=model,
         x=across,
@@ -157,13 +159,21 @@ def _range(figure: Figure, axis: Axis) -> tuple[float, float] | None:
 
 
 def _spread(points: Sequence[Point]) -> list[Point]:
-    """Move names down until none stands on another."""
+    """Move names towards the middle until none stands on another."""
+    middle = (HEIGHT - _BOTTOM + _TOP) / 2
+    upper = sorted((item for item in points if item.y < middle), key=lambda item: item.y)
+    lower = sorted((item for item in points if item.y >= middle), key=lambda item: -item.y)
+    return [*_apart(upper, _LINE), *_apart(lower, -_LINE)]
+
+
+def _apart(points: Sequence[Point], step: int) -> list[Point]:
     placed: list[Point] = []
-    for point in sorted(points, key=lambda item: (item.y, item.x)):
+    for point in points:
         y = point.label_y
         for other in placed:
-            if point.label_left == other.label_left and abs(y - other.label_y) < _LINE:
-                y = other.label_y + _LINE
+            is_beside = abs(other.label_x - point.label_x) < _NAME
+            if is_beside and abs(y - other.label_y) < _LINE:
+                y = other.label_y + step
         placed.append(replace(point, label_y=y))
     return placed
 

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from small_evaluation import DATASET, small
+from small_evaluation import DATASET, figure, small
 
 from nsfwcaps.reports.read import read
 from nsfwcaps.reports.tables import tables
@@ -61,5 +61,20 @@ def test_names_do_not_stand_on_each_other(tmp_path: Path) -> None:
         for name in ("a", "b", "c"):
             content = writer.parts[f"results/{dataset}/{task}/ours.json"]
             writer.parts[f"results/{dataset}/{task}/{name}.json"] = {**content, "model": name}
-    places = [point.label_y for point in drawn(writer.write())[0].points if point.model != "base"]
+    points = drawn(writer.write())[0].points
+    places = sorted(point.label_y for point in points if point.model != "base")
+    assert len(places) == 4
     assert all(below - above >= 15 for above, below in itertools.pairwise(places))
+
+
+def test_names_of_models_at_the_bottom_stay_above_the_axis(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    for model in ("base", "ours"):
+        own = writer.parts[f"results/{DATASET}/retrieval/{model}.json"]["nsfwcaps"]
+        own["figures"]["T*→V R@1"] = figure(0.0)
+        own = writer.parts[f"results/caltech/zeroshot/{model}.json"]["nsfwcaps"]
+        own["figures"]["acc@1"] = figure(0.5)
+    plot = drawn(writer.write())[0]
+    base, ours = plot.points
+    assert base.y == ours.y == plot.y_axis.start
+    assert {base.label_y, ours.label_y} == {base.y - 8, base.y - 8 - 15}
