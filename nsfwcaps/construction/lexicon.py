@@ -137,13 +137,15 @@ ELEMENTS: tuple[Element, ...] = (
 CATEGORIES = tuple(dict.fromkeys(element.category for element in ELEMENTS))
 """The categories that the embedded editor knows."""
 
-# What makes a caption no safe one: the elements, and words for the like.
+_NOUNS = sorted({phrase.partition(" ")[2] for phrase in (item.phrase for item in ELEMENTS)})
+# What makes a caption no safe one: the elements themselves, and words for the like.
 _HAZARDS = re.compile(
-    r"\b(?:(?:hand|shot)?guns?|gunm[ae]n|pistols?|revolvers?|rifles?|machetes?|daggers?|"
-    r"switchblades?|grenades?|bullets?|ammunition|weapons?|knife fight|fighting|armed|"
+    rf"\b(?:{'|'.join(map(re.escape, _NOUNS))}|"
+    r"(?:hand|shot)?guns?|gunm[ae]n|pistols?|revolvers?|rifles?|machetes?|daggers?|knife fight|"
+    r"switchblades?|grenades?|bullets?|ammunition|weapons?|fighting|armed|"
     r"cocaine|drugs?|marijuana|cannabis|stolen|steal\w*|counterfeit|dealer|robb\w+|burglar\w*|"
     r"pickpockets?|thie(?:f|ves)|poach(?:er|ers|ing)|graffiti|vandal\w*|"
-    r"razors?|pills?|poison\w*|scalpels?|noose|suicid\w+|"
+    r"razors?|pills?|poison\w*|noose|suicid\w+|"
     r"skulls?|dead|corpses?|carcass\w*|bones?|graves?|blood\w*|syringes?|cockroach\w*|"
     r"wreck\w*|smashed|overturned|crash\w*|burn(?:t|ing)(?:-out)?|shattered|"
     r"broken (?:bottle|glass|window)s?|on fire|explo\w+|cigar\w*|smok(?:es?|ing))\b"

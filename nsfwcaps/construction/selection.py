@@ -1,8 +1,9 @@
 """Which candidates become the pairs: a greedy choice, highest alignment first.
 
 The category that lacks most of its quota takes its best candidate that no limit forbids, until
-every quota is full or its candidates are used up. No better choice is searched for: the candidates
-are several times the pairs, and what a limit forbids has a neighbour of nearly the same alignment.
+every quota is full or its candidates are used up. Ways of putting an element in are spread first,
+and repeated where nothing else is left. No better choice is searched for: the candidates are more
+than the pairs, and what a limit forbids has a neighbour of nearly the same alignment.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nsfwcaps.vectors.store import Rows
 
 _ARTICLE = re.compile(r"^(?:an?|the|some) ")
 _TEMPLATE_SHARE = 0.3
-"""Most of a category's pairs that are put in the same way, where the editor has fixed ways."""
+"""Most of a category's pairs that are put in the same way, while there are others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +78,25 @@ def select(
         neighbours[left].append(right)
         neighbours[right].append(left)
     queues = {category: _best_last(candidates, category, seed) for category in quota}
+    later: dict[Category, list[int]] = {category: [] for category in quota}
     counts = {category: len(queue) for category, queue in queues.items()}
     used = _Used()
     selected, skipped = Counter[Category](), defaultdict[Category, Counter[str]](Counter)
-    while open_ := [item for item in quota if queues[item] and selected[item] < quota[item]]:
+    while open_ := [
+        item for item in quota if (queues[item] or later[item]) and selected[item] < quota[item]
+    ]:
         category = min(open_, key=lambda item: selected[item] / quota[item])
-        at = queues[category].pop()
+        spread = bool(queues[category])
+        at = queues[category].pop() if spread else later[category].pop(0)
         candidate = candidates[at]
-        caps = (
-            max(1, round(share * quota[category])) for share in (element_share, _TEMPLATE_SHARE)
-        )
-        if reason := _forbidden(candidate, neighbours[at], used, *caps):
+        if reason := _forbidden(
+            candidate, neighbours[at], used, _cap(element_share, quota[category])
+        ):
             skipped[category][reason] += 1
+            continue
+        of_template = used.templates[category, candidate.template]
+        if spread and of_template >= _cap(_TEMPLATE_SHARE, quota[category]) and candidate.template:
+            later[category].append(at)
             continue
         selected[category] += 1
         used.rows.add(at)
@@ -119,18 +127,15 @@ def _best_last(candidates: Sequence[Candidate], category: Category, seed: int) -
     )
 
 
+def _cap(share: float, quota: int) -> int:
+    return max(1, round(share * quota))
+
+
 def _forbidden(
-    candidate: Candidate,
-    neighbours: Sequence[int],
-    used: _Used,
-    per_element: int,
-    per_template: int,
+    candidate: Candidate, neighbours: Sequence[int], used: _Used, per_element: int
 ) -> str | None:
     if candidate.safe_id in used.safe:
         return "safe_caption_used"
     if used.elements[candidate.category, element_key(candidate.element)] >= per_element:
         return "element_share"
-    of_template = used.templates[candidate.category, candidate.template]
-    if candidate.template is not None and of_template >= per_template:
-        return "template_share"
     return "near_duplicate" if any(row in used.rows for row in neighbours) else None

@@ -32,7 +32,7 @@ from nsfwcaps.construction.editors import load as editors
 from nsfwcaps.construction.editors import rules
 from nsfwcaps.construction.editors.editor import Editor, Request
 from nsfwcaps.construction.editors.openai import Manners
-from nsfwcaps.construction.exclusion import excluded_request
+from nsfwcaps.construction.exclusion import excluded_request, image_hashes
 from nsfwcaps.construction.selection import Candidate, Filled
 from nsfwcaps.detectors.detector import Detector, Kind
 from nsfwcaps.detectors.registry import load_all
@@ -57,7 +57,7 @@ from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
 
-_TRIES_RULES = 15
+_TRIES_RULES = 10
 _TRIES_MODEL = 3
 _BLOCK_RULES = 1024
 _BLOCK_MODEL = 64
@@ -143,11 +143,13 @@ def _check(settings: ConstructSettings) -> None:
 
     Raises:
         ConfigError: no pool is named, or editor, categories and shares do not fit together.
+        InputError: a list of image hashes is none.
     """
     if not settings.pool:
         raise ConfigError("construct: no pool is named; give --pool")
     editors.check(settings.editor, settings.category)
     quotas.shares(settings.category, settings.share)
+    image_hashes(settings.image_hashes)
 
 
 def _check_pools(folder: StageFolder) -> None:
