@@ -118,7 +118,8 @@ ELEMENTS: tuple[Element, ...] = (
     *_elements(
         Category.SHOCKING,
         "held",
-        "a human skull/human skulls; a dead rat/dead rats; a bloody bandage/bloody bandages",
+        "a dead rat/dead rats; a dead snake/dead snakes; a bloody bandage/bloody bandages; "
+        "a used syringe/used syringes; a bag of bones/bags of bones",
     ),
     *_elements(
         Category.SHOCKING,

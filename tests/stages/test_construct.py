@@ -144,7 +144,7 @@ def test_benchmarks_do_not_leak(pool: Path, made: Path, tmp_path: Path) -> None:
     file = tmp_path / "benchmark.csv"
     lines = [f'"{by_id[taken[0]["partner_id"]].upper()}","{taken[1]["caption"]}"']
     file.write_text("caption,nsfw_caption\n" + "\n".join(lines) + "\n")
-    assert construct(tmp_path / "run", pool, n=20, exclude=[str(file)], **LOOSE).code == 0
+    assert construct(tmp_path / "run", pool, n=20, tries=20, exclude=[str(file)], **LOOSE).code == 0
     assert by_id[taken[0]["partner_id"]] not in {
         row["caption"] for row in rows(tmp_path / "run", "safe")
     }
