@@ -34,7 +34,8 @@ _CERTAINTY = (
     "A model is compared with the base on the same queries. Where each query is a hit or none, p "
     "is McNemar's exact test; elsewhere it comes from random flips of the differences' signs. "
     "Holm's correction is over all comparisons of the evaluation. A difference counts as shown "
-    "where p is below .05 after it.",
+    "where p is below .05 after it. The intervals of differences are of each one by itself, not "
+    "corrected so: one may exclude zero where no difference is shown.",
     "Figures that are no mean over queries have neither an interval nor a test. The interval of a "
     "mean over zero-shot data sets adds up the half widths of each as squares.",
 )
