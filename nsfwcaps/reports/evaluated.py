@@ -58,6 +58,8 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, "yes" if value else "no"
     elif isinstance(value, int):
         yield name, f"{value:,}"
+    elif isinstance(value, float):
+        yield name, f"{value:.4g}"
     elif value not in (None, ""):
         yield name, str(value)
 
