@@ -10,12 +10,15 @@ the unsafe and the target item, pads captions to the context length as open_clip
 them out, and adapts layers with `peft` as it is. Ours looks the frozen rows up: computing them once
 is clocked apart, in single precision as `train` does it.
 
-Each runs in a process of its own, in turn; the first step is not clocked. Peak memory is that of
-the whole process (on a GPU, of torch's allocator), loading and the reference included. The losses
-of the first step have to agree, or there is no table. Captions and pictures are of the icon world;
-a pair has an unsafe scene, its partner, which is preserved, and another safe scene as its target,
-as with sets of generated pairs. `--without-partners` makes the partner the target too, as where
-pairs are mined from two pools; then the plain loop asks about two items.
+Each runs in a process of its own, in turn; the first step is not clocked. "CPU s/pair" are seconds
+of all threads: on a shared machine they are steadier than the wall, and shares and the price of the
+reference are given in them (on a GPU, by the wall). Peak memory is that of the whole process (on a
+GPU, of torch's allocator), loading and the reference included. The losses of the first step have to
+agree, or there is no table; later ones drift apart, because peft 0.21 adds the update of fused
+attention's output twice. Captions and pictures are of the icon world; a pair has an unsafe scene,
+its partner, which is preserved, and another safe scene as its target, as with sets of generated
+pairs. `--without-partners` makes the partner the target too, as where pairs are mined from two
+pools; then the plain loop asks about two items.
 """
 
 from __future__ import annotations
@@ -158,12 +161,12 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
             )
             ratios = {key: _ratio(found, name, key) for key in ("rate", "cpu", "peak")}
             print(
-                f"| {label} | {name} | {rate:.2f} | {ratios['rate']} | {cpu:.1f} | {ratios['cpu']} "
+                f"| {label} | {name} | {rate:.2f} | {ratios['rate']} | {cpu:.2f} | {ratios['cpu']} "
                 f"| {peak / 2**20:,.0f} | {ratios['peak']} | {found[name][-1]['losses'][0]:.5f} |"
             )
     print(
-        "\n| | teacher, share of the plain step | its captions' padding, student "
-        "| reference, s/pair | plain loop, s/pair | ours, s/pair | pays from epoch |"
+        "\n| | teacher, of the plain step | padding of the student's captions "
+        "| reference, s/pair | plain step, s/pair | ours, s/pair | epochs that pay for it |"
     )
     print("|---|---|---|---|---|---|---|")
     for model, result in results.items():
@@ -171,7 +174,7 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
         teacher, padding = (
             statistics.median(run[key] for run in peer) for key in ("teacher", "padding")
         )
-        theirs, own = (statistics.median(1 / run["rate"] for run in runs) for runs in (peer, ours))
+        theirs, own = (statistics.median(run["cost"] for run in runs) for runs in (peer, ours))
         once = statistics.median(run["reference"] for run in ours)
         pays = f"{once / (theirs - own):.2f}" if theirs > own else "never"
         print(
@@ -281,9 +284,9 @@ def _ours(job: Job) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = StageFolder(Path(scratch))
         folder.prepare()
-        started = time.perf_counter()
+        started = _spent(job)
         shards = embed_reference([job.data], encoder, folder, Silent())
-        reference_s = time.perf_counter() - started
+        reference_s = _spent(job) - started
         reference = load_reference(folder, shards)
     table = pq.read_table(job.data)
     for name in ("partner_id", "partner_caption", "partner_image_sha256"):
@@ -383,11 +386,11 @@ def _peer(job: Job) -> dict[str, Any]:
     spent = {"teacher": 0.0}
 
     def teach(tokens: Any, pixels: Any) -> Any:
-        clock = _now(job)
+        clock = _spent(job)
         with torch.no_grad(), autocast:
             text, image = teacher.encode_text(tokens), teacher.encode_image(pixels)
         rows = [normalize(part.float(), dim=-1).chunk(len(sides)) for part in (text, image)]
-        spent["teacher"] += _now(job) - clock
+        spent["teacher"] += _spent(job) - clock
         return rows
 
     total = len(batches)
@@ -430,9 +433,12 @@ def _peer(job: Job) -> dict[str, Any]:
         if step == 0:
             spent["teacher"] = 0.0
     result = _measured(job, laps, losses, trained, longest)
-    clocked = sum(laps.wall[1:])
-    padding = _padding(model, tokens[:both], autocast, job) * (len(laps.wall) - 1)
-    return {**result, "teacher": spent["teacher"] / clocked, "padding": padding / clocked}
+    pairs = job.batch * (len(losses) - 1)
+    shares = {
+        "teacher": spent["teacher"] / pairs,
+        "padding": _padding(model, tokens[:both], autocast, job) / job.batch,
+    }
+    return {**result, **{name: each / result["cost"] for name, each in shares.items()}}
 
 
 def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
@@ -443,16 +449,15 @@ def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
     short = tokens[:, : int(tower.lengths(tokens).max())]
 
     def seconds(encode: Callable[[Any], Any], tokens: Any) -> float:
-        found = []
-        for _ in range(3):
-            clock = _now(job)
-            with autocast:
-                rows = encode(tokens)
-            rows.float().sum().backward()
-            found.append(_now(job) - clock)
-        return min(found)
+        clock = _spent(job)
+        with autocast:
+            rows = encode(tokens)
+        rows.float().sum().backward()
+        return _spent(job) - clock
 
-    return seconds(model.encode_text, tokens) - seconds(tower.encode, short)
+    return statistics.median(
+        seconds(model.encode_text, tokens) - seconds(tower.encode, short) for _ in range(5)
+    )
 
 
 def _sampler(job: Job, stages: Sequence[str], targets: Sequence[str]) -> Any:
@@ -531,6 +536,11 @@ def _now(job: Job) -> float:
     return time.perf_counter()
 
 
+def _spent(job: Job) -> float:
+    """Seconds of a GPU on the wall, of a CPU those of all threads: others use it too."""
+    return _now(job) if job.device == "cuda" else time.process_time()
+
+
 def _measured(
     job: Job, laps: _Laps, losses: list[float], trained: dict[str, Any], longest: list[int]
 ) -> dict[str, Any]:
@@ -540,9 +550,12 @@ def _measured(
         peak = torch.cuda.max_memory_allocated()
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    pairs = job.batch * (len(losses) - 1)
+    cpu, wall = sum(laps.cpu[1:]) / pairs, sum(laps.wall[1:]) / pairs
     return {
-        "rate": job.batch * (len(losses) - 1) / sum(laps.wall[1:]),
-        "cpu": sum(laps.cpu[1:]) / (job.batch * (len(losses) - 1)),
+        "rate": 1 / wall,
+        "cpu": cpu,
+        "cost": wall if job.device == "cuda" else cpu,
         "peak": peak,
         "losses": losses,
         "trained": sum(item.numel() for item in trained.values()),
