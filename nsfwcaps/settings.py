@@ -374,7 +374,8 @@ class PublishSettings:
         True, "Put images into the data set, as training needs them; else link by path and hash."
     )
     columns: ColumnNames = setting(
-        ColumnNames.OURS, "nsfwcaps: the same columns, and before them those that NSFWCaps has."
+        ColumnNames.OURS,
+        "ours; nsfwcaps: the same columns, and before them those that NSFWCaps has.",
     )
     shard_rows: Annotated[int, Ge(1)] = setting(
         100_000, "Pairs per Parquet file; with images at most 2,000."

@@ -16,6 +16,8 @@ from nsfwcaps.config import alternatives, base_type
 from nsfwcaps.pipeline import Stage
 
 _WIDE = 29
+_WIDE_BESIDE_LONG_FLAGS = 12
+_LONG_FLAG = len("--no-") + 8
 
 Workdir = Annotated[
     Path,
@@ -85,7 +87,7 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
         *flags,
         help=_help(field, owned),
         show_default=False,
-        metavar="<str>" if _is_wide(kind) else None,  # leaves width for the names
+        metavar="<str>" if _is_wide(kind, owned) else None,  # leaves width for the names
         rich_help_panel=_panel(owned),
     )
     return inspect.Parameter(
@@ -96,10 +98,17 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
     )
 
 
-def _is_wide(kind: Any) -> bool:
+def _is_wide(kind: Any, owned: Sequence[Stage]) -> bool:
     """Whether what the command line shows for a type by itself is too much; help says the rest."""
     is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
-    return kind == list[str] or (is_enum and len("|".join(kind)) > _WIDE)
+    return kind == list[str] or (is_enum and len("|".join(kind)) > _room(owned))
+
+
+def _room(owned: Sequence[Stage]) -> int:
+    """Width that a type may have: the second form of a flag has a column of its own."""
+    hints = typing.get_type_hints(owned[0].settings)
+    flags = [f"--no-{name}" for name, hint in hints.items() if base_type(hint) is bool]
+    return _WIDE_BESIDE_LONG_FLAGS if max(map(len, flags), default=0) > _LONG_FLAG else _WIDE
 
 
 def _cli_type(hint: Any) -> Any:
