@@ -32,7 +32,7 @@ from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 
-VERSION = 1
+VERSION = 2
 
 TABLE = "results.csv"
 

@@ -21,6 +21,17 @@ def spread_ratio(after: Vectors, before: Vectors) -> float:
     return _spread(after) / _spread(before)
 
 
+def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
+    """The ratio as a value of each row `[n]`, whose mean it is: what the row adds to it.
+
+    Linearised (the delta method): means of values that are drawn anew are spread as the ratio of
+    rows that are drawn anew.
+    """
+    ratio = spread_ratio(after, before)
+    one, other = _influence(after), _influence(before)
+    return np.asarray(ratio + (one - ratio * other) / _spread(before))
+
+
 def neighbourhood_overlap(after: Vectors, before: Vectors, k: int = 10) -> float:
     """Mean of the overlaps below."""
     return float(neighbourhood_overlaps(after, before, k).mean())
@@ -86,6 +97,13 @@ def _layer(name: str) -> str:
 
 def _spread(rows: Vectors) -> float:
     return float(1 - np.square(rows.mean(axis=0, dtype=np.float64)).sum())
+
+
+def _influence(rows: Vectors) -> npt.NDArray[np.float64]:
+    """What each row `[n]` adds to the spread, to first order; the mean is zero."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    along = rows @ mean
+    return np.asarray(-2 * (along - along.mean()))
 
 
 def _nearest_rows(vectors: Vectors, k: int) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:

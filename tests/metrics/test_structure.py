@@ -13,6 +13,7 @@ from nsfwcaps.metrics.structure import (
     neighbourhood_overlap,
     neighbourhood_overlaps,
     spread_ratio,
+    spread_ratios,
     weight_deviation,
 )
 
@@ -35,6 +36,18 @@ def test_spread_is_half_the_mean_squared_distance() -> None:
     other = rows(1)
     same = np.square(other[:, None] - other[None]).sum(-1).mean() / 2
     assert spread_ratio(some, other) == pytest.approx(apart / same, rel=1e-5)
+
+
+def test_spread_ratios_have_the_ratio_as_their_mean_and_its_bootstrap_as_their_spread() -> None:
+    before = rows(2, n=300)
+    after = before + 0.5 * rows(3, n=300) + 0.7
+    after /= np.linalg.norm(after, axis=1, keepdims=True)
+    values = spread_ratios(after, before)
+    assert values.mean() == pytest.approx(spread_ratio(after, before))
+    drawn = np.random.default_rng(0).integers(0, 300, size=(500, 300))
+    exact = [spread_ratio(after[some], before[some]) for some in drawn]
+    assert values[drawn].mean(axis=1).std() == pytest.approx(np.std(exact), rel=0.1)
+    assert np.corrcoef(values[drawn].mean(axis=1), exact)[0, 1] > 0.99
 
 
 def test_overlap_of_a_model_with_itself_is_one_whatever_the_rotation() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsfwcaps.metrics.retrieval import recall
-from nsfwcaps.metrics.zero_shot import class_ranks, class_vectors, mean_per_class_recall
+from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls, class_vectors
 
 
 def test_class_vectors_are_normalised_means() -> None:
@@ -35,12 +35,14 @@ def test_class_ranks_by_hand() -> None:
 def test_recall_by_class_by_hand() -> None:
     labels = np.array([0, 0, 0, 3])  # no image of 1 and 2
     hits = np.array([True, True, False, False])
-    assert mean_per_class_recall(hits, labels) == pytest.approx((2 / 3 + 0) / 2)
-    assert np.isnan(mean_per_class_recall(hits[:0], labels[:0]))
+    # Two classes: a hit among three of four images counts 4 / (2 * 3).
+    assert class_recalls(hits, labels).tolist() == pytest.approx([2 / 3, 2 / 3, 0, 0])
+    assert class_recalls(hits, labels).mean() == pytest.approx((2 / 3 + 0) / 2)
+    assert not len(class_recalls(hits[:0], labels[:0]))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=1, max_size=30))
 def test_recall_by_class_is_balanced_accuracy(images: list[tuple[bool, int]]) -> None:
     hits, labels = np.array([hit for hit, _ in images]), np.array([label for _, label in images])
     by_class = [hits[labels == label].mean() for label in np.unique(labels)]
-    assert mean_per_class_recall(hits, labels) == pytest.approx(np.mean(by_class))
+    assert class_recalls(hits, labels).mean() == pytest.approx(np.mean(by_class))

@@ -11,7 +11,7 @@ from nsfwcaps.metrics.structure import (
     drift,
     layer_deviations,
     neighbourhood_overlaps,
-    spread_ratio,
+    spread_ratios,
     weight_deviation,
 )
 
@@ -29,10 +29,10 @@ def score(
 ) -> Outcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
 
-    Figure "spread ratio KIND", values "overlap KIND" and "drift KIND" of each row, figure
-    "weight deviation TOWER", and in the facts the deviation of every layer. Towers ("text",
-    "image") are named by who calls; the names in their state dicts must be the same before and
-    after. A kind with no more than k rows has no overlap.
+    Values "spread ratio KIND", "overlap KIND" and "drift KIND" of each row; figure "weight
+    deviation TOWER", which has no sample behind it; in the facts the deviation of every layer.
+    Towers ("text", "image") are named by who calls; the names in their state dicts must be the same
+    before and after. A kind with no more than k rows has no overlap.
 
     Raises:
         ValueError: kinds, rows or weights are not the same before and after.
@@ -45,7 +45,7 @@ def score(
     layers: dict[str, dict[str, float]] = {}
     for kind, rows in after.items():
         values[f"drift {kind}"] = drift(rows, before[kind])
-        figures[f"spread ratio {kind}"] = spread_ratio(rows, before[kind])
+        values[f"spread ratio {kind}"] = spread_ratios(rows, before[kind])
         if len(rows) > k:
             values[f"overlap {kind}"] = neighbourhood_overlaps(rows, before[kind], k)
     for tower, weights in weights_after.items():

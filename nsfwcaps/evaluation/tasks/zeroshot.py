@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import ZeroShotVectors
 from nsfwcaps.evaluation.outcome import Outcome
-from nsfwcaps.metrics.zero_shot import class_ranks, mean_per_class_recall
+from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls
 
 KS = (1, 5)
 
 
 def score(images: ZeroShotVectors) -> Outcome:
-    """Values "acc@1" and "acc@5" (where there are more than 5 classes) of each image.
+    """Values "acc@1", "acc@5" (where there are more than 5 classes) and "mean per-class recall".
 
-    "mean per-class recall" is a figure, over the classes that have images.
+    The last is over the classes that have images.
 
     Raises:
         ValueError: a label is no row of the classes.
@@ -27,7 +27,9 @@ def score(images: ZeroShotVectors) -> Outcome:
     seen = len(set(labels.tolist()))
     return Outcome(
         task="zeroshot",
-        values={f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
-        figures={"mean per-class recall": mean_per_class_recall(ranks == 0, labels)},
+        values={
+            **{f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
+            "mean per-class recall": class_recalls(ranks == 0, labels),
+        },
         facts={"images": len(labels), "classes": count, "classes_without_images": count - seen},
     )
