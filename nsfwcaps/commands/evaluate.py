@@ -12,7 +12,8 @@ import typer
 from nsfwcaps import config, pipeline, progress
 from nsfwcaps.commands.options import DryRun, Json, Quiet
 from nsfwcaps.errors import ConfigError, EvaluationError
-from nsfwcaps.settings import Device, EmbedSettings, Precision, Split
+from nsfwcaps.evaluation.datasets.splits import AskedSplit
+from nsfwcaps.settings import Device, EmbedSettings, Precision
 
 _SHOWN_REASONS = 5
 
@@ -102,7 +103,8 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        Split | None, typer.Option(help="Split of the data sets. Default: test.")
+        AskedSplit | None,
+        typer.Option(help="Split of the data sets; all: every pair. Default: test."),
     ] = None,
     image_root: Annotated[
         str | None, typer.Option(help="Folder or URL that relative paths of --data start from.")

@@ -114,10 +114,8 @@ def open_data(request: Request, progress: Progress) -> tuple[Data, list[Missing]
             )
     if request.wants(Task.ZEROSHOT):
         for one in request.class_sets:
-            classes |= read(
-                one.name,
-                partial(read_class_set, one, request.split, progress),
-            )
+            split = request.split.of_classes if request.split else None
+            classes |= read(one.name, partial(read_class_set, one, split, progress))
     if request.wants(Task.REAL_NSFW):
         for name, url in request.unsafe_images:
             unsafe |= read(name, partial(read_images, name, url, progress))

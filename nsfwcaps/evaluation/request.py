@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.class_sets import ClassSetRequest
+from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.evaluation.models import NamedModel
-from nsfwcaps.settings import Split
 
 
 class Task(enum.StrEnum):
@@ -36,7 +36,7 @@ class Request:
     """Safe pictures beside the unsafe ones; those of the first pair set where there are none."""
     tasks: Sequence[Task] | None = None
     """None: those that the data allows."""
-    split: Split | None = None
+    split: AskedSplit | None = None
     image_root: str | None = None
     samples: int = 2000
     seed: int = 0

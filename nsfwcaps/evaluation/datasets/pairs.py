@@ -19,11 +19,10 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
 from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
-from nsfwcaps.evaluation.datasets.splits import SplitRows, tells_splits
+from nsfwcaps.evaluation.datasets.splits import AskedSplit, SplitRows, tells_splits
 from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.metrics.sets import Rows, Sets, sets_of
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.settings import Split
 
 NO_CATEGORY = "none"
 
@@ -86,7 +85,7 @@ class PairSet:
 
 
 def read_pairs(
-    name: str, url: str, split: Split | None, image_root: str | None, progress: Progress
+    name: str, url: str, split: AskedSplit | None, image_root: str | None, progress: Progress
 ) -> PairSet:
     """Read a published folder, or a file or folder with a pair in each row.
 

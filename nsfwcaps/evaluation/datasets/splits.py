@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -13,12 +14,28 @@ _NAMED = re.compile(r"(train|validation|valid|val|dev|test)(?![a-z])")
 _MEANS = {"valid": "validation", "val": "validation", "dev": "validation"}
 
 
+class AskedSplit(enum.StrEnum):
+    """What of a data set is evaluated."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+    ALL = "all"
+    """Every pair, as of a set that nothing was trained on; classes have their test split."""
+
+    @property
+    def of_classes(self) -> Split | None:
+        """The split of classification sets; None for the usual one."""
+        return None if self is AskedSplit.ALL else Split(self.value)
+
+
 class SplitRows:
     """Decides row by row, and knows what it has seen where nothing is left."""
 
-    def __init__(self, where: str, wanted: Split | None) -> None:
+    def __init__(self, where: str, wanted: Split | AskedSplit | None) -> None:
         self._where = where
         self._wanted = wanted
+        self._whole = wanted is AskedSplit.ALL
         self._split = (wanted or Split.TEST).value
         self._seen: Counter[str] = Counter()
 
@@ -30,7 +47,7 @@ class SplitRows:
         """
         of_file = [_split_of(url, self._where) for url in urls]
         found = {name for name in of_file if name is not None}
-        if not found:
+        if not found or self._whole:
             return list(urls)
         if self._split not in found:
             raise InputError(
@@ -44,7 +61,7 @@ class SplitRows:
         name = str(cell).strip().lower()
         name = _MEANS.get(name, name)
         self._seen[name] += 1
-        return name == self._split
+        return self._whole or name == self._split
 
     def check(self, rows: int, *, known: bool) -> None:
         """Refuse a set that has no row of the split, or a split that was asked for in vain.
@@ -58,7 +75,7 @@ class SplitRows:
                 f"{self._where}: no row is of the split {self._split}; there are: {held}. "
                 "Choose one with --split"
             )
-        if self._wanted is not None and not known:
+        if self._wanted is not None and not self._whole and not known:
             raise InputError(
                 f"{self._where}: --split {self._split} was asked for, and neither a column 'split' "
                 "nor names of files tell splits apart; leave --split out to use all rows"

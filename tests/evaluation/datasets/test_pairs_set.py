@@ -11,14 +11,14 @@ from set_files import png, write, write_table
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
+from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Split
 
 SAFE = ("A cup on a table.", "A dog on a beach.", "A bridge at night.")
 UNSAFE = ("A handgun on a table.", "A knife on a beach.", "Graffiti on a bridge.")
 
 
-def read(path: Path, split: Split | None = None, root: str | None = None) -> PairSet:
+def read(path: Path, split: AskedSplit | None = None, root: str | None = None) -> PairSet:
     return read_pairs("some", str(path), split, root, Silent())
 
 
@@ -160,7 +160,8 @@ def test_a_split_is_told_by_files_or_by_a_column(tmp_path: Path) -> None:
     column = write_table(tmp_path / "set.parquet", table)
     for path in (tmp_path / "files", column):
         assert read(path).unsafe_captions == [UNSAFE[1]]
-        assert read(path, Split.VALIDATION).unsafe_captions == [UNSAFE[2]]
+        assert read(path, AskedSplit.VALIDATION).unsafe_captions == [UNSAFE[2]]
+        assert sorted(read(path, AskedSplit.ALL).unsafe_captions) == sorted(UNSAFE[:3])
 
 
 def test_the_digest_follows_the_content(tmp_path: Path) -> None:
@@ -182,11 +183,11 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
         ([{"nsfw": UNSAFE[0]}], None, "no pair of caption columns is recognised"),
         ([{"nsfw": "", "safe": ""}], None, "no usable pair .1 caption_missing"),
         ([{"nsfw": "a", "safe": "b", "split": "train"}], None, "there are: train 1"),
-        ([{"nsfw": "a", "safe": "b"}], Split.TEST, "--split test was asked for"),
+        ([{"nsfw": "a", "safe": "b"}], AskedSplit.TEST, "--split test was asked for"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
-    tmp_path: Path, table: list[dict[str, Any]], split: Split | None, told: str
+    tmp_path: Path, table: list[dict[str, Any]], split: AskedSplit | None, told: str
 ) -> None:
     path = write_table(tmp_path / "set.parquet", table)
     with pytest.raises(InputError, match=told):
