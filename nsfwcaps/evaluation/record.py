@@ -6,6 +6,7 @@ Generation writes its results into the same folder: what it has said of them sta
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ from nsfwcaps.evaluation.request import Task
 from nsfwcaps.evaluation.results import write_json
 
 RECORD = "run.json"
+
+# Folders of a path, absolute or relative, up to its last part; the host of an address is none.
+_FOLDERS = re.compile(r"(?<![\w.])(?<!:/)(?:~|\.{0,2})/(?:[^\s/:'\"()]+/)+")
+
+
+def without_folders(reason: str) -> str:
+    """A message without the folders of its paths: records are shown to others, folders are private.
+
+    >>> without_folders("/home/me/runs/safer/adapter.json is damaged")
+    'adapter.json is damaged'
+    """
+    return _FOLDERS.sub("", reason)
 
 
 def read_record(out: Path) -> dict[str, Any]:
@@ -40,7 +53,10 @@ def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -
         **record,
         "models": {**record["models"], **_apart(before, record, "models", models)},
         "datasets": {**record["datasets"], **_apart(before, record, "datasets", datasets)},
-        "missing": [*record["missing"], *_of_other_tasks(before.get("missing"))],
+        "missing": [
+            *({**item, "reason": without_folders(item["reason"])} for item in record["missing"]),
+            *_of_other_tasks(before.get("missing")),
+        ],
     }
     write_json(out / RECORD, content)
 

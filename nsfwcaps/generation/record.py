@@ -13,7 +13,7 @@ from nsfwcaps.detectors.detector import Statement
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.evaluation.compare import compare, together
 from nsfwcaps.evaluation.derived import COMPARISONS
-from nsfwcaps.evaluation.record import RECORD, read_record
+from nsfwcaps.evaluation.record import RECORD, read_record, without_folders
 from nsfwcaps.evaluation.results import Part, ResultFolder, write_csv, write_json
 from nsfwcaps.evaluation.run import TABLE
 from nsfwcaps.generation.generator import Task
@@ -78,7 +78,7 @@ class Summaries:
             if (item.get("dataset"), item.get("task")) != (name, task.value)
         ]
         gaps += [
-            {"model": model, "dataset": name, "task": task.value, "reason": reason}
+            {"model": model, "dataset": name, "task": task.value, "reason": without_folders(reason)}
             for model, reason in missing.items()
         ]
         stated = {item["name"]: item for item in run.get("detectors") or []}
