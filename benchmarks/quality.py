@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stages import run_stage
 
 _ROWS: dict[str, dict[str, Any]] = {
     "cosine (plain arg max, as the paper)": {"rank": "cosine"},
@@ -50,13 +51,13 @@ def main() -> None:
     gold = _gold(options.pairs)
     with tempfile.TemporaryDirectory() as scratch:
         workdir = Path(scratch)
-        record = _stage(
+        record = run_stage(
             "ingest",
             {"safe": [options.distractors, options.pairs], "unsafe": options.pairs},
             workdir,
         )
         captions = record.facts["captions"]
-        _stage("embed", {"model": options.model}, workdir)
+        run_stage("embed", {"model": options.model}, workdir)
         print(f"{options.model}: {len(gold):,} gold pairs, {captions['safe']:,} safe captions\n")
         heads = (
             *("R@1", "R@10", "MRR", "pairs", "right", "distinct targets", "largest hub"),
@@ -81,22 +82,13 @@ def _gold(pairs: str) -> dict[str, str]:
     return dict(zip(*ids, strict=True))
 
 
-def _stage(name: str, values: dict[str, Any], workdir: Path) -> Any:
-    from nsfwcaps import config, pipeline
-    from nsfwcaps.progress import Silent
-
-    stage = pipeline.STAGE[name]
-    settings = config.parse(stage.settings, values, where=name)
-    return pipeline.run_stage(stage, settings, workdir, Silent()).record
-
-
 def _row(name: str, settings: dict[str, Any], gold: dict[str, str], workdir: Path) -> str:
     deep = "-", "-"
     if "hub_cap" not in settings:
-        ranks = _ranks(_stage("mine", {**settings, "k": 20}, workdir), gold)
+        ranks = _ranks(run_stage("mine", {**settings, "k": 20}, workdir), gold)
         deep = f"{(ranks <= 10).mean():.3f}", f"{(1 / ranks).mean():.3f}"
-    record = _stage("mine", settings, workdir)
-    graded = _stage("grade", {}, workdir)
+    record = run_stage("mine", settings, workdir)
+    graded = run_stage("grade", {}, workdir)
     first, hubs = _ranks(record, gold), record.facts["hubs"]
     right = (first == 1).sum() / record.facts["pairs"]
     return (

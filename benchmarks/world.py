@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stages import run_stage
 
 _RANKS: dict[str, dict[str, Any]] = {
     "cosine (plain arg max)": {"rank": "cosine"},
@@ -41,13 +42,13 @@ def main() -> None:
         print("| looseness | encoder | cosine to fixed partner | to nearest |\n|---|---|---|---|")
         for looseness in options.looseness:
             run = root / f"loose-{looseness}"
-            _stage("world", {"scenes": options.scenes, "looseness": looseness}, run)
+            run_stage("world", {"scenes": options.scenes, "looseness": looseness}, run)
             for model in options.models:
                 _embed(run, model)
                 fixed, nearest = _tightness(run)
                 print(f"| {looseness:g} | {model} | {fixed:.3f} | {nearest:.3f} |", flush=True)
         run = root / "mined"
-        _stage("world", {"scenes": options.scenes}, run)
+        run_stage("world", {"scenes": options.scenes}, run)
         print("\n| encoder | ranking | pairs | precision | distance | difficulty | low cosine |")
         print("|---|---|---|---|---|---|---|")
         score: Any = None
@@ -67,20 +68,11 @@ def main() -> None:
         )
 
 
-def _stage(name: str, values: dict[str, Any], workdir: Path) -> Any:
-    from nsfwcaps import config, pipeline
-    from nsfwcaps.progress import Silent
-
-    stage = pipeline.STAGE[name]
-    settings = config.parse(stage.settings, values, where=name)
-    return pipeline.run_stage(stage, settings, workdir, Silent()).record
-
-
 def _embed(run: Path, model: str) -> None:
     pools = {label: str(run / "pools" / label) for label in ("safe", "unsafe")}
     # Captions alone: the pictures have no part in mining.
-    _stage("ingest", pools, run)
-    _stage("embed", {"model": model, "images": False}, run)
+    run_stage("ingest", pools, run)
+    run_stage("embed", {"model": model, "images": False}, run)
 
 
 def _tightness(run: Path) -> tuple[float, float]:
@@ -111,8 +103,8 @@ def _mined(run: Path, settings: dict[str, Any]) -> tuple[Any, float]:
     from nsfwcaps.tables import read_tables
     from nsfwcaps.world.truth import read_scenes, score
 
-    _stage("mine", settings, run)
-    graded = _stage("grade", {}, run)
+    run_stage("mine", settings, run)
+    graded = run_stage("grade", {}, run)
     columns = ["unsafe_id", "safe_id", "difficulty", "sim_text"]
     rows = [
         row for table in read_tables(graded.paths("pairs"), columns) for row in table.to_pylist()

@@ -61,6 +61,19 @@ class Shard:
     facts: Mapping[str, Any]
     seconds: float
 
+    def only_rejects(self) -> Shard:
+        """What stays of a shard whose other rows went into later ones: its rejects.
+
+        The key is another one: under its own, a later run would take the whole shard for there.
+        """
+        return dataclasses.replace(
+            self,
+            key=digest(["rejects", self.key]),
+            files=tuple(file for file in self.files if file.group == "rejects"),
+            rows_in=0,
+            rows_out=0,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class StageResult:

@@ -132,7 +132,7 @@ def run(
         shards=[
             _deliver(settings, folder, pool, rows, bench.editor, facts),
             _set_aside(folder, pool, screened),
-            *(_only_rejects(block) for block in blocks),
+            *(block.only_rejects() for block in blocks),
         ],
         facts=facts,
     )
@@ -371,20 +371,6 @@ def _set_aside(folder: StageFolder, pool: SafePool, screened: Rejects) -> Shard:
         rows_in=0,
         rejects=dict(sorted(rejects.items())),
         started=started,
-    )
-
-
-def _only_rejects(block: Shard) -> Shard:
-    """Leave of a block what stays: its rejects. The pairs are in the delivered pools."""
-    return Shard(
-        # A key of its own: under the block's, a later run would take the block for edited.
-        key=digest(["rejects", block.key]),
-        files=tuple(file for file in block.files if file.group == "rejects"),
-        rows_in=0,
-        rows_out=0,
-        rejects=block.rejects,
-        facts=block.facts,
-        seconds=block.seconds,
     )
 
 

@@ -16,7 +16,6 @@ from typing import Any
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
-from nsfwcaps.config import digest
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import IngestSettings
@@ -62,7 +61,7 @@ def run(
             "captions are no targets; was one pool given for both sides?"
         )
     return StageResult(
-        shards=[*merged.shards, *(_only_rejects(chunk) for chunk in chunks)],
+        shards=[*merged.shards, *(chunk.only_rejects() for chunk in chunks)],
         facts={
             "captions": merged.captions,
             "images": merged.images,
@@ -133,18 +132,3 @@ def _pool_facts(
         "captions": captions,
         "rejects": dict(sorted(rejects.items())),
     }
-
-
-def _only_rejects(chunk: Shard) -> Shard:
-    """Leave of a staged chunk what stays: its rejects. The captions are in the merged shards."""
-    files = tuple(file for file in chunk.files if file.group == "rejects")
-    return Shard(
-        # A key of its own: under the chunk's, a later run would take the chunk for staged.
-        key=digest(["rejects", chunk.key]),
-        files=files,
-        rows_in=0,
-        rows_out=0,
-        rejects=chunk.rejects,
-        facts=chunk.facts,
-        seconds=chunk.seconds,
-    )
