@@ -9,7 +9,8 @@
     ├── StorageError         7   disk full, folder read-only, workdir in use
     ├── RecallError          8   an approximate index below the recall that was asked for
     ├── TrainingError        9   a training run whose numbers broke down
-    └── EvaluationError     10   a part of an evaluation that could not be had; the others are there
+    ├── EvaluationError     10   a part of an evaluation that could not be had; the others are there
+    └── ReviewError         11   a review that cannot go on: damaged, or of other data
 
 A message says what is wrong, where, and what mends it. Caption text is never part of a message.
 """
@@ -77,6 +78,12 @@ class EvaluationError(NsfwcapsError):
     """A part of an evaluation could not be had; what could is written."""
 
     exit_code = 10
+
+
+class ReviewError(NsfwcapsError):
+    """A review that cannot go on: its database is damaged, or its data are not what they were."""
+
+    exit_code = 11
 
 
 _STORAGE_ADVICE = {

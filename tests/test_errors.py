@@ -19,6 +19,7 @@ TREE = {
     "RecallError": 8,
     "TrainingError": 9,
     "EvaluationError": 10,
+    "ReviewError": 11,
 }
 
 

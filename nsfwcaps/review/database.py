@@ -1,0 +1,194 @@
+"""Where a review is kept: SQLite in one file, or PostgreSQL for a team.
+
+Reads see one state. Writes are one at a time: SQLite by `BEGIN IMMEDIATE`, PostgreSQL by a lock on
+the row of the chain's head, so that the chain has no forks and no pair is given out too often. A
+write is there as a whole, on the disk, when `write()` is left, or it is not there at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
+from nsfwcaps.review import tables
+
+_BUSY_S = 15
+_BEGIN = "nsfwcaps_begin"
+
+
+class Database:
+    """An open database of reviews."""
+
+    def __init__(self, name: str, *, create: bool = False) -> None:
+        """Open a file's database, or that of an address `postgresql://…`.
+
+        Raises:
+            ReviewError: there is none, or it is damaged or of another version.
+            StorageError: it cannot be reached or written.
+        """
+        self._url = _url(name)
+        self.name = self._url.render_as_string(hide_password=True)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self.name = str(self._url.database)
+            if not create and not Path(self.name).is_file():
+                raise ReviewError(
+                    f"{self.name}: no review is there; 'nsfwcaps review --data RUN' begins one"
+                )
+        self._engine = _engine(self._url, self.is_sqlite)
+        with self._translated():
+            self._prepare(create)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read one state of the database."""
+        with self._translated(), self._engine.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Change something, alone; committed at the end, undone by an exception."""
+        with self._translated(), self._engine.connect() as connection:
+            connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(sa.select(tables.head).with_for_update())
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def _prepare(self, create: bool) -> None:
+        if sa.inspect(self._engine).has_table("meta"):
+            with self.read() as connection:
+                found = get_meta(connection, "version")
+            if found != tables.VERSION:
+                raise ReviewError(
+                    f"{self.name}: was written by another version of nsfwcaps (tables {found}, "
+                    f"here {tables.VERSION}); export it with that one and begin a new review"
+                )
+        elif create:
+            self._create()
+        else:
+            raise ReviewError(
+                f"{self.name}: holds no review; 'nsfwcaps review --data RUN --db …' begins one"
+            )
+
+    def _create(self) -> None:
+        # All of it or nothing; another process may be about to do the same.
+        with self._engine.connect() as connection:
+            connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(20251124)"))
+                if sa.inspect(connection).has_table("meta"):
+                    return
+                tables.metadata.create_all(connection)
+                set_meta(connection, "version", tables.VERSION)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except NsfwcapsError:
+            raise
+        except exc.DBAPIError as error:
+            raise _explained(error, self.name, self.is_sqlite) from None
+
+
+def get_meta(connection: sa.Connection, key: str) -> Any:
+    """Return a value that `set_meta` wrote, or None."""
+    text = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
+    return None if text is None else json.loads(text)
+
+
+def set_meta(connection: sa.Connection, key: str, value: Any) -> None:
+    """Keep a JSON value under a key."""
+    text = json.dumps(value, sort_keys=True)
+    done = connection.execute(
+        sa.update(tables.meta).where(tables.meta.c.key == key).values(value=text)
+    )
+    if done.rowcount == 0:
+        connection.execute(sa.insert(tables.meta).values(key=key, value=text))
+
+
+def _url(name: str) -> sa.URL:
+    if "://" not in name:
+        return sa.URL.create("sqlite", database=str(Path(name).expanduser().resolve()))
+    try:
+        url = sa.make_url(name)
+    except exc.ArgumentError:
+        raise ConfigError(
+            "--db: this is no address of a database; write FILE or postgresql://…"
+        ) from None
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and url.database:
+        return url
+    raise ConfigError(f"--db: {backend} is not supported; write FILE or postgresql://…")
+
+
+def _engine(url: sa.URL, is_sqlite: bool) -> sa.Engine:
+    # No values in errors: they may hold captions and comments.
+    if not is_sqlite:
+        try:
+            return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        except ModuleNotFoundError:
+            raise ConfigError(
+                "PostgreSQL needs the package 'psycopg'; run 'pip install \"nsfwcaps[postgresql]\"'"
+            ) from None
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins no transactions; we do, below
+        # WAL: readers do not wait for the writer. FULL: what was accepted survives a power cut.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine
+
+
+# What SQLite says, and what that means for people.
+_SAYINGS = {
+    "locked": "another program holds it; nothing was written: close that program and try again",
+    "full": "the disk is full; nothing was written: free some space and try again",
+    "disk i/o": "the disk reports an error; nothing was written: look at the disk and its space",
+    "readonly": "it cannot be written; look at its permissions and those of its folder",
+    "unable to open": "it cannot be opened; look at its permissions and those of its folder",
+}
+_DAMAGED = ("malformed", "not a database", "no such table", "no such column", "corrupt")
+
+
+def _explained(error: exc.DBAPIError, name: str, is_sqlite: bool) -> NsfwcapsError:
+    said = str(error.orig).lower()
+    if any(word in said for word in _DAMAGED):
+        return ReviewError(
+            f"{name}: the database is damaged; put its last copy back, or run "
+            "'nsfwcaps review verify' to see what is left of it"
+        )
+    for word, advice in _SAYINGS.items():
+        if word in said:
+            return StorageError(f"{name}: {advice}")
+    if isinstance(error, exc.IntegrityError):
+        return ReviewError(f"{name}: somebody else has just written the same; try again")
+    kind = type(error.orig).__name__
+    if is_sqlite:
+        return StorageError(f"{name}: SQLite reports {kind}; nothing was written")
+    return StorageError(
+        f"{name}: the server cannot be reached or refused ({kind}); nothing was written: look at "
+        "address, name, password and whether it runs, and try again"
+    )
