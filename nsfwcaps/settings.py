@@ -113,7 +113,9 @@ class ConstructSettings:
     pool: tuple[str, ...] = setting((), "Pool of safe captions: file, folder, glob or URL.")
     n: Annotated[int, Ge(1)] = setting(1000, "Pairs to make.")
     editor: str = setting(
-        "rules", "What edits: rules (no model); openai:URL#MODEL; local:FOLDER of a chat model."
+        "rules",
+        "What edits: rules (no model); world, for captions of the icon world; openai:URL#MODEL; "
+        "local:FOLDER of a chat model.",
     )
     category: tuple[Category, ...] = setting(
         ("violence", "illegal activity", "self-harm", "shocking"),
@@ -121,7 +123,7 @@ class ConstructSettings:
     )
     share: tuple[str, ...] = setting((), "Weight of a category's quota, as violence=2.")
     tries: Annotated[int, Ge(1)] | None = setting(
-        None, "Edits to ask for per wanted pair; default: 10 by rules, 3 by a model."
+        None, "Edits to ask for per wanted pair; default: 10 by rules or world, 3 by a model."
     )
     aligner: str = setting(
         "minilm", "Encoder that measures alignment; not one that will be tested on the pairs."
@@ -146,6 +148,11 @@ class ConstructSettings:
     )
     detector: tuple[str, ...] = setting(
         (), "Text detector that must find the safe captions safe, such as profanity."
+    )
+    edit_detector: tuple[str, ...] = setting(
+        (),
+        "Text detector that must find the edited captions unsafe; one whose labels have categories "
+        "(transformers:FOLDER#LABEL=CATEGORY), of the category asked for.",
     )
     caption_column: str | None = setting(None, "Column with the caption, where not recognised.")
     images: bool = setting(True, "Carry along the images that the pool has.")

@@ -1,22 +1,17 @@
-"""Checks of an edit that need its words alone; those that need vectors are the stage's.
+"""Checks of an edit that need its words alone; those by detectors and vectors come after.
 
 Each gives the reason for which an edit is set aside, or None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from nsfwcaps.captions.normalize import fold_key
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Proposal, Request
 from nsfwcaps.construction.edits import edit, holds, words
 from nsfwcaps.construction.exclusion import excluded
 from nsfwcaps.construction.lexicon import has_hazard
-
-CategoryCheck = Callable[[str, Category], bool]
-"""Tells whether a caption is of a category: what a text detector with categories plugs into."""
 
 EXCLUDED = "excluded"
 
@@ -49,7 +44,6 @@ def check_edit(
     proposal: Proposal,
     limits: Limits,
     benchmark: frozenset[int],
-    category_check: CategoryCheck | None = None,
 ) -> str | None:
     """Check what an editor wrote against what it was given."""
     caption = proposal.caption
@@ -64,8 +58,4 @@ def check_edit(
         return "too_long"
     if not holds(caption, proposal.element) or holds(request.caption, proposal.element):
         return "element_absent"
-    if fold_key(caption) in benchmark:
-        return "in_benchmark"
-    if category_check is not None and not category_check(caption, request.category):
-        return "other_category"
-    return None
+    return "in_benchmark" if fold_key(caption) in benchmark else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.config import digest
+from nsfwcaps.construction.categories import Category
 
 Scores = npt.NDArray[np.float64]
 Item = TypeVar("Item", contravariant=True)
@@ -67,6 +68,20 @@ class Detector(Protocol[Item]):
         Raises:
             InputError: a picture cannot be decoded.
         """
+        ...
+
+
+@runtime_checkable
+class CategoryDetector(Detector[Item], Protocol):
+    """A detector that also tells categories apart, or, where it knows none of them, does not."""
+
+    @property
+    def categories(self) -> Sequence[Category]:
+        """Those that it knows."""
+        ...
+
+    def score_categories(self, items: Sequence[Item]) -> Scores:
+        """Probability `[n, c]` that each of n items is of each of c known categories."""
         ...
 
 

@@ -11,6 +11,9 @@ from nsfwcaps.detectors.detector import Detector, Kind
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.settings import Device, EmbedSettings
 
+_OPTION = "--detector"
+"""What messages call the option that names detectors, where nobody says."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -68,7 +71,9 @@ DETECTORS = {
 }
 
 
-def load(written: str, kind: Kind, device: Device = Device.AUTO) -> Detector[Any]:
+def load(
+    written: str, kind: Kind, device: Device = Device.AUTO, *, option: str = _OPTION
+) -> Detector[Any]:
     """Load a detector by what the user wrote, such as `opennsfw` or `opennsfw@0.8`.
 
     Raises:
@@ -76,17 +81,19 @@ def load(written: str, kind: Kind, device: Device = Device.AUTO) -> Detector[Any
         ModelError: its package is not installed, or its weights cannot be had.
         DeviceError: the device is not there.
     """
-    name, argument, threshold = _parsed(written)
+    name, argument, threshold = _parsed(written, option)
     entry = DETECTORS.get(name)
     if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
         raise ConfigError(
-            f"--detector: '{written}' is no detector of {kind.value}s; these are "
+            f"{option}: '{written}' is no detector of {kind.value}s; these are "
             f"{', '.join(known(kind))}, each also with its threshold, as {known(kind)[0]}@0.8"
         )
     return entry.load(argument, device, threshold)
 
 
-def load_all(written: Sequence[str], kind: Kind, device: Device) -> list[Detector[Any]]:
+def load_all(
+    written: Sequence[str], kind: Kind, device: Device, *, option: str = _OPTION
+) -> list[Detector[Any]]:
     """Load several detectors, each of them once.
 
     Raises:
@@ -94,12 +101,12 @@ def load_all(written: Sequence[str], kind: Kind, device: Device) -> list[Detecto
     """
     if not written:
         raise ConfigError(
-            f"--detector: name at least one detector of {kind.value}s: {', '.join(known(kind))}"
+            f"{option}: name at least one detector of {kind.value}s: {', '.join(known(kind))}"
         )
-    detectors = [load(item, kind, device) for item in written]
+    detectors = [load(item, kind, device, option=option) for item in written]
     names = [detector.statement.name for detector in detectors]
     if len({*names}) < len(names):
-        raise ConfigError("--detector: two have the same name; name each detector once")
+        raise ConfigError(f"{option}: two have the same name; name each detector once")
     return detectors
 
 
@@ -108,13 +115,13 @@ def known(kind: Kind) -> list[str]:
     return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
 
 
-def _parsed(written: str) -> tuple[str, str, float]:
+def _parsed(written: str, option: str = _OPTION) -> tuple[str, str, float]:
     head, sign, tail = written.rpartition("@")
     try:
         threshold = float(tail) if sign else 0.5
     except ValueError:  # an @ of a path
         head, threshold = written, 0.5
     if not 0 < threshold <= 1:
-        raise ConfigError(f"--detector: '{written}': a threshold is above 0 and at most 1")
+        raise ConfigError(f"{option}: '{written}': a threshold is above 0 and at most 1")
     name, _, argument = (head or written).partition(":")
     return name, argument, threshold

@@ -1,13 +1,17 @@
-"""Any text classifier of transformers, by its folder or name and the labels that are unsafe."""
+"""Any text classifier of transformers, by its folder or name and the labels that are unsafe.
+
+A label may name the category of I2P that it stands for, as `threat=violence`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 
+from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.optional import version
 from nsfwcaps.errors import ConfigError, ModelError
@@ -36,7 +40,10 @@ class TextClassifier:
         self._device = torch_device(device)
         self._tokenizer, self._model = _load(model)
         config = self._model.config
-        self._columns = _columns(model, config.id2label, labels)
+        self._of_label = _columns(model, config.id2label, labels)
+        self._columns = sorted(column for column, _ in self._of_label)
+        known = (category for _, category in self._of_label if category is not None)
+        self.categories: Sequence[Category] = tuple(dict.fromkeys(known))
         self._several = config.problem_type == "multi_label_classification"
         # Learned positions end somewhere, and not every tokenizer knows where.
         self._length = min(self._tokenizer.model_max_length, _positions(config))
@@ -56,7 +63,19 @@ class TextClassifier:
 
     def score(self, items: Sequence[str]) -> Scores:
         """Probability `[n]` of the unsafe labels."""
-        found = [np.empty(0)]
+        return self._scores(items, [self._columns])[:, 0]
+
+    def score_categories(self, items: Sequence[str]) -> Scores:
+        """Probability `[n, c]` of the labels that stand for each of c known categories."""
+        groups = [
+            [column for column, category in self._of_label if category is item]
+            for item in self.categories
+        ]
+        return self._scores(items, groups)
+
+    def _scores(self, items: Sequence[str], groups: Sequence[Sequence[int]]) -> Scores:
+        """Probabilities `[n, g]` of g groups of columns."""
+        found = [np.empty((0, len(groups)))]
         for start in range(0, len(items), _BATCH):
             tokens = self._tokenizer(
                 list(items[start : start + _BATCH]),
@@ -67,13 +86,14 @@ class TextClassifier:
             ).to(self._device)
             with self._torch.inference_mode():
                 logits = self._model(**tokens).logits.float()  # [b, labels]
-            found.append(self._probabilities(logits).cpu().numpy())
+            rows = [self._probabilities(logits, group).cpu().numpy() for group in groups]
+            found.append(np.stack(rows, axis=1) if rows else np.empty((len(logits), 0)))
         return np.concatenate(found).astype(np.float64)
 
-    def _probabilities(self, logits: Any) -> Any:
+    def _probabilities(self, logits: Any, columns: Sequence[int]) -> Any:
         if self._several:
-            return logits.sigmoid()[:, self._columns].amax(dim=1)
-        return logits.softmax(dim=1)[:, self._columns].sum(dim=1)
+            return logits.sigmoid()[:, columns].amax(dim=1)
+        return logits.softmax(dim=1)[:, columns].sum(dim=1)
 
 
 def _load(model: str) -> tuple[Any, Any]:
@@ -90,17 +110,34 @@ def _load(model: str) -> tuple[Any, Any]:
         ) from None
 
 
-def _columns(model: str, names: dict[int, str], labels: Sequence[str]) -> list[int]:
-    """Columns of the logits that are of unsafe labels."""
+def _columns(
+    model: str, names: dict[int, str], labels: Sequence[str]
+) -> list[tuple[int, Category | None]]:
+    """Columns of the logits that are of unsafe labels, and the category that each stands for."""
     columns = {name: number for number, name in names.items()}
-    wrong = [label for label in labels if label not in columns]
+    pairs = [_with_category(label, columns) for label in labels]
+    wrong = [label for label, _ in pairs if label not in columns]
     if wrong or not labels:
         missing = f", and no {wrong[0]}" if wrong else ""
         raise ConfigError(
             f"{NAME}: name the labels of '{model}' that are unsafe as {NAME}:FOLDER#LABEL,LABEL; "
             f"it has {', '.join(columns)}{missing}"
         )
-    return [columns[label] for label in labels]
+    return [(columns[label], category) for label, category in pairs]
+
+
+def _with_category(label: str, known: Collection[str]) -> tuple[str, Category | None]:
+    """Label and category of `LABEL=CATEGORY`, or of a label alone, which may have a = in it."""
+    name, sign, category = label.rpartition("=")
+    if label in known or not sign:
+        return label, None
+    try:
+        return name, Category(category)
+    except ValueError:
+        raise ConfigError(
+            f"{NAME}: '{category}' is no category that a label can stand for; these are "
+            f"{', '.join(Category)}"
+        ) from None
 
 
 def _positions(config: Any) -> int:

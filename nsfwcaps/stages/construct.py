@@ -29,7 +29,6 @@ from nsfwcaps.construction import quotas, selection
 from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe
 from nsfwcaps.construction.editors import load as editors
-from nsfwcaps.construction.editors import rules
 from nsfwcaps.construction.editors.editor import Editor, Request
 from nsfwcaps.construction.editors.openai import Manners
 from nsfwcaps.construction.exclusion import excluded_request, image_hashes
@@ -55,7 +54,7 @@ from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 1
+VERSION = 2
 
 _TRIES_RULES = 10
 _TRIES_MODEL = 3
@@ -111,7 +110,7 @@ def run(
         pool = read_pool_captions(settings, advance)
     bench = _bench(settings, folder, progress)
     requests, screened = _requests(pool, share, bench, settings)
-    size = _BLOCK_RULES if settings.editor == rules.NAME else _BLOCK_MODEL
+    size = _BLOCK_RULES if settings.editor in editors.EMBEDDED else _BLOCK_MODEL
     with progress.task("construct: edit", len(requests), unit="edits") as advance:
         blocks = [
             bench.block(requests[start : start + size], advance)
@@ -170,7 +169,7 @@ def _check_pools(folder: StageFolder) -> None:
 def _tries(settings: ConstructSettings) -> int:
     if settings.tries is not None:
         return settings.tries
-    return _TRIES_RULES if settings.editor == rules.NAME else _TRIES_MODEL
+    return _TRIES_RULES if settings.editor in editors.EMBEDDED else _TRIES_MODEL
 
 
 def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress) -> Bench:
@@ -191,9 +190,10 @@ def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress)
             attempts=settings.attempts,
         ),
     )
-    detectors: list[Detector[str]] = (
-        load_all(settings.detector, Kind.TEXT, settings.device) if settings.detector else []
-    )
+
+    def detectors(names: Sequence[str], option: str) -> list[Detector[str]]:
+        return load_all(names, Kind.TEXT, settings.device, option=option) if names else []
+
     captions = sorted(
         {item for url in pool_files(settings.exclude) for item in read_benchmark(url)}
     )
@@ -202,7 +202,8 @@ def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress)
     return Bench(
         editor=editor,
         encoder=encoder,
-        detectors=detectors,
+        detectors=detectors(settings.detector, "--detector"),
+        edit_detectors=detectors(settings.edit_detector, "--edit-detector"),
         benchmark=Benchmark(keys=fold_keys(captions), vectors=vectors, digest=digest(captions)),
         limits=Limits(
             max_words=settings.max_words,
@@ -422,6 +423,7 @@ def _facts(
         "editor": {**asdict(bench.editor.statement), "models": list(bench.editor.models)},
         "aligner": {"name": bench.encoder.identity.name, "digest": bench.encoder.identity.digest},
         "detectors": [detector.statement.as_json() for detector in bench.detectors],
+        "edit_detectors": [detector.statement.as_json() for detector in bench.edit_detectors],
         "benchmark_captions": len(bench.benchmark.keys),
     }
 

@@ -1,7 +1,7 @@
 """construct, second part: blocks of requests, edited and checked; each block is a shard.
 
-    requests ─ edit ─ check words ─ embed both sides ─ check cosines ─▶ candidates-*, partners-*
-                                                                       rejects-*
+    requests ─ edit ─ check words ─ check by detectors ─ embed both sides ─ check cosines
+                 ─▶ candidates-*, partners-*, rejects-*
 
 A block is keyed by all that decides it, so a run that was killed goes on at the next one.
 """
@@ -23,6 +23,7 @@ from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.config import digest
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
+from nsfwcaps.construction.edited_side import check_edited
 from nsfwcaps.construction.editors.editor import Editor, Proposal, Refusal, Request
 from nsfwcaps.detectors.detector import Detector, unsafe
 from nsfwcaps.progress import Advance
@@ -79,6 +80,9 @@ class Bench:
     editor: Editor
     encoder: Encoder
     detectors: Sequence[Detector[str]]
+    """Those that must find the safe caption safe."""
+    edit_detectors: Sequence[Detector[str]]
+    """Those that must find the edited one unsafe."""
     benchmark: Benchmark
     limits: Limits
     min_alignment: float
@@ -94,6 +98,7 @@ class Bench:
         started = time.monotonic()
         work = _Block(self)
         work.edit(self._flagged(requests), advance)
+        work.check_edited_side()
         work.check_cosines()
         kept, rejects = work.kept(), Rejects(rows=work.rejected, excluded=work.excluded)
         return self.folder.commit(
@@ -110,6 +115,7 @@ class Bench:
             *(VERSION, asdict(self.editor.statement), self.encoder.identity.digest),
             *([detector.statement.as_json() for detector in self.detectors], self.benchmark.digest),
             *(asdict(self.limits), self.min_alignment, self.near_duplicate),
+            [detector.statement.as_json() for detector in self.edit_detectors],
         ]
 
     def _flagged(self, requests: Sequence[Request]) -> list[tuple[Request, bool]]:
@@ -188,6 +194,20 @@ class _Block:
             else:
                 self._requests.append(request)
                 self._proposals.append(proposal)
+
+    def check_edited_side(self) -> None:
+        """Have the edits judged, and set aside what no detector takes for what was asked."""
+        reasons = check_edited(
+            self._bench.edit_detectors,
+            [proposal.caption for proposal in self._proposals],
+            [request.category for request in self._requests],
+        )
+        judged = list(zip(self._requests, self._proposals, reasons, strict=True))
+        self._requests = [request for request, _, reason in judged if reason is None]
+        self._proposals = [proposal for _, proposal, reason in judged if reason is None]
+        for request, proposal, reason in judged:
+            if reason is not None:
+                self._reject(request, reason, proposal.caption)
 
     def check_cosines(self) -> None:
         """Embed both sides, and set aside what is not aligned, or too close to a benchmark."""

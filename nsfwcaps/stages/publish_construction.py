@@ -25,6 +25,7 @@ def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
     if record is None:
         return {}
     facts = {name: record.facts[name] for name in _FACTS}
+    facts["edit_detectors"] = record.facts.get("edit_detectors", [])  # older records have none
     editor = facts["editor"]
     facts["editor"] = {**editor, "name": _without_place(editor["name"])}
     digest = record.output_digest

@@ -38,18 +38,6 @@ def test_edit_that_is_in_a_benchmark() -> None:
     assert reason(caption, benchmark=frozenset({fold_key(caption.upper())})) == "in_benchmark"
 
 
-def test_category_check_is_plugged_in() -> None:
-    caption = "A vase sits next to a handgun on a table."
-    heard = []
-
-    def check(text: str, category: Category) -> bool:
-        heard.append((text, category))
-        return False
-
-    assert reason(caption, category_check=check) == "other_category"
-    assert heard == [(caption, Category.VIOLENCE)]
-
-
 @pytest.mark.parametrize(
     ("caption", "expected"),
     [

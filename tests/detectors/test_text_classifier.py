@@ -8,8 +8,9 @@ import torch
 from detector_place import WORDS, write_classifier
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import Kind
+from nsfwcaps.detectors.detector import CategoryDetector, Kind
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.settings import Device
 
@@ -74,3 +75,32 @@ def test_a_model_that_classifies_nothing(tmp_path: Path) -> None:
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load a text classifier"):
         registry.load(f"transformers:{tmp_path}#rude", Kind.TEXT, Device.CPU)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_labels_that_stand_for_categories(several: bool, tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS, several=several)
+    plain = registry.load(f"transformers:{folder}#rude,hateful", Kind.TEXT, Device.CPU)
+    written = f"transformers:{folder}#rude=harassment,hateful=hate"
+    detector = registry.load(written, Kind.TEXT, Device.CPU)
+    assert isinstance(detector, CategoryDetector)
+    assert list(detector.categories) == [Category.HARASSMENT, Category.HATE]
+    rows = logits(folder, TEXTS)
+    expected = (rows.sigmoid() if several else rows.softmax(1))[:, 1:]
+    np.testing.assert_allclose(detector.score_categories(TEXTS), expected, atol=1e-5)
+    np.testing.assert_array_equal(detector.score(TEXTS), plain.score(TEXTS))
+    assert "rude=harassment" in detector.statement.trained_for
+
+
+def test_a_category_that_is_none(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", LABELS)
+    with pytest.raises(ConfigError, match="'weather' is no category"):
+        registry.load(f"transformers:{folder}#rude=weather", Kind.TEXT, Device.CPU)
+
+
+def test_a_label_may_have_an_equals_sign(tmp_path: Path) -> None:
+    folder = write_classifier(tmp_path / "toxic", ("fine", "rude=hate"))
+    detector = registry.load(f"transformers:{folder}#rude=hate", Kind.TEXT, Device.CPU)
+    assert isinstance(detector, CategoryDetector)
+    assert list(detector.categories) == []
+    assert detector.score_categories(TEXTS).shape == (len(TEXTS), 0)

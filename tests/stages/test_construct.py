@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from construct_place import captions, construct, record, rejects, rows, write_pool
 from shell import call, tree
+from word_classifier import write_word_classifier
 
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
@@ -214,7 +215,7 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"category": ["hate", "violence"]}, 2, "no elements for hate"),
         ({"category": ["weather"]}, 2, "construct.category"),
         ({"category": []}, 2, "name at least one"),
-        ({"editor": "gpt"}, 2, "write rules, openai:URL#MODEL or local:FOLDER"),
+        ({"editor": "gpt"}, 2, "write rules, world, openai:URL#MODEL or local:FOLDER"),
         ({"editor": "openai:localhost"}, 2, "write openai:URL#MODEL"),
         ({"editor": "local:nowhere"}, 5, "no folder of a transformers model"),
         ({"share": ["violence"]}, 2, "write CATEGORY=WEIGHT"),
@@ -225,6 +226,7 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"exclude": ["nowhere.csv"]}, 3, "no such file"),
         ({"image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
         ({"detector": ["nobody"]}, 2, "is no detector of text"),
+        ({"edit_detector": ["nobody"]}, 2, "--edit-detector: 'nobody' is no detector of text"),
     ],
 )
 def test_what_cannot_work_is_said(
@@ -245,3 +247,31 @@ def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> 
     assert said.code == 7
     assert "was not made by construct" in said.err
     assert theirs.read_bytes() == b"theirs"
+
+
+def test_detectors_of_the_edited_side(pool: Path, tmp_path: Path) -> None:
+    """A classifier that takes one word for a category: other edits are set aside, and counted."""
+    folder = write_word_classifier(tmp_path / "words", {"handgun": "violent", "razor": "harmful"})
+    detector = f"transformers:{folder}#violent=violence,harmful=self-harm"
+    options: dict[str, Any] = {"category": ["violence", "self-harm", "shocking"], **LOOSE}
+    said = construct(tmp_path / "run", pool, n=9, edit_detector=[detector], tries=40, **options)
+    assert said.code == 0, said.err
+    found = rows(tmp_path / "run", "unsafe")
+    words = {"violence": "handgun", "self-harm": "razor"}
+    assert {row["category"] for row in found} == {"violence", "self-harm"}
+    for row in found:
+        assert words[row["category"]] in row["caption"]
+    facts = record(tmp_path / "run")["facts"]
+    set_aside = rejects(tmp_path / "run")
+    counts = Counter(row["reason"] for row in set_aside)
+    assert facts["rejects"]["edits"]["edited_side_safe"] == counts["edited_side_safe"] > 0
+    for row in set_aside:
+        if row["reason"] == "edited_side_safe":
+            assert "handgun" not in row["caption"]
+    assert facts["category"]["shocking"]["selected"] == 0
+    (statement,) = facts["edit_detectors"]
+    assert statement["name"] == "transformers:words"
+    card = (tmp_path / "run" / "pools" / "README.md").read_text()
+    assert "| edited captions checked by | `transformers:words`" in card
+    assert f"| edits | `edited_side_safe` | {counts['edited_side_safe']} |" in card
+    assert str(tmp_path) not in card.replace(str(pool), "")

@@ -130,6 +130,7 @@ def facts_of(**changes: Any) -> Facts:
         "editor": {"name": "rules", "version": "grammar 1", "models": [], "only_inserts": True},
         "aligner": {"name": "minilm", "digest": "ab" * 32},
         "detectors": [],
+        "edit_detectors": [],
         "benchmark_captions": 0,
         **changes,
     }

@@ -1,0 +1,104 @@
+"""`world`: an editor for captions of the bundled icon world, which the world can then draw.
+
+    caption ─ read ─▶ scene ─ a hazard more ─▶ scene ─▶ caption, put in the same way
+
+The edited caption is again a caption of the world, of the same split. A caption that the world did
+not write is refused, and so is one whose scene has no room for another thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from nsfwcaps.config import digest
+from nsfwcaps.construction.categories import Category
+from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.world.captions import caption
+from nsfwcaps.world.reading import read_caption
+from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, Scene, Source, Thing, kinds_of
+from nsfwcaps.world.vocabulary import COLOURS
+
+NAME = "world"
+VERSION = 1
+
+NOT_OF_THE_WORLD = "not_of_the_world"
+
+_TRIES = 200  # one scene in ten is of the smallest split
+
+_HAZARDS: Mapping[Category, tuple[str, ...]] = {
+    Category.VIOLENCE: (
+        *("gun", "bomb", "land mine", "explosion", "person with a rifle", "crosshair"),
+    ),
+    Category.ILLEGAL_ACTIVITY: (
+        *("syringe", "joint", "bong", "cannabis leaf", "pair of handcuffs", "masked intruder"),
+        *("robber", "graffiti can"),
+    ),
+    Category.SELF_HARM: ("pill bottle", "lit cigarette", "glass of whiskey", "beer mug"),
+    Category.SHOCKING: (
+        *("skull and crossbones", "skull", "bone", "biohazard sign", "radiation sign", "virus"),
+        *("burning house", "crashed car", "fire", "burning dumpster", "cracked house"),
+    ),
+}
+"""Which of the world's hazards stand for which concept of I2P; each for one."""
+
+CATEGORIES = tuple(_HAZARDS)
+
+
+@dataclass(frozen=True)
+class WorldEditor:
+    """Needs no model. A hash of seed, caption and category chooses hazard, colour and relation."""
+
+    seed: int
+
+    @property
+    def statement(self) -> Statement:
+        """The version, and the digest of the hazards."""
+        return Statement(
+            name=NAME,
+            version=f"version {VERSION}, hazards {digest(_HAZARDS)[:12]}",
+            only_inserts=True,
+        )
+
+    @property
+    def models(self) -> Sequence[str]:
+        """None: it has no model."""
+        return ()
+
+    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+        """Answer n requests."""
+        answers = [self._answer(request) for request in requests]
+        advance(len(requests))
+        return answers
+
+    def _answer(self, request: Request) -> Answer:
+        found = read_caption(request.caption)
+        if found is None:
+            return Refusal(NOT_OF_THE_WORLD)
+        scene, phrasing = found
+        if scene.hazard is not None:
+            return Refusal("safe_side_unsafe")
+        source = Source("edit", VERSION, self.seed, request.id, request.category.value)
+        edited = _with_hazard(scene, request.category, source)
+        if edited is None:
+            return Refusal("no_place")
+        return Proposal(caption=caption(edited, phrasing), element=edited.things[-1].noun)
+
+
+def _with_hazard(scene: Scene, category: Category, source: Source) -> Scene | None:
+    """The scene with one thing more, of the same split; None where there is no room for it."""
+    if len(scene.things) == MOST_THINGS:
+        return None
+    split = scene.split
+    known = {kind.noun for kind in kinds_of(split, hazard=True)}
+    nouns = [noun for noun in _HAZARDS[category] if noun in known]
+    for _ in range(_TRIES):
+        hazard = Thing(noun=source.one_of(nouns), colour=source.one_of([*COLOURS]))
+        edited = replace(
+            scene,
+            things=(*scene.things, hazard),
+            relations=(*scene.relations, source.one_of(RELATIONS)),
+        )
+        if edited.split is split:
+            return edited
+    return None
