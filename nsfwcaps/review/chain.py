@@ -56,7 +56,7 @@ def faults(
         if link.sealed().hash != link.hash:
             yield f"row {link.seq} was changed"
         elif link.seq == seq + 1 and link.previous != before:
-            yield f"row {link.seq} does not follow from row {seq}: one of them was put in or replaced"
+            yield f"row {link.seq} does not follow from row {seq}: one was put in or replaced"
         seq, before = link.seq, link.hash
         if noted is not None and noted[0] == seq:
             found_noted = True

@@ -1,76 +1,269 @@
-"""Pairs of a published data set, one at a time, by stage and category."""
+"""Pairs of a published data set by their ids: captions in memory, images read when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
-from nsfwcaps.errors import ArtifactError
+from nsfwcaps.errors import ArtifactError, InputError, ReviewError
 
 NO_CATEGORY = "none"
+SIDES = ("unsafe", "safe")
+
+_NEEDED = ("pair_id", "unsafe_id", "safe_id", "unsafe_caption", "safe_caption")
+_NUMBERS = ("sim_text", "sim_image", "sim_cross", "margin", "difficulty", "hub_count")
+_TEXTS = ("category", "stage", "split")
+# A picture of more pixels is not decoded: a small file can claim to be an enormous one.
+_MAX_PIXELS = 50_000_000
+_SHOWN_PX = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A pair as a person sees it; the captions are shown only when asked for."""
+    """A pair as it is judged."""
 
     pair_id: str
+    unsafe_id: str
+    safe_id: str
+    unsafe_caption: str
+    safe_caption: str
     category: str
     stage: str
     split: str
-    difficulty: float
-    sim_text: float
-    hub_count: int
-    unsafe_caption: str
-    safe_caption: str
+    sim_text: float | None
+    sim_image: float | None
+    sim_cross: float | None
+    difficulty: float | None
+    hub_count: int | None
+    images: tuple[str, ...]
+    """Sides that have an image."""
+
+    def caption(self, side: str) -> str:
+        """Caption of the `unsafe` or the `safe` side."""
+        return self.unsafe_caption if side == "unsafe" else self.safe_caption
 
 
 class PairSet:
-    """The pairs of a data set folder, sorted from easy to hard."""
+    """The pairs of a data set folder, as it was when it was opened."""
 
     def __init__(self, folder: Path) -> None:
-        """Open the folder.
+        """Read all columns but the images.
 
         Raises:
-            ArtifactError: it is not a published data set.
+            ArtifactError: the folder holds no published data set, or one without captions.
         """
-        columns = list(Pair.__dataclass_fields__)
-        try:
-            table = ds.dataset(str(folder / "data"), format="parquet").to_table(columns=columns)
-        except (OSError, pa.ArrowException):
+        self.folder = folder.resolve()
+        self._files = data_files(folder)
+        self._state = _state(self._files)
+        self.digest = _digest(self.folder, self._files)
+        tables = [self._read(number, path) for number, path in enumerate(self._files)]
+        self.table = pa.concat_tables(tables).combine_chunks()
+        ids = self.table["pair_id"].to_pylist()
+        self._row_of = {pair_id: row for row, pair_id in enumerate(ids)}
+        if len(self._row_of) != len(ids):
             raise ArtifactError(
-                f"{folder}: no data set to show; name the folder that 'nsfwcaps publish' wrote "
-                "(RUN/dataset)"
-            ) from None
-        category = pc.fill_null(table["category"], NO_CATEGORY)
-        table = table.set_column(table.schema.get_field_index("category"), "category", category)
-        self._table = table.sort_by([("difficulty", "ascending"), ("pair_id", "ascending")])
-
-    def counts(self, column: str) -> dict[str, int]:
-        """How many pairs have each value of `category`, `stage` or `split`."""
-        counted: list[Any] = pc.value_counts(self._table[column]).to_pylist()
-        return {
-            item["values"]: item["counts"] for item in sorted(counted, key=lambda i: i["values"])
-        }
-
-    def choose(self, categories: Sequence[str], stages: Sequence[str]) -> list[int]:
-        """Row numbers of the pairs of some categories and stages, easiest first."""
-        wanted = pc.and_(
-            pc.is_in(self._table["category"], value_set=pa.array(categories, pa.string())),
-            pc.is_in(self._table["stage"], value_set=pa.array(stages, pa.string())),
-        )
-        rows: list[int] = pc.indices_nonzero(wanted).to_pylist()
-        return rows
-
-    def pair(self, row: int) -> Pair:
-        """One pair."""
-        return Pair(**self._table.slice(row, 1).to_pylist()[0])
+                f"{folder}: {len(ids) - len(self._row_of)} pair ids are there twice"
+            )
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return int(self.table.num_rows)
+
+    def __contains__(self, pair_id: str) -> bool:
+        return pair_id in self._row_of
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all pairs, in the order of the data set."""
+        return list(self._row_of)
+
+    @property
+    def categories(self) -> list[str]:
+        """All categories, in order."""
+        names: list[str] = pc.unique(self.table["category"]).to_pylist()
+        return sorted(names)
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the files are those that were read."""
+        try:
+            return _state(data_files(self.folder)) == self._state
+        except ArtifactError:
+            return False
+
+    def pair(self, pair_id: str) -> Pair:
+        """One pair.
+
+        Raises:
+            ReviewError: the data set has it no more.
+        """
+        row = self._row_of.get(pair_id)
+        if row is None:
+            raise ReviewError(f"pair {pair_id} is not in {self.folder}; the data set has changed")
+        values = self.table.slice(row, 1).to_pylist()[0]
+        images = tuple(side for side in SIDES if values.pop(f"{side}_has_image"))
+        for name in ("margin", "file", "row"):
+            del values[name]
+        return Pair(**values, images=images)
+
+    def image(self, pair_id: str, side: str) -> bytes:
+        """PNG of one side, at most 512 pixels wide and high, without whatever else its file held.
+
+        Raises:
+            InputError: there is none, it cannot be read, or it lies outside the data set's folder.
+        """
+        row = self._row_of[pair_id]
+        file, at = self.table["file"][row].as_py(), self.table["row"][row].as_py()
+        try:
+            cell = _cell(self._files[file], at, side)
+        except (OSError, pa.ArrowException):
+            raise InputError(f"the {side} image of pair {pair_id} cannot be read") from None
+        data = cell if isinstance(cell, bytes) else self._inside(cell, pair_id, side)
+        return _shown(data, f"the {side} image of pair {pair_id}")
+
+    def _inside(self, path: str | None, pair_id: str, side: str) -> bytes:
+        """Bytes of a picture file, if it lies in the folder of the data set, links followed."""
+        if path is None:
+            raise InputError(f"pair {pair_id} has no {side} image")
+        found = (self.folder / path).resolve()
+        if not found.is_relative_to(self.folder):
+            raise InputError(
+                f"the {side} image of pair {pair_id} lies outside the data set's folder and is not "
+                "opened; publish with --images to carry images inside"
+            )
+        try:
+            return found.read_bytes()
+        except OSError:
+            raise InputError(f"the {side} image of pair {pair_id} is missing") from None
+
+    def _read(self, number: int, path: Path) -> pa.Table:
+        try:
+            names = pq.read_schema(path).names
+            missing = [name for name in _NEEDED if name not in names]
+            if missing:
+                raise ArtifactError(
+                    f"{path}: has no column {', '.join(missing)}; review needs a data set that "
+                    "'nsfwcaps publish' wrote"
+                )
+            known = [name for name in (*_NEEDED, *_NUMBERS, *_TEXTS) if name in names]
+            table = pq.read_table(path, columns=known, partitioning=None)
+            return _uniform(table, number, {side: _has_image(path, names, side) for side in SIDES})
+        except (OSError, pa.ArrowException):
+            raise ArtifactError(
+                f"{path} is missing or damaged; publish the data set again"
+            ) from None
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Parquet files of a data set, in order.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    files = sorted((folder / "data").glob("*.parquet"))
+    if not files:
+        raise ArtifactError(
+            f"{folder}: no data set to show; name a run, or the folder that 'nsfwcaps publish' "
+            "wrote (RUN/dataset)"
+        )
+    return files
+
+
+def _state(files: list[Path]) -> list[tuple[str, int, int]]:
+    try:
+        found = [(path, path.stat()) for path in files]
+    except OSError:
+        return []
+    return [(path.name, stat.st_size, stat.st_mtime_ns) for path, stat in found]
+
+
+def _digest(folder: Path, files: list[Path]) -> str:
+    """Digest of the files: as the manifest has it, or of their bytes where there is none."""
+    try:
+        listed = json.loads((folder / "manifest.json").read_bytes())["files"]
+        known = {Path(file["path"]).name: file["sha256"] for file in listed}
+        sums = [known[path.name] for path in files]
+    except (OSError, ValueError, KeyError, TypeError):
+        sums = [_sha256(path) for path in files]
+    return hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _uniform(table: pa.Table, number: int, has_image: dict[str, Any]) -> pa.Table:
+    """Columns of one kind and order in every file, and where each row lies."""
+    rows = table.num_rows
+    columns: dict[str, Any] = {name: table[name].cast(pa.string()) for name in _NEEDED}
+    for name in _TEXTS:
+        known = table[name].cast(pa.string()) if name in table.column_names else None
+        column = known if known is not None else pa.nulls(rows, pa.string())
+        columns[name] = pc.fill_null(column, NO_CATEGORY)
+    for name in _NUMBERS:
+        kind = pa.int64() if name == "hub_count" else pa.float64()
+        known = table[name].cast(kind) if name in table.column_names else None
+        columns[name] = known if known is not None else pa.nulls(rows, kind)
+    columns |= {f"{side}_has_image": has_image[side] for side in SIDES}
+    columns["file"] = pa.array([number] * rows, pa.int32())
+    columns["row"] = pa.array(range(rows), pa.int64())
+    return pa.table(columns)
+
+
+def _has_image(path: Path, names: list[str], side: str) -> Any:
+    """Which rows `[n]` have an image: in the file, or by a path that is written in it."""
+    rows = pq.read_metadata(path).num_rows
+    found = pa.array([False] * rows)
+    sha256 = f"{side}_image_sha256"
+    if f"{side}_image" in names and sha256 in names:
+        found = pc.is_valid(pq.read_table(path, columns=[sha256], partitioning=None)[sha256])
+    elif f"{side}_image" in names:
+        column = pq.read_table(path, columns=[f"{side}_image"], partitioning=None)
+        found = pc.is_valid(column[f"{side}_image"])
+    elif f"{side}_image_path" in names:
+        column = pq.read_table(path, columns=[f"{side}_image_path"], partitioning=None)
+        found = pc.is_valid(column[f"{side}_image_path"])
+    return found
+
+
+def _cell(path: Path, row: int, side: str) -> bytes | str | None:
+    """Bytes of a row's image, or its path; only the row group that holds it is read."""
+    file = pq.ParquetFile(path)
+    wanted = [n for n in (f"{side}_image", f"{side}_image_path") if n in file.schema_arrow.names]
+    group = 0
+    while row >= file.metadata.row_group(group).num_rows:
+        row -= file.metadata.row_group(group).num_rows
+        group += 1
+    values = file.read_row_group(group, columns=wanted).slice(row, 1).to_pylist()[0]
+    image = values.get(f"{side}_image")
+    if isinstance(image, dict):
+        image = image.get("bytes")
+    if isinstance(image, bytes):
+        return image
+    named: str | None = values.get(f"{side}_image_path")
+    return named
+
+
+def _shown(data: bytes, what: str) -> bytes:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.width * picture.height > _MAX_PIXELS:
+                raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened")
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+            upright.thumbnail((_SHOWN_PX, _SHOWN_PX))
+            out = io.BytesIO()
+            upright.save(out, "PNG")
+            return out.getvalue()
+    except InputError:
+        raise
+    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
+        raise InputError(f"{what} is broken") from None

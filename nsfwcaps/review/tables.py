@@ -32,8 +32,6 @@ account = sa.Table(
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("created", _Seconds, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
-    sa.Column("failures", sa.Integer, nullable=False, default=0),
-    sa.Column("locked_until", _Seconds, nullable=False, default=0.0),
 )
 
 # Who is signed in: of the token that the browser holds, only the hash is here.
@@ -44,6 +42,16 @@ login = sa.Table(
     sa.Column("account_id", sa.ForeignKey("account.account_id"), nullable=False, index=True),
     sa.Column("created", _Seconds, nullable=False),
     sa.Column("last_seen", _Seconds, nullable=False),
+)
+
+# Tries to sign in that failed, for names that exist and names that do not. A name is only a number
+# of 20 bits here: some people type their password where the name belongs.
+login_failure = sa.Table(
+    "login_failure",
+    metadata,
+    sa.Column("name_number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("failures", sa.Integer, nullable=False),  # in a row
+    sa.Column("last", _Seconds, nullable=False, index=True),
 )
 
 item = sa.Table(
@@ -59,6 +67,7 @@ item = sa.Table(
     sa.Column("decided", sa.Integer, nullable=False, default=0),
     sa.Column("gone", sa.Boolean, nullable=False, default=False),  # the data set has it no more
     sa.Column("gold", sa.Text),  # the answer that is known, as JSON
+    sa.Column("settled", sa.Integer),  # row of the log in which a lead settled it
 )
 sa.Index(
     "item_open",
@@ -127,7 +136,7 @@ session = sa.Table(
     sa.Column("started", _Seconds, nullable=False),
     sa.Column("last_active", _Seconds, nullable=False),
     sa.Column("ended", _Seconds),
-    sa.Column("items", sa.Integer, nullable=False, default=0),
+    sa.Column("pairs", sa.Integer, nullable=False, default=0),
     sa.Column("reveals", sa.Integer, nullable=False, default=0),
     sa.Column("severe_at", _Seconds),  # when the last item was left, if that was a severe one
 )

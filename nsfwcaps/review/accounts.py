@@ -1,0 +1,257 @@
+"""Who takes part in a review, and as what.
+
+People sign in by name; verdicts and everything published carry `account_id`, a pseudonym drawn at
+random. Functions that take a connection and change something need one of `Database.write()`.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import secrets
+import threading
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, NewType
+
+import sqlalchemy as sa
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from nsfwcaps.errors import InputError, ReviewError
+from nsfwcaps.review import tables
+
+MAX_NAME_CHARS = 64
+MIN_PASSWORD_CHARS = 10
+# People who are not signed in can send a password: the limit bounds what each try costs.
+MAX_PASSWORD_CHARS = 1_024
+
+PasswordHash = NewType("PasswordHash", str)
+"""What is kept of a password; only `hash_password` makes one."""
+
+_HASHER = PasswordHasher()
+# Each takes 64 MiB and several threads: tries that come all at once wait for each other.
+_HASHING = threading.BoundedSemaphore(2)
+
+
+class Role(enum.StrEnum):
+    """What somebody may do: judge pairs, or also follow, settle and export."""
+
+    ANNOTATOR = "annotator"
+    LEAD = "lead"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """Somebody who takes part."""
+
+    account_id: str
+    name: str
+    role: Role
+    disabled: bool
+
+
+def clean_name(name: str) -> str:
+    """The name as it is kept: NFKC, trimmed.
+
+    Raises:
+        InputError: it is empty, too long, or has characters that cannot be seen.
+    """
+    # A few characters become many under NFKC, so the length is looked at before and after.
+    cleaned = unicodedata.normalize("NFKC", name[: MAX_NAME_CHARS * 4]).strip()
+    if not 1 <= len(cleaned) <= MAX_NAME_CHARS or len(name) > MAX_NAME_CHARS * 4:
+        raise InputError(f"a name has 1 to {MAX_NAME_CHARS} characters")
+    if not cleaned.isprintable():
+        raise InputError("the name has characters that cannot be shown; leave them out")
+    return cleaned
+
+
+def name_key(name: str) -> str:
+    """What two spellings of one name share.
+
+    >>> name_key(" Ａnna ") == name_key("ANNA")
+    True
+    """
+    folded = unicodedata.normalize("NFKC", name).strip().casefold()
+    return unicodedata.normalize("NFKC", folded)
+
+
+def check_password(name: str, password: str) -> None:
+    """Check a password that somebody wants to have.
+
+    Raises:
+        InputError: it is too short, too long, or the name.
+    """
+    if len(password) < MIN_PASSWORD_CHARS:
+        raise InputError(f"the password must have at least {MIN_PASSWORD_CHARS} characters")
+    if len(password) > MAX_PASSWORD_CHARS:
+        raise InputError(f"the password must have at most {MAX_PASSWORD_CHARS:,} characters")
+    if name_key(password) == name_key(name):
+        raise InputError("the password must not be the name")
+
+
+def hash_password(name: str, password: str) -> PasswordHash:
+    """Hash a password with Argon2id: about 0.1 s, so never while a write is open.
+
+    Raises:
+        InputError: as `check_password`.
+    """
+    check_password(name, password)
+    with _HASHING:
+        return PasswordHash(_HASHER.hash(_as_bytes(password)))
+
+
+def is_password(known: PasswordHash | None, password: str) -> bool:
+    """Whether a password is the one that was hashed; None never is, and takes as long."""
+    with _HASHING:
+        try:
+            return _HASHER.verify(known or _NOBODYS, _as_bytes(password)) and known is not None
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def rehashed(known: PasswordHash, password: str) -> PasswordHash:
+    """The same hash, or one with today's parameters where it was made with others."""
+    if not _HASHER.check_needs_rehash(known):
+        return known
+    with _HASHING:
+        return PasswordHash(_HASHER.hash(_as_bytes(password)))
+
+
+def create(
+    connection: sa.Connection, name: str, password_hash: PasswordHash, role: Role, now: float
+) -> Account:
+    """Add somebody.
+
+    Raises:
+        InputError: the name cannot be one, or is taken.
+    """
+    name, account = clean_name(name), tables.account
+    if _rows(connection, account.c.name_key == name_key(name)):
+        raise InputError(f"the name '{name}' is taken; choose another")
+    account_id = f"p-{secrets.token_hex(5)}"
+    connection.execute(
+        sa.insert(account).values(
+            account_id=account_id,
+            name=name,
+            name_key=name_key(name),
+            password_hash=password_hash,
+            role=role.value,
+            created=now,
+        )
+    )
+    return Account(account_id=account_id, name=name, role=role, disabled=False)
+
+
+def everyone(connection: sa.Connection) -> list[Account]:
+    """All accounts, disabled ones too, by name."""
+    return sorted(_rows(connection, sa.true()), key=lambda account: name_key(account.name))
+
+
+def any_exist(connection: sa.Connection) -> bool:
+    """Whether there is an account, be it disabled."""
+    return connection.execute(sa.select(tables.account.c.account_id).limit(1)).first() is not None
+
+
+def find(connection: sa.Connection, name: str) -> Account:
+    """Return the account of a name.
+
+    Raises:
+        InputError: the name cannot be one, or there is none.
+    """
+    name = clean_name(name)
+    for account in _rows(connection, tables.account.c.name_key == name_key(name)):
+        return account
+    raise InputError(f"nobody is named '{name}'; 'nsfwcaps review account list' shows who is there")
+
+
+def get(connection: sa.Connection, account_id: str) -> Account:
+    """Return an account.
+
+    Raises:
+        InputError: there is none.
+    """
+    for account in _rows(connection, tables.account.c.account_id == account_id):
+        return account
+    raise InputError("there is no such account; look at the list again")
+
+
+def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
+    """Change a password; every login with the old one ends."""
+    _set(connection, account_id, password_hash=password_hash)
+    end_logins(connection, account_id)
+
+
+def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
+    """Change what somebody may do, from the next page they open.
+
+    Raises:
+        ReviewError: nobody would be left to lead.
+    """
+    if role is not Role.LEAD:
+        _keep_a_lead(connection, account_id)
+    _set(connection, account_id, role=role.value)
+
+
+def disable(connection: sa.Connection, account_id: str) -> None:
+    """Shut somebody out at once; what they decided stays.
+
+    Raises:
+        ReviewError: nobody would be left to lead.
+    """
+    _keep_a_lead(connection, account_id)
+    _set(connection, account_id, disabled=True)
+    end_logins(connection, account_id)
+
+
+def enable(connection: sa.Connection, account_id: str) -> None:
+    """Let somebody in again."""
+    _set(connection, account_id, disabled=False)
+
+
+def end_logins(connection: sa.Connection, account_id: str) -> None:
+    """Sign somebody out everywhere."""
+    connection.execute(sa.delete(tables.login).where(tables.login.c.account_id == account_id))
+
+
+def from_row(row: sa.Row[Any]) -> Account:
+    """Read an account from a row that has its columns."""
+    return Account(
+        account_id=row.account_id, name=row.name, role=Role(row.role), disabled=row.disabled
+    )
+
+
+def _rows(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Account]:
+    return [from_row(row) for row in connection.execute(sa.select(tables.account).where(where))]
+
+
+def _set(connection: sa.Connection, account_id: str, **values: Any) -> None:
+    account = tables.account
+    connection.execute(
+        sa.update(account).where(account.c.account_id == account_id).values(**values)
+    )
+
+
+def _keep_a_lead(connection: sa.Connection, account_id: str) -> None:
+    leads = [a for a in everyone(connection) if a.role is Role.LEAD and not a.disabled]
+    if [lead.account_id for lead in leads] == [account_id]:
+        raise ReviewError(f"'{leads[0].name}' is the last lead; make somebody else a lead first")
+
+
+def _as_bytes(password: str) -> bytes:
+    # NFC: keyboards of different systems spell one accented letter in two ways.
+    text = unicodedata.normalize("NFC", password[: MAX_PASSWORD_CHARS + 1])
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _nobodys_hash() -> PasswordHash:
+    """A hash that takes as long as any to verify and that no known password has."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(count)).decode().rstrip("=")
+        for count in (_HASHER.salt_len, _HASHER.hash_len)
+    )
+    costs = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return PasswordHash(f"$argon2id$v=19${costs}${salt}${digest}")
+
+
+_NOBODYS = _nobodys_hash()
