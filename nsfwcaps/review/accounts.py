@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import enum
+import hashlib
 import secrets
 import threading
 import unicodedata
@@ -29,6 +30,7 @@ MAX_PASSWORD_CHARS = 1_024
 PasswordHash = NewType("PasswordHash", str)
 """What is kept of a password; only `hash_password` makes one."""
 
+_NO_ACCOUNT = "there is no such account; look at the list of accounts again"
 _HASHER = PasswordHasher()
 # Each takes 64 MiB and several threads: tries that come all at once wait for each other.
 _HASHING = threading.BoundedSemaphore(2)
@@ -69,11 +71,20 @@ def clean_name(name: str) -> str:
 def name_key(name: str) -> str:
     """What two spellings of one name share.
 
-    >>> name_key(" Ａnna ") == name_key("ANNA")
+    >>> name_key(" Anna ") == name_key("ANNA")
     True
     """
     folded = unicodedata.normalize("NFKC", name).strip().casefold()
     return unicodedata.normalize("NFKC", folded)
+
+
+def name_number(name: str) -> int:
+    """Where wrong tries with a name are counted, whether it exists or not.
+
+    20 bits of its hash: at most a million rows, and no way back to what somebody typed.
+    """
+    key = name_key(name[: MAX_NAME_CHARS * 4]).encode("utf-8", "surrogatepass")
+    return int(hashlib.sha256(key).hexdigest()[:5], 16)
 
 
 def check_password(name: str, password: str) -> None:
@@ -173,13 +184,15 @@ def get(connection: sa.Connection, account_id: str) -> Account:
     """
     for account in _rows(connection, tables.account.c.account_id == account_id):
         return account
-    raise InputError("there is no such account; look at the list again")
+    raise InputError(_NO_ACCOUNT)
 
 
 def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
-    """Change a password; every login with the old one ends."""
+    """Change a password; every login with the old one ends, and wrong tries are forgotten."""
     _set(connection, account_id, password_hash=password_hash)
     end_logins(connection, account_id)
+    failure, name = tables.login_failure, get(connection, account_id).name
+    connection.execute(sa.delete(failure).where(failure.c.name_number == name_number(name)))
 
 
 def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
@@ -227,9 +240,11 @@ def _rows(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Acco
 
 def _set(connection: sa.Connection, account_id: str, **values: Any) -> None:
     account = tables.account
-    connection.execute(
+    done = connection.execute(
         sa.update(account).where(account.c.account_id == account_id).values(**values)
     )
+    if done.rowcount == 0:
+        raise InputError(_NO_ACCOUNT)
 
 
 def _keep_a_lead(connection: sa.Connection, account_id: str) -> None:

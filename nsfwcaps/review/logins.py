@@ -32,7 +32,7 @@ _WRONG = "name or password is wrong, or the account is disabled"
 _WRONG_CODE = "the code is wrong; it stands where 'nsfwcaps review' was started last"
 
 
-class LoginRefused(ReviewError):
+class LoginRefused(ReviewError):  # noqa: N818 - it is what happened, and no fault
     """A try to sign in that failed; the next one is heard in `wait_s` seconds."""
 
     def __init__(self, message: str, wait_s: int) -> None:
@@ -48,7 +48,7 @@ def sign_in(database: Database, name: str, password: str, now: float) -> str:
         LoginRefused: with one message and after the same work, whether the name, the password or
             the account is why.
     """
-    number = _name_number(name)
+    number = accounts.name_number(name)
     wait_s = _count_try(database, number, now)
     with database.read() as connection:
         account, known = _known(connection, name)
@@ -129,11 +129,6 @@ def use_setup_code(database: Database, code: str, name: str, password: str, now:
     raise LoginRefused(_WRONG_CODE, wait_s)
 
 
-def forgive(connection: sa.Connection, name: str) -> None:
-    """Forget wrong tries with a name, as after a new password."""
-    _forgive(connection, _name_number(name))
-
-
 def _known(
     connection: sa.Connection, name: str
 ) -> tuple[Account, PasswordHash] | tuple[None, None]:
@@ -192,7 +187,9 @@ def _count_try(database: Database, number: int, now: float) -> int:
     """
     failure = tables.login_failure
     with database.write() as connection:
-        connection.execute(sa.delete(failure).where(failure.c.last <= now - FORGOTTEN_S))
+        # Rows of the future are there where a clock was set back.
+        is_over = (failure.c.last <= now - FORGOTTEN_S) | (failure.c.last > now + LONGEST_WAIT_S)
+        connection.execute(sa.delete(failure).where(is_over))
         mine = failure.c.name_number == number
         row = connection.execute(sa.select(failure).where(mine)).one_or_none()
         failures = 1 if row is None else row.failures + 1
@@ -214,12 +211,6 @@ def _forgive(connection: sa.Connection, number: int) -> None:
 def _wait_s(failures: int) -> int:
     over = failures - FREE_TRIES
     return 0 if over < 0 else min(2 ** min(over, 10), LONGEST_WAIT_S)
-
-
-def _name_number(name: str) -> int:
-    """20 bits of a name's hash: at most a million rows, and no way back to what was typed."""
-    key = accounts.name_key(name[: accounts.MAX_NAME_CHARS * 4])
-    return int(_sha256(key)[:5], 16)
 
 
 def _check_no_accounts(connection: sa.Connection) -> None:
