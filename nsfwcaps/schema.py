@@ -219,14 +219,19 @@ NSFWCAPS_COLUMNS = {
 
 
 def published(
-    *, with_pictures: bool, with_partners: bool = False, with_nsfwcaps: bool = False
+    *,
+    with_pictures: bool,
+    with_partners: bool = False,
+    with_nsfwcaps: bool = False,
+    with_review: bool = False,
 ) -> pa.Schema:
     """Columns of the data set; those of NSFWCaps come first, the pictures last."""
     as_nsfwcaps = [pa.field(name, pa.string()) for name in NSFWCAPS_COLUMNS if with_nsfwcaps]
     sides = ["unsafe", "safe", *(["partner"] if with_partners else [])]
     pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
     partners = _PARTNERS if with_partners else []
-    return pa.schema([*as_nsfwcaps, *PUBLISHED, *partners, *pictures])
+    review = _REVIEW if with_review else []
+    return pa.schema([*as_nsfwcaps, *PUBLISHED, *partners, *review, *pictures])
 
 
 PICTURES_HELP = {
@@ -241,6 +246,22 @@ NSFWCAPS_HELP = {
 
 # Columns of data sets some of whose unsafe captions name the safe one that they came with.
 PARTNERS_HELP = {
+# A row of a review's log that speaks for or against a pair.
+VERDICT = pa.struct(
+    [
+        ("seq", pa.int64()),
+        ("by", pa.string()),
+        ("at", pa.string()),
+        ("kind", pa.string()),
+        ("choice", pa.string()),
+    ]
+)
+
+_REVIEW = [
+    pa.field("review_outcome", pa.string()),
+    pa.field("review_verdicts", pa.list_(VERDICT)),
+    pa.field("review_original_pair_id", pa.string()),
+]
     "partner_id": "content id of the safe caption that the unsafe one came with, its fixed partner",
     "partner_caption": "that caption; it may be the mined counterpart or another one",
     "partner_image_path": "its image, as its pool names it",
@@ -282,4 +303,12 @@ PAIRED_HELP = {
     "rank": "1: there is one safe caption for each unsafe one",
     "score": "cosine of the two captions",
     "margin": "that cosine less that to the nearest other safe caption; below 0 if it is nearer",
+# Columns of data sets that a review was joined to.
+REVIEW_HELP = {
+    "review_outcome": "accepted, fixed, disputed or pending; null where the review has not the pair",
+    "review_verdicts": "rows of the review's log about the pair: number, pseudonym of who, when, "
+    "kind (judge, settle by a lead, gold: known beforehand), choice",
+    "review_original_pair_id": "of a fixed pair, the pair_id it had before; else null",
+}
+
 }
