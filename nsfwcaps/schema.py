@@ -207,6 +207,22 @@ _PARTNERS = [
     pa.field("partner_image_sha256", pa.string()),
 ]
 
+# A row of a review's log that speaks for or against a pair.
+VERDICT = pa.struct(
+    [
+        ("seq", pa.int64()),
+        ("by", pa.string()),
+        ("at", pa.string()),
+        ("kind", pa.string()),
+        ("choice", pa.string()),
+    ]
+)
+
+_REVIEW = [
+    pa.field("review_outcome", pa.string()),
+    pa.field("review_verdicts", pa.list_(VERDICT)),
+    pa.field("review_original_pair_id", pa.string()),
+]
 
 # Columns as NSFWCaps names them, and which of ours each one repeats: ours stay for whoever reads
 # our sets.
@@ -246,27 +262,19 @@ NSFWCAPS_HELP = {
 
 # Columns of data sets some of whose unsafe captions name the safe one that they came with.
 PARTNERS_HELP = {
-# A row of a review's log that speaks for or against a pair.
-VERDICT = pa.struct(
-    [
-        ("seq", pa.int64()),
-        ("by", pa.string()),
-        ("at", pa.string()),
-        ("kind", pa.string()),
-        ("choice", pa.string()),
-    ]
-)
-
-_REVIEW = [
-    pa.field("review_outcome", pa.string()),
-    pa.field("review_verdicts", pa.list_(VERDICT)),
-    pa.field("review_original_pair_id", pa.string()),
-]
     "partner_id": "content id of the safe caption that the unsafe one came with, its fixed partner",
     "partner_caption": "that caption; it may be the mined counterpart or another one",
     "partner_image_path": "its image, as its pool names it",
     "partner_image_sha256": "sha256 of that image's bytes",
     "partner_image": "the image of the partner",
+}
+
+# Columns of data sets that a review was joined to.
+REVIEW_HELP = {
+    "review_outcome": "accepted, fixed, disputed or pending; null: the review has not the pair",
+    "review_verdicts": "rows of the review's log about the pair: number, pseudonym of who, when, "
+    "kind (judge, settle by a lead, gold: known beforehand), choice",
+    "review_original_pair_id": "of a fixed pair, the pair_id it had before; else null",
 }
 
 # One line for each published column: the card prints them.
@@ -303,12 +311,4 @@ PAIRED_HELP = {
     "rank": "1: there is one safe caption for each unsafe one",
     "score": "cosine of the two captions",
     "margin": "that cosine less that to the nearest other safe caption; below 0 if it is nearer",
-# Columns of data sets that a review was joined to.
-REVIEW_HELP = {
-    "review_outcome": "accepted, fixed, disputed or pending; null where the review has not the pair",
-    "review_verdicts": "rows of the review's log about the pair: number, pseudonym of who, when, "
-    "kind (judge, settle by a lead, gold: known beforehand), choice",
-    "review_original_pair_id": "of a fixed pair, the pair_id it had before; else null",
-}
-
 }
