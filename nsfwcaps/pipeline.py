@@ -66,6 +66,14 @@ STAGES = (
         owns=("safe", "unsafe"),
     ),
     Stage(
+        name="illustrate",
+        settings=settings.IllustrateSettings,
+        module="nsfwcaps.stages.illustrate",
+        reads=("construct",),
+        delivers="pools",
+        owns=("illustrated",),
+    ),
+    Stage(
         name="ingest",
         settings=settings.IngestSettings,
         module="nsfwcaps.stages.ingest",
@@ -96,7 +104,7 @@ STAGES = (
         settings=settings.PublishSettings,
         module="nsfwcaps.stages.publish",
         reads=("ingest", "embed", "mine", "grade"),
-        reads_if_there=("construct",),
+        reads_if_there=("construct", "illustrate"),
         delivers="dataset",
         owns=("data",),
         quotes_facts=True,

@@ -17,6 +17,9 @@ Recipe = Mapping[str, Any]
 
 _IN_RUN = "run:"
 
+ILLUSTRATED = "run:pools/illustrated"
+"""The unsafe captions with the images that `illustrate` drew."""
+
 
 def load(name: str, changes: Sequence[str]) -> Recipe:
     """Read a recipe, a file or a bundled one, with `stage.key=value` changes.
@@ -87,10 +90,10 @@ def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
         found += [f"{where}: {error}" for error in errors]
     if not found and not recipe:
         found.append(f"{where}: the recipe names no stage; stages are: {', '.join(STAGE)}")
-    found += [f"{where}: {error}" for error in _lacking_pools(recipe)]
+    found += [f"{where}: {error}" for error in (*_lacking_pools(recipe), *_unread_images(recipe))]
     if found:
         raise ConfigError("\n".join(found))
-    return recipe
+    return _with_one_exclusion(recipe)
 
 
 def _lacking_pools(recipe: Recipe) -> list[str]:
@@ -104,6 +107,28 @@ def _lacking_pools(recipe: Recipe) -> list[str]:
         for label in ("safe", "unsafe")
         if not getattr(ingest, label)
     ]
+
+
+def _unread_images(recipe: Recipe) -> list[str]:
+    """Say now, and not after hours of drawing, that nobody will look at the images."""
+    ingest = recipe.get("ingest")
+    if "illustrate" not in recipe or ingest is None:
+        return []
+    if any(name.startswith(ILLUSTRATED) for name in (*ingest.unsafe, *ingest.pool)):
+        return []
+    return [
+        "ingest.unsafe: illustrate draws images and they are not ingested; "
+        f"write ingest.unsafe={ILLUSTRATED}"
+    ]
+
+
+def _with_one_exclusion(recipe: dict[str, Any]) -> Recipe:
+    """Leave out of the drawn images what `construct` leaves out of the pool's."""
+    if "construct" not in recipe or "illustrate" not in recipe:
+        return recipe
+    drawn = recipe["illustrate"]
+    lists = dict.fromkeys((*recipe["construct"].image_hashes, *drawn.image_hashes))
+    return {**recipe, "illustrate": dataclasses.replace(drawn, image_hashes=tuple(lists))}
 
 
 def _read(path: Path) -> dict[str, Any]:

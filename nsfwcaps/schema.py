@@ -83,6 +83,19 @@ CONSTRUCTED_UNSAFE = pa.schema(
     ]
 )
 
+# The unsafe pool with images: `id` is the one that ingest gives to a caption with its image.
+ILLUSTRATED_UNSAFE = pa.schema(
+    [
+        *CONSTRUCTED_UNSAFE,
+        pa.field("image", pa.binary()),
+        pa.field("image_label", pa.string()),
+        pa.field("image_scores", pa.string()),
+        pa.field("image_seed", pa.int64()),
+        pa.field("image_tries", pa.int32()),
+        pa.field("painter", pa.string()),
+    ]
+)
+
 CONSTRUCTED_HELP = {
     "id": "content id, the same that ingest gives",
     "caption": "the caption; in the unsafe pool, as the editor changed it",
@@ -95,6 +108,27 @@ CONSTRUCTED_HELP = {
     "editor": "what made the edit (unsafe pool)",
     "alignment": "cosine of the two captions by the aligner (unsafe pool)",
 }
+
+ILLUSTRATED_HELP = {
+    "id": "content id of caption and image, the same that ingest gives",
+    "caption": "the unsafe caption",
+    "category": "concept of I2P that the edit was asked for; of the caption, not of the image",
+    "partner_id": "id of the safe caption that was edited, in the pool `safe`",
+    "element": "what was added to the caption",
+    "editor": "what made the edit",
+    "alignment": "cosine of the two captions by the aligner",
+    "image": "the image, as the painter drew it",
+    "image_label": "unsafe, safe or unjudged: what the judges say of the image by itself",
+    "image_scores": "JSON: probability that the image is unsafe, by the name of the judge",
+    "image_seed": "seed that it was drawn with",
+    "image_tries": "images that were drawn of this caption",
+    "painter": "what drew it",
+}
+
+# An unsafe caption without an image: its id in the pool `unsafe`, and the reason.
+ILLUSTRATE_REJECTS = pa.schema(
+    [("id", pa.string()), ("category", pa.string()), ("reason", pa.string())]
+)
 
 # A request that gave no pair: id of the safe caption, and what was written, if anything was.
 CONSTRUCT_REJECTS = pa.schema(

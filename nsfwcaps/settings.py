@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
 from nsfwcaps.config import STRICT_KEYS, parse_bytes, setting
 from nsfwcaps.construction.categories import Category
@@ -185,6 +185,45 @@ class ConstructSettings:
             raise ValueError("category: name at least one")
         if not names_encoder(self.aligner):
             raise ValueError(no_encoder(self.aligner).replace("model '", "aligner '", 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IllustrateSettings:
+    """Draw an image for each unsafe caption that construct wrote, and let detectors judge it."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    painter: str | None = setting(
+        None,
+        "What draws images of the unsafe captions: diffusers:FOLDER (text-to-image), "
+        "diffusers-inpaint:FOLDER (a part of the safe image anew), world (its own captions).",
+    )
+    image_detector: tuple[str, ...] = setting(
+        (), "Image detector that says which of the images are unsafe, such as opennsfw."
+    )
+    image_tries: Annotated[int, Ge(1)] = setting(
+        4, "Seeds to draw with, at most, until a detector finds an image unsafe."
+    )
+    require_unsafe_image: bool = setting(
+        False, "Set pairs aside whose image no detector finds unsafe; else they stay, so labelled."
+    )
+    image_hashes: tuple[str, ...] = setting(
+        (), "File of sha256 digests, one a line, of images to leave out."
+    )
+    image_size: Annotated[int, Ge(8), MultipleOf(8)] | None = setting(
+        None, "Pixels of a side, of inpainting the longer one; default: the pipeline's own."
+    )
+    image_steps: Annotated[int, Ge(1)] = setting(50, "Steps of the scheduler.")
+    image_guidance: Annotated[float, Ge(0)] = setting(7.5, "Guidance scale.")
+    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    seed: Annotated[int, Ge(0)] = setting(0, "Seed of the images.")
+    shard_rows: Annotated[int, Ge(1)] = setting(512, "Images per Parquet file.")
+    image_batch: Annotated[int, Ge(1)] = setting(1, "Images drawn at once.", affects_output=False)
+    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+
+    def __post_init__(self) -> None:
+        if self.require_unsafe_image and not self.image_detector and self.painter != "world":
+            raise ValueError("require_unsafe_image needs an image_detector that says which are")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -384,6 +423,12 @@ class PublishSettings:
         ColumnNames.OURS,
         "ours; nsfwcaps: the same columns, and before them those that NSFWCaps has.",
     )
+    verdicts: str | None = setting(
+        None, "Join a review: its database, or the folder that 'nsfwcaps review export' wrote."
+    )
+    only_accepted: bool = setting(
+        False, "Of a review, keep only the pairs that it accepts, fixed or not."
+    )
     shard_rows: Annotated[int, Ge(1)] = setting(
         100_000, "Pairs per Parquet file; with images at most 2,000."
     )
@@ -392,6 +437,8 @@ class PublishSettings:
     def __post_init__(self) -> None:
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on")
+        if self.only_accepted and self.verdicts is None:
+            raise ValueError("only_accepted needs verdicts: the review that accepts them")
         _check_size(self.memory)
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import work
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
+from nsfwcaps.errors import ConfigError
 from nsfwcaps.pipeline import BUILD, STAGE
+from nsfwcaps.settings import IllustrateSettings, field_names
 
 # Ingest reads what construct has written and mine takes its pairs: they leave nothing to choose.
-_STAGES = (STAGE["construct"], *(stage for stage in BUILD if stage.name not in ("ingest", "mine")))
+_STAGES = (
+    *(STAGE["construct"], STAGE["illustrate"]),
+    *(stage for stage in BUILD if stage.name not in ("ingest", "mine")),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,9 +39,28 @@ def construct(
 ) -> None:
     """Edit safe captions into unsafe ones, and make a data set of the pairs.
 
-    Give --pool, once or more. The same command goes on where it was stopped.
+    Give --pool, once or more, and --painter for images. The same command goes on where it was
+    stopped.
     """
-    pools = {"safe": "run:pools/safe", "unsafe": "run:pools/unsafe"}
+    given = dict(given)
+    unsafe = recipes.ILLUSTRATED
+    if "painter" not in given["illustrate"]:
+        _check_unpainted(given.pop("illustrate"), given)
+        unsafe = "run:pools/unsafe"
+    pools = {"safe": "run:pools/safe", "unsafe": unsafe}
     values = {**given, "ingest": pools, "mine": {"pairing": "partner"}}
     recipe = recipes.parse(values, where="construct")
     work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+
+
+def _check_unpainted(illustrate: Mapping[str, Any], given: Values) -> None:
+    """Refuse options of images where nothing draws any.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    others = {name for values in given.values() for name in values} | {"painter"}
+    lost = [name for name in field_names(IllustrateSettings) if name in {*illustrate} - others]
+    if lost:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in lost)
+        raise ConfigError(f"construct: {flags} without --painter, which says what draws images")

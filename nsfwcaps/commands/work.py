@@ -17,6 +17,7 @@ from nsfwcaps.training import processes
 _READ_BY_NAME = {
     "world": ("ingest", "embed", "mine", "grade", "publish", "train"),
     "construct": ("ingest", "embed", "mine", "grade", "publish", "train"),
+    "illustrate": ("ingest", "embed", "mine", "grade", "publish", "train"),
     "publish": ("train",),
 }
 """Stages whose files others may be told to read by their names, and those others."""
@@ -69,6 +70,9 @@ def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
     if "publish" in recipe:
         yield f"Data set: {workdir / 'dataset'}"
         yield f"Its card: {workdir / 'dataset' / 'README.md'}"
+    elif "illustrate" in recipe:
+        pool = workdir / "pools" / "illustrated"
+        yield f"Images: {pool}; what they are: {pool / 'README.md'}"
     elif "construct" in recipe:
         pools = workdir / "pools"
         yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
@@ -116,6 +120,9 @@ def _headline(stage: str, facts: Mapping[str, Any]) -> str:
     if stage == "construct":
         alignment = facts["alignment"]["mean"]
         return f"{facts['pairs']:,} pairs, mean alignment {alignment:.3f}{_short(facts)}"
+    if stage == "illustrate":
+        labels = ", ".join(f"{count:,} {label}" for label, count in facts["label"].items())
+        return f"{facts['images']:,} images by {facts['painter']['name']}: {labels}"
     if stage == "ingest":
         count = facts["captions"]
         return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"

@@ -54,6 +54,11 @@ def excluded_request(caption: str, category: Category) -> bool:
     return excluded(caption) or (sexual and mentions_minor(_fold(caption)))
 
 
+def may_show_minor(caption: str) -> bool:
+    """Whether a caption has a word for minors: no image is drawn of it, whatever the category."""
+    return mentions_minor(_fold(caption))
+
+
 def mentions_minor(folded: str) -> bool:
     """Whether a folded text has a word for minors."""
     words = _WORD.findall(folded)

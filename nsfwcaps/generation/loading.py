@@ -31,6 +31,32 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         ) from None
 
 
+def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
+    """Load a pipeline of diffusers by one of its classes, without its safety checker.
+
+    Raises:
+        ModelError: diffusers is not installed, or the pipeline cannot be loaded.
+    """
+    try:
+        import diffusers
+        from diffusers.utils import logging
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"drawing needs the package '{error.name}', which is not installed; run "
+            "'pip install \"nsfwcaps[generation]\"'"
+        ) from None
+    logging.disable_progress_bar()
+    pipe = loaded(
+        "a pipeline of diffusers",
+        name,
+        lambda: getattr(diffusers, kind).from_pretrained(
+            name, safety_checker=None, requires_safety_checker=False
+        ),
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
 def modules_sha256(modules: Iterable[tuple[str, Any]]) -> str:
     """Digest of the weights of several torch modules and of their names."""
     return digest([[name, weights_sha256(module.state_dict())] for name, module in modules])

@@ -9,7 +9,7 @@ from typing import Any
 
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.generation.loading import loaded, modules_sha256
+from nsfwcaps.generation.loading import diffusion_pipeline, modules_sha256
 from nsfwcaps.generation.prompts import Prompt
 from nsfwcaps.generation.swap import put_text_tower, tower_sha256
 from nsfwcaps.generation.towers import TEXT, Clip
@@ -69,7 +69,7 @@ class TextToImage:
         self._sampling = sampling
         self._device = torch_device(device)
         self._precision = resolve_precision(precision, self._device)
-        self._pipe = _load(pipeline)
+        self._pipe = diffusion_pipeline(pipeline)
         encoder = getattr(self._pipe, "text_encoder", None)
         if encoder is None:
             raise ModelError(f"'{pipeline}': the pipeline has no text encoder to replace")
@@ -121,7 +121,7 @@ class TextToImage:
                 width=like.width,
                 height=like.height,
             ).images
-        return [_png(picture) for picture in pictures]
+        return [png(picture) for picture in pictures]
 
 
 def batches(wanted: Sequence[Drawing], size: int) -> Iterator[list[Drawing]]:
@@ -134,27 +134,6 @@ def batches(wanted: Sequence[Drawing], size: int) -> Iterator[list[Drawing]]:
     for group in groups.values():
         for start in range(0, len(group), size):
             yield group[start : start + size]
-
-
-def _load(pipeline: str) -> Any:
-    try:
-        from diffusers import DiffusionPipeline
-        from diffusers.utils import logging
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"text-to-image needs the package '{error.name}', which is not installed; run "
-            "'pip install \"nsfwcaps[generation]\"'"
-        ) from None
-    logging.disable_progress_bar()
-    pipe = loaded(
-        "a pipeline of diffusers",
-        pipeline,
-        lambda: DiffusionPipeline.from_pretrained(
-            pipeline, safety_checker=None, requires_safety_checker=False
-        ),
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def _rest_sha256(pipe: Any) -> str:
@@ -170,7 +149,8 @@ def _rest_sha256(pipe: Any) -> str:
     return digest([weights, scheduler])
 
 
-def _png(picture: Any) -> bytes:
+def png(picture: Any) -> bytes:
+    """The picture's file."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

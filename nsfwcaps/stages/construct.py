@@ -5,8 +5,8 @@
                                                                              README.md
 
 `safe` holds id, caption and what image there is; `unsafe` the edited caption with its category, the
-id of its partner, the element, the editor and the alignment. Images of the unsafe side are made
-from these pools by a text-to-image model: `id` is what such images are joined by.
+id of its partner, the element, the editor and the alignment. Images of the unsafe side are drawn
+from these pools by the stage `illustrate`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from nsfwcaps.construction.exclusion import excluded_request, image_hashes
 from nsfwcaps.construction.selection import Candidate, Filled
 from nsfwcaps.detectors.detector import Detector, Kind
 from nsfwcaps.detectors.registry import load_all
-from nsfwcaps.errors import ConfigError, InputError, StorageError
+from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import ConstructSettings, Device, EmbedSettings
 from nsfwcaps.stages.construct_edit import Bench, Benchmark, Rejects, embed_benchmark
@@ -48,6 +48,7 @@ from nsfwcaps.stages.construct_read import (
     read_benchmark,
     read_pool_captions,
 )
+from nsfwcaps.stages.foreign_pools import refuse_foreign
 from nsfwcaps.tables import parquet_bytes, read_tables
 from nsfwcaps.vectors.encoders import load as encoders
 from nsfwcaps.vectors.index import BlockSearch, Rows
@@ -104,7 +105,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Read the pool, have it edited block by block, and choose the pairs."""
-    _check_pools(folder)
+    refuse_foreign(folder, ("safe", "unsafe"))
     share = quotas.shares(settings.category, settings.share)
     with progress.task("construct: read", None) as advance:
         pool = read_pool_captions(settings, advance)
@@ -149,21 +150,6 @@ def _check(settings: ConstructSettings) -> None:
     editors.check(settings.editor, settings.category)
     quotas.shares(settings.category, settings.share)
     image_hashes(settings.image_hashes)
-
-
-def _check_pools(folder: StageFolder) -> None:
-    """Refuse to write for the first time where somebody else's pools lie: they would be replaced.
-
-    Raises:
-        StorageError: there are some.
-    """
-    pools = folder.path.parent / "pools"
-    foreign = [path for label in ("safe", "unsafe") for path in (pools / label).glob("*.parquet")]
-    if foreign and folder.record() is None and not folder.journal_rows():
-        raise StorageError(
-            f"{foreign[0]} was not made by construct, which would replace what is in {pools}; "
-            "move it away or choose another --out"
-        )
 
 
 def _tries(settings: ConstructSettings) -> int:

@@ -1,0 +1,30 @@
+"""The card of a pool of drawn images: a template filled with measured facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.cards import template
+from nsfwcaps.config import digest
+from nsfwcaps.schema import ILLUSTRATED_HELP
+
+_TEMPLATE = "illustrate.md.j2"
+_PART = "images.md.j2"
+"""What it says of the images, which the card of a data set says too."""
+
+
+def template_digest() -> str:
+    """Digest of the templates and the texts that they print."""
+    return digest([*(sha256_file(template.path(name)) for name in parts()), ILLUSTRATED_HELP])
+
+
+def parts() -> tuple[str, ...]:
+    """Templates that it is made of."""
+    return (_TEMPLATE, _PART)
+
+
+def render(facts: Mapping[str, Any]) -> str:
+    """Fill the card."""
+    return template.fill(_TEMPLATE, illustration=facts, columns=ILLUSTRATED_HELP)

@@ -1,0 +1,1 @@
+"""Painters: what draws the images of unsafe captions."""

@@ -1,0 +1,173 @@
+"""`diffusers-inpaint:FOLDER`: the safe image with a part of it drawn anew, from the unsafe caption.
+
+The part is the lower middle of the image, where most things stand: 60 % of its width and of its
+height. What lies outside stays as it was, pixel for pixel of the image as it was scaled; inside,
+the old and the new run into each other along the edge.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nsfwcaps.config import digest
+from nsfwcaps.construction.painters.painter import INPAINT, Statement, Subject, Wanted
+from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.generation.loading import diffusion_pipeline, modules_sha256
+from nsfwcaps.generation.text_to_image import png
+from nsfwcaps.settings import Device, Precision
+from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.vectors.encoders.encoder import memory_advice
+from nsfwcaps.vectors.encoders.quiet import quiet
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+VERSION = 1
+
+_LEFT, _TOP, _RIGHT, _BOTTOM = 0.2, 0.35, 0.8, 0.95
+_EDGE = 0.04
+"""Width of the edge, as a share of the shorter side."""
+_GRID_PX = 8
+
+
+class InpaintPainter:
+    """An inpainting pipeline, or a text-to-image pipeline that diffusers can use as one."""
+
+    ending = ".png"
+    needs_safe_image = True
+
+    def __init__(
+        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._sampling = sampling
+        where = torch_device(device)
+        number_format = resolve_precision(precision, where)
+        self._pipe = diffusion_pipeline(str(folder), "AutoPipelineForInpainting")
+        self._side_px = sampling.side_px or _own_side(self._pipe, folder)
+        settings: dict[str, Any] = {
+            "pipeline": type(self._pipe).__name__,
+            "scheduler": type(self._pipe.scheduler).__name__,
+            "pipeline_sha256": _pipeline_sha256(self._pipe),
+            "steps": sampling.steps,
+            "guidance_scale": sampling.guidance_scale,
+            "precision": number_format.value,
+            "side_px": self._side_px,
+            "part": [_LEFT, _TOP, _RIGHT, _BOTTOM],
+        }
+        with quiet():
+            self._pipe.to(where, torch_dtype(number_format))
+        self.statement = Statement(
+            name=f"{INPAINT}{folder.name}",
+            how="the lower middle of the safe image drawn anew, with the unsafe caption as the "
+            "prompt, without a safety checker",
+            licence=f"that of {folder.name}; the rest of each image is that of the safe one",
+            settings=settings,
+        )
+        self.identity = digest([INPAINT, VERSION, settings])
+
+    def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
+        """Refuse where there is no safe image to start from; no image is made from nothing."""
+        if safe_image is None:
+            return "no_safe_image"
+        return None if _decoded(safe_image) is not None else "safe_image_broken"
+
+    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+        """Draw n pictures; those of one size at once."""
+        images = [self._scaled(item) for item in wanted]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, image in enumerate(images):
+            groups.setdefault(image.size, []).append(number)
+        made: dict[int, bytes] = {}
+        for numbers in groups.values():
+            batch = [(wanted[number], images[number]) for number in numbers]
+            made |= zip(numbers, self._draw(batch), strict=True)
+        return [made[number] for number in range(len(wanted))]
+
+    def _draw(self, batch: Sequence[tuple[Wanted, Image.Image]]) -> list[bytes]:
+        width, height = batch[0][1].size
+        hard, soft = masks(width, height)
+        with memory_advice("--image-batch"), quiet():  # it would log prompts that are too long
+            pictures = self._pipe(
+                prompt=[item.subject.caption for item, _ in batch],
+                image=[image for _, image in batch],
+                mask_image=[hard] * len(batch),
+                generator=[self._torch.Generator("cpu").manual_seed(i.seed) for i, _ in batch],
+                num_inference_steps=self._sampling.steps,
+                guidance_scale=self._sampling.guidance_scale,
+                strength=1.0,
+                width=width,
+                height=height,
+            ).images
+        return [
+            png(_together(image, picture, soft))
+            for (_, image), picture in zip(batch, pictures, strict=True)
+        ]
+
+    def _scaled(self, wanted: Wanted) -> Image.Image:
+        """The safe image, its longer side as long as the pipeline draws, both on the grid."""
+        image = _decoded(wanted.safe_image or b"")
+        assert image is not None, "others are refused"
+        scale = self._side_px / max(image.size)
+        sides = [max(1, round(side * scale / _GRID_PX)) * _GRID_PX for side in image.size]
+        return image.resize((sides[0], sides[1]))
+
+
+def masks(width: int, height: int) -> tuple[Image.Image, Image.Image]:
+    """What is drawn anew, in white: with a hard edge, and with a soft one that lies within it."""
+    from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+    hard = Image.new("L", (width, height), 0)
+    box = [_LEFT * width, _TOP * height, _RIGHT * width - 1, _BOTTOM * height - 1]
+    ImageDraw.Draw(hard).rectangle([round(side) for side in box], fill=255)
+    blurred = hard.filter(ImageFilter.GaussianBlur(_EDGE * min(width, height)))
+    return hard, ImageChops.darker(hard, blurred)
+
+
+def _together(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    return Image.composite(picture.convert("RGB").resize(image.size), image, soft)
+
+
+def _decoded(data: bytes) -> Image.Image | None:
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
+        return None
+
+
+def _own_side(pipe: Any, folder: Path) -> int:
+    """Pixels of a side that the pipeline draws by itself."""
+    unet = getattr(pipe, "unet", None)
+    cells = getattr(pipe, "default_sample_size", None) or getattr(
+        getattr(unet, "config", None), "sample_size", None
+    )
+    scale = getattr(pipe, "vae_scale_factor", None)
+    if not isinstance(cells, int) or not isinstance(scale, int):
+        raise ConfigError(f"{INPAINT}{folder.name} does not say what size it draws: --image-size")
+    return cells * scale
+
+
+def _pipeline_sha256(pipe: Any) -> str:
+    """Digest of all weights of a pipeline, and of its scheduler."""
+    import torch
+
+    modules = [
+        (name, part)
+        for name, part in sorted(pipe.components.items())
+        if isinstance(part, torch.nn.Module)
+    ]
+    if not modules:
+        raise ModelError("the pipeline has no weights")
+    scheduler = {k: str(v) for k, v in pipe.scheduler.config.items() if not k.startswith("_")}
+    return digest([modules_sha256(modules), scheduler])

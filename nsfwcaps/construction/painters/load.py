@@ -1,0 +1,74 @@
+"""From a painter's name in a recipe to the painter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.config import digest
+from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
+from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.settings import Device, Precision
+
+FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
+
+
+def check(name: str | None) -> None:
+    """Refuse a name of no known form, and a folder that holds no pipeline.
+
+    Raises:
+        ConfigError: no painter is named so.
+        ModelError: there is no such folder.
+    """
+    if name is None:
+        raise ConfigError(f"illustrate: no painter is named; give --painter: {FORMS}")
+    if name != WORLD:
+        _folder(name)
+
+
+def source_digest(name: str) -> str:
+    """Digest of every file of the pipeline's folder; of the world, what it draws with.
+
+    Raises:
+        ModelError: there is no such folder.
+    """
+    if name == WORLD:
+        from nsfwcaps.construction.painters.world import WorldPainter
+
+        return WorldPainter().identity
+    folder = _folder(name)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest([[path.relative_to(folder).as_posix(), sha256_file(path)] for path in files])
+
+
+def load(name: str, sampling: Sampling, device: Device, precision: Precision) -> Painter:
+    """Load the painter.
+
+    Raises:
+        ConfigError: no painter is named so.
+        ModelError: the pipeline cannot be had.
+        DeviceError: the device is not there.
+    """
+    if name == WORLD:
+        from nsfwcaps.construction.painters.world import WorldPainter
+
+        return WorldPainter()
+    folder = _folder(name).resolve()
+    if name.startswith(TEXT):
+        from nsfwcaps.construction.painters.text_to_image import TextPainter
+
+        return TextPainter(folder, sampling, device, precision)
+    from nsfwcaps.construction.painters.inpainting import InpaintPainter
+
+    return InpaintPainter(folder, sampling, device, precision)
+
+
+def _folder(name: str) -> Path:
+    prefix = next((prefix for prefix in (TEXT, INPAINT) if name.startswith(prefix)), None)
+    if prefix is None or name == prefix:
+        raise ConfigError(f"painter: '{name}' is none; write {FORMS}")
+    folder = Path(name.removeprefix(prefix))
+    if not (folder / "model_index.json").is_file():
+        raise ModelError(f"{name}: no folder of a diffusers pipeline; it has no model_index.json")
+    return folder

@@ -1,0 +1,55 @@
+"""`diffusers:FOLDER`: a text-to-image pipeline draws the unsafe caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nsfwcaps.config import digest
+from nsfwcaps.construction.painters.painter import TEXT, Statement, Subject, Wanted
+from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.generation import text_to_image
+from nsfwcaps.generation.prompts import Prompt
+from nsfwcaps.generation.text_to_image import Drawing, TextToImage
+from nsfwcaps.settings import Device, Precision
+
+
+class TextPainter:
+    """The caption is the prompt; the safety checker of the pipeline is left out."""
+
+    ending = ".png"
+    needs_safe_image = False
+
+    def __init__(
+        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+    ) -> None:
+        own = text_to_image.Sampling(steps=sampling.steps, guidance_scale=sampling.guidance_scale)
+        self._side_px = sampling.side_px
+        self._pipeline = TextToImage(str(folder), own, device, precision)
+        settings = {**self._pipeline.settings, "side_px": self._side_px}
+        self.statement = Statement(
+            name=f"{TEXT}{folder.name}",
+            how="text-to-image with the unsafe caption as the prompt, without a safety checker",
+            licence=f"that of {folder.name}",
+            settings=settings,
+        )
+        self.identity = digest([TEXT, self._pipeline.identity, self._side_px])
+
+    def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
+        """Refuse nothing."""
+        return None
+
+    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+        """Draw n pictures."""
+        return self._pipeline.draw([self._drawing(item) for item in wanted])
+
+    def _drawing(self, wanted: Wanted) -> Drawing:
+        prompt = Prompt(
+            text=wanted.subject.caption,
+            categories=(),
+            seed=wanted.seed,
+            guidance_scale=None,
+            width=self._side_px,
+            height=self._side_px,
+        )
+        return Drawing(prompt=prompt, seed=wanted.seed)

@@ -1,0 +1,305 @@
+"""illustrate: an image for each unsafe caption that construct wrote, with a label of its own.
+
+    construct: safe, unsafe ─ join by partner_id (illustrate_read) ─▶ subjects
+    subjects ─ what the painter cannot draw ─▶ rejects-*
+             ─ draw, judge, draw again with another seed (illustrate_draw) ─▶ pictures/, scores/
+             ─ the first unsafe picture, or the nearest to it ─▶ illustrated/*.parquet, README.md
+
+What is asked for is not what is drawn: the caption stays unsafe by its construction, and
+`image_label` says what the judges make of the image by itself. A pair that is unsafe in text and
+safe in image stays, and is counted, unless `require_unsafe_image` sets it aside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
+from nsfwcaps.captions.normalize import content_id
+from nsfwcaps.cards import illustrate_card
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.construction.checks import EXCLUDED
+from nsfwcaps.construction.exclusion import image_hashes, may_show_minor
+from nsfwcaps.construction.labels import ImageLabel, chosen, image_label
+from nsfwcaps.construction.painters import load as painters
+from nsfwcaps.construction.painters.painter import Painter, Subject
+from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.detectors.registry import load_all
+from nsfwcaps.errors import InputError
+from nsfwcaps.progress import Progress
+from nsfwcaps.settings import IllustrateSettings
+from nsfwcaps.stages.foreign_pools import refuse_foreign
+from nsfwcaps.stages.illustrate_draw import Attempt, Pictures, Studio
+from nsfwcaps.stages.illustrate_read import Constructed, Row, SafeImageError
+from nsfwcaps.tables import parquet_bytes
+
+VERSION = 1
+
+POOL = "illustrated"
+"""Folder of the pool, beside those that construct wrote."""
+
+
+def sources(settings: IllustrateSettings) -> Mapping[str, str]:
+    """Digests of the painter, of the lists of images to leave out, and of the card."""
+    painters.check(settings.painter)
+    image_hashes(settings.image_hashes)
+    lists = {f"image_hashes:{path}": sha256_file(Path(path)) for path in settings.image_hashes}
+    return {
+        **lists,
+        "painter": painters.source_digest(str(settings.painter)),
+        "card": illustrate_card.template_digest(),
+    }
+
+
+def plan(settings: IllustrateSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Images to make, and the most to draw for them."""
+    painters.check(settings.painter)
+    pairs = inputs["construct"].facts["pairs"]
+    return {"images": pairs, "drawn at most": pairs * settings.image_tries}
+
+
+def run(
+    settings: IllustrateSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Sort out what cannot be drawn, draw and judge the rest, and write the pool."""
+    refuse_foreign(folder, (POOL,))
+    painters.check(settings.painter)
+    constructed = Constructed(inputs["construct"])
+    detectors = _detectors(settings)
+    painter = _painter(settings)
+    forbidden = image_hashes(settings.image_hashes)
+    pictures = Pictures(folder.path, painter.ending, forbidden)
+    studio = Studio(
+        painter,
+        detectors,
+        pictures,
+        constructed,
+        folder.path,
+        seed=settings.seed,
+        batch=settings.image_batch,
+    )
+    work = _Work(settings, folder, studio, pictures)
+    subjects = work.screen(constructed, painter, forbidden, progress)
+    attempts = studio.attempts(subjects, settings.image_tries, progress)
+    rows = work.choose(constructed.rows, attempts)
+    if not rows:
+        raise InputError(
+            f"illustrate: none of {len(constructed.rows)} captions got an image "
+            f"({_listed(work.rejects)}); give another --painter"
+        )
+    facts = work.facts(rows, attempts, painter)
+    return StageResult(
+        shards=[*work.deliver(rows, facts), work.set_aside(len(constructed.rows) - len(rows))],
+        facts=facts,
+    )
+
+
+def _detectors(settings: IllustrateSettings) -> list[Detector[bytes]]:
+    names = settings.image_detector
+    return load_all(names, Kind.IMAGE, settings.device, option="--image-detector") if names else []
+
+
+def _painter(settings: IllustrateSettings) -> Painter:
+    sampling = Sampling(
+        steps=settings.image_steps,
+        guidance_scale=settings.image_guidance,
+        side_px=settings.image_size,
+    )
+    return painters.load(str(settings.painter), sampling, settings.device, settings.precision)
+
+
+class _Work:
+    """One run: what is set aside, what is chosen, what is written."""
+
+    def __init__(
+        self, settings: IllustrateSettings, folder: StageFolder, studio: Studio, pictures: Pictures
+    ) -> None:
+        self._settings, self._folder = settings, folder
+        self._pictures = pictures
+        self._judges = studio.judges
+        self._rejected: list[Row] = []
+        self._excluded = 0
+
+    def screen(
+        self,
+        constructed: Constructed,
+        painter: Painter,
+        forbidden: frozenset[str],
+        progress: Progress,
+    ) -> list[Subject]:
+        """What can be drawn; the rest is set aside."""
+        subjects = []
+        with progress.task("illustrate: read", len(constructed.rows)) as advance:
+            for row in constructed.rows:
+                subject = constructed.subject(row)
+                reason = _unfit(subject, constructed, painter, forbidden)
+                if reason is None:
+                    subjects.append(subject)
+                else:
+                    self._reject(row, reason)
+                advance(1)
+        return subjects
+
+    def choose(self, rows: Sequence[Row], attempts: Mapping[str, Sequence[Attempt]]) -> list[Row]:
+        """Rows of the pool, without the images themselves, sorted by their new id."""
+        found = []
+        for row in rows:
+            made = attempts.get(row["id"])
+            if made is None:
+                continue  # set aside before
+            if not made:
+                self._reject(row, EXCLUDED)
+                continue
+            best = made[chosen([item.verdict for item in made], self._judges)]
+            label = image_label(best.verdict, self._judges)
+            if self._settings.require_unsafe_image and label is not ImageLabel.UNSAFE:
+                self._reject(row, "image_safe")
+                continue
+            scores = {name: round(score, 6) for name, score in sorted(best.verdict.items())}
+            found.append(
+                {
+                    **row,
+                    "id": content_id(row["caption"], best.sha256),
+                    "key": best.key,
+                    "image_label": label.value,
+                    "image_scores": json.dumps(scores),
+                    "image_seed": best.seed,
+                    "image_tries": len(made),
+                }
+            )
+        return sorted(found, key=lambda row: str(row["id"]))
+
+    def facts(
+        self, rows: Sequence[Row], attempts: Mapping[str, Sequence[Attempt]], painter: Painter
+    ) -> dict[str, Any]:
+        """What the cards say."""
+        by_category: dict[str, Counter[str]] = {}
+        fired: Counter[str] = Counter()
+        for row in rows:
+            by_category.setdefault(row["category"], Counter())[row["image_label"]] += 1
+            scores = json.loads(row["image_scores"])
+            fired.update(item.name for item in self._judges if scores[item.name] >= item.threshold)
+        return {
+            "captions": len(rows) + len(self._rejected) + self._excluded,
+            "images": len(rows),
+            "drawn": sum(map(len, attempts.values())),
+            "label": dict(sorted(Counter(row["image_label"] for row in rows).items())),
+            "label_of_category": {
+                name: dict(sorted(counts.items())) for name, counts in sorted(by_category.items())
+            },
+            "tries": {
+                str(number): count
+                for number, count in sorted(Counter(row["image_tries"] for row in rows).items())
+            },
+            "rejects": self.rejects,
+            "painter": asdict(painter.statement),
+            "judges": [item.as_json() for item in self._judges],
+            "unsafe_by": {item.name: fired[item.name] for item in self._judges},
+            "only_unsafe_images": self._settings.require_unsafe_image,
+        }
+
+    @property
+    def rejects(self) -> dict[str, int]:
+        """Captions without an image, by reason."""
+        counts = Counter(str(row["reason"]) for row in self._rejected)
+        if self._excluded:
+            counts[EXCLUDED] = self._excluded
+        return dict(sorted(counts.items()))
+
+    def deliver(self, rows: Sequence[Row], facts: Mapping[str, Any]) -> list[Shard]:
+        """Write the pool, and its card."""
+        settings = output_settings(self._settings)
+        names = [[row["id"], row["image_label"], row["image_scores"]] for row in rows]
+        whole = digest([VERSION, settings, facts, names])
+        root, size = whole[:12], self._settings.shard_rows
+        parts = range(0, len(rows), size)
+        shards = []
+        for number, start in enumerate(parts):
+            key = digest([whole, number])
+            shard = self._folder.shard(key)
+            if shard is None:
+                started = time.monotonic()
+                table = self._table(rows[start : start + size], facts["painter"]["name"])
+                name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
+                shard = self._folder.commit_files(
+                    key,
+                    {("dataset", name): bytes(parquet_bytes(table))},
+                    rows={name: table.num_rows},
+                    rows_in=table.num_rows,
+                    started=started,
+                )
+            shards.append(shard)
+        card = illustrate_card.render(facts)
+        papers = self._folder.commit_files(
+            digest([whole, "card", illustrate_card.template_digest()]),
+            {("dataset", f"{root}/{POOL}/README.md"): card.encode()},
+            rows={},
+            rows_in=0,
+            started=time.monotonic(),
+        )
+        return [*shards, papers]
+
+    def set_aside(self, rows_in: int) -> Shard:
+        """Write what got no image, and why."""
+        tables = {}
+        if self._rejected:
+            table = pa.Table.from_pylist(self._rejected, schema=schema.ILLUSTRATE_REJECTS)
+            tables["rejects", "rejects"] = table
+        content = [[row["id"], row["reason"]] for row in self._rejected]
+        return self._folder.commit(
+            digest([VERSION, "set aside", content, self._excluded]),
+            tables,
+            rows_in=rows_in,
+            rejects=self.rejects,
+            started=time.monotonic(),
+        )
+
+    def _table(self, rows: Sequence[Row], painter: str) -> pa.Table:
+        full = [
+            {**row, "image": self._pictures.read(row["key"]), "painter": painter} for row in rows
+        ]
+        names = schema.ILLUSTRATED_UNSAFE.names
+        return pa.Table.from_pylist(
+            [{name: row[name] for name in names} for row in full], schema=schema.ILLUSTRATED_UNSAFE
+        )
+
+    def _reject(self, row: Row, reason: str) -> None:
+        if reason == EXCLUDED:
+            self._excluded += 1
+            return
+        self._rejected.append({"id": row["id"], "category": row["category"], "reason": reason})
+
+
+def _unfit(
+    subject: Subject, constructed: Constructed, painter: Painter, forbidden: frozenset[str]
+) -> str | None:
+    """Why no image is drawn of a subject, or None."""
+    if may_show_minor(subject.caption) or may_show_minor(subject.safe_caption):
+        return "mentions_minors"
+    image: bytes | None = None
+    if painter.needs_safe_image:
+        try:
+            image = constructed.safe_image(subject)
+        except SafeImageError as error:
+            return str(error)
+    if image is not None and hashlib.sha256(image).hexdigest() in forbidden:
+        return EXCLUDED
+    return painter.refusal(subject, image)
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in reasons.items())
