@@ -268,12 +268,22 @@ NSFWCAPS_COLUMNS = {
 }
 
 
+# Columns of data sets whose unsafe images were drawn, and the column of their pool that each is.
+ILLUSTRATED_COLUMNS = {
+    "unsafe_image_label": "image_label",
+    "unsafe_image_scores": "image_scores",
+    "unsafe_image_seed": "image_seed",
+    "unsafe_image_painter": "painter",
+}
+
+
 def published(
     *,
     with_pictures: bool,
     with_partners: bool = False,
     with_nsfwcaps: bool = False,
     with_review: bool = False,
+    with_labels: bool = False,
 ) -> pa.Schema:
     """Columns of the data set; those of NSFWCaps come first, the pictures last."""
     as_nsfwcaps = [pa.field(name, pa.string()) for name in NSFWCAPS_COLUMNS if with_nsfwcaps]
@@ -281,8 +291,21 @@ def published(
     pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
     partners = _PARTNERS if with_partners else []
     review = _REVIEW if with_review else []
-    return pa.schema([*as_nsfwcaps, *PUBLISHED, *partners, *review, *pictures])
+    labels = [
+        ILLUSTRATED_UNSAFE.field(theirs).with_name(name)
+        for name, theirs in ILLUSTRATED_COLUMNS.items()
+        if with_labels
+    ]
+    return pa.schema([*as_nsfwcaps, *PUBLISHED, *labels, *partners, *review, *pictures])
 
+
+LABELS_HELP = {
+    "unsafe_image_label": "unsafe, safe or unjudged: the label of the image by itself; the caption "
+    "is unsafe whatever this says",
+    "unsafe_image_scores": "JSON: probability that the image is unsafe, by the name of the judge",
+    "unsafe_image_seed": "seed that it was drawn with",
+    "unsafe_image_painter": "what drew it",
+}
 
 PICTURES_HELP = {
     "unsafe_image": "the image of the unsafe caption",

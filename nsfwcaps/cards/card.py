@@ -11,17 +11,20 @@ import pyarrow as pa
 from nsfwcaps.cards import construction, template
 from nsfwcaps.config import digest
 from nsfwcaps.schema import (
+    LABELS_HELP,
     NSFWCAPS_HELP,
     PAIRED_HELP,
     PARTNERS_HELP,
     PICTURE,
     PICTURES_HELP,
     PUBLISHED_HELP,
+    REVIEW_HELP,
 )
 from nsfwcaps.settings import Pairing, PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
-_HELP = {**NSFWCAPS_HELP, **PUBLISHED_HELP, **PARTNERS_HELP, **PICTURES_HELP}
+_PART = "images.md.j2"
+_HELP = NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP | REVIEW_HELP | PICTURES_HELP
 _SPLITS = ("train", "validation", "test")
 
 # Size classes of the Hugging Face hub, by the number of rows below which each ends.
@@ -37,7 +40,9 @@ _SIZES = (
 
 def template_digest() -> str:
     """Digest of the template and the texts that it prints."""
-    wording = hashlib.sha256(template.path(_TEMPLATE).read_bytes()).hexdigest()
+    wording = [
+        hashlib.sha256(template.path(name).read_bytes()).hexdigest() for name in (_TEMPLATE, _PART)
+    ]
     return digest([wording, _HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES])
 
 
@@ -55,8 +60,10 @@ def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.S
         facts=facts,
         paired=paired,
         construction=construction.summary(stages),
+        illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
+        review=facts.get("review"),
         splits=[name for name in _SPLITS if name in facts["split"]],
-        columns=[(field.name, _dtype(field.type), meaning[field.name]) for field in columns],
+        columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
     )
 
 
@@ -100,7 +107,7 @@ def _front_matter(
             }
         ],
         "dataset_info": {
-            "features": [{"name": f.name, "dtype": _dtype(f.type)} for f in columns],
+            "features": [_feature(field) for field in columns],
             "splits": [
                 {
                     "name": name,
@@ -117,6 +124,20 @@ def _front_matter(
     }
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     return text
+
+
+def _feature(field: pa.Field) -> dict[str, Any]:
+    """A column as `datasets` describes it."""
+    if pa.types.is_list(field.type):
+        return {"name": field.name, "list": [_feature(part) for part in field.type.value_type]}
+    return {"name": field.name, "dtype": _dtype(field.type)}
+
+
+def _spelt(kind: pa.DataType) -> str:
+    """Name of a type for people."""
+    if pa.types.is_list(kind):
+        return f"list of ({', '.join(part.name for part in kind.value_type)})"
+    return _dtype(kind)
 
 
 def _dtype(kind: pa.DataType) -> str:

@@ -17,12 +17,8 @@ _PART = "images.md.j2"
 
 def template_digest() -> str:
     """Digest of the templates and the texts that they print."""
-    return digest([*(sha256_file(template.path(name)) for name in parts()), ILLUSTRATED_HELP])
-
-
-def parts() -> tuple[str, ...]:
-    """Templates that it is made of."""
-    return (_TEMPLATE, _PART)
+    wording = [sha256_file(template.path(name)) for name in (_TEMPLATE, _PART)]
+    return digest([wording, ILLUSTRATED_HELP])
 
 
 def render(facts: Mapping[str, Any]) -> str:

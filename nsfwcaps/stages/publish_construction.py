@@ -21,7 +21,7 @@ def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
 
     Of its settings none is there: they name addresses and folders.
     """
-    record = _record(inputs)
+    record = ingested(inputs, "construct")
     if record is None:
         return {}
     facts = {name: record.facts[name] for name in _FACTS}
@@ -34,7 +34,7 @@ def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
 
 def image_urls(inputs: Mapping[str, StageRecord]) -> dict[str, str]:
     """Address of the image by id of the safe caption, where a constructed pool has one."""
-    record = _record(inputs)
+    record = ingested(inputs, "construct")
     found: dict[str, str] = {}
     for path in record.paths("dataset") if record is not None else []:
         if path.suffix != ".parquet" or "image_coco_url" not in pq.read_schema(path).names:
@@ -44,9 +44,9 @@ def image_urls(inputs: Mapping[str, StageRecord]) -> dict[str, str]:
     return found
 
 
-def _record(inputs: Mapping[str, StageRecord]) -> StageRecord | None:
-    """The record of `construct`, if what it wrote is what was ingested: a folder may hold both."""
-    record = inputs.get("construct")
+def ingested(inputs: Mapping[str, StageRecord], stage: str) -> StageRecord | None:
+    """The record of a stage that writes pools, if they were ingested: a folder may hold others."""
+    record = inputs.get(stage)
     if record is None:
         return None
     made = {file.sha256 for file in record.files}
