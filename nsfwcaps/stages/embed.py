@@ -65,7 +65,7 @@ def run(
 ) -> StageResult:
     """Encode pictures first: a caption whose picture does not decode is set aside with it."""
     ingest = inputs["ingest"]
-    encoder = _encoder(settings, with_images=settings.images and ingest.rows("images") > 0)
+    encoder = encoder_of(settings, with_images=settings.images and ingest.rows("images") > 0)
     work = _Work(folder, ingest, encoder)
     pictures: list[Shard] = []
     if settings.images and encoder.identity.image_width is not None:
@@ -88,7 +88,8 @@ def run(
     )
 
 
-def _encoder(settings: EmbedSettings, *, with_images: bool) -> Encoder:
+def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
+    """The encoder that the settings name, or the folder of vectors that stands for one."""
     if settings.source is not None:
         from nsfwcaps.vectors.encoders.imported import ImportedVectors
 

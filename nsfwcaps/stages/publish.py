@@ -1,7 +1,7 @@
 """publish: pairs with their captions, as a folder that others open as it is.
 
-graded pairs ─ partners, split (publish_partners, publish_split) ─ join captions by id ─▶
-    data/<split>-*.parquet
+graded pairs ─ partners, split (publish_partners, publish_split) ─ review, if one is named
+    (publish_verdicts, publish_review) ─ join captions by id ─▶ data/<split>-*.parquet
 records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -32,9 +33,12 @@ from nsfwcaps.settings import (
     MineSettings,
     PublishSettings,
 )
+from nsfwcaps.stages import publish_review, publish_verdicts
+from nsfwcaps.stages.publish_captions import captions_of
 from nsfwcaps.stages.publish_construction import constructed, image_urls
 from nsfwcaps.stages.publish_images import Pictures
 from nsfwcaps.stages.publish_partners import Partners, find_partners
+from nsfwcaps.stages.publish_review import Joined
 from nsfwcaps.stages.publish_split import Splits, split_names, split_pairs
 from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
 
@@ -49,6 +53,8 @@ _CAPTION_COLUMNS = {
     "image_sha256": "image_sha256",
 }
 
+_COUNTED = ("split", "stage", "category", "unsafe_image_label")
+
 _HIDDEN = {"image_root", "model", "source"} | {
     field.name
     for section in (IngestSettings, EmbedSettings, MineSettings, GradeSettings)
@@ -58,8 +64,11 @@ _HIDDEN = {"image_root", "model", "source"} | {
 
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:
-    """Return the digest of the card's template: a new wording makes a new card."""
-    return {"card": card.template_digest()}
+    """Digests of the card's template, as a new wording makes a new card, and of the review."""
+    found = {"card": card.template_digest()}
+    if settings.verdicts is not None:
+        found["verdicts"] = publish_verdicts.source_digest(settings.verdicts)
+    return found
 
 
 def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -78,16 +87,23 @@ def run(
     grade = inputs["grade"]
     partners = find_partners(inputs["ingest"], inputs["embed"], grade)
     splits = split_pairs(settings, folder, inputs["embed"], grade, partners.ids, progress)
+    joined = _joined(settings, inputs, splits)
     chain = _chain(inputs)
-    release = digest([VERSION, output_settings(settings), card.template_digest(), chain])
+    of_review = [] if joined is None else [joined.digest]
+    release = digest([VERSION, _shaping(settings), card.template_digest(), chain, *of_review])
     has_partners = partners.ids.null_count < len(partners.ids)
-    writer = _Writer(settings, folder, inputs, splits, release, with_partners=has_partners)
-    with progress.task("publish: write", grade.rows("pairs")) as advance:
-        shards = [shard for name in split_names(splits) for shard in writer.split(name, advance)]
-    facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits)}
+    writer = _Writer(settings, folder, inputs, splits, joined, release, with_partners=has_partners)
+    with progress.task("publish: write", int(writer.kept.sum())) as advance:
+        names = split_names(splits.of_pair[writer.kept])
+        shards = [shard for name in names for shard in writer.split(name, advance)]
+    facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits, writer.kept)}
+    if joined is not None:
+        facts["review"] = joined.facts
     manifest = _manifest(settings, chain, facts, shards)
     readme = card.render(settings, manifest, writer.columns)
     shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
+    if joined is not None and joined.left_out:
+        shards.append(_rejects(folder, release, joined))
     return StageResult(shards=shards, facts=facts)
 
 
@@ -100,6 +116,7 @@ class _Writer:
         folder: StageFolder,
         inputs: Mapping[str, StageRecord],
         splits: Splits,
+        joined: Joined | None,
         release: str,
         *,
         with_partners: bool,
@@ -108,14 +125,20 @@ class _Writer:
         self._folder = folder
         self._ingest, self._grade = inputs["ingest"], inputs["grade"]
         self._splits = splits
+        self._joined = joined
         self._release = release
+        everything = np.ones(len(splits.of_pair), dtype=np.bool_)
+        self.kept = everything if joined is None else joined.kept
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
         self.pictures = Pictures(inputs["ingest"]) if carries else None
+        self._labels = image_labels(inputs)
         as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
         self.columns = schema.published(
             with_pictures=carries,
             with_partners=with_partners,
             with_nsfwcaps=as_nsfwcaps,
+            with_review=joined is not None,
+            with_labels=self._labels is not None,
         )
         self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
         self._urls = image_urls(inputs) if as_nsfwcaps else {}
@@ -124,7 +147,7 @@ class _Writer:
     def split(self, name: str, advance: Advance) -> Iterator[Shard]:
         """Write the shards of one split."""
         rows = self._rows
-        total = -(-int((self._splits.of_pair == name).sum()) // rows)
+        total = -(-int(self._kept_of(name).sum()) // rows)
         for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
             key = digest([self._release, name, number])
             shard = self._folder.shard(key)
@@ -143,14 +166,19 @@ class _Writer:
             advance(shard.rows_in)
             yield shard
 
+    def _kept_of(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which pairs `[p]` a split has."""
+        of_split: npt.NDArray[np.bool_] = self._splits.of_pair == name
+        return of_split & self.kept
+
     def _of_split(self, name: str) -> Iterator[pa.Table]:
-        start = 0
+        start, wanted = 0, self._kept_of(name)
         for table in read_tables(self._grade.paths("pairs")):
-            of_pair = self._splits.of_pair[start : start + table.num_rows]
+            here = wanted[start : start + table.num_rows]
             partners = self._splits.partner_ids.slice(start, table.num_rows)
             start += table.num_rows
             table = table.append_column("partner_id", partners)
-            yield table.filter(pa.array(of_pair == name))
+            yield table.filter(pa.array(here))
 
     def _join(self, pairs: pa.Table, split: str) -> pa.Table:
         """Add the captions, their sources and pictures, and the unsafe one's category."""
@@ -158,12 +186,17 @@ class _Writer:
         columns["split"] = pa.array([split] * pairs.num_rows)
         for side in self._sides:
             label = "unsafe" if side == "unsafe" else "safe"
-            found = self._captions(label, pairs[f"{side}_id"], ["category", *_CAPTION_COLUMNS])
+            named = ["category", *_CAPTION_COLUMNS]
+            found = captions_of(self._ingest, label, pairs[f"{side}_id"], named)
             columns |= {f"{side}_{name}": found[name] for name in _CAPTION_COLUMNS}
             if side == "unsafe":
                 columns["category"] = found["category"]
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
+        if self._joined is not None:
+            columns = publish_review.apply(self._joined, columns)
+        if self._labels is not None:
+            columns |= self._labels.columns(pairs["unsafe_id"])
         columns |= {name: columns[ours] for name, ours in schema.NSFWCAPS_COLUMNS.items()}
         if self._urls:
             urls = [self._urls.get(safe_id) for safe_id in pairs["safe_id"].to_pylist()]
@@ -179,30 +212,19 @@ class _Writer:
         self.pictures.lost.clear()
         return lost
 
-    def _captions(self, label: str, ids: pa.ChunkedArray, columns: Sequence[str]) -> pa.Table:
-        """Rows of the captions table for ids `[p]`, in their order; null for null."""
-        wanted = ids.combine_chunks().unique()
-        found = pa.concat_tables(
-            table.filter(pc.is_in(table["id"], value_set=wanted))
-            for table in read_tables(self._ingest.paths(label), ["id", *columns])
-        )
-        spots = pc.index_in(ids.combine_chunks(), value_set=found["id"].combine_chunks())
-        return found.take(spots)
-
 
 def _counts(table: pa.Table) -> dict[str, Any]:
-    """Pairs by split, stage and category: what the card will say."""
+    """Pairs by split, stage, category and label of the image: what the card will say."""
     return {
         name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
-        for name in ("split", "stage", "category")
+        for name in _COUNTED
+        if name in table.column_names
     }
 
 
 def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
     counted: dict[str, Counter[str]] = {
-        "split": Counter(),
-        "stage": Counter(),
-        "category": Counter(),
+        name: Counter() for name in _COUNTED if any(name in shard.facts for shard in shards)
     }
     lost: Counter[str] = Counter()
     for shard in shards:
@@ -219,14 +241,48 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
     }
 
 
-def _partner_counts(partners: Partners, splits: Splits) -> dict[str, int]:
+def _partner_counts(
+    partners: Partners, splits: Splits, kept: npt.NDArray[np.bool_]
+) -> dict[str, int]:
     """Pairs that have their partner, and pairs that name one and have it not, by the reason."""
-    lacking = splits.partner_ids.null_count
+    there, found = (np.asarray(ids.is_valid())[kept] for ids in (splits.partner_ids, partners.ids))
     return {
-        "kept": len(splits.partner_ids) - lacking,
-        "in_another_split": lacking - partners.ids.null_count,
-        "not_found": partners.not_found,
+        "kept": int(there.sum()),
+        "in_another_split": int((found & ~there).sum()),
+        "not_found": int(partners.missing[kept].sum()),
     }
+
+
+def _joined(
+    settings: PublishSettings, inputs: Mapping[str, StageRecord], splits: Splits
+) -> Joined | None:
+    """Join the review that the settings name, if they do."""
+    if settings.verdicts is None:
+        return None
+    review = publish_verdicts.read(settings.verdicts)
+    return publish_review.join(review, settings, inputs, splits)
+
+
+def _rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
+    """Keep the ids of pairs that the review leaves out, and why."""
+    names, reasons = zip(*joined.left_out, strict=True)
+    table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
+    return folder.commit(
+        digest([release, "rejects"]),
+        {("rejects", "rejects-review"): table},
+        rows_in=table.num_rows,
+        rejects=dict(sorted(Counter(reasons).items())),
+        started=time.monotonic(),
+    )
+
+
+def _shaping(settings: PublishSettings) -> dict[str, Any]:
+    """Settings that shape the output; where a review lies on somebody's disk does not.
+
+    Without a review, what only one has a use for is not there: older releases stay as they are.
+    """
+    hidden = {"verdicts"} if settings.verdicts is not None else {"verdicts", "only_accepted"}
+    return {name: v for name, v in output_settings(settings).items() if name not in hidden}
 
 
 def _papers(
@@ -287,7 +343,7 @@ def _manifest(
             for shard in shards
             for file in shard.files
         ],
-        "stages": {**chain, "publish": {"settings": output_settings(settings), "facts": facts}},
+        "stages": {**chain, "publish": {"settings": _shaping(settings), "facts": facts}},
     }
 
 

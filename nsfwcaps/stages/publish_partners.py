@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
@@ -18,8 +19,8 @@ class Partners:
 
     ids: pa.Array
     """Id of a safe caption, null where a pair has no partner."""
-    not_found: int
-    """Pairs that name one which is not there."""
+    missing: npt.NDArray[np.bool_]
+    """Whether a pair names one which is not there."""
 
 
 def find_partners(ingest: StageRecord, embed: StageRecord, grade: StageRecord) -> Partners:
@@ -31,4 +32,4 @@ def find_partners(ingest: StageRecord, embed: StageRecord, grade: StageRecord) -
     names = partner_names(ingest, names_of(pairs["unsafe_id"]))
     found = safe_ids(embed, names)
     ids = pa.array(found.astype(str), pa.string(), mask=found == b"")
-    return Partners(ids=ids, not_found=int(np.count_nonzero((names != b"") & (found == b""))))
+    return Partners(ids=ids, missing=(names != b"") & (found == b""))

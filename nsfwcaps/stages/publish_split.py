@@ -186,7 +186,7 @@ def _positions(ordered: pa.Array, ids: pa.Array | pa.ChunkedArray, offset: int) 
     return np.asarray(spots).astype(np.int64) + offset
 
 
-def split_names(splits: Splits) -> Sequence[str]:
-    """Splits that have pairs, in the order that people expect."""
-    present = set(splits.of_pair.tolist())
+def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
+    """Splits that have pairs, given that of each, in the order that people expect."""
+    present = set(of_pair.tolist())
     return [name for name in ("train", "validation", "test") if name in present]

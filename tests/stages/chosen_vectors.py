@@ -121,7 +121,7 @@ class Project:
         return {"caption": row["caption"], "image_path": path}
 
     def embed(self, encoder: ChosenVectors, **settings: Any) -> StageRecord:
-        self.monkeypatch.setattr(embed, "_encoder", lambda settings, **choice: encoder)
+        self.monkeypatch.setattr(embed, "encoder_of", lambda settings, **choice: encoder)
         self.monkeypatch.setattr(
             embed, "sources", lambda settings: {"model": encoder.identity.digest}
         )

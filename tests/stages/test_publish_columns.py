@@ -85,7 +85,7 @@ def test_datasets_opens_it_as_its_card_says(both: tuple[World, Path, Path], tmp_
 def test_review_reads_it(both: tuple[World, Path, Path]) -> None:
     _, ours, theirs = both
     sets = [PairSet(folder) for folder in (ours, theirs)]
-    pairs = [[found.pair(row) for row in range(len(found))] for found in sets]
+    pairs = [[found.pair(name) for name in found.ids] for found in sets]
     assert pairs[0] == pairs[1]
 
 
