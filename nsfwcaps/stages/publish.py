@@ -36,6 +36,7 @@ from nsfwcaps.settings import (
 from nsfwcaps.stages import publish_review, publish_verdicts
 from nsfwcaps.stages.publish_captions import captions_of
 from nsfwcaps.stages.publish_construction import constructed, image_urls
+from nsfwcaps.stages.publish_illustration import illustrated, image_labels
 from nsfwcaps.stages.publish_images import Pictures
 from nsfwcaps.stages.publish_partners import Partners, find_partners
 from nsfwcaps.stages.publish_review import Joined
@@ -311,7 +312,7 @@ def _papers(
 
 def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
     """What the stages did; no time, path or device, so equal wherever equal input was mined."""
-    return constructed(inputs) | {
+    return constructed(inputs) | illustrated(inputs) | {
         name: {
             "version": record.version,
             "settings": _of_interest(record.settings),
@@ -321,7 +322,7 @@ def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
             "facts": {key: value for key, value in record.facts.items() if key != "device"},
         }
         for name, record in inputs.items()
-        if name != "construct"
+        if name not in ("construct", "illustrate")
     }
 
 
