@@ -14,27 +14,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, sha256_file
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import illustrate_card
-from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
 from nsfwcaps.construction.exclusion import image_hashes, may_show_minor
 from nsfwcaps.construction.labels import ImageLabel, chosen, image_label
 from nsfwcaps.construction.painters import load as painters
 from nsfwcaps.construction.painters.painter import Painter, Subject
 from nsfwcaps.construction.painters.sampling import Sampling
-from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.detectors.detector import Detector, Kind, Statement
 from nsfwcaps.detectors.registry import load_all
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
@@ -42,12 +37,9 @@ from nsfwcaps.settings import IllustrateSettings
 from nsfwcaps.stages.foreign_pools import refuse_foreign
 from nsfwcaps.stages.illustrate_draw import Attempt, Pictures, Studio
 from nsfwcaps.stages.illustrate_read import Constructed, Row, SafeImageError
-from nsfwcaps.tables import parquet_bytes
+from nsfwcaps.stages.illustrate_write import POOL, Rejects, deliver, set_aside
 
 VERSION = 1
-
-POOL = "illustrated"
-"""Folder of the pool, beside those that construct wrote."""
 
 
 def sources(settings: IllustrateSettings) -> Mapping[str, str]:
@@ -92,20 +84,18 @@ def run(
         seed=settings.seed,
         batch=settings.image_batch,
     )
-    work = _Work(settings, folder, studio, pictures)
+    work = _Work(settings, studio.judges)
     subjects = work.screen(constructed, painter, forbidden, progress)
     attempts = studio.attempts(subjects, settings.image_tries, progress)
     rows = work.choose(constructed.rows, attempts)
     if not rows:
         raise InputError(
             f"illustrate: none of {len(constructed.rows)} captions got an image "
-            f"({_listed(work.rejects)}); give another --painter"
+            f"({_listed(work.rejected.counts)}); give another --painter"
         )
     facts = work.facts(rows, attempts, painter)
-    return StageResult(
-        shards=[*work.deliver(rows, facts), work.set_aside(len(constructed.rows) - len(rows))],
-        facts=facts,
-    )
+    shards = [*deliver(rows, facts, pictures, folder, settings), set_aside(work.rejected, folder)]
+    return StageResult(shards=shards, facts=facts)
 
 
 def _detectors(settings: IllustrateSettings) -> list[Detector[bytes]]:
@@ -123,16 +113,12 @@ def _painter(settings: IllustrateSettings) -> Painter:
 
 
 class _Work:
-    """One run: what is set aside, what is chosen, what is written."""
+    """One run: what is set aside, what is chosen, and what the cards say of it."""
 
-    def __init__(
-        self, settings: IllustrateSettings, folder: StageFolder, studio: Studio, pictures: Pictures
-    ) -> None:
-        self._settings, self._folder = settings, folder
-        self._pictures = pictures
-        self._judges = studio.judges
-        self._rejected: list[Row] = []
-        self._excluded = 0
+    def __init__(self, settings: IllustrateSettings, judges: Sequence[Statement]) -> None:
+        self._settings = settings
+        self._judges = judges
+        self.rejected = Rejects()
 
     def screen(
         self,
@@ -150,7 +136,7 @@ class _Work:
                 if reason is None:
                     subjects.append(subject)
                 else:
-                    self._reject(row, reason)
+                    self.rejected.add(row, reason)
                 advance(1)
         return subjects
 
@@ -162,14 +148,14 @@ class _Work:
             if made is None:
                 continue  # set aside before
             if not made:
-                self._reject(row, EXCLUDED)
+                self.rejected.add(row, EXCLUDED)
                 continue
             best = made[chosen([item.verdict for item in made], self._judges)]
             label = image_label(best.verdict, self._judges)
             if self._settings.require_unsafe_image and label is not ImageLabel.UNSAFE:
-                self._reject(row, "image_safe")
+                self.rejected.add(row, "image_safe")
                 continue
-            scores = {name: round(score, 6) for name, score in sorted(best.verdict.items())}
+            scores = dict(sorted(best.verdict.items()))
             found.append(
                 {
                     **row,
@@ -194,7 +180,7 @@ class _Work:
             scores = json.loads(row["image_scores"])
             fired.update(item.name for item in self._judges if scores[item.name] >= item.threshold)
         return {
-            "captions": len(rows) + len(self._rejected) + self._excluded,
+            "captions": len(rows) + sum(self.rejected.counts.values()),
             "images": len(rows),
             "drawn": sum(map(len, attempts.values())),
             "label": dict(sorted(Counter(row["image_label"] for row in rows).items())),
@@ -205,83 +191,12 @@ class _Work:
                 str(number): count
                 for number, count in sorted(Counter(row["image_tries"] for row in rows).items())
             },
-            "rejects": self.rejects,
+            "rejects": self.rejected.counts,
             "painter": asdict(painter.statement),
             "judges": [item.as_json() for item in self._judges],
             "unsafe_by": {item.name: fired[item.name] for item in self._judges},
             "only_unsafe_images": self._settings.require_unsafe_image,
         }
-
-    @property
-    def rejects(self) -> dict[str, int]:
-        """Captions without an image, by reason."""
-        counts = Counter(str(row["reason"]) for row in self._rejected)
-        if self._excluded:
-            counts[EXCLUDED] = self._excluded
-        return dict(sorted(counts.items()))
-
-    def deliver(self, rows: Sequence[Row], facts: Mapping[str, Any]) -> list[Shard]:
-        """Write the pool, and its card."""
-        settings = output_settings(self._settings)
-        names = [[row["id"], row["image_label"], row["image_scores"]] for row in rows]
-        whole = digest([VERSION, settings, facts, names])
-        root, size = whole[:12], self._settings.shard_rows
-        parts = range(0, len(rows), size)
-        shards = []
-        for number, start in enumerate(parts):
-            key = digest([whole, number])
-            shard = self._folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
-                table = self._table(rows[start : start + size], facts["painter"]["name"])
-                name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
-                shard = self._folder.commit_files(
-                    key,
-                    {("dataset", name): bytes(parquet_bytes(table))},
-                    rows={name: table.num_rows},
-                    rows_in=table.num_rows,
-                    started=started,
-                )
-            shards.append(shard)
-        card = illustrate_card.render(facts)
-        papers = self._folder.commit_files(
-            digest([whole, "card", illustrate_card.template_digest()]),
-            {("dataset", f"{root}/{POOL}/README.md"): card.encode()},
-            rows={},
-            rows_in=0,
-            started=time.monotonic(),
-        )
-        return [*shards, papers]
-
-    def set_aside(self, rows_in: int) -> Shard:
-        """Write what got no image, and why."""
-        tables = {}
-        if self._rejected:
-            table = pa.Table.from_pylist(self._rejected, schema=schema.ILLUSTRATE_REJECTS)
-            tables["rejects", "rejects"] = table
-        content = [[row["id"], row["reason"]] for row in self._rejected]
-        return self._folder.commit(
-            digest([VERSION, "set aside", content, self._excluded]),
-            tables,
-            rows_in=rows_in,
-            rejects=self.rejects,
-            started=time.monotonic(),
-        )
-
-    def _table(self, rows: Sequence[Row], painter: str) -> pa.Table:
-        full = [
-            {**row, "image": self._pictures.read(row["key"]), "painter": painter} for row in rows
-        ]
-        names = schema.ILLUSTRATED_UNSAFE.names
-        return pa.Table.from_pylist(
-            [{name: row[name] for name in names} for row in full], schema=schema.ILLUSTRATED_UNSAFE
-        )
-
-    def _reject(self, row: Row, reason: str) -> None:
-        if reason == EXCLUDED:
-            self._excluded += 1
-            return
-        self._rejected.append({"id": row["id"], "category": row["category"], "reason": reason})
 
 
 def _unfit(
