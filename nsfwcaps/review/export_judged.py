@@ -37,8 +37,8 @@ def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: PairSet) 
     """
     wanted = {found.pair_id: found for found in found if found.rows and found.pair_id in pairs}
     verdict = tables.verdict
-    texts = connection.execute(sa.select(verdict.c.seq, verdict.c.body)).tuples().all()
-    text_of, bodies = dict(texts), Bodies()
+    texts = connection.execute(sa.select(verdict.c.seq, verdict.c.body))
+    text_of, bodies = {row.seq: row.body for row in texts}, Bodies()
     rows = {
         row["pair_id"]: row
         for batch in pairs.table.select(COLUMNS).to_batches(max_chunksize=10_000)
