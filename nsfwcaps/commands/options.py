@@ -8,12 +8,11 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import typer
 
 from nsfwcaps.config import alternatives, base_type
-from nsfwcaps.pipeline import Stage
 
 _WIDE = 29
 _WIDE_BESIDE_LONG_FLAGS = 12
@@ -33,7 +32,23 @@ Values = dict[str, dict[str, Any]]
 """Stage name to the settings that were given."""
 
 
-def with_settings(stages: Sequence[Stage]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+class HasSettings(Protocol):
+    """A stage, or anything else whose settings become options."""
+
+    @property
+    def name(self) -> str:
+        """What the options are listed under, if it alone has them."""
+        ...
+
+    @property
+    def settings(self) -> type[Any]:
+        """Dataclass of settings."""
+        ...
+
+
+def with_settings(
+    stages: Sequence[HasSettings],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of some stages as options.
 
     The command takes `given: Values` in place of them. A setting that several stages have, such as
@@ -68,15 +83,15 @@ def with_settings(stages: Sequence[Stage]) -> Callable[[Callable[..., None]], Ca
     return decorate
 
 
-def _owners(stages: Sequence[Stage]) -> Mapping[str, list[Stage]]:
-    owners: dict[str, list[Stage]] = {}
+def _owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
+    owners: dict[str, list[HasSettings]] = {}
     for stage in stages:
         for field in dataclasses.fields(stage.settings):
             owners.setdefault(field.name, []).append(stage)
     return owners
 
 
-def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
+def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
     field = next(f for f in dataclasses.fields(owned[0].settings) if f.name == name)
     hint = typing.get_type_hints(owned[0].settings)[name]
     flag = f"--{name.replace('_', '-')}"
@@ -98,13 +113,13 @@ def _parameter(name: str, owned: Sequence[Stage]) -> inspect.Parameter:
     )
 
 
-def _is_wide(kind: Any, owned: Sequence[Stage]) -> bool:
+def _is_wide(kind: Any, owned: Sequence[HasSettings]) -> bool:
     """Whether what the command line shows for a type by itself is too much; help says the rest."""
     is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
     return kind == list[str] or (is_enum and len("|".join(kind)) > _room(owned))
 
 
-def _room(owned: Sequence[Stage]) -> int:
+def _room(owned: Sequence[HasSettings]) -> int:
     """Width that a type may have: the second form of a flag has a column of its own."""
     hints = typing.get_type_hints(owned[0].settings)
     flags = [f"--no-{name}" for name, hint in hints.items() if base_type(hint) is bool]
@@ -123,7 +138,7 @@ def _cli_type(hint: Any) -> Any:
     return str
 
 
-def _help(field: dataclasses.Field[Any], owned: Sequence[Stage]) -> str:
+def _help(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
     text = str(field.metadata["help"])
     default = field.default
     if default == ():
@@ -137,5 +152,5 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[Stage]) -> str:
     return text if default in (None, "") else f"{text} \\[default: {default}]"
 
 
-def _panel(owned: Sequence[Stage]) -> str:
+def _panel(owned: Sequence[HasSettings]) -> str:
     return f"{owned[0].name}" if len(owned) == 1 else "how the work is done"

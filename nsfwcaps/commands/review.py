@@ -1,51 +1,200 @@
-"""`nsfwcaps review`: look through the pairs in a browser."""
+"""`nsfwcaps review`: people decide on pairs in a browser, and what they decided is looked after."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nsfwcaps import resources
-from nsfwcaps.errors import ArtifactError, ConfigError
+from nsfwcaps.commands import review_accounts
+from nsfwcaps.commands.options import Json, Values, with_settings
+from nsfwcaps.commands.review_accounts import Db
+from nsfwcaps.errors import ArtifactError, ConfigError, ReviewError
+from nsfwcaps.review.policy import Policy
+
+if TYPE_CHECKING:
+    from nsfwcaps.review.database import Database
+    from nsfwcaps.review.open import Opened
+
+DATABASE = "NSFWCAPS_REVIEW_DB"
+DATA = "NSFWCAPS_REVIEW_DATA"
+"""How the page learns what to open: a list of processes shows arguments to everybody."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    name: str = "rules of the review"
+    settings: type[Any] = Policy
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("review")(review)
+    """Add the command and those below it."""
+    group = typer.Typer(
+        invoke_without_command=True,
+        help="People decide on pairs in a browser, with as little exposure as possible.",
+    )
+    group.callback()(with_settings([_Rules()])(review))
+    group.add_typer(review_accounts.app)
+    group.command("verify")(verify)
+    app.add_typer(group, name="review")
 
 
 def review(
-    data: Annotated[Path, typer.Option("--data", help="A run's folder, or a data set's.")],
+    context: typer.Context,
+    given: Values,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A run's folder, or a data set's.")
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            envvar=DATABASE,
+            help="Its database: FILE or postgresql://… Default: review.sqlite beside the data set.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="Port on this machine.")] = 8501,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Where to listen; others than localhost can be reached."),
+    ] = "localhost",
+    update: Annotated[
+        bool, typer.Option("--update", help="The data set has changed: queue its new pairs.")
+    ] = False,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
+    ] = False,
 ) -> None:
-    """Look through a data set's pairs in the browser, captions hidden until asked for."""
+    """Open the review of a data set in the browser; rules that are given are kept for it."""
+    if context.invoked_subcommand is not None:
+        return
+    if data is None:
+        raise ConfigError("review: name what to review with --data RUN")
+    folder = _data_set(data)
+    name = db or str(folder.parent / "review.sqlite")
+    if not prepare_only:
+        _check_free(address, port)
+    code, opened = _prepare(name, folder, given[_Rules.name], update)
+    typer.echo(_told(opened))
+    if prepare_only:
+        return
+    typer.echo(f"Open http://{address}:{port} (Ctrl-C stops it)")
+    if code is not None:
+        typer.echo(f"Nobody has an account yet. Make the first lead's there, with the code {code}")
+    sys.stdout.flush()
+    os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
+    # The server takes this process's place: whoever stops the command stops the server.
+    os.execv(sys.executable, server(address, port))
+
+
+def server(address: str, port: int) -> list[str]:
+    """Command of the page's server."""
+    options = {
+        "server.address": address,
+        "server.port": str(port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "server.enableStaticServing": "false",
+        "browser.gatherUsageStats": "false",
+        # A trace may quote a caption, and the menu has what a reviewer does not need.
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+    }
+    script = resources.folder("app") / "review.py"
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+
+
+def verify(
+    db: Db,
+    noted: Annotated[
+        str | None,
+        typer.Option(
+            "--noted",
+            metavar="NUMBER:HASH",
+            help="A row of the log as it was noted (every export has one): finds a log rewritten.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look whether a row of the log was changed, taken out or put in."""
+    from nsfwcaps.review import verdicts
+    from nsfwcaps.review.database import Database
+
+    row = None if noted is None else _noted(noted)
+    database = Database(db)
+    with database.read() as connection:
+        faults = verdicts.verify(connection, row)
+        seq, last = verdicts.head_of(connection)
+    if as_json:
+        typer.echo(json.dumps({"rows": seq, "hash": last, "faults": faults}, indent=1))
+    elif not faults:
+        typer.echo(f"{seq} rows, each as it was written. To note: {seq}:{last}")
+    if faults:
+        shown = "".join(f"\n  {fault}" for fault in faults[:20])
+        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+        raise ReviewError(f"{database.name}: the log is not as it was written{shown}{more}")
+
+
+def _data_set(data: Path) -> Path:
     folder = data / "dataset" if (data / "dataset").is_dir() else data
     if not (folder / "data").is_dir():
         raise ArtifactError(
             f"{data}: holds no published data set; 'nsfwcaps build --out {data} …' makes one"
         )
-    _check_free(port)
-    typer.echo(f"Open http://localhost:{port} (Ctrl-C stops it)")
-    sys.stdout.flush()
-    command = [
-        *(sys.executable, "-m", "streamlit", "run", str(resources.folder("app") / "browse.py")),
-        *("--server.address", "localhost", "--server.port", str(port)),
-        *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
-        *("--", str(folder.resolve())),
-    ]
-    # The server takes this process's place: whoever stops the command stops the server.
-    os.execv(sys.executable, command)
+    return folder
 
 
-def _check_free(port: int) -> None:
+def _prepare(
+    name: str, folder: Path, rules: dict[str, Any], update: bool
+) -> tuple[str | None, Opened]:
+    """Begin or open the review; with a code for the first account where there is none."""
+    from nsfwcaps.review import accounts, logins
+    from nsfwcaps.review.database import Database
+    from nsfwcaps.review.open import open_review
+    from nsfwcaps.review.pairs import PairSet
+
+    pairs = PairSet(folder)
+    database: Database = Database(name, create=True)
+    opened = open_review(database, pairs, rules, update=update)
+    with database.write() as connection:
+        new = not accounts.any_exist(connection)
+        code = logins.make_setup_code(connection) if new else None
+    database.close()
+    return code, opened
+
+
+def _told(opened: Opened) -> str:
+    filled = opened.filled
+    parts = [f"{opened.queued} pairs in the queue, {opened.policy.overlap} people for each"]
+    if filled.added and filled.added != opened.queued:
+        parts.append(f"{filled.added} of them new")
+    if filled.gone:
+        parts.append(f"{filled.gone} are gone from the data set")
+    return "; ".join(parts)
+
+
+def _noted(text: str) -> tuple[int, str]:
+    number, colon, value = text.partition(":")
+    if not colon or not number.isdigit() or len(value) != 64:
+        raise ConfigError("--noted: write NUMBER:HASH, as an export or 'verify' gave it")
+    return int(number), value.lower()
+
+
+def _check_free(address: str, port: int) -> None:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind(("localhost", port))
+            trial.bind((address, port))
         except OSError:
-            raise ConfigError(f"port {port} is in use; choose another with --port") from None
+            raise ConfigError(
+                f"port {port} of {address} is in use or no address of this machine; "
+                "choose another with --port"
+            ) from None

@@ -23,6 +23,8 @@ class Opened:
     """A review that is ready."""
 
     policy: Policy
+    queued: int
+    """Pairs that the data set has."""
     filled: Filled
 
 
@@ -54,7 +56,7 @@ def open_review(
             filled = queue.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
         _apply(connection, before, after)
-        return Opened(policy=after, filled=filled)
+        return Opened(policy=after, queued=len(pairs), filled=filled)
 
 
 def policy_of(connection: sa.Connection) -> Policy:
@@ -88,7 +90,8 @@ def _begun(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int)
     set_meta(connection, "policy", policy.as_json())
     set_meta(connection, "data", pairs.digest)
     verdicts.begin_log(connection, review_id)
-    return Opened(policy=policy, filled=queue.fill(connection, pairs, policy, seed))
+    filled = queue.fill(connection, pairs, policy, seed)
+    return Opened(policy=policy, queued=len(pairs), filled=filled)
 
 
 def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
