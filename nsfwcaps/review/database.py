@@ -93,6 +93,8 @@ class Database:
                     return
                 tables.metadata.create_all(connection)
                 set_meta(connection, "version", tables.VERSION)
+                # What writers hold, from the first write on; the log begins with the review.
+                connection.execute(sa.insert(tables.head).values(one=1, seq=0, hash=""))
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

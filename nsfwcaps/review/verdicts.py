@@ -36,7 +36,7 @@ class AlreadyDecidedError(ReviewError):
 
 def begin_log(connection: sa.Connection, review_id: str) -> None:
     """Write the head of an empty log."""
-    connection.execute(sa.insert(tables.head).values(one=1, seq=0, hash=chain.genesis(review_id)))
+    connection.execute(sa.update(tables.head).values(seq=0, hash=chain.genesis(review_id)))
 
 
 def head_of(connection: sa.Connection) -> tuple[int, str]:
