@@ -244,6 +244,10 @@ class IngestSettings:
     )
     images: bool = setting(True, "Use the images that captions come with.")
     image_column: str | None = setting(None, "Column with the image's path or bytes.")
+    safe_image_column: str | None = setting(
+        None, "The same for the safe pools, where one file holds both sides' images."
+    )
+    unsafe_image_column: str | None = setting(None, "The same for the unsafe pools.")
     image_root: str | None = setting(
         None, "Folder or URL that relative image paths start from; default: the pool's folder."
     )

@@ -27,6 +27,13 @@ CAPTION_NAMES = {
     None: _ANY_CAPTION,
 }
 IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")
+# A set with both sides in one row may have an image for each; they come before a bare `image`.
+# `safe_image_path` is not among them: in data sets of ours, paths are those of another folder.
+IMAGE_NAMES_OF_SIDE = {
+    Label.SAFE: ("safe_image",),
+    Label.UNSAFE: ("unsafe_image", "nsfw_image"),
+    None: (),
+}
 CATEGORY_NAMES = ("category", "chosen_category", "tag")
 PARTNER_NAMES = ("partner_id", "safe_caption")
 # Words that also stand for other things: they name the partner beside these captions only.
@@ -80,7 +87,8 @@ def resolve(
     )
     return Columns(
         caption=of_caption,
-        image=_named(present, image, where, "image") or _first(present, IMAGE_NAMES),
+        image=_named(present, image, where, "image")
+        or _first(present, (*IMAGE_NAMES_OF_SIDE[label], *IMAGE_NAMES)),
         category=_named(present, category, where, "category") or _first(present, CATEGORY_NAMES),
         partner=of_partner if label is not Label.SAFE else None,
         label=_named(present, label_column, where, "label") if label is None else None,

@@ -49,7 +49,8 @@ def read_chunks(
         name: getattr(settings, name)
         for name in (
             *("caption_column", "safe_caption_column", "unsafe_caption_column"),
-            *("images", "image_column", "image_root", "category_column", "partner_column"),
+            *("images", "image_column", "safe_image_column", "unsafe_image_column"),
+            *("image_root", "category_column", "partner_column"),
             *("label_column", "max_chars"),
         )
     }
@@ -82,17 +83,17 @@ class _PoolRows:
 
     def _choose(self, present: Any) -> list[str]:
         settings, label = self._settings, self._pool.label
-        of_side = {
-            Label.SAFE: settings.safe_caption_column,
-            Label.UNSAFE: settings.unsafe_caption_column,
-            None: None,
-        }
+        caption, image = {
+            Label.SAFE: (settings.safe_caption_column, settings.safe_image_column),
+            Label.UNSAFE: (settings.unsafe_caption_column, settings.unsafe_image_column),
+            None: (None, None),
+        }[label]
         found = resolve(
             present,
             label,
             where=self._pool.url,
-            caption=of_side[label] or settings.caption_column,
-            image=settings.image_column if settings.images else None,
+            caption=caption or settings.caption_column,
+            image=(image or settings.image_column) if settings.images else None,
             # Only the category and the partner of an unsafe caption are used.
             category=settings.category_column if label is not Label.SAFE else None,
             partner=settings.partner_column if label is not Label.SAFE else None,

@@ -45,6 +45,16 @@ def test_image_columns_are_recognised(name: str) -> None:
     assert resolve(["caption", name], Label.SAFE, where="pool").image == name
 
 
+@pytest.mark.parametrize(
+    ("label", "image"),
+    [(Label.SAFE, "safe_image"), (Label.UNSAFE, "unsafe_image"), (None, "image")],
+)
+def test_images_of_both_sides_in_one_row(label: Label | None, image: str) -> None:
+    present = ["caption", "image", "unsafe_image_path", "unsafe_image", "safe_image"]
+    assert resolve(present, label, where="pool").image == image
+    assert resolve(["caption", "image"], label, where="pool").image == "image"
+
+
 def test_web_addresses_are_not_taken_for_images() -> None:
     assert resolve(["caption", "url"], Label.SAFE, where="pool").image is None
 

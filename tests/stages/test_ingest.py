@@ -306,6 +306,26 @@ def test_images_by_path_are_kept_once_by_content(place: Place, unsafe: str) -> N
     assert kept[VASE]["id"] == content_id(VASE, sha256(PICTURE))
 
 
+@pytest.mark.parametrize(
+    ("names", "settings"),
+    [
+        (("safe_image", "unsafe_image"), {}),
+        (("mine", "theirs"), {"safe_image_column": "mine", "unsafe_image_column": "theirs"}),
+    ],
+)
+def test_a_set_of_pairs_has_an_image_for_each_side(
+    place: Place, names: tuple[str, str], settings: dict[str, str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        place.write(name, PICTURE + name.encode())
+    row = {"safe_caption": VASE, "unsafe_caption": "A broken window"}
+    pool = place.pool("pairs.jsonl", [{**row, names[0]: "a.png", names[1]: "b.png"}])
+    record = place.ingest(safe=(pool,), unsafe=(pool,), **settings)
+    assert [row["image_path"] for row in table(record, "safe").to_pylist()] == ["a.png"]
+    assert [row["image_path"] for row in table(record, "unsafe").to_pylist()] == ["b.png"]
+    assert record.facts["images"] == 2
+
+
 def test_images_by_bytes_travel_with_the_pool(place: Place, unsafe: str) -> None:
     cells = [{"bytes": PICTURE, "path": "x.png"}, {"bytes": OTHER_PICTURE, "path": None}]
     path = place.folder / "safe.parquet"
