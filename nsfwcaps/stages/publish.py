@@ -312,18 +312,22 @@ def _papers(
 
 def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
     """What the stages did; no time, path or device, so equal wherever equal input was mined."""
-    return constructed(inputs) | illustrated(inputs) | {
-        name: {
-            "version": record.version,
-            "settings": _of_interest(record.settings),
-            "output_digest": record.output_digest,
-            "rows_in": record.rows_in,
-            "rejects": record.rejects,
-            "facts": {key: value for key, value in record.facts.items() if key != "device"},
+    return (
+        constructed(inputs)
+        | illustrated(inputs)
+        | {
+            name: {
+                "version": record.version,
+                "settings": _of_interest(record.settings),
+                "output_digest": record.output_digest,
+                "rows_in": record.rows_in,
+                "rejects": record.rejects,
+                "facts": {key: value for key, value in record.facts.items() if key != "device"},
+            }
+            for name, record in inputs.items()
+            if name not in ("construct", "illustrate")
         }
-        for name, record in inputs.items()
-        if name not in ("construct", "illustrate")
-    }
+    )
 
 
 def _manifest(
