@@ -104,7 +104,7 @@ def run(
     readme = card.render(settings, manifest, writer.columns)
     shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
-        shards.append(_rejects(folder, release, joined))
+        shards.append(publish_review.rejects(folder, release, joined))
     return StageResult(shards=shards, facts=facts)
 
 
@@ -262,19 +262,6 @@ def _joined(
         return None
     review = publish_verdicts.read(settings.verdicts)
     return publish_review.join(review, settings, inputs, splits)
-
-
-def _rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
-    """Keep the ids of pairs that the review leaves out, and why."""
-    names, reasons = zip(*joined.left_out, strict=True)
-    table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
-    return folder.commit(
-        digest([release, "rejects"]),
-        {("rejects", "rejects-review"): table},
-        rows_in=table.num_rows,
-        rejects=dict(sorted(Counter(reasons).items())),
-        started=time.monotonic(),
-    )
 
 
 def _shaping(settings: PublishSettings) -> dict[str, Any]:

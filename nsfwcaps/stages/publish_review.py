@@ -6,9 +6,12 @@ what a new caption makes untrue: its cosine is computed anew, the rest is null.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,36 +19,23 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review.answers import RIGHT, Choice
 from nsfwcaps.review.outcomes import State
 from nsfwcaps.settings import PublishSettings
-from nsfwcaps.stages.publish_captions import captions_of
 from nsfwcaps.stages.publish_fixes import Fixed, with_cosines
+from nsfwcaps.stages.publish_marks import ACCEPTED, FIXED, REJECTED, Mark, marks_of
 from nsfwcaps.stages.publish_split import Splits
-from nsfwcaps.stages.publish_verdicts import Judgement, Review
+from nsfwcaps.stages.publish_verdicts import Review
 from nsfwcaps.tables import read_tables
 
-ACCEPTED, FIXED, REJECTED = "accepted", "fixed", "rejected"
 UNKNOWN = "not in the review"
 OUTCOMES = (ACCEPTED, FIXED, REJECTED, State.DISPUTED.value, State.PENDING.value, UNKNOWN)
-_IN_ANOTHER_SPLIT = "review: fixed caption is in another split"
-_THERE_ALREADY = "review: fixed pair is there already"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """What a review makes of a pair."""
-
-    outcome: str
-    """accepted, fixed, disputed, pending or rejected."""
-    verdicts: list[dict[str, Any]]
-    category: str | None
-    """The category that it should be, where it should be another."""
-    fixed: Fixed | None
+_PREFIX = "review: "
+_IN_ANOTHER_SPLIT = f"{_PREFIX}fixed caption is in another split"
+_THERE_ALREADY = f"{_PREFIX}fixed pair is there already"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,121 +63,65 @@ def join(
     ingest, grade = inputs["ingest"], inputs["grade"]
     columns = ["pair_id", "unsafe_id", "safe_id"]
     pairs = pa.concat_tables(read_tables(grade.paths("pairs"), columns)).to_pylist()
-    followed: set[str] = set()
-    marks = _marks(review, ingest, pairs, followed)
+    marks, followed = marks_of(review, ingest, pairs)
     reasons = [_reason(marks.get(row["pair_id"]), settings) for row in pairs]
     _check_fixes(pairs, marks, splits, reasons)
-    kept = np.array([reason is None for reason in reasons], dtype=np.bool_)
     ids = [row["pair_id"] for row in pairs]
     left_out = [(name, why) for name, why in zip(ids, reasons, strict=True) if why is not None]
-    if not kept.any():
-        counts = Counter(reason for _, reason in left_out)
-        said = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    counts = dict(sorted(Counter(reason for _, reason in left_out).items()))
+    if len(left_out) == len(ids):
+        said = ", ".join(f"{count} {why.removeprefix(_PREFIX)}" for why, count in counts.items())
         raise ReviewError(
-            f"publish: the review leaves no pair ({said}); judge more, or publish "
-            "without --only-accepted"
+            f"publish: the review leaves no pair ({said}); judge more of them, or publish without "
+            "--only-accepted"
         )
-    staying = {name for name, stays in zip(ids, kept.tolist(), strict=True) if stays}
-    fixed = {name: mark.fixed for name, mark in marks.items() if mark.fixed and name in staying}
+    gone = {name for name, _ in left_out}
+    fixed = {name: mark.fixed for name, mark in marks.items() if mark.fixed and name not in gone}
     fixed, lacking = with_cosines(fixed, ingest, inputs["embed"])
-    marks = {name: Mark(**{**vars(mark), "fixed": fixed.get(name)}) for name, mark in marks.items()}
+    marks = {name: replace(mark, fixed=fixed.get(name)) for name, mark in marks.items()}
     outcomes = Counter(marks[name].outcome if name in marks else UNKNOWN for name in ids)
-    known = {*ids, *followed}
     facts = {
         "log": {"rows": review.rows, "hash": review.hash},
         "data": review.data,
         "outcomes": {name: outcomes[name] for name in OUTCOMES},
-        "left_out": dict(sorted(Counter(reason for _, reason in left_out).items())),
-        "not_in_data_set": sum(
-            bool(judgement.verdicts) and name not in known
-            for name, judgement in review.judgements.items()
-        ),
+        "left_out": counts,
+        "not_in_data_set": _foreign(review, {*ids, *followed}),
         "categories_corrected": sum(
-            mark.category is not None for name, mark in marks.items() if name in staying
+            mark.category is not None for name, mark in marks.items() if name not in gone
         ),
         "fixed_without_sim_text": lacking,
     }
-    changes = {name: asdict(mark) for name, mark in sorted(marks.items())}
     return Joined(
-        kept=kept,
+        kept=np.array([reason is None for reason in reasons], dtype=np.bool_),
         left_out=left_out,
         marks=marks,
         facts=facts,
-        digest=digest([facts, left_out, changes]),
+        digest=digest([facts, left_out, _digest(marks)]),
     )
 
 
-def _marks(
-    review: Review, ingest: StageRecord, pairs: Sequence[Mapping[str, str]], followed: set[str]
-) -> dict[str, Mark]:
-    known = [(row, review.judgements.get(row["pair_id"])) for row in pairs]
-    judged = [(row, judgement) for row, judgement in known if judgement is not None]
-    to_fix = [row for row, judgement in judged if judgement.choice is Choice.FIX]
-    before = _before(ingest, to_fix)
-    return {
-        row["pair_id"]: _mark(review, judgement, before.get(row["pair_id"]), followed)
-        for row, judgement in judged
-    }
+def _digest(marks: Mapping[str, Mark]) -> str:
+    """Digest of all that marks say; `config.digest` takes ten times as long."""
+    whole = [
+        (name, mark.outcome, mark.category, mark.verdicts, mark.fixed and asdict(mark.fixed))
+        for name, mark in sorted(marks.items())
+    ]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
-def _mark(review: Review, judgement: Judgement, fixed: Fixed | None, followed: set[str]) -> Mark:
-    """What was said of a pair, and then of the pair that it became when it was fixed.
-
-    A data set that was published with fixes and reviewed once more has those under new ids, while
-    the pairs that are mined keep the old ones.
-    """
-    verdicts = list(judgement.verdicts)
-    outcome, category = _outcome(judgement), _correction(judgement)
-    seen: set[str] = set()
-    while judgement.choice is Choice.FIX and fixed is not None:
-        fixed = fixed.again(judgement.unsafe_caption, judgement.safe_caption)
-        next_ = review.judgements.get(fixed.pair_id)
-        if next_ is None or fixed.pair_id in seen:
-            break
-        seen.add(fixed.pair_id)
-        judgement = next_
-        verdicts += judgement.verdicts
-        if judgement.state is not State.PENDING:
-            outcome = _outcome(judgement)
-            outcome = FIXED if outcome == ACCEPTED else outcome
-            category = _correction(judgement) or category
-    followed |= seen
-    return Mark(outcome=outcome, verdicts=verdicts, category=category, fixed=fixed)
-
-
-def _outcome(judgement: Judgement) -> str:
-    names = {Choice.ACCEPT: ACCEPTED, Choice.FIX: FIXED, Choice.REJECT: REJECTED}
-    return judgement.state.value if judgement.choice is None else names[judgement.choice]
-
-
-def _correction(judgement: Judgement) -> str | None:
-    return None if judgement.category == RIGHT else judgement.category
-
-
-def _before(ingest: StageRecord, to_fix: Sequence[Mapping[str, str]]) -> dict[str, Fixed]:
-    """Pairs as they are now, by id."""
-    if not to_fix:
-        return {}
-    sides = {}
-    for side in ("unsafe", "safe"):
-        ids = pa.chunked_array([pa.array([row[f"{side}_id"] for row in to_fix], pa.string())])
-        sides[side] = captions_of(ingest, side, ids, ["caption", "image_sha256"]).to_pylist()
-    return {
-        row["pair_id"]: Fixed(
-            unsafe_caption=unsafe["caption"],
-            safe_caption=safe["caption"],
-            unsafe_image_sha256=unsafe["image_sha256"],
-            safe_image_sha256=safe["image_sha256"],
-        )
-        for row, unsafe, safe in zip(to_fix, sides["unsafe"], sides["safe"], strict=True)
-    }
+def _foreign(review: Review, known: set[str]) -> int:
+    """Number of pairs that were judged and are no pairs of this data set."""
+    return sum(
+        bool(judgement.verdicts) and name not in known
+        for name, judgement in review.judgements.items()
+    )
 
 
 def _reason(mark: Mark | None, settings: PublishSettings) -> str | None:
     """Why a pair is left out, or None."""
     outcome = UNKNOWN if mark is None else mark.outcome
     if outcome == REJECTED or (settings.only_accepted and outcome not in (ACCEPTED, FIXED)):
-        return f"review: {outcome}"
+        return f"{_PREFIX}{outcome}"
     return None
 
 
@@ -222,6 +156,19 @@ def _check_fixes(
         else:
             there.add(pair.pair_id)
             split_of |= dict.fromkeys(texts, split)
+
+
+def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
+    """Keep the ids of pairs that the review leaves out, and why."""
+    names, reasons = zip(*joined.left_out, strict=True)
+    table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
+    return folder.commit(
+        digest([release, "rejects"]),
+        {("rejects", "rejects-review"): table},
+        rows_in=table.num_rows,
+        rejects=dict(sorted(Counter(reasons).items())),
+        started=time.monotonic(),
+    )
 
 
 def apply(joined: Joined, columns: Mapping[str, Any]) -> dict[str, Any]:
