@@ -106,6 +106,7 @@ def server(address: str, port: int) -> list[str]:
         # A trace may quote a caption, and the menu has what a reviewer does not need.
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
+        "theme.primaryColor": "#2f6690",
     }
     script = resources.folder("app") / "review.py"
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -106,12 +106,17 @@ class Answers:
     unsafe_caption: str | None = None
     comment: str | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether a side is not what it should be."""
+        return "no" in (self.safe_is_safe, self.unsafe_is_unsafe)
+
     def next_question(self) -> Question | None:
         """The first question that is open, or None where only the choice is.
 
         A side that fails ends the questions: no more has to be looked at.
         """
-        if "no" in (self.safe_is_safe, self.unsafe_is_unsafe):
+        if self.failed:
             return None
         open_ = (question for question in QUESTIONS if getattr(self, question.name) is None)
         return next(open_, None)
@@ -160,6 +165,19 @@ def finished(answers: Answers, *, safe: str, unsafe: str) -> Answers:
     Raises:
         InputError: nothing was chosen, or the choice and the captions do not fit together.
     """
+    if answers.choice not in (None, Choice.REJECT) and answers.next_question() is not None:
+        raise InputError("answer every question before the pair is accepted or fixed")
+    if answers.choice is Choice.ACCEPT and answers.failed:
+        raise InputError("a side of the pair is not what it should be; fix or reject it")
+    return settled(answers, safe=safe, unsafe=unsafe)
+
+
+def settled(answers: Answers, *, safe: str, unsafe: str) -> Answers:
+    """As `finished`, for whoever settles a pair without answering each question.
+
+    Raises:
+        InputError: nothing was chosen, or the choice and the captions do not fit together.
+    """
     if answers.choice is None:
         raise InputError("nothing was chosen; accept, fix or reject")
     fixed = {
@@ -170,8 +188,6 @@ def finished(answers: Answers, *, safe: str, unsafe: str) -> Answers:
         raise InputError("no caption was changed; change one, or choose accept or reject")
     if answers.choice is not Choice.FIX:
         fixed = dict.fromkeys(fixed)
-    if answers.choice is not Choice.REJECT and answers.next_question() is not None:
-        raise InputError("answer every question before the pair is accepted or fixed")
     comment = (answers.comment or "").strip() or None
     return dataclasses.replace(
         answers,

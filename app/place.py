@@ -1,0 +1,68 @@
+"""What every page needs: the open database and data set, and errors as messages."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from nsfwcaps.errors import ConfigError, NsfwcapsError
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.pairs import PairSet
+
+_SAID = "said"
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
+
+
+@dataclass(frozen=True)
+class Place:
+    """The review that the pages are of."""
+
+    database: Database
+    pairs: PairSet
+
+
+def opened() -> Place:
+    """The review that the environment names, opened once for everybody.
+
+    Raises:
+        NsfwcapsError: it cannot be opened.
+    """
+    name, data = (os.environ.get(f"NSFWCAPS_REVIEW_{what}") for what in ("DB", "DATA"))
+    if not name or not data:
+        raise ConfigError("start this page with 'nsfwcaps review --data RUN'")
+    return _open(name, data)
+
+
+@st.cache_resource(show_spinner="Opening the data set")
+def _open(name: str, data: str) -> Place:
+    return Place(Database(name), PairSet(Path(data)))
+
+
+@contextlib.contextmanager
+def shown_errors() -> Iterator[None]:
+    """Say in the page what went wrong, then and in the action before."""
+    if said := st.session_state.pop(_SAID, None):
+        st.warning(plain(said))
+    try:
+        yield
+    except NsfwcapsError as error:
+        st.error(plain(str(error)))
+
+
+def act(action: Callable[[], object]) -> None:
+    """Do what a button stands for; the next drawing says what went wrong."""
+    try:
+        action()
+    except NsfwcapsError as error:
+        st.session_state[_SAID] = str(error)
+
+
+def plain(text: str) -> str:
+    """Text that shows as it is where Streamlit reads Markdown."""
+    return _MARKDOWN.sub(r"\\\1", text)

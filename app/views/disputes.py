@@ -1,0 +1,119 @@
+"""For leads: pairs on which people disagree, to be settled by somebody who has not judged them."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import streamlit as st
+from place import Place, act, plain
+
+from nsfwcaps.errors import InputError
+from nsfwcaps.review import adjudication, answers
+from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.adjudication import Dispute
+from nsfwcaps.review.answers import CHOICES, NAMES, Answers, Choice
+from nsfwcaps.review.pairs import Pair
+from nsfwcaps.review.policy import SEVERITY_NAMES
+
+_MOST = 200
+
+
+def draw(place: Place, account: Account) -> None:
+    """Draw the first dispute."""
+    st.header("Disputes")
+    with place.database.read() as connection:
+        found = adjudication.disputes(connection, account.account_id, _MOST)
+    if not found:
+        st.text("No pair is in dispute, but perhaps some that you judged yourself.")
+        return
+    st.caption(f"{len(found)}{' or more' if len(found) == _MOST else ''} to settle")
+    dispute = found[0]
+    pair = place.pairs.pair(dispute.pair_id)
+    for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
+        with column, st.container(border=True):
+            _side(place, dispute, pair, side)
+    _opinions(dispute)
+    _decision(place, account, dispute, pair)
+
+
+def _side(place: Place, dispute: Dispute, pair: Pair, side: str) -> None:
+    st.subheader(side)
+    about = f"{dispute.category} · {SEVERITY_NAMES[dispute.severity]}"
+    st.text(about if side == "unsafe" else dispute.stage)
+    if st.toggle("Show the text", key=f"text-{side}-{pair.pair_id}"):
+        st.text(pair.caption(side), width="stretch")
+    if side in pair.images and st.toggle("Show the image", key=f"image-{side}-{pair.pair_id}"):
+        try:
+            st.image(place.pairs.image(pair.pair_id, side))
+        except InputError as error:
+            st.warning(plain(str(error)))
+
+
+def _opinions(dispute: Dispute) -> None:
+    st.subheader("What was said")
+    said = dispute.opinions
+    st.dataframe(
+        {
+            "": [opinion.letter for opinion in said],
+            **{
+                name: [_shown(opinion.answers, name) for opinion in said]
+                for name in ("choice", *NAMES, "comment")
+            },
+        },
+        hide_index=True,
+    )
+    for opinion in said:
+        for side in ("unsafe", "safe"):
+            fixed = getattr(opinion.answers, f"{side}_caption")
+            if fixed and st.toggle(
+                f"Show how {opinion.letter} would have the {side} text",
+                key=f"fixed-{side}-{opinion.letter}-{dispute.pair_id}",
+            ):
+                st.text(fixed, width="stretch")
+
+
+def _decision(place: Place, account: Account, dispute: Dispute, pair: Pair) -> None:
+    st.subheader("Your decision")
+    key = dispute.pair_id
+    st.selectbox(
+        "Category",
+        [answers.RIGHT, *(name for name in place.pairs.categories if name != dispute.category)],
+        format_func=lambda name: f"{dispute.category} (right)" if name == answers.RIGHT else name,
+        key=f"category-{key}",
+    )
+    st.text_area("Comment", key=f"comment-{key}")
+    if st.toggle("Change a caption", key=f"fixing-{key}"):
+        for side in ("unsafe", "safe"):
+            st.text_area(f"{side} text", pair.caption(side), key=f"fix-{side}-{key}")
+    with st.container(horizontal=True):
+        for option in CHOICES:
+            choice = Choice(option.value)
+            if choice is Choice.FIX and not st.session_state.get(f"fixing-{key}"):
+                continue
+            st.button(
+                option.label,
+                shortcut=option.key,
+                key=f"settle-{choice}-{key}",
+                on_click=act,
+                args=(partial(_settle, place, account, pair, choice),),
+            )
+
+
+def _settle(place: Place, account: Account, pair: Pair, choice: Choice) -> None:
+    state, key = st.session_state, pair.pair_id
+    said = Answers(
+        category=state[f"category-{key}"],
+        choice=choice,
+        safe_caption=state.get(f"fix-safe-{key}"),
+        unsafe_caption=state.get(f"fix-unsafe-{key}"),
+        comment=state.get(f"comment-{key}"),
+    )
+    decided = answers.settled(said, safe=pair.safe_caption, unsafe=pair.unsafe_caption)
+    with place.database.write() as connection:
+        adjudication.settle(connection, account.account_id, key, decided, time.time())
+
+
+def _shown(given: Answers, name: str) -> str:
+    value = getattr(given, name)
+    return "" if value is None else str(value)

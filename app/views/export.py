@@ -1,0 +1,49 @@
+"""For leads: everything that was decided, as files."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+
+import streamlit as st
+from place import Place
+
+from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.export import Exported, export
+
+
+def draw(place: Place, account: Account) -> None:
+    """Draw the button that writes the files, and then the one that hands them over."""
+    st.header("Export")
+    st.write(
+        "The log and what became of each pair as Parquet, agreement as JSON, and the judged pairs "
+        "for Label Studio and Argilla; these two hold captions. Accounts appear by pseudonym."
+    )
+    if st.button("Write the files", key="write"):
+        with st.spinner("Writing"):
+            st.session_state["export"] = _zipped(place)
+    made = st.session_state.get("export")
+    if made is None:
+        return
+    data, seq, last, judged = made
+    st.download_button("Download", data, "review.zip", "application/zip", key="download")
+    st.write(
+        f"{judged} pairs were judged. Note the end of the log, to tell later if it was rewritten:"
+    )
+    st.code(f"{seq}:{last}", language=None)
+    st.write("`nsfwcaps publish --verdicts FOLDER` joins what is in it with the data set.")
+
+
+def _zipped(place: Place) -> tuple[bytes, int, str, int]:
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "review"
+        written: Exported = export(place.database, place.pairs, target)
+        data = io.BytesIO()
+        with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(target.rglob("*")):
+                if path.is_file():
+                    archive.write(path, path.relative_to(target.parent))
+    seq, last = written.head
+    return data.getvalue(), seq, last, written.judged

@@ -1,0 +1,160 @@
+"""For leads: how far the review is, how well people agree, and how they do on known answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+from place import Place
+
+from nsfwcaps.review import accounts, agreeing, gold, progress, verdicts
+from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.answers import Choice
+from nsfwcaps.review.outcomes import State
+from nsfwcaps.review.progress import Group, Progress
+from nsfwcaps.review.shares import Share
+
+
+def draw(place: Place, account: Account) -> None:
+    """Draw progress, agreement and known answers."""
+    st.header("Progress")
+    with place.database.read() as connection:
+        head = verdicts.head_of(connection)
+        names = {one.account_id: one.name for one in accounts.everyone(connection)}
+    found = _progress(place.database.name, head, place)
+    _whole(found.whole)
+    _groups(found)
+    _people(found, names)
+    _control(found)
+    _agreement(place, head)
+    _gold(place, names)
+
+
+# By the head of the log: as long as nobody decides, nothing has to be counted anew.
+@st.cache_data(max_entries=2, show_spinner="Counting")
+def _progress(name: str, head: tuple[int, str], _place: Place) -> Progress:
+    with _place.database.read() as connection:
+        return progress.progress(connection)
+
+
+@st.cache_data(max_entries=2, show_spinner="Measuring agreement")
+def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreeing.Agreement]:
+    with _place.database.read() as connection:
+        return agreeing.agree(connection)
+
+
+def _whole(whole: Group) -> None:
+    done = whole.pairs - whole.states.get(State.PENDING, 0)
+    share = done / whole.pairs if whole.pairs else 0.0
+    st.progress(share, f"{done:,} of {whole.pairs:,} pairs have all their verdicts")
+
+
+def _groups(found: Progress) -> None:
+    columns = st.columns(3)
+    shown = (("stage", found.by_stage), ("category", found.by_category), ("why", found.by_reason))
+    for column, (name, groups) in zip(columns, shown, strict=True):
+        column.dataframe(
+            {
+                name: [group.name for group in groups],
+                "pairs": [group.pairs for group in groups],
+                **{
+                    state.value: [group.states.get(state, 0) for group in groups] for state in State
+                },
+            },
+            hide_index=True,
+        )
+
+
+def _people(found: Progress, names: dict[str, str]) -> None:
+    st.subheader("People")
+    st.caption("Verdicts that hold. What somebody skipped or was exposed to is theirs alone.")
+    st.dataframe(
+        {
+            "name": [names.get(person.account_id, person.account_id) for person in found.people],
+            "pseudonym": [person.account_id for person in found.people],
+            "verdicts": [person.verdicts for person in found.people],
+            **{
+                choice.value: [person.by_choice.get(choice, 0) for person in found.people]
+                for choice in Choice
+            },
+        },
+        hide_index=True,
+        width="content",
+    )
+
+
+def _control(found: Progress) -> None:
+    st.subheader("What to expect of the rest")
+    st.caption(
+        "From the share that was drawn at random; the other pairs come first because they are odd. "
+        "While some are disputed, these are the easy ones."
+    )
+    st.dataframe(
+        {
+            "stage": [rates.name for rates in found.control],
+            **{
+                choice.value: [_share(rates.shares.get(choice)) for rates in found.control]
+                for choice in Choice
+            },
+            "pending": [rates.pending for rates in found.control],
+            "disputed": [rates.disputed for rates in found.control],
+        },
+        hide_index=True,
+        width="content",
+    )
+
+
+def _agreement(place: Place, head: tuple[int, str]) -> None:
+    st.subheader("Agreement")
+    st.caption(
+        "1 is full agreement, 0 what chance gives, with 95 % intervals over pairs. Where one "
+        "answer is rare, kappa and alpha are low however much people agree: look at AC1."
+    )
+    rows: list[dict[str, Any]] = [
+        {
+            "question": one.question,
+            "coefficient": item.name.value,
+            "value": _number(item.value),
+            "from": _number(item.low),
+            "to": _number(item.high),
+            "pairs": item.items,
+            "verdicts": item.ratings,
+        }
+        for one in _agreements(place.database.name, head, place)
+        for item in one.coefficients
+    ]
+    st.dataframe(_table(rows), hide_index=True, width="content")
+
+
+def _gold(place: Place, names: dict[str, str]) -> None:
+    with place.database.read() as connection:
+        found = gold.accuracy(connection)
+    st.subheader("Known answers")
+    if not found:
+        st.text("None was judged. 'nsfwcaps review gold FILE' puts known answers into the queue.")
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "name": names.get(one.account_id, one.account_id),
+            "question": one.question,
+            "right": _share(one.right),
+        }
+        for one in found
+    ]
+    st.dataframe(_table(rows), hide_index=True, width="content")
+
+
+def _share(share: Share | None) -> str:
+    if share is None or not share.of:
+        return "-"
+    return f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of {share.of}"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}

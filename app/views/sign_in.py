@@ -1,0 +1,69 @@
+"""Signing in and out, and the first lead's account."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+from browser import keep_token, kept_token
+from place import Place, act
+
+from nsfwcaps.review import accounts, logins
+from nsfwcaps.review.accounts import Account
+
+_TOKEN = "token"
+
+
+def resumed(place: Place) -> Account | None:
+    """Who is signed in in this browser."""
+    if _TOKEN not in st.session_state:
+        st.session_state[_TOKEN] = kept_token()
+    token = st.session_state[_TOKEN]
+    account = logins.resume(place.database, token, time.time()) if token else None
+    if token and account is None:
+        st.session_state[_TOKEN] = None
+        st.info("You have been signed out; nothing that you decided is lost.")
+    keep_token(st.session_state[_TOKEN])
+    return account
+
+
+def out(place: Place) -> None:
+    """Sign out."""
+    token = st.session_state[_TOKEN]
+
+    def end() -> None:
+        with place.database.write() as connection:
+            logins.sign_out(connection, token)
+
+    act(end)
+    st.session_state[_TOKEN] = None
+
+
+def draw(place: Place) -> None:
+    """Draw the form to sign in, or the one for the first account."""
+    with place.database.read() as connection:
+        new = not accounts.any_exist(connection)
+    st.header("Review of pairs")
+    with st.form("sign-in", width=420):
+        if new:
+            st.write("Nobody has an account yet. The first one leads the review.")
+            st.text_input("Code that the terminal shows", key="code")
+        st.text_input("Name", key="name", max_chars=accounts.MAX_NAME_CHARS)
+        st.text_input("Password", key="password", type="password")
+        st.form_submit_button(
+            "Make the account" if new else "Sign in",
+            on_click=act,
+            args=(lambda: _first(place) if new else _enter(place),),
+            key="enter",
+        )
+
+
+def _first(place: Place) -> None:
+    code, name, password = (st.session_state[key] for key in ("code", "name", "password"))
+    logins.use_setup_code(place.database, code, name, password, time.time())
+    _enter(place)
+
+
+def _enter(place: Place) -> None:
+    name, password = st.session_state["name"], st.session_state["password"]
+    st.session_state[_TOKEN] = logins.sign_in(place.database, name, password, time.time())
