@@ -85,7 +85,7 @@ def settle(
 ) -> int:
     """Keep a lead's decision on a pair, the last one counts; the number of its row in the log.
 
-    The answers are those of `answers.finished`.
+    The answers are those of `answers.settled`.
 
     Raises:
         ReviewError: the account is no lead's, they judged the pair themselves, or the review has

@@ -94,9 +94,11 @@ def set_gold(
     categories = {row.category for row in known.values()}
     problems: list[str] = []
     wanted: dict[str, str] = {}
+    seen: set[str] = set()
     for row in rows:
         pair_id = str(row.values.get("pair_id", ""))
-        found = [*_misplaced(pair_id, known), *(["is there twice"] if pair_id in wanted else [])]
+        found = [*_misplaced(pair_id, known), *(["is there twice"] if pair_id in seen else [])]
+        seen.add(pair_id)
         try:
             wanted[pair_id] = _answers(row.values, categories).text()
         except InputError as error:
@@ -163,6 +165,8 @@ def _answers(values: Mapping[str, Any], categories: set[str]) -> Answers:
         raise InputError("has no choice; accept or reject")
     if given["choice"] == Choice.FIX:
         raise InputError("a known answer is accept or reject: there is more than one way to fix")
+    if given["choice"] == Choice.ACCEPT and "no" in given.values():
+        raise InputError("is accepted although a side is not what it should be; reject it")
     if "meaning" in given:
         given["meaning"] = _whole(given["meaning"])
     if given.get("category", RIGHT) not in {RIGHT, *categories}:

@@ -92,16 +92,18 @@ def test_all_that_is_wrong_is_named_at_once_and_nothing_is_kept(database: Databa
         {"pair_id": "pair-6", "choice": "accept", "category": secret},
         {"pair_id": secret, "choice": "accept", "safe_is_safe": secret},
         {"choice": "accept", "meaning": 6},
+        {"pair_id": "pair-3", "choice": "accept", "safe_is_safe": "no"},
     )
     with database.write() as connection, pytest.raises(InputError) as error:
         set_gold(connection, "p-lea", rows, 1e9)
     assert str(error.value).splitlines() == [
-        "known answers: 13 problems; nothing was kept",
+        "known answers: 16 problems; nothing was kept",
         "row 2, pair pair-9: is not in this review",
         "row 3, pair pair-1: is there twice",
         "row 4, pair pair-2: choice must be accept, fix, reject",
         "row 5, pair pair-3: a known answer is accept or reject: there is more than one way to fix",
         "row 6, pair pair-4: has no choice; accept or reject",
+        "row 7, pair pair-4: is there twice",
         "row 7, pair pair-4: meaning must be 1 to 5",
         "row 8, pair pair-5: was settled by a lead and is shown to nobody any more",
         "row 9, pair pair-6: is in the data set no more",
@@ -110,6 +112,8 @@ def test_all_that_is_wrong_is_named_at_once_and_nothing_is_kept(database: Databa
         "row 10, pair (no id): safe_is_safe must be yes, no, unsure",
         "row 11, pair (no id): is not in this review",
         "row 11, pair (no id): meaning must be 1 to 5",
+        "row 12, pair pair-3: is there twice",
+        "row 12, pair pair-3: is accepted although a side is not what it should be; reject it",
     ]
     assert kept(database) == {}
 
