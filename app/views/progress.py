@@ -52,10 +52,9 @@ def _whole(whole: Group) -> None:
 
 
 def _groups(found: Progress) -> None:
-    columns = st.columns(3)
-    shown = (("stage", found.by_stage), ("category", found.by_category), ("why", found.by_reason))
-    for column, (name, groups) in zip(columns, shown, strict=True):
-        column.dataframe(
+    shown = {"stage": found.by_stage, "category": found.by_category, "reason": found.by_reason}
+    for tab, (name, groups) in zip(st.tabs([f"By {n}" for n in shown]), shown.items(), strict=True):
+        tab.dataframe(
             {
                 name: [group.name for group in groups],
                 "pairs": [group.pairs for group in groups],
@@ -64,6 +63,7 @@ def _groups(found: Progress) -> None:
                 },
             },
             hide_index=True,
+            width="content",
         )
 
 
