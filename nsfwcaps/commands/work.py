@@ -72,7 +72,7 @@ def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
         yield f"Its card: {workdir / 'dataset' / 'README.md'}"
     elif "illustrate" in recipe:
         pool = workdir / "pools" / "illustrated"
-        yield f"Images: {pool}; what they are: {pool / 'README.md'}"
+        yield f"Images: {pool}; what they are: {pool}.md"
     elif "construct" in recipe:
         pools = workdir / "pools"
         yield f"Pools: {pools}; what they are: {pools / 'README.md'}"

@@ -3,7 +3,8 @@
     construct: safe, unsafe ─ join by partner_id (illustrate_read) ─▶ subjects
     subjects ─ what the painter cannot draw ─▶ rejects-*
              ─ draw, judge, draw again with another seed (illustrate_draw) ─▶ pictures/, scores/
-             ─ the first unsafe picture, or the nearest to it ─▶ illustrated/*.parquet, README.md
+             ─ the first unsafe picture, or the nearest to it (illustrate_write)
+                 ─▶ illustrated/*.parquet, illustrated.md
 
 What is asked for is not what is drawn: the caption stays unsafe by its construction, and
 `image_label` says what the judges make of the image by itself. A pair that is unsafe in text and

@@ -25,6 +25,9 @@ VERSION = 1
 POOL = "illustrated"
 """Folder of the pool, beside those that construct wrote."""
 
+CARD = f"{POOL}.md"
+"""Its card, beside it: a folder that holds Parquet files alone is read by its name."""
+
 
 @dataclass(kw_only=True)
 class Rejects:
@@ -79,7 +82,7 @@ def deliver(
         shards.append(shard)
     card = folder.commit_files(
         digest([whole, "card", illustrate_card.template_digest()]),
-        {("dataset", f"{root}/{POOL}/README.md"): illustrate_card.render(facts).encode()},
+        {("dataset", f"{root}/{CARD}"): illustrate_card.render(facts).encode()},
         rows={},
         rows_in=0,
         started=time.monotonic(),

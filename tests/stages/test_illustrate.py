@@ -84,7 +84,7 @@ def test_facts_and_card_are_those_of_the_rows(made: Path) -> None:
     facts = record(made)["facts"]
     counts = Counter(row["category"] for row in images(made))
     assert facts["label_of_category"] == {name: {"unsafe": n} for name, n in counts.items()}
-    card = (made / "pools" / "illustrated" / "README.md").read_text()
+    card = (made / "pools" / "illustrated.md").read_text()
     for name, count in counts.items():
         assert f"| `{name}` | {count} | 0 | 0 |" in card
     assert "12 images were kept of 12 drawn, for 12 unsafe captions" in card
@@ -142,7 +142,7 @@ def test_some_can_be_drawn_and_some_cannot(icons: Path, tmp_path: Path) -> None:
     (row,) = rejects(folder)
     assert row["reason"] == "not_of_the_world"
     assert record(folder)["facts"]["rejects"] == {"not_of_the_world": 1}
-    card = (folder / "pools" / "illustrated" / "README.md").read_text()
+    card = (folder / "pools" / "illustrated.md").read_text()
     assert "| `not_of_the_world` | 1 |" in card
 
 

@@ -72,7 +72,7 @@ def test_what_no_detector_finds_unsafe_stays_and_is_said(first: Path) -> None:
     assert (facts["drawn"], facts["label"], facts["tries"]) == (24, {"safe": 8}, {"3": 8})
     assert len(drawn(first)) == 24
     assert facts["unsafe_by"] == {DETECTOR: 0}
-    card = (first / "pools" / "illustrated" / "README.md").read_text()
+    card = (first / "pools" / "illustrated.md").read_text()
     assert "**8 pairs are unsafe in text and safe in image.**" in card
     assert "pornographic photographs" in card
 
@@ -141,7 +141,7 @@ def test_pairs_without_an_unsafe_image_can_be_set_aside(
     found = rejects(tmp_path / "run")
     assert len(found) == 8 - len(unsafe) > 0
     assert {row["reason"] for row in found} == {"image_safe"}
-    card = (tmp_path / "run" / "pools" / "illustrated" / "README.md").read_text()
+    card = (tmp_path / "run" / "pools" / "illustrated.md").read_text()
     assert "Pairs without an unsafe image were set aside." in card
 
 
@@ -150,7 +150,7 @@ def test_without_a_detector_nobody_has_judged(pipeline: Path, pool: Path, tmp_pa
     options = {**CONSTRUCT, "pool": str(pool)}
     assert illustrate(folder, options, **text_to_image(pipeline)).code == 0
     assert {(row["image_label"], row["image_tries"]) for row in images(folder)} == {("unjudged", 1)}
-    card = (folder / "pools" / "illustrated" / "README.md").read_text()
+    card = (folder / "pools" / "illustrated.md").read_text()
     assert "Nobody has judged these images: all are `unjudged`." in card
     assert str(pipeline.parent) not in card
 
