@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import sys
@@ -13,10 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsfwcaps import resources
-from nsfwcaps.commands import review_accounts
-from nsfwcaps.commands.options import Json, Values, with_settings
-from nsfwcaps.commands.review_accounts import Db
-from nsfwcaps.errors import ArtifactError, ConfigError, ReviewError
+from nsfwcaps.commands import review_accounts, review_log
+from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.policy import Policy
 
 if TYPE_CHECKING:
@@ -42,7 +40,7 @@ def register(app: typer.Typer) -> None:
     )
     group.callback()(with_settings([_Rules()])(review))
     group.add_typer(review_accounts.app)
-    group.command("verify")(verify)
+    review_log.register(group)
     app.add_typer(group, name="review")
 
 
@@ -77,7 +75,7 @@ def review(
         return
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
-    folder = _data_set(data)
+    folder = review_log.data_set(data)
     name = db or str(folder.parent / "review.sqlite")
     if not prepare_only:
         _check_free(address, port)
@@ -113,46 +111,6 @@ def server(address: str, port: int) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
 
 
-def verify(
-    db: Db,
-    noted: Annotated[
-        str | None,
-        typer.Option(
-            "--noted",
-            metavar="NUMBER:HASH",
-            help="A row of the log as it was noted (every export has one): finds a log rewritten.",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Look whether a row of the log was changed, taken out or put in."""
-    from nsfwcaps.review import verdicts
-    from nsfwcaps.review.database import Database
-
-    row = None if noted is None else _noted(noted)
-    database = Database(db)
-    with database.read() as connection:
-        faults = verdicts.verify(connection, row)
-        seq, last = verdicts.head_of(connection)
-    if as_json:
-        typer.echo(json.dumps({"rows": seq, "hash": last, "faults": faults}, indent=1))
-    elif not faults:
-        typer.echo(f"{seq} rows, each as it was written. To note: {seq}:{last}")
-    if faults:
-        shown = "".join(f"\n  {fault}" for fault in faults[:20])
-        more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-        raise ReviewError(f"{database.name}: the log is not as it was written{shown}{more}")
-
-
-def _data_set(data: Path) -> Path:
-    folder = data / "dataset" if (data / "dataset").is_dir() else data
-    if not (folder / "data").is_dir():
-        raise ArtifactError(
-            f"{data}: holds no published data set; 'nsfwcaps build --out {data} …' makes one"
-        )
-    return folder
-
-
 def _prepare(
     name: str, folder: Path, rules: dict[str, Any], update: bool
 ) -> tuple[str | None, Opened]:
@@ -180,13 +138,6 @@ def _told(opened: Opened) -> str:
     if filled.gone:
         parts.append(f"{filled.gone} are gone from the data set")
     return "; ".join(parts)
-
-
-def _noted(text: str) -> tuple[int, str]:
-    number, colon, value = text.partition(":")
-    if not colon or not number.isdigit() or len(value) != 64:
-        raise ConfigError("--noted: write NUMBER:HASH, as an export or 'verify' gave it")
-    return int(number), value.lower()
 
 
 def _check_free(address: str, port: int) -> None:
