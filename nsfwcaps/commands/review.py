@@ -55,7 +55,8 @@ def review(
         typer.Option(
             "--db",
             envvar=DATABASE,
-            help="Its database: FILE or postgresql://… Default: review.sqlite beside the data set.",
+            help="Its database: FILE, or the address of a PostgreSQL. "
+            "Default: review.sqlite beside the data set.",
         ),
     ] = None,
     port: Annotated[int, typer.Option("--port", help="Port on this machine.")] = 8501,

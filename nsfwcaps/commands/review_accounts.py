@@ -29,7 +29,9 @@ Name = Annotated[str, typer.Argument(help="Name that somebody signs in with.")]
 Db = Annotated[
     str,
     typer.Option(
-        "--db", envvar="NSFWCAPS_REVIEW_DB", help="The review's database: FILE or postgresql://…"
+        "--db",
+        envvar="NSFWCAPS_REVIEW_DB",
+        help="The review's database: FILE, or the address of a PostgreSQL.",
     ),
 ]
 Stdin = Annotated[
