@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,7 @@ def status(db: Db, as_json: Json = False) -> None:
     with _opened(db) as database, database.read() as connection:
         found = progress.progress(connection)
     if as_json:
-        typer.echo(json.dumps(dataclasses.asdict(found), indent=1))
+        typer.echo(json.dumps(_plain(dataclasses.asdict(found)), indent=1))
         return
     states = found.whole.states
     typer.echo(f"{found.whole.pairs} pairs: {_counts(states) or 'none judged'}")
@@ -165,6 +166,15 @@ def _opened(name: str) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def _plain(value: Any) -> Any:
+    """Values that JSON has: a share of none is null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _counts(counts: Mapping[Any, int]) -> str:
