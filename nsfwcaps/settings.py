@@ -195,8 +195,8 @@ class IllustrateSettings:
 
     painter: str | None = setting(
         None,
-        "What draws images of the unsafe captions: diffusers:FOLDER (text-to-image), "
-        "diffusers-inpaint:FOLDER (a part of the safe image anew), world (its own captions).",
+        "What draws images of the unsafe captions: diffusers:FOLDER (text-to-image); "
+        "diffusers-inpaint: and a FOLDER (a part of the safe image anew); world (its own captions).",
     )
     image_detector: tuple[str, ...] = setting(
         (), "Image detector that says which of the images are unsafe, such as opennsfw."
@@ -204,7 +204,7 @@ class IllustrateSettings:
     image_tries: Annotated[int, Ge(1)] = setting(
         4, "Seeds to draw with, at most, until a detector finds an image unsafe."
     )
-    require_unsafe_image: bool = setting(
+    only_unsafe: bool = setting(
         False, "Set pairs aside whose image no detector finds unsafe; else they stay, so labelled."
     )
     image_hashes: tuple[str, ...] = setting(
@@ -222,8 +222,8 @@ class IllustrateSettings:
     device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
 
     def __post_init__(self) -> None:
-        if self.require_unsafe_image and not self.image_detector and self.painter != "world":
-            raise ValueError("require_unsafe_image needs an image_detector that says which are")
+        if self.only_unsafe and not self.image_detector and self.painter != "world":
+            raise ValueError("only_unsafe needs an image_detector that says which are")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@
 
 What is asked for is not what is drawn: the caption stays unsafe by its construction, and
 `image_label` says what the judges make of the image by itself. A pair that is unsafe in text and
-safe in image stays, and is counted, unless `require_unsafe_image` sets it aside.
+safe in image stays, and is counted, unless `only_unsafe` sets it aside.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class _Work:
                 continue
             best = made[chosen([item.verdict for item in made], self._judges)]
             label = image_label(best.verdict, self._judges)
-            if self._settings.require_unsafe_image and label is not ImageLabel.UNSAFE:
+            if self._settings.only_unsafe and label is not ImageLabel.UNSAFE:
                 self.rejected.add(row, "image_safe")
                 continue
             scores = dict(sorted(best.verdict.items()))
@@ -196,7 +196,7 @@ class _Work:
             "painter": asdict(painter.statement),
             "judges": [item.as_json() for item in self._judges],
             "unsafe_by": {item.name: fired[item.name] for item in self._judges},
-            "only_unsafe_images": self._settings.require_unsafe_image,
+            "only_unsafe_images": self._settings.only_unsafe,
         }
 
 

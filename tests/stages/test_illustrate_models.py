@@ -135,7 +135,7 @@ def test_pairs_without_an_unsafe_image_can_be_set_aside(
     folder, threshold = second
     settings = text_to_image(pipeline, image_detector=[f"{DETECTOR}@{threshold}"], image_tries=3)
     options = {**CONSTRUCT, "pool": str(pool)}
-    assert illustrate(tmp_path / "run", options, **settings, require_unsafe_image=True).code == 0
+    assert illustrate(tmp_path / "run", options, **settings, only_unsafe=True).code == 0
     unsafe = [row for row in images(folder) if row["image_label"] == "unsafe"]
     assert images(tmp_path / "run") == unsafe
     found = rejects(tmp_path / "run")
