@@ -196,7 +196,7 @@ class IllustrateSettings:
     painter: str | None = setting(
         None,
         "What draws images of the unsafe captions: diffusers:FOLDER (text-to-image); "
-        "diffusers-inpaint: and a FOLDER (a part of the safe image anew); world (its own captions).",
+        "diffusers-inpaint: and a FOLDER (part of the safe image anew); world (its own captions).",
     )
     image_detector: tuple[str, ...] = setting(
         (), "Image detector that says which of the images are unsafe, such as opennsfw."
