@@ -17,6 +17,13 @@ from nsfwcaps.review.pairs import PairSet
 
 _SAID = "said"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
+# Icons, addresses and arrows are looked for after Markdown was read: there no backslash helps, and
+# a character that has no width must stand between.
+_LATER = re.compile(
+    r"(?<=:)(?=[\w/+-]*:|//)|(?<=@)(?=[\w-]+\.)|(?<=www)(?=\.)|(?<=[<>~-])(?=[->=]+(?:\s|$))",
+    re.IGNORECASE,
+)
+_WORD_JOINER = "\u2060"
 
 
 @dataclass(frozen=True)
@@ -64,5 +71,5 @@ def act(action: Callable[[], object]) -> None:
 
 
 def plain(text: str) -> str:
-    """Text that shows as it is where Streamlit reads Markdown."""
-    return _MARKDOWN.sub(r"\\\1", text)
+    """Text that shows as it is, in one line, where Streamlit reads Markdown."""
+    return _MARKDOWN.sub(r"\\\1", _LATER.sub(_WORD_JOINER, " ".join(text.split())))

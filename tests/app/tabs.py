@@ -1,0 +1,206 @@
+"""What a browser does for the page, without one: it keeps a cookie, and its tabs run the script."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import small_review
+import sqlalchemy as sa
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from nsfwcaps.review import accounts, queue, tables
+from nsfwcaps.review.accounts import Role
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.open import open_review
+from nsfwcaps.review.pairs import Pair, PairSet
+
+SCRIPT = Path(__file__).parents[2] / "app" / "review.py"
+PASSWORD = "a long password"
+PEOPLE = {"Ann": Role.ANNOTATOR, "Bob": Role.ANNOTATOR, "Lea": Role.LEAD, "Leo": Role.LEAD}
+
+sending: dict[str, str] = {}
+"""Cookies that the browser sends with the run that is going on."""
+
+
+@dataclass
+class Browser:
+    """Cookies, as the page's own script sets them."""
+
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    def open(self, page: str | None = None) -> Tab:
+        """Open a tab, or reload one: nothing but cookies and the address goes with it."""
+        app = AppTest.from_file(SCRIPT, default_timeout=30)
+        if page:
+            app.query_params["page"] = page
+        return Tab(self, app).run()
+
+
+@dataclass
+class Tab:
+    """An open page."""
+
+    browser: Browser
+    app: AppTest
+
+    def run(self) -> Tab:
+        sending.clear()
+        sending.update(self.browser.cookies)
+        self.app.run()
+        assert not self.app.exception, self.app.exception[0].stack_trace
+        for element in self.app.main:
+            if element.type == "bidi_component":
+                kept = json.loads(element.proto.json)
+                self.browser.cookies = {kept["name"]: kept["token"]} if kept["token"] else {}
+        return self
+
+    def press(self, label: str, at: int = 0) -> Tab:
+        """Press the button of a label: the first one, or another."""
+        self.buttons_of(label)[at].click()
+        return self.run()
+
+    def go(self, *labels: str) -> Tab:
+        """Press one button after another."""
+        for label in labels:
+            self.press(label)
+        return self
+
+    def fill(self, **values: str) -> Tab:
+        """Write into fields, by key or the beginning of it; the next button sends that."""
+        for name, value in values.items():
+            key = name.replace("_", "-")
+            fields = [*self.app.text_input, *self.app.text_area]
+            found = [one for one in fields if one.key.startswith(key)]
+            assert len(found) == 1, f"{len(found)} fields begin with {key}"
+            found[0].set_value(value)
+        return self
+
+    def choose(self, page: str) -> Tab:
+        self.app.sidebar.radio(key="page").set_value(page)
+        return self.run()
+
+    def buttons_of(self, label: str) -> list[Any]:
+        return [button for button in self.app.button if button.label == label]
+
+    @property
+    def labels(self) -> list[str]:
+        """What the buttons of the page say, but for that which signs out."""
+        return [button.label for button in self.app.button if button.key != "sign-out"]
+
+    @property
+    def heading(self) -> str:
+        """The last heading: what is asked now."""
+        return str([*self.app.header, *self.app.subheader][-1].value)
+
+    @property
+    def texts(self) -> list[str]:
+        """What stands there as plain text."""
+        return [element.value for element in self.app.text]
+
+    @property
+    def said(self) -> list[str]:
+        """Messages, without the marks that keep them from being read as Markdown."""
+        found = [*self.app.info, *self.app.warning, *self.app.error]
+        return [element.value.replace("\\", "").replace("\u2060", "") for element in found]
+
+    @property
+    def pages(self) -> list[str]:
+        return list(self.app.sidebar.radio(key="page").options)
+
+    @property
+    def sent(self) -> bytes:
+        """Everything that the server sends for this page."""
+        protos = (getattr(node, "proto", None) for node in self.app._tree)
+        return b"\n".join(proto.SerializeToString() for proto in protos if proto is not None)
+
+
+@dataclass
+class Review:
+    """A review that is open, in a folder."""
+
+    folder: Path
+
+    @functools.cached_property
+    def database(self) -> Database:
+        return Database(str(self.folder / "review.sqlite"), create=True)
+
+    @functools.cached_property
+    def pairs(self) -> PairSet:
+        return PairSet(self.folder / "dataset")
+
+    def begin(
+        self, rows: Sequence[dict[str, Any]] | None = None, people: bool = True, **policy: Any
+    ) -> Review:
+        """Write a data set, begin a review of it without known answers, and let the page find it."""
+        data = self.folder / "dataset" / "data"
+        data.mkdir(parents=True)
+        table = pa.Table.from_pylist(list(rows or small_review.rows()))
+        pq.write_table(table, data / "train-00000-of-00001.parquet")
+        open_review(self.database, self.pairs, {"gold_share": 0.0, **policy})
+        os.environ["NSFWCAPS_REVIEW_DB"] = self.database.name
+        os.environ["NSFWCAPS_REVIEW_DATA"] = str(self.folder / "dataset")
+        with self.database.write() as connection:
+            for name, role in PEOPLE.items() if people else ():
+                accounts.create(connection, name, _hash(), role, time.time())
+        return self
+
+    def browser(self, name: str) -> Browser:
+        """Return a browser in which somebody is signed in."""
+        token, now = secrets.token_urlsafe(32), time.time()
+        with self.database.write() as connection:
+            row = {
+                "token_hash": hashlib.sha256(token.encode()).hexdigest(),
+                "account_id": accounts.find(connection, name).account_id,
+                "created": now,
+                "last_seen": now,
+            }
+            connection.execute(sa.insert(tables.login).values(row))
+        return Browser({"nsfwcaps_review_8501": token})
+
+    def id_of(self, name: str) -> str:
+        with self.database.read() as connection:
+            return accounts.find(connection, name).account_id
+
+    def before(self, name: str) -> Pair:
+        """The pair that somebody has before them."""
+        with self.database.read() as connection:
+            held = queue.holding(connection, accounts.find(connection, name).account_id)
+        assert held is not None
+        return self.pairs.pair(held.pair_id)
+
+    def log(self, kind: str = "judge") -> list[dict[str, Any]]:
+        """Rows of the log of one kind, what was said among them."""
+        table = tables.verdict
+        query = sa.select(table).where(table.c.kind == kind).order_by(table.c.seq)
+        with self.database.read() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [{**row, **json.loads(row["body"])} for row in rows]
+
+
+def with_images(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add a plain picture on each side."""
+    return [{**row, "unsafe_image": _png("brown"), "safe_image": _png("green")} for row in rows]
+
+
+def _png(colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (48, 32), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+@functools.cache
+def _hash() -> accounts.PasswordHash:
+    return accounts.hash_password("anybody", PASSWORD)

@@ -1,0 +1,111 @@
+"""Who comes in, who does not, and what they are shown."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from tabs import PASSWORD, Browser, Review, Tab
+
+from nsfwcaps.review import logins, tables
+
+LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
+
+
+def enter(tab: Tab, name: str, password: str) -> Tab:
+    return tab.fill(name=name, password=password).press("Sign in")
+
+
+def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
+    review.begin(people=False)
+    with review.database.write() as connection:
+        code = logins.make_setup_code(connection)
+    tab = Browser().open()
+    tab.fill(code="wrong", name="Lena", password=PASSWORD).press("Make the account")
+    assert tab.said == ["the code is wrong; it stands where 'nsfwcaps review' was started last"]
+    tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Make the account")
+    assert tab.heading == "What waits for you"
+    assert tab.texts == ["Lena (lead)"]
+    assert tab.pages == ["Judge", "My record", *LEAD_PAGES]
+
+
+def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> None:
+    review.begin(people=False)
+    with review.database.write() as connection:
+        code = logins.make_setup_code(connection)
+    tab = Browser().open().fill(code=code, name="Lena", password="short")
+    tab.press("Make the account")
+    assert tab.said == ["the password must have at least 10 characters"]
+    tab.fill(password=PASSWORD).press("Make the account")
+    assert tab.texts == ["Lena (lead)"]
+
+
+def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> None:
+    review.begin()
+    tab = Browser().open()
+    wrong = "name or password is wrong, or the account is disabled"
+    assert enter(tab, "Ann", "not her password").said == [wrong]
+    assert enter(tab, "Nobody", PASSWORD).said == [wrong]
+    assert tab.browser.cookies == {}
+
+
+def test_who_guesses_has_to_wait_and_is_not_let_in_meanwhile(review: Review) -> None:
+    review.begin()
+    tab = Browser().open()
+    for _ in range(logins.FREE_TRIES):
+        enter(tab, "Ann", "not her password")
+    assert "wait 1 second" in tab.said[0]
+    with review.database.write() as connection:  # as if she had guessed for long
+        connection.execute(sa.update(tables.login_failure).values(failures=9))
+    assert "too many wrong tries; wait " in enter(tab, "Ann", PASSWORD).said[0]
+
+
+def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:
+    review.begin()
+    browser = Browser()
+    tab = enter(browser.open(), " ANN ", PASSWORD)
+    assert tab.choose("My record").app.query_params == {"page": "My record"}
+    again = browser.open("My record")
+    assert (again.texts, again.heading) == (["Ann (annotator)"], "My record")
+
+
+def test_signing_out_ends_the_login_in_every_tab(review: Review) -> None:
+    browser = review.begin().browser("Ann")
+    kept = dict(browser.cookies)
+    one, other = browser.open(), browser.open()
+    assert one.press("Sign out").heading == "Review of pairs"
+    assert browser.cookies == {}
+    assert other.run().heading == "Review of pairs"
+    stolen = Browser(kept).open()
+    assert stolen.said == ["You have been signed out; nothing that you decided is lost."]
+
+
+@pytest.mark.parametrize("column", ["created", "last_seen"])
+def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> None:
+    browser = review.begin().browser("Ann")
+    tab = browser.open()
+    with review.database.write() as connection:
+        connection.execute(sa.update(tables.login).values({column: 0.0}))
+    assert tab.run().said == ["You have been signed out; nothing that you decided is lost."]
+    assert tab.heading == "Review of pairs"
+    assert browser.cookies == {}
+
+
+@pytest.mark.parametrize("page", LEAD_PAGES)
+def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
+    tab = review.begin().browser("Ann").open(page)
+    assert tab.pages == ["Judge", "My record"]
+    assert tab.heading == "What waits for you"
+    assert tab.app.query_params == {"page": "Judge"}
+
+
+def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review) -> None:
+    tab = review.begin().browser("Leo").open("Export")
+    with review.database.write() as connection:
+        connection.execute(sa.update(tables.account).values(role="annotator"))
+    assert tab.run().pages == ["Judge", "My record"]
+    assert not tab.buttons_of("Write the files")
+
+
+def test_the_page_says_how_to_start_it(review: Review) -> None:
+    tab = Browser().open()
+    assert tab.said == ["start this page with 'nsfwcaps review --data RUN'"]
