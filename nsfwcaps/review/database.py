@@ -26,8 +26,10 @@ _BEGIN = "nsfwcaps_begin"
 class Database:
     """An open database of reviews."""
 
-    def __init__(self, name: str, *, create: bool = False) -> None:
+    def __init__(self, name: str, *, create: bool = False, busy_s: float = _BUSY_S) -> None:
         """Open a file's database, or that of an address `postgresql://…`.
+
+        A write waits at most `busy_s` for another one to end.
 
         Raises:
             ReviewError: there is none, or it is damaged or of another version.
@@ -42,14 +44,22 @@ class Database:
                 raise ReviewError(
                     f"{self.name}: no review is there; 'nsfwcaps review --data RUN' begins one"
                 )
-        self._engine = _engine(self._url, self.is_sqlite)
-        with self._translated():
-            self._prepare(create)
+        self._engine = _engine(self._url, self.is_sqlite, busy_s)
+        # One state for all reads of a transaction; SQLite's are so by themselves.
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reading = self._engine.execution_options(**level)
+        self._busy_s = busy_s
+        try:
+            with self._translated():
+                self._prepare(create)
+        except BaseException:
+            self.close()
+            raise
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Read one state of the database."""
-        with self._translated(), self._engine.begin() as connection:
+        with self._translated(), self._reading.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -59,6 +69,9 @@ class Database:
             connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
                 if not self.is_sqlite:
+                    connection.exec_driver_sql(
+                        f"SET LOCAL lock_timeout = {self._busy_s * 1000:.0f}"
+                    )
                     connection.execute(sa.select(tables.head).with_for_update())
                 yield connection
 
@@ -67,14 +80,20 @@ class Database:
         self._engine.dispose()
 
     def _prepare(self, create: bool) -> None:
-        if sa.inspect(self._engine).has_table("meta"):
-            with self.read() as connection:
-                found = get_meta(connection, "version")
+        with self.read() as connection:
+            there = set(sa.inspect(connection).get_table_names())
+            found = get_meta(connection, "version") if "meta" in there else None
+        if "meta" in there:
             if found != tables.VERSION:
                 raise ReviewError(
                     f"{self.name}: was written by another version of nsfwcaps (tables {found}, "
                     f"here {tables.VERSION}); export it with that one and begin a new review"
                 )
+        elif others := there & set(tables.metadata.tables):
+            raise ReviewError(
+                f"{self.name}: another program's tables are in it ({', '.join(sorted(others))}); "
+                "name another database with --db"
+            )
         elif create:
             self._create()
         else:
@@ -102,6 +121,8 @@ class Database:
             yield
         except NsfwcapsError:
             raise
+        except exc.TimeoutError:
+            raise StorageError(f"{self.name}: too much is going on at once; try again") from None
         except exc.DBAPIError as error:
             raise _explained(error, self.name, self.is_sqlite) from None
 
@@ -139,7 +160,7 @@ def _url(name: str) -> sa.URL:
     raise ConfigError(f"--db: {backend} is not supported; write FILE or postgresql://…")
 
 
-def _engine(url: sa.URL, is_sqlite: bool) -> sa.Engine:
+def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
     # No values in errors: they may hold captions and comments.
     if not is_sqlite:
         try:
@@ -148,7 +169,7 @@ def _engine(url: sa.URL, is_sqlite: bool) -> sa.Engine:
             raise ConfigError(
                 "PostgreSQL needs the package 'psycopg'; run 'pip install \"nsfwcaps[postgresql]\"'"
             ) from None
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": busy_s})
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
@@ -172,25 +193,53 @@ _SAYINGS = {
     "readonly": "it cannot be written; look at its permissions and those of its folder",
     "unable to open": "it cannot be opened; look at its permissions and those of its folder",
 }
-_DAMAGED = ("malformed", "not a database", "no such table", "no such column", "corrupt")
+_NO_DATABASE = "file is not a database"
+_DAMAGED = ("malformed", _NO_DATABASE, "no such table", "no such column", "corrupt")
+# The same of PostgreSQL, by the beginning of its codes.
+_STATES = {
+    "53100": "the server's disk is full; nothing was written: free some space and try again",
+    "55P03": "somebody else is writing for long; nothing was written: try again",
+    "57P": "the server has just stopped; look whether it runs, and try again",
+    "25006": "the server takes no changes now; look whether it is a copy of another one",
+    "42501": "this name may not read or change it; ask whoever keeps the server",
+    "42P01": "tables are missing; put the last copy of the database back",
+    "42703": "columns are missing; put the last copy of the database back",
+    "XX": "the database is damaged; put its last copy back",
+}
 
 
 def _explained(error: exc.DBAPIError, name: str, is_sqlite: bool) -> NsfwcapsError:
+    if isinstance(error, exc.IntegrityError):
+        return ReviewError(f"{name}: somebody else has just written the same; try again")
+    return _of_sqlite(error, name) if is_sqlite else _of_postgresql(error, name)
+
+
+def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
     said = str(error.orig).lower()
     if any(word in said for word in _DAMAGED):
+        is_other = _NO_DATABASE in said
+        what = "this is no database, or a damaged one" if is_other else "the database is damaged"
         return ReviewError(
-            f"{name}: the database is damaged; put its last copy back, or run "
-            "'nsfwcaps review verify' to see what is left of it"
+            f"{name}: {what}; put its last copy back, or run 'nsfwcaps review verify' to see what "
+            "is left of it"
         )
     for word, advice in _SAYINGS.items():
         if word in said:
             return StorageError(f"{name}: {advice}")
-    if isinstance(error, exc.IntegrityError):
-        return ReviewError(f"{name}: somebody else has just written the same; try again")
     kind = type(error.orig).__name__
-    if is_sqlite:
-        return StorageError(f"{name}: SQLite reports {kind}; nothing was written")
-    return StorageError(
-        f"{name}: the server cannot be reached or refused ({kind}); nothing was written: look at "
-        "address, name, password and whether it runs, and try again"
-    )
+    return StorageError(f"{name}: SQLite reports {kind}; nothing was written")
+
+
+def _of_postgresql(error: exc.DBAPIError, name: str) -> NsfwcapsError:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    for beginning, advice in _STATES.items():
+        if state.startswith(beginning):
+            return StorageError(f"{name}: {advice}")
+    kind = type(error.orig).__name__
+    if error.connection_invalidated or not state:
+        # Lost while it confirmed: only a look can tell whether it was written.
+        return StorageError(
+            f"{name}: the server cannot be reached or refused ({kind}); look at address, name, "
+            "password and whether it runs, and try again"
+        )
+    return StorageError(f"{name}: the server reports {kind} ({state}); nothing was written")

@@ -84,7 +84,6 @@ def export(
         StorageError: the folder holds other files.
     """
     with delivered(folder) as place, database.read() as connection:
-        one_state(connection)
         check_data(connection, pairs)
         head = checked_head(connection)
         done("log checked")
@@ -121,12 +120,6 @@ def checked_head(connection: sa.Connection) -> tuple[int, str]:
             "database back; 'nsfwcaps review verify' names everything"
         )
     return verdicts.head_of(connection)
-
-
-def one_state(connection: sa.Connection) -> None:
-    """Let all that is read be of one moment. Must come first in a transaction."""
-    if connection.dialect.name == "postgresql":  # SQLite's reads are so by themselves
-        connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 def _about(

@@ -97,7 +97,8 @@ def fill(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -
 def known_ids(connection: sa.Connection) -> dict[str, bool]:
     """Every pair that was ever queued, and whether the data set has it no more."""
     item = tables.item
-    return dict(connection.execute(sa.select(item.c.pair_id, item.c.gone)).tuples().all())
+    rows = connection.execute(sa.select(item.c.pair_id, item.c.gone))
+    return {row.pair_id: row.gone for row in rows}
 
 
 def ranked(pairs: PairSet, policy: Policy, seed: int) -> tuple[Any, list[Reason]]:

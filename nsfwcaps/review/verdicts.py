@@ -199,9 +199,7 @@ def _unfounded(connection: sa.Connection) -> list[str]:
         elif link.kind == Kind.GOLD:
             gold[link.pair_id] = link.body
     decision, item = tables.decision, tables.item
-    rows = connection.execute(
-        sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq)
-    ).tuples()
+    rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))
     wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["what holds now (decision)"]
     marks = connection.execute(sa.select(item.c.pair_id, item.c.settled, item.c.gold)).all()
     if {row.pair_id: row.settled for row in marks if row.settled is not None} != settled:
