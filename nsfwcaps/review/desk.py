@@ -24,7 +24,7 @@ from nsfwcaps.review.open import check_data, policy_of
 from nsfwcaps.review.pairs import PairSet
 from nsfwcaps.review.policy import SEVERE, Policy
 from nsfwcaps.review.queue import Nothing, Reservation
-from nsfwcaps.review.sessions import Left, Session
+from nsfwcaps.review.sessions import REVEALS, Left, Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,9 @@ class Desk:
             if session is None:
                 queue.release_expired(connection, self._me, now)
                 return self._before(connection, policy, left, now)
-            if left.exhausted:
+            # What was uncovered last is shown, and its pair may be finished.
+            finishing = left.exhausted == REVEALS and queue.holding(connection, self._me)
+            if left.exhausted and not finishing:
                 return self._capped(connection, policy, left, now)
             return self._task(connection, policy, session, left, now)
 

@@ -14,6 +14,8 @@ from nsfwcaps.review.policy import Policy
 IDLE_S = 30 * 60
 """A session in which nothing happened for so long has ended when something last did."""
 
+REVEALS = "uncovered texts and images"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
@@ -43,7 +45,7 @@ class Left:
         for name, value in (("pairs", self.pairs), ("time", self.minutes)):
             if value <= 0:
                 return name
-        return "uncovered texts and images" if self.reveals <= 0 else None
+        return REVEALS if self.reveals <= 0 else None
 
 
 def today(now: float) -> str:

@@ -98,12 +98,17 @@ def test_when_the_minutes_are_over_the_answers_so_far_are_kept(review: Review) -
     assert (tab.heading, review.before("Ann")) == ("Is the unsafe side unsafe?", before)
 
 
-def test_no_more_is_uncovered_than_the_cap_allows(review: Review) -> None:
+def test_what_the_cap_allows_is_shown_and_its_pair_may_be_finished(review: Review) -> None:
     tab = review.begin(reveals_per_session=1).browser("Ann").open().press(BEGIN)
-    caption = review.before("Ann").unsafe_caption.encode()
+    pair = review.before("Ann")
     tab.press("Show the text", at=1)
-    assert caption not in tab.sent
+    assert pair.safe_caption in tab.texts
+    tab.press("Show the text")
+    assert tab.said == ["you have uncovered as much as one session or day allows"]
+    assert pair.unsafe_caption.encode() not in tab.sent
+    judge(tab)
     assert "uncovered texts and images are used up" in tab.app.markdown[0].value
+    assert [row["pair_id"] for row in review.log()] == [pair.pair_id]
 
 
 @pytest.mark.parametrize("shown", [True, False])
