@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
@@ -26,6 +27,7 @@ KEYS = {
     "stop": "Q",
     "save": "Ctrl+Enter",
 }
+_LEFT = "left"
 
 
 def draw(place: Place, desk: Desk, task: Task) -> None:
@@ -139,7 +141,13 @@ def _decide(desk: Desk, task: Task, choice: Choice) -> None:
     fields = {"comment": "comment", "safe_caption": "fix-safe", "unsafe_caption": "fix-unsafe"}
     typed = {name: st.session_state.get(f"{key}-{task.token}") for name, key in fields.items()}
     given = {name: value for name, value in typed.items() if value is not None}
-    desk.decide(task.token, choice, **given)
+    _leave(task, partial(desk.decide, task.token, choice, **given))
+
+
+def _leave(task: Task, action: Callable[[], object]) -> None:
+    """Do what takes the pair away: fields that change with the same click come too late for it."""
+    action()
+    st.session_state[_LEFT] = task.token
 
 
 def _fix(desk: Desk, task: Task, pair: Pair) -> None:
@@ -197,7 +205,8 @@ def _comment(desk: Desk, task: Task) -> None:
 
 
 def _keep(desk: Desk, task: Task, name: str, key: str) -> None:
-    act(partial(desk.answer, task.token, **{name: st.session_state[key]}))
+    if st.session_state.get(_LEFT) != task.token:
+        act(partial(desk.answer, task.token, **{name: st.session_state[key]}))
 
 
 def _others(desk: Desk, task: Task) -> None:
@@ -207,13 +216,13 @@ def _others(desk: Desk, task: Task) -> None:
         if last is not None and task.answers.choice is None:
             back = partial(desk.answer, task.token, **{last: None})
             _other("back", "Back", task, back)
-        _other("skip", "Skip", task, partial(desk.skip, task.token))
+        _other("skip", "Skip", task, partial(_leave, task, partial(desk.skip, task.token)))
         if task.can_undo:
-            _other("undo", "Undo the last verdict", task, desk.undo)
-        _other("stop", "Stop for now", task, desk.stop)
+            _other("undo", "Undo the last verdict", task, partial(_leave, task, desk.undo))
+        _other("stop", "Stop for now", task, partial(_leave, task, desk.stop))
 
 
-def _other(name: str, label: str, task: Task, action: object) -> None:
+def _other(name: str, label: str, task: Task, action: Callable[[], object]) -> None:
     st.button(
         label,
         key=f"{name}-{task.token}",

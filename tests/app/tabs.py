@@ -123,8 +123,15 @@ class Tab:
     @property
     def sent(self) -> bytes:
         """Everything that the server sends for this page."""
-        protos = (getattr(node, "proto", None) for node in self.app._tree)
-        return b"\n".join(proto.SerializeToString() for proto in protos if proto is not None)
+        return b"\n".join(proto.SerializeToString() for proto in self._protos())
+
+    @property
+    def images(self) -> int:
+        return sum(proto.DESCRIPTOR.name == "ImageList" for proto in self._protos())
+
+    def _protos(self) -> list[Any]:
+        found = (getattr(node, "proto", None) for node in self.app._tree)
+        return [proto for proto in found if proto is not None]
 
 
 @dataclass
