@@ -57,7 +57,7 @@ def _opinions(dispute: Dispute) -> None:
         {
             "": [opinion.letter for opinion in said],
             **{
-                name: [_shown(opinion.answers, name) for opinion in said]
+                name.replace("_", " "): [_shown(opinion.answers, name) for opinion in said]
                 for name in ("choice", *NAMES, "comment")
             },
         },
@@ -111,6 +111,7 @@ def _settle(place: Place, account: Account, pair: Pair, choice: Choice) -> None:
     )
     decided = answers.settled(said, safe=pair.safe_caption, unsafe=pair.unsafe_caption)
     with place.database.write() as connection:
+        adjudication.check_unsettled(connection, key)
         adjudication.settle(connection, account.account_id, key, decided, time.time())
 
 

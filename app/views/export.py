@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 from place import Place
 
+from nsfwcaps.review import verdicts
 from nsfwcaps.review.accounts import Account
 from nsfwcaps.review.export import Exported, export
 
@@ -25,7 +26,9 @@ def draw(place: Place, account: Account) -> None:
         with st.spinner("Writing"):
             st.session_state["export"] = _zipped(place)
     made = st.session_state.get("export")
-    if made is None:
+    with place.database.read() as connection:
+        head = verdicts.head_of(connection)
+    if made is None or made[1:3] != head:  # somebody has decided since
         return
     data, seq, last, judged = made
     st.download_button("Download", data, "review.zip", "application/zip", key="download")

@@ -114,8 +114,8 @@ def _agreement(place: Place, head: tuple[int, str]) -> None:
     )
     rows: list[dict[str, Any]] = [
         {
-            "question": one.question,
-            "coefficient": item.name.value,
+            "question": _words(one.question),
+            "coefficient": _words(item.name.value),
             "value": _number(item.value),
             "from": _number(item.low),
             "to": _number(item.high),
@@ -138,7 +138,7 @@ def _gold(place: Place, names: dict[str, str]) -> None:
     rows: list[dict[str, Any]] = [
         {
             "name": names.get(one.account_id, one.account_id),
-            "question": one.question,
+            "question": _words(one.question),
             "right": _share(one.right),
         }
         for one in found
@@ -150,6 +150,10 @@ def _share(share: Share | None) -> str:
     if share is None or not share.of:
         return "-"
     return f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of {share.of}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def _number(value: float) -> float | None:

@@ -26,10 +26,10 @@ def draw(place: Place, account: Account) -> None:
         {
             "UTC": [_time(entry.at) for entry in entries],
             "what": [entry.event.value for entry in entries],
-            "category": [entry.category for entry in entries],
-            "severity": [SEVERITY_NAMES.get(entry.severity or 0) for entry in entries],
-            "seconds": [entry.seconds and round(entry.seconds) for entry in entries],
-            "pair": [entry.pair_id for entry in entries],
+            "category": [entry.category or "" for entry in entries],
+            "severity": [SEVERITY_NAMES.get(entry.severity or 0, "") for entry in entries],
+            "seconds": ["" if e.seconds is None else f"{e.seconds:.0f}" for e in entries],
+            "pair": [entry.pair_id or "" for entry in entries],
         },
         hide_index=True,
     )
@@ -48,6 +48,7 @@ def draw(place: Place, account: Account) -> None:
 
 
 def _erase(place: Place, account: Account) -> None:
+    st.session_state["sure"] = False  # to be said again before the next time
     with place.database.write() as connection:
         dose.erase(connection, account.account_id, sessions.today(time.time()))
 

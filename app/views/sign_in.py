@@ -21,7 +21,7 @@ def resumed(place: Place) -> Account | None:
     token = st.session_state[_TOKEN]
     account = logins.resume(place.database, token, time.time()) if token else None
     if token and account is None:
-        st.session_state[_TOKEN] = None
+        _forget()
         st.info("You have been signed out; nothing that you decided is lost.")
     keep_token(st.session_state[_TOKEN])
     return account
@@ -35,7 +35,14 @@ def out(place: Place) -> None:
         with place.database.write() as connection:
             logins.sign_out(connection, token)
 
+    _forget()
     act(end)
+
+
+def _forget() -> None:
+    """Leave nothing to whoever signs in next in this tab: what was typed, or an export."""
+    for key in list(st.session_state):
+        del st.session_state[key]
     st.session_state[_TOKEN] = None
 
 
@@ -49,7 +56,9 @@ def draw(place: Place) -> None:
             st.write("Nobody has an account yet. The first one leads the review.")
             st.text_input("Code that the terminal shows", key="code")
         st.text_input("Name", key="name", max_chars=accounts.MAX_NAME_CHARS)
-        st.text_input("Password", key="password", type="password")
+        # Managers of passwords take it for a new one otherwise.
+        autocomplete = "new-password" if new else "current-password"
+        st.text_input("Password", key="password", type="password", autocomplete=autocomplete)
         st.form_submit_button(
             "Make the account" if new else "Sign in",
             on_click=act,

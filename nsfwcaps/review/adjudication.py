@@ -80,6 +80,18 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
     return found
 
 
+def check_unsettled(connection: sa.Connection, pair_id: str) -> None:
+    """Check, in the write that settles, that no other lead was quicker.
+
+    Raises:
+        ReviewError: one was.
+    """
+    item = tables.item
+    settled = sa.select(item.c.settled).where(item.c.pair_id == pair_id)
+    if connection.scalar(settled) is not None:
+        raise ReviewError(f"pair {pair_id} was settled meanwhile; nothing was written")
+
+
 def settle(
     connection: sa.Connection, account_id: str, pair_id: str, answers: Answers, now: float
 ) -> int:

@@ -151,7 +151,7 @@ class Review:
     def begin(
         self, rows: Sequence[dict[str, Any]] | None = None, people: bool = True, **policy: Any
     ) -> Review:
-        """Write a data set, begin a review of it without known answers, and let the page find it."""
+        """Write a data set, begin its review without known answers, and let the page find it."""
         data = self.folder / "dataset" / "data"
         data.mkdir(parents=True)
         table = pa.Table.from_pylist(list(rows or small_review.rows()))

@@ -79,6 +79,17 @@ def test_signing_out_ends_the_login_in_every_tab(review: Review) -> None:
     assert stolen.said == ["You have been signed out; nothing that you decided is lost."]
 
 
+def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Review) -> None:
+    tab = review.begin().browser("Lea").open("People")
+    tab.fill(new_name="somebody whom Lea adds").press("Sign out")
+    enter(tab, "Ann", PASSWORD)
+    assert b"somebody whom Lea adds" not in tab.sent
+    assert set(tab.app.session_state.to_dict()) <= {"token", "token-keeper", "page", "sign-out"} | {
+        "opted-out",
+        "begin",
+    }
+
+
 @pytest.mark.parametrize("column", ["created", "last_seen"])
 def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> None:
     browser = review.begin().browser("Ann")

@@ -1,0 +1,196 @@
+"""The pages of leads: progress, disputes, people, export."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+import streamlit as st
+from small_review import accept, fix, judge, reject
+from tabs import PASSWORD, Browser, Review, Tab
+
+from nsfwcaps.review.answers import Answers
+
+PAIR, GOOD = "pair-1", accept()
+
+
+def disputed(review: Review, anns: Answers = GOOD) -> Review:
+    """Begin a review in which Bob rejects a pair and Ann does not."""
+    review.begin()
+    bobs = reject(comment="the vase is broken")
+    judge(review.database, PAIR, [(review.id_of("Ann"), anns), (review.id_of("Bob"), bobs)])
+    return review
+
+
+def table(tab: Tab, column: str) -> dict[str, list[Any]]:
+    """The first table that has a column."""
+    for frame in tab.app.dataframe:
+        if column in frame.value.columns:
+            return frame.value.to_dict("list")
+    raise AssertionError(f"no table has the column {column}")
+
+
+def test_progress_counts_pairs_people_and_agreement(review: Review) -> None:
+    disputed(review)
+    both = [(review.id_of(name), accept()) for name in ("Ann", "Bob")]
+    judge(review.database, "pair-2", both)
+    tab = review.browser("Lea").open("Progress")
+    assert tab.app.get("progress")[0].proto.text == "2 of 6 pairs have all their verdicts"
+    assert sum(table(tab, "stage")["disputed"]) == 1
+    people = table(tab, "verdicts")
+    assert dict(zip(people["name"], people["verdicts"], strict=True)) == {"Ann": 2, "Bob": 2}
+    found = table(tab, "coefficient")
+    rows = zip(found["question"], found["coefficient"], found["value"], strict=True)
+    assert {(question, value) for question, name, value in rows if name == "raw agreement"} >= {
+        ("choice", 0.5),
+        ("category", 1.0),
+    }
+
+
+def test_progress_of_a_review_that_nobody_began_is_shown(review: Review) -> None:
+    tab = review.begin().browser("Lea").open("Progress")
+    assert any(text.startswith("None was judged") for text in tab.texts)
+    assert set(table(tab, "pairs")["disputed"]) == {0}
+
+
+def test_a_dispute_shows_opinions_without_names_and_captions_when_asked(review: Review) -> None:
+    tab = disputed(review).browser("Lea").open("Disputes")
+    said = table(tab, "choice")
+    assert sorted(said["choice"]) == ["accept", "reject"]
+    assert sorted(said[""]) == ["A", "B"]
+    names = [name.encode() for name in ("Ann", "Bob", review.id_of("Ann"), review.id_of("Bob"))]
+    assert not [name for name in names if name in tab.sent]
+    assert b" on table " not in tab.sent
+    tab.app.toggle[0].set_value(True)
+    assert "a handgun on table 1" in tab.run().texts
+    assert b"a vase on table 1" not in tab.sent
+
+
+def test_a_lead_settles_a_dispute_and_the_next_one_follows(review: Review) -> None:
+    tab = disputed(review).browser("Lea").open("Disputes")
+    tab.fill(comment="the table is whole").press("Accept")
+    assert tab.heading == "Disputes"
+    (row,) = review.log("settle")
+    assert (row["account_id"], row["choice"]) == (review.id_of("Lea"), "accept")
+    assert row["comment"] == "the table is whole"
+    assert not tab.buttons_of("Accept")
+
+
+def test_a_lead_can_settle_with_a_caption_and_a_category_of_their_own(review: Review) -> None:
+    tab = disputed(review).browser("Lea").open("Disputes")
+    assert not tab.buttons_of("Fix a caption")
+    tab.app.toggle(key=f"fixing-{PAIR}").set_value(True)
+    tab.run().fill(fix_safe="a cup on table 1")
+    tab.app.selectbox(key=f"category-{PAIR}").set_value("smoking")
+    tab.press("Fix a caption")
+    (row,) = review.log("settle")
+    assert (row["choice"], row["safe_caption"]) == ("fix", "a cup on table 1")
+    assert (row["category"], "unsafe_caption" in row) == ("smoking", False)
+
+
+def test_how_somebody_would_have_a_caption_is_shown_when_asked(review: Review) -> None:
+    tab = disputed(review, fix(safe="a cup on table 1")).browser("Lea").open("Disputes")
+    assert b"a cup on table 1" not in tab.sent
+    (toggle,) = [toggle for toggle in tab.app.toggle if "would have" in toggle.label]
+    toggle.set_value(True)
+    assert "a cup on table 1" in tab.run().texts
+
+
+def test_a_lead_who_judged_a_pair_is_not_asked_to_settle_it(review: Review) -> None:
+    review.begin()
+    said = [(review.id_of("Ann"), accept()), (review.id_of("Lea"), reject())]
+    judge(review.database, PAIR, said)
+    assert not review.browser("Lea").open("Disputes").labels
+    assert "Reject" in review.browser("Leo").open("Disputes").labels
+
+
+def test_of_two_leads_who_settle_at_once_the_second_hears_of_the_first(review: Review) -> None:
+    one = disputed(review).browser("Lea").open("Disputes")
+    other = review.browser("Leo").open("Disputes")
+    one.press("Accept")
+    other.press("Reject")
+    assert len(review.log("settle")) == 1
+    assert other.said == ["pair pair-1 was settled meanwhile; nothing was written"]
+
+
+def add(tab: Tab, name: str, password: str) -> Tab:
+    return tab.fill(new_name=name, new_password=password).press("Add")
+
+
+def test_a_lead_adds_somebody_who_can_then_sign_in(review: Review) -> None:
+    lead = review.begin().browser("Lea").open("People")
+    add(lead, "Cy", PASSWORD)
+    assert "Cy" in table(lead, "role")["name"]
+    assert PASSWORD.encode() not in lead.sent
+    tab = Browser().open().fill(name="Cy", password=PASSWORD).press("Sign in")
+    assert tab.texts == ["Cy (annotator)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "told"),
+    [
+        ("ann", PASSWORD, "the name 'ann' is taken; choose another"),
+        ("Cy", "short", "the password must have at least 10 characters"),
+        ("", PASSWORD, "a name has 1 to 64 characters"),
+    ],
+)
+def test_who_cannot_be_added_is_told(review: Review, name: str, password: str, told: str) -> None:
+    lead = add(review.begin().browser("Lea").open("People"), name, password)
+    assert lead.said == [told]
+    assert len(table(lead, "role")["name"]) == 4
+
+
+def change(lead: Tab, name: str, to: str) -> Tab:
+    select = lead.app.selectbox(key="who")
+    select.set_value(next(option for option in select.options if option == name))
+    lead.app.selectbox(key="to").set_value(to)
+    return lead.press("Change")
+
+
+def test_who_is_shut_out_is_out_at_once_and_can_be_let_in_again(review: Review) -> None:
+    lead = review.begin().browser("Lea").open("People")
+    ann = review.browser("Ann").open()
+    change(lead, "Ann", "shut out")
+    people = table(lead, "role")
+    assert dict(zip(people["name"], people["may sign in"], strict=True))["Ann"] is False
+    assert ann.run().heading == "Review of pairs"
+    change(lead, "Ann", "let in again")
+    ann.fill(name="Ann", password=PASSWORD).press("Sign in")
+    assert ann.texts == ["Ann (annotator)"]
+
+
+@pytest.mark.parametrize("to", ["annotator", "shut out"])
+def test_the_last_lead_cannot_be_taken_away(review: Review, to: str) -> None:
+    lead = review.begin().browser("Lea").open("People")
+    change(lead, "Leo", "annotator")
+    assert change(lead, "Lea", to).said == [
+        "'Lea' is the last lead; make somebody else a lead first"
+    ]
+    assert "Export" in lead.run().pages
+
+
+def test_an_export_is_an_archive_with_every_verdict(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[bytes] = []
+    monkeypatch.setattr(st, "download_button", lambda label, data, *rest, **_: handed.append(data))
+    tab = disputed(review).browser("Lea").open("Export")
+    assert handed == []
+    tab.press("Write the files")
+    with zipfile.ZipFile(io.BytesIO(handed[-1])) as archive:
+        assert archive.testzip() is None
+        record = json.loads(archive.read("review/export.json"))
+        names = set(archive.namelist())
+    assert record["log"]["rows"] == 2
+    assert {"review/verdicts.parquet", "review/outcomes.parquet"} <= names
+    assert tab.app.code[0].value == f"2:{record['log']['hash']}"
+
+
+def test_a_file_that_was_written_before_is_not_handed_over_as_the_newest(review: Review) -> None:
+    tab = disputed(review).browser("Lea").open("Export").press("Write the files")
+    judge(review.database, "pair-2", [(review.id_of("Ann"), accept())])
+    tab.run()
+    assert not tab.app.get("download_button")

@@ -1,0 +1,89 @@
+"""Captions, names, comments and categories show as they are, whatever they look like."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import small_review
+from small_review import accept, judge, reject
+from tabs import Review, Tab
+
+BEGIN = "I have read this; begin"
+MARKED = (
+    "<b>x</b> [x](http://x.example) $x^2$ :red[x] `x` **x** :smile: :material/home: a -> b "
+    "x@y.example www.x.example"
+)
+# Elements of which Streamlit reads no text as Markdown, and what they hold.
+PLAIN = {"Text", "TextArea", "TextInput", "Dataframe", "ArrowDataFrame", "Selectbox", "MultiSelect"}
+
+
+def raw(tab: Tab) -> list[str]:
+    """Elements that are read as Markdown and hold a text as it is."""
+    found = [
+        proto.DESCRIPTOR.name for proto in tab._protos() if b"<b>" in proto.SerializeToString()
+    ]
+    return sorted(set(found) - PLAIN)
+
+
+@pytest.fixture
+def marked(review: Review) -> Review:
+    """A review in which everything that people write has marks in it."""
+    rows = [
+        {**row, "unsafe_caption": f"gun {MARKED} {n}", "safe_caption": f"cup {MARKED} {n}"}
+        for n, row in enumerate(small_review.rows())
+    ]
+    for row in rows[:3]:
+        row["category"] = MARKED
+    return review.begin(rows)
+
+
+def test_an_annotator_sees_captions_and_categories_as_they_are(marked: Review) -> None:
+    tab = marked.browser("Ann").open()
+    assert MARKED in tab.app.multiselect(key="opted-out").options
+    assert MARKED in tab.app.dataframe[0].value["category"].tolist()
+    assert raw(tab) == []
+    tab.go(BEGIN, "Show the text", "Show the text")
+    pair = marked.before("Ann")
+    assert {pair.unsafe_caption, pair.safe_caption} <= set(tab.texts)
+    for label in ("Yes", "Yes", "Yes", "4 most", "Fix a caption"):
+        assert raw(tab) == []
+        tab.press(label)
+    assert raw(tab) == []
+    assert [field.value for field in tab.app.text_area] == [
+        pair.unsafe_caption,
+        pair.safe_caption,
+    ]
+
+
+def test_a_lead_sees_comments_and_opinions_as_they_are(marked: Review) -> None:
+    said = [(marked.id_of("Ann"), accept()), (marked.id_of("Bob"), reject(comment=MARKED))]
+    judge(marked.database, "pair-1", said)
+    tab = marked.browser("Lea").open("Disputes")
+    assert MARKED in tab.app.dataframe[0].value["comment"].tolist()
+    assert f"{MARKED} · moderate" in tab.texts
+    for page in tab.pages:
+        assert raw(tab.choose(page)) == []
+
+
+def test_the_page_escapes_what_it_puts_into_a_label(marked: Review) -> None:
+    tab = marked.browser("Ann").open().press(BEGIN)
+    while marked.before("Ann").category == MARKED:
+        tab.press("Skip")
+    tab.go("Yes", "Yes")
+    (label,) = [label for label in tab.labels if "material" in label]
+    without = re.sub(r"\\(.)", r"\1", label).replace("\u2060", "")
+    assert without == f"No: {MARKED}"
+    assert not re.search(r"(?<!\\)[<\[$`*]|:red\[|:smile:|://", label)
+
+
+def test_names_show_as_they_are(marked: Review) -> None:
+    name, lead = "<b>x</b> **x** :red[x]", marked.browser("Lea").open("People")
+    lead.fill(new_name=name, new_password="a long password").press("Add")
+    assert lead.app.selectbox(key="who").options[0] == name
+    assert raw(lead) == []
+    lead.fill(new_name=name, new_password="a long password").press("Add")
+    assert lead.said == [f"the name '{name}' is taken; choose another"]
+    assert raw(lead) == []
+    tab = marked.browser(name).open()
+    assert tab.texts == [f"{name} (annotator)"]
