@@ -127,7 +127,8 @@ class Answers:
         Raises:
             InputError: it is no answer to that question.
         """
-        return from_json({**self.as_json(), name: int(value) if name == "meaning" else value})
+        is_mark = name == "meaning" and value.isdecimal()
+        return from_json({**self.as_json(), name: int(value) if is_mark else value})
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, without those that are None."""
@@ -152,7 +153,7 @@ def from_json(values: Mapping[str, Any]) -> Answers:
     answers = Answers(**{**values, "choice": None if choice is None else _choice(choice)})
     for question in QUESTIONS[:2]:
         _one_of(question, getattr(answers, question.name))
-    if answers.meaning is not None and answers.meaning not in range(1, 6):
+    if answers.meaning is not None and not _is_mark(answers.meaning):
         raise InputError(f"meaning must be 1 to 5, got {answers.meaning!r}")
     for name in ("category", "safe_caption", "unsafe_caption", "comment"):
         _check_text(name, getattr(answers, name))
@@ -197,6 +198,10 @@ def settled(answers: Answers, *, safe: str, unsafe: str) -> Answers:
     )
 
 
+def _is_mark(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= 5  # not True, not 3.0: both would change the text
+
+
 def _choice(value: Any) -> Choice:
     try:
         return Choice(value)
@@ -214,10 +219,12 @@ def _check_text(name: str, value: Any) -> None:
     limit = MAX_COMMENT_CHARS if name == "comment" else MAX_CAPTION_CHARS
     if value is not None and not isinstance(value, str):
         raise InputError(f"{name} must be text")
+    if name == "category" and value is not None and not value.strip():
+        raise InputError("category must be 'right' or the name of the right one, got nothing")
     if value is not None and len(value) > limit:
         raise InputError(f"{name} is longer than {limit} characters")
 
 
 def _changed(text: str | None, was: str) -> str | None:
     fixed = normalize(text or "")
-    return fixed if fixed and fixed != was else None
+    return fixed if fixed and fixed != normalize(was) else None

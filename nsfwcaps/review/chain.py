@@ -28,7 +28,10 @@ class Link:
 
     def sealed(self) -> Link:
         """The same with its hash: sha256 of the JSON list of all other fields."""
-        text = json.dumps(astuple(self)[:-1], ensure_ascii=True, separators=(",", ":"))
+        # What is no text or number was put there by force; it still gets a hash, and not the right.
+        text = json.dumps(
+            astuple(self)[:-1], ensure_ascii=True, separators=(",", ":"), default=repr
+        )
         return replace(self, hash=hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -64,7 +67,9 @@ def faults(
                 yield f"row {seq} is not the one that was noted: the log up to there was rewritten"
     if head[0] > seq:
         yield f"{_rows(seq + 1, head[0])} missing at the end"
-    elif head != (seq, before):
+    elif head[0] == seq and head[1] != before:
+        yield f"row {seq} is not the one that was written last"
+    elif head[0] < seq:
         yield f"the end of the log is row {seq}, but row {head[0]} was written last"
     if not found_noted and noted is not None:
         yield f"row {noted[0]}, which was noted, is missing"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,7 +177,8 @@ def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
     def connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver begins no transactions; we do, below
         # WAL: readers do not wait for the writer. FULL: what was accepted survives a power cut.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _use_wal(connection, busy_s)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
@@ -183,6 +186,19 @@ def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
 
     return engine
+
+
+def _use_wal(connection: Any, busy_s: float) -> None:
+    """Change a new file to WAL. SQLite itself does not wait where two processes do so at once."""
+    ends = time.monotonic() + busy_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > ends:
+                raise
+            time.sleep(0.01)
 
 
 # What SQLite says, and what that means for people.

@@ -70,6 +70,8 @@ class Task:
     can_undo: bool
 
 
+_OF_UNSAFE = [question.name for question in answering.QUESTIONS if "unsafe" in question.sides]
+
 State = Consent | Rest | Finished | Task
 
 
@@ -241,7 +243,7 @@ class Desk:
     ) -> Consent | Rest:
         until = sessions.break_until(connection, self._me, policy, now)
         if left.exhausted:
-            return Rest(why=f"the day's {left.exhausted} are used up", until=None)
+            return Rest(why=_used_up(left), until=None)
         if until is not None:
             return Rest(why="a break between two sessions", until=until)
         out = tables.opt_out
@@ -254,10 +256,7 @@ class Desk:
         """End a session whose caps are reached; a verdict half given stays as a draft."""
         sessions.close(connection, self._me, now)
         until = None if left.of_day else now + policy.break_minutes * 60
-        what = f"the {'day' if left.of_day else 'session'}'s {left.exhausted}"
-        return Rest(
-            why=f"{what} {'is' if left.exhausted == 'time' else 'are'} used up", until=until
-        )
+        return Rest(why=_used_up(left), until=until)
 
     def _task(
         self,
@@ -270,7 +269,13 @@ class Desk:
         rested = session.severe_at is None or now >= session.severe_at + policy.break_minutes * 60
         review_id = get_meta(connection, "review_id")
         held = queue.take(
-            connection, self._me, policy, now, after_severe=not rested, review_id=review_id
+            connection,
+            self._me,
+            policy,
+            now,
+            after_severe=session.severe_at is not None,
+            rested=rested,
+            review_id=review_id,
         )
         if isinstance(held, Nothing):
             queue.release(connection, self._me)
@@ -303,7 +308,11 @@ class Desk:
         held = queue.holding(connection, self._me)
         if held is None or held.token != token:
             raise ReviewError("this pair is no longer before you, as you went on in another tab")
-        return policy_of(connection), session, held
+        policy = policy_of(connection)
+        expired = held.expires <= now
+        if expired and not queue.renewed(connection, self._me, held, policy, now):
+            raise ReviewError("your time for this pair is over, and it went to somebody else")
+        return policy, session, held
 
     def _leave(
         self,
@@ -313,8 +322,15 @@ class Desk:
         event: Event,
         now: float,
     ) -> None:
-        seen = any(what.startswith("unsafe") for what in json.loads(held.revealed))
-        severe = held.severity >= SEVERE and seen
+        # A pair that was left unseen is no pause after a severe one; what was answered was seen,
+        # before an undo.
+        revealed, draft = json.loads(held.revealed), json.loads(held.draft)
+        seen = bool(revealed or draft)
+        severe = held.severity >= SEVERE and (
+            any(what.startswith("unsafe") for what in revealed)
+            or any(name in draft for name in _OF_UNSAFE)
+        )
+        before = None if seen else session.severe_at
         entry = Dose(
             at=now,
             event=event,
@@ -326,7 +342,7 @@ class Desk:
         dose.record(connection, self._me, entry)
         queue.release(connection, self._me)
         sessions.note(
-            connection, session, now, pairs=session.pairs + 1, severe_at=now if severe else None
+            connection, session, now, pairs=session.pairs + 1, severe_at=now if severe else before
         )
 
     def _opt_out(self, connection: sa.Connection, categories: list[str]) -> None:
@@ -337,3 +353,8 @@ class Desk:
                 sa.insert(out),
                 [{"account_id": self._me, "category": name} for name in sorted(set(categories))],
             )
+
+
+def _used_up(left: Left) -> str:
+    what = f"the {'day' if left.of_day else 'session'}'s {left.exhausted}"
+    return f"{what} {'is' if left.exhausted == 'time' else 'are'} used up"

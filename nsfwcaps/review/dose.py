@@ -5,6 +5,7 @@ The caps of a day are counted with the sessions, so that erasing the record does
 
 from __future__ import annotations
 
+import datetime
 import enum
 from dataclasses import dataclass
 
@@ -71,11 +72,16 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
     Pairs that were skipped may come again: nothing remembers them any more.
     """
     dose, skip, session = tables.dose, tables.skip, tables.session
+    midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
     gone = [
         connection.execute(sa.delete(dose).where(dose.c.account_id == account_id)),
         connection.execute(sa.delete(skip).where(skip.c.account_id == account_id)),
         connection.execute(
-            sa.delete(session).where(session.c.account_id == account_id, session.c.day < today)
+            sa.delete(session).where(
+                session.c.account_id == account_id,
+                session.c.day < today,
+                session.c.last_active < midnight,  # one that goes on past midnight stays
+            )
         ),
     ]
     return sum(result.rowcount for result in gone)

@@ -23,6 +23,7 @@ _NUMBERS = ("sim_text", "sim_image", "sim_cross", "margin", "difficulty", "hub_c
 _TEXTS = ("category", "stage", "split")
 # A picture of more pixels is not decoded: a small file can claim to be an enormous one.
 _MAX_PIXELS = 50_000_000
+_MAX_BYTES = 100_000_000
 _SHOWN_PX = 512
 
 
@@ -118,12 +119,16 @@ class PairSet:
         Raises:
             InputError: there is none, it cannot be read, or it lies outside the data set's folder.
         """
-        row = self._row_of[pair_id]
+        row = self._row_of.get(pair_id)
+        if row is None:
+            raise InputError(f"pair {pair_id} is not in {self.folder}; the data set has changed")
         file, at = self.table["file"][row].as_py(), self.table["row"][row].as_py()
         try:
-            cell = _cell(self._files[file], at, side)
-        except (OSError, pa.ArrowException):
-            raise InputError(f"the {side} image of pair {pair_id} cannot be read") from None
+            found, cell = _cell(self._files[file], at, side)
+        except (OSError, pa.ArrowException, LookupError):
+            found, cell = None, None
+        if found != pair_id:
+            raise InputError(f"the {side} image of pair {pair_id} cannot be read")
         data = cell if isinstance(cell, bytes) else self._inside(cell, pair_id, side)
         return _shown(data, f"the {side} image of pair {pair_id}")
 
@@ -131,13 +136,21 @@ class PairSet:
         """Bytes of a picture file, if it lies in the folder of the data set, links followed."""
         if path is None:
             raise InputError(f"pair {pair_id} has no {side} image")
-        found = (self.folder / path).resolve()
+        try:
+            found = (self.folder / path).resolve()
+        except (OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
+            raise InputError(f"the {side} image of pair {pair_id} has no path") from None
         if not found.is_relative_to(self.folder):
             raise InputError(
                 f"the {side} image of pair {pair_id} lies outside the data set's folder and is not "
                 "opened; publish with --images to carry images inside"
             )
         try:
+            # A pipe would never end, and a device neither.
+            if not found.is_file():
+                raise FileNotFoundError
+            if found.stat().st_size > _MAX_BYTES:
+                raise InputError(f"the {side} image of pair {pair_id} is too large to be shown")
             return found.read_bytes()
         except OSError:
             raise InputError(f"the {side} image of pair {pair_id} is missing") from None
@@ -153,6 +166,10 @@ class PairSet:
                 )
             known = [name for name in (*_NEEDED, *_NUMBERS, *_TEXTS) if name in names]
             table = pq.read_table(path, columns=known, partitioning=None)
+            if any(table[name].null_count for name in _NEEDED):
+                raise ArtifactError(
+                    f"{path}: pairs without id or caption are in it; publish the data set again"
+                )
             return _uniform(table, number, {side: _has_image(path, names, side) for side in SIDES})
         except (OSError, pa.ArrowException):
             raise ArtifactError(
@@ -184,9 +201,15 @@ def _state(files: list[Path]) -> list[tuple[str, int, int]]:
 
 
 def _digest(folder: Path, files: list[Path]) -> str:
-    """Digest of the files: as the manifest has it, or of their bytes where there is none."""
+    """Digest of the files: as the manifest has it, or of their bytes.
+
+    A manifest is written last; one that is older than a file does not know it.
+    """
+    manifest = folder / "manifest.json"
     try:
-        listed = json.loads((folder / "manifest.json").read_bytes())["files"]
+        if any(path.stat().st_mtime_ns > manifest.stat().st_mtime_ns for path in files):
+            raise ValueError
+        listed = json.loads(manifest.read_bytes())["files"]
         known = {Path(file["path"]).name: file["sha256"] for file in listed}
         sums = [known[path.name] for path in files]
     except (OSError, ValueError, KeyError, TypeError):
@@ -233,22 +256,22 @@ def _has_image(path: Path, names: list[str], side: str) -> Any:
     return found
 
 
-def _cell(path: Path, row: int, side: str) -> bytes | str | None:
-    """Bytes of a row's image, or its path; only the row group that holds it is read."""
-    file = pq.ParquetFile(path)
-    wanted = [n for n in (f"{side}_image", f"{side}_image_path") if n in file.schema_arrow.names]
-    group = 0
-    while row >= file.metadata.row_group(group).num_rows:
-        row -= file.metadata.row_group(group).num_rows
-        group += 1
-    values = file.read_row_group(group, columns=wanted).slice(row, 1).to_pylist()[0]
-    image = values.get(f"{side}_image")
+def _cell(path: Path, row: int, side: str) -> tuple[str, bytes | str | None]:
+    """A row's pair, and the bytes of its image or its path; one row group is read."""
+    columns = (f"{side}_image", f"{side}_image_path")
+    with pq.ParquetFile(path) as file:
+        wanted = ["pair_id", *(name for name in columns if name in file.schema_arrow.names)]
+        sizes = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+        group = 0
+        while row >= sizes[group]:
+            row -= sizes[group]
+            group += 1
+        values = file.read_row_group(group, columns=wanted).slice(row, 1).to_pylist()[0]
+    image: Any = values.get(columns[0])
+    named: str | None = values.get(columns[1])
     if isinstance(image, dict):
-        image = image.get("bytes")
-    if isinstance(image, bytes):
-        return image
-    named: str | None = values.get(f"{side}_image_path")
-    return named
+        image, named = image.get("bytes"), image.get("path") or named
+    return values["pair_id"], image if isinstance(image, bytes) else named
 
 
 def _shown(data: bytes, what: str) -> bytes:
@@ -259,6 +282,7 @@ def _shown(data: bytes, what: str) -> bytes:
             if picture.width * picture.height > _MAX_PIXELS:
                 raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened")
             upright = ImageOps.exif_transpose(picture).convert("RGB")
+            upright.info.clear()
             upright.thumbnail((_SHOWN_PX, _SHOWN_PX))
             out = io.BytesIO()
             upright.save(out, "PNG")

@@ -45,6 +45,7 @@ class Reservation:
     category: str
     severity: int
     opened: float
+    expires: float
     draft: str
     revealed: str
 
@@ -91,6 +92,7 @@ def fill(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -
     back = [pair for pair, was_gone in known.items() if was_gone and pair in pairs]
     _mark(connection, gone, True)
     _mark(connection, back, False)
+    _regrade(connection, pairs, policy)
     return Filled(added=len(rows), gone=len(gone), back=len(back))
 
 
@@ -162,24 +164,28 @@ def take(
     now: float,
     *,
     after_severe: bool,
+    rested: bool,
     review_id: str,
 ) -> Reservation | Nothing:
     """Give somebody the pair that they hold already, or the next one, and reserve it.
 
-    `after_severe` leaves severe pairs out, as one was just seen; `review_id` is what the random
-    places of gold pairs depend on.
+    `after_severe`: a severe pair was just seen, so another one comes only where nothing else is
+    left, and they have `rested`. The random places of gold pairs depend on `review_id`.
     """
     held = holding(connection, account_id)
-    if held is not None and _renewed(connection, account_id, held, policy, now):
+    if held is not None and renewed(connection, account_id, held, policy, now):
         return held
     limits = [tables.item.c.severity < SEVERE] if after_severe else []
     found = _gold(connection, account_id, policy, limits, review_id) or _regular(
         connection, account_id, now, limits
     )
-    if found is not None:
-        return _reserve(connection, account_id, found, policy, now)
-    left = after_severe and _regular(connection, account_id, now, []) is not None
-    return Nothing(severe_are_left=left)
+    severe = _regular(connection, account_id, now, []) if found is None and after_severe else None
+    if severe is not None and not rested:
+        return Nothing(severe_are_left=True)
+    found = found or severe
+    if found is None:
+        return Nothing(severe_are_left=False)
+    return _reserve(connection, account_id, found, policy, now)
 
 
 def holding(connection: sa.Connection, account_id: str) -> Reservation | None:
@@ -188,7 +194,8 @@ def holding(connection: sa.Connection, account_id: str) -> Reservation | None:
     row = (
         connection.execute(
             sa.select(
-                *(held.c.pair_id, held.c.token, held.c.opened, held.c.draft, held.c.revealed),
+                *(held.c.pair_id, held.c.token, held.c.opened, held.c.expires),
+                *(held.c.draft, held.c.revealed),
                 *(item.c.category, item.c.severity),
             )
             .join(item, item.c.pair_id == held.c.pair_id)
@@ -255,8 +262,30 @@ def keep_draft(
 
 def _mark(connection: sa.Connection, ids: Sequence[str], gone: bool) -> None:
     item = tables.item
-    for pair_id in ids:
-        connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(gone=gone))
+    change = sa.update(item).where(item.c.pair_id == sa.bindparam("which")).values(gone=gone)
+    if ids:
+        connection.execute(change, [{"which": pair_id} for pair_id in ids])
+
+
+def _regrade(connection: sa.Connection, pairs: PairSet, policy: Policy) -> None:
+    """Take over what the data set says now of pairs that are queued: who opted out relies on it."""
+    item = tables.item
+    columns = ("pair_id", "category", "stage")
+    now = zip(*(pairs.table[name].to_pylist() for name in columns), strict=True)
+    said = {pair_id: (category, stage) for pair_id, category, stage in now}
+    rows = connection.execute(sa.select(*(item.c[name] for name in columns))).all()
+    changed = [
+        {
+            "which": row.pair_id,
+            "category": new[0],
+            "severity": policy.severity_of(new[0]),
+            "stage": new[1],
+        }
+        for row in rows
+        if (new := said.get(row.pair_id, (row.category, row.stage))) != (row.category, row.stage)
+    ]
+    if changed:
+        connection.execute(sa.update(item).where(item.c.pair_id == sa.bindparam("which")), changed)
 
 
 def _may_see(account_id: str) -> list[sa.ColumnElement[bool]]:
@@ -309,11 +338,12 @@ def _gold(
     review_id: str,
 ) -> _Found | None:
     """A pair whose answer is known, at random places of somebody's work; None at the others."""
-    item, decision = tables.item, tables.decision
-    judged = connection.scalar(
-        sa.select(sa.func.count()).where(decision.c.account_id == account_id)
+    item = tables.item
+    done = sum(
+        connection.scalar(sa.select(sa.func.count()).where(table.c.account_id == account_id)) or 0
+        for table in (tables.decision, tables.skip)
     )
-    drawn = random.Random(f"{review_id} {account_id} {judged}")
+    drawn = random.Random(f"{review_id} {account_id} {done}")
     if drawn.random() >= policy.gold_share:
         return None
     rows = connection.execute(
@@ -342,6 +372,7 @@ def _reserve(
         category=found.category,
         severity=found.severity,
         opened=now,
+        expires=now + policy.reservation_minutes * 60,
         draft=draft,
         revealed=revealed,
     )
@@ -351,7 +382,7 @@ def _reserve(
             pair_id=given.pair_id,
             token=given.token,
             opened=now,
-            expires=now + policy.reservation_minutes * 60,
+            expires=given.expires,
             draft=draft,
             revealed=revealed,
         )
@@ -359,23 +390,25 @@ def _reserve(
     return given
 
 
-def _renewed(
+def renewed(
     connection: sa.Connection, account_id: str, kept: Reservation, policy: Policy, now: float
 ) -> bool:
-    """Keep what somebody holds, if it still has a place; after it expired, another may have it."""
+    """Keep what somebody holds, if they may still see it and it still has a place.
+
+    After it expired, another may have that place.
+    """
     item, held = tables.item, tables.reservation
     row = connection.execute(
-        sa.select(item.c.decided, item.c.needed, item.c.gold, item.c.gone, item.c.settled).where(
-            item.c.pair_id == kept.pair_id
+        sa.select(item.c.decided, item.c.needed, item.c.gold).where(
+            item.c.pair_id == kept.pair_id, *_may_see(account_id)
         )
-    ).one()
+    ).one_or_none()
     others = connection.scalar(
         sa.select(sa.func.count()).where(
             held.c.pair_id == kept.pair_id, held.c.account_id != account_id, held.c.expires > now
         )
     )
-    has_place = row.gold is not None or row.decided + (others or 0) < row.needed
-    if row.gone or row.settled is not None or not has_place:
+    if row is None or (row.gold is None and row.decided + (others or 0) >= row.needed):
         return False
     keep_draft(connection, account_id, policy, now)
     return True

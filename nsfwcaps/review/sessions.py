@@ -78,9 +78,17 @@ def current(connection: sa.Connection, account_id: str, now: float) -> Session |
 def begin(connection: sa.Connection, account_id: str, now: float) -> Session:
     """Begin a session, now that somebody has consented; one that is open ends."""
     close(connection, account_id)
+    session = tables.session
+    last = sa.select(session.c.severe_at).where(session.c.account_id == account_id)
+    # Ending a session is no way to two severe pairs in a row.
+    severe_at = connection.scalar(last.order_by(session.c.session_id.desc()).limit(1))
     connection.execute(
-        sa.insert(tables.session).values(
-            account_id=account_id, day=today(now), started=now, last_active=now
+        sa.insert(session).values(
+            account_id=account_id,
+            day=today(now),
+            started=now,
+            last_active=now,
+            severe_at=severe_at,
         )
     )
     begun = current(connection, account_id, now)
@@ -89,12 +97,18 @@ def begin(connection: sa.Connection, account_id: str, now: float) -> Session:
 
 
 def close(connection: sa.Connection, account_id: str, now: float | None = None) -> None:
-    """End a person's sessions: now, or when something last happened in them."""
+    """End a person's sessions: now, or when something last happened in them.
+
+    One in which nothing has happened for long ended then, whatever `now` is.
+    """
     session = tables.session
+    ended: Any = session.c.last_active
+    if now is not None:
+        ended = sa.case((session.c.last_active < now - IDLE_S, ended), else_=now)
     connection.execute(
         sa.update(session)
         .where(session.c.account_id == account_id, session.c.ended.is_(None))
-        .values(ended=session.c.last_active if now is None else now)
+        .values(ended=ended)
     )
 
 
@@ -136,7 +150,7 @@ def left(
 def break_until(
     connection: sa.Connection, account_id: str, policy: Policy, now: float
 ) -> float | None:
-    """When the break after the last session of today ends, or None where it is over."""
+    """When the break after the last session ends, or None where it is over."""
     session = tables.session
     ended = connection.scalar(
         sa.select(sa.func.max(sa.func.coalesce(session.c.ended, session.c.last_active))).where(

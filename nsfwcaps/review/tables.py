@@ -127,6 +127,9 @@ decision = sa.Table(
     sa.Column("seq", sa.ForeignKey("verdict.seq"), nullable=False, unique=True),
 )
 
+# Somebody's last verdict, which they may take back.
+sa.Index("decision_last", decision.c.account_id, decision.c.seq)
+
 session = sa.Table(
     "session",
     metadata,

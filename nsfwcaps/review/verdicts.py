@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -45,7 +46,10 @@ def head_of(connection: sa.Connection) -> tuple[int, str]:
     Raises:
         ReviewError: the database has lost it.
     """
-    row = connection.execute(sa.select(tables.head.c.seq, tables.head.c.hash)).one_or_none()
+    head = tables.head
+    row = connection.execute(
+        sa.select(head.c.seq, head.c.hash).where(head.c.one == 1)
+    ).one_or_none()
     if row is None:
         raise ReviewError("the database has lost the head of its log; put its last copy back")
     return row.seq, row.hash
@@ -134,11 +138,10 @@ def last_since(connection: sa.Connection, account_id: str, since: float) -> int 
     """Number of somebody's last verdict since a time that holds now."""
     decision, verdict = tables.decision, tables.verdict
     last: int | None = connection.scalar(
-        sa.select(sa.func.max(verdict.c.seq))
-        .join(decision, decision.c.seq == verdict.c.seq)
-        .where(decision.c.account_id == account_id, verdict.c.at >= timestamp(since))
+        sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account_id)
     )
-    return last
+    at = connection.scalar(sa.select(verdict.c.at).where(verdict.c.seq == last))
+    return last if at is not None and at >= timestamp(since) else None
 
 
 def verdict_of(connection: sa.Connection, account_id: str, pair_id: str) -> int | None:
@@ -201,7 +204,12 @@ def _unfounded(connection: sa.Connection) -> list[str]:
     decision, item = tables.decision, tables.item
     rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))
     wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["what holds now (decision)"]
-    marks = connection.execute(sa.select(item.c.pair_id, item.c.settled, item.c.gold)).all()
+    marks = connection.execute(
+        sa.select(item.c.pair_id, item.c.settled, item.c.gold, item.c.decided)
+    ).all()
+    counts = Counter(pair_id for _, pair_id in holds)
+    if {row.pair_id: row.decided for row in marks if row.decided} != counts:
+        wrong.append("how many decided on each pair (item.decided)")
     if {row.pair_id: row.settled for row in marks if row.settled is not None} != settled:
         wrong.append("what leads settled (item.settled)")
     if {row.pair_id: row.gold for row in marks if row.gold is not None} != gold:
