@@ -26,10 +26,12 @@ def programs() -> Path | None:
 class Server:
     """A server that runs; `stop` it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
         found = programs()
         assert found is not None, NONE_HERE
         self._programs = found
+        # What a killed server wrote is safe without fsync, too: only a power cut would lose it.
+        self._flags = "" if durable else "-F "
         # The server refuses to run as root; a path of a socket has at most 107 bytes.
         self._user = "postgres" if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
@@ -45,8 +47,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        # No fsync: what a killed server wrote is safe, as only a power cut would lose it.
-        options = f"-F -k {self.folder} -h '' -c max_connections=60"
+        options = f"{self._flags}-k {self.folder} -h '' -c max_connections=60"
         log = str(self.folder / "log")
         self._run("pg_ctl", "--wait", f"--log={log}", f"--options={options}", "start")
 

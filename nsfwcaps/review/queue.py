@@ -295,8 +295,11 @@ def _may_see(account_id: str) -> list[sa.ColumnElement[bool]]:
         item.c.gone.is_(False),
         item.c.settled.is_(None),
         item.c.category.not_in(sa.select(out.c.category).where(out.c.account_id == account_id)),
+        # Not by EXISTS: before PostgreSQL has counted rows, it joins those the wrong way around.
         *(
-            ~sa.exists().where(table.c.account_id == account_id, table.c.pair_id == item.c.pair_id)
+            item.c.pair_id.not_in(
+                sa.select(table.c.pair_id).where(table.c.account_id == account_id)
+            )
             for table in (decision, skip)
         ),
     ]
