@@ -1,7 +1,11 @@
-"""Keeping who is signed in over a reload: a cookie of this page, gone with the browser's session.
+"""What the page does in the browser: it keeps who is signed in, and minds the keyboard.
 
-Streamlit cannot set cookies, so a script of two lines does. Scripts of the page can read it, and
-the page has none but Streamlit's and this one. It is sent to no other site.
+Streamlit cannot set cookies, so a script does: one of this page, gone with the browser's session.
+Scripts of the page can read it, and the page has none but Streamlit's and this one. It is sent to
+no other site.
+
+A key that is held down would answer one question after the other, unread. And Streamlit hears no
+key as long as the menu has the focus, which a click leaves there.
 """
 
 from __future__ import annotations
@@ -13,6 +17,23 @@ export default function ({ data }) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   const age = data.token ? "" : "; Max-Age=0";
   document.cookie = `${data.name}=${data.token}; Path=/; SameSite=Strict${age}${secure}`;
+  window.addEventListener("keydown", once, true);  // added again, the same one stays one
+  window.addEventListener("click", release, true);
+}
+
+function once(event) {
+  const typed = event.composedPath()[0].closest?.("input, textarea, [contenteditable]");
+  if (event.repeat && !typed && (event.key.length === 1 || event.key === "Enter")) {
+    event.stopImmediatePropagation();
+  }
+}
+
+function release(event) {
+  const byPointer = event.detail > 0;
+  setTimeout(() => {
+    const focused = document.activeElement;
+    if (byPointer && focused?.matches("input[type=radio], input[type=checkbox]")) focused.blur();
+  });
 }
 """
 

@@ -15,6 +15,7 @@ from nsfwcaps.review.adjudication import Dispute
 from nsfwcaps.review.answers import CHOICES, NAMES, Answers, Choice
 from nsfwcaps.review.pairs import Pair
 from nsfwcaps.review.policy import SEVERITY_NAMES
+from views.task import KEYS
 
 _MOST = 200
 
@@ -41,13 +42,27 @@ def _side(place: Place, dispute: Dispute, pair: Pair, side: str) -> None:
     st.subheader(side)
     about = f"{dispute.category} · {SEVERITY_NAMES[dispute.severity]}"
     st.text(about if side == "unsafe" else dispute.stage)
-    if st.toggle("Show the text", key=f"text-{side}-{pair.pair_id}"):
+    if _is_uncovered("text", side, pair):
         st.text(pair.caption(side), width="stretch")
-    if side in pair.images and st.toggle("Show the image", key=f"image-{side}-{pair.pair_id}"):
+    if side in pair.images and _is_uncovered("image", side, pair):
         try:
             st.image(place.pairs.image(pair.pair_id, side))
         except InputError as error:
             st.warning(plain(str(error)))
+
+
+def _is_uncovered(kind: str, side: str, pair: Pair) -> bool:
+    key = f"uncovered {side} {kind} {pair.pair_id}"
+    if st.session_state.get(key):
+        return True
+    st.button(
+        f"Show the {kind}",
+        key=f"{kind}-{side}-{pair.pair_id}",
+        shortcut=KEYS[f"{side} {kind}"],
+        on_click=st.session_state.update,
+        args=({key: True},),
+    )
+    return False
 
 
 def _opinions(dispute: Dispute) -> None:

@@ -64,8 +64,7 @@ def test_a_dispute_shows_opinions_without_names_and_captions_when_asked(review: 
     names = [name.encode() for name in ("Ann", "Bob", review.id_of("Ann"), review.id_of("Bob"))]
     assert not [name for name in names if name in tab.sent]
     assert b" on table " not in tab.sent
-    tab.app.toggle[0].set_value(True)
-    assert "a handgun on table 1" in tab.run().texts
+    assert "a handgun on table 1" in tab.press("Show the text").texts
     assert b"a vase on table 1" not in tab.sent
 
 

@@ -1,0 +1,170 @@
+"""The real command, and people who use its page in a real browser, by keyboard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from shell import environment
+
+PASSWORD = "a long password"
+FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
+LONGEST_S = 30
+# A key that comes just after the page was drawn anew can be lost.
+AGAIN_S = 1.0
+
+needs_chromium = pytest.mark.skipif(not FOUND, reason="no chromium or google-chrome is installed")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """The system's browser."""
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=FOUND, args=sandbox)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@dataclass
+class Server:
+    """`nsfwcaps review` of a run, as a process of its own."""
+
+    folder: Path
+    options: tuple[str, ...] = ()
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def database(self) -> str:
+        return str(self.folder / "review.sqlite")
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said.txt").read_text()
+
+    def start(self) -> Server:
+        """Start it, and wait until it says that the page can be opened."""
+        self.port = self.port or _free_port()
+        with (self.folder / "said.txt").open("wb") as out:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "nsfwcaps", "review", "--data", self.folder),
+                    *("--db", self.database, "--port", str(self.port), *self.options),
+                ],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment(),
+            )
+        deadline = time.monotonic() + LONGEST_S
+        while "You can now view" not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+        return self
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Send it a signal, and wait for its end."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(LONGEST_S)
+            self.process = None
+
+    @property
+    def code(self) -> str:
+        """What makes the first account."""
+        (found,) = re.findall(r"with the code (\S+)", self.said)
+        return str(found)
+
+
+class Person:
+    """Somebody in a browser of their own."""
+
+    def __init__(self, browser: Browser, server: Server, name: str) -> None:
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": 1200, "height": 900}, accept_downloads=True
+        )
+        self.context.set_default_timeout(LONGEST_S * 1_000)
+        self.page: Page = self.context.new_page()
+        self.name = name
+        self._address = f"http://localhost:{server.port}"
+        self.page.goto(self._address)
+
+    def sign_in(self, code: str | None = None) -> Person:
+        if code is not None:
+            self.page.get_by_label("Code that the terminal shows").fill(code)
+        self.page.get_by_label("Name").fill(self.name)
+        password = self.page.get_by_role("textbox", name="Password")
+        password.fill(PASSWORD)
+        password.press("Enter")
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        return self
+
+    def press(self, key: str, heading: str) -> Person:
+        """Press a key until a heading is there."""
+        return self.until(key, lambda: self.heading(heading).is_visible())
+
+    def until(self, key: str, there: Callable[[], bool]) -> Person:
+        """Press a key until something is there; again only where the page has come to rest."""
+        self.settled()
+        deadline = time.monotonic() + LONGEST_S
+        while time.monotonic() < deadline:
+            self.page.keyboard.press(key)
+            seen, since = self.words, time.monotonic()
+            while time.monotonic() - since < AGAIN_S:
+                if there():
+                    return self
+                self.page.wait_for_timeout(20)
+                if self.words != seen or not self._is_settled:
+                    seen, since = self.words, time.monotonic()
+        raise AssertionError(f"nothing came of {key}")
+
+    def settled(self) -> Person:
+        """Wait until the page is drawn: before, parts of the last drawing may be there."""
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning")
+        return self
+
+    def heading(self, text: str) -> Any:
+        return self.page.get_by_role("heading", name=text)
+
+    def go(self, page: str) -> Person:
+        """Open a page by the menu."""
+        self.page.get_by_test_id("stSidebar").get_by_text(page, exact=True).click()
+        expect(self.heading(page).first).to_be_visible()
+        return self
+
+    def reload(self) -> Person:
+        self.page.reload()
+        expect(self.page.get_by_test_id("stSidebar")).to_be_visible()
+        return self
+
+    @property
+    def words(self) -> str:
+        return self.page.get_by_test_id("stMain").inner_text()
+
+    @property
+    def _is_settled(self) -> bool:
+        app = self.page.get_by_test_id("stApp")
+        return app.get_attribute("data-test-script-state") == "notRunning"
+
+
+def _free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("localhost", 0))
+        return int(trial.getsockname()[1])
