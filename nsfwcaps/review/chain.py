@@ -52,7 +52,7 @@ def faults(
         noted: number and hash of a row as somebody wrote them down at the time.
     """
     seq, before = 0, first
-    found_noted = noted is None
+    found_noted = noted in (None, (0, first))
     for link in links:
         if link.seq > seq + 1:
             yield f"{_rows(seq + 1, link.seq - 1)} missing"

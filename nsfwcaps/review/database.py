@@ -22,6 +22,7 @@ from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageErro
 from nsfwcaps.review import tables
 
 _BUSY_S = 15
+_CONNECT_S = 10
 _BEGIN = "nsfwcaps_begin"
 
 
@@ -38,7 +39,8 @@ class Database:
             StorageError: it cannot be reached or written.
         """
         self._url = _url(name)
-        self.name = self._url.render_as_string(hide_password=True)
+        # A password may also stand behind the '?'.
+        self.name = self._url.set(query={}).render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.name = str(self._url.database)
@@ -150,10 +152,12 @@ def _url(name: str) -> sa.URL:
         return sa.URL.create("sqlite", database=str(Path(name).expanduser().resolve()))
     try:
         url = sa.make_url(name)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter quotes what should be a port
         raise ConfigError(
             "--db: this is no address of a database; write FILE or postgresql://…"
         ) from None
+    if "@" in (url.host or ""):  # the end of a password, which messages would show
+        raise ConfigError("--db: write '@' in a password as %40, '/' as %2F and ':' as %3A")
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
@@ -165,12 +169,7 @@ def _url(name: str) -> sa.URL:
 def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
     # No values in errors: they may hold captions and comments.
     if not is_sqlite:
-        try:
-            return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
-        except ModuleNotFoundError:
-            raise ConfigError(
-                "PostgreSQL needs the package 'psycopg'; run 'pip install \"nsfwcaps[postgresql]\"'"
-            ) from None
+        return _postgresql_engine(url)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": busy_s})
 
     @sa.event.listens_for(engine, "connect")
@@ -184,6 +183,28 @@ def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def begun(connection: sa.Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, "BEGIN"))
+
+    return engine
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    waits = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+    try:
+        engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=waits)
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "PostgreSQL needs the package 'psycopg'; run 'pip install \"nsfwcaps[postgresql]\"'"
+        ) from None
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        # A server may be set up to confirm before it has written; here that would lose verdicts.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
+            )
+        connection.commit()
 
     return engine
 
@@ -213,6 +234,7 @@ _NO_DATABASE = "file is not a database"
 _DAMAGED = ("malformed", _NO_DATABASE, "no such table", "no such column", "corrupt")
 # The same of PostgreSQL, by the beginning of its codes.
 _STATES = {
+    "22": "the server cannot keep such a value, as one with a character of code 0",
     "53100": "the server's disk is full; nothing was written: free some space and try again",
     "55P03": "somebody else is writing for long; nothing was written: try again",
     "57P": "the server has just stopped; look whether it runs, and try again",
@@ -248,6 +270,8 @@ def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
 
 def _of_postgresql(error: exc.DBAPIError, name: str) -> NsfwcapsError:
     state = getattr(error.orig, "sqlstate", None) or ""
+    if isinstance(error, exc.DataError):  # the driver itself refuses some, without a code
+        state = state or "22"
     for beginning, advice in _STATES.items():
         if state.startswith(beginning):
             return StorageError(f"{name}: {advice}")

@@ -147,6 +147,8 @@ class Desk:
             uncovered = json.loads(held.revealed)
             if what in uncovered:
                 return
+            if kind == "image" and side not in self._pairs.pair(held.pair_id).images:
+                raise InputError(f"pair {held.pair_id} has no {side} image")
             if sessions.left(connection, self._me, session, policy, now).reveals <= 0:
                 raise ReviewError("you have uncovered as much as one session or day allows")
             revealed = json.dumps([*uncovered, what])
@@ -235,6 +237,10 @@ class Desk:
         """End the session; the pair that was open goes to others."""
         now = self._clock()
         with self._database.write() as connection:
+            session = sessions.current(connection, self._me, now)
+            held = queue.holding(connection, self._me)
+            if session is not None and held is not None and _saw_severe(held):
+                sessions.note(connection, session, now, severe_at=now)
             queue.release(connection, self._me)
             sessions.close(connection, self._me, now)
 
@@ -322,14 +328,8 @@ class Desk:
         event: Event,
         now: float,
     ) -> None:
-        # A pair that was left unseen is no pause after a severe one; what was answered was seen,
-        # before an undo.
-        revealed, draft = json.loads(held.revealed), json.loads(held.draft)
-        seen = bool(revealed or draft)
-        severe = held.severity >= SEVERE and (
-            any(what.startswith("unsafe") for what in revealed)
-            or any(name in draft for name in _OF_UNSAFE)
-        )
+        # A pair that was left unseen is no pause after a severe one.
+        seen = json.loads(held.revealed) or json.loads(held.draft)
         before = None if seen else session.severe_at
         entry = Dose(
             at=now,
@@ -342,7 +342,11 @@ class Desk:
         dose.record(connection, self._me, entry)
         queue.release(connection, self._me)
         sessions.note(
-            connection, session, now, pairs=session.pairs + 1, severe_at=now if severe else before
+            connection,
+            session,
+            now,
+            pairs=session.pairs + 1,
+            severe_at=now if _saw_severe(held) else before,
         )
 
     def _opt_out(self, connection: sa.Connection, categories: list[str]) -> None:
@@ -353,6 +357,15 @@ class Desk:
                 sa.insert(out),
                 [{"account_id": self._me, "category": name} for name in sorted(set(categories))],
             )
+
+
+def _saw_severe(held: Reservation) -> bool:
+    """Whether the unsafe side of a severe pair was seen: what was answered was, before an undo."""
+    revealed, draft = json.loads(held.revealed), json.loads(held.draft)
+    return held.severity >= SEVERE and (
+        any(what.startswith("unsafe") for what in revealed)
+        or any(name in draft for name in _OF_UNSAFE)
+    )
 
 
 def _used_up(left: Left) -> str:

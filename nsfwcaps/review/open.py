@@ -51,8 +51,9 @@ def open_review(
         after = policies.changed(before, given or {})
         filled = Filled(added=0, gone=0, back=0)
         if get_meta(connection, "data") != pairs.digest:
-            if not update:
-                raise ReviewError(_told(connection, database, pairs))
+            told, is_other = _told(connection, database, pairs)
+            if is_other or not update:
+                raise ReviewError(told)
             filled = queue.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
         _apply(connection, before, after)
@@ -104,16 +105,19 @@ def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
         queue.set_severities(connection, after)
 
 
-def _told(connection: sa.Connection, database: Database, pairs: PairSet) -> str:
+def _told(connection: sa.Connection, database: Database, pairs: PairSet) -> tuple[str, bool]:
+    """What to do about a data set that is not the one of the review, and if it is another one."""
     known = queue.known_ids(connection)
     new = sum(pair_id not in known for pair_id in pairs.ids)
     gone = sum(pair_id not in pairs for pair_id in known)
     if new == len(pairs):
-        return (
+        told = (
             f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
             f"{pairs.folder} is in it; name another file with --db"
         )
-    return (
+        return told, True
+    told = (
         f"the data set has changed since {database.name} was begun: {new} pairs are new, {gone} "
         "are gone. Add --update to queue the new ones; verdicts on those that are gone are kept"
     )
+    return told, False

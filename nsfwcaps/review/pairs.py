@@ -25,6 +25,9 @@ _TEXTS = ("category", "stage", "split")
 _MAX_PIXELS = 50_000_000
 _MAX_BYTES = 100_000_000
 _SHOWN_PX = 512
+# Others are not decoded: Pillow gives some (EPS) to a program of their own.
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_CELLS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class PairSet:
             ArtifactError: the folder holds no published data set, or one without captions.
         """
         self.folder = folder.resolve()
-        self._files = data_files(folder)
+        self._files = data_files(self.folder)
         self._state = _state(self._files)
         self.digest = _digest(self.folder, self._files)
         tables = [self._read(number, path) for number, path in enumerate(self._files)]
@@ -248,8 +251,12 @@ def _has_image(path: Path, names: list[str], side: str) -> Any:
     if f"{side}_image" in names and sha256 in names:
         found = pc.is_valid(pq.read_table(path, columns=[sha256], partitioning=None)[sha256])
     elif f"{side}_image" in names:
-        column = pq.read_table(path, columns=[f"{side}_image"], partitioning=None)
-        found = pc.is_valid(column[f"{side}_image"])
+        # A few at a time: all pictures of a data set may be more than the memory holds.
+        with pq.ParquetFile(path) as file:
+            batches = file.iter_batches(_CELLS, columns=[f"{side}_image"])
+            found = pa.chunked_array(
+                [pc.is_valid(cells.column(0)) for cells in batches], pa.bool_()
+            )
     elif f"{side}_image_path" in names:
         column = pq.read_table(path, columns=[f"{side}_image_path"], partitioning=None)
         found = pc.is_valid(column[f"{side}_image_path"])
@@ -278,16 +285,17 @@ def _shown(data: bytes, what: str) -> bytes:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             if picture.width * picture.height > _MAX_PIXELS:
-                raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened")
+                raise Image.DecompressionBombError
+            picture.draft("RGB", (_SHOWN_PX, _SHOWN_PX))  # a large JPEG is decoded small
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             upright.info.clear()
             upright.thumbnail((_SHOWN_PX, _SHOWN_PX))
             out = io.BytesIO()
             upright.save(out, "PNG")
             return out.getvalue()
-    except InputError:
-        raise
+    except Image.DecompressionBombError:
+        raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened") from None
     except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
         raise InputError(f"{what} is broken") from None

@@ -154,7 +154,7 @@ def break_until(
     session = tables.session
     ended = connection.scalar(
         sa.select(sa.func.max(sa.func.coalesce(session.c.ended, session.c.last_active))).where(
-            session.c.account_id == account_id, session.c.pairs > 0
+            session.c.account_id == account_id, (session.c.pairs > 0) | (session.c.reveals > 0)
         )
     )
     until = None if ended is None else ended + policy.break_minutes * 60
