@@ -55,6 +55,11 @@ class Server:
         """Stop it: `fast`, or `immediate`, as a crash would."""
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
+    def reload(self) -> None:
+        """Read its settings again."""
+        with self._engine.connect() as connection:
+            connection.execute(sa.text("SELECT pg_reload_conf()"))
+
     def remove(self) -> None:
         """Stop it for good."""
         self._engine.dispose()
