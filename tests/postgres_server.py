@@ -60,6 +60,10 @@ class Server:
         with self._engine.connect() as connection:
             connection.execute(sa.text("SELECT pg_reload_conf()"))
 
+    def reload(self) -> None:
+        """Let it read its settings again."""
+        self._run("pg_ctl", "reload")
+
     def remove(self) -> None:
         """Stop it for good."""
         self._engine.dispose()

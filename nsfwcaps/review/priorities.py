@@ -15,6 +15,9 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+_DIGITS = 12
+"""Values that differ only behind these are equal: what lies there is rounding."""
+
 
 class Reason(enum.StrEnum):
     """Why a pair stands where it does in the queue."""
@@ -34,7 +37,7 @@ def nearness(values: Floats, borders: Sequence[float]) -> Floats:
     if not borders:
         return np.zeros(len(values))
     gaps = np.abs(values[:, None] - np.asarray(borders)[None, :]).min(axis=1)
-    return ranks(-gaps)
+    return ranks(-np.round(gaps, _DIGITS))
 
 
 def disagreement(scores: Mapping[str, Floats]) -> Floats:
@@ -52,7 +55,7 @@ def disagreement(scores: Mapping[str, Floats]) -> Floats:
     enough = known.sum(axis=0) >= 2
     spread = np.zeros(table.shape[1])
     if enough.any():
-        spread[enough] = np.nanstd(table[:, enough], axis=0)
+        spread[enough] = np.round(np.nanstd(table[:, enough], axis=0), _DIGITS)
     found = ranks(spread)
     return np.where(spread > 0, found, 0.0)
 

@@ -1,0 +1,302 @@
+"""The database of a review, and what people are told when it fails."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import postgres_server
+import pytest
+import sqlalchemy as sa
+
+from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database, get_meta, set_meta
+
+SECRET = "s3cret"
+CAPTION = "a broken window at night"
+
+
+def put(connection: sa.Connection, value: str, key: str = "x") -> None:
+    set_meta(connection, key, value)
+
+
+def put_all(connection: sa.Connection, *values: Any) -> None:
+    for value in values:
+        put(connection, value)
+
+
+def test_a_write_is_there_as_a_whole_or_not_at_all(database: Database, address: str) -> None:
+    with database.write() as connection:
+        put(connection, "one")
+    with pytest.raises(TypeError), database.write() as connection:
+        put_all(connection, "two", object())
+    other = Database(address)
+    with other.read() as connection:
+        assert get_meta(connection, "x") == "one"
+        assert get_meta(connection, "y") is None
+    other.close()
+
+
+def test_a_read_sees_one_state(database: Database, address: str) -> None:
+    other = Database(address)
+    with database.read() as reading:
+        assert get_meta(reading, "x") is None
+        with other.write() as writing:
+            put(writing, "late")
+        assert get_meta(reading, "x") is None
+    with database.read() as reading:
+        assert get_meta(reading, "x") == "late"
+    other.close()
+
+
+def test_a_writer_sees_what_the_one_before_it_wrote(database: Database, address: str) -> None:
+    adding = (
+        "import sys\n"
+        "from nsfwcaps.review.database import Database, get_meta, set_meta\n"
+        "database = Database(sys.argv[1])\n"
+        "for _ in range(50):\n"
+        "    with database.write() as connection:\n"
+        "        set_meta(connection, 'n', (get_meta(connection, 'n') or 0) + 1)\n"
+    )
+    command = [sys.executable, "-c", adding, address]
+    running = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(60) for process in running] == [0] * 4
+    with database.read() as connection:
+        assert get_meta(connection, "n") == 200
+
+
+def test_a_write_waits_no_longer_than_it_may(database: Database, address: str) -> None:
+    hasty = Database(address, busy_s=0.1)
+    with database.write() as connection:
+        put(connection, CAPTION)
+        with pytest.raises(StorageError, match="nothing was written") as failed, hasty.write():
+            pass
+    assert CAPTION not in str(failed.value)
+    with hasty.write() as connection:
+        put(connection, "now")
+    hasty.close()
+
+
+def test_an_error_quotes_no_value(database: Database) -> None:
+    with pytest.raises(ReviewError) as failed, database.write() as connection:
+        connection.execute(sa.insert(tables.meta), [{"key": CAPTION, "value": CAPTION}] * 2)
+    assert "just written the same" in str(failed.value)
+    assert CAPTION not in str(failed.value)
+    assert failed.value.__suppress_context__
+
+
+def test_there_is_none(address: str) -> None:
+    with pytest.raises(ReviewError, match="nsfwcaps review --data"):
+        Database(address)
+
+
+def test_another_version(database: Database, address: str) -> None:
+    with database.write() as connection:
+        set_meta(connection, "version", 99)
+    with pytest.raises(ReviewError, match=r"another version of nsfwcaps \(tables 99"):
+        Database(address, create=True)
+
+
+def test_tables_of_another_program(database: Database, address: str) -> None:
+    with database.write() as connection:
+        connection.execute(sa.text("DROP TABLE meta"))
+    with pytest.raises(ReviewError, match="another program's tables"):
+        Database(address, create=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"postgresql://ann:{SECRET}@localhost:port/review",
+        f"postgresql://ann:{SECRET}@{SECRET}@localhost/review",
+        f"mysql://ann:{SECRET}@localhost/review",
+        f"://{SECRET}",
+    ],
+)
+def test_an_address_that_is_none(name: str) -> None:
+    with pytest.raises(ConfigError, match="--db") as failed:
+        Database(name)
+    assert SECRET not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    "where", [f"ann:{SECRET}@localhost:1/r", f"localhost:1/r?password={SECRET}"]
+)
+def test_a_server_that_is_not_there(where: str) -> None:
+    with pytest.raises(StorageError, match="cannot be reached") as failed:
+        Database(f"postgresql://{where}", create=True)
+    assert SECRET not in str(failed.value)
+
+
+def test_a_wrong_password(server: postgres_server.Server) -> None:
+    rules = server.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"local all nobody scram-sha-256\n{before}")
+    try:
+        server.reload()
+        with pytest.raises(StorageError, match="password") as failed:
+            Database(server.address().replace("//tests@", f"//nobody:{SECRET}@"), create=True)
+    finally:
+        rules.write_text(before)
+        server.reload()
+    assert SECRET not in str(failed.value)
+
+
+def test_a_server_that_comes_back(postgresql: str, server: postgres_server.Server) -> None:
+    database = Database(postgresql, create=True)
+    with database.write() as connection:
+        put(connection, "kept")
+    server.stop("immediate")
+    with pytest.raises(StorageError, match="whether it runs"), database.write():
+        pass
+    server.start()
+    with database.read() as connection:
+        assert get_meta(connection, "x") == "kept"
+    database.close()
+
+
+def test_a_server_that_confirms_too_early_is_told_not_to(postgresql: str) -> None:
+    database = Database(
+        postgresql.replace("&options=", "&options=-csynchronous_commit%3Doff%20"), create=True
+    )
+    with database.read() as connection:
+        assert connection.scalar(sa.text("SHOW synchronous_commit")) == "on"
+    database.close()
+
+
+def test_a_value_that_postgresql_cannot_keep(postgresql: str) -> None:
+    database = Database(postgresql, create=True)
+    with pytest.raises(StorageError, match="code 0") as failed, database.write() as connection:
+        connection.execute(sa.insert(tables.meta).values(key=f"{CAPTION}\0", value=""))
+    assert CAPTION not in str(failed.value)
+    database.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A database of SQLite that is closed."""
+    path = tmp_path / "review.sqlite"
+    database = Database(str(path), create=True)
+    with database.write() as connection:
+        put(connection, CAPTION)
+    database.close()
+    return path
+
+
+def test_sqlite_survives_a_power_cut(file: Path) -> None:
+    database = Database(str(file))
+    with database.read() as connection:
+        assert connection.scalar(sa.text("PRAGMA synchronous")) == 2  # FULL
+        assert connection.scalar(sa.text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(sa.text("PRAGMA foreign_keys")) == 1
+    database.close()
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text(CAPTION * 100)
+    with pytest.raises(ReviewError, match="this is no database") as failed:
+        Database(str(path), create=True)
+    assert CAPTION not in str(failed.value)
+    assert path.read_text() == CAPTION * 100
+
+
+def test_a_damaged_file(file: Path) -> None:
+    # Every page but the first is overwritten.
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    file.write_bytes(content)
+    with pytest.raises(ReviewError, match="damaged; put its last copy back"):
+        Database(str(file))
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="look at its permissions"):
+        Database(str(tmp_path / "no" / "review.sqlite"), create=True)
+
+
+def tried(file: Path, before: str) -> str:
+    """What a process that is no superuser is told when it writes, after it has done something."""
+    attempt = (
+        "import os, resource, signal, sys\n"
+        "from nsfwcaps.errors import NsfwcapsError\n"
+        "from nsfwcaps.review.database import Database, set_meta\n"
+        f"{before}\n"
+        "try:\n"
+        "    database = Database(sys.argv[1])\n"
+        "    with database.write() as connection:\n"
+        "        set_meta(connection, 'big', 'a broken window' * 100_000)\n"
+        "except NsfwcapsError as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", attempt, str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "window" not in done.stdout
+    return done.stdout
+
+
+def kept(file: Path) -> list[str]:
+    with sqlite3.connect(file) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM meta ORDER BY key")]
+
+
+def test_a_file_that_cannot_grow(file: Path) -> None:
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"
+    said = tried(file, f"signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n{limit}")
+    assert said.startswith("StorageError")
+    assert "nothing was written" in said
+    assert kept(file) == ["version", "x"]
+
+
+def test_a_full_disk(file: Path) -> None:
+    database = Database(str(file))
+    with database.read() as connection:  # the pool gives the same one to the write below
+        pages = connection.scalar(sa.text("PRAGMA page_count"))
+        connection.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(StorageError, match="the disk is full") as failed, database.write() as disk:
+        put(disk, CAPTION * 10_000, key="big")
+    assert CAPTION not in str(failed.value)
+    database.close()
+    assert kept(file) == ["version", "x"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    folder = Path("/tmp") / f"read-only-{os.getpid()}"  # pytest's own folders are closed to others
+    folder.mkdir()
+    file = folder / "review.sqlite"
+    try:
+        Database(str(file), create=True).close()
+        said = tried(file, "os.setuid(65534)")
+        assert said.startswith("StorageError")
+        assert "look at its permissions" in said
+    finally:
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+
+
+def test_a_process_that_is_killed_while_it_writes(database: Database, address: str) -> None:
+    dying = (
+        "import os, signal, sys\n"
+        "from nsfwcaps.review.database import Database, set_meta\n"
+        "with Database(sys.argv[1]).write() as connection:\n"
+        "    set_meta(connection, 'x', 'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", dying, address], check=False)
+    with database.write() as connection:
+        assert get_meta(connection, "x") is None
+        put(connection, "whole")
+
+
+def test_every_error_is_one_of_ours(file: Path) -> None:
+    database = Database(str(file))
+    with pytest.raises(NsfwcapsError), database.read() as connection:
+        connection.execute(sa.text("SELECT * FROM nothing"))
+    database.close()
