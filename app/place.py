@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from nsfwcaps.errors import ConfigError, NsfwcapsError
+from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError
+from nsfwcaps.review import logins
+from nsfwcaps.review.accounts import Role
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.pairs import PairSet
 
+TOKEN = "token"
 _SAID = "said"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
 # Icons, addresses and arrows are looked for after Markdown was read: there no backslash helps, and
@@ -62,12 +67,34 @@ def shown_errors() -> Iterator[None]:
         st.error(plain(str(error)))
 
 
-def act(action: Callable[[], object]) -> None:
-    """Do what a button stands for; the next drawing says what went wrong."""
+def attempt(action: Callable[[], object]) -> None:
+    """Do something; the next drawing says what went wrong."""
     try:
         action()
     except NsfwcapsError as error:
         st.session_state[_SAID] = str(error)
+
+
+def act(action: Callable[[], object]) -> None:
+    """Do what a button stands for, if whoever it was drawn for is still signed in."""
+    attempt(partial(_allowed, action, lead=False))
+
+
+def act_as_lead(action: Callable[[], object]) -> None:
+    """Do what a lead's button stands for, if they still are one."""
+    attempt(partial(_allowed, action, lead=True))
+
+
+def _allowed(action: Callable[[], object], *, lead: bool) -> None:
+    # A button does its work before the page is drawn anew, and that page may be hours old.
+    token = st.session_state.get(TOKEN)
+    with opened().database.read() as connection:
+        account = logins.signed_in(connection, token, time.time()) if token else None
+    if account is None:
+        raise ReviewError("you have been signed out, and this was not done")
+    if lead and account.role is not Role.LEAD:
+        raise ReviewError("only leads may do this, and it was not done")
+    action()
 
 
 def plain(text: str) -> str:

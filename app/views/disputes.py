@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 import streamlit as st
-from place import Place, act, plain
+from place import Place, act_as_lead, plain
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.review import adjudication, answers
@@ -110,7 +110,7 @@ def _decision(place: Place, account: Account, dispute: Dispute, pair: Pair) -> N
                 option.label,
                 shortcut=option.key,
                 key=f"settle-{choice}-{key}",
-                on_click=act,
+                on_click=act_as_lead,
                 args=(partial(_settle, place, account, pair, choice),),
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import streamlit as st
-from place import Place, act
+from place import Place, act_as_lead
 
 from nsfwcaps.review import accounts
 from nsfwcaps.review.accounts import Account, Role
@@ -33,13 +33,15 @@ def draw(place: Place, account: Account) -> None:
         st.text_input("Name", key="new-name", max_chars=accounts.MAX_NAME_CHARS)
         st.text_input("Password, to be handed over", key="new-password", type="password")
         st.selectbox("Role", list(Role), key="new-role")
-        st.form_submit_button("Add", on_click=act, args=(lambda: _add(place),), key="add-person")
+        st.form_submit_button(
+            "Add", on_click=act_as_lead, args=(lambda: _add(place),), key="add-person"
+        )
     with change.form("change"):
         st.subheader("Change somebody")
         st.selectbox("Name", people, format_func=lambda one: one.name, key="who")
         st.selectbox("To", ["annotator", "lead", "shut out", "let in again"], key="to")
         st.form_submit_button(
-            "Change", on_click=act, args=(lambda: _change(place),), key="change-person"
+            "Change", on_click=act_as_lead, args=(lambda: _change(place),), key="change-person"
         )
 
 

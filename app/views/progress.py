@@ -112,20 +112,21 @@ def _agreement(place: Place, head: tuple[int, str]) -> None:
         "1 is full agreement, 0 what chance gives, with 95 % intervals over pairs. Where one "
         "answer is rare, kappa and alpha are low however much people agree: look at AC1."
     )
-    rows: list[dict[str, Any]] = [
-        {
-            "question": _words(one.question),
-            "coefficient": _words(item.name.value),
-            "value": _number(item.value),
-            "from": _number(item.low),
-            "to": _number(item.high),
-            "pairs": item.items,
-            "verdicts": item.ratings,
-        }
-        for one in _agreements(place.database.name, head, place)
-        for item in one.coefficients
-    ]
-    st.dataframe(_table(rows), hide_index=True, width="content")
+    found = _agreements(place.database.name, head, place)
+    found = sorted(found, key=lambda one: one.question != "choice")
+    for tab, one in zip(st.tabs([_words(one.question) for one in found]), found, strict=True):
+        tab.dataframe(
+            {
+                "coefficient": [_words(item.name.value) for item in one.coefficients],
+                "value": [_number(item.value) for item in one.coefficients],
+                "from": [_number(item.low) for item in one.coefficients],
+                "to": [_number(item.high) for item in one.coefficients],
+                "pairs": [item.items for item in one.coefficients],
+                "verdicts": [item.ratings for item in one.coefficients],
+            },
+            hide_index=True,
+            width="content",
+        )
 
 
 def _gold(place: Place, names: dict[str, str]) -> None:
@@ -156,8 +157,8 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 3)
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:

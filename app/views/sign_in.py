@@ -6,44 +6,42 @@ import time
 
 import streamlit as st
 from browser import keep_token, kept_token
-from place import Place, act
+from place import TOKEN, Place, attempt
 
 from nsfwcaps.review import accounts, logins
 from nsfwcaps.review.accounts import Account
 
-_TOKEN = "token"
-
 
 def resumed(place: Place) -> Account | None:
     """Who is signed in in this browser."""
-    if _TOKEN not in st.session_state:
-        st.session_state[_TOKEN] = kept_token()
-    token = st.session_state[_TOKEN]
+    if TOKEN not in st.session_state:
+        st.session_state[TOKEN] = kept_token()
+    token = st.session_state[TOKEN]
     account = logins.resume(place.database, token, time.time()) if token else None
     if token and account is None:
         _forget()
         st.info("You have been signed out; nothing that you decided is lost.")
-    keep_token(st.session_state[_TOKEN])
+    keep_token(st.session_state[TOKEN])
     return account
 
 
 def out(place: Place) -> None:
     """Sign out."""
-    token = st.session_state[_TOKEN]
+    token = st.session_state[TOKEN]
 
     def end() -> None:
         with place.database.write() as connection:
             logins.sign_out(connection, token)
 
     _forget()
-    act(end)
+    attempt(end)
 
 
 def _forget() -> None:
     """Leave nothing to whoever signs in next in this tab: what was typed, or an export."""
     for key in list(st.session_state):
         del st.session_state[key]
-    st.session_state[_TOKEN] = None
+    st.session_state[TOKEN] = None
 
 
 def draw(place: Place) -> None:
@@ -61,7 +59,7 @@ def draw(place: Place) -> None:
         st.text_input("Password", key="password", type="password", autocomplete=autocomplete)
         st.form_submit_button(
             "Make the account" if new else "Sign in",
-            on_click=act,
+            on_click=attempt,
             args=(lambda: _first(place) if new else _enter(place),),
             key="enter",
         )
@@ -75,4 +73,4 @@ def _first(place: Place) -> None:
 
 def _enter(place: Place) -> None:
     name, password = st.session_state["name"], st.session_state["password"]
-    st.session_state[_TOKEN] = logins.sign_in(place.database, name, password, time.time())
+    st.session_state[TOKEN] = logins.sign_in(place.database, name, password, time.time())
