@@ -56,11 +56,6 @@ class Server:
         self._run("pg_ctl", "--wait", f"--mode={mode}", "stop")
 
     def reload(self) -> None:
-        """Read its settings again."""
-        with self._engine.connect() as connection:
-            connection.execute(sa.text("SELECT pg_reload_conf()"))
-
-    def reload(self) -> None:
         """Let it read its settings again."""
         self._run("pg_ctl", "reload")
 

@@ -90,6 +90,12 @@ def test_what_is_no_answer(name: str, value: str) -> None:
         Answers().answered(name, value)
 
 
+@pytest.mark.parametrize("given", [{"unsafe_is_unsafe": ["yes"]}, {"category": 3}, {"choice": []}])
+def test_what_is_no_text(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        answering.from_json(given)
+
+
 @pytest.mark.parametrize("value", [True, 3.0, "3"])
 def test_a_mark_is_a_whole_number(value: Any) -> None:
     with pytest.raises(InputError, match="1 to 5"):
