@@ -19,6 +19,7 @@ from nsfwcaps.review.priorities import Reason
 from nsfwcaps.review.shares import Share, share
 
 ALL = "all"
+_STAGES = ("easy", "medium", "hard")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +126,13 @@ def _untouched(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
 def _groups(counts: Mapping[str, Counter[State]]) -> list[Group]:
     return [
         Group(name=name, pairs=found.total(), states={state: found[state] for state in State})
-        for name, found in sorted(counts.items())
+        for name, found in sorted(counts.items(), key=lambda group: _place(group[0]))
     ]
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where a group stands: stages from easy to hard, the others by name."""
+    return (_STAGES.index(name) if name in _STAGES else len(_STAGES), name)
 
 
 def _control(
@@ -152,5 +158,5 @@ def _control(
             pending=waiting[name][State.PENDING],
             disputed=waiting[name][State.DISPUTED],
         )
-        for name in (ALL, *sorted({*choices, *waiting} - {ALL}))
+        for name in (ALL, *sorted({*choices, *waiting} - {ALL}, key=_place))
     ]

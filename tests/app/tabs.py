@@ -121,6 +121,10 @@ class Tab:
         return list(self.app.sidebar.radio(key="page").options)
 
     @property
+    def tabs(self) -> list[str]:
+        return [tab.label for tab in self.app.tabs]
+
+    @property
     def sent(self) -> bytes:
         """Everything that the server sends for this page."""
         return b"\n".join(proto.SerializeToString() for proto in self._protos())

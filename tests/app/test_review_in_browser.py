@@ -154,16 +154,17 @@ def logins_kept(person: Person) -> list[Any]:
     return [one for one in person.context.cookies() if one["name"].startswith("nsfwcaps_")]
 
 
-def keep_figure(person: Person, name: str) -> None:
+def keep_figure(person: Person, name: str, height: int = 850) -> None:
     """Write a figure of the documentation, where that was asked for."""
     folder = os.environ.get("NSFWCAPS_SCREENSHOTS")
     if not folder:
         return
-    person.page.mouse.move(0, 0)
+    person.settled().page.mouse.move(0, 0)
+    person.page.set_viewport_size({"width": 1200, "height": height})
     person.page.wait_for_timeout(800)  # toasts, and the fading of what was there before
     shot = Image.open(io.BytesIO(person.page.screenshot())).convert("RGB")
     path = Path(folder) / f"review-{name}.png"
-    shot.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    shot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
     assert path.stat().st_size < 150_000
 
 
@@ -176,7 +177,7 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
         expect(lead.page.get_by_label("Name").first).to_have_value("")
 
     ann, bob = (Person(chromium, server, name).sign_in() for name in ("Ann", "Bob"))
-    keep_figure(ann, "consent")
+    keep_figure(ann, "consent", 760)
     consent(ann)
     for _ in range(4):
         accept(ann)
@@ -203,8 +204,10 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
 
     lead.go("Progress")
     expect(lead.page.get_by_text("5 of 6 pairs have all their verdicts")).to_be_visible()
-    expect(lead.heading("Agreement")).to_be_visible()
-    keep_figure(lead, "progress")
+    expect(lead.heading("Known answers")).to_be_visible()
+    of_the_choice = lead.page.locator("canvas tr", has_text="raw agreement").first
+    expect(of_the_choice).to_contain_text("0.80")
+    keep_figure(lead, "progress", 1_330)
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
     uncover(lead, "s")

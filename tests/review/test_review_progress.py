@@ -86,7 +86,7 @@ def test_the_control_share_says_what_is_decided_and_what_is_open(database: Datab
     assert (whole.shares[Choice.FIX].low, whole.shares[Choice.FIX].high) == pytest.approx(
         (0.0945, 0.9055), abs=1e-4
     )
-    assert list(rates) == ["all", "easy", "hard", "medium"]
+    assert list(rates) == ["all", "easy", "medium", "hard"]
     assert (rates["easy"].pending, rates["easy"].disputed) == (1, 1)
     assert rates["hard"].shares[Choice.FIX].count == 1
 
