@@ -140,6 +140,8 @@ def last_since(connection: sa.Connection, account_id: str, since: float) -> int 
     last: int | None = connection.scalar(
         sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account_id)
     )
+    if last is None:
+        return None
     at = connection.scalar(sa.select(verdict.c.at).where(verdict.c.seq == last))
     return last if at is not None and at >= timestamp(since) else None
 
