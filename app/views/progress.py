@@ -110,7 +110,8 @@ def _agreement(place: Place, head: tuple[int, str]) -> None:
     st.subheader("Agreement")
     st.caption(
         "1 is full agreement, 0 what chance gives, with 95 % intervals over pairs. Where one "
-        "answer is rare, kappa and alpha are low however much people agree: look at AC1."
+        "answer is rare, kappa and alpha are low however much people agree: look at AC1. A dash: "
+        "too little was judged to tell."
     )
     found = _agreements(place.database.name, head, place)
     found = sorted(found, key=lambda one: one.question != "choice")
