@@ -18,6 +18,7 @@ from nsfwcaps.review.open import open_review
 from nsfwcaps.review.pairs import PairSet
 
 PEOPLE = ("p-ann", "p-bob", "p-cy", "p-dee")
+LEAD = "p-lea"
 NOON = 1_000_036_800.0
 """12:00 UTC of some day."""
 
@@ -63,11 +64,11 @@ class Room:
                         "name": name,
                         "name_key": name,
                         "password_hash": "none",
-                        "role": "annotator",
+                        "role": "lead" if name == LEAD else "annotator",
                         "created": 0.0,
                         "disabled": False,
                     }
-                    for name in PEOPLE
+                    for name in (*PEOPLE, LEAD)
                 ],
             )
 

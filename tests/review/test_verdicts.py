@@ -49,7 +49,7 @@ def test_a_log_that_nobody_touched(room: Room) -> None:
     [
         ("UPDATE verdict SET body = '{}' WHERE seq = 3", "row 3 was changed"),
         ("UPDATE verdict SET account_id = 'p-cy' WHERE seq = 3", "row 3 was changed"),
-        ("UPDATE verdict SET seq = 99 WHERE seq = 9", "row 9 is missing|rows 10 to 98"),
+        ("UPDATE verdict SET seq = 99 WHERE seq = 9", "rows 9 to 98 are missing"),
         ("DELETE FROM verdict WHERE seq = 9", "row 9 is missing at the end"),
         ("DELETE FROM verdict WHERE seq = 4", "row 4 is missing"),
         ("UPDATE head SET seq = 8", "the end of the log is row 9, but row 8"),
@@ -70,7 +70,7 @@ def test_a_log_that_nobody_touched(room: Room) -> None:
 def test_changes_behind_the_back_are_found(room: Room, change: str, found: str) -> None:
     room.run(change)
     said = verify(room)
-    assert any(part in "\n".join(said) for part in found.split("|")), said
+    assert found in "\n".join(said)
     assert "handgun" not in "\n".join(said)
 
 
@@ -80,12 +80,12 @@ def test_a_rewritten_log_is_told_by_a_head_that_was_noted(room: Room) -> None:
         rows = list(verdicts.links(connection))
         first = rows[0].previous
     for link in rows[3:]:
-        room.run(f"UPDATE verdict SET previous = '-' WHERE seq = {link.seq}")  # noqa: S608
+        room.run(f"UPDATE verdict SET previous = '-' WHERE seq = {link.seq}")
     room.run("DELETE FROM decision WHERE seq > 2")
     room.run("DELETE FROM verdict WHERE seq > 2")
     room.run("UPDATE item SET decided = 0, gold = NULL")
     room.run("UPDATE item SET decided = 1 WHERE pair_id IN ('pair-0', 'pair-1')")
-    room.run(f"UPDATE head SET seq = 2, hash = '{rows[1].hash}'")  # noqa: S608
+    room.run(f"UPDATE head SET seq = 2, hash = '{rows[1].hash}'")
     assert verify(room) == []
     assert verify(room, noted=noted) == ["row 9, which was noted, is missing"]
     assert verify(room, noted=(0, first)) == []
