@@ -256,7 +256,8 @@ def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
     said = str(error.orig).lower()
     if any(word in said for word in _DAMAGED):
         is_other = _NO_DATABASE in said
-        what = "this is no database, or a damaged one" if is_other else "the database is damaged"
+        broken = "the database is damaged"
+        what = f"this is no database, or {broken}" if is_other else broken
         return ReviewError(
             f"{name}: {what}; put its last copy back, or run 'nsfwcaps review verify' to see what "
             "is left of it"
