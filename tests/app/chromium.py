@@ -78,6 +78,9 @@ class Server:
             time.sleep(0.1)
         return self
 
+    def close(self) -> None:
+        self.end(signal.SIGKILL)
+
     def end(self, number: int = signal.SIGTERM) -> None:
         """Send it a signal, and wait for its end."""
         if self.process is not None:

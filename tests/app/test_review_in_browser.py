@@ -53,6 +53,8 @@ SCENES = [
     ("red crashed car", "blue bicycle", "white cloud", "street", "accident"),
 ]
 
+MARKED = "<b>x</b> [x](http://x.example) $x^2$ :red[x] `x` **x** :smile: :material/home: a -> b y"
+
 
 def picture(things: tuple[str, str], place: str) -> tuple[str, bytes]:
     words = [item.partition(" ") for item in things]
@@ -64,17 +66,19 @@ def picture(things: tuple[str, str], place: str) -> tuple[str, bytes]:
     return caption(scene, PHRASINGS[0]), jpeg(draw(scene, Source(place)))
 
 
-def write_data_set(folder: Path) -> None:
+def write_data_set(folder: Path, count: int = len(SCENES), **changed: Any) -> None:
+    """Write pairs of pictures; all but the first of them changed."""
     rows = []
-    for number, (hazard, instead, beside, place, category) in enumerate(SCENES):
+    for number, (hazard, instead, beside, place, category) in enumerate(SCENES[:count]):
         unsafe, safe = (picture((thing, beside), place) for thing in (hazard, instead))
         row: dict[str, Any] = {"pair_id": f"pair-{number}", "category": category}
         row |= {"unsafe_id": f"unsafe-{number}", "safe_id": f"safe-{number}"}
         row |= {"unsafe_caption": unsafe[0], "unsafe_image": unsafe[1]}
         row |= {"safe_caption": safe[0], "safe_image": safe[1]}
         row |= {"stage": ("easy", "medium", "hard")[number % 3], "split": "train"}
-        rows.append({**row, "sim_text": 0.71 + number / 50, "difficulty": number / 6})
-    (folder / "dataset" / "data").mkdir(parents=True)
+        row |= {"sim_text": 0.71 + number / 50, "difficulty": number / 6}
+        rows.append({**row, **(changed if number else {})})
+    (folder / "dataset" / "data").mkdir(parents=True, exist_ok=True)
     path = folder / "dataset" / "data" / "train-00000-of-00001.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path)
 
@@ -89,10 +93,8 @@ def chromium() -> Iterator[Browser]:
 def server(tmp_path: Path) -> Iterator[Server]:
     write_data_set(tmp_path)
     made = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
-    try:
+    with contextlib.closing(made):
         yield made.start()
-    finally:
-        made.end(signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -262,6 +264,40 @@ def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium:
     ann.page.keyboard.up("y")
     expect(ann.heading(QUESTIONS[1])).to_be_visible()
     assert rows_of_log(server) == 0
+
+
+def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser) -> None:
+    write_data_set(tmp_path, 2, category=MARKED, safe_caption=f"a cup {MARKED}")
+    with contextlib.closing(Server(tmp_path)) as server:
+        server.start()
+        for name, role in (("Ann", Role.ANNOTATOR), ("Lea", Role.LEAD), (MARKED[:60], Role.LEAD)):
+            added(server, name, role)
+        ann = Person(chromium, server, "Ann").sign_in()
+        ann.page.get_by_label("Categories that I do not want to see").click()
+        expect(ann.page.get_by_role("option", name=MARKED, exact=True)).to_be_visible()
+        ann.page.keyboard.press("Escape")
+        ann.page.get_by_role("button", name="begin").click()
+        expect(ann.heading(QUESTIONS[0])).to_be_visible()
+        while "smoking" not in ann.settled().words:
+            uncover(ann, "s")
+            expect(ann.page.get_by_text(f"a cup {MARKED}", exact=True)).to_be_visible()
+            ann.until("k", lambda: ann.page.get_by_text("a cup").count() == 0)
+        ann.press("y", QUESTIONS[1]).press("y", QUESTIONS[2])
+        label = ann.page.get_by_role("button", name="No: ").inner_text()
+        assert label.replace("\u2060", "").startswith(f"No: {MARKED}")
+        assert (
+            ann.page.get_by_test_id("stMain").locator("b, .katex, code, [href*=example]").count()
+            == 0
+        )
+
+        lea = Person(chromium, server, "Lea").sign_in().go("People")
+        expect(lea.page.get_by_role("combobox", name="Name")).to_have_value(MARKED[:60])
+        lea.page.get_by_label("Name").first.fill(MARKED[:60])
+        lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lea.page.get_by_role("button", name="Add", exact=True).click()
+        told = lea.page.get_by_test_id("stAlert")
+        expect(told).to_be_visible()
+        assert f"the name '{MARKED[:60]}' is taken" in told.inner_text().replace("\u2060", "")
 
 
 def test_after_the_server_was_killed_everybody_goes_on_where_they_were(
