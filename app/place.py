@@ -21,6 +21,7 @@ from nsfwcaps.review.pairs import PairSet
 
 TOKEN = "token"
 _SAID = "said"
+_LONG_CHARS, _LONG_PX = 400, 240
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
 # Icons, addresses and arrows are looked for after Markdown was read: there no backslash helps, and
 # a character that has no width must stand between.
@@ -95,6 +96,12 @@ def _allowed(action: Callable[[], object], *, lead: bool) -> None:
     if lead and account.role is not Role.LEAD:
         raise ReviewError("only leads may do this, and it was not done")
     action()
+
+
+def show_caption(text: str) -> None:
+    """Show a caption; a long one scrolls, so that what is asked below stays in sight."""
+    with st.container(height=_LONG_PX if len(text) > _LONG_CHARS else "content", border=False):
+        st.text(text, width="stretch")
 
 
 def plain(text: str) -> str:

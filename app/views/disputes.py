@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 import streamlit as st
-from place import Place, act_as_lead, plain
+from place import Place, act_as_lead, plain, show_caption
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.review import adjudication, answers
@@ -43,7 +43,7 @@ def _side(place: Place, dispute: Dispute, pair: Pair, side: str) -> None:
     about = f"{dispute.category} · {SEVERITY_NAMES[dispute.severity]}"
     st.text(about if side == "unsafe" else dispute.stage)
     if _is_uncovered("text", side, pair):
-        st.text(pair.caption(side), width="stretch")
+        show_caption(pair.caption(side))
     if side in pair.images and _is_uncovered("image", side, pair):
         try:
             st.image(place.pairs.image(pair.pair_id, side))
@@ -73,19 +73,21 @@ def _opinions(dispute: Dispute) -> None:
             "": [opinion.letter for opinion in said],
             **{
                 name.replace("_", " "): [_shown(opinion.answers, name) for opinion in said]
-                for name in ("choice", *NAMES, "comment")
+                for name in ("choice", *NAMES)
             },
         },
         hide_index=True,
     )
     for opinion in said:
+        if opinion.answers.comment:
+            st.text(f"{opinion.letter}: {opinion.answers.comment}", width="stretch")
         for side in ("unsafe", "safe"):
             fixed = getattr(opinion.answers, f"{side}_caption")
             if fixed and st.toggle(
                 f"Show how {opinion.letter} would have the {side} text",
                 key=f"fixed-{side}-{opinion.letter}-{dispute.pair_id}",
             ):
-                st.text(fixed, width="stretch")
+                show_caption(fixed)
 
 
 def _decision(place: Place, account: Account, dispute: Dispute, pair: Pair) -> None:

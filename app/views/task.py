@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
-from place import Place, act, plain
+from place import Place, act, plain, show_caption
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
@@ -66,7 +66,7 @@ def _side(place: Place, desk: Desk, task: Task, pair: Pair, side: str) -> None:
         st.text(f"{cosine}{pair.stage}")
     what = f"{side} text"
     if what in task.uncovered:
-        st.text(pair.caption(side), width="stretch")
+        show_caption(pair.caption(side))
     else:
         _uncover(desk, task, what)
     what = f"{side} image"

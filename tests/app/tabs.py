@@ -133,6 +133,12 @@ class Tab:
     def images(self) -> int:
         return sum(proto.DESCRIPTOR.name == "ImageList" for proto in self._protos())
 
+    @property
+    def scrolling(self) -> int:
+        """How many boxes have a height of their own."""
+        boxes = [proto for proto in self._protos() if proto.DESCRIPTOR.name == "Block"]
+        return sum(box.height_config.pixel_height > 0 for box in boxes)
+
     def _protos(self) -> list[Any]:
         found = (getattr(node, "proto", None) for node in self.app._tree)
         return [proto for proto in found if proto is not None]

@@ -53,6 +53,13 @@ def test_a_cover_names_category_and_severity_and_the_similarity(review: Review) 
     assert tab.texts == [*about, "Ann (annotator)"]
 
 
+def test_a_long_caption_scrolls_so_that_the_question_stays_in_sight(review: Review) -> None:
+    rows = small_review.rows()[:1]
+    tab = begun(review, [{**rows[0], "safe_caption": "a vase " * 200}])
+    assert tab.press("Show the text").scrolling == 0
+    assert tab.press("Show the text").scrolling == 1
+
+
 def test_one_question_comes_after_the_other_and_a_verdict_keeps_all_answers(
     review: Review,
 ) -> None:
