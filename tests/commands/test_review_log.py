@@ -34,10 +34,8 @@ def db(folder: Path) -> Path:
 def test_status_counts_pairs_and_verdicts(reviewed: Path) -> None:
     found = call("review", "status", "--db", db(reviewed), "--json").json
     assert found["whole"]["pairs"] == 6
-    assert found["whole"]["states"] == {
-        **dict.fromkeys(("settled", "known"), 0),
-        **{"agreed": 1, "disputed": 1, "pending": 4},
-    }
+    states = {state: count for state, count in found["whole"]["states"].items() if count}
+    assert states == {"agreed": 1, "disputed": 1, "pending": 4}
     said = call("review", "status", "--db", db(reviewed))
     assert (said.code, said.err) == (0, "")
     assert "p-bob: 2 verdicts, 1 accept, 1 reject" in said.out
