@@ -21,7 +21,7 @@ from nsfwcaps.review.pairs import PairSet
 
 TOKEN = "token"
 _SAID = "said"
-_LONG_CHARS, _LONG_PX = 400, 240
+_LONG_CHARS, _LONG_PX = 400, 160
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
 # Icons, addresses and arrows are looked for after Markdown was read: there no backslash helps, and
 # a character that has no width must stand between.
