@@ -26,7 +26,8 @@ LONGEST_S = 30
 # A key that comes just after the page was drawn anew can be lost.
 AGAIN_S = 1.0
 
-needs_chromium = pytest.mark.skipif(not FOUND, reason="no chromium or google-chrome is installed")
+if not FOUND:
+    pytest.skip("no chromium or google-chrome is installed", allow_module_level=True)
 
 
 @contextlib.contextmanager

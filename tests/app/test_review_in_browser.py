@@ -22,7 +22,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from chromium import PASSWORD, Person, Server, browser, needs_chromium
+from chromium import PASSWORD, Person, Server, browser
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -33,8 +33,6 @@ from nsfwcaps.world.captions import caption
 from nsfwcaps.world.picture import draw, jpeg
 from nsfwcaps.world.scene import Scene, Source, Thing
 from nsfwcaps.world.vocabulary import PHRASINGS
-
-pytestmark = needs_chromium
 
 QUESTIONS = (
     "Is the safe side safe?",
