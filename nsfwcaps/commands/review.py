@@ -133,11 +133,13 @@ def _prepare(
 
 def _told(opened: Opened) -> str:
     filled = opened.filled
-    parts = [f"{opened.queued} pairs in the queue, {opened.policy.overlap} people for each"]
+    overlap = opened.policy.overlap
+    people = "one person" if overlap == 1 else f"{overlap} people"
+    parts = [f"pairs in the queue: {opened.queued}, {people} for each"]
     if filled.added and filled.added != opened.queued:
-        parts.append(f"{filled.added} of them new")
+        parts.append(f"new: {filled.added}")
     if filled.gone:
-        parts.append(f"{filled.gone} are gone from the data set")
+        parts.append(f"gone from the data set: {filled.gone}")
     return "; ".join(parts)
 
 

@@ -87,7 +87,7 @@ def test_a_port_in_use_is_refused_before_anything_is_written(run: Path) -> None:
 def test_preparing_fills_the_queue_beside_the_data_set_and_ends(run: Path) -> None:
     said = prepare(run)
     assert (said.code, said.err) == (0, "")
-    assert said.out == "6 pairs in the queue, 2 people for each\n"
+    assert said.out == "pairs in the queue: 6, 2 people for each\n"
     counted = call("review", "status", "--db", run / "review.sqlite", "--json").json
     assert counted["whole"]["pairs"] == 6
 
@@ -128,7 +128,7 @@ def test_a_data_set_that_changed_is_taken_in_only_when_asked(run: Path) -> None:
     assert "1 pairs are new, 1 are gone. Add --update" in said.err
     said = prepare(run, "--update")
     assert said.code == 0
-    assert "1 of them new; 1 are gone from the data set" in said.out
+    assert "new: 1; gone from the data set: 1" in said.out
     assert prepare(run).code == 0
 
 
