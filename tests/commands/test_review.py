@@ -100,7 +100,7 @@ def test_the_data_set_alone_can_be_named(run: Path) -> None:
 def test_rules_hold_until_they_are_given_anew(run: Path) -> None:
     prepare(run, "--overlap", 3, "--break-minutes", 9)
     assert "3 people for each" in prepare(run).out
-    assert "1 people for each" in prepare(run, "--overlap", 1).out
+    assert "one person for each" in prepare(run, "--overlap", 1).out
     found = rules(run / "review.sqlite")
     assert (found["overlap"], found["break_minutes"]) == (1, 9)
 
