@@ -58,6 +58,8 @@ class Evaluated:
     missing: Sequence[Missing]
     left_out: Mapping[str, Mapping[str, int]]
     """Rows and images of each data set that could not be used, by the reason."""
+    captions_alone: Sequence[str]
+    """Pair sets that name no image."""
     results: ResultFolder
 
 
@@ -135,6 +137,7 @@ class Evaluation:
             comparisons=comparisons,
             missing=self._missing,
             left_out={name: facts["left_out"] for name, facts in self._data.facts.items()},
+            captions_alone=[name for name, one in self._data.pairs.items() if one.captions_alone],
             results=self._results,
         )
 

@@ -22,6 +22,7 @@ def tables(evaluated: Evaluated) -> str:
     for dataset, task in places:
         parts = [part for part in evaluated.parts if (part.dataset, part.task) == (dataset, task)]
         texts.append(f"{dataset}, {task.value}\n{_table(parts, evaluated, found)}")
+    texts += [f"{name}: captions alone, no images" for name in evaluated.captions_alone]
     for dataset, counts in evaluated.left_out.items():
         if counts:
             said = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
@@ -52,6 +53,7 @@ def values(evaluated: Evaluated) -> dict[str, Any]:
         ],
         "comparisons": list(evaluated.comparisons),
         "left_out": dict(evaluated.left_out),
+        "captions_alone": list(evaluated.captions_alone),
         "missing": [item.facts for item in evaluated.missing],
     }
 

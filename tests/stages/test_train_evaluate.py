@@ -566,13 +566,16 @@ def test_tasks_that_were_asked_for_and_cannot_run(place: Place, tmp_path: Path) 
 
 def test_pairs_without_images(place: Place, tmp_path: Path) -> None:
     names = ("unsafe_caption", "safe_caption")
-    rows = [{name: row[name] for name in names} for row in rows_of(place)]
+    empty = {"safe_image": None, "unsafe_image": None}
+    rows = [{**{name: row[name] for name in names}, **empty} for row in rows_of(place)]
     text = tmp_path / "pairs.jsonl"
     text.write_text("".join(json.dumps(row) + "\n" for row in rows))
     base = f"--model=base={place.model}"
     said = call("eval", base, f"--data={text}", f"--out={tmp_path / 'out'}", HOW[0], HOW[1])
     assert said.code == 0, said.err
     assert "T*→T R@1" in said.out
+    assert "pairs: captions alone, no images" in said.out
+    assert "left out" not in said.out
     content = json.loads((tmp_path / "out/results/pairs/examples.json").read_bytes())
     assert content["direction"] == "T*→T"
     nearest = content["queries"][0]["nearest"]["base"]

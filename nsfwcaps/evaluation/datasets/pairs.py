@@ -65,6 +65,11 @@ class PairSet:
         )
 
     @property
+    def captions_alone(self) -> bool:
+        """Whether no pair names an image, not even one that is not there."""
+        return not any(len(side) or side.missing for side in self._pictures)
+
+    @property
     def counts(self) -> dict[str, int]:
         """Sizes, for people."""
         return {
@@ -140,6 +145,7 @@ class _Reading:
         self._of_unsafe: dict[str, _Pair] = {}
         self._safe_items: dict[str, _Item] = {}
         self._has_categories = False
+        self._unnamed: Counter[str] = Counter()
 
     def file(self, url: str, image_root: str | None, advance: Advance) -> None:
         """Take the rows of one file."""
@@ -210,7 +216,7 @@ class _Reading:
             if found is not None:
                 return found
         if columns:
-            self.left_out[f"{side}_image_not_named"] += 1
+            self._unnamed[f"{side}_image_not_named"] += 1
         return MISSING
 
     def finished(self, name: str) -> PairSet:
@@ -220,6 +226,8 @@ class _Reading:
         for side, pictures in self._pictures.items():
             if pictures.missing:
                 self.left_out[f"{side}_image_missing"] = pictures.missing
+        if any(len(pictures) or pictures.missing for pictures in self._pictures.values()):
+            self.left_out.update(self._unnamed)  # else nothing is lost: these are captions alone
         return PairSet(
             name=name,
             safe_captions=self._captions["safe"].texts,

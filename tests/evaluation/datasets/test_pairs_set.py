@@ -111,6 +111,20 @@ def test_missing_images_and_captions_are_counted(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_pairs_that_name_no_image_are_captions_alone(tmp_path: Path) -> None:
+    pairs = [{"unsafe_caption": UNSAFE[n], "safe_caption": SAFE[n]} for n in range(3)]
+    empty: list[dict[str, Any]] = [{**row, "safe_image": None, "unsafe_image": ""} for row in pairs]
+    for number, table in enumerate((pairs, empty)):
+        found = read(write_table(tmp_path / f"{number}.parquet", table))
+        assert (found.captions_alone, found.left_out) == (True, {})
+    empty[1]["safe_image"] = "gone.png"  # one is named, and so the others lack theirs
+    found = read(write_table(tmp_path / "named.parquet", empty))
+    assert not found.captions_alone
+    assert found.left_out == {
+        "safe_image_missing": 1, "safe_image_not_named": 2, "unsafe_image_not_named": 3
+    }  # fmt: skip
+
+
 def test_relative_paths_may_start_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "store" / "a.png", png(1))
     row = {"unsafe_caption": UNSAFE[0], "safe_caption": SAFE[0], "safe_image": "a.png"}
