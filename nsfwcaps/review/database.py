@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -29,12 +31,22 @@ _BEGIN = "nsfwcaps_begin"
 class Database:
     """An open database of reviews."""
 
-    def __init__(self, name: str, *, create: bool = False, busy_s: float = _BUSY_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        create: bool = False,
+        read_only: bool = False,
+        busy_s: float = _BUSY_S,
+    ) -> None:
         """Open a file's database, or that of an address `postgresql://…`.
 
-        A write waits at most `busy_s` for another one to end.
+        A new file is its owner's alone: it will hold verdicts, hashes of passwords and what people
+        were exposed to. With `read_only`, a file that cannot be written is opened all the same. A
+        write waits at most `busy_s` for another one to end.
 
         Raises:
+            ConfigError: the name is none.
             ReviewError: there is none, or it is damaged or of another version.
             StorageError: it cannot be reached or written.
         """
@@ -44,11 +56,12 @@ class Database:
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             self.name = str(self._url.database)
-            if not create and not Path(self.name).is_file():
-                raise ReviewError(
-                    f"{self.name}: no review is there; 'nsfwcaps review --data RUN' begins one"
-                )
-        self._engine = _engine(self._url, self.is_sqlite, busy_s)
+            _find_file(Path(self.name), create)
+        self._fixed = read_only and self.is_sqlite and _is_fixed(Path(self.name))
+        if self._fixed:
+            self._engine = _fixed_engine(Path(self.name), busy_s)
+        else:
+            self._engine = _engine(self._url, self.is_sqlite, busy_s)
         # One state for all reads of a transaction; SQLite's are so by themselves.
         level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reading = self._engine.execution_options(**level)
@@ -128,7 +141,14 @@ class Database:
         except exc.TimeoutError:
             raise StorageError(f"{self.name}: too much is going on at once; try again") from None
         except exc.DBAPIError as error:
-            raise _explained(error, self.name, self.is_sqlite) from None
+            told = _explained(error, self.name, self.is_sqlite)
+            if self._fixed and isinstance(told, StorageError) and _wal(Path(self.name)).exists():
+                told = StorageError(
+                    f"{self.name}: cannot be written, and what was written last is still in "
+                    f"{_wal(Path(self.name)).name} beside it; copy both to a folder that you may "
+                    "write, and name the copy"
+                )
+            raise told from None
 
 
 def get_meta(connection: sa.Connection, key: str) -> Any:
@@ -148,6 +168,8 @@ def set_meta(connection: sa.Connection, key: str, value: Any) -> None:
 
 
 def _url(name: str) -> sa.URL:
+    if not name.strip():
+        raise ConfigError("--db: names nothing; write FILE or postgresql://…")
     if "://" not in name:
         return sa.URL.create("sqlite", database=str(Path(name).expanduser().resolve()))
     try:
@@ -164,6 +186,43 @@ def _url(name: str) -> sa.URL:
     if backend == "sqlite" and url.database:
         return url
     raise ConfigError(f"--db: {backend} is not supported; write FILE or postgresql://…")
+
+
+def _find_file(path: Path, create: bool) -> None:
+    """Look whether a file is there, or make it."""
+    if path.is_dir():
+        raise StorageError(f"{path}: is a folder; name a file in it with --db")
+    if path.is_file():
+        return
+    if not create:
+        raise ReviewError(f"{path}: no review is there; 'nsfwcaps review --data RUN' begins one")
+    if not path.parent.is_dir():
+        raise StorageError(f"{path}: its folder does not exist; make it, or name another with --db")
+    # Another process may just have made it; if nobody can, SQLite says why. SQLite gives its files
+    # beside this one the same mode. One that is there must not be opened: closing it would end
+    # SQLite's locks on it.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _is_fixed(path: Path) -> bool:
+    """Whether a file can be read, but not by the ways of a database that others write."""
+    can_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return os.access(path, os.R_OK) and not can_write
+
+
+def _wal(path: Path) -> Path:
+    """Where SQLite keeps what was written last, as long as the database is in use."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _fixed_engine(path: Path, busy_s: float) -> sa.Engine:
+    query = {"uri": "true", "mode": "ro"}
+    # Without this file nobody has it open, and SQLite needs to make none to see who does.
+    if not _wal(path).exists():
+        query["immutable"] = "1"
+    url = sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
+    return sa.create_engine(url, hide_parameters=True, connect_args={"timeout": busy_s})
 
 
 def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
@@ -255,13 +314,9 @@ def _explained(error: exc.DBAPIError, name: str, is_sqlite: bool) -> NsfwcapsErr
 def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
     said = str(error.orig).lower()
     if any(word in said for word in _DAMAGED):
-        is_other = _NO_DATABASE in said
         broken = "the database is damaged"
-        what = f"this is no database, or {broken}" if is_other else broken
-        return ReviewError(
-            f"{name}: {what}; put its last copy back, or run 'nsfwcaps review verify' to see what "
-            "is left of it"
-        )
+        what = f"this is no database, or {broken}" if _NO_DATABASE in said else broken
+        return ReviewError(f"{name}: {what}; put its last copy back")
     for word, advice in _SAYINGS.items():
         if word in said:
             return StorageError(f"{name}: {advice}")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,9 +217,46 @@ def test_a_damaged_file(file: Path) -> None:
         Database(str(file))
 
 
+def test_a_damaged_file_is_not_told_of_with_what_cannot_help(file: Path) -> None:
+    file.write_bytes(b"\xa5" * 5000)
+    with pytest.raises(ReviewError) as failed:
+        Database(str(file))
+    assert "verify" not in str(failed.value)
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="look at its permissions"):
+    with pytest.raises(StorageError, match="its folder does not exist; make it"):
         Database(str(tmp_path / "no" / "review.sqlite"), create=True)
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_folder_in_the_place_of_a_file(tmp_path: Path, create: bool) -> None:
+    with pytest.raises(StorageError, match="is a folder; name a file in it with --db"):
+        Database(str(tmp_path), create=create)
+
+
+def modes(file: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+
+
+def test_a_new_file_and_those_beside_it_are_their_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        database = Database(str(tmp_path / "review.sqlite"), create=True)
+        with database.write() as connection:
+            put(connection, "x")
+            found = modes(tmp_path / "review.sqlite")
+        database.close()
+    finally:
+        os.umask(before)
+    names = ("review.sqlite", "review.sqlite-wal", "review.sqlite-shm")
+    assert found == dict.fromkeys(names, 0o600)
+
+
+def test_the_mode_of_a_file_that_is_there_is_left_as_it_is(file: Path) -> None:
+    file.chmod(0o640)
+    Database(str(file), create=True).close()
+    assert modes(file) == {"review.sqlite": 0o640}
 
 
 def tried(file: Path, before: str) -> str:
@@ -265,20 +304,76 @@ def test_a_full_disk(file: Path) -> None:
     assert kept(file) == ["version", "x"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+@pytest.fixture
+def others(file: Path) -> Iterator[Path]:
+    """A database that everybody can read and only root can write, in a folder of that kind."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
     folder = Path("/tmp") / f"read-only-{os.getpid()}"  # pytest's own folders are closed to others
     folder.mkdir()
-    file = folder / "review.sqlite"
-    try:
-        Database(str(file), create=True).close()
-        said = tried(file, "os.setuid(65534)")
-        assert said.startswith("StorageError")
-        assert "look at its permissions" in said
-    finally:
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+    copy = folder / "a #1?.sqlite"
+    copy.write_bytes(file.read_bytes())
+    copy.chmod(0o644)
+    yield copy
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_cannot_be_written(others: Path) -> None:
+    said = tried(others, "os.setuid(65534)")
+    assert said.startswith("StorageError")
+    assert "look at its permissions" in said
+
+
+def read_by_nobody(file: Path) -> str:
+    """What a process that is no superuser reads of a file, or is told."""
+    reading = (
+        "import os, sys\n"
+        "from nsfwcaps.errors import NsfwcapsError\n"
+        "from nsfwcaps.review.database import Database, get_meta\n"
+        "os.setuid(65534)\n"
+        "try:\n"
+        "    with Database(sys.argv[1], read_only=True).read() as connection:\n"
+        "        print(get_meta(connection, 'x'))\n"
+        "except NsfwcapsError as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    command = [sys.executable, "-c", reading, str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777])
+def test_a_file_that_cannot_be_written_can_be_read(others: Path, mode: int) -> None:
+    others.parent.chmod(mode)
+    assert read_by_nobody(others) == CAPTION
+    assert list(others.parent.iterdir()) == [others]
+
+
+def test_a_file_that_somebody_else_is_writing_can_be_read(others: Path) -> None:
+    database = Database(str(others))
+    with database.write() as connection:
+        put(connection, "new")
+    assert read_by_nobody(others) == "new"
+    database.close()
+
+
+def test_a_copy_without_the_file_that_says_who_reads_is_not_read_by_halves(others: Path) -> None:
+    database = Database(str(others))
+    with database.write() as connection:
+        put(connection, "new")
+    wal = others.with_name(f"{others.name}-wal")
+    content = wal.read_bytes()
+    database.close()
+    wal.write_bytes(content)
+    said = read_by_nobody(others)
+    assert said.startswith("StorageError")
+    assert f"{wal.name} beside it; copy both" in said
+
+
+def test_what_is_only_read_can_also_be_a_file_that_can_be_written(file: Path) -> None:
+    database = Database(str(file), read_only=True)
+    with database.read() as connection:
+        assert get_meta(connection, "x") == CAPTION
+    database.close()
 
 
 def test_a_process_that_is_killed_while_it_writes(database: Database, address: str) -> None:
