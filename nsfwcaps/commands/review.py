@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shlex
 import socket
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +62,9 @@ def review(
             "Default: review.sqlite beside the data set.",
         ),
     ] = None,
-    port: Annotated[int, typer.Option("--port", help="Port on this machine.")] = 8501,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")
+    ] = 8501,
     address: Annotated[
         str,
         typer.Option("--address", help="Where to listen; others than localhost can be reached."),
@@ -77,14 +82,16 @@ def review(
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
     folder = review_log.data_set(data)
-    name = db or str(folder.parent / "review.sqlite")
+    name = str(folder.parent / "review.sqlite") if db is None else db
     if not prepare_only:
         _check_free(address, port)
-    code, opened = _prepare(name, folder, given[_Rules.name], update)
+    # A code is for the page: a new one would end that of a page that is open.
+    code, opened = _prepare(name, folder, given[_Rules.name], update, with_code=not prepare_only)
     typer.echo(_told(opened))
     if prepare_only:
         return
-    typer.echo(f"Open http://{address}:{port} (Ctrl-C stops it)")
+    host = f"[{address}]" if ":" in address else address
+    typer.echo(f"Open http://{host}:{port} (Ctrl-C stops it)")
     if code is not None:
         typer.echo(f"Nobody has an account yet. Make the first lead's there, with the code {code}")
     sys.stdout.flush()
@@ -113,9 +120,9 @@ def server(address: str, port: int) -> list[str]:
 
 
 def _prepare(
-    name: str, folder: Path, rules: dict[str, Any], update: bool
+    name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
 ) -> tuple[str | None, Opened]:
-    """Begin or open the review; with a code for the first account where there is none."""
+    """Begin or open the review; if wanted with a code for the first account where there is none."""
     from nsfwcaps.review import accounts, logins
     from nsfwcaps.review.database import Database
     from nsfwcaps.review.open import open_review
@@ -124,11 +131,21 @@ def _prepare(
     pairs = PairSet(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
-    with database.write() as connection:
-        new = not accounts.any_exist(connection)
-        code = logins.make_setup_code(connection) if new else None
+    code = None
+    if with_code:
+        with database.write() as connection:
+            new = not accounts.any_exist(connection)
+            code = logins.make_setup_code(connection) if new else None
     database.close()
+    if database.is_sqlite:
+        _warn_of_readers(Path(database.name))
     return code, opened
+
+
+def _warn_of_readers(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        mending = f"chmod o= {shlex.quote(str(path))}"
+        typer.echo(f"{path}: everybody on this machine can read it; run '{mending}'", err=True)
 
 
 def _told(opened: Opened) -> str:
@@ -144,12 +161,33 @@ def _told(opened: Opened) -> str:
 
 
 def _check_free(address: str, port: int) -> None:
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((address, port))
-        except OSError:
-            raise ConfigError(
-                f"port {port} of {address} is in use or no address of this machine; "
-                "choose another with --port"
-            ) from None
+    """Look whether the server will be able to listen: where it can, it does on IPv4 and IPv6."""
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        found = []
+    listens = [_can_listen(family, place, address) for family, _, _, _, place in found]
+    if not any(listens):
+        raise ConfigError(f"'{address}' is no address of this machine; choose another --address")
+
+
+def _can_listen(family: int, place: Any, address: str) -> bool:
+    """Whether this machine has a place.
+
+    Raises:
+        ConfigError: it has, and its port cannot be had.
+    """
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            trial.bind(place)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            return False
+        raise ConfigError(
+            f"port {place[1]} of {address} is in use, or not yours to use; choose another with "
+            "--port"
+        ) from None
+    return True
