@@ -54,7 +54,7 @@ def status(db: Db, as_json: Json = False) -> None:
     """Say how far the review is."""
     from nsfwcaps.review import progress
 
-    with _opened(db) as database, database.read() as connection:
+    with _opened(db, read_only=True) as database, database.read() as connection:
         found = progress.progress(connection)
     if as_json:
         typer.echo(json.dumps(_plain(dataclasses.asdict(found)), indent=1))
@@ -85,7 +85,7 @@ def verify(
     from nsfwcaps.review import verdicts
 
     row = None if noted is None else _noted(noted)
-    with _opened(db) as database, database.read() as connection:
+    with _opened(db, read_only=True) as database, database.read() as connection:
         faults = verdicts.verify(connection, row)
         seq, last = verdicts.head_of(connection)
         name = database.name
@@ -112,14 +112,15 @@ def export(
 
     pairs = PairSet(data_set(data))
     shown = progressing.for_terminal(quiet=quiet or as_json)
-    with _opened(db) as database, shown.task("export", None, unit="parts") as advance:
+    opened = _opened(db, read_only=True)
+    with opened as database, shown.task("export", None, unit="parts") as advance:
         made = exporting.export(database, pairs, out, done=lambda _: advance(1))
     seq, last = made.head
     if as_json:
         values = {"out": str(out), "pairs": dict(made.counts), "rows": seq, "hash": last}
         typer.echo(json.dumps(values, indent=1))
         return
-    typer.echo(f"{made.judged} judged pairs: {_counts(made.counts)}")
+    typer.echo(f"pairs: {_counts(made.counts)}; with captions for other tools: {made.judged}")
     typer.echo(f"{out}: 'nsfwcaps publish --verdicts {out} …' joins it with the data set")
     typer.echo(f"The end of the log, to note: {seq}:{last}")
 
@@ -158,10 +159,10 @@ def _lead(connection: sa.Connection, name: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _opened(name: str) -> Iterator[Database]:
+def _opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
     from nsfwcaps.review.database import Database
 
-    database = Database(name)
+    database = Database(name, read_only=read_only)
     try:
         yield database
     finally:

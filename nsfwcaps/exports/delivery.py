@@ -21,13 +21,17 @@ def delivered(folder: Path) -> Iterator[Path]:
     """Give an empty folder to write into, which takes the place of the other when all went well.
 
     Raises:
-        StorageError: there are files in the folder that no export has written.
+        StorageError: there are files in the folder that no export has written, or there can be
+            no folder.
     """
     target = folder.absolute()
     _check(target)
     temporary = target.with_name(f".part-{target.name}-{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    try:
+        temporary.mkdir(parents=True)
+    except FileNotFoundError:  # as in /proc
+        raise StorageError(f"{target}: no folder can be made there; choose another --out") from None
     try:
         yield temporary
         _flush(temporary)

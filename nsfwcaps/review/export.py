@@ -35,6 +35,7 @@ from nsfwcaps.review import (
     export_argilla,
     export_label_studio,
     export_parquet,
+    queue,
     verdicts,
 )
 from nsfwcaps.review.database import Database, get_meta
@@ -80,10 +81,11 @@ def export(
     Equal logs give equal bytes.
 
     Raises:
-        ReviewError: the log is not whole, or the data set has changed.
+        ReviewError: the log is not whole, or the data set has changed or is another one.
         StorageError: the folder holds other files.
     """
     with delivered(folder) as place, database.read() as connection:
+        _check_not_other(connection, database, pairs)
         check_data(connection, pairs)
         head = checked_head(connection)
         done("log checked")
@@ -120,6 +122,16 @@ def checked_head(connection: sa.Connection) -> tuple[int, str]:
             "database back; 'nsfwcaps review verify' names everything"
         )
     return verdicts.head_of(connection)
+
+
+def _check_not_other(connection: sa.Connection, database: Database, pairs: PairSet) -> None:
+    if get_meta(connection, "data") == pairs.digest:
+        return
+    if queue.known_ids(connection).keys().isdisjoint(pairs.ids):
+        raise ReviewError(
+            f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
+            f"{pairs.folder} is in it; name its own with --data"
+        )
 
 
 def _about(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 from shell import call
 from small_review import PAIRS, accept, begin, judge, pair_set, reject
+from small_review import rows as rows_of_pairs
 
-from nsfwcaps.review import tables
+from nsfwcaps.review import gold, tables
 from nsfwcaps.review.database import Database
 
 
@@ -29,6 +33,15 @@ def reviewed(tmp_path: Path) -> Path:
 
 def db(folder: Path) -> Path:
     return folder / "review.sqlite"
+
+
+def know(folder: Path) -> None:
+    """Put a known answer into the queue."""
+    database = Database(str(db(folder)))
+    row = gold.GoldRow(number=1, values={"pair_id": PAIRS[4], "choice": "reject"})
+    with database.write() as connection:
+        gold.set_gold(connection, "p-lea", [row], 1e9)
+    database.close()
 
 
 def test_status_counts_pairs_and_verdicts(reviewed: Path) -> None:
@@ -52,6 +65,53 @@ def test_an_export_is_read_back_by_others(reviewed: Path) -> None:
     noted = f"{made.json['rows']}:{made.json['hash']}"
     checked = call("review", "verify", "--db", db(reviewed), "--noted", noted, "--json")
     assert (checked.code, checked.json["faults"]) == (0, [])
+
+
+def test_an_export_says_how_far_all_pairs_are_and_that_known_answers_are_no_verdicts(
+    reviewed: Path,
+) -> None:
+    know(reviewed)
+    out = reviewed / "out"
+    said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", out)
+    assert (said.code, said.err) == (0, "")
+    counts = "pairs: 1 agreed, 1 disputed, 1 known, 3 pending; with captions for other tools: 3"
+    assert said.out.splitlines()[0] == counts
+
+
+def test_the_export_of_another_data_set_is_told_as_that(reviewed: Path) -> None:
+    other = reviewed / "other"
+    (other / "data").mkdir(parents=True)
+    rows = [{**row, "pair_id": f"other-{row['pair_id']}"} for row in rows_of_pairs()]
+    pq.write_table(pa.Table.from_pylist(rows), other / "data" / "train-00000-of-00001.parquet")
+    out = reviewed / "out"
+    said = call("review", "export", "--db", db(reviewed), "--data", other, "--out", out)
+    assert (said.code, said.out) == (11, "")
+    assert f"none of the 6 pairs of {other} is in it; name its own with --data" in said.err
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_an_export_where_no_folder_can_be_made_is_refused(reviewed: Path) -> None:
+    said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", "/proc/x")
+    assert (said.code, said.out) == (7, "")
+    assert "/proc/x: no folder can be made there; choose another --out" in said.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "export"])
+def test_what_only_reads_needs_no_database_that_can_be_written(
+    command: str, reviewed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    class Noting(Database):
+        def __init__(self, name: str, **options: Any) -> None:
+            asked.append(options["read_only"])
+            super().__init__(name, **options)
+
+    monkeypatch.setattr("nsfwcaps.review.database.Database", Noting)
+    more = ["--data", reviewed, "--out", reviewed / "out"] if command == "export" else []
+    assert call("review", command, "--db", db(reviewed), *more).code == 0
+    assert asked == [True]
 
 
 def test_a_changed_row_is_found_and_nothing_is_exported(reviewed: Path) -> None:
