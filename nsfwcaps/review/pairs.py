@@ -146,7 +146,7 @@ class PairSet:
         if not found.is_relative_to(self.folder):
             raise InputError(
                 f"the {side} image of pair {pair_id} lies outside the data set's folder and is not "
-                "opened; publish with --images to carry images inside"
+                "opened; publish without --no-carry-images to carry images inside"
             )
         try:
             # A pipe would never end, and a device neither.
