@@ -29,7 +29,7 @@ def draw(place: Place, account: Account) -> None:
     _people(found, names)
     _control(found)
     _agreement(place, head)
-    _gold(place, names)
+    _gold(place, names, found.whole)
 
 
 # By the head of the log: as long as nobody decides, nothing has to be counted anew.
@@ -46,9 +46,13 @@ def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreein
 
 
 def _whole(whole: Group) -> None:
-    done = whole.pairs - whole.states.get(State.PENDING, 0)
-    share = done / whole.pairs if whole.pairs else 0.0
-    st.progress(share, f"{done:,} of {whole.pairs:,} pairs have all their verdicts")
+    known = whole.states.get(State.KNOWN, 0)
+    pairs = whole.pairs - known
+    done = pairs - whole.states.get(State.PENDING, 0)
+    # A known answer holds whether or not anybody has judged its pair.
+    apart = f"; besides, known answers: {known:,}" if known else ""
+    share = done / pairs if pairs else 0.0
+    st.progress(share, f"{done:,} of {pairs:,} pairs have all their verdicts{apart}")
 
 
 def _groups(found: Progress) -> None:
@@ -130,12 +134,15 @@ def _agreement(place: Place, head: tuple[int, str]) -> None:
         )
 
 
-def _gold(place: Place, names: dict[str, str]) -> None:
+def _gold(place: Place, names: dict[str, str], whole: Group) -> None:
     with place.database.read() as connection:
         found = gold.accuracy(connection)
     st.subheader("Known answers")
+    if not found and whole.states.get(State.KNOWN, 0):
+        st.text("None was judged yet; they are in the queue.")
+        return
     if not found:
-        st.text("None was judged. 'nsfwcaps review gold FILE' puts known answers into the queue.")
+        st.text("None was judged, as there is none; 'nsfwcaps review gold FILE' puts some there.")
         return
     rows: list[dict[str, Any]] = [
         {
