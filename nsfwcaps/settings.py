@@ -123,7 +123,9 @@ class ConstructSettings:
     )
     share: tuple[str, ...] = setting((), "Weight of a category's quota, as violence=2.")
     tries: Annotated[int, Ge(1)] | None = setting(
-        None, "Edits to ask for per wanted pair; default: 10 by rules or world, 3 by a model."
+        None,
+        "Edits to ask for per wanted pair; default: 10 by rules or world, and at least 500 in all, "
+        "3 by a model.",
     )
     aligner: str = setting(
         "minilm", "Encoder that measures alignment; not one that will be tested on the pairs."

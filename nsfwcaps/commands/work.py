@@ -150,7 +150,13 @@ def _short(facts: Mapping[str, Any]) -> str:
         for name, item in facts["category"].items()
         if item["missing"]
     ]
-    return f"; missing: {', '.join(lacking)}" if lacking else ""
+    if not lacking:
+        return ""
+    steps = facts["steps"]
+    # Each usable caption is edited once in each category: where all are, only new ones help.
+    more = steps["requests"] < steps["usable"] * len(facts["category"])
+    advice = "raise --tries to ask for more edits" if more else "a larger --pool gives more edits"
+    return f"; missing: {', '.join(lacking)} ({advice})"
 
 
 def _gain(facts: Mapping[str, Any]) -> str:

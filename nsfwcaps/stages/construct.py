@@ -59,6 +59,8 @@ VERSION = 2
 
 _TRIES_RULES = 10
 _TRIES_MODEL = 3
+_LEAST_RULES = 500
+"""Edits that rules are asked for at least: few of them pass, and they cost nothing."""
 _BLOCK_RULES = 1024
 _BLOCK_MODEL = 64
 _NEAR_ROWS = 4096
@@ -79,8 +81,10 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
         )
         for url in urls
     }
+    raised = _edits(settings) > _tries(settings) * settings.n
     return {
         **files,
+        **({"least edits": str(_LEAST_RULES)} if raised else {}),
         "editor": editors.source_digest(settings.editor, settings.seed),
         "aligner": encoders.source_digest(settings.aligner),
         "card": construct_card.template_digest(),
@@ -94,7 +98,7 @@ def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapp
     return {
         "pool_files": len(sizes),
         "input_bytes": sum(sizes),
-        "edits at most": _tries(settings) * settings.n,
+        "edits at most": _edits(settings),
     }
 
 
@@ -158,6 +162,12 @@ def _tries(settings: ConstructSettings) -> int:
     return _TRIES_RULES if settings.editor in editors.EMBEDDED else _TRIES_MODEL
 
 
+def _edits(settings: ConstructSettings) -> int:
+    """The most edits to ask for; what the user asks for by tries is neither more nor less."""
+    least = _LEAST_RULES if settings.editor in editors.EMBEDDED and settings.tries is None else 0
+    return max(_tries(settings) * settings.n, least)
+
+
 def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress) -> Bench:
     encoder = encoders.load(
         EmbedSettings(
@@ -217,9 +227,7 @@ def _requests(
             excluded += 1
         else:
             rejected.append({"id": item.id, "category": None, "reason": reason, "caption": None})
-    order = quotas.asked(
-        [item.id for item in usable], share, _tries(settings) * settings.n, settings.seed
-    )
+    order = quotas.asked([item.id for item in usable], share, _edits(settings), settings.seed)
     asked = [Request(usable[at].id, usable[at].caption, category) for at, category in order]
     requests = [item for item in asked if not excluded_request(item.caption, item.category)]
     excluded += len(asked) - len(requests)

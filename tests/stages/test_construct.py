@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections import Counter
 from pathlib import Path
@@ -16,6 +17,8 @@ from word_classifier import write_word_classifier
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.construction.edits import edit, holds
+from nsfwcaps.settings import ConstructSettings
+from nsfwcaps.stages.construct import plan, sources
 
 LOOSE = {"near_duplicate": 1.0, "min_alignment": 0.3}
 """The captions of these tests are much alike."""
@@ -71,9 +74,9 @@ def test_facts_add_up(made: Path) -> None:
     facts = record(made)["facts"]
     steps = facts["steps"]
     assert (steps["rows"], steps["captions"], steps["usable"]) == (60, 60, 60)
-    assert steps["requests"] == 200  # ten for each pair
+    assert steps["requests"] == 240  # in every category, as at least 500 were wanted
     refused = sum(facts["rejects"]["edits"].values())
-    assert steps["candidates"] + refused == 200
+    assert steps["candidates"] + refused == 240
     assert steps["pairs"] == facts["pairs"] == 20
     sims = [row["alignment"] for row in rows(made, "unsafe")]
     assert facts["alignment"]["mean"] == pytest.approx(sum(sims) / 20, abs=1e-4)
@@ -167,12 +170,31 @@ def test_a_quota_that_cannot_be_met_is_told(pool: Path, tmp_path: Path) -> None:
     said = construct(tmp_path, pool, n=400, **LOOSE)
     assert said.code == 0
     assert "missing: " in said.out
+    assert said.out.count("(a larger --pool gives more edits)") == 1
     facts = record(tmp_path)["facts"]
     for item in facts["category"].values():
         assert item["quota"] == 100
         assert item["missing"] == 100 - item["selected"] > 0
         assert item["skipped"]["safe_caption_used"] > 0
     assert "missing" in (tmp_path / "pools" / "README.md").read_text()
+
+
+def test_tries_are_asked_for_where_they_would_help(pool: Path, tmp_path: Path) -> None:
+    said = construct(tmp_path, pool, n=40, tries=1, **LOOSE)
+    assert said.code == 0
+    assert record(tmp_path)["facts"]["steps"]["requests"] == 40
+    assert said.out.count("(raise --tries to ask for more edits)") == 1
+
+
+@pytest.mark.parametrize(("n", "edits"), [(1, 500), (50, 500), (51, 510)])
+def test_rules_are_asked_for_so_many_edits_at_least(n: int, edits: int, pool: Path) -> None:
+    settings = ConstructSettings(pool=(str(pool),), n=n)
+    assert plan(settings, {})["edits at most"] == edits
+    assert ("least edits" in sources(settings)) == (n < 50)  # else the edits are those of before
+    for change in ({"tries": 2}, {"editor": "openai:http://localhost:1#some"}):
+        other = dataclasses.replace(settings, **change)  # type: ignore[arg-type]
+        assert plan(other, {})["edits at most"] == n * (2 if "tries" in change else 3)
+        assert "least edits" not in sources(other)
 
 
 def test_shares(pool: Path, tmp_path: Path) -> None:
