@@ -84,6 +84,7 @@ def join(
         "log": {"rows": review.rows, "hash": review.hash},
         "data": review.data,
         "outcomes": {name: outcomes[name] for name in OUTCOMES},
+        "known": _known(review, ids),
         "left_out": counts,
         "not_in_data_set": _foreign(review, {*ids, *followed}),
         "categories_corrected": sum(
@@ -107,6 +108,12 @@ def _digest(marks: Mapping[str, Mark]) -> str:
         for name, mark in sorted(marks.items())
     ]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _known(review: Review, ids: Sequence[str]) -> int:
+    """Number of pairs whose outcome is an answer that a lead wrote down beforehand."""
+    judgements = (review.judgements.get(name) for name in ids)
+    return sum(found is not None and found.state is State.KNOWN for found in judgements)
 
 
 def _foreign(review: Review, known: set[str]) -> int:

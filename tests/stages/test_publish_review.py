@@ -22,7 +22,7 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.errors import ConfigError, InputError, ReviewError
-from nsfwcaps.review import tables, verdicts
+from nsfwcaps.review import gold, tables, verdicts
 from nsfwcaps.review.adjudication import settle
 from nsfwcaps.review.answers import Answers, Choice
 from nsfwcaps.review.database import Database
@@ -191,6 +191,27 @@ def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:
     assert "Nobody has judged the pairs" not in card
     for name, text in schema.REVIEW_HELP.items():
         assert any(line.startswith(f"| `{name}` |") and text in line for line in card.splitlines())
+
+
+def test_known_answers_are_told_apart_from_what_people_judged(place: Place) -> None:
+    judged, known, both, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({judged: ACCEPT, both: REJECT})
+    place.publish()
+    assert place.facts()["known"] == 0
+    assert "known answers" not in place.card()
+    rows = [
+        gold.GoldRow(number=number, values={"pair_id": pair, "choice": "accept"})
+        for number, pair in enumerate((known, both), start=1)
+    ]
+    database = Database(str(place.database))
+    with database.write() as connection:
+        gold.set_gold(connection, "p-3", rows, 1e9)
+    database.close()
+    place.publish()
+    assert (place.facts()["outcomes"]["accepted"], place.facts()["known"]) == (3, 2)
+    card = place.card()
+    assert "Outcomes that are known answers, which a lead wrote down beforehand: 2." in card
+    assert "where `review_verdicts` has a row of kind `gold`, a lead wrote the answer" in card
 
 
 def test_only_accepted_pairs_on_request(place: Place) -> None:
