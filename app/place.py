@@ -88,14 +88,22 @@ def act_as_lead(action: Callable[[], object]) -> None:
 
 def _allowed(action: Callable[[], object], *, lead: bool) -> None:
     # A button does its work before the page is drawn anew, and that page may be hours old.
-    token = st.session_state.get(TOKEN)
-    with opened().database.read() as connection:
+    check_signed_in(opened(), st.session_state.get(TOKEN), lead=lead)
+    action()
+
+
+def check_signed_in(place: Place, token: str | None, *, lead: bool) -> None:
+    """Look whether a token is good, and a lead's where it must be one.
+
+    Raises:
+        ReviewError: it is not.
+    """
+    with place.database.read() as connection:
         account = logins.signed_in(connection, token, time.time()) if token else None
     if account is None:
         raise ReviewError("you have been signed out, and this was not done")
     if lead and account.role is not Role.LEAD:
         raise ReviewError("only leads may do this, and it was not done")
-    action()
 
 
 def show_caption(text: str) -> None:

@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import streamlit as st
 from place import Place, opened, shown_errors
-from views import disputes, export, judge, people, progress, record, sign_in
+from views import disputes, export, judge, password, people, progress, record, sign_in
 
 from nsfwcaps.review.accounts import Account, Role
 
 PAGES: dict[str, Callable[[Place, Account], None]] = {
     "Judge": judge.draw,
     "My record": record.draw,
+    "My password": password.draw,
 }
 LEAD_PAGES: dict[str, Callable[[Place, Account], None]] = {
     "Progress": progress.draw,

@@ -13,7 +13,7 @@ from nsfwcaps.review import adjudication, answers
 from nsfwcaps.review.accounts import Account
 from nsfwcaps.review.adjudication import Dispute
 from nsfwcaps.review.answers import CHOICES, NAMES, Answers, Choice
-from nsfwcaps.review.pairs import Pair
+from nsfwcaps.review.pairs import SIDES, Pair
 from nsfwcaps.review.policy import SEVERITY_NAMES
 from views.task import KEYS
 
@@ -31,7 +31,7 @@ def draw(place: Place, account: Account) -> None:
     st.caption(f"{len(found)}{' or more' if len(found) == _MOST else ''} to settle")
     dispute = found[0]
     pair = place.pairs.pair(dispute.pair_id)
-    for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
+    for column, side in zip(st.columns(2), SIDES, strict=True):
         with column, st.container(border=True):
             _side(place, dispute, pair, side)
     _opinions(dispute)
@@ -52,7 +52,7 @@ def _side(place: Place, dispute: Dispute, pair: Pair, side: str) -> None:
 
 
 def _is_uncovered(kind: str, side: str, pair: Pair) -> bool:
-    key = f"uncovered {side} {kind} {pair.pair_id}"
+    key = _uncovered(kind, side, pair.pair_id)
     if st.session_state.get(key):
         return True
     st.button(
@@ -63,6 +63,11 @@ def _is_uncovered(kind: str, side: str, pair: Pair) -> bool:
         args=({key: True},),
     )
     return False
+
+
+def _uncovered(kind: str, side: str, pair_id: str) -> str:
+    """Key of the session under which it says that something was uncovered."""
+    return f"uncovered {side} {kind} {pair_id}"
 
 
 def _opinions(dispute: Dispute) -> None:
@@ -81,7 +86,7 @@ def _opinions(dispute: Dispute) -> None:
     for opinion in said:
         if opinion.answers.comment:
             st.text(f"{opinion.letter}: {opinion.answers.comment}", width="stretch")
-        for side in ("unsafe", "safe"):
+        for side in SIDES:
             fixed = getattr(opinion.answers, f"{side}_caption")
             if fixed and st.toggle(
                 f"Show how {opinion.letter} would have the {side} text",
@@ -101,8 +106,11 @@ def _decision(place: Place, account: Account, dispute: Dispute, pair: Pair) -> N
     )
     st.text_area("Comment", key=f"comment-{key}")
     if st.toggle("Change a caption", key=f"fixing-{key}"):
-        for side in ("unsafe", "safe"):
-            st.text_area(f"{side} text", pair.caption(side), key=f"fix-{side}-{key}")
+        for side in SIDES:
+            if st.session_state.get(_uncovered("text", side, key)):
+                st.text_area(f"{side} text", pair.caption(side), key=f"fix-{side}-{key}")
+            else:
+                st.text(f"Show the {side} text to change it.")
     with st.container(horizontal=True):
         for option in CHOICES:
             choice = Choice(option.value)
@@ -119,6 +127,9 @@ def _decision(place: Place, account: Account, dispute: Dispute, pair: Pair) -> N
 
 def _settle(place: Place, account: Account, pair: Pair, choice: Choice) -> None:
     state, key = st.session_state, pair.pair_id
+    shown = (_uncovered(kind, side, key) for kind in ("text", "image") for side in SIDES)
+    if not any(state.get(name) for name in shown):
+        raise InputError("look at the pair first")
     said = Answers(
         category=state[f"category-{key}"],
         choice=choice,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
-from place import Place
+from place import TOKEN, Place, check_signed_in
 
 from nsfwcaps.review import verdicts
 from nsfwcaps.review.accounts import Account
@@ -31,12 +32,24 @@ def draw(place: Place, account: Account) -> None:
     if made is None or made[1:3] != head:  # somebody has decided since
         return
     data, seq, last, judged = made
-    st.download_button("Download", data, "review.zip", "application/zip", key="download")
+    # Made on demand: a file that lies ready can be had by its address without signing in.
+    hand_over = partial(_handed_over, place, st.session_state[TOKEN], data)
+    st.download_button("Download", hand_over, "review.zip", "application/zip", key="download")
     st.write(
         f"{judged} pairs were judged. Note the end of the log, to tell later if it was rewritten:"
     )
     st.code(f"{seq}:{last}", language=None)
     st.write("`nsfwcaps publish --verdicts FOLDER` joins what is in it with the data set.")
+
+
+def _handed_over(place: Place, token: str, data: bytes) -> bytes:
+    """The archive, for somebody who still is a lead.
+
+    Raises:
+        ReviewError: they are none, or have signed out.
+    """
+    check_signed_in(place, token, lead=True)
+    return data
 
 
 def _zipped(place: Place) -> tuple[bytes, int, str, int]:

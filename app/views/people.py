@@ -7,6 +7,7 @@ import time
 import streamlit as st
 from place import Place, act_as_lead
 
+from nsfwcaps.errors import InputError
 from nsfwcaps.review import accounts
 from nsfwcaps.review.accounts import Account, Role
 
@@ -38,8 +39,8 @@ def draw(place: Place, account: Account) -> None:
         )
     with change.form("change"):
         st.subheader("Change somebody")
-        st.selectbox("Name", people, format_func=lambda one: one.name, key="who")
-        st.selectbox("To", ["annotator", "lead", "shut out", "let in again"], key="to")
+        st.selectbox("Name", people, format_func=lambda one: one.name, key="who", index=None)
+        st.selectbox("To", ["annotator", "lead", "shut out", "let in again"], key="to", index=None)
         st.form_submit_button(
             "Change", on_click=act_as_lead, args=(lambda: _change(place),), key="change-person"
         )
@@ -55,6 +56,8 @@ def _add(place: Place) -> None:
 
 def _change(place: Place) -> None:
     who, to = st.session_state["who"], st.session_state["to"]
+    if who is None or to is None:
+        raise InputError("say who is to be changed, and to what")
     with place.database.write() as connection:
         if to == "shut out":
             accounts.disable(connection, who.account_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -166,14 +166,16 @@ class Desk:
 
         Raises:
             ReviewError: the pair is no longer the one before this person.
-            InputError: it is no answer.
+            InputError: it is no answer, or what it is about was not looked at.
         """
         now = self._clock()
         with self._database.write() as connection:
             policy, session, held = self._at_work(connection, token, now)
-            kept = {**json.loads(held.draft), **values}
+            before = json.loads(held.draft)
+            kept = {**before, **values}
             draft = {name: value for name, value in kept.items() if value is not None}
             answering.from_json(draft)
+            _check_seen(held, {k: v for k, v in values.items() if v != before.get(k)})
             queue.keep_draft(connection, self._me, policy, now, draft=json.dumps(draft))
             sessions.note(connection, session, now)
 
@@ -272,7 +274,9 @@ class Desk:
         left: Left,
         now: float,
     ) -> Task | Rest | Finished:
-        rested = session.severe_at is None or now >= session.severe_at + policy.break_minutes * 60
+        rested = (
+            session.severe_at is None or now >= session.severe_at + policy.severe_pause_minutes * 60
+        )
         review_id = get_meta(connection, "review_id")
         held = queue.take(
             connection,
@@ -286,8 +290,8 @@ class Desk:
         if isinstance(held, Nothing):
             queue.release(connection, self._me)
             if held.severe_are_left and session.severe_at is not None:
-                until = session.severe_at + policy.break_minutes * 60
-                return Rest(why="two severe pairs in a row are one too many", until=until)
+                until = session.severe_at + policy.severe_pause_minutes * 60
+                return Rest(why="only severe pairs are left, and a pause parts them", until=until)
             return Finished(held_by_others=queue.others_hold(connection, self._me, now))
         judged = connection.scalar(
             sa.select(sa.func.count()).where(tables.decision.c.account_id == self._me)
@@ -366,6 +370,19 @@ def _saw_severe(held: Reservation) -> bool:
         any(what.startswith("unsafe") for what in revealed)
         or any(name in draft for name in _OF_UNSAFE)
     )
+
+
+def _check_seen(held: Reservation, said: Mapping[str, str | int | None]) -> None:
+    """Refuse an answer about a side of which neither the text nor the image was uncovered.
+
+    Raises:
+        InputError: naming the side.
+    """
+    seen = {what.partition(" ")[0] for what in json.loads(held.revealed)}
+    for question in answering.QUESTIONS:
+        unseen = [side for side in question.sides if side not in seen]
+        if said.get(question.name) is not None and unseen:
+            raise InputError(f"look at the {' and the '.join(unseen)} side first, or skip the pair")
 
 
 def _used_up(left: Left) -> str:

@@ -51,9 +51,7 @@ def open_review(
         after = policies.changed(before, given or {})
         filled = Filled(added=0, gone=0, back=0)
         if get_meta(connection, "data") != pairs.digest:
-            told, is_other = _told(connection, database, pairs)
-            if is_other or not update:
-                raise ReviewError(told)
+            _check_known(connection, database, pairs, update=update)
             filled = queue.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
         _apply(connection, before, after)
@@ -80,8 +78,8 @@ def check_data(connection: sa.Connection, pairs: PairSet) -> None:
     """
     if not pairs.is_unchanged() or get_meta(connection, "data") != pairs.digest:
         raise ReviewError(
-            "the data set has changed under this review, so no pair is shown; everything that was "
-            "decided is kept. Stop the app and start it with --update"
+            "the data set has changed under this review; everything that was decided is kept. "
+            "Start 'nsfwcaps review --data RUN' anew: it says if --update is needed"
         )
 
 
@@ -105,19 +103,26 @@ def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
         queue.set_severities(connection, after)
 
 
-def _told(connection: sa.Connection, database: Database, pairs: PairSet) -> tuple[str, bool]:
-    """What to do about a data set that is not the one of the review, and if it is another one."""
+def _check_known(
+    connection: sa.Connection, database: Database, pairs: PairSet, *, update: bool
+) -> None:
+    """Look whether a data set that is not as it was may be taken in.
+
+    The same pairs may, whatever else of them has changed; others only where that was asked for.
+
+    Raises:
+        ReviewError: it may not.
+    """
     known = queue.known_ids(connection)
     new = sum(pair_id not in known for pair_id in pairs.ids)
-    gone = sum(pair_id not in pairs for pair_id in known)
+    gone = sum(not was_gone and pair_id not in pairs for pair_id, was_gone in known.items())
     if new == len(pairs):
-        told = (
+        raise ReviewError(
             f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
             f"{pairs.folder} is in it; name another file with --db"
         )
-        return told, True
-    told = (
-        f"the data set has changed since {database.name} was begun: {new} pairs are new, {gone} "
-        "are gone. Add --update to queue the new ones; verdicts on those that are gone are kept"
-    )
-    return told, False
+    if (new or gone) and not update:
+        raise ReviewError(
+            f"the data set has changed since {database.name} was begun: new pairs: {new}, gone: "
+            f"{gone}. Add --update to queue the new ones; verdicts on those that are gone are kept"
+        )

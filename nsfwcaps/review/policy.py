@@ -45,8 +45,9 @@ class Policy:
     reveals_per_day: Annotated[int, Ge(1)] = setting(500, "Texts and images uncovered per day.")
     minutes_per_session: Annotated[float, Gt(0)] = setting(25.0, "Minutes per session.")
     minutes_per_day: Annotated[float, Gt(0)] = setting(120.0, "Minutes per day.")
-    break_minutes: Annotated[float, Ge(0)] = setting(
-        5.0, "Minutes between sessions, and between two severe pairs where nothing else is left."
+    break_minutes: Annotated[float, Ge(0)] = setting(5.0, "Minutes between sessions.")
+    severe_pause_minutes: Annotated[float, Ge(0)] = setting(
+        1.0, "Minutes between two severe pairs where nothing else is left."
     )
     reservation_minutes: Annotated[float, Gt(0)] = setting(
         20.0, "Minutes until a pair that somebody left open goes to somebody else."

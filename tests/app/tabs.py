@@ -23,6 +23,7 @@ from streamlit.testing.v1 import AppTest
 
 from nsfwcaps.review import accounts, queue, tables
 from nsfwcaps.review.accounts import Role
+from nsfwcaps.review.answers import QUESTIONS
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.open import open_review
 from nsfwcaps.review.pairs import Pair, PairSet
@@ -75,6 +76,19 @@ class Tab:
     def go(self, *labels: str) -> Tab:
         """Press one button after another."""
         for label in labels:
+            self.press(label)
+        return self
+
+    def judge(self, *labels: str) -> Tab:
+        """Press one button after another; before an answer, look at what is asked about."""
+        sides = {question.text: question.sides for question in QUESTIONS}
+        for label in labels:
+            for side in sides.get(self.heading, ()) if label in self.labels else ():
+                for button in self.app.button:
+                    if (button.key or "").startswith(f"{side} text-"):
+                        button.click()
+                        self.run()
+                        break
             self.press(label)
         return self
 

@@ -16,7 +16,7 @@ BEGIN = "I have read this; begin"
 
 def judge(tab: Tab) -> Tab:
     """Say of the pair that its safe side is not safe, and reject it."""
-    return tab.go("No", "Reject")
+    return tab.judge("No", "Reject")
 
 
 def long_ago(review: Review, **columns: sa.ColumnElement[float]) -> None:
@@ -89,7 +89,7 @@ def test_a_cap_of_the_day_ends_the_day(review: Review) -> None:
 
 
 def test_when_the_minutes_are_over_the_answers_so_far_are_kept(review: Review) -> None:
-    tab = review.begin().browser("Ann").open().go(BEGIN, "Yes")
+    tab = review.begin().browser("Ann").open().judge(BEGIN, "Yes")
     before = review.before("Ann")
     long_ago(review, started=time.time() - 26 * 60)
     assert "the session's time is used up" in tab.run().app.markdown[0].value
@@ -142,6 +142,6 @@ def test_a_data_set_that_changed_shows_no_pair_and_keeps_verdicts(review: Review
     judge(tab.press(BEGIN))
     (file,) = (review.folder / "dataset" / "data").iterdir()
     file.write_bytes(file.read_bytes() + b" ")
-    assert "start it with --update" in tab.run().said[0]
+    assert "it says if --update is needed" in tab.run().said[0]
     assert tab.labels == []
     assert len(review.log()) == 1

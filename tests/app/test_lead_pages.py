@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import streamlit as st
 from small_review import accept, fix, judge, reject
 from tabs import PASSWORD, Browser, Review, Tab
 
+from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import accounts, queue
 from nsfwcaps.review.answers import Answers
 
@@ -72,7 +74,7 @@ def test_a_dispute_shows_opinions_without_names_and_captions_when_asked(review: 
 
 def test_a_lead_settles_a_dispute_and_the_next_one_follows(review: Review) -> None:
     tab = disputed(review).browser("Lea").open("Disputes")
-    tab.fill(comment="the table is whole").press("Accept")
+    tab.press("Show the text").fill(comment="the table is whole").press("Accept")
     assert tab.heading == "Disputes"
     (row,) = review.log("settle")
     assert (row["account_id"], row["choice"]) == (review.id_of("Lea"), "accept")
@@ -84,7 +86,8 @@ def test_a_lead_can_settle_with_a_caption_and_a_category_of_their_own(review: Re
     tab = disputed(review).browser("Lea").open("Disputes")
     assert not tab.buttons_of("Fix a caption")
     tab.app.toggle(key=f"fixing-{PAIR}").set_value(True)
-    tab.run().fill(fix_safe="a cup on table 1")
+    assert tab.run().texts.count("Show the safe text to change it.") == 1
+    tab.press("Show the text", at=1).fill(fix_safe="a cup on table 1")
     tab.app.selectbox(key=f"category-{PAIR}").set_value("smoking")
     tab.press("Fix a caption")
     (row,) = review.log("settle")
@@ -111,7 +114,8 @@ def test_a_lead_who_judged_a_pair_is_not_asked_to_settle_it(review: Review) -> N
 def test_of_two_leads_who_settle_at_once_the_second_hears_of_the_first(review: Review) -> None:
     one = disputed(review).browser("Lea").open("Disputes")
     other = review.browser("Leo").open("Disputes")
-    one.press("Accept")
+    other.press("Show the text")
+    one.go("Show the text", "Accept")
     other.press("Reject")
     assert len(review.log("settle")) == 1
     assert other.said == ["pair pair-1 was settled meanwhile; nothing was written"]
@@ -187,7 +191,8 @@ def test_old_buttons_of_a_lead_who_is_none_any_more_do_nothing(review: Review) -
 
 
 def test_old_buttons_of_somebody_shut_out_do_nothing(review: Review) -> None:
-    tab = review.begin().browser("Ann").open().go("I have read this; begin", "Show the text")
+    tab = review.begin().browser("Ann").open().press("I have read this; begin")
+    tab.press("Show the text", at=1)
     with review.database.write() as connection:
         accounts.disable(connection, review.id_of("Ann"))
     tab.press("No")
@@ -201,18 +206,27 @@ def test_old_buttons_of_somebody_shut_out_do_nothing(review: Review) -> None:
 def test_an_export_is_an_archive_with_every_verdict(
     review: Review, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handed: list[bytes] = []
+    handed: list[Callable[[], bytes]] = []
     monkeypatch.setattr(st, "download_button", lambda label, data, *rest, **_: handed.append(data))
     tab = disputed(review).browser("Lea").open("Export")
     assert handed == []
     tab.press("Write the files")
-    with zipfile.ZipFile(io.BytesIO(handed[-1])) as archive:
+    with zipfile.ZipFile(io.BytesIO(handed[-1]())) as archive:
         assert archive.testzip() is None
         record = json.loads(archive.read("review/export.json"))
         names = set(archive.namelist())
     assert record["log"]["rows"] == 2
     assert {"review/verdicts.parquet", "review/outcomes.parquet"} <= names
     assert tab.app.code[0].value == f"2:{record['log']['hash']}"
+    tab.press("Sign out")
+    with pytest.raises(ReviewError, match="you have been signed out"):
+        handed[-1]()
+
+
+def test_a_dispute_is_not_settled_unseen(review: Review) -> None:
+    tab = disputed(review).browser("Lea").open("Disputes").press("Accept")
+    assert tab.said == ["look at the pair first"]
+    assert not review.log("settle")
 
 
 def test_a_file_that_was_written_before_is_not_handed_over_as_the_newest(review: Review) -> None:

@@ -70,7 +70,7 @@ def test_the_page_escapes_what_it_puts_into_a_label(marked: Review) -> None:
     tab = marked.browser("Ann").open().press(BEGIN)
     while marked.before("Ann").category == MARKED:
         tab.press("Skip")
-    tab.go("Yes", "Yes")
+    tab.judge("Yes", "Yes")
     (label,) = [label for label in tab.labels if "material" in label]
     without = re.sub(r"\\(.)", r"\1", label).replace("\u2060", "")
     assert without == f"No: {MARKED}"

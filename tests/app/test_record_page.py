@@ -10,7 +10,7 @@ BEGIN = "I have read this; begin"
 
 
 def test_everybody_sees_their_own_entries_only(review: Review) -> None:
-    ann = review.begin().browser("Ann").open().go(BEGIN, "Show the text", "No", "Reject")
+    ann = review.begin().browser("Ann").open().judge(BEGIN, "No", "Reject")
     ann.choose("My record")
     assert list(ann.app.dataframe[0].value["what"]) == ["decided", "text uncovered", "consent"]
     bob = review.browser("Bob").open("My record")
@@ -36,7 +36,7 @@ def test_the_record_holds_no_caption(review: Review) -> None:
 
 
 def test_erasing_needs_a_second_yes_and_leaves_verdicts(review: Review) -> None:
-    tab = review.begin().browser("Ann").open().go(BEGIN, "No", "Reject", "Skip")
+    tab = review.begin().browser("Ann").open().judge(BEGIN, "No", "Reject", "Skip")
     tab.choose("My record")
     assert tab.app.button(key="erase").disabled
     tab.app.checkbox(key="sure").check()

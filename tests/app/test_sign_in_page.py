@@ -25,7 +25,7 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Make the account")
     assert tab.heading == "What waits for you"
     assert tab.texts == ["Lena (lead)"]
-    assert tab.pages == ["Judge", "My record", *LEAD_PAGES]
+    assert tab.pages == ["Judge", "My record", "My password", *LEAD_PAGES]
 
 
 def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> None:
@@ -104,7 +104,7 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
 @pytest.mark.parametrize("page", LEAD_PAGES)
 def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
     tab = review.begin().browser("Ann").open(page)
-    assert tab.pages == ["Judge", "My record"]
+    assert tab.pages == ["Judge", "My record", "My password"]
     assert tab.heading == "What waits for you"
     assert tab.app.query_params == {"page": "Judge"}
 
@@ -113,10 +113,29 @@ def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review)
     tab = review.begin().browser("Leo").open("Export")
     with review.database.write() as connection:
         connection.execute(sa.update(tables.account).values(role="annotator"))
-    assert tab.run().pages == ["Judge", "My record"]
+    assert tab.run().pages == ["Judge", "My record", "My password"]
     assert not tab.buttons_of("Write the files")
 
 
 def test_the_page_says_how_to_start_it(review: Review) -> None:
     tab = Browser().open()
     assert tab.said == ["start this page with 'nsfwcaps review --data RUN'"]
+
+
+def test_somebody_changes_the_password_that_was_given_to_them(review: Review) -> None:
+    browser = review.begin().browser("Ann")
+    other, tab = browser.open(), browser.open("My password")
+    assert tab.fill(now=PASSWORD, new="short", again="short").press("Change").said == [
+        "the password must have at least 10 characters"
+    ]
+    assert tab.fill(now=PASSWORD, new="another one", again="another two").press("Change").said == [
+        "the new password was not typed alike; nothing was changed"
+    ]
+    assert tab.fill(now="a wrong one", new="another one", again="another one").press(
+        "Change"
+    ).said == ["name or password is wrong, or the account is disabled"]
+    tab.fill(now=PASSWORD, new="another one", again="another one").press("Change")
+    assert (tab.said, tab.heading) == ([], "My password")
+    assert other.run().heading == "Review of pairs"
+    assert enter(Browser().open(), "Ann", PASSWORD).heading == "Review of pairs"
+    assert enter(Browser().open(), "Ann", "another one").texts == ["Ann (annotator)"]

@@ -125,7 +125,7 @@ def test_a_data_set_that_changed_is_taken_in_only_when_asked(run: Path) -> None:
     write_pairs(run, [*rows[1:], {**rows[0], "pair_id": "pair-7"}])
     said = prepare(run)
     assert (said.code, said.out) == (11, "")
-    assert "1 pairs are new, 1 are gone. Add --update" in said.err
+    assert "new pairs: 1, gone: 1. Add --update" in said.err
     said = prepare(run, "--update")
     assert said.code == 0
     assert "new: 1; gone from the data set: 1" in said.out

@@ -67,10 +67,33 @@ def test_a_reload_keeps_everything(made: Any, address: str) -> None:
 
 def test_an_answer_can_be_taken_back(made: Any) -> None:
     desk = made().sit()
-    token = task(desk.state()).token
+    token = see(desk).token
     desk.answer(token, safe_is_safe="no", comment="blurred")
     desk.answer(token, safe_is_safe=None)
     assert task(desk.state()).answers == answering.Answers(comment="blurred")
+
+
+@pytest.mark.parametrize(
+    ("seen", "name", "value", "unseen"),
+    [
+        ([], "safe_is_safe", "yes", "the safe side"),
+        (["unsafe text"], "safe_is_safe", "yes", "the safe side"),
+        (["safe text"], "unsafe_is_unsafe", "no", "the unsafe side"),
+        (["safe text"], "category", "right", "the unsafe side"),
+        (["safe text"], "meaning", 3, "the unsafe side"),
+        ([], "meaning", 3, "the safe and the unsafe side"),
+    ],
+)
+def test_what_was_not_looked_at_is_not_answered(
+    made: Any, seen: list[str], name: str, value: object, unseen: str
+) -> None:
+    desk = made().sit()
+    token = task(desk.state()).token
+    for what in seen:
+        desk.uncover(token, what)
+    with pytest.raises(InputError, match=f"look at {unseen} first"):
+        desk.answer(token, **{name: value})
+    assert task(desk.state()).answers == answering.Answers()
 
 
 @pytest.mark.parametrize(
@@ -226,7 +249,7 @@ def test_a_data_set_that_changes_under_the_review(made: Any) -> None:
     reject(desk)
     held = task(desk.state())
     write_set(room.pairs.folder, ["weapons"] * 2, first=1)
-    with pytest.raises(ReviewError, match="Stop the app and start it with --update"):
+    with pytest.raises(ReviewError, match="anew: it says if --update is needed"):
         desk.state()
     # What somebody has before them they may still decide on: its captions are those they saw.
     desk.decide(held.token, Choice.REJECT)

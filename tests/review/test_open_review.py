@@ -58,7 +58,7 @@ def test_a_changed_data_set_is_queued_when_asked_for(made: Any) -> None:
     room = made([MILD] * 3)
     reject(room.sit())
     pairs = changed_set(room, [SEVERE] * 3, first=1)
-    with pytest.raises(ReviewError, match=r"1 pairs are new, 1 are gone\. Add --update"):
+    with pytest.raises(ReviewError, match=r"new pairs: 1, gone: 1\. Add --update"):
         open_review(room.database, pairs)
     filled = open_review(room.database, pairs, update=True).filled
     assert (filled.added, filled.gone, filled.back) == (1, 1, 0)

@@ -189,7 +189,7 @@ def test_two_severe_pairs_are_kept_apart(made: Any) -> None:
 
 
 def test_severe_pairs_that_are_left_alone_wait(made: Any) -> None:
-    room = made([SEVERE] * 2, break_minutes=5.0)
+    room = made([SEVERE] * 2, severe_pause_minutes=5.0)
     desk = room.sit()
     accept(desk)
     waits: Any = desk.state()
@@ -213,7 +213,7 @@ def test_no_pause_after_a_severe_pair_is_bought_by_a_pair_unseen(made: Any) -> N
 
 @pytest.mark.parametrize("how", ["undo", "stop"])
 def test_neither_undo_nor_stop_brings_two_severe_pairs(made: Any, how: str) -> None:
-    room = made([SEVERE, SEVERE, MILD], break_minutes=0.1)
+    room = made([SEVERE, SEVERE, MILD], break_minutes=0.1, severe_pause_minutes=0.1)
     desk = room.sit()
     if how == "undo":
         accept(desk)
