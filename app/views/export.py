@@ -36,7 +36,8 @@ def draw(place: Place, account: Account) -> None:
     hand_over = partial(_handed_over, place, st.session_state[TOKEN], data)
     st.download_button("Download", hand_over, "review.zip", "application/zip", key="download")
     st.write(
-        f"{judged} pairs were judged. Note the end of the log, to tell later if it was rewritten:"
+        f"With captions for other tools: {judged} pairs. Note the end of the log, to tell later if "
+        "it was rewritten:"
     )
     st.code(f"{seq}:{last}", language=None)
     st.write("`nsfwcaps publish --verdicts FOLDER` joins what is in it with the data set.")
