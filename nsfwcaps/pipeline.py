@@ -39,6 +39,8 @@ class Stage:
     """Folder of the workdir that receives the stage's `dataset` files under their final names."""
     owns: tuple[str, ...] = ()
     """Folders in it whose Parquet files are the stage's alone."""
+    checks: bool = False
+    """Whether its module has `check`, which says what cannot work before any stage runs."""
     quotes_facts: bool = False
     """Whether its output says how its inputs were made, and so is stale when that has changed."""
 
@@ -72,6 +74,7 @@ STAGES = (
         reads=("construct",),
         delivers="pools",
         owns=("illustrated",),
+        checks=True,
     ),
     Stage(
         name="ingest",
@@ -148,6 +151,14 @@ class StageModule(Protocol):
         ...
 
 
+class CheckingModule(StageModule, Protocol):
+    """A stage's module that can tell early, before the stages that it reads take hours."""
+
+    def check(self, recipe: Mapping[str, Any], *, reading: bool) -> None:
+        """Raise what its run would come to, given the recipe; with `reading`, read pools for it."""
+        ...
+
+
 class State(enum.StrEnum):
     """How a stage's output stands to its settings and inputs."""
 
@@ -163,6 +174,19 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+
+
+def check(recipe: Mapping[str, Any], *, reading: bool = True) -> None:
+    """Say what cannot work in a late stage before the first one runs.
+
+    Without `reading` nothing is read but what the recipe names as part of itself: no pools.
+
+    Raises:
+        NsfwcapsError: as the stage would.
+    """
+    for stage in STAGES:
+        if stage.name in recipe and stage.checks:
+            cast(CheckingModule, _module(stage)).check(recipe, reading=reading)
 
 
 def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:

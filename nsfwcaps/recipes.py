@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import config, resources
-from nsfwcaps.errors import ConfigError
+from nsfwcaps import config, pipeline, resources
+from nsfwcaps.errors import ConfigError, NsfwcapsError
 from nsfwcaps.pipeline import STAGE
 
 Recipe = Mapping[str, Any]
@@ -63,8 +63,8 @@ def placed(recipe: Recipe, workdir: Path) -> Recipe:
 def problems(name: str, changes: Sequence[str]) -> list[str]:
     """Return every error of a recipe, one line each."""
     try:
-        load(name, changes)
-    except ConfigError as error:
+        pipeline.check(load(name, changes), reading=False)
+    except NsfwcapsError as error:
         return str(error).splitlines()
     return []
 

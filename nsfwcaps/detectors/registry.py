@@ -22,6 +22,8 @@ class Entry:
     kind: Kind
     written: str
     load: Callable[[str, Device, float], Detector[Any]]
+    check: Callable[[str], object] = lambda argument: None
+    """Says of its argument what cannot work, as far as that is known before it is loaded."""
 
 
 def _opennsfw(argument: str, device: Device, threshold: float) -> Detector[bytes]:
@@ -39,12 +41,34 @@ def _nudenet(argument: str, device: Device, threshold: float) -> Detector[bytes]
 def _q16(argument: str, device: Device, threshold: float) -> Detector[bytes]:
     from nsfwcaps.detectors.q16 import Q16
 
+    return Q16(*_q16_parts(argument, device), threshold)
+
+
+def _q16_parts(argument: str, device: Device) -> tuple[Path, EmbedSettings]:
     path, _, model = argument.partition("#")
     try:
-        settings = EmbedSettings(model=model, device=device)
+        return Path(path), EmbedSettings(model=model, device=device)
     except ValueError as error:
         raise ConfigError(f"q16: {error}") from None
-    return Q16(Path(path), settings, threshold)
+
+
+def _check_opennsfw(argument: str) -> None:
+    from nsfwcaps.detectors import opennsfw
+
+    opennsfw.package()
+
+
+def _check_nudenet(argument: str) -> None:
+    from nsfwcaps.detectors import nudenet
+
+    nudenet.package()
+
+
+def _check_q16(argument: str) -> None:
+    from nsfwcaps.detectors.soft_prompts import read_soft_prompts
+
+    path, _ = _q16_parts(argument, Device.CPU)
+    read_soft_prompts(path)
 
 
 def _profanity(argument: str, device: Device, threshold: float) -> Detector[str]:
@@ -61,14 +85,25 @@ def _text_classifier(argument: str, device: Device, threshold: float) -> Detecto
 
 
 DETECTORS = {
-    "opennsfw": Entry(kind=Kind.IMAGE, written="opennsfw", load=_opennsfw),
-    "nudenet": Entry(kind=Kind.IMAGE, written="nudenet", load=_nudenet),
-    "q16": Entry(kind=Kind.IMAGE, written="q16:FILE#MODEL", load=_q16),
+    "opennsfw": Entry(kind=Kind.IMAGE, written="opennsfw", load=_opennsfw, check=_check_opennsfw),
+    "nudenet": Entry(kind=Kind.IMAGE, written="nudenet", load=_nudenet, check=_check_nudenet),
+    "q16": Entry(kind=Kind.IMAGE, written="q16:FILE#MODEL", load=_q16, check=_check_q16),
     "profanity": Entry(kind=Kind.TEXT, written="profanity", load=_profanity),
     "transformers": Entry(
         kind=Kind.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
     ),
 }
+
+
+def check(written: str, kind: Kind, *, option: str = _OPTION) -> None:
+    """Say what is known before a detector is loaded.
+
+    Raises:
+        ConfigError: no detector of this kind is written so, or the threshold is no probability.
+        ModelError: its package is not installed, or a file of its is not there.
+    """
+    entry, argument, _ = _found(written, kind, option)
+    entry.check(argument)
 
 
 def load(
@@ -81,6 +116,11 @@ def load(
         ModelError: its package is not installed, or its weights cannot be had.
         DeviceError: the device is not there.
     """
+    entry, argument, threshold = _found(written, kind, option)
+    return entry.load(argument, device, threshold)
+
+
+def _found(written: str, kind: Kind, option: str) -> tuple[Entry, str, float]:
     name, argument, threshold = _parsed(written, option)
     entry = DETECTORS.get(name)
     if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
@@ -88,7 +128,7 @@ def load(
             f"{option}: '{written}' is no detector of {kind.value}s; these are "
             f"{', '.join(known(kind))}, each also with its threshold, as {known(kind)[0]}@0.8"
         )
-    return entry.load(argument, device, threshold)
+    return entry, argument, threshold
 
 
 def load_all(

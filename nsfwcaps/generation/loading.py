@@ -31,6 +31,14 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         ) from None
 
 
+def no_package(name: str) -> ModelError:
+    """What to say where a package that draws is not installed."""
+    return ModelError(
+        f"drawing needs the package '{name}', which is not installed; run "
+        "'pip install \"nsfwcaps[generation]\"'"
+    )
+
+
 def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
     """Load a pipeline of diffusers by one of its classes, without its safety checker.
 
@@ -41,10 +49,7 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
         import diffusers
         from diffusers.utils import logging
     except ModuleNotFoundError as error:
-        raise ModelError(
-            f"drawing needs the package '{error.name}', which is not installed; run "
-            "'pip install \"nsfwcaps[generation]\"'"
-        ) from None
+        raise no_package(str(error.name)) from None
     logging.disable_progress_bar()
     pipe = loaded(
         "a pipeline of diffusers",

@@ -98,11 +98,22 @@ def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePoo
 def carried_images(settings: ConstructSettings, wanted: set[str]) -> dict[str, bytes]:
     """Bytes of the images of wanted ids, where the pool carries bytes: read once more."""
     found: dict[str, bytes] = {}
+    for item in clean_items(settings):
+        if item.image is not None and item.id in wanted:
+            found.setdefault(item.id, item.image)
+    return found
+
+
+def clean_items(settings: ConstructSettings) -> Iterator[Clean]:
+    """Every usable caption of the pool as it is read, those that are alike too.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
     for url in pool_files(settings.pool):
         for _, _, item in _clean(url, settings):
-            if isinstance(item, Clean) and item.image is not None and item.id in wanted:
-                found.setdefault(item.id, item.image)
-    return found
+            if isinstance(item, Clean):
+                yield item
 
 
 def read_benchmark(url: str) -> Iterator[str]:

@@ -30,17 +30,40 @@ from nsfwcaps.construction.labels import ImageLabel, chosen, image_label
 from nsfwcaps.construction.painters import load as painters
 from nsfwcaps.construction.painters.painter import Painter, Subject
 from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Detector, Kind, Statement
-from nsfwcaps.detectors.registry import load_all
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import IllustrateSettings
 from nsfwcaps.stages.foreign_pools import refuse_foreign
+from nsfwcaps.stages.illustrate_check import check_fits
 from nsfwcaps.stages.illustrate_draw import Attempt, Pictures, Studio
 from nsfwcaps.stages.illustrate_read import Constructed, Row, SafeImageError
 from nsfwcaps.stages.illustrate_write import POOL, Rejects, deliver, set_aside
 
 VERSION = 1
+
+_DETECTORS = "--image-detector"
+
+
+def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
+    """Say before construct has its captions edited that no image can come of them.
+
+    Raises:
+        ConfigError: no painter or detector is named so, or the painter does not fit construct.
+        InputError: a list of image hashes is none, or the pool holds nothing for the painter.
+        ModelError: a pipeline, a package or a detector's file is not there.
+    """
+    settings: IllustrateSettings = recipe["illustrate"]
+    painters.check(settings.painter)
+    painters.check_package(str(settings.painter))
+    for name in settings.image_detector:
+        registry.check(name, Kind.IMAGE, option=_DETECTORS)
+    image_hashes(settings.image_hashes)
+    if "construct" in recipe:
+        # What the world draws in this run is not there to be read yet.
+        reading = reading and "world" not in recipe
+        check_fits(str(settings.painter), recipe["construct"], reading=reading)
 
 
 def sources(settings: IllustrateSettings) -> Mapping[str, str]:
@@ -101,7 +124,7 @@ def run(
 
 def _detectors(settings: IllustrateSettings) -> list[Detector[bytes]]:
     names = settings.image_detector
-    return load_all(names, Kind.IMAGE, settings.device, option="--image-detector") if names else []
+    return registry.load_all(names, Kind.IMAGE, settings.device, option=_DETECTORS) if names else []
 
 
 def _painter(settings: IllustrateSettings) -> Painter:

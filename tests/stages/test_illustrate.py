@@ -119,8 +119,11 @@ def test_captions_that_the_world_cannot_draw_are_told(tmp_path: Path) -> None:
     pool = tmp_path / "pool.jsonl"
     captions = ["A red vase sits on a table.", "A cat sleeps on a bed."]
     pool.write_text("".join(json.dumps({"caption": item}) + "\n" for item in captions))
-    options = {"pool": str(pool), "n": 2, "min_alignment": 0.1}
-    said = illustrate(tmp_path / "run", options, painter="world")
+    options = ["--set", f"construct.pool={pool}", "--set", "construct.n=2"]
+    path = tmp_path / "only.json"
+    path.write_text(json.dumps({"construct": {"min_alignment": 0.1}}))
+    assert call("run", path, "-w", tmp_path / "run", *options).code == 0
+    said = call("illustrate", "-w", tmp_path / "run", "--painter", "world")
     assert said.code == 3
     assert "none of 2 captions got an image (2 not_of_the_world)" in said.err
     assert not (tmp_path / "run" / "pools" / "illustrated").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from nsfwcaps.artifacts import sha256_file
@@ -9,6 +10,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
 from nsfwcaps.construction.painters.sampling import Sampling
 from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.generation.loading import no_package
 from nsfwcaps.settings import Device, Precision
 
 FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
@@ -25,6 +27,16 @@ def check(name: str | None) -> None:
         raise ConfigError(f"illustrate: no painter is named; give --painter: {FORMS}")
     if name != WORLD:
         _folder(name)
+
+
+def check_package(name: str) -> None:
+    """Refuse a pipeline where there is nothing to run it.
+
+    Raises:
+        ModelError: diffusers is not installed.
+    """
+    if name != WORLD and importlib.util.find_spec("diffusers") is None:
+        raise no_package("diffusers")
 
 
 def source_digest(name: str) -> str:
