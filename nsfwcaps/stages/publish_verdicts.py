@@ -64,7 +64,7 @@ def source_digest(name: str) -> str:
     path = _path(name)
     if path.is_dir() or path.suffix == ".parquet":
         return sha256_file(_outcomes_of(path))
-    database = Database(str(path))
+    database = Database(str(path), read_only=True)
     try:
         with database.read() as connection:
             # How many are needed is no part of the log, and tells which pairs are pending.
@@ -88,7 +88,7 @@ def read(name: str) -> Review:
         return _from_folder(path)
     if path.suffix == ".parquet":
         return _from_table(path)
-    database = Database(str(path))
+    database = Database(str(path), read_only=True)
     try:
         with database.read() as connection:
             rows, last = export.checked_head(connection)
