@@ -30,7 +30,7 @@ from nsfwcaps.commands import (
     validate,
 )
 from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.training.processes import GRACE_S, launched
+from nsfwcaps.training.processes import GRACE_S, launched, leave
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
 
@@ -76,7 +76,7 @@ for command in (
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
-    sys.exit(guard(app) if launched().first else beside_the_first(app))
+    leave(guard(app) if launched().first else beside_the_first(app))
 
 
 def beside_the_first(command: Callable[[], object]) -> int:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import datetime
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from nsfwcaps.errors import DeviceError
 from nsfwcaps.settings import Device
@@ -159,6 +160,20 @@ def join(device: Device | None) -> Iterator[Processes]:
     if group.first:
         group.broadcast(None)
     torch.distributed.destroy_process_group()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; where there are several, without taking Python down first.
+
+    A thread of gloo lets go of the tensors of the last exchange when it gets to it. Is Python on
+    its way out by then, the thread cannot have its lock, and takes the process down: about one run
+    in five on three processes, with all work done. Leaving a group does not end its threads.
+    """
+    if launched().count == 1:
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _backend(device: Device) -> str:
