@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 
 from nsfwcaps import __version__, config, settings
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, deliver
+from nsfwcaps.enums import Pairing
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
 from nsfwcaps.training.processes import Processes
@@ -94,7 +95,7 @@ STAGES = (
         module="nsfwcaps.stages.mine",
         reads=("embed",),
         # Only then: else a category that changes in a pool would make the whole search run again.
-        reads_too=lambda mine: ("ingest",) if mine.pairing is settings.Pairing.PARTNER else (),
+        reads_too=lambda mine: ("ingest",) if mine.pairing is Pairing.PARTNER else (),
     ),
     Stage(
         name="grade",

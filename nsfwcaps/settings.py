@@ -7,67 +7,28 @@ options. Settings marked `affects_output=False` change how the work is done and 
 from __future__ import annotations
 
 import dataclasses
-import enum
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
 from nsfwcaps.config import STRICT_KEYS, parse_bytes, setting
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import (
+    AdapterInputs,
+    Category,
+    ColumnNames,
+    Device,
+    Duplicates,
+    Pairing,
+    Precision,
+    Rank,
+    Split,
+    Targets,
+    Tower,
+    TrainMethod,
+)
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.trained import DESCRIPTION, adapter_folder
-
-
-class Pairing(enum.StrEnum):
-    """Which safe captions an unsafe one is paired with."""
-
-    NEAREST = "nearest"
-    """The closest ones."""
-    PARTNER = "partner"
-    """The one that it came with."""
-
-
-class Rank(enum.StrEnum):
-    """How the candidates of an unsafe caption are ordered."""
-
-    COSINE = "cosine"
-    CSLS = "csls"
-    INVERTED_SOFTMAX = "inverted-softmax"
-
-
-class Duplicates(enum.StrEnum):
-    """Which copies of the unsafe caption's own text may not be its target."""
-
-    IDENTICAL = "identical"
-    NEAR_IDENTICAL = "near-identical"
-
-
-class Split(enum.StrEnum):
-    """Parts of a data set, by the names that `datasets` knows."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
-    TEST = "test"
-
-
-class Device(enum.StrEnum):
-    """Where arrays are computed."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class Precision(enum.StrEnum):
-    """Number format of the encoder's arithmetic; embeddings are stored in half precision."""
-
-    AUTO = "auto"
-    FP32 = "fp32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-
+from nsfwcaps.models import names
 
 Fraction = Annotated[float, Ge(0), Le(1)]
 
@@ -185,8 +146,8 @@ class ConstructSettings:
     def __post_init__(self) -> None:
         if not self.category:
             raise ValueError("category: name at least one")
-        if not names_encoder(self.aligner):
-            raise ValueError(no_encoder(self.aligner).replace("model '", "aligner '", 1))
+        if wrong := names.problem(self.aligner):
+            raise ValueError(wrong.replace("model", "aligner", 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,8 +261,8 @@ class EmbedSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.model is not None and not names_encoder(self.model):
-            raise ValueError(no_encoder(self.model))
+        if self.model is not None and (wrong := names.problem(self.model)):
+            raise ValueError(wrong)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -398,14 +359,6 @@ class GradeSettings:
             raise ValueError("easy_share and hard_share add up to more than 1")
 
 
-class ColumnNames(enum.StrEnum):
-    """Names of the columns of a data set."""
-
-    OURS = "ours"
-    NSFWCAPS = "nsfwcaps"
-    """Those of NSFWCaps in front, ours after them."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class PublishSettings:
     """Write the pairs as a data set that others can load, with a card of measured numbers."""
@@ -446,38 +399,6 @@ class PublishSettings:
         if self.only_accepted and self.verdicts is None:
             raise ValueError("only_accepted needs verdicts: the review that accepts them")
         _check_size(self.memory)
-
-
-class Tower(enum.StrEnum):
-    """The halves of a dual encoder."""
-
-    IMAGE = "image"
-    TEXT = "text"
-
-
-class TrainMethod(enum.StrEnum):
-    """Methods of safety fine-tuning."""
-
-    SAFER_CLIP = "safer-clip"
-    SAFE_CLIP = "safe-clip"
-    SAFE_ONLY = "safe-only"
-    SUBSPACE = "subspace"
-
-
-class Targets(enum.StrEnum):
-    """Which safe item an unsafe one is sent to."""
-
-    NEAREST = "nearest"
-    FIXED = "fixed"
-
-
-class AdapterInputs(enum.StrEnum):
-    """What adapters read of a layer's input."""
-
-    ANY = "any"
-    """Whatever training makes of it."""
-    DIFFERENCE = "difference"
-    """Only the directions in which unsafe inputs differ from their targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -556,8 +477,8 @@ class TrainSettings:
     )
 
     def __post_init__(self) -> None:
-        if not names_encoder(self.model) or self.model == "minilm":
-            raise ValueError(no_encoder(self.model).replace("minilm, ", ""))
+        if wrong := names.problem(self.model, images=True):
+            raise ValueError(wrong)
 
 
 def _check_size(memory: str) -> None:
@@ -570,37 +491,3 @@ def _check_size(memory: str) -> None:
 def field_names(cls: type) -> list[str]:
     """Names of a settings class, in order."""
     return [field.name for field in dataclasses.fields(cls)]
-
-
-_FORMS = (
-    "minilm, mini, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
-    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME, local-dir:FOLDER or the folder of a trained "
-    "run"
-)
-
-
-def names_encoder(model: str) -> bool:
-    """Tell whether a model's name has one of the known forms, or is a trained run that is there."""
-    return _has_form(model) or trained_run(model) is not None
-
-
-def trained_run(model: str) -> Path | None:
-    """Folder of the adapter where a model's name is that of a trained run."""
-    return None if _has_form(model) else adapter_folder(model)
-
-
-def no_encoder(model: str) -> str:
-    """Say why a name names no encoder."""
-    if model and Path(model).is_dir():
-        return (
-            f"model '{model}' is a folder without a trained model: it has no {DESCRIPTION}, nor "
-            f"has its folder model; train it to the end, or write {_FORMS}"
-        )
-    return f"model '{model}' names no encoder; write {_FORMS}"
-
-
-def _has_form(model: str) -> bool:
-    if model in ("minilm", "mini") or model.startswith(("hf-hub:", "local-dir:")):
-        return True
-    name, _, weights = model.removeprefix("open_clip:").partition("/")
-    return model.startswith("open_clip:") and bool(name and weights)

@@ -15,7 +15,7 @@ import signal
 import sys
 from typing import Any
 
-import nsfwcaps.vectors.encoders.imported  # noqa: F401
+import nsfwcaps.encoders.imported  # noqa: F401
 from nsfwcaps.cli import app, guard
 from nsfwcaps.pipeline import STAGES
 from nsfwcaps.stages import grade

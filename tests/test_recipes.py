@@ -6,16 +6,10 @@ import pytest
 import yaml
 
 from nsfwcaps import config, recipes, resources
+from nsfwcaps.enums import Rank, Targets
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.pipeline import BUILD, STAGE, Stage
-from nsfwcaps.settings import (
-    MineSettings,
-    PublishSettings,
-    Rank,
-    Targets,
-    TrainSettings,
-    field_names,
-)
+from nsfwcaps.settings import MineSettings, PublishSettings, TrainSettings, field_names
 from nsfwcaps.training.curriculum import SCHEDULES, parse_schedule
 from nsfwcaps.training.methods import METHODS
 

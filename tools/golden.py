@@ -20,10 +20,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-_COMMANDS = (
-    "build run demo review eval export generate report validate status doctor world construct "
-    "illustrate ingest embed mine grade publish train"
-).split()
+_COMMANDS = [
+    "build",
+    "run",
+    "demo",
+    "review",
+    "eval",
+    "export",
+    "generate",
+    "report",
+    "validate",
+    "status",
+    "doctor",
+    "world",
+    "construct",
+    "illustrate",
+    "ingest",
+    "embed",
+    "mine",
+    "grade",
+    "publish",
+    "train",
+]
 _NESTED = (
     ["generate", "text-to-image"],
     ["generate", "image-to-text"],
@@ -33,7 +51,17 @@ _NESTED = (
     ["review", "export"],
     ["review", "verify"],
 )
-_TRAIN = ["train", "--epochs", "1", "--batch-size", "16", "--no-events", "--device", "cpu", "--quiet"]
+_TRAIN = [
+    "train",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "16",
+    "--no-events",
+    "--device",
+    "cpu",
+    "--quiet",
+]
 
 
 def collect() -> dict[str, dict[str, str]]:
@@ -99,7 +127,9 @@ def differences(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) 
                 continue
             lines.append(f"{kind}: {key or '(root)'}")
             if kind == "help":
-                lines += difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
+                lines += difflib.unified_diff(
+                    before.splitlines(), after.splitlines(), lineterm="", n=0
+                )
     return lines
 
 

@@ -26,7 +26,6 @@ from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.cards import construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.construction import quotas, selection
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe
 from nsfwcaps.construction.editors import load as editors
 from nsfwcaps.construction.editors.editor import Editor, Request
@@ -35,9 +34,12 @@ from nsfwcaps.construction.exclusion import excluded_request, image_hashes
 from nsfwcaps.construction.selection import Candidate, Filled
 from nsfwcaps.detectors.detector import Detector, Kind
 from nsfwcaps.detectors.registry import load_all
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.models import create
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import ConstructSettings, Device, EmbedSettings
+from nsfwcaps.settings import ConstructSettings
 from nsfwcaps.stages.construct_edit import Bench, Benchmark, Rejects, embed_benchmark
 from nsfwcaps.stages.construct_read import (
     SafeItem,
@@ -50,7 +52,6 @@ from nsfwcaps.stages.construct_read import (
 )
 from nsfwcaps.stages.foreign_pools import refuse_foreign
 from nsfwcaps.tables import parquet_bytes, read_tables
-from nsfwcaps.vectors.encoders import load as encoders
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.store import VectorTable
@@ -86,7 +87,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
         **files,
         **({"least edits": str(_LEAST_RULES)} if raised else {}),
         "editor": editors.source_digest(settings.editor, settings.seed),
-        "aligner": encoders.source_digest(settings.aligner),
+        "aligner": create.source_digest(settings.aligner),
         "card": construct_card.template_digest(),
     }
 
@@ -169,11 +170,7 @@ def _edits(settings: ConstructSettings) -> int:
 
 
 def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress) -> Bench:
-    encoder = encoders.load(
-        EmbedSettings(
-            model=settings.aligner, device=settings.device, batch_tokens=settings.batch_tokens
-        )
-    )
+    encoder = create.load(settings.aligner, EncoderOptions.of(settings))
     editor = editors.load(
         settings.editor,
         seed=settings.seed,

@@ -26,9 +26,9 @@ from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
 from nsfwcaps.construction.edited_side import check_edited
 from nsfwcaps.construction.editors.editor import Editor, Proposal, Refusal, Request
 from nsfwcaps.detectors.detector import Detector, unsafe
+from nsfwcaps.encoders.encoder import Encoder
+from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
-from nsfwcaps.settings import Device
-from nsfwcaps.vectors.encoders.encoder import Encoder
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import nearest
 from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable

@@ -13,7 +13,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.encoder import Encoded, Encoder
+from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import InputError
+from nsfwcaps.models import create, names
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.stages.embed_known import Known, encode_distinct
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.encoder import Encoded, Encoder
 from nsfwcaps.vectors.store import ENCODER_KEY
 
 VERSION = 1
@@ -41,12 +42,12 @@ _FEW_REJECTS = 3
 def sources(settings: EmbedSettings) -> Mapping[str, str]:
     """Digest of the weights, or of the folder of finished vectors."""
     if settings.source is not None:
-        from nsfwcaps.vectors.encoders import imported
+        from nsfwcaps.encoders import imported
 
         return {"source": imported.source_digest(Path(settings.source))}
     # Which of the defaults it is depends on the pools, whose digest is beside this one.
-    models = (settings.model,) if settings.model is not None else load.DEFAULTS
-    return {"model": " ".join(load.source_digest(model) for model in models)}
+    models = (settings.model,) if settings.model is not None else names.DEFAULTS
+    return {"model": " ".join(create.source_digest(model) for model in models)}
 
 
 def plan(settings: EmbedSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -91,11 +92,11 @@ def run(
 def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
     """The encoder that the settings name, or the folder of vectors that stands for one."""
     if settings.source is not None:
-        from nsfwcaps.vectors.encoders.imported import ImportedVectors
+        from nsfwcaps.encoders.imported import ImportedVectors
 
         return ImportedVectors(Path(settings.source))
-    model = settings.model or load.DEFAULTS[with_images]
-    return load.load(replace(settings, model=model))
+    model = settings.model or names.DEFAULTS[with_images]
+    return create.load(model, EncoderOptions.of(settings))
 
 
 class _Work:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.encoders.encoder import Encoded, Encoder
 from nsfwcaps.progress import Advance
-from nsfwcaps.vectors.encoders.encoder import Encoded, Encoder
 
 
 class Known:

@@ -15,15 +15,20 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import GradeSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.difficulty import Borders, Stage, borders, difficulty, hardness, stages
+from nsfwcaps.vectors.difficulty import Borders, borders, difficulty, hardness, stages
 
 VERSION = 1
 
-_COLOURS = {Stage.EASY: "#9ecae1", Stage.MEDIUM: "#4292c6", Stage.HARD: "#08519c"}
+_COLOURS = {
+    DifficultyLevel.EASY: "#9ecae1",
+    DifficultyLevel.MEDIUM: "#4292c6",
+    DifficultyLevel.HARD: "#08519c",
+}
 
 
 def sources(settings: GradeSettings) -> Mapping[str, str]:
@@ -77,10 +82,12 @@ def run(
         facts={
             "weights": weights,
             "borders": asdict(at),
-            "stages": {stage.value: int((staged == stage.value).sum()) for stage in Stage},
+            "stages": {
+                stage.value: int((staged == stage.value).sum()) for stage in DifficultyLevel
+            },
             "sim_text": {
                 stage.value: _quartiles(signals["similarity"][staged == stage.value])
-                for stage in Stage
+                for stage in DifficultyLevel
             },
         },
     )
@@ -165,11 +172,11 @@ def draw(
         (right, difficulties, "difficulty"),
     ):
         axes.hist(
-            [values[staged == stage.value] for stage in Stage],
+            [values[staged == stage.value] for stage in DifficultyLevel],
             bins=40,
             stacked=True,
-            color=[_COLOURS[stage] for stage in Stage],
-            label=[stage.value for stage in Stage],
+            color=[_COLOURS[stage] for stage in DifficultyLevel],
+            label=[stage.value for stage in DifficultyLevel],
         )
         axes.set_xlabel(label)
         axes.set_ylabel("pairs")

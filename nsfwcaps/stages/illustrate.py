@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, sha256_file
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import illustrate_card
 from nsfwcaps.construction.checks import EXCLUDED
@@ -33,6 +33,7 @@ from nsfwcaps.construction.painters.sampling import Sampling
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Detector, Kind, Statement
 from nsfwcaps.errors import InputError
+from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
 from nsfwcaps.settings import IllustrateSettings
 from nsfwcaps.stages.foreign_pools import refuse_foreign

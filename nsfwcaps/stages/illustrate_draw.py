@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.config import digest
 from nsfwcaps.construction.labels import ImageLabel, Verdict, image_label
 from nsfwcaps.construction.painters.painter import (
@@ -28,6 +27,7 @@ from nsfwcaps.construction.painters.painter import (
 )
 from nsfwcaps.detectors.detector import Detector, Statement
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.files import write_atomically
 from nsfwcaps.generation.generator import Item
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.manifest import Manifest

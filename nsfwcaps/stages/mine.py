@@ -13,9 +13,10 @@ from typing import Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest
+from nsfwcaps.enums import Pairing
 from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import MineSettings, Pairing
+from nsfwcaps.settings import MineSettings
 from nsfwcaps.stages import mine_search
 from nsfwcaps.stages.mine_partner import PartnerRanker, partner_rows
 from nsfwcaps.stages.mine_rank import Ranker

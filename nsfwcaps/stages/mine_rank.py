@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.settings import Duplicates
+from nsfwcaps.enums import Duplicates
 from nsfwcaps.stages.mine_search import Candidates, Search, Targets
 from nsfwcaps.vectors.index import Single
 from nsfwcaps.vectors.selection import Mask, Ranked, margins, rank

@@ -21,9 +21,10 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.config import digest, parse_bytes
+from nsfwcaps.enums import Rank
 from nsfwcaps.errors import ConfigError, RecallError
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import MineSettings, Rank
+from nsfwcaps.settings import MineSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors.index import GPU_MAX_K, ApproximateIndex, BlockSearch, Rows, Single

@@ -14,8 +14,9 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
+from nsfwcaps.enums import Pairing
 from nsfwcaps.progress import Advance
-from nsfwcaps.settings import MineSettings, Pairing
+from nsfwcaps.settings import MineSettings
 from nsfwcaps.stages.mine_rank import Block
 from nsfwcaps.stages.mine_search import Search
 from nsfwcaps.tables import rechunk

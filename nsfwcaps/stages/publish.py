@@ -24,9 +24,9 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import card
 from nsfwcaps.config import digest, output_settings
+from nsfwcaps.enums import ColumnNames
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.settings import (
-    ColumnNames,
     EmbedSettings,
     GradeSettings,
     IngestSettings,

@@ -24,8 +24,9 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.splits import assign, beside, groups
 from nsfwcaps.config import digest, parse_bytes
+from nsfwcaps.enums import Device
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Device, PublishSettings
+from nsfwcaps.settings import PublishSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.config import digest
+from nsfwcaps.delivery import RECORD
 from nsfwcaps.errors import ConfigError, InputError, ReviewError
-from nsfwcaps.exports.delivery import RECORD
+from nsfwcaps.files import sha256_file
 from nsfwcaps.review import chain, export, export_parquet, tables, verdicts
 from nsfwcaps.review.answers import Choice
 from nsfwcaps.review.chain import Link

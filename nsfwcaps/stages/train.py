@@ -13,7 +13,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult, sha256_file
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Precision, Split, Targets
 from nsfwcaps.errors import ConfigError, InputError, ModelError
+from nsfwcaps.files import sha256_file
+from nsfwcaps.models import create
+from nsfwcaps.models.names import trained_run
 from nsfwcaps.progress import Progress, Silent
-from nsfwcaps.settings import (
-    EmbedSettings,
-    Precision,
-    Split,
-    Targets,
-    TrainSettings,
-    trained_run,
-)
+from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages.train_checkpoints import Checkpoints
 from nsfwcaps.stages.train_reference import (
     Reference,
@@ -42,7 +40,6 @@ from nsfwcaps.stages.train_reference import (
     reading,
 )
 from nsfwcaps.training.processes import joined
-from nsfwcaps.vectors.encoders import load
 
 VERSION = 2
 
@@ -60,7 +57,7 @@ def sources(settings: TrainSettings) -> Mapping[str, str]:
     files = data_files(Path(settings.data))
     return {
         **{path.name: sha256_file(path) for path in files},
-        "model": load.source_digest(settings.model),
+        "model": create.source_digest(settings.model),
     }
 
 
@@ -134,16 +131,9 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
 
 
 def _encoder(settings: TrainSettings) -> Any:
-    return load.load(
-        EmbedSettings(
-            model=settings.model,
-            device=settings.device,
-            precision=Precision.FP32,  # the reference; training has its own
-            batch_tokens=settings.batch_tokens,
-            batch_images=settings.batch_images,
-            workers=settings.workers,
-        )
-    )
+    # In single precision: the reference; training has its own.
+    options = replace(EncoderOptions.of(settings), precision=Precision.FP32)
+    return create.load(settings.model, options)
 
 
 def _broken(shards: Sequence[Shard]) -> dict[str, int]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.runtime.silence import silence
 from nsfwcaps.training.loop import Step
-from nsfwcaps.vectors.encoders.quiet import quiet
 
 
 def wants_board(asked: bool | None) -> bool:
@@ -33,7 +33,7 @@ class Board:
 
     def __init__(self, folder: Path, step: int) -> None:
         """Go on after a step: points of later ones, which will come again, are dropped."""
-        with quiet():
+        with silence():
             from torch.utils.tensorboard import SummaryWriter
 
         # Step 0 has the scores before training; a run without a checkpoint makes them anew.

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import sha256_file, write_atomically
+from nsfwcaps.files import sha256_file, write_atomically
 
 _NAME = re.compile(r"step-(\d{8})-([0-9a-f]{64})\.pt")
 _KEPT = 2

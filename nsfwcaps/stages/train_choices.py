@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nsfwcaps.enums import AdapterInputs, Tower
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import AdapterInputs, Tower, TrainSettings
+from nsfwcaps.runtime.device import resolve_precision, torch_device
+from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages.train_board import wants_board
 from nsfwcaps.training.adapters import Adaptation, Kind
 from nsfwcaps.training.curriculum import SCHEDULES, Schedule, parse_schedule
 from nsfwcaps.training.loop import Optimisation
 from nsfwcaps.training.methods import METHODS, TERMS, Method
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
 
 
 def method_of(settings: TrainSettings) -> Method:

@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 
-from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.files import write_atomically
 from nsfwcaps.training.loop import Step
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsfwcaps.settings import Targets
+from nsfwcaps.enums import Targets
 from nsfwcaps.stages.train_reference import Reference
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 

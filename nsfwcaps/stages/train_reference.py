@@ -25,12 +25,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Shard, StageFolder, sha256_file
+from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.encoder import Encoder, Vectors
 from nsfwcaps.errors import ArtifactError, ConfigError, InputError
+from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
 from nsfwcaps.tables import parquet_bytes, read_tables
-from nsfwcaps.vectors.encoders.encoder import Encoder, Vectors
 
 VERSION = 1
 

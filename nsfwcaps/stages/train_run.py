@@ -9,9 +9,13 @@ import pyarrow as pa
 import torch
 from safetensors.torch import save
 
+from nsfwcaps.enums import AdapterInputs, Targets
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.settings import AdapterInputs, Targets, TrainSettings
+from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.device import resolve_precision, torch_dtype
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages.train_checkpoints import load_checkpoint
 from nsfwcaps.stages.train_choices import adaptation_of, optimisation_of, schedule_of
 from nsfwcaps.stages.train_inputs import preparation
@@ -26,9 +30,6 @@ from nsfwcaps.training.loop import Encoders, Trainer
 from nsfwcaps.training.methods import Method
 from nsfwcaps.training.processes import joined
 from nsfwcaps.training.validation import Validation
-from nsfwcaps.vectors.encoders.allocator import kept_memory
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_dtype
-from nsfwcaps.vectors.encoders.encoder import memory_advice
 
 State = dict[str, Any]
 

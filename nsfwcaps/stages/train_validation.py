@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from nsfwcaps.errors import TrainingError
+from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.training.loop import Encoders, embed
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 from nsfwcaps.training.validation import Validation, validate
-from nsfwcaps.vectors.encoders.encoder import memory_advice
 
 
 def score(encoders: Encoders, pairs: TrainingPairs, batch_size: int, step: int) -> Validation:

@@ -14,11 +14,11 @@ import pytest
 from ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.encoders.encoder import Encoded, Identity, Images, Vectors
 from nsfwcaps.pipeline import STAGE, run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import EmbedSettings, MineSettings
 from nsfwcaps.stages import embed
-from nsfwcaps.vectors.encoders.encoder import Encoded, Identity, Images, Vectors
 
 BROKEN = b"broken"
 

@@ -241,7 +241,7 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"editor": "openai:localhost"}, 2, "write openai:URL#MODEL"),
         ({"editor": "local:nowhere"}, 5, "no folder of a transformers model"),
         ({"share": ["violence"]}, 2, "write CATEGORY=WEIGHT"),
-        ({"aligner": "word2vec"}, 2, "aligner 'word2vec' names no encoder"),
+        ({"aligner": "word2vec"}, 2, "unknown aligner 'word2vec'"),
         ({"n": 0}, 2, "construct.n"),
         ({"min_alignment": 0.9999}, 3, "lower --min-alignment"),
         ({"caption_column": "words"}, 3, "no caption column 'words'"),

@@ -12,12 +12,13 @@ from chosen_vectors import BROKEN, ChosenVectors, Project, at, rows, sha256
 from ingest_place import Place
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import DeviceError, InputError, ModelError
+from nsfwcaps.models import create
 from nsfwcaps.pipeline import STAGE, plan, run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Device, EmbedSettings
+from nsfwcaps.settings import EmbedSettings
 from nsfwcaps.stages import embed
-from nsfwcaps.vectors.encoders import load
 
 UNSAFE = [f"a handgun on shelf {number}" for number in range(7)]
 SAFE = [f"a vase on shelf {number}" for number in range(12)]
@@ -299,7 +300,7 @@ def test_a_device_that_is_absent_is_an_error(
 def test_sources_follow_the_weights_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "source_digest", lambda model: f"digest of {model}")
+    monkeypatch.setattr(create, "source_digest", lambda model: f"digest of {model}")
     assert embed.sources(EmbedSettings(model="minilm")) == {"model": "digest of minilm"}
     write_import(tmp_path, [UNSAFE[0]], [at(0)])
     before = embed.sources(EmbedSettings(source=str(tmp_path)))

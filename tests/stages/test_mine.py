@@ -16,9 +16,10 @@ from ingest_place import Place, table
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
 from nsfwcaps.config import parse_bytes
+from nsfwcaps.enums import Device, Duplicates, Rank
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
 from nsfwcaps.pipeline import STAGE, plan
-from nsfwcaps.settings import Device, Duplicates, MineSettings, Rank
+from nsfwcaps.settings import MineSettings
 from nsfwcaps.stages import mine, mine_rank, mine_search
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch

@@ -14,9 +14,10 @@ from ingest_place import Place
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
+from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.pipeline import STAGE, State, state
-from nsfwcaps.settings import Device, MineSettings, Pairing, Rank
+from nsfwcaps.settings import MineSettings
 from nsfwcaps.stages import mine_search, partners
 from nsfwcaps.vectors.nearest import blocks_for
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from training_place import Place, quickly, refused, shared, train
 
+from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.training.methods import Method
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -21,14 +21,15 @@ from training_place import (
     validate_on_train,
 )
 
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.enums import Targets, TrainMethod
 from nsfwcaps.pipeline import STAGE, State, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Targets, TrainMethod, TrainSettings
+from nsfwcaps.settings import TrainSettings
 from nsfwcaps.stages import train, train_choices, train_run
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.validation import Validation
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ModelError
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import weights_sha256
 
 
 def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
@@ -21,7 +21,7 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
 
     logging.disable_progress_bar()
     try:
-        with quiet():
+        with silence():
             return load()
     except Exception as error:  # the libraries raise many kinds for what they cannot load
         detail = (str(error).splitlines() or [""])[0][:200]

@@ -9,10 +9,10 @@ import torch
 from torch.nn.functional import normalize
 
 from nsfwcaps.errors import ModelError
-from nsfwcaps.exports.clip_config import clip_config, image_processor_config, obstacle
-from nsfwcaps.exports.clip_tokenizer import write_tokenizer
-from nsfwcaps.exports.clip_weights import clip_weights
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.models.export.clip_config import clip_config, image_processor_config, obstacle
+from nsfwcaps.models.export.clip_tokenizer import write_tokenizer
+from nsfwcaps.models.export.clip_weights import clip_weights
+from nsfwcaps.runtime.silence import silence
 
 TOLERANCE = 1e-5
 """Largest difference of two models' unit rows that rounding explains."""
@@ -31,7 +31,7 @@ def write(folder: Path, model: Any, tokenizer: Any) -> None:
         raise ModelError(
             f"a CLIPModel of transformers cannot be this model: {reason}; use --to open_clip"
         )
-    with quiet():
+    with silence():
         _write(folder, model, tokenizer)
         gap = difference(folder, model, tokenizer)
     if not gap <= TOLERANCE:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.progress import Progress
-from nsfwcaps.vectors.encoders.batches import length_sorted
 
 Features = npt.NDArray[np.float32]
 

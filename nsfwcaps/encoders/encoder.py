@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -12,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.config import digest
-from nsfwcaps.errors import DeviceError
 
 Vectors = npt.NDArray[np.float32]
 
@@ -78,18 +75,6 @@ class Encoder(Protocol):
         ...
 
 
-def weights_sha256(tensors: Mapping[str, Any]) -> str:
-    """Digest of a torch state dict: names, shapes and values, whatever file they came from."""
-    import torch
-
-    whole = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        whole.update(f"{name}:{tuple(tensor.shape)}:{tensor.dtype}".encode())
-        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
-    return whole.hexdigest()
-
-
 def activations(model: Any) -> str:
     """Names of the activation modules and functions of a torch model."""
     found = set()
@@ -117,21 +102,3 @@ def unit_rows(rows: Any) -> Vectors:
 
     unit: Vectors = torch.nn.functional.normalize(rows.float(), dim=-1).cpu().numpy()
     return unit
-
-
-@contextmanager
-def memory_advice(option: str) -> Iterator[None]:
-    """Turn a device that ran out of memory into advice.
-
-    Raises:
-        DeviceError: naming the option to lower.
-    """
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise DeviceError(
-            f"the device ran out of memory; lower {option} and run the same command again: "
-            "finished shards are kept"
-        ) from None

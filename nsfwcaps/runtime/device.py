@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, DeviceError
-from nsfwcaps.settings import Device, Precision
 
 
 def torch_device(asked: Device) -> str:

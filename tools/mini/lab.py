@@ -22,11 +22,10 @@ from torch import nn
 from torch.nn import functional
 
 from nsfwcaps import progress as progress_lines
+from nsfwcaps.encoders.mini.model import create
+from nsfwcaps.enums import AdapterInputs, Split
 from nsfwcaps.metrics.retrieval import TIE, nearest_sims, ranks, recall
 from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
-from nsfwcaps.mini.features import Towers
-from nsfwcaps.mini.model import create
-from nsfwcaps.settings import AdapterInputs, Split
 from nsfwcaps.tables import read_tables
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
@@ -38,6 +37,7 @@ from nsfwcaps.training.subspace import read_differences
 from nsfwcaps.training.validation import validate
 from nsfwcaps.world.distance import distance_blocks
 from nsfwcaps.world.scene import Scene
+from tools.mini.features import Towers
 
 Tensor = torch.Tensor
 Rows = npt.NDArray[np.int64]

@@ -5,54 +5,51 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from nsfwcaps.errors import ModelError
-from nsfwcaps.mini import model as mini
-from nsfwcaps.settings import Precision
-from nsfwcaps.trained import read
-from nsfwcaps.vectors.encoders.allocator import kept_memory
-from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
-from nsfwcaps.vectors.encoders.device import torch_dtype
-from nsfwcaps.vectors.encoders.encoder import (
+from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
     Images,
     Vectors,
     activations,
     finite,
-    memory_advice,
     unit_rows,
-    weights_sha256,
 )
-from nsfwcaps.vectors.encoders.layout import picture_layout
-from nsfwcaps.vectors.encoders.lineage import TRAINED
-from nsfwcaps.vectors.encoders.quiet import quiet
-from nsfwcaps.vectors.encoders.towers import TextTower, text_tower
+from nsfwcaps.encoders.memory_format import picture_layout
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.text_tower import TextTower, text_tower
+from nsfwcaps.enums import Precision
+from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.device import torch_dtype
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.prefetch import prefetch
+from nsfwcaps.runtime.weights import weights_sha256
 
 
 class ClipEncoder:
-    """An open_clip model, its tokenizer and its preprocessing."""
+    """A built open_clip model on the CPU, its preprocessing and its tokenizer, made an encoder."""
 
     def __init__(
         self,
-        name: str,
-        pretrained: str | None,
+        model: Any,
+        preprocess: Any,
+        tokenizer: Any,
         *,
+        label: str,
         device: str,
         precision: Precision,
-        batch_tokens: int,
-        batch_images: int,
-        workers: int,
+        options: EncoderOptions,
     ) -> None:
         import torch
 
         self._torch = torch
-        self._batch_tokens, self._batch_images, self._workers = batch_tokens, batch_images, workers
-        model, self.preprocess, self.tokenizer = create(name, pretrained)
+        self._batch_tokens, self._batch_images = options.batch_tokens, options.batch_images
+        self._workers = options.workers
+        self.preprocess, self.tokenizer = preprocess, tokenizer
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self.model = model.eval().to(device)
@@ -64,7 +61,7 @@ class ClipEncoder:
             tokens = self._tokenize(["a"])
             width = self.tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
-            name=_label(name, pretrained),
+            name=label,
             weights_sha256=digest,
             activation=activations(model),
             preprocessing=preprocessing(model),
@@ -99,7 +96,7 @@ class ClipEncoder:
         rows: list[Vectors] = [np.empty((0, self.identity.width), dtype=np.float32)]
         failed: dict[int, str] = {}
         with self._inference("--batch-images"):
-            for start, pictures in ahead(starts, decode, self._workers):
+            for start, pictures in prefetch(starts, decode, self._workers):
                 failed |= {start + i: p for i, p in enumerate(pictures) if isinstance(p, str)}
                 whole = [item for item in pictures if not isinstance(item, str)]
                 if whole:
@@ -136,53 +133,7 @@ class ClipEncoder:
             yield
 
 
-def create(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
-    """Model on the CPU, image preprocessing and tokenizer, all in open_clip's form.
-
-    Raises:
-        ModelError: the model cannot be had.
-    """
-    if name.startswith(TRAINED):
-        from nsfwcaps.vectors.encoders import merged  # it loads peft, and its base from here
-
-        return merged.create(Path(name.removeprefix(TRAINED)))
-    if name in (mini.NAME, mini.ARCHITECTURE):
-        return mini.create(pretrained, mini.HEADS)
-    return _create_with_open_clip(name, pretrained)
-
-
-def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
-    """The same of a model that open_clip knows, or one message that says what is wrong."""
-    import open_clip
-
-    try:
-        with quiet():
-            # Unlike `create_model`, this refuses to go on with random weights.
-            model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
-            tokenizer = open_clip.get_tokenizer(name)
-    except Exception as error:  # open_clip raises many kinds for an unknown or unreachable model
-        known = ":" in name or name in open_clip.list_models()
-        hint = (
-            "check the tag or the checkpoint's path, and that the network reaches the weights"
-            if known
-            else "open_clip knows no architecture of this name"
-        )
-        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ModelError(
-            f"embed.model: cannot load '{name}' with weights '{pretrained or 'of its own'}': "
-            f"{hint} ({detail})"
-        ) from None
-    return model, preprocess, tokenizer
-
-
 def preprocessing(model: Any) -> dict[str, Any]:
     """Preprocessing of a model's pictures, as plain JSON values."""
     config = getattr(model.visual, "preprocess_cfg", {})
     return {key: list(v) if isinstance(v, tuple) else v for key, v in sorted(config.items())}
-
-
-def _label(name: str, pretrained: str | None) -> str:
-    """Name of a model for people; checkpoints and runs without their folder, which is private."""
-    if name.startswith(TRAINED):
-        return read(Path(name.removeprefix(TRAINED))).label
-    return f"{name}/{PurePath(pretrained).name}" if pretrained else name

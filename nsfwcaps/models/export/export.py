@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps import __version__
-from nsfwcaps.artifacts import StageFolder, sha256_file
+from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, ConfigError
-from nsfwcaps.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.files import sha256_file
+from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
 
 
 class Format(enum.StrEnum):
@@ -52,18 +53,18 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         )
     # Loads torch, which takes its time; the mistakes above are told at once.
     from nsfwcaps.cards import model_card
-    from nsfwcaps.exports import open_clip_format, transformers_format
-    from nsfwcaps.exports.delivery import delivered, write_record
-    from nsfwcaps.vectors.encoders import merged
-    from nsfwcaps.vectors.encoders.encoder import weights_sha256
-    from nsfwcaps.vectors.encoders.lineage import lineage
-    from nsfwcaps.vectors.encoders.load import split_name
+    from nsfwcaps.delivery import delivered, write_record
+    from nsfwcaps.models.create import create
+    from nsfwcaps.models.export import open_clip_format, transformers_format
+    from nsfwcaps.models.lineage import lineage
+    from nsfwcaps.models.names import parse
+    from nsfwcaps.runtime.weights import weights_sha256
 
     runs = lineage(adapter)
     with delivered(out) as folder:
-        model, _, tokenizer = merged.create(adapter, strength)
+        model, _, tokenizer = create(parse(str(run)), strength)
         if form is Format.OPEN_CLIP:
-            architecture = split_name(runs[-1].base)[0]
+            architecture = parse(runs[-1].base).architecture
             open_clip_format.write(folder, architecture, model, tokenizer)
         else:
             transformers_format.write(folder, model, tokenizer)

@@ -21,11 +21,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.captions.columns import CAPTION_NAMES
 from nsfwcaps.captions.normalize import content_id, normalize
+from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
 from nsfwcaps.errors import InputError
-from nsfwcaps.vectors.encoders.encoder import Encoded, Identity, Images, finite
+from nsfwcaps.files import sha256_file
 
 _NOT_FOUND = "not_in_source"
 _SHA256 = re.compile("[0-9a-fA-F]{64}")

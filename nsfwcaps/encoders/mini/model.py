@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.encoders.minilm import model_folder
 from nsfwcaps.errors import ModelError
-from nsfwcaps.vectors.encoders.minilm import model_folder
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.runtime.silence import silence
 
 NAME = "mini"
 ARCHITECTURE = "nsfwcaps-mini"
@@ -103,11 +103,11 @@ def create(
     import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
-    from nsfwcaps.mini.batch_norm import freeze_batch_norm
+    from nsfwcaps.encoders.mini.batch_norm import freeze_batch_norm
 
     register()
     # The factory fills the model with random numbers first; the caller's generator stays put.
-    with torch.random.fork_rng(devices=[]), quiet():
+    with torch.random.fork_rng(devices=[]), silence():
         model = _load_checkpoint(checkpoint) if checkpoint else _assemble(heads, seed)
         tokenizer = open_clip.get_tokenizer(ARCHITECTURE)
     freeze_batch_norm(model.visual.trunk)

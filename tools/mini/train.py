@@ -1,6 +1,6 @@
 """Train the heads of `mini`: minutes on a CPU, the same heads from the same seed.
 
-    python -m nsfwcaps.mini.train --flickr8k FLICKR8K.parquet --out nsfwcaps/mini/heads.safetensors
+    python -m tools.mini.train --flickr8k FLICKR8K.parquet --out heads.safetensors
 
 FLICKR8K has the columns `split` (train, dev, test), `captions` (five each) and `jpeg`. The towers
 stay as they are: their features are computed once and kept in `--cache`.
@@ -19,12 +19,13 @@ import torch
 from torch.nn import functional
 
 from nsfwcaps import progress as progress_lines
-from nsfwcaps.artifacts import sha256_file
-from nsfwcaps.mini.features import Towers
-from nsfwcaps.mini.mixture import Classes, Pairs, classes, photographs, scenes
-from nsfwcaps.mini.model import create, save_heads
+from nsfwcaps.encoders.mini.model import create, save_heads
+from nsfwcaps.enums import Split
+from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Split
+from nsfwcaps.training.losses import info_nce
+from tools.mini.features import Towers
+from tools.mini.mixture import Classes, Pairs, classes, photographs, scenes
 
 Tensor = torch.Tensor
 
@@ -121,12 +122,12 @@ def train(
 def _loss(heads: Heads, photos: Pairs, drawn: Pairs, known: Classes, recipe: Recipe) -> Tensor:
     _, pictures, captions = photos.batch(recipe.photographs)
     images = heads.image(pictures, training=True)
-    loss = _info_nce(images, heads.text(captions, training=True), heads.scale)
+    loss = info_nce(images, heads.text(captions, training=True), scale=heads.scale)
     _, pictures_of_scenes, words = drawn.batch(recipe.scenes)
-    loss = loss + recipe.scenes_weight * _info_nce(
+    loss = loss + recipe.scenes_weight * info_nce(
         heads.image(pictures_of_scenes, training=True),
         heads.text(words, training=True),
-        heads.scale,
+        scale=heads.scale,
     )
     names = heads.text(known.words(), training=True)  # [1000, d]
     made_up, wanted = known.prototypes(recipe.prototypes, photos.images)
@@ -135,13 +136,6 @@ def _loss(heads: Heads, photos: Pairs, drawn: Pairs, known: Classes, recipe: Rec
     opinion = known.opinion(pictures)  # [b, 1000]
     shared = functional.log_softmax(heads.scale * images @ names.T, dim=-1)
     return loss - recipe.opinion_weight * (opinion * shared).sum(dim=-1).mean()
-
-
-def _info_nce(images: Tensor, captions: Tensor, scale: Tensor) -> Tensor:
-    """Symmetric InfoNCE of unit rows `[b, d]`, pair by pair."""
-    logits = scale * images @ captions.T
-    own = torch.arange(len(logits))
-    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 
 
 def _learning_rate(step: int, recipe: Recipe) -> float:
@@ -197,7 +191,7 @@ def main() -> None:
         **measured,
     }
     save_heads(model, options.out, {name: json.dumps(value) for name, value in facts.items()})
-    print(json.dumps(measured, indent=1))  # noqa: T201
+    print(json.dumps(measured, indent=1))
 
 
 def _flickr8k(path: Path, split: str) -> tuple[list[bytes], list[list[str]]]:

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from nsfwcaps.encoders import clip
+from nsfwcaps.encoders.encoder import activations
+from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Tower
-from nsfwcaps.trained import DESCRIPTION, WEIGHTS, TrainedRun
+from nsfwcaps.models.trained import DESCRIPTION, WEIGHTS, TrainedRun
+from nsfwcaps.runtime.weights import weights_sha256
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, load_adapter, merged_state_dict
 from nsfwcaps.training.interpolation import interpolate
-from nsfwcaps.vectors.encoders import clip
-from nsfwcaps.vectors.encoders.encoder import activations, weights_sha256
-from nsfwcaps.vectors.encoders.lineage import lineage
-from nsfwcaps.vectors.encoders.load import split_name
 
 
-def create(folder: Path, strength: float = 1.0) -> tuple[Any, Any, Any]:
-    """Model, preprocessing and tokenizer of the run whose adapter is in a folder.
+def merge(
+    runs: Sequence[TrainedRun], base: tuple[Any, Any, Any], strength: float
+) -> tuple[Any, Any, Any]:
+    """Model, preprocessing and tokenizer of the first of some runs, each trained on the next.
 
-    With a strength below 1 the weights are between those of the model that was trained (0) and
-    those that came out (1).
+    `base` is the ordinary model below the last run. With a strength below 1 the weights are between
+    those of the model that the first run trained (0) and those that came out (1).
 
     Raises:
-        ModelError: a file is damaged, or the base model is gone or another one.
+        ModelError: a file is damaged, or the base model is another one.
     """
-    runs = lineage(folder)
-    model, preprocess, tokenizer = clip.create(*split_name(runs[-1].base))
+    model, preprocess, tokenizer = base
     for run in reversed(runs):
         _check_base(run, model)
         tuned = _tuned_weights(run, model)

@@ -9,22 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import Precision
-from nsfwcaps.vectors.encoders.allocator import kept_memory
-from nsfwcaps.vectors.encoders.batches import length_sorted
-from nsfwcaps.vectors.encoders.device import torch_dtype
-from nsfwcaps.vectors.encoders.encoder import (
+from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
     Images,
     Vectors,
     activations,
     finite,
-    memory_advice,
     unit_rows,
-    weights_sha256,
 )
+from nsfwcaps.enums import Precision
+from nsfwcaps.errors import ModelError
+from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.device import torch_dtype
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.weights import weights_sha256
 
 
 class MiniLM:

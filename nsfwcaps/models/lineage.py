@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import names_encoder, trained_run
-from nsfwcaps.trained import TrainedRun, read
-
-TRAINED = "trained:"
-"""Begins the architecture's name of a trained run; the folder of its adapter follows."""
+from nsfwcaps.models import names
+from nsfwcaps.models.trained import TrainedRun, read
 
 
 def lineage(folder: Path) -> list[TrainedRun]:
@@ -24,11 +21,11 @@ def lineage(folder: Path) -> list[TrainedRun]:
         if any(run.folder.resolve() == below.resolve() for run in runs):
             raise ModelError(f"{folder}: the run is its own base model; a folder was overwritten")
         run = read(below)
-        if not names_encoder(run.base):
+        if names.problem(run.base) is not None:
             raise ModelError(
                 f"{below} was trained on top of '{run.base}', and no trained run is there; put "
                 "that folder back, or go to the folder that its name starts from"
             )
         runs.append(run)
-        below = trained_run(run.base)
+        below = names.trained_run(run.base)
     return runs

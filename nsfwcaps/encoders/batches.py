@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
-
 import numpy as np
 import numpy.typing as npt
-
-Item = TypeVar("Item")
-Made = TypeVar("Made")
 
 
 def length_sorted(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.int64]]:
@@ -27,19 +20,3 @@ def length_sorted(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt
             batches.append(order[start:end])
             start = end
     return batches
-
-
-def ahead(
-    items: list[Item], make: Callable[[Item], Made], workers: int
-) -> Iterator[tuple[Item, Made]]:
-    """Make the next items on threads while the caller works on this one, in order."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        pending: list[Any] = []
-        queue = iter(items)
-        for item in queue:
-            pending.append((item, pool.submit(make, item)))
-            if len(pending) > workers:
-                ready, future = pending.pop(0)
-                yield ready, future.result()
-        for ready, future in pending:
-            yield ready, future.result()

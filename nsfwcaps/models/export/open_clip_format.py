@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.encoders.clip import preprocessing
+from nsfwcaps.encoders.encoder import activations
+from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.errors import ModelError
-from nsfwcaps.mini import model as mini
-from nsfwcaps.vectors.encoders import clip
-from nsfwcaps.vectors.encoders.encoder import activations, weights_sha256
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.models.create import create
+from nsfwcaps.models.names import parse
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import weights_sha256
 
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
@@ -48,7 +51,7 @@ def _write_config(folder: Path, architecture: str, model: Any, tokenizer: Any) -
     from open_clip.push_to_hf_hub import save_config_for_hf
     from open_clip.tokenizer import HFTokenizer
 
-    with quiet():
+    with silence():
         config = open_clip.get_model_config(architecture)
     text = config["text_cfg"]
     names = [text[key] for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
@@ -64,15 +67,15 @@ def _write_config(folder: Path, architecture: str, model: Any, tokenizer: Any) -
 
 def _check(folder: Path, model: Any, tokenizer: Any) -> None:
     if (folder / CONFIG).is_file():
-        written, _, its_tokenizer = clip.create(f"local-dir:{folder}", None)
+        written, _, its_tokenizer = create(parse(f"local-dir:{folder}"))
     else:
-        written, _, its_tokenizer = clip.create(mini.ARCHITECTURE, str(folder / WEIGHTS))
+        written, _, its_tokenizer = create(parse(model_name(folder)))
     differ = [
         name
         for name, fact in {
             "weights": lambda item: weights_sha256(item.state_dict()),
             "activation": activations,
-            "preprocessing": clip.preprocessing,
+            "preprocessing": preprocessing,
         }.items()
         if fact(written) != fact(model)
     ]

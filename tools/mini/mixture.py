@@ -18,11 +18,11 @@ from typing import Any
 import open_clip
 import torch
 
-from nsfwcaps.mini.features import Towers
-from nsfwcaps.mini.model import imagenet_classifier
+from nsfwcaps.encoders.mini.model import imagenet_classifier
+from nsfwcaps.enums import Split
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Split
 from nsfwcaps.world.world import World
+from tools.mini.features import Towers
 
 Tensor = torch.Tensor
 

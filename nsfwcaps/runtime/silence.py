@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """open_clip and its peers talk through the root logger and warnings while they load."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
