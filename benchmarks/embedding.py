@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.stages import STAGE
 
 
 def main() -> None:
@@ -102,13 +103,14 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
     from nsfwcaps import pipeline
     from nsfwcaps.models import create
     from nsfwcaps.progress import Silent
-    from nsfwcaps.settings import EmbedSettings, IngestSettings
-    from nsfwcaps.stages import embed
+    from nsfwcaps.stages.embed import run as embed
+    from nsfwcaps.stages.embed.settings import EmbedSettings
+    from nsfwcaps.stages.ingest.settings import IngestSettings
 
     pool = workdir.with_suffix(".txt")
     pool.write_text("\n".join(_captions(options.captions_file, options.stage_captions)))
     ingest = IngestSettings(safe=(str(pool),))
-    pipeline.run_stage(pipeline.STAGE["ingest"], ingest, workdir, Silent())
+    pipeline.run_stage(STAGE["ingest"], ingest, workdir, Silent())
     spent = {"model": 0.0, "load": 0.0}
 
     def timed_load(settings: EmbedSettings) -> Any:
@@ -121,7 +123,7 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
     embed._encoder = timed_load
     with torch.inference_mode():
         started = time.perf_counter()
-        pipeline.run_stage(pipeline.STAGE["embed"], EmbedSettings(model=model), workdir, Silent())
+        pipeline.run_stage(STAGE["embed"], EmbedSettings(model=model), workdir, Silent())
         wall = time.perf_counter() - started - spent["load"]
     print(
         f"\nembed stage, {model.split('/')[0]}, {options.stage_captions:,} captions: "

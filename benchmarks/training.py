@@ -265,10 +265,10 @@ def _ours(job: Job) -> dict[str, Any]:
     from nsfwcaps.progress import Silent
     from nsfwcaps.runtime.allocator import kept_memory
     from nsfwcaps.runtime.device import torch_dtype
-    from nsfwcaps.settings import EmbedSettings
-    from nsfwcaps.stages.train_inputs import preparation
-    from nsfwcaps.stages.train_pairs import training_pairs
-    from nsfwcaps.stages.train_reference import embed_reference, load_reference
+    from nsfwcaps.stages.embed.settings import EmbedSettings
+    from nsfwcaps.stages.train.inputs import preparation
+    from nsfwcaps.stages.train.pairs import training_pairs
+    from nsfwcaps.stages.train.reference import embed_reference, load_reference
     from nsfwcaps.training.adapters import Adaptation, adapt
     from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
     from nsfwcaps.training.methods import METHODS

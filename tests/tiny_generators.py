@@ -30,7 +30,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.models import create
 from nsfwcaps.models.export import transformers_format
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.training.adapters import Adaptation, adapt, adapter_tensors
 
 SIDE = 16

@@ -3,7 +3,7 @@
     python tools/golden.py record OUT.json      # before the first move
     python tools/golden.py compare OUT.json     # after each step
 
-Runs the recipes `mine` and `demo` and a short `train` in a temporary folder, and collects the
+Runs the recipes `mine` and `demo` and a short `train` in a folder of fixed name, and collects the
 fingerprint, output digest and file digests of every `stage.json`, the digests of delivered files,
 and the `--help` text of every command.
 """
@@ -15,6 +15,7 @@ import difflib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -66,17 +67,20 @@ _TRAIN = [
 
 def collect() -> dict[str, dict[str, str]]:
     """Everything that is compared, by kind and name."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        _run(["run", "mine", "--workdir", str(root / "mine"), "--quiet"])
-        _run(["demo", "--out", str(root / "demo"), "--quiet"])
-        _run([*_TRAIN, "--data", str(root / "demo/dataset"), "--workdir", str(root / "train")])
-        runs = {name: root / name for name in ("mine", "demo", "train")}
-        return {
-            "stages": {k: v for name, path in runs.items() for k, v in _stages(name, path).items()},
-            "files": {k: v for name, path in runs.items() for k, v in _files(name, path).items()},
-            "help": {" ".join(words): _help(words) for words in _help_words()},
-        }
+    # Always the same folder: paths of pools are part of what a fingerprint digests.
+    root = Path(tempfile.gettempdir()) / "nsfwcaps-golden"
+    shutil.rmtree(root, ignore_errors=True)
+    _run(["run", "mine", "--workdir", str(root / "mine"), "--quiet"])
+    _run(["demo", "--out", str(root / "demo"), "--quiet"])
+    _run([*_TRAIN, "--data", str(root / "demo/dataset"), "--workdir", str(root / "train")])
+    runs = {name: root / name for name in ("mine", "demo", "train")}
+    found = {
+        "stages": {k: v for name, path in runs.items() for k, v in _stages(name, path).items()},
+        "files": {k: v for name, path in runs.items() for k, v in _files(name, path).items()},
+        "help": {" ".join(words): _help(words) for words in _help_words()},
+    }
+    shutil.rmtree(root)
+    return found
 
 
 def _help_words() -> list[list[str]]:

@@ -21,7 +21,7 @@ from nsfwcaps.schema import (
     PUBLISHED_HELP,
     REVIEW_HELP,
 )
-from nsfwcaps.settings import PublishSettings
+from nsfwcaps.stages.publish.settings import PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"

@@ -12,7 +12,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.models import create
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from word_classifier import write_word_classifier
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.construction.edits import edit, holds
-from nsfwcaps.settings import ConstructSettings
-from nsfwcaps.stages.construct import plan, sources
+from nsfwcaps.stages.construct.run import plan, sources
+from nsfwcaps.stages.construct.settings import ConstructSettings
 
 LOOSE = {"near_duplicate": 1.0, "min_alignment": 0.3}
 """The captions of these tests are much alike."""

@@ -15,10 +15,11 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import DeviceError, InputError, ModelError
 from nsfwcaps.models import create
-from nsfwcaps.pipeline import STAGE, plan, run_stage
+from nsfwcaps.pipeline import plan_stage, run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import EmbedSettings
-from nsfwcaps.stages import embed
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed import run as embed
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 UNSAFE = [f"a handgun on shelf {number}" for number in range(7)]
 SAFE = [f"a vase on shelf {number}" for number in range(12)]
@@ -260,7 +261,7 @@ def test_a_side_without_a_single_vector_stops_the_run(project: Project) -> None:
 
 def test_plan_counts_captions_and_shards(project: Project) -> None:
     project.ingest(UNSAFE, [*SAFE, picture(SAFE[0], RED)], shard_rows=5)
-    facts = plan(STAGE["embed"], EmbedSettings(model="minilm"), project.workdir)
+    facts = plan_stage(STAGE["embed"], EmbedSettings(model="minilm"), project.workdir)
     assert (facts["captions"], facts["images"]) == (20, 1)
     # 7 unsafe rows in 2 ranges, 13 safe ones in 3, and the picture.
     assert facts["shards"] == 6

@@ -17,9 +17,10 @@ from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device
 from nsfwcaps.models import create
-from nsfwcaps.pipeline import STAGE, State, run_stage, state
+from nsfwcaps.pipeline import State, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 EMBED = STAGE["embed"]
 

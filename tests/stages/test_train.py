@@ -19,7 +19,7 @@ from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.models import create
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.training.adapters import (
     Adaptation,
     adapt,

@@ -24,7 +24,7 @@ from nsfwcaps.evaluation.results import ResultFolder
 from nsfwcaps.metrics.retrieval import ranks
 from nsfwcaps.metrics.structure import spread_ratio, weight_deviation
 from nsfwcaps.models import create
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 RUN: dict[str, Any] = {"epochs": 1, "curriculum": "all", "learning_rate": 1e-2}
 HOW = ("--device=cpu", "--precision=fp32", "--workers=1", "--split=validation", "--samples=200")
@@ -314,7 +314,7 @@ def test_similarities_and_examples(evaluated: tuple[Path, Said], place: Place) -
 # Again, and after a change.
 
 
-def no_model(settings: EmbedSettings) -> None:
+def no_model(*given: object) -> None:
     raise AssertionError("a model was loaded")
 
 

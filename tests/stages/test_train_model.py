@@ -22,7 +22,8 @@ from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.models import create, names
 from nsfwcaps.runtime.weights import weights_sha256
-from nsfwcaps.settings import EmbedSettings, TrainSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import merged_state_dict
 
 RUN: dict[str, Any] = {"epochs": 1, "curriculum": "all", "learning_rate": 1e-2}

@@ -12,7 +12,7 @@ from training_place import Killed, Place, metrics, quickly, same, shared, tensor
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.models import create
-from nsfwcaps.stages import train_subspace
+from nsfwcaps.stages.train import subspace
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_stopped_and_started_again_it_ends_the_same(
 def test_a_sample_of_many_pairs_is_enough(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_subspace, "_PAIRS", 6)
+    monkeypatch.setattr(subspace, "_PAIRS", 6)
     record = place.train(tmp_path, **RUN)
     assert record.facts["pairs"]["train"] > 6
 

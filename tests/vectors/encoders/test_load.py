@@ -15,7 +15,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, DeviceError, ModelError
 from nsfwcaps.models import create, names
-from nsfwcaps.settings import EmbedSettings
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 TinyModel = Callable[..., tuple[str, str]]
 
