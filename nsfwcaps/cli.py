@@ -23,12 +23,12 @@ from nsfwcaps.commands import (
     export,
     generate,
     report,
-    review,
     run,
     stages,
     status,
     validate,
 )
+from nsfwcaps.commands.review import start as review
 from nsfwcaps.errors import NsfwcapsError, storage_error
 from nsfwcaps.training.processes import GRACE_S, launched, leave
 

@@ -27,7 +27,7 @@ from nsfwcaps import __version__
 from nsfwcaps.evaluation.outcome import Names, Outcome, Values
 from nsfwcaps.evaluation.request import Task
 from nsfwcaps.files import write_atomically
-from nsfwcaps.metrics.certainty import interval
+from nsfwcaps.metrics.bootstrap import interval
 
 LANGUAGE = "en"
 

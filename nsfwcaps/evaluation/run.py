@@ -21,8 +21,8 @@ from typing import Any
 from nsfwcaps import __version__
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError, ModelError, StorageError
+from nsfwcaps.evaluation.byproducts import Derived
 from nsfwcaps.evaluation.data import Missing, open_data
-from nsfwcaps.evaluation.derived import Derived
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.plan import plan
