@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError, ModelError, StorageError
 from nsfwcaps.evaluation.byproducts import Derived
@@ -31,6 +30,7 @@ from nsfwcaps.evaluation.request import Request, Task
 from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
+from nsfwcaps.version import __version__
 
 VERSION = 2
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.detectors.detector import Statement
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.evaluation.byproducts import COMPARISONS
@@ -19,6 +18,7 @@ from nsfwcaps.evaluation.run import TABLE
 from nsfwcaps.generation.generator import Task
 from nsfwcaps.metrics.bootstrap import SAMPLES
 from nsfwcaps.progress import Progress
+from nsfwcaps.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, ConfigError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.version import __version__
 
 
 class Format(enum.StrEnum):

@@ -24,7 +24,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nsfwcaps import __version__
 from nsfwcaps.delivery import delivered, write_record
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.files import sha256_file
@@ -39,6 +38,7 @@ from nsfwcaps.review.queue import queue
 from nsfwcaps.review.queue.opening import check_data, policy_of
 from nsfwcaps.review.results import agreement
 from nsfwcaps.tables import parquet_bytes
+from nsfwcaps.version import __version__
 
 FORMAT = 1
 """Of the folder; another number is not read."""
