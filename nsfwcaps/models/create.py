@@ -9,7 +9,7 @@ from nsfwcaps import pictures
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
@@ -84,10 +84,9 @@ def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any,
             if known
             else "open_clip knows no architecture of this name"
         )
-        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(
             f"embed.model: cannot load '{name}' with weights '{pretrained or 'of its own'}': "
-            f"{hint} ({detail})"
+            f"{hint} ({first_line(error)})"
         ) from None
     return model, preprocess, tokenizer
 

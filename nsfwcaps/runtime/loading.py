@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import weights_sha256
 
@@ -24,9 +24,8 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         with silence():
             return load()
     except Exception as error:  # the libraries raise many kinds for what they cannot load
-        detail = (str(error).splitlines() or [""])[0][:200]
         raise ModelError(
-            f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
+            f"cannot load {what} from '{name}' ({type(error).__name__}: {first_line(error)}); "
             "name a folder that holds one, or its name on the hub"
         ) from None
 
