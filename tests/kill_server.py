@@ -15,10 +15,10 @@ import signal
 import sys
 from typing import Any
 
-import nsfwcaps.vectors.encoders.imported  # noqa: F401
+import nsfwcaps.encoders.imported  # noqa: F401
 from nsfwcaps.cli import app, guard
-from nsfwcaps.pipeline import STAGES
-from nsfwcaps.stages import grade
+from nsfwcaps.stages import STAGES
+from nsfwcaps.stages.grade import run as grade
 
 # What the stages import while they run; none of it starts a thread before it computes.
 for name in ("torch", "scipy.stats", "scipy.sparse.csgraph", *(stage.module for stage in STAGES)):

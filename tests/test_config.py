@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nsfwcaps import config, settings
 from nsfwcaps.config import STRICT_KEYS, setting
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.pipeline import STAGES
+from nsfwcaps.stages import STAGES
 
 JSON = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
 

@@ -26,10 +26,12 @@ from transformers import (
 )
 from transformers import CLIPVisionModel as Vision
 
-from nsfwcaps.exports import transformers_format
-from nsfwcaps.settings import Device, EmbedSettings, Precision
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
+from nsfwcaps.models import create
+from nsfwcaps.models.export import transformers_format
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.training.adapters import Adaptation, adapt, adapter_tensors
-from nsfwcaps.vectors.encoders import load
 
 SIDE = 16
 """Pixels of a picture that the pipeline draws by itself."""
@@ -79,7 +81,7 @@ def write_clip(
 def write_run(folder: Path, base: str) -> Path:
     """Write a run that trained adapters on a model, both towers changed."""
     settings = EmbedSettings(model=base, device=Device.CPU, precision=Precision.FP32)
-    encoder: Any = load.load(settings)
+    encoder: Any = create.load(str(settings.model), EncoderOptions.of(settings))
     adaptation = Adaptation(rank=2, alpha=2.0)
     adapted = encoder.model
     adapt(adapted, adaptation)
@@ -111,7 +113,7 @@ def write_run(folder: Path, base: str) -> Path:
 def export(folder: Path, model: str) -> Path:
     """Write a model as a `CLIPModel`."""
     settings = EmbedSettings(model=model, device=Device.CPU, precision=Precision.FP32)
-    encoder: Any = load.load(settings)
+    encoder: Any = create.load(str(settings.model), EncoderOptions.of(settings))
     folder.mkdir(parents=True)
     transformers_format.write(folder, encoder.model, encoder.tokenizer)
     return folder

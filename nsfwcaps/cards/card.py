@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from nsfwcaps.cards import construction, template
 from nsfwcaps.config import digest
+from nsfwcaps.enums import Pairing
 from nsfwcaps.schema import (
     LABELS_HELP,
     NSFWCAPS_HELP,
@@ -20,7 +21,7 @@ from nsfwcaps.schema import (
     PUBLISHED_HELP,
     REVIEW_HELP,
 )
-from nsfwcaps.settings import Pairing, PublishSettings
+from nsfwcaps.stages.publish.settings import PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.cards import template
 from nsfwcaps.config import digest
+from nsfwcaps.files import sha256_file
 from nsfwcaps.schema import CONSTRUCTED_HELP
 
 _TEMPLATE = "construct.md.j2"

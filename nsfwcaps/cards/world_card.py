@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.cards import template
 from nsfwcaps.config import digest
+from nsfwcaps.files import sha256_file
 from nsfwcaps.schema import WORLD_HELP
 from nsfwcaps.world import distance, vocabulary
 

@@ -10,7 +10,7 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.commands import work
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
-from nsfwcaps.pipeline import BUILD
+from nsfwcaps.stages import BUILD
 
 
 def register(app: typer.Typer) -> None:

@@ -108,7 +108,7 @@ def _minilm() -> str:
 
 
 def _mini() -> str:
-    from nsfwcaps.mini.model import weight_files
+    from nsfwcaps.encoders.mini.model import weight_files
 
     try:
         weight_files()

@@ -13,8 +13,8 @@ import typer
 from nsfwcaps import pipeline as runs
 from nsfwcaps import progress
 from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import EvaluationError
-from nsfwcaps.settings import Device, Precision
 
 _WORK = "How the work is done"
 

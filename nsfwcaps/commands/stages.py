@@ -9,16 +9,14 @@ import typer
 from nsfwcaps import config
 from nsfwcaps.commands import work
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
-from nsfwcaps.pipeline import STAGES, Stage
-
-_OF_THEIR_OWN = ("construct",)
-"""Stages whose names are those of commands that do more."""
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import STAGES
 
 
 def register(app: typer.Typer) -> None:
     """Add one command a stage."""
     for stage in STAGES:
-        if stage.name in _OF_THEIR_OWN:
+        if stage.has_own_command:
             continue
         app.command(stage.name, help=stage.help, rich_help_panel="Stages")(_command(stage))
 

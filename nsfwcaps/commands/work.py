@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from nsfwcaps import pipeline, progress, recipes
-from nsfwcaps.pipeline import STAGE, StageOutcome, State
+from nsfwcaps.pipeline import StageOutcome
+from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.training import processes
-
-_READ_BY_NAME = {
-    "world": ("ingest", "embed", "mine", "grade", "publish", "train"),
-    "construct": ("ingest", "embed", "mine", "grade", "publish", "train"),
-    "illustrate": ("ingest", "embed", "mine", "grade", "publish", "train"),
-    "publish": ("train",),
-}
-"""Stages whose files others may be told to read by their names, and those others."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds when the stages are done: values for the JSON, and text for people."""
@@ -41,7 +33,9 @@ def execute(
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
         return
-    together = recipe["train"].device if "train" in recipe else None
+    together = next(
+        (recipe[s.name].device for s in STAGES if s.distributed and s.name in recipe), None
+    )
     if not processes.launched().first:
         with processes.join(together) as group:
             pipeline.follow(recipe, workdir, group)
@@ -58,126 +52,33 @@ def execute(
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
     if as_json:
-        typer.echo(json.dumps({**_result(outcomes, dataset), **values}, indent=1))
+        typer.echo(json.dumps({**_as_json(outcomes, dataset), **values}, indent=1))
         return
     if text:
         typer.echo(text)
-    if places := list(_places(recipe, workdir)):
-        typer.echo("\n" + "\n".join(places))
+    if results := _results(recipe, workdir):
+        typer.echo("\n" + "\n".join(results))
 
 
-def _places(recipe: Mapping[str, Any], workdir: Path) -> Iterator[str]:
-    """Say where the results are."""
-    if "publish" in recipe:
-        yield f"Data set: {workdir / 'dataset'}"
-        yield f"Its card: {workdir / 'dataset' / 'README.md'}"
-    elif "illustrate" in recipe:
-        pool = workdir / "pools" / "illustrated"
-        yield f"Images: {pool}; what they are: {pool}.md"
-    elif "construct" in recipe:
-        pools = workdir / "pools"
-        yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
-    elif "world" in recipe:
-        pools = workdir / "pools"
-        yield f"Pools: {pools}; what they are: {pools / 'README.md'}"
-        if recipe["world"].unsafe_scenes:
-            options = [f"--{name} {shlex.quote(str(pools / name))}" for name in ("safe", "unsafe")]
-            yield f"Next: nsfwcaps build {' '.join(options)} --out RUN"
-    if "train" in recipe:
-        yield f"Adapters: {workdir / 'model'}"
-
-
-def _ready(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
-    """Stages that can be planned: the files that they read by name must be there."""
-    ready = [name for name in STAGE if name in recipe]
-    for writer, readers in _READ_BY_NAME.items():
-        undone = writer in recipe and (
-            pipeline.state(STAGE[writer], recipe[writer], workdir) is not State.CURRENT
-        )
-        if undone:
-            ready = [name for name in ready if name not in readers]
-    return ready
-
-
-def _fresh(name: str, states: Mapping[str, State]) -> bool:
-    """Tell whether all that a stage reads is up to date."""
-    return all(states.get(read, State.CURRENT) is State.CURRENT for read in STAGE[name].reads)
+def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
+    """Say where the results are: the last, or those of what was made of it."""
+    delivering = [stage for stage in STAGES if stage.name in recipe and stage.delivers]
+    final = [stage for stage in delivering if not stage.intermediate]
+    shown = final or delivering[-1:]
+    return [line for stage in shown for line in stage.results(recipe[stage.name], workdir)]
 
 
 def _line(outcome: StageOutcome) -> str:
     record = outcome.record
     state = "up to date" if outcome.skipped else f"{record.seconds:.1f} s"
-    parts = [f"{record.stage:<8}{state:>11}  {_headline(record.stage, record.facts)}"]
+    parts = [f"{record.stage:<8}{state:>11}  {STAGE[record.stage].headline(record.facts)}"]
     if record.rejects:
         why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
         parts.append(f"set aside: {why}")
     return "; ".join(parts)
 
 
-def _headline(stage: str, facts: Mapping[str, Any]) -> str:
-    """Say the one thing that a person wants to know of a stage."""
-    if stage == "world":
-        return f"{facts['safe']:,} safe and {facts['unsafe']:,} unsafe scenes"
-    if stage == "construct":
-        alignment = facts["alignment"]["mean"]
-        return f"{facts['pairs']:,} pairs, mean alignment {alignment:.3f}{_short(facts)}"
-    if stage == "illustrate":
-        labels = ", ".join(f"{count:,} {label}" for label, count in facts["label"].items())
-        return f"{facts['images']:,} images by {facts['painter']['name']}: {labels}"
-    if stage == "ingest":
-        count = facts["captions"]
-        return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"
-    if stage == "embed":
-        return f"{sum(facts['captions'].values()):,} vectors by {facts['encoder']['name']}"
-    if stage == "mine":
-        hubs = facts["hubs"]
-        return (
-            f"{facts['pairs']:,} pairs, {hubs['distinct_targets']:,} distinct safe targets, "
-            f"largest hub {hubs['largest_hub']}"
-        )
-    if stage == "grade":
-        return ", ".join(f"{facts['stages'][name]:,} {name}" for name in ("easy", "medium", "hard"))
-    if stage == "train":
-        return f"{facts['pairs']['train']:,} pairs, {facts['steps']:,} steps{_gain(facts)}"
-    return ", ".join(
-        f"{facts['split'].get(name, 0):,} {name}" for name in ("train", "validation", "test")
-    )
-
-
-def _short(facts: Mapping[str, Any]) -> str:
-    """Categories whose quota could not be met."""
-    lacking = [
-        f"{item['missing']:,} of {item['quota']:,} {name}"
-        for name, item in facts["category"].items()
-        if item["missing"]
-    ]
-    if not lacking:
-        return ""
-    steps = facts["steps"]
-    # Each usable caption is edited once in each category: where all are, only new ones help.
-    more = steps["requests"] < steps["usable"] * len(facts["category"])
-    advice = "raise --tries to ask for more edits" if more else "a larger --pool gives more edits"
-    return f"; missing: {', '.join(lacking)} ({advice})"
-
-
-def _gain(facts: Mapping[str, Any]) -> str:
-    """Redirection and safe retrieval on the validation split, before and after."""
-    scores = facts["validation"]
-    before, after = scores[0], scores[facts["kept_epoch"]]
-    if not before:
-        return ""
-    figures = {
-        "redirected": ("unsafe_text_to_image", "unsafe_image_to_text"),
-        "safe found": ("safe_text_to_image", "safe_image_to_text"),
-    }
-    changes = []
-    for name, keys in figures.items():
-        was, now = (sum(score[key] for key in keys) / len(keys) for score in (before, after))
-        changes.append(f"{name} {was:.0%} to {now:.0%}")
-    return f"; validation: {', '.join(changes)}"
-
-
-def _result(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:
+def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:
     return {
         "stages": [
             {
@@ -197,15 +98,7 @@ def _result(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any
 
 
 def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
-    plans = {
-        name: pipeline.plan(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
-    }
-    states = pipeline.spread({name: State(facts["state"]) for name, facts in plans.items()})
-    plans = {
-        # Sizes of an input that will be made anew are those of yesterday.
-        name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
-        for name, facts in plans.items()
-    }
+    plans = pipeline.plan(recipe, workdir)
     if as_json:
         typer.echo(json.dumps({"plan": plans}, indent=1))
         return

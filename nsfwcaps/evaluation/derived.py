@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.artifacts import sha256_file, write_atomically
 from nsfwcaps.config import digest
 from nsfwcaps.evaluation import examples, similarities
 from nsfwcaps.evaluation.compare import compare, comparisons_key, together
@@ -22,6 +21,7 @@ from nsfwcaps.evaluation.gather import GatheredPairs
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.request import Task
 from nsfwcaps.evaluation.results import Part, ResultFolder, write_json
+from nsfwcaps.files import sha256_file, write_atomically
 from nsfwcaps.progress import Progress
 
 COMPARISONS = "comparisons.json"

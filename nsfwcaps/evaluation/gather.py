@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nsfwcaps.encoders.encoder import Vectors
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import PairSet
@@ -17,7 +18,6 @@ from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.metrics.sets import Rows, Sets, sets_of
 from nsfwcaps.metrics.zero_shot import class_vectors
-from nsfwcaps.vectors.encoders.encoder import Vectors
 
 
 @dataclass(frozen=True, kw_only=True)

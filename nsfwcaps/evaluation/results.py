@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps import __version__
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.evaluation.outcome import Names, Outcome, Values
 from nsfwcaps.evaluation.request import Task
+from nsfwcaps.files import write_atomically
 from nsfwcaps.metrics.certainty import interval
 
 LANGUAGE = "en"

@@ -25,9 +25,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps import __version__
-from nsfwcaps.artifacts import sha256_file
+from nsfwcaps.delivery import delivered, write_record
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.exports.delivery import delivered, write_record
+from nsfwcaps.files import sha256_file
 from nsfwcaps.metrics.agreement import RESAMPLES
 from nsfwcaps.review import (
     agreeing,

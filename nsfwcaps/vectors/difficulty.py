@@ -9,22 +9,15 @@ is 0.5 on average.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.enums import DifficultyLevel
+
 Values = npt.NDArray[np.float64]
-
-
-class Stage(enum.StrEnum):
-    """A third, or another share, of the pairs by difficulty."""
-
-    EASY = "easy"
-    MEDIUM = "medium"
-    HARD = "hard"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +65,6 @@ def stages(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
     """Stage `[p]` of every pair; a pair on a border belongs to the easier side."""
     return np.select(
         [difficulties <= at.easy, difficulties <= at.medium],
-        [Stage.EASY.value, Stage.MEDIUM.value],
-        Stage.HARD.value,
+        [DifficultyLevel.EASY.value, DifficultyLevel.MEDIUM.value],
+        DifficultyLevel.HARD.value,
     )

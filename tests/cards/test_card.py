@@ -27,7 +27,7 @@ from small_release import (
 
 from nsfwcaps import schema
 from nsfwcaps.cards import card
-from nsfwcaps.settings import PublishSettings
+from nsfwcaps.stages.publish.settings import PublishSettings
 
 Table = list[list[str]]
 

@@ -18,7 +18,7 @@ from shell import MARKER, Pools, call, call_process, environment, start
 from nsfwcaps import __version__, cli, errors
 from nsfwcaps.cli import app, explain, guard
 from nsfwcaps.errors import InputError, NsfwcapsError
-from nsfwcaps.pipeline import STAGE
+from nsfwcaps.stages import STAGE
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

@@ -10,8 +10,9 @@ import typer
 from shell import STAGE_NAMES, Pools, call, tree
 
 from nsfwcaps.cli import app
-from nsfwcaps.pipeline import BUILD, STAGES, Stage
-from nsfwcaps.settings import field_names
+from nsfwcaps.config import field_names
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import BUILD, STAGES
 
 GROUP: Any = typer.main.get_command(app)
 

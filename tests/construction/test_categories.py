@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 
 
 def test_the_seven_of_i2p() -> None:

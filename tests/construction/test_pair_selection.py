@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.selection import Candidate, element_key, select
+from nsfwcaps.enums import Category
 
 V, S = Category.VIOLENCE, Category.SHOCKING
 NONE = (np.empty(0, np.int64), np.empty(0, np.int64))

@@ -8,11 +8,10 @@ import torch
 from detector_place import WORDS, write_classifier
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import CategoryDetector, Kind
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device
 
 LABELS = ("fine", "rude", "hateful")
 TEXTS = [" ".join(WORDS[i : i + 3]) for i in range(8)] * 5

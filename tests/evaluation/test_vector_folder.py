@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nsfwcaps.encoders.encoder import Encoded, Identity, Images
+from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation import vectors
 from nsfwcaps.evaluation.models import Model, NamedModel
 from nsfwcaps.evaluation.vectors import VectorFolder
+from nsfwcaps.models import create
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import EmbedSettings
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.encoder import Encoded, Identity, Images
 
 CAPTIONS = [f"A cup on table {n}." for n in range(10)]
 
@@ -60,8 +60,8 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def model(
     monkeypatch: pytest.MonkeyPatch, folder: Path, encoder: Any, spec: str = "local-dir:some"
 ) -> Model:
-    monkeypatch.setattr(load, "load", lambda settings: encoder)
-    found = Model(NamedModel(name="some", settings=EmbedSettings(model=spec)), folder)
+    monkeypatch.setattr(create, "load", lambda model, options: encoder)
+    found = Model(NamedModel(name="some", model=spec, options=EncoderOptions()), folder)
     assert found.identity.width == 4
     encoder.seen.clear()
     return found

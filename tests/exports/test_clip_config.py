@@ -15,7 +15,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transform import PreprocessCfg
 from tiny_clip import tokenizer
 
-from nsfwcaps.exports.clip_config import clip_config, obstacle
+from nsfwcaps.models.export.clip_config import clip_config, obstacle
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "resnet": ({"vision": {"layers": [1, 1, 1, 1]}}, "ModifiedResNet"),

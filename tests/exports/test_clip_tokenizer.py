@@ -5,7 +5,7 @@ from pathlib import Path
 from tiny_clip import tokenizer
 from transformers import CLIPTokenizer
 
-from nsfwcaps.exports.clip_tokenizer import write_tokenizer
+from nsfwcaps.models.export.clip_tokenizer import write_tokenizer
 
 SENTENCES = [
     "a photo of a cat",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nsfwcaps.delivery import RECORD, delivered, write_record
 from nsfwcaps.errors import StorageError
-from nsfwcaps.exports.delivery import RECORD, delivered, write_record
 
 
 def write(out: Path, **files: str) -> None:

@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPProcessor
 
 from nsfwcaps.errors import ModelError
-from nsfwcaps.exports import transformers_format
+from nsfwcaps.models.export import transformers_format
 
 CAPTIONS = ["a photo of a cat", "Two dogs chase a ball, and it's raining."]
 

@@ -8,10 +8,10 @@ import pytest
 import tiny_generators as tiny
 from conftest import Place
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.image_to_text import Captioning, ImageToText
 from nsfwcaps.generation.towers import read_clip
-from nsfwcaps.settings import Device, Precision
 
 CAPTIONING = Captioning(template=tiny.TEMPLATE, new_tokens=12)
 PICTURES = [tiny.picture(seed) for seed in range(5)]

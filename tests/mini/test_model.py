@@ -19,9 +19,9 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from nsfwcaps.mini import model as mini
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
-from nsfwcaps.vectors.encoders.minilm import model_folder
+from nsfwcaps.encoders.mini import model as mini
+from nsfwcaps.encoders.minilm import model_folder
+from nsfwcaps.runtime.weights import weights_sha256
 
 Saved = Callable[[Any, Path], None]
 
@@ -237,7 +237,7 @@ def refuse(*args, **kwargs):
     raise AssertionError("the network was used")
 
 socket.socket.connect = socket.getaddrinfo = refuse
-from nsfwcaps.mini import model as mini
+from nsfwcaps.encoders.mini import model as mini
 model, _, tokenizer = mini.create(heads=None)
 tokenizer(["a vase"])
 import torch

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.errors import ModelError
-from nsfwcaps.mini import model as mini
 
 
 def write_truncated(path: Path) -> None:

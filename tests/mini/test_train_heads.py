@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from nsfwcaps.mini.features import Towers
-from nsfwcaps.mini.mixture import Classes, Pairs, classes, photographs, scenes
-from nsfwcaps.mini.model import create, head_tensors, imagenet_classifier
-from nsfwcaps.mini.train import Recipe, recall, train
+from nsfwcaps.encoders.mini.model import create, head_tensors, imagenet_classifier
+from nsfwcaps.enums import Split
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Split
 from nsfwcaps.world.world import World
+from tools.mini.features import Towers
+from tools.mini.mixture import Classes, Pairs, classes, photographs, scenes
+from tools.mini.train import Recipe, recall, train
 
 RECIPE = Recipe(steps=12, warmup_steps=2, photographs=24, scenes=8, prototypes=16)
 
@@ -173,7 +173,7 @@ def test_parts_of_the_mixture_have_their_shapes(
 def test_shipped_heads_say_where_they_come_from() -> None:
     from safetensors import safe_open
 
-    from nsfwcaps.mini.model import HEADS
+    from nsfwcaps.encoders.mini.model import HEADS
 
     with safe_open(HEADS, framework="pt") as file:
         facts = file.metadata()

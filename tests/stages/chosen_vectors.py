@@ -14,11 +14,13 @@ import pytest
 from ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.encoders.encoder import Encoded, Identity, Images, Vectors
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import EmbedSettings, MineSettings
-from nsfwcaps.stages import embed
-from nsfwcaps.vectors.encoders.encoder import Encoded, Identity, Images, Vectors
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed import run as embed
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.mine.settings import MineSettings
 
 BROKEN = b"broken"
 

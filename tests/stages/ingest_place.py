@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import IngestSettings
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.ingest.settings import IngestSettings
 from nsfwcaps.tables import read_tables
 
 

@@ -17,8 +17,8 @@ from word_classifier import write_word_classifier
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.construction.edits import edit, holds
-from nsfwcaps.settings import ConstructSettings
-from nsfwcaps.stages.construct import plan, sources
+from nsfwcaps.stages.construct.run import plan, sources
+from nsfwcaps.stages.construct.settings import ConstructSettings
 
 LOOSE = {"near_duplicate": 1.0, "min_alignment": 0.3}
 """The captions of these tests are much alike."""
@@ -241,7 +241,7 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"editor": "openai:localhost"}, 2, "write openai:URL#MODEL"),
         ({"editor": "local:nowhere"}, 5, "no folder of a transformers model"),
         ({"share": ["violence"]}, 2, "write CATEGORY=WEIGHT"),
-        ({"aligner": "word2vec"}, 2, "aligner 'word2vec' names no encoder"),
+        ({"aligner": "word2vec"}, 2, "unknown aligner 'word2vec'"),
         ({"n": 0}, 2, "construct.n"),
         ({"min_alignment": 0.9999}, 3, "lower --min-alignment"),
         ({"caption_column": "words"}, 3, "no caption column 'words'"),

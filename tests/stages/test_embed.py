@@ -12,12 +12,14 @@ from chosen_vectors import BROKEN, ChosenVectors, Project, at, rows, sha256
 from ingest_place import Place
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import DeviceError, InputError, ModelError
-from nsfwcaps.pipeline import STAGE, plan, run_stage
+from nsfwcaps.models import create
+from nsfwcaps.pipeline import plan_stage, run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Device, EmbedSettings
-from nsfwcaps.stages import embed
-from nsfwcaps.vectors.encoders import load
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed import run as embed
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 UNSAFE = [f"a handgun on shelf {number}" for number in range(7)]
 SAFE = [f"a vase on shelf {number}" for number in range(12)]
@@ -259,7 +261,7 @@ def test_a_side_without_a_single_vector_stops_the_run(project: Project) -> None:
 
 def test_plan_counts_captions_and_shards(project: Project) -> None:
     project.ingest(UNSAFE, [*SAFE, picture(SAFE[0], RED)], shard_rows=5)
-    facts = plan(STAGE["embed"], EmbedSettings(model="minilm"), project.workdir)
+    facts = plan_stage(STAGE["embed"], EmbedSettings(model="minilm"), project.workdir)
     assert (facts["captions"], facts["images"]) == (20, 1)
     # 7 unsafe rows in 2 ranges, 13 safe ones in 3, and the picture.
     assert facts["shards"] == 6
@@ -299,7 +301,7 @@ def test_a_device_that_is_absent_is_an_error(
 def test_sources_follow_the_weights_and_the_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(load, "source_digest", lambda model: f"digest of {model}")
+    monkeypatch.setattr(create, "source_digest", lambda model: f"digest of {model}")
     assert embed.sources(EmbedSettings(model="minilm")) == {"model": "digest of minilm"}
     write_import(tmp_path, [UNSAFE[0]], [at(0)])
     before = embed.sources(EmbedSettings(source=str(tmp_path)))

@@ -13,11 +13,14 @@ from ingest_place import Place
 from PIL import Image
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.mini import model as mini
-from nsfwcaps.pipeline import STAGE, State, run_stage, state
+from nsfwcaps.encoders.mini import model as mini
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device
+from nsfwcaps.models import create
+from nsfwcaps.pipeline import State, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Device, EmbedSettings
-from nsfwcaps.vectors.encoders import load
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 EMBED = STAGE["embed"]
 
@@ -50,16 +53,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
     """Models that were loaded; one vector each, so that no weights are."""
     models: list[str | None] = []
 
-    def pretend(settings: EmbedSettings) -> ChosenVectors:
-        models.append(settings.model)
+    def pretend(model: str, options: EncoderOptions) -> ChosenVectors:
+        models.append(model)
         return ChosenVectors(
             {caption: at(30) for caption in (*SAFE, *UNSAFE)},
-            {RED: at(0), BLUE: at(90)} if settings.model != "minilm" else {},
-            weights=load.source_digest(settings.model or ""),
+            {RED: at(0), BLUE: at(90)} if model != "minilm" else {},
+            weights=create.source_digest(model),
         )
 
-    monkeypatch.setattr(load, "load", pretend)
-    monkeypatch.setattr(load, "source_digest", lambda model: f"digest of {model}")
+    monkeypatch.setattr(create, "load", pretend)
+    monkeypatch.setattr(create, "source_digest", lambda model: f"digest of {model}")
     return models
 
 
@@ -162,9 +165,9 @@ def test_new_weights_of_a_default_make_it_stale(
     """Of either: the fingerprint is made before anybody looks for pictures."""
     ingest(place, safe=RED)
     before = embed()
-    digest = load.source_digest
+    digest = create.source_digest
     monkeypatch.setattr(
-        load, "source_digest", lambda model: f"{'new ' * (model == changed)}{digest(model)}"
+        create, "source_digest", lambda model: f"{'new ' * (model == changed)}{digest(model)}"
     )
     assert now(place) is State.STALE
     after = embed()

@@ -16,10 +16,11 @@ from small_release import build, prepare, tiny_world
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import InputError
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import GradeSettings
-from nsfwcaps.stages.grade import draw
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.grade.run import draw
+from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.vectors.difficulty import Borders
 
 Signals = tuple[float, float | None, float]

@@ -20,8 +20,9 @@ from small_release import rows_of
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.pipeline import STAGE, state
+from nsfwcaps.pipeline import state
 from nsfwcaps.recipes import ILLUSTRATED, parse
+from nsfwcaps.stages import STAGE
 
 CONSTRUCT: dict[str, Any] = {
     "editor": "world",

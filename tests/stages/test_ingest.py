@@ -13,8 +13,8 @@ from ingest_place import Place, copies, rejects, table
 from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id, fold_key
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.settings import IngestSettings
-from nsfwcaps.stages import ingest
+from nsfwcaps.stages.ingest import run as ingest
+from nsfwcaps.stages.ingest.settings import IngestSettings
 
 VASE, CUP, BOWL = "a vase on a table", "a cup on a table", "a bowl on a table"
 HANDGUN, KNIFE = "a handgun on a table", "a knife on a table"

@@ -17,7 +17,7 @@ from ingest_place import Place, copies, table
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.stages import ingest_merge, ingest_read
+from nsfwcaps.stages.ingest import merge, read
 
 # Few different captions, so that pools hold duplicates and share captions.
 CAPTIONS = st.lists(
@@ -135,7 +135,7 @@ def test_output_is_the_same_at_any_chunk_size(
 ) -> None:
     pools = many(place, images=True)
     whole = place.ingest("whole", **pools, shard_rows=8)
-    monkeypatch.setattr(ingest_read, "_CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(read, "_CHUNK_ROWS", chunk_rows)
     chunked = place.ingest("chunked", **pools, shard_rows=8)
     assert chunked.output_digest == whole.output_digest
     assert chunked.facts == whole.facts
@@ -151,8 +151,8 @@ def test_output_is_the_same_whatever_bytes_of_pictures_fill_a_chunk(
     pq.write_table(pa.table({"caption": texts, "image": cells}), path)
     pools = {"safe": (str(path),), "unsafe": many(place)["unsafe"]}
     whole = place.ingest("whole", **pools)
-    monkeypatch.setattr(ingest_read, "_CHUNK_IMAGE_BYTES", 20)
-    monkeypatch.setattr(ingest_merge, "_IMAGE_RANGE_BYTES", 700)
+    monkeypatch.setattr(read, "_CHUNK_IMAGE_BYTES", 20)
+    monkeypatch.setattr(merge, "_IMAGE_RANGE_BYTES", 700)
     chunked = place.ingest("chunked", **pools)
     assert rows(chunked) == rows(whole)
     assert table(chunked, "images") == table(whole, "images")
@@ -161,12 +161,12 @@ def test_output_is_the_same_whatever_bytes_of_pictures_fill_a_chunk(
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])
 def test_ranges_cover_every_key_once(tmp_path: Path, parts: int) -> None:
-    ranges = [ingest_merge._key_range(part, parts, digits=64) for part in range(parts)]
+    ranges = [merge._key_range(part, parts, digits=64) for part in range(parts)]
     keys = sorted({"0" * 64, "f" * 64, *itertools.chain(*ranges)} - {"g"})
     columns = {"image_sha256": keys, "image_path": keys, "image": [b""] * len(keys)}
     pq.write_table(pa.table(columns, schema=schema.IMAGES), tmp_path / "staged.parquet")
     found = [
-        ingest_merge._read_range([tmp_path / "staged.parquet"], schema.IMAGES, low, high)
+        merge._read_range([tmp_path / "staged.parquet"], schema.IMAGES, low, high)
         for low, high in ranges
     ]
     assert pa.concat_tables(found)["image_sha256"].to_pylist() == keys
@@ -181,14 +181,14 @@ def test_staged_files_are_gone_once_merged(place: Place) -> None:
 
 def test_chunks_hold_no_picture_twice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    commit = ingest_read._Chunk.commit
+    commit = read._Chunk.commit
 
     def watch(chunk: Any, *args: Any) -> Any:
         items = [item for kept in chunk.kept.values() for item, _ in kept]
         held.append(sum(len(item.image or b"") for item in items))
         return commit(chunk, *args)
 
-    monkeypatch.setattr(ingest_read._Chunk, "commit", watch)
+    monkeypatch.setattr(read._Chunk, "commit", watch)
     path = place.folder / "safe.parquet"
     texts = [f"a vase {n} on a table" for n in range(20)]
     pq.write_table(pa.table({"caption": texts, "image": [b"\xff picture"] * 20}), Path(path))

@@ -16,10 +16,11 @@ from ingest_place import Place, copies
 
 from nsfwcaps import artifacts
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.pipeline import STAGE, run_stage, state
+from nsfwcaps.pipeline import run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import IngestSettings
-from nsfwcaps.stages import ingest_read
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.ingest import read
+from nsfwcaps.stages.ingest.settings import IngestSettings
 
 
 class InterruptedRunError(Exception):
@@ -29,7 +30,7 @@ class InterruptedRunError(Exception):
 @pytest.fixture
 def pools(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Pools that are staged as five and three chunks, and merged as four and three shards."""
-    monkeypatch.setattr(ingest_read, "_CHUNK_ROWS", 10)
+    monkeypatch.setattr(read, "_CHUNK_ROWS", 10)
     return {
         "safe": (place.pool("safe.jsonl", [f"a vase {n} on a table" for n in range(49)] + [""]),),
         "unsafe": (place.pool("unsafe.jsonl", [f"a thing {n} on a table" for n in range(30)]),),
@@ -102,7 +103,8 @@ import json, os, signal, sys
 from pathlib import Path
 
 from nsfwcaps import artifacts
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.pipeline import run_stage
+from nsfwcaps.stages import STAGE
 from nsfwcaps.progress import Silent
 from nsfwcaps.settings import IngestSettings
 from nsfwcaps.stages import ingest_read
@@ -237,7 +239,7 @@ def test_run_with_nothing_to_do_reads_no_row(
     place: Place, pools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place.ingest(**pools)
-    monkeypatch.setattr(ingest_read, "read_pool", None)
+    monkeypatch.setattr(read, "read_pool", None)
     settings = IngestSettings(**pools)
     outcome = run_stage(STAGE["ingest"], settings, place.folder / "work", Silent())
     assert outcome.skipped

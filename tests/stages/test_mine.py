@@ -16,10 +16,13 @@ from ingest_place import Place, table
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
 from nsfwcaps.config import parse_bytes
+from nsfwcaps.enums import Device, Duplicates, Rank
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
-from nsfwcaps.pipeline import STAGE, plan
-from nsfwcaps.settings import Device, Duplicates, MineSettings, Rank
-from nsfwcaps.stages import mine, mine_rank, mine_search
+from nsfwcaps.pipeline import plan_stage
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.mine import rank, search
+from nsfwcaps.stages.mine import run as mine
+from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import blocks_for, rounding_bound
@@ -170,10 +173,10 @@ def test_identical_text_has_one_key_under_any_picture_and_in_one_case_only(tmp_p
     columns = {"id": ids, "fold_key": pa.array(folds, pa.uint64()), "vector": vectors}
     pq.write_table(pa.table(columns), tmp_path / "safe.parquet")
     of = VectorTable([tmp_path / "safe.parquet"])
-    exact = mine_rank.text_keys(of, Duplicates.IDENTICAL).tolist()
+    exact = rank.text_keys(of, Duplicates.IDENTICAL).tolist()
     assert exact[0] == exact[1]
     assert len(set(exact)) == 3
-    near = mine_rank.text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
+    near = rank.text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
     assert near[0] == near[1] == near[2] != near[3]
 
 
@@ -482,7 +485,7 @@ def test_mining_before_embedding_names_the_command(project: Project) -> None:
 def test_plan_counts_comparisons(project: Project) -> None:
     project.ingest([GUN, KNIFE], [VASE, DOG, KITE])
     project.embed(ChosenVectors({name: at(0) for name in (GUN, KNIFE, VASE, DOG, KITE)}))
-    facts = plan(STAGE["mine"], MineSettings(), project.workdir)
+    facts = plan_stage(STAGE["mine"], MineSettings(), project.workdir)
     assert (facts["unsafe"], facts["safe"], facts["comparisons"]) == (2, 3, 6)
 
 
@@ -492,7 +495,7 @@ def test_plan_counts_comparisons(project: Project) -> None:
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     unsafe, safe = random_pools(30, 40)
     searched: list[int] = []
-    real = mine_search.nearest
+    real = search.nearest
 
     def watched(queries, *args, **kwargs):  # type: ignore[no-untyped-def]
         if len(searched) == 3:
@@ -500,7 +503,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         searched.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(mine_search, "nearest", watched)
+    project.monkeypatch.setattr(search, "nearest", watched)
     with pytest.raises(KeyboardInterrupt):
         mined(project, unsafe, safe, memory="64KiB")
     done = sum(searched)
@@ -511,7 +514,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         again.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(mine_search, "nearest", counting)
+    project.monkeypatch.setattr(search, "nearest", counting)
     record = project.mine(**PLAIN, memory="64KiB")
     assert sum(again) == 30 - done
     left, right, sims = dense(project, unsafe, safe)
@@ -577,13 +580,13 @@ def test_recall_is_measured_on_the_real_unsafe_queries(
     project: Project, pools: tuple[Vectors, Vectors], index: str
 ) -> None:
     asked: list[np.ndarray] = []
-    real = mine_search._tune
+    real = search._tune
 
     def tune(index, sample, truth, settings):  # type: ignore[no-untyped-def]
         asked.append(sample)
         return real(index, sample, truth, settings)
 
-    project.monkeypatch.setattr(mine_search, "_tune", tune)
+    project.monkeypatch.setattr(search, "_tune", tune)
     record = mined(project, *pools, index=index, min_recall=0.01, recall_sample=25, candidates=20)
     left = dense(project, *pools)[0]
     np.testing.assert_array_equal(asked[0], halves([pools[0][name] for name in left[:25]]))
@@ -597,13 +600,13 @@ def test_recall_is_the_share_of_true_neighbours_found(
     project: Project, pools: tuple[Vectors, Vectors]
 ) -> None:
     found: list[np.ndarray] = []
-    real = mine_search.recall_at
+    real = search.recall_at
 
     def watched(true_rows, found_rows):  # type: ignore[no-untyped-def]
         found.append(found_rows)
         return real(true_rows, found_rows)
 
-    project.monkeypatch.setattr(mine_search, "recall_at", watched)
+    project.monkeypatch.setattr(search, "recall_at", watched)
     record = mined(
         project,
         *pools,

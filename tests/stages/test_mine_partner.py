@@ -14,10 +14,12 @@ from ingest_place import Place
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
+from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.pipeline import STAGE, State, state
-from nsfwcaps.settings import Device, MineSettings, Pairing, Rank
-from nsfwcaps.stages import mine_search, partners
+from nsfwcaps.pipeline import State, state
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.mine import partners, search
+from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.vectors.nearest import blocks_for
 
 GUN, KNIFE, FIRE = "a handgun on a table", "a knife on a table", "a car on fire"
@@ -270,7 +272,7 @@ def test_memory_and_shards_do_not_change_one_bit(
 
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     named, vectors = random_set()
-    real, searched = mine_search.nearest, []
+    real, searched = search.nearest, []
 
     def stopping(queries: Any, *args: Any, **kwargs: Any) -> Any:
         if len(searched) == 3:
@@ -278,7 +280,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         searched.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(mine_search, "nearest", stopping)
+    project.monkeypatch.setattr(search, "nearest", stopping)
     with pytest.raises(KeyboardInterrupt):
         mined(project, named, vectors, memory="64KiB")
     again: list[int] = []
@@ -287,7 +289,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         again.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(mine_search, "nearest", counting)
+    project.monkeypatch.setattr(search, "nearest", counting)
     record = pair(project, memory="64KiB")
     assert sum(again) == len(named) - sum(searched) > 0
     assert by_caption(project, record).keys() == expected(named, vectors).keys()

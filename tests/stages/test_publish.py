@@ -32,6 +32,7 @@ from small_release import (
 from nsfwcaps import pipeline, schema
 from nsfwcaps.artifacts import JOURNAL, Shard, StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
+from nsfwcaps.stages import STAGE
 
 Recipe = dict[str, dict[str, Any]]
 
@@ -515,7 +516,7 @@ def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
         "README.md",
         "manifest.json",
     ]
-    stage = pipeline.STAGE["publish"]
+    stage = STAGE["publish"]
     assert pipeline.state(stage, None, tmp_path / "work") is pipeline.State.CURRENT
 
 

@@ -13,10 +13,10 @@ from test_publish_partners import pictured
 
 from nsfwcaps import schema
 from nsfwcaps.captions.columns import Label, resolve
+from nsfwcaps.enums import Split
 from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.progress import Silent
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.settings import Split
 
 NSFWCAPS = ["image_coco_url", "caption", "nsfw_caption", "chosen_category"]
 NOTHING_HELD_OUT = {"validation_share": 0.0, "test_share": 0.0}

@@ -19,9 +19,10 @@ from small_release import World, build, crowded_world, prepare, rows_of
 from nsfwcaps import recipes, resources
 from nsfwcaps.artifacts import StageFolder, StageResult
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.pipeline import STAGE, State, run, state
+from nsfwcaps.pipeline import State, run, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.stages.publish_construction import _without_place
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.publish.construction import _without_place
 
 PARTNER = {"mine": {"pairing": "partner"}}
 

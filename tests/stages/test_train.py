@@ -15,7 +15,11 @@ from shell import tree
 from training_place import Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.settings import Device, EmbedSettings, Precision
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
+from nsfwcaps.models import create
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.training.adapters import (
     Adaptation,
     adapt,
@@ -24,8 +28,6 @@ from nsfwcaps.training.adapters import (
     merged_state_dict,
 )
 from nsfwcaps.training.loop import Trainer
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 RUN: dict[str, Any] = {
     "epochs": 3,
@@ -64,11 +66,11 @@ class Watch:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from open_clip.transformer import VisionTransformer
 
-        real_load, make, forward = load.load, Trainer._make, VisionTransformer.forward
+        real_load, make, forward = create.load, Trainer._make, VisionTransformer.forward
         text, images = ClipEncoder.encode_text, ClipEncoder.encode_images
 
-        def loaded(settings: Any) -> Any:
-            self.encoders.append(real_load(settings))
+        def loaded(model: str, options: Any) -> Any:
+            self.encoders.append(real_load(model, options))
             return self.encoders[-1]
 
         def encode_text(encoder: Any, captions: Any, advance: Any) -> Any:
@@ -89,7 +91,7 @@ class Watch:
             self.rows += len(pixels)
             return forward(tower, pixels)
 
-        monkeypatch.setattr(load, "load", loaded)
+        monkeypatch.setattr(create, "load", loaded)
         monkeypatch.setattr(ClipEncoder, "encode_text", encode_text)
         monkeypatch.setattr(ClipEncoder, "encode_images", encode_images)
         monkeypatch.setattr(Trainer, "_make", step)
@@ -118,7 +120,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 def fresh(place: Place) -> Any:
     """The encoder as it was before any training."""
     settings = EmbedSettings(model=place.model, device=Device.CPU, precision=Precision.FP32)
-    return load.load(settings)
+    return create.load(str(settings.model), EncoderOptions.of(settings))
 
 
 def published(place: Place) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from training_place import (
     write_model,
 )
 
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.clip import ClipEncoder
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -12,7 +12,7 @@ import pytest
 from training_place import Killed, Place, metrics, quickly, refused, shared, train
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.stages.train_run import TrainingRun
+from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "curriculum": "all", "save_every": 2}

@@ -10,8 +10,8 @@ import pytest
 import torch
 from training_place import Place, quickly, refused, shared, train
 
+from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.training.methods import Method
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,15 +52,15 @@ def test_vectors_that_are_no_numbers_are_not_validated(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step of an epoch can break a model whose loss was a number to the end."""
-    from nsfwcaps.stages import train_validation
+    from nsfwcaps.stages.train import validation
 
-    real, calls = train_validation.embed, []
+    real, calls = validation.embed, []
 
     def embed(*arguments: Any) -> Any:
         calls.append(1)
         return [rows * float("nan" if len(calls) == 2 else 1) for rows in real(*arguments)]
 
-    monkeypatch.setattr(train_validation, "embed", embed)
+    monkeypatch.setattr(validation, "embed", embed)
     refused(train(place, tmp_path), 9, "not finite", "--learning-rate")
     assert not (tmp_path / "model").exists()
 
@@ -69,7 +69,7 @@ def test_vectors_that_are_no_numbers_are_not_validated(
     ("owner", "name", "option"),
     [
         (Method, "loss", "--batch-size"),
-        ("nsfwcaps.stages.train_validation.embed", None, "--batch-images"),
+        ("nsfwcaps.stages.train.validation.embed", None, "--batch-images"),
         (ClipEncoder, "_decode", "--batch-images"),
     ],
     ids=["step", "validation", "reference"],

@@ -14,9 +14,10 @@ import torch
 from training_place import Killed, Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.pipeline import STAGE, State, state
-from nsfwcaps.stages.train_checkpoints import Checkpoints, load_checkpoint
-from nsfwcaps.stages.train_run import TrainingRun
+from nsfwcaps.pipeline import State, state
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.train.checkpoints import Checkpoints, load_checkpoint
+from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {

@@ -18,11 +18,13 @@ import pytest
 from shell import Said, call, tree
 from training_place import Killed, Place, quickly, refused, rewrite, shared, write_model
 
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.evaluation.results import ResultFolder
 from nsfwcaps.metrics.retrieval import ranks
 from nsfwcaps.metrics.structure import spread_ratio, weight_deviation
-from nsfwcaps.settings import Device, EmbedSettings, Precision
-from nsfwcaps.vectors.encoders import load
+from nsfwcaps.models import create
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 RUN: dict[str, Any] = {"epochs": 1, "curriculum": "all", "learning_rate": 1e-2}
 HOW = ("--device=cpu", "--precision=fp32", "--workers=1", "--split=validation", "--samples=200")
@@ -188,7 +190,7 @@ def test_json_values_are_numbers_or_null(evaluated: tuple[Path, Said], copied: P
 def vectors(place: Place, model: object) -> dict[str, np.ndarray]:
     """Rows of every pair's four items."""
     settings = EmbedSettings(model=str(model), device=Device.CPU, precision=Precision.FP32)
-    encoder = load.load(settings)
+    encoder = create.load(str(settings.model), EncoderOptions.of(settings))
     found = {}
     for side in ("safe", "unsafe"):
         captions = [row[f"{side}_caption"] for row in rows_of(place)]
@@ -233,7 +235,7 @@ def test_structure_by_hand(evaluated: tuple[Path, Said], place: Place, safer: Pa
     weights = []
     for model in (place.model, safer):
         settings = EmbedSettings(model=str(model), device=Device.CPU, precision=Precision.FP32)
-        state = load.load(settings).model.state_dict()  # type: ignore[attr-defined]
+        state = create.load(str(settings.model), EncoderOptions.of(settings)).model.state_dict()  # type: ignore[attr-defined]
         weights.append({n: t for n, t in state.items() if n.startswith("visual.")})
     expected = weight_deviation(weights[1], weights[0])
     found = figure(evaluated[0], "structure", "weight deviation image", "ours")
@@ -244,7 +246,7 @@ def test_structure_by_hand(evaluated: tuple[Path, Said], place: Place, safer: Pa
 def test_zero_shot_by_hand(evaluated: tuple[Path, Said], place: Place) -> None:
     found = vectors(place, place.model)
     settings = EmbedSettings(model=place.model, device=Device.CPU, precision=Precision.FP32)
-    encoder = load.load(settings)
+    encoder = create.load(str(settings.model), EncoderOptions.of(settings))
     names = ("safe scene", "unsafe scene")
     texts = [one.format(c=name) for name in names for one in ("a {c}.", "a picture of a {c}.")]
     rows = encoder.encode_text(texts, lambda n: None).rows.reshape(2, 2, -1).mean(axis=1)
@@ -312,7 +314,7 @@ def test_similarities_and_examples(evaluated: tuple[Path, Said], place: Place) -
 # Again, and after a change.
 
 
-def no_model(settings: EmbedSettings) -> None:
+def no_model(*given: object) -> None:
     raise AssertionError("a model was loaded")
 
 
@@ -334,7 +336,7 @@ def test_a_second_run_loads_no_model_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = tree(copied)
-    monkeypatch.setattr(load, "load", no_model)
+    monkeypatch.setattr(create, "load", no_model)
     options = options_of(place, safer, scenes, evaluated[0])
     said = evaluate(place, copied, *options, "--json")
     assert said.code == 0
@@ -394,7 +396,7 @@ def test_changed_data_is_noticed_and_its_vectors_are_kept(
         return {**row, "category": "other"}
 
     rewrite(own, change)
-    monkeypatch.setattr("nsfwcaps.vectors.encoders.clip.ClipEncoder.encode_text", no_model)
+    monkeypatch.setattr("nsfwcaps.encoders.clip.ClipEncoder.encode_text", no_model)
     said = evaluate(own, out, *given, "--json")
     assert said.code == 0, said.err
     assert {item["skipped"] for item in said.json["results"]} == {False}
@@ -476,7 +478,7 @@ def test_a_damaged_run_is_named_once(place: Place, safer: Path, tmp_path: Path) 
 def test_a_model_whose_towers_do_not_meet(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = load.load
+    real = create.load
 
     class Apart:
         """Its pictures are a number longer than its texts."""
@@ -492,7 +494,7 @@ def test_a_model_whose_towers_do_not_meet(
             np.concatenate([np.empty((0, 32), dtype=np.float32), wide])
             return replace(found, rows=wide)
 
-    monkeypatch.setattr(load, "load", lambda settings: Apart(real(settings)))
+    monkeypatch.setattr(create, "load", lambda *given: Apart(real(*given)))
     said = evaluate(place, tmp_path / "out", f"--model=base={place.model}")
     refused(said, 5, "vectors of width 32, and its pictures of another")
 
@@ -594,7 +596,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(place: Place, tmp_path: Path) -
     ("options", "told"),
     [
         (["--model=mini", "--suite=all"], "'all' names no task"),
-        (["--model=nonsense"], "names no encoder"),
+        (["--model=nonsense"], "unknown model"),
         (["--model=a=mini", "--model=a=minilm"], "two are called 'a'"),
         (["--model=mini", "--classes=x"], "no classification set is named"),
         (["--model=mini", "--zeroshot=work=x"], "two data sets are called 'work'"),

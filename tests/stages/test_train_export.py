@@ -21,11 +21,13 @@ from torch.nn.functional import normalize
 from training_place import Place, quickly, refused, shared, write_model
 from transformers import CLIPModel, CLIPProcessor
 
-from nsfwcaps.exports import transformers_format
-from nsfwcaps.settings import Device, EmbedSettings, Precision
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
+from nsfwcaps.models import create
+from nsfwcaps.models.export import transformers_format
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.training.adapters import Adaptation, adapt, adapter_tensors
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 CAPTIONS = ["A red kite above a lake.", "A handgun on a table.", "Two cups"]
 
@@ -65,7 +67,7 @@ def safer(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def encoder_of(model: object) -> ClipEncoder:
     settings = EmbedSettings(model=str(model), device=Device.CPU, precision=Precision.FP32)
-    loaded = load.load(settings)
+    loaded = create.load(str(settings.model), EncoderOptions.of(settings))
     assert isinstance(loaded, ClipEncoder)
     return loaded
 
@@ -257,7 +259,7 @@ def test_mini_is_exported_as_a_checkpoint(tmp_path: Path) -> None:
     assert trained.identity.name == "run (mini)"
     assert trained.identity.digest != encoder_of("mini").identity.digest
     card = (out / "README.md").read_text()
-    assert "nsfwcaps.mini" in card
+    assert "nsfwcaps.encoders.mini" in card
     assert "Nothing was held out" in card
     said = export(run, "transformers", tmp_path / "hf")
     refused(said, 5, "TimmModel", "use --to open_clip")
@@ -271,7 +273,7 @@ def test_a_configuration_that_names_a_folder_is_refused(tmp_path: Path, place: P
     config = json.loads(path.read_bytes())
     config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = str(tmp_path)
     # A tokenizer of BERT, so that the base still loads.
-    from nsfwcaps.vectors.encoders.minilm import model_folder
+    from nsfwcaps.encoders.minilm import model_folder
 
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
         shutil.copy(model_folder() / name, tmp_path / "base" / name)

@@ -16,12 +16,15 @@ from safetensors.torch import save_file
 from training_place import Place, publish, quickly, refused, shared, tensors, train, write_model
 
 from nsfwcaps import config
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device, EmbedSettings, Precision, TrainSettings
+from nsfwcaps.models import create, names
+from nsfwcaps.runtime.weights import weights_sha256
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import merged_state_dict
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
 
 RUN: dict[str, Any] = {"epochs": 1, "curriculum": "all", "learning_rate": 1e-2}
 CAPTIONS = ["A red kite above a lake.", "A handgun on a table.", "Two cups"]
@@ -40,7 +43,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 def encoder_of(model: object) -> ClipEncoder:
     settings = EmbedSettings(model=str(model), device=Device.CPU, precision=Precision.FP32)
-    loaded = load.load(settings)
+    loaded = create.load(str(settings.model), EncoderOptions.of(settings))
     assert isinstance(loaded, ClipEncoder)
     return loaded
 
@@ -48,9 +51,9 @@ def encoder_of(model: object) -> ClipEncoder:
 def trained_in(place: Place, out: Path, **changes: Any) -> ClipEncoder:
     """Train in a folder, and give the very encoder that was trained, adapters and all."""
     seen: list[Any] = []
-    real = load.load
+    real = create.load
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(load, "load", lambda settings: seen.append(real(settings)) or seen[-1])
+        patch.setattr(create, "load", lambda *given: seen.append(real(*given)) or seen[-1])
         place.train(out, **RUN | changes)
     seen[0].model.eval()
     encoder: ClipEncoder = seen[0]
@@ -133,27 +136,27 @@ def test_a_run_on_top_of_a_run(safer: tuple[Path, ClipEncoder], tmp_path: Path) 
     assert encoder.identity.name == "second (first (tiny))"
     np.testing.assert_allclose(text(encoder), text(trained), atol=1e-6)
     np.testing.assert_allclose(pixels(encoder), pixels(encoder_of(base)), atol=1e-6)
-    before = load.source_digest(str(out))
+    before = create.source_digest(str(out))
     rewrite(base, lambda values: {**values, "steps": 1})
-    assert load.source_digest(str(out)) != before
+    assert create.source_digest(str(out)) != before
     refused(train(top, base, model=base), 2, "train.model", "would replace its own base model")
 
     base.rename(tmp_path / "moved")
-    for found in (lambda: encoder_of(out), lambda: load.source_digest(str(out))):
+    for found in (lambda: encoder_of(out), lambda: create.source_digest(str(out))):
         with pytest.raises(ModelError, match=r"was trained on top of .*no trained run is there"):
             found()
 
 
 def test_the_source_covers_adapter_description_and_base(copied: Path, place: Place) -> None:
-    digests = [load.source_digest(str(copied))]
-    assert digests[0].endswith(load.source_digest(place.model))
+    digests = [create.source_digest(str(copied))]
+    assert digests[0].endswith(create.source_digest(place.model))
     rewrite(copied, lambda values: {**values, "steps": 1})
-    digests.append(load.source_digest(str(copied)))
+    digests.append(create.source_digest(str(copied)))
     values = tensors(copied)
     save_file({name: value + 1 for name, value in values.items()}, weights(copied))
-    digests.append(load.source_digest(str(copied)))
+    digests.append(create.source_digest(str(copied)))
     assert len(set(digests)) == 3
-    assert load.source_digest(str(copied / "model")) == digests[-1]
+    assert create.source_digest(str(copied / "model")) == digests[-1]
 
 
 def weights(run: Path) -> Path:
@@ -166,7 +169,7 @@ def test_a_folder_without_an_adapter_and_a_path_that_is_not_there(
 ) -> None:
     for name, told in (
         (tmp_path, "without a trained model"),
-        (tmp_path / "no", "names no encoder"),
+        (tmp_path / "no", "unknown model"),
     ):
         with pytest.raises(ConfigError, match=told) as raised:
             config.parse(settings, {"model": str(name)}, where="here")
@@ -180,8 +183,9 @@ def test_a_folder_that_has_the_name_of_a_bundled_model(
 ) -> None:
     shutil.copytree(copied, copied.parent / "mini")
     monkeypatch.chdir(copied.parent)
-    assert load.split_name("mini") == ("mini", None)
-    assert load.split_name("./mini") == ("trained:mini/model", None)
+    assert names.parse("mini").form is names.Form.MINI
+    run = names.parse("./mini")
+    assert (run.form, run.folder) == (names.Form.TRAINED_RUN, Path("mini/model"))
 
 
 def cut(run: Path) -> None:

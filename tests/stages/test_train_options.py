@@ -21,14 +21,17 @@ from training_place import (
     validate_on_train,
 )
 
-from nsfwcaps.pipeline import STAGE, State, run_stage, state
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.enums import Targets, TrainMethod
+from nsfwcaps.pipeline import State, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Targets, TrainMethod, TrainSettings
-from nsfwcaps.stages import train, train_choices, train_run
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.train import choices, training_run
+from nsfwcaps.stages.train import run as train
+from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.validation import Validation
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
 
@@ -171,7 +174,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, totals: list[float]) -> list[dict[
             unsafe_first=0,
         )
 
-    monkeypatch.setattr(train_run.TrainingRun, "_score", score)
+    monkeypatch.setattr(training_run.TrainingRun, "_score", score)
     return kept
 
 
@@ -297,7 +300,7 @@ def test_checkpoints_of_runs_are_not_mixed_up(
 )
 def test_targets_are_those_of_the_method_or_the_ones_asked_for(method: str, own: str) -> None:
     chosen = [
-        train_choices.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
+        choices.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
         for targets in (None, *Targets)
     ]
     assert chosen == [own, "nearest", "fixed"]

@@ -24,12 +24,12 @@ from training_place import (
 )
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.settings import Targets
-from nsfwcaps.stages.train_pairs import mined_pairs, training_pairs, without_partner
-from nsfwcaps.stages.train_reference import Reference
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.enums import Targets
+from nsfwcaps.stages.train.pairs import mined_pairs, training_pairs, without_partner
+from nsfwcaps.stages.train.reference import Reference
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.pairs import TrainingPairs
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 RUN: dict[str, Any] = {"epochs": 1, "batch_size": 4, "curriculum": "all"}
 

@@ -190,7 +190,7 @@ def test_an_error_of_another_process_ends_all(place: Place, tmp_path: Path) -> N
     (tmp_path / "sitecustomize.py").write_text(
         "import os\n"
         "if os.environ.get('RANK') == '1' and 'TORCHELASTIC_RUN_ID' in os.environ:\n"
-        "    import nsfwcaps.stages.train_reference as reference\n"
+        "    import nsfwcaps.stages.train.reference as reference\n"
         "    from nsfwcaps.errors import InputError\n"
         "    def broken(*arguments):\n"
         "        raise InputError('the disk of this process is gone')\n"

@@ -17,8 +17,10 @@ from training_place import TINY, Killed, Place, metrics, quickly, same, shared, 
 
 from nsfwcaps import artifacts
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.stages import train, train_checkpoints, train_metrics
-from nsfwcaps.stages.train_run import TrainingRun
+from nsfwcaps.stages.train import checkpoints as train_checkpoints
+from nsfwcaps.stages.train import metrics as train_metrics
+from nsfwcaps.stages.train import run as train
+from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
 
 # Three steps an epoch: checkpoints in the middle of epochs and at their ends.

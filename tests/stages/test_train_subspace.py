@@ -11,10 +11,9 @@ import torch
 from training_place import Killed, Place, metrics, quickly, same, shared, tensors
 
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import EmbedSettings
-from nsfwcaps.stages import train_subspace
+from nsfwcaps.models import create
+from nsfwcaps.stages.train import subspace
 from nsfwcaps.training.loop import Trainer
-from nsfwcaps.vectors.encoders import load
 
 RUN: dict[str, Any] = {
     "method": "subspace",
@@ -98,7 +97,7 @@ def test_stopped_and_started_again_it_ends_the_same(
 def test_a_sample_of_many_pairs_is_enough(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_subspace, "_PAIRS", 6)
+    monkeypatch.setattr(subspace, "_PAIRS", 6)
     record = place.train(tmp_path, **RUN)
     assert record.facts["pairs"]["train"] > 6
 
@@ -121,8 +120,8 @@ def test_any_method_can_read_differences(place: Place, tmp_path: Path) -> None:
 
 
 def test_the_run_is_a_model(place: Place, whole: Path) -> None:
-    base = load.load(EmbedSettings(model=place.model))
-    tuned = load.load(EmbedSettings(model=str(whole)))
+    base = create.load(place.model)
+    tuned = create.load(str(whole))
     assert tuned.identity.weights_sha256 != base.identity.weights_sha256
     captions = ["A vase on a table.", "A dog in a park."]
     moved, before = (one.encode_text(captions, lambda done: None).rows for one in (tuned, base))

@@ -17,10 +17,11 @@ from shell import call, start, states, tree
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import WorldSettings
-from nsfwcaps.stages import world as stage
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.world import run as stage
+from nsfwcaps.stages.world.settings import WorldSettings
 from nsfwcaps.world import picture
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.scene import Scene

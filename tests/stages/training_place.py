@@ -17,9 +17,10 @@ from shell import Said, call
 
 from nsfwcaps import config
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.pipeline import STAGE, run_stage
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import TrainSettings
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.train.settings import TrainSettings
 
 ARCHITECTURE = {
     "embed_dim": 32,

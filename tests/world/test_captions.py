@@ -6,7 +6,7 @@ import pytest
 from icon_scenes import random_scenes, scene
 
 from nsfwcaps.captions.normalize import normalize
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
 from nsfwcaps.world.scene import Source
 from nsfwcaps.world.vocabulary import PHRASINGS, PLACES, Phrasing

@@ -11,7 +11,7 @@ from icon_scenes import graph
 from PIL import Image
 from shell import environment
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.scene import Scene
 from nsfwcaps.world.vocabulary import HAZARDS, OBJECTS

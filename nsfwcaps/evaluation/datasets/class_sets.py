@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nsfwcaps.config import digest
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_folders import class_folders, folder_rows
 from nsfwcaps.evaluation.datasets.class_names import Label, classes_of, read_classes
@@ -20,7 +21,6 @@ from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
 from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
 from nsfwcaps.metrics.sets import Rows
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Split
 
 LabelledRows = Iterator[tuple[int, Label | None]]
 """Row of each picture that is met (or `MISSING`), and its label."""

@@ -6,11 +6,10 @@ from collections import Counter
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Proposal, Refusal, Request
 from nsfwcaps.construction.editors.world import _HAZARDS, CATEGORIES, WorldEditor
 from nsfwcaps.construction.edits import edit, holds
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Category, Split
 from nsfwcaps.world.reading import read_caption
 from nsfwcaps.world.vocabulary import HAZARDS
 from nsfwcaps.world.world import World

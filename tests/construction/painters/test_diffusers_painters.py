@@ -14,8 +14,8 @@ from nsfwcaps.construction.painters import load
 from nsfwcaps.construction.painters.inpainting import masks
 from nsfwcaps.construction.painters.painter import KnowingPainter, Painter, Subject, Wanted
 from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device, Precision
 
 
 def painter(name: str, folder: Path, **sampling: int) -> Painter:

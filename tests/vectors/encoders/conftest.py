@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from nsfwcaps.settings import Precision
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
+from nsfwcaps.models import create
 
 VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 2, "head_width": 16}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
@@ -59,14 +61,17 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[
 @pytest.fixture
 def clip_encoder() -> Callable[..., ClipEncoder]:
     def load(name: str, checkpoint: str | None, **options: Any) -> ClipEncoder:
-        chosen: dict[str, Any] = {
-            "device": "cpu",
+        chosen = {
+            "device": Device.CPU,
             "precision": Precision.FP32,
             "batch_tokens": 200,
             "batch_images": 2,
             "workers": 2,
         }
-        return ClipEncoder(name, checkpoint, **chosen | options)
+        given = f"open_clip:{name}/{checkpoint}" if checkpoint else name
+        encoder = create.load(given, EncoderOptions(**chosen | options))
+        assert isinstance(encoder, ClipEncoder)
+        return encoder
 
     return load
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from nsfwcaps.vectors.encoders import allocator
+from nsfwcaps.runtime import allocator
 
 LOOP = """
 import resource, sys
 import torch
-from nsfwcaps.vectors.encoders.allocator import kept_memory
+from nsfwcaps.runtime.allocator import kept_memory
 torch.set_num_threads(1)
 with kept_memory(sys.argv[1]):
     for _ in range(3):

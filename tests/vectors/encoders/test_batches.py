@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.vectors.encoders.batches import ahead, length_sorted
+from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.runtime.prefetch import prefetch
 
 
 @given(lengths=st.lists(st.integers(1, 77), max_size=60), batch_tokens=st.integers(1, 400))
@@ -44,13 +45,13 @@ def test_ahead_keeps_the_order_and_works_on_other_threads() -> None:
     def make(item: int) -> tuple[int, bool]:
         return item * item, threading.get_ident() != main
 
-    made = list(ahead(list(range(20)), make, workers=3))
+    made = list(prefetch(list(range(20)), make, workers=3))
     assert made == [(item, (item * item, True)) for item in range(20)]
 
 
 def test_ahead_does_not_run_further_ahead_than_its_workers() -> None:
     started: list[int] = []
-    work = ahead(list(range(50)), lambda item: started.append(item), workers=2)
+    work = prefetch(list(range(50)), lambda item: started.append(item), workers=2)
     next(work)
     assert len(started) <= 3
     work.close()
@@ -64,5 +65,5 @@ def test_ahead_hands_an_error_to_the_caller() -> None:
 
     got: list[int] = []
     with pytest.raises(KeyError):
-        got.extend(item for item, _ in ahead(list(range(6)), make, workers=1))
-    assert list(ahead([], make, workers=1)) == []
+        got.extend(item for item, _ in prefetch(list(range(6)), make, workers=1))
+    assert list(prefetch([], make, workers=1)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.clip import ClipEncoder
 
 
 def test_a_checkpoint_is_named_by_its_file_alone(

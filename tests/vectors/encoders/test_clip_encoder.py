@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.enums import Precision
 from nsfwcaps.errors import DeviceError, ModelError
-from nsfwcaps.settings import Precision
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
 
 TinyModel = Callable[..., tuple[str, str]]
 LoadClip = Callable[..., ClipEncoder]

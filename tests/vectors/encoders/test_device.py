@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, DeviceError
-from nsfwcaps.settings import Device, Precision
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
+from nsfwcaps.runtime.device import resolve_precision, torch_device
 
 
 def test_cuda_where_there_is_none_is_an_error_and_never_the_cpu(

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nsfwcaps.encoders.encoder import Encoded
+from nsfwcaps.encoders.imported import ImportedVectors, source_digest
 from nsfwcaps.errors import InputError
-from nsfwcaps.vectors.encoders.encoder import Encoded
-from nsfwcaps.vectors.encoders.imported import ImportedVectors, source_digest
 
 CAPTIONS = ["a vase on a table", "a dog on a beach", "a handgun on a table", "a kite"]
 ROWS = np.array([[3, 4, 0], [0, 0, 2], [1, 0, 0], [0, -5, 0]], dtype=np.float32)

@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.mini import model as mini
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ModelError
-from nsfwcaps.mini import model as mini
-from nsfwcaps.settings import Device, EmbedSettings
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
+from nsfwcaps.models import create
 
 LoadClip = Callable[..., ClipEncoder]
 
@@ -59,7 +60,7 @@ def packaged(monkeypatch: pytest.MonkeyPatch, untrained: Callable[[int], Path]) 
 def encoder(untrained: Callable[[int], Path]) -> ClipEncoder:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mini, "HEADS", untrained(0))
-        made = load.load(EmbedSettings(model="mini", device=Device.CPU, batch_tokens=40))
+        made = create.load("mini", EncoderOptions(device=Device.CPU, batch_tokens=40))
     assert isinstance(made, ClipEncoder)
     return made
 
@@ -98,7 +99,7 @@ def test_a_checkpoint_embeds_as_the_model_it_was_saved_from(
     path = tmp_path / f"tuned.{suffix}"
     save(encoder.model.state_dict(), path)
     name = f"open_clip:{mini.ARCHITECTURE}/{path}"
-    tuned = load.load(EmbedSettings(model=name, device=Device.CPU))
+    tuned = create.load(name, EncoderOptions(device=Device.CPU))
     assert tuned.identity.name == f"{mini.ARCHITECTURE}/tuned.{suffix}"
     assert tuned.identity.digest == encoder.identity.digest
     assert tuned.identity.preprocessing["mean"] == [0.5, 0.5, 0.5]
@@ -106,7 +107,7 @@ def test_a_checkpoint_embeds_as_the_model_it_was_saved_from(
     np.testing.assert_allclose(
         tuned.encode_images(red, silent).rows, encoder.encode_images(red, silent).rows, atol=1e-6
     )
-    assert load.source_digest(name) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert create.source_digest(name) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -124,10 +125,10 @@ def test_other_heads_are_another_encoder(
     monkeypatch: pytest.MonkeyPatch,
     untrained: Callable[[int], Path],
 ) -> None:
-    source = load.source_digest("mini")
+    source = create.source_digest("mini")
     monkeypatch.setattr(mini, "HEADS", untrained(1))
     assert clip_encoder("mini", None).identity.digest != encoder.identity.digest
-    other = load.source_digest("mini")
+    other = create.source_digest("mini")
     assert [a == b for a, b in zip(source.split(), other.split(), strict=True)] == [1, 1, 0]
 
 
@@ -135,7 +136,7 @@ def test_the_source_is_all_three_files(packaged: Path) -> None:
     files = mini.weight_files()
     assert files[2] == packaged
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    assert load.source_digest("mini") == " ".join(digests)
+    assert create.source_digest("mini") == " ".join(digests)
     assert len(set(digests)) == 3
 
 
@@ -144,7 +145,7 @@ def test_missing_heads_are_a_model_error_everywhere(
 ) -> None:
     monkeypatch.setattr(mini, "HEADS", tmp_path / "none.safetensors")
     with pytest.raises(ModelError, match="no trained heads at"):
-        load.source_digest("mini")
+        create.source_digest("mini")
     with pytest.raises(ModelError, match="no trained heads at"):
         clip_encoder("mini", None)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
+from nsfwcaps.encoders.minilm import MiniLM, model_folder
+from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import Precision
-from nsfwcaps.vectors.encoders.minilm import MiniLM, model_folder
 
 CAPTIONS = [
     "a vase on a table",

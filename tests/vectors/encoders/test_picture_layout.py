@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from nsfwcaps.vectors.encoders import clip
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
-from nsfwcaps.vectors.encoders.layout import picture_layout
+from nsfwcaps.encoders import clip
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.memory_format import picture_layout
 
 TinyModel = Callable[..., tuple[str, str]]
 LoadClip = Callable[..., ClipEncoder]

@@ -12,9 +12,9 @@ import torch
 import transformers
 from torch.nn.functional import normalize
 
-from nsfwcaps.vectors.encoders import towers
-from nsfwcaps.vectors.encoders.clip import ClipEncoder
-from nsfwcaps.vectors.encoders.minilm import model_folder
+from nsfwcaps.encoders import text_tower
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.minilm import model_folder
 
 TinyModel = Callable[..., tuple[str, str]]
 LoadClip = Callable[..., ClipEncoder]
@@ -84,7 +84,7 @@ class Watched:
             self.lengths.append(int(tokens.shape[1]))
             return inner.encode(tokens)
 
-        encoder.tower = towers.TextTower(
+        encoder.tower = text_tower.TextTower(
             lengths=inner.lengths, encode=encode, padding=inner.padding
         )
 
@@ -212,11 +212,11 @@ def test_a_tower_whose_trim_changes_its_numbers_is_not_trimmed(
 ) -> None:
     """The probe on the model itself, should a new kind of tower pass for a causal one."""
     model = clip_encoder(*tiny_model("tiny-clip")).model
-    real = towers._encode_causal
+    real = text_tower._encode_causal
     monkeypatch.setattr(
-        towers, "_encode_causal", lambda text, tokens, ends: real(text, tokens, ends * 0)
+        text_tower, "_encode_causal", lambda text, tokens, ends: real(text, tokens, ends * 0)
     )
-    tower = towers.text_tower(model)
+    tower = text_tower.text_tower(model)
     assert tower.padding == "full context; trimming changed this model's numbers"
     assert tower.lengths(torch.zeros((3, 77), dtype=torch.long)).tolist() == [77, 77, 77]
 
