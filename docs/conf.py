@@ -11,11 +11,10 @@ import sys
 from pathlib import Path
 
 _DOCS = Path(__file__).parent
-sys.path.insert(0, str(_DOCS.parent / "tools" / "docs"))
+sys.path.insert(0, str(_DOCS.parent))
 
-import reference  # noqa: E402  (found by the path that was added above)
-
-import nsfwcaps  # noqa: E402
+import nsfwcaps  # noqa: E402  (found by the path that was added above, as the next one)
+from tools.docs import reference  # noqa: E402
 
 reference.write(_DOCS / "_generated")
 
@@ -42,5 +41,5 @@ html_css_files = ["wide.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
-# No command writes "--" or quotes that may be turned into typographic ones.
+# Options and quotes stay as they are typed.
 smartquotes = False

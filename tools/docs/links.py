@@ -1,6 +1,6 @@
 """Relative links of Markdown files: each must lead to a file, and to a heading where it names one.
 
-python tools/docs/links.py README.md docs
+python -m tools.docs.links README.md docs
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from prose import markdown_files
+from tools.docs.prose import markdown_files
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)

@@ -1,6 +1,6 @@
 """Long sentences in Markdown: the documentation keeps every sentence to 30 words.
 
-python tools/docs/prose.py README.md docs
+python -m tools.docs.prose README.md docs
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pages of the reference that are made from the code: commands, columns, the Python API.
 
-python tools/docs/reference.py FOLDER
+python -m tools.docs.reference FOLDER
 """
 
 from __future__ import annotations
