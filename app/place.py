@@ -14,10 +14,10 @@ from pathlib import Path
 import streamlit as st
 
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError
-from nsfwcaps.review import logins
-from nsfwcaps.review.accounts import Role
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.people import logins
+from nsfwcaps.review.people.accounts import Role
 
 TOKEN = "token"
 _SAID = "said"

@@ -12,7 +12,7 @@ import streamlit as st
 from place import Place, opened, shown_errors
 from views import disputes, export, judge, password, people, progress, record, sign_in
 
-from nsfwcaps.review.accounts import Account, Role
+from nsfwcaps.review.people.accounts import Account, Role
 
 PAGES: dict[str, Callable[[Place, Account], None]] = {
     "Judge": judge.draw,

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import __version__, config
+from nsfwcaps import config
 from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.training.processes import Processes
+from nsfwcaps.version import __version__
 
 
 class State(enum.StrEnum):

@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.answers import Choice
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Desk, Rest, State, Task
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue.desk import Desk, Rest, State, Task
+from nsfwcaps.review.queue.opening import open_review
 
 PEOPLE = ("p-ann", "p-bob", "p-cy", "p-dee")
 LEAD = "p-lea"

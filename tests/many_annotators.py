@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 import review_group
 import sqlalchemy as sa
 
-from nsfwcaps.review import tables, verdicts
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.open import Opened, open_review
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.verdicts import Kind
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.verdicts import Kind
+from nsfwcaps.review.queue.opening import Opened, open_review
 
 PEOPLE = [f"p-{number}" for number in range(10)]
 CATEGORIES = ("smoking", "weapons", "vandalism", "fire")

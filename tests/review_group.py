@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 
 from nsfwcaps.errors import StorageError
-from nsfwcaps.review.answers import Choice
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Consent, Desk, Finished, Task
+from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Task
 
 _PATIENCE_S = 60
 _THOUGHT_S = 0.02

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.answers import Answers, Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue.opening import open_review
 
 PAIRS = ["pair-1", "pair-2", "pair-3", "pair-4", "pair-5", "pair-6"]
 ANNOTATORS = ("p-ann", "p-bob", "p-cy")

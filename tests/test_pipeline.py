@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nsfwcaps import __version__, pipeline
+from nsfwcaps import pipeline
 from nsfwcaps.artifacts import StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
 from nsfwcaps.pipeline import State, locked, plan_stage, run_stage, state
@@ -19,6 +19,7 @@ from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.ingest import run as ingest
 from nsfwcaps.stages.ingest.settings import IngestSettings
+from nsfwcaps.version import __version__
 
 INGEST, EMBED = STAGE["ingest"], STAGE["embed"]
 

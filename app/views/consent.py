@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 from place import Place, act
 
-from nsfwcaps.review.desk import Consent, Desk
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.desk import Consent, Desk
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 
 _TEXT = """
 Some of these captions and images are unpleasant by intent. Everything is covered until you uncover

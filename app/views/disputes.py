@@ -9,12 +9,12 @@ import streamlit as st
 from place import Place, act_as_lead, plain, show_caption
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import adjudication, answers
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.adjudication import Dispute
-from nsfwcaps.review.answers import CHOICES, NAMES, Answers, Choice
+from nsfwcaps.review.log import adjudication, answers
+from nsfwcaps.review.log.adjudication import Dispute
+from nsfwcaps.review.log.answers import CHOICES, NAMES, Answers, Choice
 from nsfwcaps.review.pairs import SIDES, Pair
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from views.task import KEYS
 
 _MOST = 200

@@ -11,9 +11,9 @@ from pathlib import Path
 import streamlit as st
 from place import TOKEN, Place, check_signed_in
 
-from nsfwcaps.review import verdicts
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.export import Exported, export
+from nsfwcaps.review.export.export import Exported, export
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.people.accounts import Account
 
 
 def draw(place: Place, account: Account) -> None:

@@ -8,8 +8,8 @@ import time
 import streamlit as st
 from place import Place, act, plain
 
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.desk import Consent, Desk, Finished, Rest, Task
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
 from views import consent, task
 
 

@@ -8,8 +8,8 @@ import streamlit as st
 from place import TOKEN, Place, act
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import accounts, logins
-from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people.accounts import Account
 
 
 def draw(place: Place, account: Account) -> None:

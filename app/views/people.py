@@ -8,8 +8,8 @@ import streamlit as st
 from place import Place, act_as_lead
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import accounts
-from nsfwcaps.review.accounts import Account, Role
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account, Role
 
 
 def draw(place: Place, account: Account) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import streamlit as st
 from place import Place
 
-from nsfwcaps.review import accounts, agreeing, gold, progress, verdicts
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.answers import Choice
-from nsfwcaps.review.outcomes import State
-from nsfwcaps.review.progress import Group, Progress
-from nsfwcaps.review.shares import Share
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.proportions import Share
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.results import agreement, progress
+from nsfwcaps.review.results.progress import Group, Progress
 
 
 def draw(place: Place, account: Account) -> None:
@@ -40,9 +43,9 @@ def _progress(name: str, head: tuple[int, str], _place: Place) -> Progress:
 
 
 @st.cache_data(max_entries=2, show_spinner="Measuring agreement")
-def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreeing.Agreement]:
+def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreement.Agreement]:
     with _place.database.read() as connection:
-        return agreeing.agree(connection)
+        return agreement.agree(connection)
 
 
 def _whole(whole: Group) -> None:

@@ -8,9 +8,9 @@ import time
 import streamlit as st
 from place import Place, act
 
-from nsfwcaps.review import dose, sessions
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue import exposure, sessions
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 
 
 def draw(place: Place, account: Account) -> None:
@@ -21,7 +21,7 @@ def draw(place: Place, account: Account) -> None:
         "other page, export or data set has it. Whoever keeps the database could read it there."
     )
     with place.database.read() as connection:
-        entries = dose.entries(connection, account.account_id)
+        entries = exposure.entries(connection, account.account_id)
     st.dataframe(
         {
             "UTC": [_time(entry.at) for entry in entries],
@@ -50,7 +50,7 @@ def draw(place: Place, account: Account) -> None:
 def _erase(place: Place, account: Account) -> None:
     st.session_state["sure"] = False  # to be said again before the next time
     with place.database.write() as connection:
-        dose.erase(connection, account.account_id, sessions.today(time.time()))
+        exposure.erase(connection, account.account_id, sessions.today(time.time()))
 
 
 def _time(at: float) -> str:

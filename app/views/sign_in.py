@@ -8,8 +8,8 @@ import streamlit as st
 from browser import keep_token, kept_token
 from place import TOKEN, Place, attempt
 
-from nsfwcaps.review import accounts, logins
-from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people.accounts import Account
 
 
 def resumed(place: Place) -> Account | None:

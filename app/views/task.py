@@ -9,10 +9,10 @@ import streamlit as st
 from place import Place, act, plain, show_caption
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
-from nsfwcaps.review.desk import Desk, Task
+from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.desk import Desk, Task
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 
 # Streamlit keeps C and R for itself.
 KEYS = {

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from nsfwcaps import recipes
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
 from nsfwcaps.config import field_names
 from nsfwcaps.errors import ConfigError
@@ -52,7 +52,7 @@ def construct(
     pools = {"safe": "run:pools/safe", "unsafe": unsafe}
     values = {**given, "ingest": pools, "mine": {"pairing": "partner"}}
     recipe = recipes.parse(values, where="construct")
-    work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
 
 def _check_unpainted(illustrate: Mapping[str, Any], given: Values) -> None:

@@ -138,7 +138,7 @@ def evaluate(
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
     from nsfwcaps.evaluation.data import DISTRACTORS
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.evaluation.request import Request, parse_suite
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
@@ -178,7 +178,7 @@ def evaluate(
 
 def _models(given: Sequence[str], options: EncoderOptions) -> list[Any]:
     from nsfwcaps.evaluation.models import NamedModel
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
 
     models = named("--model", given)
     for name, model in models:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import typer
 
 from nsfwcaps import config
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGES
@@ -31,6 +31,6 @@ def _command(stage: Stage) -> Callable[..., None]:
         dry_run: DryRun = False,
     ) -> None:
         recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
-        work.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
+        execution.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
     return run

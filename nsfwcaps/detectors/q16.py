@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps import __version__
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.soft_prompts import read_soft_prompts
@@ -17,6 +16,7 @@ from nsfwcaps.enums import Device
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
+from nsfwcaps.version import __version__
 
 NAME = "q16"
 _SCALE = 100.0

@@ -11,12 +11,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__, config
+from nsfwcaps import config
 from nsfwcaps.encoders.encoder import Encoder, Identity
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import write_atomically
 from nsfwcaps.models import create, names
+from nsfwcaps.version import __version__
 
 _NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines and belong to no tower
 _SIDE = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from small_review import accept, judge
 from tabs import Review, Tab
 
-from nsfwcaps.review import gold
+from nsfwcaps.review.queue import gold
 
 
 def know(review: Review) -> None:

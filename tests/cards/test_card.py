@@ -26,7 +26,8 @@ from small_release import (
 )
 
 from nsfwcaps import schema
-from nsfwcaps.cards import card
+from nsfwcaps.cards import dataset as dataset_card
+from nsfwcaps.config import as_dict
 from nsfwcaps.stages.publish.settings import PublishSettings
 
 Table = list[list[str]]
@@ -288,7 +289,9 @@ def test_a_split_without_pairs_is_not_named(tmp_path: Path) -> None:
 def test_the_size_class_is_that_of_the_hub(published: Published, pairs: int, size: str) -> None:
     manifest = json.loads((published.dataset / "manifest.json").read_text())
     manifest["stages"]["publish"]["facts"]["split"] = {"train": pairs}
-    front, _ = split_card(card.render(PublishSettings(), manifest, schema.PUBLISHED))
+    front, _ = split_card(
+        dataset_card.render(as_dict(PublishSettings()), manifest, schema.PUBLISHED)
+    )
     assert front["size_categories"] == [size]
 
 
@@ -297,7 +300,7 @@ def test_the_size_class_is_that_of_the_hub(published: Published, pairs: int, siz
 )
 def test_any_title_leaves_the_front_matter_valid(published: Published, title: str) -> None:
     manifest = json.loads((published.dataset / "manifest.json").read_text())
-    text = card.render(PublishSettings(title=title), manifest, schema.PUBLISHED)
+    text = dataset_card.render(as_dict(PublishSettings(title=title)), manifest, schema.PUBLISHED)
     front, body = split_card(text)
     assert front["pretty_name"] == title
     assert f"# {title}\n" in body
@@ -309,7 +312,7 @@ def test_a_fact_that_is_missing_is_an_error_and_no_empty_cell(published: Publish
     manifest = json.loads((published.dataset / "manifest.json").read_text())
     del manifest["stages"]["mine"]["facts"]["hubs"]["gini"]
     with pytest.raises(jinja2.UndefinedError, match="gini"):
-        card.render(PublishSettings(), manifest, schema.PUBLISHED)
+        dataset_card.render(as_dict(PublishSettings()), manifest, schema.PUBLISHED)
 
 
 # Names from pools.

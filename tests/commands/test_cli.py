@@ -15,10 +15,11 @@ import pytest
 import typer
 from shell import MARKER, Pools, call, call_process, environment, start
 
-from nsfwcaps import __version__, cli, errors
+from nsfwcaps import cli, errors
 from nsfwcaps.cli import app, explain, guard
 from nsfwcaps.errors import InputError, NsfwcapsError
 from nsfwcaps.stages import STAGE
+from nsfwcaps.version import __version__
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

@@ -5,8 +5,8 @@ import importlib.metadata
 import pytest
 from shell import call
 
-from nsfwcaps import __version__
 from nsfwcaps.commands import doctor
+from nsfwcaps.version import __version__
 
 
 def test_report_names_versions_and_devices() -> None:

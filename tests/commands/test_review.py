@@ -18,7 +18,7 @@ import small_review
 from shell import Said, call, start
 
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.open import policy_of
+from nsfwcaps.review.queue.opening import policy_of
 
 SECRET = "quillwort"
 

@@ -13,9 +13,9 @@ from argon2 import PasswordHasher
 from shell import Said
 
 from nsfwcaps.cli import guard
-from nsfwcaps.commands.review_accounts import app
-from nsfwcaps.review import accounts, logins
+from nsfwcaps.commands.review.accounts import app
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.people import accounts, logins
 
 SECRET = "correct-horse-battery"
 

@@ -15,8 +15,9 @@ from shell import call
 from small_review import PAIRS, accept, begin, judge, pair_set, reject
 from small_review import rows as rows_of_pairs
 
-from nsfwcaps.review import gold, tables
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.queue import gold
 
 
 @pytest.fixture

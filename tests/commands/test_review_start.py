@@ -10,9 +10,9 @@ import pytest
 import small_review
 from shell import call
 
-from nsfwcaps.commands import review
-from nsfwcaps.review import logins
+from nsfwcaps.commands.review import start as review
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.people import logins
 
 
 @pytest.fixture

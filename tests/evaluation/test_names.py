@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.evaluation.names import named
+from nsfwcaps.evaluation.named_options import named
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.metrics import certainty
-from nsfwcaps.metrics.certainty import holm, interval, paired
+from nsfwcaps.metrics import bootstrap
+from nsfwcaps.metrics.bootstrap import holm, interval, paired
 
 
 def coin(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -44,7 +44,7 @@ def test_few_values_and_many_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) ->
     """By counts or one by one: the same distribution of means."""
     values = np.repeat([0.0, 1.0, 0.5], [50, 30, 20])
     by_counts = interval(values, seed=0, samples=20_000)
-    monkeypatch.setattr(certainty, "_FEW", 0)
+    monkeypatch.setattr(bootstrap, "_FEW", 0)
     one_by_one = interval(values, seed=0, samples=20_000)
     assert by_counts.low == pytest.approx(one_by_one.low, abs=0.006)
     assert by_counts.high == pytest.approx(one_by_one.high, abs=0.006)
@@ -53,7 +53,7 @@ def test_few_values_and_many_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) ->
 def test_blocks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 200))
     whole = paired(a, b, seed=0)
-    monkeypatch.setattr(certainty, "_BLOCK_VALUES", 1000)
+    monkeypatch.setattr(bootstrap, "_BLOCK_VALUES", 1000)
     parts = paired(a, b, seed=0)
     assert parts.p == pytest.approx(whole.p, abs=0.02)
     assert parts.low == pytest.approx(whole.low, abs=0.02)
@@ -113,7 +113,7 @@ def test_flips_are_near_all_flips(differences: list[int]) -> None:
 
 @pytest.mark.parametrize("yes_or_no", [True, False])
 def test_under_the_null_few_p_are_small(yes_or_no: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certainty, "FLIPS", 1000)
+    monkeypatch.setattr(bootstrap, "FLIPS", 1000)
     random = np.random.default_rng(0)
     small = 0
     for trial in range(400):
@@ -129,7 +129,7 @@ def test_a_real_difference_is_seen() -> None:
     hard = random.normal(size=300)  # shared by both models: pairing takes it out
     a, b = hard + 0.1 * random.normal(size=300), hard + 0.05 + 0.1 * random.normal(size=300)
     found = paired(a, b, seed=0)
-    assert found.p == 1 / certainty.FLIPS
+    assert found.p == 1 / bootstrap.FLIPS
     assert 0 < found.low < 0.05 < found.high
     shuffled = paired(a, b[random.permutation(300)], seed=0)
     assert shuffled.p > 0.05

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.metrics.sets import sets_of
+from nsfwcaps.metrics.answer_sets import sets_of
 
 MEMBERS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9)), max_size=40)
 

@@ -12,9 +12,9 @@ from argon2 import PasswordHasher
 from argon2.low_level import Type
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import accounts
-from nsfwcaps.review.accounts import Account, PasswordHash, Role
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account, PasswordHash, Role
 
 SECRET = "correct-horse-battery"
 NO_HASH = PasswordHash("no hash")

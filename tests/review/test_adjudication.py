@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from small_review import PAIRS, accept, begin, fix, judge, pair_set, reject
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.adjudication import Dispute, disputes, settle
-from nsfwcaps.review.answers import Answers
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.adjudication import Dispute, disputes, settle
+from nsfwcaps.review.log.answers import Answers
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import pytest
 from small_review import accept, begin, fix, judge, pair_set, reject
 
 from nsfwcaps.metrics.agreement import Level, Name, Ratings
-from nsfwcaps.review.adjudication import settle
-from nsfwcaps.review.agreeing import agree, as_json, ratings
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log.adjudication import settle
+from nsfwcaps.review.results.agreement import agree, as_json, ratings
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.review.chain import Link, faults, genesis
+from nsfwcaps.review.log.chain import Link, faults, genesis
 
 FIRST = genesis("review-1")
 

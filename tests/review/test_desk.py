@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from desks import LEAD, PEOPLE, Room, accept, reject, see, task, write_set
 
 from nsfwcaps.errors import InputError, NsfwcapsError, ReviewError
-from nsfwcaps.review import answers as answering
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.answers import Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Consent, Desk, Finished
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.verdicts import AlreadyDecidedError, Kind
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.verdicts import AlreadyDecidedError, Kind
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished
 
 CAPTION = "a handgun on table 0"
 
@@ -257,7 +258,7 @@ def test_a_data_set_that_changes_under_the_review(made: Any) -> None:
 
 
 def test_a_process_with_the_old_data_set_shows_nothing(made: Any) -> None:
-    from nsfwcaps.review.open import open_review
+    from nsfwcaps.review.queue.opening import open_review
 
     room = made(3)
     desk = room.sit()
@@ -271,7 +272,7 @@ def test_a_process_with_the_old_data_set_shows_nothing(made: Any) -> None:
 
 
 def test_a_pair_that_is_gone_is_no_more_before_anybody(made: Any) -> None:
-    from nsfwcaps.review.open import open_review
+    from nsfwcaps.review.queue.opening import open_review
 
     room = made(2)
     desk = room.sit()

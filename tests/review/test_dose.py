@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from desks import Room, accept, reject, see, task
 
-from nsfwcaps.review import dose, sessions, tables
-from nsfwcaps.review.answers import Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.dose import Dose, Event
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.queue import exposure, sessions
+from nsfwcaps.review.queue.exposure import Dose, Event
 
 
 @pytest.fixture
@@ -20,12 +21,12 @@ def room(database: Database, tmp_path: Path) -> Room:
 
 def entries(room: Room, who: str = "p-ann") -> list[Dose]:
     with room.database.read() as connection:
-        return dose.entries(connection, who)
+        return exposure.entries(connection, who)
 
 
 def erase(room: Room, who: str = "p-ann") -> int:
     with room.database.write() as connection:
-        return dose.erase(connection, who, sessions.today(room.now))
+        return exposure.erase(connection, who, sessions.today(room.now))
 
 
 def test_what_happened_is_there_the_last_first(room: Room) -> None:

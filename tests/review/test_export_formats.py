@@ -15,9 +15,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 from small_review import accept, begin, fix, judge, pair_set, reject
 
-from nsfwcaps.review import export, export_argilla, export_label_studio
-from nsfwcaps.review.adjudication import settle
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.export import argilla, export, label_studio
+from nsfwcaps.review.log.adjudication import settle
 
 VALUES = {"Choices": "choices", "Rating": "rating", "TextArea": "text"}
 
@@ -100,7 +100,7 @@ def test_captions_are_shown_as_text(view: Xml.Element) -> None:
 
 def test_odd_categories_are_values_of_the_interface() -> None:
     odd = ['"quotes" & <tags>', "right", "schön"]
-    view = Xml.fromstring(export_label_studio.config(odd))
+    view = Xml.fromstring(label_studio.config(odd))
     [tag] = [tag for tag in view if tag.get("name") == "category"]
     assert [choice.get("value") for choice in tag] == ["right", '"quotes" & <tags>', "schön"]
 
@@ -146,13 +146,13 @@ def test_argilla_records_fit_the_settings(folder: Path) -> None:
 
 
 def test_pseudonyms_are_the_same_users_in_every_export() -> None:
-    assert export_argilla.user_of("p-ann") == export_argilla.user_of("p-ann")
-    assert export_argilla.user_of("p-ann") != export_argilla.user_of("p-bob")
+    assert argilla.user_of("p-ann") == argilla.user_of("p-ann")
+    assert argilla.user_of("p-ann") != argilla.user_of("p-bob")
 
 
 @pytest.mark.parametrize(("categories", "shown"), [(["smoking"], None), (["smoking", "fire"], 3)])
 def test_argilla_folds_no_label_away(categories: list[str], shown: int | None) -> None:
     """The number of labels that are shown is 3 or more, or not given."""
-    questions = export_argilla.settings(categories, overlap=2)["questions"]
+    questions = argilla.settings(categories, overlap=2)["questions"]
     [category] = [one for one in questions if one["name"] == "category"]
     assert category["settings"]["visible_options"] == shown

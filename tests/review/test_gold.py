@@ -13,10 +13,11 @@ import sqlalchemy as sa
 from small_review import accept, begin, judge, pair_set, reject
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.adjudication import settle
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.gold import GoldRow, accuracy, read_gold, set_gold
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.adjudication import settle
+from nsfwcaps.review.queue.gold import GoldRow, accuracy, read_gold, set_gold
 
 ROWS: list[dict[str, Any]] = [
     {"pair_id": "pair-1", "choice": "accept", "category": "right", "meaning": 4},

@@ -14,10 +14,11 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import accounts, logins, tables
-from nsfwcaps.review.accounts import Account, Role
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.logins import LoginRefused
+from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people.accounts import Account, Role
+from nsfwcaps.review.people.logins import LoginRefused
 
 SECRET = "correct-horse-battery"
 WRONG = "wrong-horse-battery"

@@ -10,11 +10,13 @@ import sqlalchemy as sa
 from desks import Room, reject, write_set
 
 from nsfwcaps.errors import ConfigError, ReviewError
-from nsfwcaps.review import policy, queue, tables, verdicts
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Desk, Finished
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue import policy, queue
+from nsfwcaps.review.queue.desk import Desk, Finished
+from nsfwcaps.review.queue.opening import open_review
 
 MILD, SEVERE = "weapons", "violence"
 

@@ -8,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 from small_review import PAIRS, accept, begin, fix, judge, pair_set, reject
 
-from nsfwcaps.review import adjudication, gold, tables, verdicts
-from nsfwcaps.review.answers import Answers, Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.gold import GoldRow
-from nsfwcaps.review.outcomes import Outcome, Row, State, outcomes
+from nsfwcaps.review.log import adjudication, verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.outcomes import Outcome, Row, State, outcomes
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.queue.gold import GoldRow
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.review import policy as policies
-from nsfwcaps.review.policy import MILD, MODERATE, SEVERE, Policy
+from nsfwcaps.review.queue import policy as policies
+from nsfwcaps.review.queue.policy import MILD, MODERATE, SEVERE, Policy
 
 
 def test_rules_come_back() -> None:

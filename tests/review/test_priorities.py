@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nsfwcaps.review.priorities import (
-    Reason,
-    disagreement,
-    hubness,
-    nearness,
-    order,
-    ranks,
-)
+from nsfwcaps.review.queue.priorities import Reason, disagreement, hubness, nearness, order, ranks
 
 NAN = np.nan
 

@@ -13,10 +13,12 @@ from desks import LEAD, PEOPLE, Room, accept, reject, see, task
 from small_review import accept as accepted
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import gold, policy, queue, tables, verdicts
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Desk, Finished
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue import gold, policy, queue
+from nsfwcaps.review.queue.desk import Desk, Finished
 
 MILD, SEVERE = "weapons", "violence"
 

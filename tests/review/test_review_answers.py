@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import answers as answering
-from nsfwcaps.review.answers import (
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log.answers import (
     MAX_CAPTION_CHARS,
     MAX_COMMENT_CHARS,
     NAMES,

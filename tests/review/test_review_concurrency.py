@@ -13,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 from many_annotators import PEOPLE, Group
 
-from nsfwcaps.review import tables, verdicts
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import PairSet
 
 PAIRS, OVERLAP = 60, 3
@@ -66,7 +67,7 @@ def test_processes_begin_the_same_review_at_once(address: str, data: Path) -> No
         "import sys\n"
         "from pathlib import Path\n"
         "from nsfwcaps.review.database import Database\n"
-        "from nsfwcaps.review.open import open_review\n"
+        "from nsfwcaps.review.queue.opening import open_review\n"
         "from nsfwcaps.review.pairs import PairSet\n"
         "pairs = PairSet(Path(sys.argv[2]))\n"
         "print('ready', flush=True)\n"

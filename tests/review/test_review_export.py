@@ -12,14 +12,16 @@ import sqlalchemy as sa
 from small_review import ANNOTATORS, LEADS, accept, begin, fix, judge, pair_set, reject
 
 from nsfwcaps.errors import ReviewError, StorageError
-from nsfwcaps.review import chain, export, export_argilla, tables, verdicts
-from nsfwcaps.review.adjudication import settle
-from nsfwcaps.review.chain import Link
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database, get_meta
-from nsfwcaps.review.dose import Dose, Event, record
-from nsfwcaps.review.export import Exported
-from nsfwcaps.review.gold import GoldRow, set_gold
+from nsfwcaps.review.export import argilla, export
+from nsfwcaps.review.export.export import Exported
+from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log.adjudication import settle
+from nsfwcaps.review.log.chain import Link
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue.exposure import Dose, Event, record
+from nsfwcaps.review.queue.gold import GoldRow, set_gold
 
 FILES = {
     "export.json", "verdicts.parquet", "outcomes.parquet", "agreement.json", "label_studio.json",
@@ -156,7 +158,7 @@ def test_a_failure_leaves_what_was_there(
     def failing(*_: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(export_argilla, "write", failing)
+    monkeypatch.setattr(argilla, "write", failing)
     judge(database, "pair-6", [("p-ann", accept())])
     with pytest.raises(RuntimeError):
         run(database, pairs, folder)

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from small_review import PAIRS, accept, begin, fix, judge, pair_set, reject, rows
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.adjudication import settle
-from nsfwcaps.review.answers import Choice
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.gold import GoldRow, set_gold
-from nsfwcaps.review.outcomes import State
-from nsfwcaps.review.progress import Group, Progress, progress
+from nsfwcaps.review.log.adjudication import settle
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.queue.gold import GoldRow, set_gold
+from nsfwcaps.review.results.progress import Group, Progress, progress
 
 
 @pytest.fixture(autouse=True)

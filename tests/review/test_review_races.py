@@ -12,11 +12,13 @@ import sqlalchemy as sa
 from desks import Room, accept, reject, task, write_set
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import dose, sessions, tables, verdicts
-from nsfwcaps.review.answers import Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Consent, Desk, Finished
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.queue import exposure, sessions
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished
+from nsfwcaps.review.queue.opening import open_review
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_erasing_after_midnight_leaves_the_session_that_runs(made: Any) -> None:
     reject(desk)
     before = task(desk.state())
     with room.database.write() as connection:
-        dose.erase(connection, "p-ann", sessions.today(room.now))
+        exposure.erase(connection, "p-ann", sessions.today(room.now))
     assert task(desk.state()) == before
 
 

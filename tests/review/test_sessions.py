@@ -9,11 +9,12 @@ import pytest
 from desks import NOON, Room, accept, reject, rest, see, task
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import dose, sessions, tables
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.desk import Consent
-from nsfwcaps.review.dose import Event
-from nsfwcaps.review.sessions import IDLE_S, today
+from nsfwcaps.review.queue import exposure, sessions
+from nsfwcaps.review.queue.desk import Consent
+from nsfwcaps.review.queue.exposure import Event
+from nsfwcaps.review.queue.sessions import IDLE_S, today
 
 MIDNIGHT = NOON + 12 * 60 * 60
 
@@ -187,14 +188,14 @@ def test_caps_are_each_persons_own(made: Any) -> None:
     task(room.sit("p-bob").state())
 
 
-def record(room: Room, who: str) -> list[dose.Dose]:
+def record(room: Room, who: str) -> list[exposure.Dose]:
     with room.database.read() as connection:
-        return dose.entries(connection, who)
+        return exposure.entries(connection, who)
 
 
 def erase(room: Room, who: str) -> int:
     with room.database.write() as connection:
-        return dose.erase(connection, who, today(room.now))
+        return exposure.erase(connection, who, today(room.now))
 
 
 def test_the_record_has_what_somebody_saw(made: Any) -> None:

@@ -8,10 +8,11 @@ import pytest
 from desks import LEAD, Room, accept, reject
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import gold, verdicts
-from nsfwcaps.review.answers import Answers, Choice
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.verdicts import timestamp
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.verdicts import timestamp
+from nsfwcaps.review.queue import gold
 
 
 @pytest.fixture

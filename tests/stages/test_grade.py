@@ -16,12 +16,12 @@ from small_release import build, prepare, tiny_world
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import InputError
+from nsfwcaps.mining.difficulty import Borders
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.grade.run import draw
 from nsfwcaps.stages.grade.settings import GradeSettings
-from nsfwcaps.vectors.difficulty import Borders
 
 Signals = tuple[float, float | None, float]
 """Cosine, margin and density of one pair."""

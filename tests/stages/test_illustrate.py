@@ -21,8 +21,9 @@ from nsfwcaps import schema
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.pipeline import state
-from nsfwcaps.recipes import ILLUSTRATED, parse
+from nsfwcaps.recipes import parse
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.illustrate import ILLUSTRATED
 
 CONSTRUCT: dict[str, Any] = {
     "editor": "world",

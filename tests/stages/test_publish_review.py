@@ -22,13 +22,15 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.errors import ConfigError, InputError, ReviewError
-from nsfwcaps.review import gold, tables, verdicts
-from nsfwcaps.review.adjudication import settle
-from nsfwcaps.review.answers import Answers, Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.export import export
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.export.export import export
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.adjudication import settle
+from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.queue.opening import open_review
 
 Row = dict[str, Any]
 Recipe = dict[str, dict[str, Any]]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.vectors.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
 
 Values = npt.NDArray[np.float64]
 

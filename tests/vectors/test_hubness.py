@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nsfwcaps.vectors import hubness
-from nsfwcaps.vectors.hubness import csls_penalty, inverted_softmax_penalty
+from nsfwcaps.mining import hubness
+from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors.store import Half, VectorTable
 
 MakeTable = Callable[..., VectorTable]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsfwcaps.vectors.selection import (
+from nsfwcaps.mining.selection import (
     Ranked,
     cap_hubs,
     flat,

@@ -19,7 +19,7 @@ from nsfwcaps.evaluation.datasets.class_tables import label_names, table_rows, t
 from nsfwcaps.evaluation.datasets.class_tars import TarSet, tar_rows, tar_set
 from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
 from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
-from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.progress import Progress
 
 LabelledRows = Iterator[tuple[int, Label | None]]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, ConfigError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.version import __version__
 
 
 class Format(enum.StrEnum):
@@ -52,7 +52,7 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
             f"{run} holds no trained model; run 'nsfwcaps train … --out {run}' to the end first"
         )
     # Loads torch, which takes its time; the mistakes above are told at once.
-    from nsfwcaps.cards import model_card
+    from nsfwcaps.cards import model as model_card
     from nsfwcaps.delivery import delivered, write_record
     from nsfwcaps.models.create import create
     from nsfwcaps.models.export import open_clip_format, transformers_format

@@ -23,7 +23,7 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.cards import construct_card
+from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.construction import quotas, selection
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe

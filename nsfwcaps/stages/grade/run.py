@@ -17,10 +17,10 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.difficulty import Borders, borders, difficulty, hardness, stages
 
 VERSION = 1
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.cards import illustrate_card
+from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.construction.checks import EXCLUDED
 from nsfwcaps.construction.exclusion import image_hashes, may_show_minor
 from nsfwcaps.construction.labels import ImageLabel, chosen, image_label

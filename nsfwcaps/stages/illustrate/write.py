@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder
-from nsfwcaps.cards import illustrate_card
+from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
 from nsfwcaps.stages.illustrate.draw import Pictures

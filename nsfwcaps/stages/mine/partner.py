@@ -12,12 +12,12 @@ import numpy as np
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.errors import InputError
+from nsfwcaps.mining.selection import Mask, Ranked, rank
 from nsfwcaps.stages.mine.partners import caption_ids, partner_names, safe_rows
 from nsfwcaps.stages.mine.rank import Block, local_density, text_keys
 from nsfwcaps.stages.mine.search import Candidates, Search
 from nsfwcaps.vectors.index import Rows, Single
 from nsfwcaps.vectors.nearest import Neighbours, with_exact_sims
-from nsfwcaps.vectors.selection import Mask, Ranked, rank
 
 
 def partner_rows(ingest: StageRecord, embed: StageRecord) -> Rows:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.enums import Duplicates
+from nsfwcaps.mining.selection import Mask, Ranked, margins, rank
 from nsfwcaps.stages.mine.search import Candidates, Search, Targets
 from nsfwcaps.vectors.index import Single
-from nsfwcaps.vectors.selection import Mask, Ranked, margins, rank
 from nsfwcaps.vectors.store import VectorTable
 
 DENSITY_NEIGHBOURS = 10

@@ -15,6 +15,7 @@ from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Pairing
 from nsfwcaps.errors import ConfigError, InputError, ModelError
+from nsfwcaps.mining.selection import cap_hubs, hub_counts, hub_statistics, open_cutoffs, take
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.mine.partner import PartnerRanker, partner_rows
 from nsfwcaps.stages.mine.rank import Ranker
@@ -22,7 +23,6 @@ from nsfwcaps.stages.mine.search import Search, check_depth, find_candidates, we
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.write import Writer
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.selection import cap_hubs, hub_counts, hub_statistics, open_cutoffs, take
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1

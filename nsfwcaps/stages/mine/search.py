@@ -23,10 +23,10 @@ from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Rank
 from nsfwcaps.errors import ConfigError, RecallError
+from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors.index import GPU_MAX_K, ApproximateIndex, BlockSearch, Rows, Single
 from nsfwcaps.vectors.nearest import (
     EXTRA,

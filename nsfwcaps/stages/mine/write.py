@@ -15,6 +15,7 @@ from nsfwcaps.artifacts import Shard, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import Pairing
+from nsfwcaps.mining.selection import Cutoffs, Mask, Ranked, take
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.mine.rank import Block
 from nsfwcaps.stages.mine.search import Search
@@ -22,7 +23,6 @@ from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.tables import rechunk
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import exact_sims
-from nsfwcaps.vectors.selection import Cutoffs, Mask, Ranked, take
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1

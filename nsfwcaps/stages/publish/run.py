@@ -22,8 +22,8 @@ import pyarrow.compute as pc
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
-from nsfwcaps.cards import card
-from nsfwcaps.config import digest, output_settings
+from nsfwcaps.cards import dataset as dataset_card
+from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.embed.settings import EmbedSettings
@@ -64,7 +64,7 @@ _HIDDEN = {"image_root", "model", "source"} | {
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:
     """Digests of the card's template, as a new wording makes a new card, and of the review."""
-    found = {"card": card.template_digest()}
+    found = {"card": dataset_card.template_digest()}
     if settings.verdicts is not None:
         found["verdicts"] = verdicts.source_digest(settings.verdicts)
     return found
@@ -89,7 +89,9 @@ def run(
     joined = _joined(settings, inputs, splits)
     chain = _chain(inputs)
     of_review = [] if joined is None else [joined.digest]
-    release = digest([VERSION, _shaping(settings), card.template_digest(), chain, *of_review])
+    release = digest(
+        [VERSION, _shaping(settings), dataset_card.template_digest(), chain, *of_review]
+    )
     has_partners = partners.ids.null_count < len(partners.ids)
     writer = _Writer(settings, folder, inputs, splits, joined, release, with_partners=has_partners)
     with progress.task("publish: write", int(writer.kept.sum())) as advance:
@@ -99,7 +101,7 @@ def run(
     if joined is not None:
         facts["review"] = joined.facts
     manifest = _manifest(settings, chain, facts, shards)
-    readme = card.render(settings, manifest, writer.columns)
+    readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
     shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
         shards.append(review.rejects(folder, release, joined))

@@ -21,11 +21,13 @@ from nsfwcaps.config import digest
 from nsfwcaps.delivery import RECORD
 from nsfwcaps.errors import ConfigError, InputError, ReviewError
 from nsfwcaps.files import sha256_file
-from nsfwcaps.review import chain, export, export_parquet, tables, verdicts
-from nsfwcaps.review.answers import Choice
-from nsfwcaps.review.chain import Link
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database, get_meta
-from nsfwcaps.review.outcomes import Outcome, State, outcomes
+from nsfwcaps.review.export import export, parquet
+from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.chain import Link
+from nsfwcaps.review.log.outcomes import Outcome, State, outcomes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,7 @@ def _from_folder(path: Path) -> Review:
     changed = [name for name, sha256 in sorted(sums.items()) if _sum(path / name) != sha256]
     if changed:
         raise ReviewError(f"{path}: {', '.join(changed)} was changed or lost; export again")
-    rows = _table(path / export.VERDICTS).select(export_parquet.LOG.names).to_pylist()
+    rows = _table(path / export.VERDICTS).select(parquet.LOG.names).to_pylist()
     wrong = list(chain.faults((Link(**row) for row in rows), first, head))
     if wrong:
         raise ReviewError(f"{path}: the log is not whole ({wrong[0]}); export the review again")
@@ -152,7 +154,7 @@ def _from_folder(path: Path) -> Review:
 def _from_table(path: Path) -> Review:
     table = _table(path)
     try:
-        about = json.loads(table.schema.metadata[export_parquet.METADATA])
+        about = json.loads(table.schema.metadata[parquet.METADATA])
         is_ours = (about["kind"], about["format"]) == (export.KIND, export.FORMAT)
         rows, last, data = about["log"]["rows"], about["log"]["hash"], about["data"]
     except (ValueError, LookupError, TypeError):

@@ -18,7 +18,7 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.cards import world_card
+from nsfwcaps.cards import world as world_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.errors import StorageError
 from nsfwcaps.progress import Advance, Progress

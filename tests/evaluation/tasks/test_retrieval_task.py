@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nsfwcaps.evaluation.inputs import MISSING, PairVectors
 from nsfwcaps.evaluation.tasks import retrieval
-from nsfwcaps.metrics.sets import sets_of
+from nsfwcaps.metrics.answer_sets import sets_of
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.training.validation import validate
 

@@ -17,7 +17,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.evaluation import examples, similarities
 from nsfwcaps.evaluation.compare import compare, comparisons_key, together
 from nsfwcaps.evaluation.data import Data
-from nsfwcaps.evaluation.gather import GatheredPairs
+from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.request import Task
 from nsfwcaps.evaluation.results import Part, ResultFolder, write_json

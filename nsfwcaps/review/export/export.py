@@ -24,26 +24,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nsfwcaps import __version__
 from nsfwcaps.delivery import delivered, write_record
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.metrics.agreement import RESAMPLES
-from nsfwcaps.review import (
-    agreeing,
-    chain,
-    export_argilla,
-    export_label_studio,
-    export_parquet,
-    queue,
-    verdicts,
-)
 from nsfwcaps.review.database import Database, get_meta
-from nsfwcaps.review.export_judged import gather, write_rows
-from nsfwcaps.review.open import check_data, policy_of
-from nsfwcaps.review.outcomes import Outcome, outcomes
+from nsfwcaps.review.export import argilla, label_studio, parquet
+from nsfwcaps.review.export.judged import gather, write_rows
+from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log.outcomes import Outcome, outcomes
 from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.opening import check_data, policy_of
+from nsfwcaps.review.results import agreement
 from nsfwcaps.tables import parquet_bytes
+from nsfwcaps.version import __version__
 
 FORMAT = 1
 """Of the folder; another number is not read."""
@@ -91,16 +86,16 @@ def export(
         done("log checked")
         found = outcomes(connection)
         about = _about(connection, head, found)
-        _write(place / VERDICTS, export_parquet.log(connection, about))
-        _write(place / OUTCOMES, export_parquet.of_pairs(found, pairs, about))
+        _write(place / VERDICTS, parquet.log(connection, about))
+        _write(place / OUTCOMES, parquet.of_pairs(found, pairs, about))
         done("tables")
         judged = gather(connection, found, pairs)
-        write_rows(place / LABEL_STUDIO, export_label_studio.tasks(judged))
-        (place / CONFIG).write_text(export_label_studio.config(pairs.categories), "utf-8")
-        export_argilla.write(place / ARGILLA, judged, pairs.categories, about)
+        write_rows(place / LABEL_STUDIO, label_studio.tasks(judged))
+        (place / CONFIG).write_text(label_studio.config(pairs.categories), "utf-8")
+        argilla.write(place / ARGILLA, judged, pairs.categories, about)
         done("files for other tools")
-        agreement = agreeing.agree(connection, seed=seed, resamples=resamples, done=done)
-        facts = {"seed": seed, "resamples": resamples, "questions": agreeing.as_json(agreement)}
+        measured = agreement.agree(connection, seed=seed, resamples=resamples, done=done)
+        facts = {"seed": seed, "resamples": resamples, "questions": agreement.as_json(measured)}
         _write_json(place / AGREEMENT, facts)
         names = (VERDICTS, OUTCOMES)
         sums = {name: sha256_file(place / name) for name in names}

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.outcomes import Bodies, Body, Outcome, Row
+from nsfwcaps.review.log.outcomes import Bodies, Body, Outcome, Row
 from nsfwcaps.review.pairs import PairSet
 
 COLUMNS = (

@@ -13,9 +13,10 @@ import secrets
 import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import accounts, tables
-from nsfwcaps.review.accounts import Account, PasswordHash, Role
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database, get_meta, set_meta
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account, PasswordHash, Role
 
 IDLE_S = 60 * 60
 LONGEST_S = 12 * 60 * 60

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.accounts import Role
-from nsfwcaps.review.answers import Answers, Choice
-from nsfwcaps.review.outcomes import agreed
-from nsfwcaps.review.verdicts import Kind
+from nsfwcaps.review import tables
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.outcomes import agreed
+from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.people.accounts import Role
 
 
 @dataclass(frozen=True, kw_only=True)

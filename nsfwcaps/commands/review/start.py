@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsfwcaps import resources
-from nsfwcaps.commands import review_accounts, review_log
 from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps.commands.review import accounts, log
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.review.policy import Policy
+from nsfwcaps.review.queue.policy import Policy
 
 if TYPE_CHECKING:
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.open import Opened
+    from nsfwcaps.review.queue.opening import Opened
 
 DATABASE = "NSFWCAPS_REVIEW_DB"
 DATA = "NSFWCAPS_REVIEW_DATA"
@@ -42,8 +42,8 @@ def register(app: typer.Typer) -> None:
         help="People decide on pairs in a browser, with as little exposure as possible.",
     )
     group.callback()(with_settings([_Rules()])(review))
-    group.add_typer(review_accounts.app)
-    review_log.register(group)
+    group.add_typer(accounts.app)
+    log.register(group)
     app.add_typer(group, name="review")
 
 
@@ -81,7 +81,7 @@ def review(
         return
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
-    folder = review_log.data_set(data)
+    folder = log.data_set(data)
     name = str(folder.parent / "review.sqlite") if db is None else db
     if not prepare_only:
         _check_free(address, port)
@@ -123,10 +123,10 @@ def _prepare(
     name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
 ) -> tuple[str | None, Opened]:
     """Begin or open the review; if wanted with a code for the first account where there is none."""
-    from nsfwcaps.review import accounts, logins
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.open import open_review
     from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.people import accounts, logins
+    from nsfwcaps.review.queue.opening import open_review
 
     pairs = PairSet(folder)
     database: Database = Database(name, create=True)

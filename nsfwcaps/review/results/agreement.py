@@ -17,8 +17,8 @@ from nsfwcaps.metrics.agreement import (
     agreement,
 )
 from nsfwcaps.review import tables
-from nsfwcaps.review.answers import QUESTIONS, RIGHT, Choice
-from nsfwcaps.review.outcomes import Bodies
+from nsfwcaps.review.log.answers import QUESTIONS, RIGHT, Choice
+from nsfwcaps.review.log.outcomes import Bodies
 
 MEANING = "meaning"
 CATEGORY = "category"

@@ -13,11 +13,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import answers as answering
-from nsfwcaps.review import chain, tables
-from nsfwcaps.review.answers import Answers
-from nsfwcaps.review.chain import Link
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import get_meta
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import chain
+from nsfwcaps.review.log.answers import Answers
+from nsfwcaps.review.log.chain import Link
 
 
 class Kind(enum.StrEnum):

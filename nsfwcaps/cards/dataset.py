@@ -21,7 +21,6 @@ from nsfwcaps.schema import (
     PUBLISHED_HELP,
     REVIEW_HELP,
 )
-from nsfwcaps.stages.publish.settings import PublishSettings
 
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"
@@ -47,7 +46,7 @@ def template_digest() -> str:
     return digest([wording, _HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES])
 
 
-def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> str:
+def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema) -> str:
     """Fill the card of a published data set from its manifest."""
     stages = manifest["stages"]
     facts = stages["publish"]["facts"]
@@ -69,7 +68,7 @@ def render(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.S
 
 
 def _front_matter(
-    settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema
+    settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema
 ) -> str:
     """YAML that the hub and `datasets.load_dataset` read."""
     import yaml
@@ -79,8 +78,8 @@ def _front_matter(
     total = sum(rows.values())
     data = [file for file in manifest["files"] if file["path"].startswith("data/")]
     values = {
-        "pretty_name": settings.title,
-        "license": settings.license,
+        "pretty_name": settings["title"],
+        "license": settings["license"],
         "language": ["en"],
         "task_categories": [
             "sentence-similarity",

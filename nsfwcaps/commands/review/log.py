@@ -15,7 +15,7 @@ import typer
 
 from nsfwcaps import progress as progressing
 from nsfwcaps.commands.options import Json, Quiet
-from nsfwcaps.commands.review_accounts import Db
+from nsfwcaps.commands.review.accounts import Db
 from nsfwcaps.errors import ArtifactError, ConfigError, ReviewError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def data_set(data: Path) -> Path:
 
 def status(db: Db, as_json: Json = False) -> None:
     """Say how far the review is."""
-    from nsfwcaps.review import progress
+    from nsfwcaps.review.results import progress
 
     with _opened(db, read_only=True) as database, database.read() as connection:
         found = progress.progress(connection)
@@ -82,7 +82,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Look whether a row of the log was changed, taken out or put in."""
-    from nsfwcaps.review import verdicts
+    from nsfwcaps.review.log import verdicts
 
     row = None if noted is None else _noted(noted)
     with _opened(db, read_only=True) as database, database.read() as connection:
@@ -107,7 +107,7 @@ def export(
     quiet: Quiet = False,
 ) -> None:
     """Write the log and what became of each pair; also for Label Studio and Argilla."""
-    from nsfwcaps.review import export as exporting
+    from nsfwcaps.review.export import export as exporting
     from nsfwcaps.review.pairs import PairSet
 
     pairs = PairSet(data_set(data))
@@ -134,7 +134,7 @@ def gold(
     ] = None,
 ) -> None:
     """Put known answers into the queue: everybody gets some of these pairs, at random places."""
-    from nsfwcaps.review import gold as known
+    from nsfwcaps.review.queue import gold as known
 
     rows = known.read_gold(file)
     with _opened(db) as database, database.write() as connection:
@@ -144,7 +144,7 @@ def gold(
 
 def _lead(connection: sa.Connection, name: str | None) -> str:
     """Account of the lead who is named, or of the only one."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     if name is not None:
         return accounts.find(connection, name).account_id

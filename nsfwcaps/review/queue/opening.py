@@ -10,12 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import policy as policies
-from nsfwcaps.review import queue, verdicts
 from nsfwcaps.review.database import Database, get_meta, set_meta
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.policy import Policy
-from nsfwcaps.review.queue import Filled
+from nsfwcaps.review.queue import policy as policies
+from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.policy import Policy
+from nsfwcaps.review.queue.queue import Filled
 
 
 @dataclass(frozen=True, kw_only=True)

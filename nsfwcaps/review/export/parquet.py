@@ -11,8 +11,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.chain import Link
-from nsfwcaps.review.outcomes import Outcome
+from nsfwcaps.review.log.chain import Link
+from nsfwcaps.review.log.outcomes import Outcome
 from nsfwcaps.review.pairs import PairSet
 from nsfwcaps.schema import VERDICT
 

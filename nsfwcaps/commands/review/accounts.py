@@ -17,8 +17,8 @@ from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
-    from nsfwcaps.review.accounts import Role
     from nsfwcaps.review.database import Database
+    from nsfwcaps.review.people.accounts import Role
 
 app = typer.Typer(
     name="account", help="Add, change and list the people of a review.", no_args_is_help=True
@@ -50,7 +50,7 @@ def add(
     password_stdin: Stdin = False,
 ) -> None:
     """Add somebody; verdicts carry the pseudonym that is printed, never the name."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     chosen = _role(role)
     with _opened(db) as database:
@@ -70,7 +70,7 @@ def add(
 @app.command("list")
 def list_accounts(db: Db, as_json: Json = False) -> None:
     """Show everybody, with the pseudonym that verdicts carry."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.read() as connection:
         people = accounts.everyone(connection)
@@ -86,7 +86,7 @@ def list_accounts(db: Db, as_json: Json = False) -> None:
 @app.command("password")
 def password(name: Name, db: Db, password_stdin: Stdin = False) -> None:
     """Give somebody a new password; they are signed out everywhere."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     with _opened(db) as database:
         with database.read() as connection:
@@ -104,7 +104,7 @@ def role(
     role: Annotated[str, typer.Argument(metavar="annotator|lead", help="What they may do.")],
 ) -> None:
     """Change what somebody may do."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     chosen = _role(role)
     with _opened(db) as database, database.write() as connection:
@@ -116,7 +116,7 @@ def role(
 @app.command("disable")
 def disable(name: Name, db: Db) -> None:
     """Shut somebody out at once; their verdicts stay."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.write() as connection:
         account = accounts.find(connection, name)
@@ -127,7 +127,7 @@ def disable(name: Name, db: Db) -> None:
 @app.command("enable")
 def enable(name: Name, db: Db) -> None:
     """Let somebody in again."""
-    from nsfwcaps.review import accounts
+    from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.write() as connection:
         account = accounts.find(connection, name)
@@ -144,7 +144,7 @@ def _opened(db: str) -> Iterator[Database]:
 
 
 def _role(text: str) -> Role:
-    from nsfwcaps.review.accounts import Role
+    from nsfwcaps.review.people.accounts import Role
 
     try:
         return Role(text)

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.review import tables
-from nsfwcaps.review.answers import Choice
-from nsfwcaps.review.verdicts import Kind
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.verdicts import Kind
 
 Body = dict[str, Any]
 """Answers as the log has them."""

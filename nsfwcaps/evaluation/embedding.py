@@ -16,7 +16,7 @@ from nsfwcaps.evaluation.datasets.templates import prompts
 from nsfwcaps.evaluation.inputs import MISSING, MixedVectors, PairVectors, ZeroShotVectors
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.vectors import VectorFolder
-from nsfwcaps.metrics.sets import Rows, Sets, sets_of
+from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 from nsfwcaps.metrics.zero_shot import class_vectors
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.policy import Policy
+from nsfwcaps.review.queue.policy import Policy
 
 IDLE_S = 30 * 60
 """A session in which nothing happened for so long has ended when something last did."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from nsfwcaps.review.answers import CHOICES, QUESTIONS, Option
-from nsfwcaps.review.export_judged import Judged
-from nsfwcaps.review.outcomes import Body
-from nsfwcaps.review.verdicts import Kind
+from nsfwcaps.review.export.judged import Judged
+from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, Option
+from nsfwcaps.review.log.outcomes import Body
+from nsfwcaps.review.log.verdicts import Kind
 
 _DATA = ("pair_id", "unsafe_caption", "safe_caption", "category", "stage")
 _RATING = "meaning"

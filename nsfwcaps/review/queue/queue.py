@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.policy import SEVERE, Policy
-from nsfwcaps.review.priorities import Reason, disagreement, hubness, nearness, order
+from nsfwcaps.review.queue.policy import SEVERE, Policy
+from nsfwcaps.review.queue.priorities import Reason, disagreement, hubness, nearness, order
 
 _ROWS = 10_000
 _STAGES = ("easy", "medium", "hard")

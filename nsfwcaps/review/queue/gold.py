@@ -17,12 +17,13 @@ import sqlalchemy as sa
 
 from nsfwcaps.captions.readers import BadRow, read_pool
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import answers as answering
-from nsfwcaps.review import tables, verdicts
-from nsfwcaps.review.adjudication import require_lead
-from nsfwcaps.review.answers import RIGHT, Answers, Choice
-from nsfwcaps.review.shares import Share, share
-from nsfwcaps.review.verdicts import Kind
+from nsfwcaps.review import tables
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.adjudication import require_lead
+from nsfwcaps.review.log.answers import RIGHT, Answers, Choice
+from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.proportions import Share, share
 
 _NEEDED = ("pair_id", "choice")
 _ASKED = ("choice", *answering.NAMES)

@@ -15,16 +15,18 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError, ReviewError
-from nsfwcaps.review import answers as answering
-from nsfwcaps.review import dose, queue, sessions, tables, verdicts
-from nsfwcaps.review.answers import Answers, Choice
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database, get_meta
-from nsfwcaps.review.dose import Dose, Event
-from nsfwcaps.review.open import check_data, policy_of
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.policy import SEVERE, Policy
-from nsfwcaps.review.queue import Nothing, Reservation
-from nsfwcaps.review.sessions import REVEALS, Left, Session
+from nsfwcaps.review.queue import exposure, queue, sessions
+from nsfwcaps.review.queue.exposure import Dose, Event
+from nsfwcaps.review.queue.opening import check_data, policy_of
+from nsfwcaps.review.queue.policy import SEVERE, Policy
+from nsfwcaps.review.queue.queue import Nothing, Reservation
+from nsfwcaps.review.queue.sessions import REVEALS, Left, Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ class Desk:
             if isinstance(waiting, Rest):
                 raise ReviewError(f"no session can begin now: {waiting.why}")
             sessions.begin(connection, self._me, now)
-            dose.record(connection, self._me, Dose(at=now, event=Event.CONSENT))
+            exposure.record(connection, self._me, Dose(at=now, event=Event.CONSENT))
 
     def uncover(self, token: str, what: str) -> None:
         """Uncover `safe text`, `unsafe text`, `safe image` or `unsafe image` of the pair.
@@ -159,7 +161,7 @@ class Desk:
             entry = Dose(at=now, event=event, pair_id=held.pair_id)
             if side == "unsafe":
                 entry = replace(entry, category=held.category, severity=held.severity)
-            dose.record(connection, self._me, entry)
+            exposure.record(connection, self._me, entry)
 
     def answer(self, token: str, **values: str | int | None) -> None:
         """Keep answers so far, by the name of the question; None takes one back.
@@ -343,7 +345,7 @@ class Desk:
             severity=held.severity,
             seconds=now - held.opened,
         )
-        dose.record(connection, self._me, entry)
+        exposure.record(connection, self._me, entry)
         queue.release(connection, self._me)
         sessions.note(
             connection,

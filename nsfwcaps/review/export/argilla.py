@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.review.answers import CHOICES, QUESTIONS, RIGHT, Option
-from nsfwcaps.review.export_judged import Judged, write_rows
+from nsfwcaps.review.export.judged import Judged, write_rows
+from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, RIGHT, Option
 
 NAME = "nsfwcaps-review"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "nsfwcaps review")

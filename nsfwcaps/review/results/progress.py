@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.answers import Choice
-from nsfwcaps.review.outcomes import Outcome, State, outcomes, touched
-from nsfwcaps.review.priorities import Reason
-from nsfwcaps.review.shares import Share, share
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.outcomes import Outcome, State, outcomes, touched
+from nsfwcaps.review.proportions import Share, share
+from nsfwcaps.review.queue.priorities import Reason
 
 ALL = "all"
 _STAGES = ("easy", "medium", "hard")
