@@ -37,9 +37,11 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_title = f"nsfwcaps {version}"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
+# A block without a language is a shell line or output, not Python.
+highlight_language = "none"
 # Options and quotes stay as they are typed.
 smartquotes = False

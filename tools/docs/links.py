@@ -5,6 +5,7 @@ python -m tools.docs.links README.md docs
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+
 from tools.docs.prose import markdown_files
 
 _PARSER = MarkdownIt("commonmark").enable("table")
@@ -47,7 +49,7 @@ def anchors(markdown: str) -> set[str]:
     tokens = _PARSER.parse(markdown)
     titles = [
         "".join(child.content for child in after.children or ())
-        for token, after in zip(tokens, tokens[1:], strict=False)
+        for token, after in itertools.pairwise(tokens)
         if token.type == "heading_open"
     ]
     return {re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles}
@@ -61,9 +63,7 @@ def _inline(tokens: list[Token]) -> Iterator[Token]:
 def main(arguments: list[str]) -> int:
     """Report every broken link; the exit code is 1 if there is any."""
     files = markdown_files(arguments)
-    found = [
-        f"{path}: {target}: {fault}" for path in files for target, fault in broken_links(path)
-    ]
+    found = [f"{path}: {target}: {fault}" for path in files for target, fault in broken_links(path)]
     sys.stdout.write("".join(f"{item}\n" for item in found))
     sys.stdout.write(f"{len(files)} files, {len(found)} broken links\n")
     return int(bool(found) or not files)

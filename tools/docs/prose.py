@@ -17,7 +17,7 @@ MOST_WORDS = 30
 
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = ("e.g.", "i.e.", "et al.", "cf.", "vs.", "No.")
-_END = re.compile(r"[.!?…][)\"”’*]*\s+")
+_END = re.compile(r"[.!?…][)\"”*]*\s+")
 _PARSER = MarkdownIt("commonmark").enable("table")
 
 
@@ -55,7 +55,7 @@ def sentences(block: str) -> list[str]:
 
 
 def count_words(sentence: str) -> int:
-    """Count what spaces separate and has a letter or digit in it: a dash or a bracket is no word."""
+    """Count what has a letter or digit in it, between spaces: a dash or a bracket is no word."""
     return sum(any(map(str.isalnum, word)) for word in sentence.split())
 
 

@@ -50,10 +50,10 @@ def columns() -> str:
         "Where the unsafe images were drawn": schema.LABELS_HELP,
         "With `--columns nsfwcaps`": schema.NSFWCAPS_HELP,
     }
-    missing = set(everything.names) - {name for help in groups.values() for name in help}
+    missing = set(everything.names) - {name for texts in groups.values() for name in texts}
     if missing:
         raise ValueError(f"published columns without a description: {sorted(missing)}")
-    parts = [f"### {title}\n\n{_table(help, everything)}" for title, help in groups.items()]
+    parts = [f"### {title}\n\n{_table(texts, everything)}" for title, texts in groups.items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,10 +73,10 @@ def write(folder: Path) -> None:
             path.write_text(text, encoding="utf-8")
 
 
-def _table(help: Mapping[str, str], everything: pa.Schema) -> str:
+def _table(texts: Mapping[str, str], everything: pa.Schema) -> str:
     rows = [
         f"| `{name}` | {_type(everything.field(name).type)} | {_cell(text)} |"
-        for name, text in help.items()
+        for name, text in texts.items()
     ]
     return "\n".join(["| column | type | what it holds |", "|---|---|---|", *rows])
 
@@ -84,6 +84,8 @@ def _table(help: Mapping[str, str], everything: pa.Schema) -> str:
 def _type(kind: pa.DataType) -> str:
     if kind == schema.PICTURE:
         return "image"
+    if kind == pa.float32():
+        return "float32"
     return "list of struct" if pa.types.is_list(kind) else str(kind)
 
 
