@@ -30,8 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import many_annotators
-import postgres_server
+from support import many_annotators, postgres_server
 
 PARTS = ("calls", "page", "crowd")
 SAMPLES = 60

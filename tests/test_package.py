@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import environment
+from support.shell import environment
 
 import nsfwcaps
 from nsfwcaps import errors

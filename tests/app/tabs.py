@@ -16,10 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import small_review
 import sqlalchemy as sa
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from support import small_review
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database

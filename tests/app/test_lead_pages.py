@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from small_review import accept, fix, judge, reject
+from support.small_review import accept, fix, judge, reject
 from tabs import PASSWORD, Browser, Review, Tab
 
 from nsfwcaps.errors import ReviewError

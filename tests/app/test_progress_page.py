@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from small_review import accept, judge
+from support.small_review import accept, judge
 from tabs import Review, Tab
 
 from nsfwcaps.review.queue import gold

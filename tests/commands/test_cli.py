@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import typer
-from shell import MARKER, Pools, call, call_process, environment, start
+from support.shell import MARKER, Pools, call, call_process, environment, start
 
 from nsfwcaps import cli, errors
 from nsfwcaps.cli import app, explain, guard

@@ -3,7 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 
 import pytest
-from shell import call
+from support.shell import call
 
 from nsfwcaps.commands import doctor
 from nsfwcaps.version import __version__

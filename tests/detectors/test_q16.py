@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_place import picture
+from support.detector_place import picture
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Detector, Kind, unsafe

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from detector_place import WORDS, write_classifier
+from support.detector_place import WORDS, write_classifier
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from nsfwcaps.detectors import registry

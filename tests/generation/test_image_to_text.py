@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny_generators as tiny
-from conftest import Place
+from support import tiny_generators as tiny
+from support.generator_place import Place
 
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError

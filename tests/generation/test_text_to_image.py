@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import tiny_generators as tiny
-from conftest import Place
 from PIL import Image
+from support import tiny_generators as tiny
+from support.generator_place import Place
 
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError

@@ -12,7 +12,7 @@ import pytest
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
-from tiny_models import MODELS, SIZE_PX, build
+from support.tiny_models import MODELS, SIZE_PX, build
 from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 

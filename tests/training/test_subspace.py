@@ -11,7 +11,7 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 from scipy.linalg import eigh, subspace_angles
-from tiny_models import SIZE_PX, build
+from support.tiny_models import SIZE_PX, build
 from torch import nn
 from torch.nn.functional import normalize
 

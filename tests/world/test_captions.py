@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from icon_scenes import random_scenes, scene
+from support.icon_scenes import random_scenes, scene
 
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.enums import Split

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from icon_scenes import graph, scene
+from support.icon_scenes import graph, scene
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from icon_scenes import CHAINS, random_scenes, scene, thing
 from PIL import Image
+from support.icon_scenes import CHAINS, random_scenes, scene, thing
 
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import ModelError

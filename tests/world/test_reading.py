@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from icon_scenes import scene
+from support.icon_scenes import scene
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption

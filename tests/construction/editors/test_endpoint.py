@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from misbehaving_server import MODEL, Reply, edited, good, serving
+from support.misbehaving_server import MODEL, Reply, edited, good, serving
 
 from nsfwcaps.construction.editors.answers import FILE
 from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request

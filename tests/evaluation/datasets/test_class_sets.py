@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from set_files import png, write, write_table, write_tar
+from support.set_files import png, write, write_table, write_tar
 
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
