@@ -95,9 +95,13 @@ def _cell(text: str) -> str:
 
 def _directive(name: str) -> str:
     value = getattr(nsfwcaps, name)
-    kind = "class" if inspect.isclass(value) else "function" if callable(value) else "data"
-    options = "   :members:\n" if kind == "class" else ""
-    return f"```{{eval-rst}}\n.. auto{kind}:: nsfwcaps.{name}\n{options}```\n"
+    if inspect.isclass(value):
+        kind, options = "autoclass", ":members:\n   :undoc-members:"
+    elif callable(value):
+        kind, options = "autofunction", ""
+    else:  # autodata would print the docstring of the type
+        kind, options = "py:data", f":type: {type(value).__name__}"
+    return f"```{{eval-rst}}\n.. {kind}:: nsfwcaps.{name}\n   {options}\n```\n"
 
 
 if __name__ == "__main__":
