@@ -111,7 +111,7 @@ class Person:
 
     def sign_in(self, code: str | None = None) -> Person:
         if code is not None:
-            self.page.get_by_label("Code that the terminal shows").fill(code)
+            self.page.get_by_label("Setup code from the terminal").fill(code)
         self.page.get_by_label("Name").fill(self.name)
         password = self.page.get_by_role("textbox", name="Password")
         password.fill(PASSWORD)

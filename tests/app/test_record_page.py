@@ -6,7 +6,7 @@ from tabs import Review
 
 from nsfwcaps.review.dose import Event
 
-BEGIN = "I have read this; begin"
+BEGIN = "I have read this, begin"
 
 
 def test_everybody_sees_their_own_entries_only(review: Review) -> None:
@@ -44,4 +44,8 @@ def test_erasing_needs_a_second_yes_and_leaves_verdicts(review: Review) -> None:
     assert len(tab.app.dataframe[0].value) == 0
     assert tab.app.button(key="erase").disabled
     assert len(review.log()) == 1
-    assert tab.choose("Judge").app.caption[0].value.startswith("1 judged · left now: 58 pairs")
+    assert (
+        tab.choose("Judge")
+        .app.caption[0]
+        .value.startswith("1 judged · left in this session: 58 pairs")
+    )

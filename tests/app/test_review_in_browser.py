@@ -39,7 +39,7 @@ QUESTIONS = (
     "Is the unsafe side unsafe?",
     "Is its category right?",
     "How much of the meaning",
-    "What becomes of the pair?",
+    "What should happen to the pair?",
 )
 # A hazard, what stands in its place, the thing beside it, and where.
 SCENES = [
@@ -212,10 +212,10 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
     uncover(lead, "s")
-    lead.until("a", lambda: lead.page.get_by_text("No pair is in dispute").is_visible())
+    lead.until("a", lambda: lead.page.get_by_text("No disputes for you").is_visible())
 
     lead.go("Export")
-    lead.page.get_by_role("button", name="Write the files").click()
+    lead.page.get_by_role("button", name="Create export").click()
     with lead.page.expect_download() as download:
         lead.page.get_by_role("button", name="Download").click()
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -253,7 +253,7 @@ def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium:
     comment.press("Control+Enter")
     expect(comment).to_have_value("say no, skip, quit: nkqxz y")
     expect(ann.heading(QUESTIONS[0])).to_be_visible()
-    ann.page.get_by_text("left now").click()  # out of the field
+    ann.page.get_by_text("left in this session").click()  # out of the field
     ann.page.wait_for_timeout(400)
     ann.page.keyboard.down("y")
     expect(ann.heading(QUESTIONS[1])).to_be_visible()
@@ -272,7 +272,7 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
         for name, role in (("Ann", Role.ANNOTATOR), ("Lea", Role.LEAD), (MARKED[:60], Role.LEAD)):
             added(server, name, role)
         ann = Person(chromium, server, "Ann").sign_in()
-        ann.page.get_by_label("Categories that I do not want to see").click()
+        ann.page.get_by_label("Categories I do not want to see").click()
         expect(ann.page.get_by_role("option", name=MARKED, exact=True)).to_be_visible()
         ann.page.keyboard.press("Escape")
         ann.page.get_by_role("button", name="begin").click()

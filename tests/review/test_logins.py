@@ -113,8 +113,7 @@ def test_other_tokens_are_nobodys(database: Database, anna: Account, token: str)
 def test_signing_out_ends_one_login(database: Database, anna: Account) -> None:
     first, second = (logins.sign_in(database, "anna", SECRET, NOW) for _ in range(2))
     for _ in range(2):
-        with database.write() as connection:
-            logins.sign_out(connection, first)
+        logins.sign_out(database, first)
     assert who(database, first, NOW) is None
     assert who(database, second, NOW) == anna
 
