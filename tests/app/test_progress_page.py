@@ -7,6 +7,8 @@ from tabs import Review, Tab
 
 from nsfwcaps.review import gold
 
+SHARE = "0 of 5 pairs have all their verdicts; known answers, counted separately: 1"
+
 
 def know(review: Review) -> None:
     """Put a known answer into the queue."""
@@ -23,10 +25,7 @@ def test_known_answers_are_no_verdicts_of_people(review: Review) -> None:
     review.begin()
     know(review)
     tab = review.browser("Lea").open("Progress")
-    assert (
-        share_of(tab)
-        == "0 of 5 pairs have all their verdicts; known answers, counted separately: 1"
-    )
+    assert share_of(tab) == SHARE
     assert "No known answer has been judged yet; they are in the queue." in tab.texts
 
 
@@ -35,8 +34,5 @@ def test_a_known_answer_that_somebody_judged_is_compared(review: Review) -> None
     know(review)
     judge(review.database, "pair-3", [(review.id_of("Ann"), accept())])
     tab = review.browser("Lea").open("Progress")
-    assert (
-        share_of(tab)
-        == "0 of 5 pairs have all their verdicts; known answers, counted separately: 1"
-    )
+    assert share_of(tab) == SHARE
     assert not any(text.startswith("No known answer") for text in tab.texts)

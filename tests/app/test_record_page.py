@@ -44,8 +44,5 @@ def test_erasing_needs_a_second_yes_and_leaves_verdicts(review: Review) -> None:
     assert len(tab.app.dataframe[0].value) == 0
     assert tab.app.button(key="erase").disabled
     assert len(review.log()) == 1
-    assert (
-        tab.choose("Judge")
-        .app.caption[0]
-        .value.startswith("1 judged · left in this session: 58 pairs")
-    )
+    counts = tab.choose("Judge").app.caption[0].value
+    assert counts.startswith("1 judged · left in this session: 58 pairs")

@@ -244,6 +244,41 @@ def test_the_login_is_kept_by_this_page_alone_and_ends_on_the_server(
     expect(ann.page.get_by_text("You have been signed out")).to_be_visible()
 
 
+def test_an_address_names_a_page_over_signing_in_and_reloads(
+    server: Server, chromium: Browser
+) -> None:
+    added(server, "Ann")
+    added(server, "Lea", Role.LEAD)
+    lea = Person(chromium, server, "Lea", "disputes")
+    expect(lea.heading("Pair review")).to_be_visible()
+    expect(lea.page.get_by_test_id("stSidebar")).to_have_count(0)
+    lea.sign_in()
+    expect(lea.heading("Disputes")).to_be_visible()
+    lea.reload()
+    expect(lea.heading("Disputes")).to_be_visible()
+    assert lea.address == "disputes"
+    assert lea.go("Export").address == "export"
+    lea.page.go_back()
+    expect(lea.heading("Disputes")).to_be_visible()
+
+    ann = Person(chromium, server, "Ann", "export").sign_in()
+    expect(ann.heading("Before you begin")).to_be_visible()
+    ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
+    expect(ann.heading("Before you begin")).to_be_visible()
+    menu = ann.page.get_by_test_id("stSidebarNavLink")
+    assert menu.all_inner_texts() == ["Judge", "My record", "My password"]
+
+
+def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
+    server: Server, chromium: Browser
+) -> None:
+    added(server, "Ann")
+    ann = Person(chromium, server, "Ann", "record").sign_in().go("My record")
+    ann.page.get_by_test_id("stSidebarNavLink").filter(has_text="Judge").click()
+    expect(ann.heading("Before you begin")).to_be_visible()
+    uncover(consent(ann), "s").press("n", QUESTIONS[4])
+
+
 def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium: Browser) -> None:
     added(server, "Ann")
     ann = uncover(uncover(consent(Person(chromium, server, "Ann").sign_in()), "s"), "d")

@@ -8,6 +8,8 @@ from tabs import PASSWORD, Browser, Review, Tab
 
 from nsfwcaps.review import logins, tables
 
+WRONG = "name or password is wrong, or the account is disabled"
+DIFFERENT = "the new passwords do not match; nothing was changed"
 LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
 
 
@@ -42,9 +44,8 @@ def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> Non
 def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> None:
     review.begin()
     tab = Browser().open()
-    wrong = "name or password is wrong, or the account is disabled"
-    assert enter(tab, "Ann", "not her password").said == [wrong]
-    assert enter(tab, "Nobody", PASSWORD).said == [wrong]
+    assert enter(tab, "Ann", "not her password").said == [WRONG]
+    assert enter(tab, "Nobody", PASSWORD).said == [WRONG]
     assert tab.browser.cookies == {}
 
 
@@ -125,15 +126,12 @@ def test_the_page_says_how_to_start_it(review: Review) -> None:
 def test_somebody_changes_the_password_that_was_given_to_them(review: Review) -> None:
     browser = review.begin().browser("Ann")
     other, tab = browser.open(), browser.open("My password")
-    assert tab.fill(now=PASSWORD, new="short", again="short").press("Change password").said == [
-        "the password must have at least 10 characters"
-    ]
-    assert tab.fill(now=PASSWORD, new="another one", again="another two").press(
-        "Change password"
-    ).said == ["the new passwords do not match; nothing was changed"]
-    assert tab.fill(now="a wrong one", new="another one", again="another one").press(
-        "Change password"
-    ).said == ["name or password is wrong, or the account is disabled"]
+    for now, new, again, said in (
+        (PASSWORD, "short", "short", "the password must have at least 10 characters"),
+        (PASSWORD, "another one", "another two", DIFFERENT),
+        ("a wrong one", "another one", "another one", WRONG),
+    ):
+        assert tab.fill(now=now, new=new, again=again).press("Change password").said == [said]
     tab.fill(now=PASSWORD, new="another one", again="another one").press("Change password")
     assert (tab.said, tab.heading) == ([], "My password")
     assert other.run().heading == "Pair review"

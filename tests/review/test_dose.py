@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from desks import Room, accept, reject, see, task
 
-from nsfwcaps.review import dose, sessions, tables
+from nsfwcaps.review import dose, tables
 from nsfwcaps.review.answers import Choice
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.dose import Dose, Event
@@ -24,8 +24,7 @@ def entries(room: Room, who: str = "p-ann") -> list[Dose]:
 
 
 def erase(room: Room, who: str = "p-ann") -> int:
-    with room.database.write() as connection:
-        return dose.erase(connection, who, sessions.today(room.now))
+    return dose.erase_all(room.database, who, room.now)
 
 
 def test_what_happened_is_there_the_last_first(room: Room) -> None:
