@@ -12,11 +12,11 @@ BEGIN = "I have read this, begin"
 def test_everybody_sees_their_own_entries_only(review: Review) -> None:
     ann = review.begin().browser("Ann").open().judge(BEGIN, "No", "Reject")
     ann.choose("My record")
-    assert list(ann.app.dataframe[0].value["what"]) == ["decided", "text uncovered", "consent"]
+    assert list(ann.app.dataframe[0].value["event"]) == ["decided", "text uncovered", "consent"]
     bob = review.browser("Bob").open("My record")
     assert len(bob.app.dataframe[0].value) == 0
     bob.choose("Judge").press(BEGIN)
-    assert list(bob.choose("My record").app.dataframe[0].value["what"]) == ["consent"]
+    assert list(bob.choose("My record").app.dataframe[0].value["event"]) == ["consent"]
 
 
 def test_a_lead_sees_nothing_of_it_on_any_page(review: Review) -> None:

@@ -10,7 +10,7 @@ from review_app.actions import act
 from review_app.context import ReviewContext
 
 _TEXT = """
-Some of these captions and images are unpleasant on purpose. Everything stays covered until you
+Some of these captions and images are meant to be unpleasant. Everything stays covered until you
 uncover it, and you never need to uncover more than a question asks about. Covers do not protect you
 from what is under them. Seeing less does, so there are caps and breaks. You can skip any pair and
 stop at any time. Nobody sees that you did, and nobody asks why.

@@ -92,7 +92,7 @@ def _control(found: Progress) -> None:
     st.subheader("Estimates for the rest")
     st.caption(
         "From the random control share only: the other pairs are queued by how doubtful they are. "
-        "Disputed pairs are not counted until they are settled, so the estimate leans towards easy "
+        "Disputed pairs count once they are settled; until then the estimate leans towards easy "
         "pairs."
     )
     st.dataframe(

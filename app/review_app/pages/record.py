@@ -26,7 +26,7 @@ def draw(context: ReviewContext, account: Account) -> None:
     st.dataframe(
         {
             "UTC": [_time(entry.at) for entry in entries],
-            "what": [entry.event.value for entry in entries],
+            "event": [entry.event.value for entry in entries],
             "category": [entry.category or "" for entry in entries],
             "severity": [SEVERITY_NAMES.get(entry.severity or 0, "") for entry in entries],
             "seconds": ["" if e.seconds is None else f"{e.seconds:.0f}" for e in entries],

@@ -47,7 +47,7 @@ def draw(context: ReviewContext) -> None:
     st.header("Pair review")
     with st.form("sign-in", width=420):
         if new:
-            st.write("There are no accounts yet. The first one is the lead's.")
+            st.write("There are no accounts yet. The first one will be a lead.")
             st.text_input("Setup code from the terminal", key="code")
         st.text_input("Name", key="name", max_chars=accounts.MAX_NAME_CHARS)
         # Tells password managers whether to fill in a password or suggest one.
