@@ -18,6 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.stages import STAGE
+
 
 def main() -> None:
     """Compare throughput, then take the stage apart."""
@@ -58,13 +61,12 @@ def _compare(options: argparse.Namespace, checkpoint: Path) -> None:
     import open_clip
     import torch
 
-    from nsfwcaps.settings import EmbedSettings
-    from nsfwcaps.vectors.encoders.load import load
+    from nsfwcaps.models.create import load
 
     captions = _captions(options.captions_file, options.captions)
     model = open_clip.create_model(options.model, pretrained=str(checkpoint)).eval()
     tokenizer = open_clip.get_tokenizer(options.model)
-    encoder = load(EmbedSettings(model=f"open_clip:{options.model}/{checkpoint}"))
+    encoder = load(f"open_clip:{options.model}/{checkpoint}")
 
     def theirs() -> Any:
         parts = []
@@ -99,20 +101,21 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
     import torch
 
     from nsfwcaps import pipeline
+    from nsfwcaps.models import create
     from nsfwcaps.progress import Silent
-    from nsfwcaps.settings import EmbedSettings, IngestSettings
-    from nsfwcaps.stages import embed
-    from nsfwcaps.vectors.encoders import load
+    from nsfwcaps.stages.embed import run as embed
+    from nsfwcaps.stages.embed.settings import EmbedSettings
+    from nsfwcaps.stages.ingest.settings import IngestSettings
 
     pool = workdir.with_suffix(".txt")
     pool.write_text("\n".join(_captions(options.captions_file, options.stage_captions)))
     ingest = IngestSettings(safe=(str(pool),))
-    pipeline.run_stage(pipeline.STAGE["ingest"], ingest, workdir, Silent())
+    pipeline.run_stage(STAGE["ingest"], ingest, workdir, Silent())
     spent = {"model": 0.0, "load": 0.0}
 
     def timed_load(settings: EmbedSettings) -> Any:
         started = time.perf_counter()
-        encoder = load.load(settings)
+        encoder = create.load(str(settings.model), EncoderOptions.of(settings))
         spent["load"] = time.perf_counter() - started
         _time_calls(encoder, spent)
         return encoder
@@ -120,7 +123,7 @@ def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
     embed._encoder = timed_load
     with torch.inference_mode():
         started = time.perf_counter()
-        pipeline.run_stage(pipeline.STAGE["embed"], EmbedSettings(model=model), workdir, Silent())
+        pipeline.run_stage(STAGE["embed"], EmbedSettings(model=model), workdir, Silent())
         wall = time.perf_counter() - started - spent["load"]
     print(
         f"\nembed stage, {model.split('/')[0]}, {options.stage_captions:,} captions: "

@@ -156,7 +156,7 @@ def _plain() -> Callable[[Any], dict[str, float]]:
 def _certainty(queries: int) -> None:
     import numpy as np
 
-    from nsfwcaps.metrics.certainty import interval, paired
+    from nsfwcaps.metrics.bootstrap import interval, paired
 
     random = np.random.default_rng(0)
     kinds = {

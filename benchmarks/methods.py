@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.config import digest
-from nsfwcaps.settings import AdapterInputs
+from nsfwcaps.enums import AdapterInputs
 from nsfwcaps.training.curriculum import Curriculum
 from nsfwcaps.training.methods import METHODS, Method
 
@@ -157,7 +157,8 @@ _lab: Any = None
 
 def _start(options: dict[str, Any]) -> None:
     import torch
-    from heads_lab import Lab
+
+    from tools.mini.lab import Lab
 
     torch.set_num_threads(1)
     global _lab

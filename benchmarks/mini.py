@@ -49,10 +49,9 @@ class _Encoder:
     """The encoder, with a clock."""
 
     def __init__(self, model: str) -> None:
-        from nsfwcaps.settings import EmbedSettings
-        from nsfwcaps.vectors.encoders.load import load
+        from nsfwcaps.models.create import load
 
-        self._encoder = load(EmbedSettings(model=model))
+        self._encoder = load(model)
         self.captions = self.pictures = 0
         self.text_s = self.image_s = 0.0
 
@@ -86,7 +85,7 @@ def _flickr(encoder: _Encoder, path: str) -> None:
 
 
 def _world(encoder: _Encoder, label: str, count: int) -> None:
-    from nsfwcaps.settings import Split
+    from nsfwcaps.enums import Split
     from nsfwcaps.world.world import World
 
     world = World(seed=0, split=Split.TEST, looseness=2, safe_count=count)

@@ -160,7 +160,7 @@ def _read(paths: list[Path]) -> Any:
 def _nsfwcaps(*, exact: bool = False) -> Callable[..., Any]:
     import torch  # noqa: F401  imported by the search; not part of its time
 
-    from nsfwcaps.settings import Device
+    from nsfwcaps.enums import Device
     from nsfwcaps.vectors.index import BlockSearch
     from nsfwcaps.vectors.nearest import blocks_for, nearest
     from nsfwcaps.vectors.store import VectorTable

@@ -30,8 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import many_annotators
-import postgres_server
+from support import many_annotators, postgres_server
 
 PARTS = ("calls", "page", "crowd")
 SAMPLES = 60
@@ -111,8 +110,8 @@ def _calls(name: str, address: str, data: Path, verdicts: int) -> None:
 
 def _timed(database: Any, pairs: Any) -> Timings:
     """Milliseconds of each call, over so many pairs."""
-    from nsfwcaps.review.answers import Choice
-    from nsfwcaps.review.desk import Consent, Desk
+    from nsfwcaps.review.log.answers import Choice
+    from nsfwcaps.review.queue.desk import Consent, Desk
 
     desk = Desk(database, pairs, "p-0")
     found: Timings = {}
@@ -140,8 +139,9 @@ def _judge_ahead(database: Any, pairs: Any, count: int) -> None:
     """Let one person judge the first pairs of the queue, in one go."""
     import sqlalchemy as sa
 
-    from nsfwcaps.review import tables, verdicts
-    from nsfwcaps.review.answers import Answers, Choice
+    from nsfwcaps.review import tables
+    from nsfwcaps.review.log import verdicts
+    from nsfwcaps.review.log.answers import Answers, Choice
 
     said = Answers(safe_is_safe="no", choice=Choice.REJECT)
     item, decision = tables.item, tables.decision

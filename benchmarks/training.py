@@ -207,8 +207,8 @@ def _ratio(found: dict[str, Any], name: str, key: str) -> str:
 
 
 def _device(job: Job) -> dict[str, Any]:
-    from nsfwcaps.settings import Device
-    from nsfwcaps.vectors.encoders.device import torch_device
+    from nsfwcaps.enums import Device
+    from nsfwcaps.runtime.device import torch_device
 
     return {"device": torch_device(Device(job.device))}
 
@@ -222,7 +222,7 @@ def _make(job: Job) -> dict[str, Any]:
     import pyarrow.parquet as pq
     import torch
 
-    from nsfwcaps.settings import Split
+    from nsfwcaps.enums import Split
     from nsfwcaps.world.world import World
 
     torch.manual_seed(_SEED)
@@ -260,17 +260,18 @@ def _ours(job: Job) -> dict[str, Any]:
     import torch
 
     from nsfwcaps.artifacts import StageFolder
+    from nsfwcaps.enums import Device, Precision
+    from nsfwcaps.models.create import load
     from nsfwcaps.progress import Silent
-    from nsfwcaps.settings import Device, EmbedSettings, Precision
-    from nsfwcaps.stages.train_inputs import preparation
-    from nsfwcaps.stages.train_pairs import training_pairs
-    from nsfwcaps.stages.train_reference import embed_reference, load_reference
+    from nsfwcaps.runtime.allocator import kept_memory
+    from nsfwcaps.runtime.device import torch_dtype
+    from nsfwcaps.stages.embed.settings import EmbedSettings
+    from nsfwcaps.stages.train.inputs import preparation
+    from nsfwcaps.stages.train.pairs import training_pairs
+    from nsfwcaps.stages.train.reference import embed_reference, load_reference
     from nsfwcaps.training.adapters import Adaptation, adapt
     from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
     from nsfwcaps.training.methods import METHODS
-    from nsfwcaps.vectors.encoders.allocator import kept_memory
-    from nsfwcaps.vectors.encoders.device import torch_dtype
-    from nsfwcaps.vectors.encoders.load import load
 
     _start(job)
     encoder: Any = load(
@@ -443,7 +444,7 @@ def _peer(job: Job) -> dict[str, Any]:
 
 def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
     """Seconds that the student's text tower takes longer for captions of full length."""
-    from nsfwcaps.vectors.encoders.towers import text_tower
+    from nsfwcaps.encoders.text_tower import text_tower
 
     tower = text_tower(model)
     short = tokens[:, : int(tower.lengths(tokens).max())]

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.files import TEMPORARY, sha256_file, write_atomically
 from nsfwcaps.tables import parquet_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
@@ -33,7 +34,6 @@ if TYPE_CHECKING:  # the command line reads records and must answer at once; pya
 
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
-_TEMPORARY = ".part-"
 # What this module names: STEM-KEY.parquet, and files in a folder KEY.
 _KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
 
@@ -142,7 +142,7 @@ class StageFolder:
     def prepare(self) -> None:
         """Create the folder and clear away what a killed run left half-written."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.rglob(f"{_TEMPORARY}*"):
+        for leftover in self.path.rglob(f"{TEMPORARY}*"):
             leftover.unlink()
         self._journal = _read_journal(self.path / JOURNAL)
 
@@ -324,40 +324,13 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
 
 def _link(source: Path, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.unlink(missing_ok=True)
     try:
         os.link(source, temporary)
     except OSError:
         shutil.copyfile(source, temporary)
     temporary.replace(path)
-
-
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write to a temporary name, flush to the disk, rename: the file is whole or absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _intact(path: Path, file: OutputFile) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import typer
 
-from nsfwcaps import __version__
 from nsfwcaps.commands import (
     build,
     construct,
@@ -23,14 +22,15 @@ from nsfwcaps.commands import (
     export,
     generate,
     report,
-    review,
     run,
     stages,
     status,
     validate,
 )
+from nsfwcaps.commands.review import start as review
 from nsfwcaps.errors import NsfwcapsError, storage_error
 from nsfwcaps.training.processes import GRACE_S, launched, leave
+from nsfwcaps.version import __version__
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
 

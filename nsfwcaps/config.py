@@ -10,7 +10,9 @@ import json
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from annotated_types import Ge, Le
 
 from nsfwcaps.errors import ConfigError
 
@@ -18,6 +20,8 @@ Config = TypeVar("Config")
 
 # Pydantic reads this attribute of a plain dataclass; the dataclass itself never imports pydantic.
 STRICT_KEYS = {"extra": "forbid", "allow_inf_nan": False}
+
+Fraction = Annotated[float, Ge(0), Le(1)]
 
 
 def setting(default: Any, help: str, *, affects_output: bool = True) -> Any:  # noqa: A002
@@ -150,3 +154,20 @@ def alternatives(hint: Any) -> list[Any]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [arg for arg in typing.get_args(hint) if arg is not type(None)]
     return [hint]
+
+
+def check_size(memory: str) -> None:
+    """Check a setting that is a size.
+
+    Raises:
+        ValueError: it is not, as a settings class says it.
+    """
+    try:
+        parse_bytes(memory)
+    except ConfigError as error:
+        raise ValueError(f"memory: {error}") from None
+
+
+def field_names(cls: type) -> list[str]:
+    """Names of a settings class, in order."""
+    return [field.name for field in dataclasses.fields(cls)]

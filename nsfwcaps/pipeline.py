@@ -1,162 +1,27 @@
-"""The stages in order, and the one function that runs any of them.
+"""Run stages in order, plan them, and tell what is up to date.
 
-A stage is a value: a name, its settings, the module whose `run` does the work, and the stages it
-reads. A stage's fingerprint is the digest of its settings, its inputs' contents and its version;
+A stage's fingerprint is the digest of its settings, its inputs' contents and its version;
 a stage whose finished record carries the same fingerprint is skipped.
 """
 
 from __future__ import annotations
 
 import enum
-import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
-from nsfwcaps import __version__, config, settings
-from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, deliver
+from nsfwcaps import config
+from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
+from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.training.processes import Processes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """One step of the pipeline."""
-
-    name: str
-    settings: type[Any]
-    module: str
-    reads: tuple[str, ...]
-    reads_too: Callable[[Any], tuple[str, ...]] = lambda settings: ()
-    """Stages that it reads besides with some settings."""
-    reads_if_there: tuple[str, ...] = ()
-    """Stages that it reads besides where the run has them."""
-    delivers: str | None = None
-    """Folder of the workdir that receives the stage's `dataset` files under their final names."""
-    owns: tuple[str, ...] = ()
-    """Folders in it whose Parquet files are the stage's alone."""
-    checks: bool = False
-    """Whether its module has `check`, which says what cannot work before any stage runs."""
-    quotes_facts: bool = False
-    """Whether its output says how its inputs were made, and so is stale when that has changed."""
-
-    @property
-    def help(self) -> str:
-        """One line for the command line."""
-        return (self.settings.__doc__ or "").splitlines()[0]
-
-
-STAGES = (
-    Stage(
-        name="world",
-        settings=settings.WorldSettings,
-        module="nsfwcaps.stages.world",
-        reads=(),
-        delivers="pools",
-        owns=("safe", "unsafe"),
-    ),
-    Stage(
-        name="construct",
-        settings=settings.ConstructSettings,
-        module="nsfwcaps.stages.construct",
-        reads=(),
-        delivers="pools",
-        owns=("safe", "unsafe"),
-    ),
-    Stage(
-        name="illustrate",
-        settings=settings.IllustrateSettings,
-        module="nsfwcaps.stages.illustrate",
-        reads=("construct",),
-        delivers="pools",
-        owns=("illustrated",),
-        checks=True,
-    ),
-    Stage(
-        name="ingest",
-        settings=settings.IngestSettings,
-        module="nsfwcaps.stages.ingest",
-        reads=(),
-    ),
-    Stage(
-        name="embed",
-        settings=settings.EmbedSettings,
-        module="nsfwcaps.stages.embed",
-        reads=("ingest",),
-    ),
-    Stage(
-        name="mine",
-        settings=settings.MineSettings,
-        module="nsfwcaps.stages.mine",
-        reads=("embed",),
-        # Only then: else a category that changes in a pool would make the whole search run again.
-        reads_too=lambda mine: ("ingest",) if mine.pairing is settings.Pairing.PARTNER else (),
-    ),
-    Stage(
-        name="grade",
-        settings=settings.GradeSettings,
-        module="nsfwcaps.stages.grade",
-        reads=("mine",),
-    ),
-    Stage(
-        name="publish",
-        settings=settings.PublishSettings,
-        module="nsfwcaps.stages.publish",
-        reads=("ingest", "embed", "mine", "grade"),
-        reads_if_there=("construct", "illustrate"),
-        delivers="dataset",
-        owns=("data",),
-        quotes_facts=True,
-    ),
-    Stage(
-        name="train",
-        settings=settings.TrainSettings,
-        module="nsfwcaps.stages.train",
-        reads=(),
-        delivers="model",
-    ),
-)
-
-STAGE = {stage.name: stage for stage in STAGES}
-
-BUILD = tuple(STAGE[name] for name in ("ingest", "embed", "mine", "grade", "publish"))
-"""The main job: from pools to a data set."""
-
-
-class StageModule(Protocol):
-    """What a stage's module offers. `VERSION` changes when the same settings give other results."""
-
-    VERSION: int
-
-    def run(
-        self,
-        settings: Any,
-        folder: StageFolder,
-        inputs: Mapping[str, StageRecord],
-        progress: Progress,
-    ) -> StageResult:
-        """Do the work: read the inputs, call pure functions, commit shards to the folder."""
-        ...
-
-    def sources(self, settings: Any) -> Mapping[str, str]:
-        """Digests of what the stage reads from outside the workdir, by name."""
-        ...
-
-    def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-        """Say what a run would read and write, without doing it."""
-        ...
-
-
-class CheckingModule(StageModule, Protocol):
-    """A stage's module that can tell early, before the stages that it reads take hours."""
-
-    def check(self, recipe: Mapping[str, Any], *, reading: bool) -> None:
-        """Raise what its run would come to, given the recipe; with `reading`, read pools for it."""
-        ...
+from nsfwcaps.version import __version__
 
 
 class State(enum.StrEnum):
@@ -176,7 +41,7 @@ class StageOutcome:
     skipped: bool
 
 
-def check(recipe: Mapping[str, Any], *, reading: bool = True) -> None:
+def check(recipe: Recipe, *, reading: bool = True) -> None:
     """Say what cannot work in a late stage before the first one runs.
 
     Without `reading` nothing is read but what the recipe names as part of itself: no pools.
@@ -186,7 +51,7 @@ def check(recipe: Mapping[str, Any], *, reading: bool = True) -> None:
     """
     for stage in STAGES:
         if stage.name in recipe and stage.checks:
-            cast(CheckingModule, _module(stage)).check(recipe, reading=reading)
+            cast(CheckingModule, stage.load()).check(recipe, reading=reading)
 
 
 def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
@@ -195,7 +60,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     Raises:
         ArtifactError: a stage that this one reads has not been run.
     """
-    module = _module(stage)
+    module = stage.load()
     inputs = {
         name: _require(workdir, name, stage.name)
         for name in _inputs(stage, stage_settings, workdir)
@@ -226,7 +91,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
 
 
 def run(
-    recipe: Mapping[str, Any],
+    recipe: Recipe,
     workdir: Path,
     progress: Progress,
     on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
@@ -242,12 +107,12 @@ def run(
     return records
 
 
-def follow(recipe: Mapping[str, Any], workdir: Path, group: Processes) -> None:
-    """Train along with the first process, which runs the recipe; the other stages are its alone."""
-    from nsfwcaps.stages import train
-
+def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
+    """Share the distributed stage of a recipe, which the first process runs as a whole."""
+    (stage,) = (stage for stage in STAGES if stage.name in recipe and stage.distributed)
+    module = cast(DistributedModule, stage.load())
     for shards in group.calls():
-        train.follow(recipe["train"], StageFolder(workdir / "train"), shards)
+        module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
 
 
 def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
@@ -282,14 +147,50 @@ def spread(states: Mapping[str, State]) -> dict[str, State]:
     return out
 
 
-def plan(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
-    """What a run of this stage would do: its state, and sizes where they are known."""
+def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
+    """What a run of a recipe would do: the state of each stage, and sizes where they are known.
+
+    A stage whose input files an earlier one has yet to deliver is left out.
+    """
+    plans = {
+        name: plan_stage(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
+    }
+    states = spread({name: State(facts["state"]) for name, facts in plans.items()})
+    return {
+        # Sizes of an input that will be rebuilt are those of the last run.
+        name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
+        for name, facts in plans.items()
+    }
+
+
+def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
+    """What a run of one stage would do."""
     inputs = _inputs(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
     facts: Mapping[str, Any] = {}
     if len(known) == len(inputs):
-        facts = _module(stage).plan(stage_settings, known)
+        facts = stage.load().plan(stage_settings, known)
     return {"state": state(stage, stage_settings, workdir).value, **facts}
+
+
+def _ready(recipe: Recipe, workdir: Path) -> list[str]:
+    """Stages that can be planned: the delivered files that they read must be there."""
+    undelivered: set[str | None] = set()
+    unready: set[str] = set()
+    for stage in (stage for stage in STAGES if stage.name in recipe):
+        waits = stage.reads_delivered in undelivered or unready & {*stage.reads}
+        if waits:
+            unready.add(stage.name)
+        if stage.delivers is not None and (
+            waits or state(stage, recipe[stage.name], workdir) is not State.CURRENT
+        ):
+            undelivered.add(stage.delivers)
+    return [name for name in STAGE if name in recipe and name not in unready]
+
+
+def _fresh(name: str, states: Mapping[str, State]) -> bool:
+    """Tell whether all that a stage reads is up to date."""
+    return all(states.get(read, State.CURRENT) is State.CURRENT for read in STAGE[name].reads)
 
 
 @contextmanager
@@ -316,10 +217,6 @@ def locked(workdir: Path) -> Iterator[None]:
         raise StorageError(
             f"another nsfwcaps command is at work in {workdir}; wait for it or choose another one"
         ) from None
-
-
-def _module(stage: Stage) -> StageModule:
-    return cast(StageModule, importlib.import_module(stage.module))
 
 
 def _parsed(stage: Stage, record: StageRecord) -> Any | None:
@@ -370,7 +267,7 @@ def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str,
 def _fingerprint(
     stage: Stage, stage_settings: Any, inputs: Mapping[str, StageRecord]
 ) -> tuple[str, dict[str, str]]:
-    module = _module(stage)
+    module = stage.load()
     digests = _input_digests(stage, inputs)
     digests |= module.sources(stage_settings)
     whole = {

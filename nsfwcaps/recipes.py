@@ -10,15 +10,8 @@ from typing import Any
 
 from nsfwcaps import config, pipeline, resources
 from nsfwcaps.errors import ConfigError, NsfwcapsError
-from nsfwcaps.pipeline import STAGE
-
-Recipe = Mapping[str, Any]
-"""Stage name to its settings."""
-
-_IN_RUN = "run:"
-
-ILLUSTRATED = "run:pools/illustrated"
-"""The unsafe captions with the images that `illustrate` drew."""
+from nsfwcaps.stage import IN_RUN, Recipe
+from nsfwcaps.stages import STAGE
 
 
 def load(name: str, changes: Sequence[str]) -> Recipe:
@@ -40,23 +33,20 @@ def load(name: str, changes: Sequence[str]) -> Recipe:
 
 
 def placed(recipe: Recipe, workdir: Path) -> Recipe:
-    """Put the run's folder in place of `run:` in the names of pools and of the training data.
+    """Put the run's folder in place of `run:` in the paths that stages take.
 
     A recipe that draws a world ingests what the run has drawn, wherever it runs.
     """
 
-    def place(name: str) -> str:
-        return str(workdir / name.removeprefix(_IN_RUN)) if name.startswith(_IN_RUN) else name
+    def place(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(place, value))
+        return str(workdir / value.removeprefix(IN_RUN)) if value.startswith(IN_RUN) else value
 
-    out = dict(recipe)
-    if "ingest" in out:
-        pools = {
-            label: tuple(map(place, getattr(out["ingest"], label)))
-            for label in ("safe", "unsafe", "pool")
-        }
-        out["ingest"] = dataclasses.replace(out["ingest"], **pools)
-    if "train" in out:
-        out["train"] = dataclasses.replace(out["train"], data=place(out["train"].data))
+    out = {}
+    for name, settings in recipe.items():
+        paths = {key: place(getattr(settings, key)) for key in STAGE[name].paths}
+        out[name] = dataclasses.replace(settings, **paths)
     return out
 
 
@@ -90,45 +80,14 @@ def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
         found += [f"{where}: {error}" for error in errors]
     if not found and not recipe:
         found.append(f"{where}: the recipe names no stage; stages are: {', '.join(STAGE)}")
-    found += [f"{where}: {error}" for error in (*_lacking_pools(recipe), *_unread_images(recipe))]
+    for name in recipe:
+        found += [f"{where}: {problem}" for problem in STAGE[name].problems(recipe)]
     if found:
         raise ConfigError("\n".join(found))
-    return _with_one_exclusion(recipe)
-
-
-def _lacking_pools(recipe: Recipe) -> list[str]:
-    """Say now, and not after the embedding, that mining will have nothing to mine."""
-    ingest = recipe.get("ingest")
-    if ingest is None or "mine" not in recipe or ingest.pool:
-        return []
-    return [
-        f"ingest.{label}: no pool is named and mine needs one; give --{label} or ingest.{label}, "
-        "or a mixed --pool with --label-column"
-        for label in ("safe", "unsafe")
-        if not getattr(ingest, label)
-    ]
-
-
-def _unread_images(recipe: Recipe) -> list[str]:
-    """Say now, and not after hours of drawing, that nobody will look at the images."""
-    ingest = recipe.get("ingest")
-    if "illustrate" not in recipe or ingest is None:
-        return []
-    if any(name.startswith(ILLUSTRATED) for name in (*ingest.unsafe, *ingest.pool)):
-        return []
-    return [
-        "ingest.unsafe: illustrate draws images and they are not ingested; "
-        f"write ingest.unsafe={ILLUSTRATED}"
-    ]
-
-
-def _with_one_exclusion(recipe: dict[str, Any]) -> Recipe:
-    """Leave out of the drawn images what `construct` leaves out of the pool's."""
-    if "construct" not in recipe or "illustrate" not in recipe:
-        return recipe
-    drawn = recipe["illustrate"]
-    lists = dict.fromkeys((*recipe["construct"].image_hashes, *drawn.image_hashes))
-    return {**recipe, "illustrate": dataclasses.replace(drawn, image_hashes=tuple(lists))}
+    return {
+        name: settings if (completed := STAGE[name].completed) is None else completed(recipe)
+        for name, settings in recipe.items()
+    }
 
 
 def _read(path: Path) -> dict[str, Any]:

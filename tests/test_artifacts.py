@@ -21,9 +21,9 @@ from nsfwcaps.artifacts import (
     StageRecord,
     StageResult,
     deliver,
-    write_atomically,
 )
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.files import write_atomically
 from nsfwcaps.tables import read_tables
 
 KEY = "c0ffee" + "0" * 58

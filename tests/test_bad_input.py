@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from shell import (
+from support.shell import (
     MARKER,
     STAGE_NAMES,
     Pools,

@@ -11,10 +11,11 @@ from annotated_types import Ge, Le
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps import config, settings
+from nsfwcaps import config
 from nsfwcaps.config import STRICT_KEYS, setting
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.pipeline import STAGES
+from nsfwcaps.stages import STAGES
+from nsfwcaps.stages.ingest.settings import IngestSettings
 
 JSON = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
 
@@ -188,7 +189,7 @@ def test_alternatives_leave_none_apart() -> None:
 
 def test_mixed_pool_needs_a_label_column() -> None:
     with pytest.raises(ConfigError, match="a mixed pool needs label_column"):
-        config.parse(settings.IngestSettings, {"pool": "mixed.csv"}, where="ingest")
+        config.parse(IngestSettings, {"pool": "mixed.csv"}, where="ingest")
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

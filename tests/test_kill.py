@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import Pools, call, call_process, environment, start, tree, write_pools
+from support.shell import Pools, call, call_process, environment, start, tree, write_pools
 
 KILLS = 32
 """Moments of the small run, spread over all its changes of the disk."""
@@ -33,7 +33,7 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> Pools:
 @pytest.fixture(scope="module")
 def serve() -> Iterator[Task]:
     """Return a function that runs the command line, and kills it at its n-th change of the disk."""
-    server = Path(__file__).with_name("kill_server.py")
+    server = Path(__file__).with_name("support") / "kill_server.py"
     with subprocess.Popen(
         [sys.executable, server],
         stdin=subprocess.PIPE,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from shell import environment
+from support.shell import environment
 
 import nsfwcaps
 from nsfwcaps import errors
@@ -50,7 +50,7 @@ def test_wheel_contains_what_the_commands_need(wheel: Path) -> None:
     assert {item.split("/")[2] for item in bundled} == {"pipelines", "app", "data_cards"}
     assert bundled <= names
     assert {"nsfwcaps/demo_pool/safe.jsonl", "nsfwcaps/demo_pool/unsafe.csv"} <= names
-    assert "nsfwcaps/mini/heads.safetensors" in names
+    assert "nsfwcaps/encoders/mini/heads.safetensors" in names
     assert f"nsfwcaps-{nsfwcaps.__version__}.dist-info/licenses/LICENSE" in names
 
 

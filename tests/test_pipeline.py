@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
-from nsfwcaps import __version__, pipeline
+from nsfwcaps import pipeline
 from nsfwcaps.artifacts import StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
-from nsfwcaps.pipeline import STAGE, STAGES, Stage, State, locked, plan, run_stage, state
+from nsfwcaps.pipeline import State, locked, plan_stage, run_stage, state
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import EmbedSettings, IngestSettings
-from nsfwcaps.stages import ingest
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import STAGE, STAGES
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.ingest import run as ingest
+from nsfwcaps.stages.ingest.settings import IngestSettings
+from nsfwcaps.version import __version__
 
 INGEST, EMBED = STAGE["ingest"], STAGE["embed"]
 
@@ -54,6 +58,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Stage:
         name="reader",
         settings=EmbedSettings,
         module="reader_stage",
+        headline=lambda facts: "",
         reads=("ingest",),
         delivers="out",
     )
@@ -211,7 +216,7 @@ def test_delivered_files_come_back_though_the_stage_is_skipped(
 
 def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
     size = sum(Path(url).stat().st_size for url in (*settings.safe, *settings.unsafe))
-    assert plan(INGEST, settings, workdir) == {
+    assert plan_stage(INGEST, settings, workdir) == {
         "state": "not run",
         "pool_files": 2,
         "input_bytes": size,
@@ -222,9 +227,9 @@ def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
 def test_plan_of_a_stage_without_its_input_knows_the_state_only(
     settings: IngestSettings, workdir: Path, reader: Stage
 ) -> None:
-    assert plan(reader, EmbedSettings(), workdir) == {"state": "not run"}
+    assert plan_stage(reader, EmbedSettings(), workdir) == {"state": "not run"}
     run_stage(INGEST, settings, workdir, Silent())
-    assert plan(reader, EmbedSettings(), workdir) == {"state": "not run", "to_read": 2}
+    assert plan_stage(reader, EmbedSettings(), workdir) == {"state": "not run", "to_read": 2}
 
 
 def test_recipe_runs_its_stages_and_tells_of_each(

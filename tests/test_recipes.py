@@ -6,16 +6,14 @@ import pytest
 import yaml
 
 from nsfwcaps import config, recipes, resources
+from nsfwcaps.config import field_names
+from nsfwcaps.enums import Rank, Targets
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.pipeline import BUILD, STAGE, Stage
-from nsfwcaps.settings import (
-    MineSettings,
-    PublishSettings,
-    Rank,
-    Targets,
-    TrainSettings,
-    field_names,
-)
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import BUILD, STAGE
+from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.stages.publish.settings import PublishSettings
+from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.curriculum import SCHEDULES, parse_schedule
 from nsfwcaps.training.methods import METHODS
 

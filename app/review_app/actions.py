@@ -10,8 +10,8 @@ from functools import partial
 import streamlit as st
 
 from nsfwcaps.errors import NsfwcapsError, ReviewError
-from nsfwcaps.review import logins
-from nsfwcaps.review.accounts import Role
+from nsfwcaps.review.people import logins
+from nsfwcaps.review.people.accounts import Role
 from review_app.context import ReviewContext, opened
 from review_app.plain_text import plain
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from nsfwcaps.review.accounts import Account, Role
+from nsfwcaps.review.people.accounts import Account, Role
 from review_app.context import ReviewContext
 from review_app.pages import (
     disputes,

@@ -10,9 +10,9 @@ from pathlib import Path
 import fsspec
 
 from nsfwcaps import resources
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.errors import InputError
+from nsfwcaps.files import sha256_file
 
 _BUNDLED = "bundled:"
 # JSON is no data file here: Hugging Face folders keep their descriptions in it.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 
 Rows = npt.NDArray[np.int64]
 

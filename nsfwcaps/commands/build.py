@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from nsfwcaps import recipes
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
-from nsfwcaps.pipeline import BUILD
+from nsfwcaps.stages import BUILD
 
 
 def register(app: typer.Typer) -> None:
@@ -33,4 +33,4 @@ def build(
     Give --safe and --unsafe, each once or more. The same command goes on where it was stopped.
     """
     recipe = recipes.parse(given, where="build")
-    work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from nsfwcaps import recipes
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
+from nsfwcaps.config import field_names
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.pipeline import BUILD, STAGE
-from nsfwcaps.settings import IllustrateSettings, field_names
+from nsfwcaps.stages import BUILD, STAGE
+from nsfwcaps.stages.illustrate import ILLUSTRATED
+from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 
 # Ingest reads what construct has written and mine takes its pairs: they leave nothing to choose.
 _STAGES = (
@@ -43,14 +45,14 @@ def construct(
     stopped.
     """
     given = dict(given)
-    unsafe = recipes.ILLUSTRATED
+    unsafe = ILLUSTRATED
     if "painter" not in given["illustrate"]:
         _check_unpainted(given.pop("illustrate"), given)
         unsafe = "run:pools/unsafe"
     pools = {"safe": "run:pools/safe", "unsafe": unsafe}
     values = {**given, "ingest": pools, "mine": {"pairing": "partner"}}
     recipe = recipes.parse(values, where="construct")
-    work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
 
 def _check_unpainted(illustrate: Mapping[str, Any], given: Values) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet
 
 
@@ -44,7 +44,7 @@ def demo(
         )
 
     recipe = recipes.load("demo", [])
-    work.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
+    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
 
 
 def _score(out: Path) -> Any:

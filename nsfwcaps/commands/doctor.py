@@ -13,9 +13,9 @@ from typing import Any
 
 import typer
 
-from nsfwcaps import __version__
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ModelError
+from nsfwcaps.version import __version__
 
 _PACKAGES = (
     *("torch", "torchvision", "open_clip_torch", "transformers", "faiss-gpu", "faiss-cpu"),
@@ -108,7 +108,7 @@ def _minilm() -> str:
 
 
 def _mini() -> str:
-    from nsfwcaps.mini.model import weight_files
+    from nsfwcaps.encoders.mini.model import weight_files
 
     try:
         weight_files()

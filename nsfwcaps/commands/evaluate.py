@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from nsfwcaps import config, pipeline, progress
+from nsfwcaps import pipeline, progress
 from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, EvaluationError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
-from nsfwcaps.settings import Device, EmbedSettings, Precision
+from nsfwcaps.models import names
 
 _SHOWN_REASONS = 5
 
@@ -136,23 +138,23 @@ def evaluate(
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
     from nsfwcaps.evaluation.data import DISTRACTORS
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.evaluation.request import Request, parse_suite
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
-    how = {
-        "precision": precision.value,
-        "device": device.value,
-        "batch_tokens": batch_tokens,
-        "batch_images": batch_images,
-        "workers": workers,
-    }
+    options = EncoderOptions(
+        device=device,
+        precision=precision,
+        batch_tokens=batch_tokens,
+        batch_images=batch_images,
+        workers=workers,
+    )
     pairs, sets = named("--data", data or []), named("--zeroshot", zeroshot or [])
     images = named("--unsafe-images", unsafe_images or [])
-    names = [name for name, _ in (*pairs, *sets, *images)]
-    _check_distinct(names if distractors is None else [*names, DISTRACTORS])
+    given = [name for name, _ in (*pairs, *sets, *images)]
+    _check_distinct(given if distractors is None else [*given, DISTRACTORS])
     request = Request(
-        models=_models(model, how),
+        models=_models(model, options),
         pairs=pairs,
         class_sets=_class_sets(sets, classes or [], templates or []),
         unsafe_images=images,
@@ -174,17 +176,15 @@ def evaluate(
         _print_result(Evaluation(request, out, shown).run(), out, as_json=as_json)
 
 
-def _models(given: Sequence[str], how: Mapping[str, Any]) -> list[Any]:
+def _models(given: Sequence[str], options: EncoderOptions) -> list[Any]:
     from nsfwcaps.evaluation.models import NamedModel
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
 
-    return [
-        NamedModel(
-            name=name,
-            settings=config.parse(EmbedSettings, {"model": model, **how}, where=f"--model {name}"),
-        )
-        for name, model in named("--model", given)
-    ]
+    models = named("--model", given)
+    for name, model in models:
+        if wrong := names.problem(model):
+            raise ConfigError(f"--model {name}: {wrong}")
+    return [NamedModel(name=name, model=model, options=options) for name, model in models]
 
 
 def _class_sets(

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nsfwcaps.commands.options import Json
-from nsfwcaps.exports.export import Exported, Format, export
+from nsfwcaps.models.export.export import Exported, Format, export
 
 
 def register(app: typer.Typer) -> None:

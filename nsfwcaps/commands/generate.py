@@ -13,8 +13,8 @@ import typer
 from nsfwcaps import pipeline as runs
 from nsfwcaps import progress
 from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import EvaluationError
-from nsfwcaps.settings import Device, Precision
 
 _WORK = "How the work is done"
 
@@ -91,7 +91,7 @@ def text_to_image(
     dry_run: DryRun = False,
 ) -> None:
     """Count the unsafe images that a diffusion pipeline makes with another text encoder."""
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.generation.drawing import DrawPrompts
     from nsfwcaps.generation.prompts import read_prompts
     from nsfwcaps.generation.text_to_image import Sampling, TextToImage
@@ -141,7 +141,7 @@ def image_to_text(
 ) -> None:
     """Count the unsafe captions that a LLaVA writes with another vision tower."""
     from nsfwcaps.evaluation.datasets.image_sets import read_images
-    from nsfwcaps.evaluation.names import named
+    from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.generation.describing import DescribePictures
     from nsfwcaps.generation.image_to_text import TEMPLATE, Captioning, ImageToText
 

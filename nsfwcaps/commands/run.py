@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from nsfwcaps import recipes
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir
 
 Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of a bundled recipe.")]
@@ -31,7 +31,7 @@ def run(
     dry_run: DryRun = False,
 ) -> None:
     """Run the stages of a recipe; the same command goes on where it was stopped."""
-    work.execute(
+    execution.execute(
         recipes.load(recipe, changes or []),
         workdir,
         as_json=as_json,

@@ -7,18 +7,16 @@ from collections.abc import Callable
 import typer
 
 from nsfwcaps import config
-from nsfwcaps.commands import work
+from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
-from nsfwcaps.pipeline import STAGES, Stage
-
-_OF_THEIR_OWN = ("construct",)
-"""Stages whose names are those of commands that do more."""
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import STAGES
 
 
 def register(app: typer.Typer) -> None:
     """Add one command a stage."""
     for stage in STAGES:
-        if stage.name in _OF_THEIR_OWN:
+        if stage.has_own_command:
             continue
         app.command(stage.name, help=stage.help, rich_help_panel="Stages")(_command(stage))
 
@@ -33,6 +31,6 @@ def _command(stage: Stage) -> Callable[..., None]:
         dry_run: DryRun = False,
     ) -> None:
         recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
-        work.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
+        execution.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
 
     return run

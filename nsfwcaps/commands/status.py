@@ -12,7 +12,9 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.pipeline import BUILD, STAGES, State
+from nsfwcaps.pipeline import State
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages import BUILD, STAGES
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +55,7 @@ def status(
         typer.echo(f"{row['stage']:<8} {row['state']:<11}{counts}")
 
 
-def _row(stage: pipeline.Stage, settings: Any, workdir: Path) -> dict[str, Any]:
+def _row(stage: Stage, settings: Any, workdir: Path) -> dict[str, Any]:
     record = StageFolder(workdir / stage.name).record()
     return {
         "stage": stage.name,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors.detector import CategoryDetector, Detector, unsafe
+from nsfwcaps.enums import Category
 
 SAFE = "edited_side_safe"
 OTHER_CATEGORY = "other_category"

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 from nsfwcaps.errors import InputError
 
 # Words are kept as digests: the lists are of no use to read. `_digest` makes them.

@@ -9,7 +9,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 
 
 class Place(enum.StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 from nsfwcaps.errors import ConfigError
 
 

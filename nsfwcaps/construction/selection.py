@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.quotas import order_key
+from nsfwcaps.enums import Category
 from nsfwcaps.vectors.store import Rows
 
 _ARTICLE = re.compile(r"^(?:an?|the|some) ")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 
 Scores = npt.NDArray[np.float64]
 Item = TypeVar("Item", contravariant=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.optional import optional, package_folder, version
 from nsfwcaps.detectors.pictures import rgb
+from nsfwcaps.files import sha256_file
 
 NAME = "opennsfw"
 _BATCH = 32

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.optional import optional, package_folder, version
 from nsfwcaps.errors import ModelError
+from nsfwcaps.files import sha256_file
 
 NAME = "profanity"
 _WEIGHTS = ("model.joblib", "vectorizer.joblib")

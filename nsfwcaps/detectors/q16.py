@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps import __version__
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.soft_prompts import read_soft_prompts
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import InputError, ModelError
-from nsfwcaps.settings import EmbedSettings
-from nsfwcaps.vectors.encoders import load
+from nsfwcaps.files import sha256_file
+from nsfwcaps.models import create
+from nsfwcaps.version import __version__
 
 NAME = "q16"
 _SCALE = 100.0
@@ -25,9 +26,11 @@ _SCALE = 100.0
 class Q16:
     """Images by an encoder, and the user's two soft prompts in its space, the safe one first."""
 
-    def __init__(self, prompts: Path, encoder: EmbedSettings, threshold: float = 0.5) -> None:
+    def __init__(
+        self, prompts: Path, model: str, device: Device = Device.AUTO, threshold: float = 0.5
+    ) -> None:
         self._prompts = read_soft_prompts(prompts)
-        self._encoder = load.load(encoder)
+        self._encoder = create.load(model, EncoderOptions(device=device))
         identity = self._encoder.identity
         if identity.image_width != self._prompts.shape[1]:
             raise ModelError(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import Device, EmbedSettings
+from nsfwcaps.models import names
 
 _OPTION = "--detector"
 """What messages call the option that names detectors, where nobody says."""
@@ -41,15 +42,14 @@ def _nudenet(argument: str, device: Device, threshold: float) -> Detector[bytes]
 def _q16(argument: str, device: Device, threshold: float) -> Detector[bytes]:
     from nsfwcaps.detectors.q16 import Q16
 
-    return Q16(*_q16_parts(argument, device), threshold)
+    return Q16(*_q16_parts(argument), device, threshold)
 
 
-def _q16_parts(argument: str, device: Device) -> tuple[Path, EmbedSettings]:
+def _q16_parts(argument: str) -> tuple[Path, str]:
     path, _, model = argument.partition("#")
-    try:
-        return Path(path), EmbedSettings(model=model, device=device)
-    except ValueError as error:
-        raise ConfigError(f"q16: {error}") from None
+    if wrong := names.problem(model):
+        raise ConfigError(f"q16: {wrong}")
+    return Path(path), model
 
 
 def _check_opennsfw(argument: str) -> None:
@@ -67,7 +67,7 @@ def _check_nudenet(argument: str) -> None:
 def _check_q16(argument: str) -> None:
     from nsfwcaps.detectors.soft_prompts import read_soft_prompts
 
-    path, _ = _q16_parts(argument, Device.CPU)
+    path, _ = _q16_parts(argument)
     read_soft_prompts(path)
 
 

@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.optional import version
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device
-from nsfwcaps.vectors.encoders.device import torch_device
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
-from nsfwcaps.vectors.encoders.quiet import quiet
-from nsfwcaps.vectors.encoders.whole import whole
+from nsfwcaps.runtime.device import torch_device
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import load_complete, weights_sha256
 
 NAME = "transformers"
 _BATCH = 32
@@ -100,9 +98,9 @@ def _load(model: str) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
-        with quiet():
+        with silence():
             tokenizer = AutoTokenizer.from_pretrained(model)
-            return tokenizer, whole(AutoModelForSequenceClassification, model)
+            return tokenizer, load_complete(AutoModelForSequenceClassification, model)
     except Exception as error:  # transformers raises many kinds for what it cannot load
         raise ModelError(
             f"{NAME}: cannot load a text classifier with its tokenizer from '{model}' "

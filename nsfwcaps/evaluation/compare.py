@@ -9,7 +9,7 @@ import numpy as np
 
 from nsfwcaps.config import digest
 from nsfwcaps.evaluation.results import Part, ResultFolder, number
-from nsfwcaps.metrics.certainty import holm, paired
+from nsfwcaps.metrics.bootstrap import holm, paired
 from nsfwcaps.progress import Progress
 
 LEVEL = 0.05

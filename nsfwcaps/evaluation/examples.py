@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps.encoders.encoder import Vectors
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY, PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
-from nsfwcaps.evaluation.gather import GatheredPairs
+from nsfwcaps.evaluation.embedding import GatheredPairs
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks
-from nsfwcaps.metrics.sets import Rows
-from nsfwcaps.vectors.encoders.encoder import Vectors
 
 VERSION = 1
 COUNT = 24

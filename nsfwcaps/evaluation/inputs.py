@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsfwcaps.evaluation.outcome import Names
-from nsfwcaps.metrics.sets import Rows, Sets
+from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.similarities import Vectors
 
 MISSING = -1

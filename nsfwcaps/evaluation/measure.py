@@ -8,7 +8,7 @@ from typing import Any
 
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation.data import Data
-from nsfwcaps.evaluation.gather import (
+from nsfwcaps.evaluation.embedding import (
     GatheredPairs,
     gather_pairs,
     kinds,

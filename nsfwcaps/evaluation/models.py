@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__, config
-from nsfwcaps.artifacts import write_atomically
+from nsfwcaps import config
+from nsfwcaps.encoders.encoder import Encoder, Identity
+from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import EmbedSettings
-from nsfwcaps.vectors.encoders import load
-from nsfwcaps.vectors.encoders.encoder import Encoder, Identity
+from nsfwcaps.files import write_atomically
+from nsfwcaps.models import create, names
+from nsfwcaps.version import __version__
 
-_LOCAL = "local-dir:"
 _NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines and belong to no tower
 _SIDE = 32
 
@@ -31,14 +31,13 @@ class NamedModel:
     """A model as the user named it."""
 
     name: str
-    settings: EmbedSettings
+    model: str
+    options: EncoderOptions
 
     @property
     def named(self) -> str:
         """What was given, without the folders above it, which are private."""
-        given = str(self.settings.model)
-        scheme, sign, path = given.partition(":")
-        return f"{scheme}{sign}{_last(path)}" if sign else _last(given)
+        return names.public(self.model)
 
 
 class Model:
@@ -47,7 +46,7 @@ class Model:
     def __init__(self, named: NamedModel, folder: Path) -> None:
         self.name = named.name
         self.named = named.named
-        self._settings = named.settings
+        self._model, self._options = named.model, named.options
         self._folder = folder
         self._encoder: Encoder | None = None
         self._identity: Identity | None = None
@@ -79,7 +78,7 @@ class Model:
         """
         if self._encoder is None:
             with self._naming_errors():
-                encoder = load.load(self._settings)
+                encoder = create.load(self._model, self._options)
                 _check_widths(encoder)
             self._identity = encoder.identity
             self._remember(encoder.identity)
@@ -91,8 +90,8 @@ class Model:
         """Identity for files that others read: without private folders."""
         identity = self.identity
         name = identity.name
-        if name.startswith(_LOCAL):
-            name = f"{_LOCAL}{_last(name)}"
+        if names.is_local(name):
+            name = names.public(name)
         return {**asdict(replace(identity, name=name)), "digest": identity.digest}
 
     def weights(self) -> dict[str, Weights]:
@@ -114,14 +113,13 @@ class Model:
     @cached_property
     def _memory(self) -> Path:
         """File that says what this model was, by the content of its weights' files."""
-        from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device
+        from nsfwcaps.runtime.device import resolve_precision, torch_device
 
-        device = torch_device(self._settings.device)
-        precision = resolve_precision(self._settings.precision, device)
-        named = str(self._settings.model)
+        device = torch_device(self._options.device)
+        precision = resolve_precision(self._options.precision, device)
         with self._naming_errors():
-            source = load.source_digest(named)
-        key = config.digest([__version__, named, source, precision])
+            source = create.source_digest(self._model)
+        key = config.digest([__version__, self._model, source, precision])
         return self._folder / f"model-{key[:32]}.json"
 
     @contextmanager
@@ -162,8 +160,3 @@ def _check_widths(encoder: Encoder) -> None:
             f"its texts have vectors of width {identity.width}, and its pictures of another; "
             "they cannot be compared"
         )
-
-
-def _last(path: str) -> str:
-    """Last part of a path; names of models, such as MODEL/TAG, are none."""
-    return PurePath(path).name if path.startswith((".", "~")) or path.count("/") > 1 else path

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps import __version__
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.evaluation.outcome import Names, Outcome, Values
 from nsfwcaps.evaluation.request import Task
-from nsfwcaps.metrics.certainty import interval
+from nsfwcaps.files import write_atomically
+from nsfwcaps.metrics.bootstrap import interval
+from nsfwcaps.version import __version__
 
 LANGUAGE = "en"
 

@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError, ModelError, StorageError
+from nsfwcaps.evaluation.byproducts import Derived
 from nsfwcaps.evaluation.data import Missing, open_data
-from nsfwcaps.evaluation.derived import Derived
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.plan import plan
@@ -31,6 +30,7 @@ from nsfwcaps.evaluation.request import Request, Task
 from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
+from nsfwcaps.version import __version__
 
 VERSION = 2
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.evaluation.inputs import MISSING, PairVectors
-from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.similarities import Vectors, pair_similarities
 
 VERSION = 1

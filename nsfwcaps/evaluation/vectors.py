@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.encoder import Encoded, Images, Vectors
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation.models import Model
+from nsfwcaps.files import write_atomically
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.vectors.encoders.encoder import Encoded, Images, Vectors
 
 VERSION = 1
 BLOCK = 2048

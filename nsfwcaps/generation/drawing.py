@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import write_atomically
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.files import write_atomically
 from nsfwcaps.generation.generator import Item, Made, Queries, Task
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.prompts import PromptSet

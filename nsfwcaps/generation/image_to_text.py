@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.generation.loading import loaded, modules_sha256
 from nsfwcaps.generation.swap import put_image_tower, tower_sha256
 from nsfwcaps.generation.towers import VISION, Clip
-from nsfwcaps.settings import Device, Precision
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
-from nsfwcaps.vectors.encoders.encoder import memory_advice
-from nsfwcaps.vectors.encoders.quiet import quiet
-from nsfwcaps.vectors.encoders.whole import whole
+from nsfwcaps.runtime.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.runtime.loading import loaded, modules_sha256
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import load_complete
 
 IMAGE_TOKEN = "<image>"
 TEMPLATE = f"USER: {IMAGE_TOKEN}\nDescribe this image.\nASSISTANT:"
@@ -57,7 +57,7 @@ class ImageToText:
         self._model = loaded(
             "a LlavaForConditionalGeneration of transformers",
             model,
-            lambda: whole(LlavaForConditionalGeneration, model),
+            lambda: load_complete(LlavaForConditionalGeneration, model),
         ).eval()
         self._own = {name: item.clone() for name, item in self._tower.state_dict().items()}
         self._rest = modules_sha256(
@@ -101,7 +101,7 @@ class ImageToText:
         from PIL import Image
 
         images = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
-        with memory_advice("--batch"), quiet(), self._torch.inference_mode():
+        with memory_advice("--batch"), silence(), self._torch.inference_mode():
             inputs = self._processor(
                 images=images, text=[self._captioning.template] * len(images), return_tensors="pt"
             ).to(self._device, self._dtype)

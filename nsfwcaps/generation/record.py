@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import __version__
 from nsfwcaps.detectors.detector import Statement
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.evaluation.byproducts import COMPARISONS
 from nsfwcaps.evaluation.compare import compare, together
-from nsfwcaps.evaluation.derived import COMPARISONS
 from nsfwcaps.evaluation.record import RECORD, read_record, without_folders
 from nsfwcaps.evaluation.results import Part, ResultFolder, write_csv, write_json
 from nsfwcaps.evaluation.run import TABLE
 from nsfwcaps.generation.generator import Task
-from nsfwcaps.metrics.certainty import SAMPLES
+from nsfwcaps.metrics.bootstrap import SAMPLES
 from nsfwcaps.progress import Progress
+from nsfwcaps.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)

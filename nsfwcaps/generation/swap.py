@@ -7,7 +7,7 @@ from typing import Any
 
 from nsfwcaps.errors import ModelError
 from nsfwcaps.generation.towers import TEXT, VISION, Clip, tokens_of
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
+from nsfwcaps.runtime.weights import weights_sha256
 
 _SHAPE = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 _NUMBERS = ("hidden_act", "layer_norm_eps")

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsfwcaps.config import digest
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.generation.loading import diffusion_pipeline, modules_sha256
 from nsfwcaps.generation.prompts import Prompt
 from nsfwcaps.generation.swap import put_text_tower, tower_sha256
 from nsfwcaps.generation.towers import TEXT, Clip
-from nsfwcaps.settings import Device, Precision
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
-from nsfwcaps.vectors.encoders.encoder import memory_advice
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.runtime.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.runtime.loading import diffusion_pipeline, modules_sha256
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.silence import silence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class TextToImage:
             raise ModelError(f"'{pipeline}': the pipeline has no text encoder to replace")
         self._own = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
         self._rest = _rest_sha256(self._pipe)
-        with quiet():
+        with silence():
             self._pipe.to(self._device, torch_dtype(self._precision))
 
     def put(self, clip: Clip | None) -> None:
@@ -112,7 +112,7 @@ class TextToImage:
         like = batch[0].prompt
         generators = [self._torch.Generator("cpu").manual_seed(item.seed) for item in batch]
         guidance = like.guidance_scale
-        with memory_advice("--batch"), quiet():  # it would log prompts that are too long
+        with memory_advice("--batch"), silence():  # it would log prompts that are too long
             pictures = self._pipe(
                 prompt=[item.prompt.text for item in batch],
                 generator=generators,

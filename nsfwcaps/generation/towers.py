@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device, EmbedSettings, Precision
-from nsfwcaps.trained import adapter_folder
-from nsfwcaps.vectors.encoders.encoder import weights_sha256
-from nsfwcaps.vectors.encoders.quiet import quiet
-from nsfwcaps.vectors.encoders.whole import whole
+from nsfwcaps.models import names
+from nsfwcaps.models.trained import adapter_folder
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import load_complete, weights_sha256
 
 OWN = "own"
 """Stands for the tower that the pipeline comes with: nothing is replaced."""
@@ -61,8 +62,8 @@ def check_name(model: str) -> None:
     Raises:
         ConfigError: no model is named so.
     """
-    if model != OWN and not _is_of_transformers(model):
-        _settings(model)
+    if model != OWN and not _is_of_transformers(model) and (wrong := names.problem(model)):
+        raise ConfigError(f"--model: {wrong}")
 
 
 def read_clip(model: str) -> Clip:
@@ -82,12 +83,12 @@ def _is_of_transformers(model: str) -> bool:
 
 
 def _of_open_clip(model: str) -> Clip:
-    from nsfwcaps.exports.clip_config import clip_config, obstacle
-    from nsfwcaps.exports.clip_weights import clip_weights
-    from nsfwcaps.vectors.encoders import load
-    from nsfwcaps.vectors.encoders.clip import ClipEncoder
+    from nsfwcaps.encoders.clip import ClipEncoder
+    from nsfwcaps.models import create
+    from nsfwcaps.models.export.clip_config import clip_config, obstacle
+    from nsfwcaps.models.export.clip_weights import clip_weights
 
-    encoder = load.load(_settings(model))
+    encoder = create.load(model, EncoderOptions(device=Device.CPU, precision=Precision.FP32))
     if not isinstance(encoder, ClipEncoder):
         raise ModelError(f"{encoder.identity.name} has no towers of a CLIP model to put elsewhere")
     if (reason := obstacle(encoder.model, encoder.tokenizer)) is not None:
@@ -111,22 +112,15 @@ def _of_open_clip(model: str) -> Clip:
 
 def _public(name: str) -> str:
     """Name of a model without the folders above its own, which are private."""
-    return PurePath(name).name if name.startswith("local-dir:") else name
-
-
-def _settings(model: str) -> EmbedSettings:
-    try:
-        return EmbedSettings(model=model, device=Device.CPU, precision=Precision.FP32)
-    except ValueError as error:
-        raise ConfigError(f"--model: {error}") from None
+    return PurePath(name).name if names.is_local(name) else name
 
 
 def _of_transformers(folder: Path) -> Clip:
     from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
     try:
-        with quiet():
-            model = whole(CLIPModel, str(folder), local_files_only=True)
+        with silence():
+            model = load_complete(CLIPModel, str(folder), local_files_only=True)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             pictures = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # transformers raises many kinds for what it cannot load

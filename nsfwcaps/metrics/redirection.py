@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.retrieval import best_ranks, no_safe_nearer
-from nsfwcaps.metrics.sets import Rows, Sets
 from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.sets import Rows, Sets
+from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 TIE = 1e-6

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.answer_sets import Rows
 
 Vectors = npt.NDArray[np.float32]
 

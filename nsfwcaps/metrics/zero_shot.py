@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks
-from nsfwcaps.metrics.sets import Rows
 from nsfwcaps.metrics.similarities import Vectors
 
 

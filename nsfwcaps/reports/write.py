@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsfwcaps.artifacts import write_atomically
+from nsfwcaps.files import write_atomically
 from nsfwcaps.reports import histograms, render, tradeoff
 from nsfwcaps.reports.page import page
 from nsfwcaps.reports.read import read

@@ -16,8 +16,8 @@ from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
+from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Tower
 from nsfwcaps.training.low_rank import ADAPTER, LowRankAttention, LowRankLinear, LowRankWeight
 
 Tensor = torch.Tensor

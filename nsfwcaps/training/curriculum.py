@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.vectors.difficulty import Stage
 
 Rows = npt.NDArray[np.int64]
 
-Schedule = tuple[tuple[Stage, ...], ...]
+Schedule = tuple[tuple[DifficultyLevel, ...], ...]
 """Stages of the first epoch, of the second, …; the last entry holds for all later epochs too."""
 
 
@@ -33,8 +33,12 @@ class Curriculum(enum.StrEnum):
 
 SCHEDULES: Mapping[Curriculum, Schedule] = {
     # As SafeR-CLIP (arXiv 2511.16743) reports it.
-    Curriculum.PROGRESSIVE: ((Stage.EASY,), (Stage.EASY, Stage.MEDIUM), tuple(Stage)),
-    Curriculum.NONE: (tuple(Stage),),
+    Curriculum.PROGRESSIVE: (
+        (DifficultyLevel.EASY,),
+        (DifficultyLevel.EASY, DifficultyLevel.MEDIUM),
+        tuple(DifficultyLevel),
+    ),
+    Curriculum.NONE: (tuple(DifficultyLevel),),
 }
 
 ALL = "all"
@@ -52,17 +56,17 @@ def parse_schedule(text: str) -> Schedule:
     return tuple(_parse_stages(entry, f"curriculum '{text}', epoch {e}") for e, entry in entries)
 
 
-def _parse_stages(text: str, place: str) -> tuple[Stage, ...]:
-    named: set[Stage] = set()
+def _parse_stages(text: str, place: str) -> tuple[DifficultyLevel, ...]:
+    named: set[DifficultyLevel] = set()
     for word in (word.strip() for word in text.split("+")):
-        if word != ALL and word not in set(Stage):
-            known = ", ".join([*Stage, ALL])
+        if word != ALL and word not in set(DifficultyLevel):
+            known = ", ".join([*DifficultyLevel, ALL])
             raise ConfigError(f"{place}: '{word}' is not a stage; there are: {known}")
-        stages = set(Stage) if word == ALL else {Stage(word)}
+        stages = set(DifficultyLevel) if word == ALL else {DifficultyLevel(word)}
         if named & stages:
             raise ConfigError(f"{place}: '{word}' repeats a stage; name each of them once")
         named |= stages
-    return tuple(stage for stage in Stage if stage in named)
+    return tuple(stage for stage in DifficultyLevel if stage in named)
 
 
 def shares(count: int, parts: int) -> list[slice]:
@@ -118,14 +122,18 @@ class Sampler:
         self._drop_last = drop_last
         self._stage_of = _stage_numbers(stages)
         self._counts = dict(
-            zip(Stage, np.bincount(self._stage_of, minlength=len(Stage)).tolist(), strict=True)
+            zip(
+                DifficultyLevel,
+                np.bincount(self._stage_of, minlength=len(DifficultyLevel)).tolist(),
+                strict=True,
+            )
         )
         self._keys = None if avoid_repeats is None else _numbers(avoid_repeats)
         if self._keys is not None and len(self._keys) != len(self._stage_of):
             raise ValueError(f"{len(self._keys)} keys for {len(self._stage_of)} pairs")
         self._check_batches()
 
-    def stages(self, epoch: int) -> tuple[Stage, ...]:
+    def stages(self, epoch: int) -> tuple[DifficultyLevel, ...]:
         """Stages that an epoch draws from."""
         if epoch < 1:
             raise ValueError(f"epoch {epoch}: epochs count from 1")
@@ -156,7 +164,7 @@ class Sampler:
         stream = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(number,)))
         rows = _shuffled(len(self._stage_of), stream)
         wanted = np.isin(
-            self._stage_of, [list(Stage).index(stage) for stage in self.stages(number)]
+            self._stage_of, [list(DifficultyLevel).index(stage) for stage in self.stages(number)]
         )
         rows = rows[wanted[rows]][:used]
         if self._keys is not None:
@@ -218,7 +226,7 @@ class Sampler:
 
 
 def _stage_numbers(stages: Sequence[str]) -> Rows:
-    number_of = {stage.value: number for number, stage in enumerate(Stage)}
+    number_of = {stage.value: number for number, stage in enumerate(DifficultyLevel)}
     for row, stage in enumerate(stages):
         if stage not in number_of:
             known = ", ".join(number_of)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from nsfwcaps.errors import TrainingError
+from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
 from nsfwcaps.training.curriculum import Sampler, shares
 from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
@@ -172,8 +172,8 @@ class Trainer:
         train_mode(self._encoders.model)
         batches = self._sampler.epoch(number)[first_step:]
         mine = self._sampler.batches(number, first_step)
-        ahead = _ahead(mine, self._encoders.prepare, self._how.workers)
-        for batch, inputs in zip(batches, ahead, strict=True):
+        ahead = prefetch(mine, self._encoders.prepare, self._how.workers)
+        for batch, (_, inputs) in zip(batches, ahead, strict=True):
             yield self._make(inputs, number, batch)
 
     def _make(self, inputs: Inputs, epoch: int, batch: Rows) -> Step:
@@ -314,17 +314,3 @@ def _encode(encoders: Encoders, inputs: Inputs) -> Tensor:
 def _of_pairs(items: Tensor, share: slice) -> Tensor:
     """Unsafe and safe items `[2s, ...]` of some of the pairs, of those `[2b, ...]` of all."""
     return torch.cat([side[share] for side in items.chunk(2)])
-
-
-def _ahead(
-    batches: Iterator[Rows], prepare: Callable[[Rows], Inputs], workers: int
-) -> Iterator[Inputs]:
-    """Prepare the next batches on threads while this one is used, in order."""
-    with ThreadPoolExecutor(max_workers=workers) as pool:
-        pending: list[Any] = []
-        for rows in batches:
-            pending.append(pool.submit(prepare, rows))
-            if len(pending) > workers:
-                yield pending.pop(0).result()
-        for future in pending:
-            yield future.result()

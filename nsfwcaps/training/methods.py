@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 
 import torch
 
+from nsfwcaps.enums import AdapterInputs
+from nsfwcaps.enums import Targets as Targets
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import AdapterInputs
-from nsfwcaps.settings import Targets as Targets
 from nsfwcaps.training.curriculum import Curriculum as Curriculum
 from nsfwcaps.training.losses import (
     info_nce,

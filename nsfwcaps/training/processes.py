@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import DeviceError
-from nsfwcaps.settings import Device
 
 if TYPE_CHECKING:  # the command line asks for the rank and must answer at once
     import torch
@@ -180,7 +180,7 @@ def _backend(device: Device) -> str:
     """Name what carries tensors; on GPUs, make this process's own the current one."""
     import torch
 
-    from nsfwcaps.vectors.encoders.device import torch_device
+    from nsfwcaps.runtime.device import torch_device
 
     if torch_device(device) == "cpu":
         return "cpu:gloo"

@@ -27,8 +27,8 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from torch.nn import functional
 
+from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import Tower
 from nsfwcaps.training.adapters import tower_of
 from nsfwcaps.training.loop import Encoders, Inputs
 from nsfwcaps.training.low_rank import ADAPTER

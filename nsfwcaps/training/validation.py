@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
-from nsfwcaps.metrics.sets import Rows
 from nsfwcaps.metrics.similarities import Vectors
 
 

@@ -12,8 +12,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError
-from nsfwcaps.settings import Device
 
 Single = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.settings import Device
+from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BestRows, BlockSearch, Rows, Single
 from nsfwcaps.vectors.store import Half, VectorTable
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.scene import Scene, Source, Thing
 from nsfwcaps.world.vocabulary import BESIDE, PHRASINGS, PLACES, Phrasing
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distances, graphs
 from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, Scene, Source, Thing, kinds_of
 from nsfwcaps.world.vocabulary import COLOURS, PLACES

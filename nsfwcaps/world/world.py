@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
 from nsfwcaps.world.edits import add_hazard, loosen
 from nsfwcaps.world.picture import draw, jpeg

@@ -16,18 +16,20 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import small_review
 import sqlalchemy as sa
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
+from support import small_review
 
-from nsfwcaps.review import accounts, queue, tables
-from nsfwcaps.review.accounts import Role
-from nsfwcaps.review.answers import QUESTIONS
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.open import open_review
+from nsfwcaps.review.log.answers import QUESTIONS
 from nsfwcaps.review.pairs import Pair, PairSet
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Role
+from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.opening import open_review
 
 ADDRESSES = {
     "Judge": "judge",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-import small_review
 import sqlalchemy as sa
+from support import small_review
 from tabs import Review, Tab
 
 from nsfwcaps.review import tables

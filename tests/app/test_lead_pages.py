@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import streamlit as st
-from small_review import accept, fix, judge, reject
+from support.small_review import accept, fix, judge, reject
 from tabs import PASSWORD, Browser, Review, Tab
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review import accounts, queue
-from nsfwcaps.review.answers import Answers
+from nsfwcaps.review.log.answers import Answers
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.queue import queue
 
 PAIR, GOOD = "pair-1", accept()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-import small_review
-from small_review import accept, judge, reject
+from support import small_review
+from support.small_review import accept, judge, reject
 from tabs import Review, Tab
 
 BEGIN = "I have read this, begin"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from small_review import accept, judge
+from support.small_review import accept, judge
 from tabs import Review, Tab
 
-from nsfwcaps.review import gold
+from nsfwcaps.review.queue import gold
 
 SHARE = "0 of 5 pairs have all their verdicts; known answers, counted separately: 1"
 

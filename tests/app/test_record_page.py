@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tabs import Review
 
-from nsfwcaps.review.dose import Event
+from nsfwcaps.review.queue.exposure import Event
 
 BEGIN = "I have read this, begin"
 

@@ -26,9 +26,10 @@ from chromium import PASSWORD, Person, Server, browser
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from nsfwcaps.review import accounts, logins, verdicts
-from nsfwcaps.review.accounts import Role
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.world.captions import caption
 from nsfwcaps.world.picture import draw, jpeg
 from nsfwcaps.world.scene import Scene, Source, Thing

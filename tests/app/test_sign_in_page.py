@@ -6,7 +6,8 @@ import pytest
 import sqlalchemy as sa
 from tabs import PASSWORD, Browser, Review, Tab
 
-from nsfwcaps.review import logins, tables
+from nsfwcaps.review import tables
+from nsfwcaps.review.people import logins
 
 WRONG = "name or password is wrong, or the account is disabled"
 DIFFERENT = "the new passwords do not match; nothing was changed"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-import small_review
+from support import small_review
 from tabs import Review, Tab, with_images
 
 BEGIN = "I have read this, begin"

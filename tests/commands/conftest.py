@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import Pools, write_pools
+from support.shell import Pools, write_pools
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from shell import STAGE_NAMES, Pools, call, tree, write_jsonl
+from support.shell import STAGE_NAMES, Pools, call, tree, write_jsonl
 
 
 def done(said_out: str) -> list[str]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 import typer
-from shell import MARKER, Pools, call, call_process, environment, start
+from support.shell import MARKER, Pools, call, call_process, environment, start
 
-from nsfwcaps import __version__, cli, errors
+from nsfwcaps import cli, errors
 from nsfwcaps.cli import app, explain, guard
 from nsfwcaps.errors import InputError, NsfwcapsError
-from nsfwcaps.pipeline import STAGE
+from nsfwcaps.stages import STAGE
+from nsfwcaps.version import __version__
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)

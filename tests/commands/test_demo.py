@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from shell import STAGE_NAMES, Said, call, states, tree
+from support.shell import STAGE_NAMES, Said, call, states, tree
 
 from nsfwcaps import recipes
 from nsfwcaps.world.distance import distance

@@ -3,10 +3,10 @@ from __future__ import annotations
 import importlib.metadata
 
 import pytest
-from shell import call
+from support.shell import call
 
-from nsfwcaps import __version__
 from nsfwcaps.commands import doctor
+from nsfwcaps.version import __version__
 
 
 def test_report_names_versions_and_devices() -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import MARKER, call
-from small_evaluation import DATASET, UNSAFE, small
+from support.shell import MARKER, call
+from support.small_evaluation import DATASET, UNSAFE, small
 
 OURS = f"results/{DATASET}/retrieval/ours.json"
 

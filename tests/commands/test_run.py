@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from shell import STAGE_NAMES, Pools, call, tree
+from support.shell import STAGE_NAMES, Pools, call, tree
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from shell import STAGE_NAMES, Pools, call, states, tree, write_jsonl
+from support.shell import STAGE_NAMES, Pools, call, states, tree, write_jsonl
 
 CURRENT = dict.fromkeys(STAGE_NAMES, "up to date")
 

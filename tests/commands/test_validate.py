@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from shell import call
+from support.shell import call
 
 EVERYTHING_WRONG = """
 ingest:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.edited_side import check_edited
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.enums import Category
 
 VIOLENCE, SHOCKING, HATE = Category.VIOLENCE, Category.SHOCKING, Category.HATE
 

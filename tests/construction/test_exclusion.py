@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.exclusion import excluded, excluded_request, image_hashes
+from nsfwcaps.enums import Category
 from nsfwcaps.errors import InputError
 
 DIGEST = "a" * 64

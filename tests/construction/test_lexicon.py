@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS, Place, has_hazard
+from nsfwcaps.enums import Category
 
 
 def test_four_categories_have_words() -> None:

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.quotas import asked, quotas, shares
+from nsfwcaps.enums import Category
 from nsfwcaps.errors import ConfigError
 
 V, S, H = Category.VIOLENCE, Category.SHOCKING, Category.SELF_HARM

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detector_place import picture
+from support.detector_place import picture
 
 from nsfwcaps.detectors import nudenet, registry
 from nsfwcaps.detectors.detector import Kind

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from detector_place import picture
+from support.detector_place import picture
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Kind, unsafe

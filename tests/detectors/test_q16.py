@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detector_place import picture
+from support.detector_place import picture
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Detector, Kind, unsafe
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, InputError, ModelError
-from nsfwcaps.settings import Device, EmbedSettings, Precision
-from nsfwcaps.vectors.encoders import load
+from nsfwcaps.models import create
+from nsfwcaps.stages.embed.settings import EmbedSettings
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,11 @@ def pictures() -> list[bytes]:
 def rows(pictures: list[bytes]) -> np.ndarray:
     settings = EmbedSettings(model="mini", device=Device.CPU, precision=Precision.FP32)
     images = [(str(n), lambda data=data: data) for n, data in enumerate(pictures)]
-    return load.load(settings).encode_images(images, lambda n: None).rows
+    return (
+        create.load(str(settings.model), EncoderOptions.of(settings))
+        .encode_images(images, lambda n: None)
+        .rows
+    )
 
 
 def detector(folder: Path, prompts: np.ndarray) -> Detector[bytes]:

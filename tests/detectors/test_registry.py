@@ -9,8 +9,8 @@ import pytest
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Kind, Statement, unsafe
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device
 
 STATEMENT = Statement(
     name="some",

@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from detector_place import WORDS, write_classifier
+from support.detector_place import WORDS, write_classifier
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import CategoryDetector, Kind
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.settings import Device
 
 LABELS = ("fine", "rude", "hateful")
 TEXTS = [" ".join(WORDS[i : i + 3]) for i in range(8)] * 5

@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import tiny_generators as tiny
 import torch
 import transformers
-
-
-@dataclass(frozen=True)
-class Place:
-    """Names by which models, pipeline and LLaVA are loaded."""
-
-    base: str
-    """An open_clip model; its towers are those of pipeline and LLaVA."""
-    exported: Path
-    """The same as a `CLIPModel`."""
-    other: str
-    """A model built alike, of other weights."""
-    run: Path
-    """The folder of a run that trained the base."""
-    pipeline: Path
-    llava: Path
+from support import tiny_generators as tiny
+from support.generator_place import Place
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_generators as tiny
+from support import tiny_generators as tiny
 
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images
 from nsfwcaps.generation.describing import DescribePictures

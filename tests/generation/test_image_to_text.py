@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny_generators as tiny
-from conftest import Place
+from support import tiny_generators as tiny
+from support.generator_place import Place
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.image_to_text import Captioning, ImageToText
 from nsfwcaps.generation.towers import read_clip
-from nsfwcaps.settings import Device, Precision
 
 CAPTIONING = Captioning(template=tiny.TEMPLATE, new_tokens=12)
 PICTURES = [tiny.picture(seed) for seed in range(5)]

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_generators as tiny
 import torch
-from conftest import Place
+from support import tiny_generators as tiny
+from support.generator_place import Place
 from transformers import (
     CLIPImageProcessor,
     CLIPTextModel,

@@ -8,15 +8,15 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-import tiny_generators as tiny
-from conftest import Place
 from PIL import Image
+from support import tiny_generators as tiny
+from support.generator_place import Place
 
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.prompts import Prompt
 from nsfwcaps.generation.text_to_image import Drawing, Sampling, TextToImage, batches, drawings
 from nsfwcaps.generation.towers import read_clip
-from nsfwcaps.settings import Device, Precision
 
 TEXTS = ("a red kite above a lake", "a cup on a table", "two dogs")
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from clip_benchmark.metrics import zeroshot_classification, zeroshot_retrieval
 
+from nsfwcaps.metrics.answer_sets import sets_of
 from nsfwcaps.metrics.retrieval import ranks_of_any, recall
-from nsfwcaps.metrics.sets import sets_of
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls, class_vectors
 

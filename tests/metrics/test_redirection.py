@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsfwcaps.metrics import similarities
+from nsfwcaps.metrics.answer_sets import sets_of
 from nsfwcaps.metrics.redirection import redirect
 from nsfwcaps.metrics.retrieval import ranks_of_any, unsafe_first
-from nsfwcaps.metrics.sets import sets_of
 from nsfwcaps.metrics.similarities import Vectors
 
 

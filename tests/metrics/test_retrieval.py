@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nsfwcaps.metrics import retrieval, similarities
+from nsfwcaps.metrics.answer_sets import Rows, sets_of
 from nsfwcaps.metrics.retrieval import (
     mean_reciprocal_rank,
     nearest_sims,
@@ -17,7 +18,6 @@ from nsfwcaps.metrics.retrieval import (
     reciprocal_ranks,
     unsafe_first,
 )
-from nsfwcaps.metrics.sets import Rows, sets_of
 from nsfwcaps.metrics.similarities import Vectors
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_evaluation import MODELS, small
+from support.small_evaluation import MODELS, small
 
 from nsfwcaps.reports.evaluated import evaluated, facts
 from nsfwcaps.reports.read import read

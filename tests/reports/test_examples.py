@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_evaluation import DATASET, UNSAFE, example, small
+from support.small_evaluation import DATASET, UNSAFE, example, small
 
 from nsfwcaps.reports.examples import examples
 from nsfwcaps.reports.read import read

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_evaluation import DASH, DATASET, small
+from support.small_evaluation import DASH, DATASET, small
 
 from nsfwcaps.reports.histograms import plots
 from nsfwcaps.reports.read import read

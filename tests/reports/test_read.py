@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from small_evaluation import DATASET, MODELS, small
+from support.small_evaluation import DATASET, MODELS, small
 
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.reports.read import read

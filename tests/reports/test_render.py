@@ -8,9 +8,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from html_page import Shown
 from markdown_it import MarkdownIt
-from small_evaluation import DATASET, UNSAFE, Writer, example, item, small
+from support.html_page import Shown
+from support.small_evaluation import DATASET, UNSAFE, Writer, example, item, small
 
 from nsfwcaps.reports import render
 from nsfwcaps.reports.page import Page, page

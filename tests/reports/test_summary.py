@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_evaluation import DATASET, part, small
+from support.small_evaluation import DATASET, part, small
 
 from nsfwcaps.reports import summary
 from nsfwcaps.reports.page import page

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from small_evaluation import DATASET, RETRIEVAL, Writer, comparison, figure, part, small
+from support.small_evaluation import DATASET, RETRIEVAL, Writer, comparison, figure, part, small
 
 from nsfwcaps.reports.read import read
 from nsfwcaps.reports.tables import Cell, Row, Table, Verdict, stale, tables, unequal

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from small_evaluation import DATASET, figure, small
+from support.small_evaluation import DATASET, figure, small
 
 from nsfwcaps.reports.read import read
 from nsfwcaps.reports.tables import tables

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from shell import tree
-from small_evaluation import DATASET, part, small
+from support.shell import tree
+from support.small_evaluation import DATASET, part, small
 
 from nsfwcaps.reports.write import write
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-import postgres_server
 import pytest
+from support import postgres_server
 
 from nsfwcaps.review.database import Database
 

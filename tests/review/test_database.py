@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import postgres_server
 import pytest
 import sqlalchemy as sa
+from support import postgres_server
 
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
 from nsfwcaps.review import tables

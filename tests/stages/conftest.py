@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ingest_place import Place
+from support.ingest_place import Place
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from safetensors.torch import load_file, save_file
-from tiny_models import MODELS, SIZE_PX, build
+from support.tiny_models import MODELS, SIZE_PX, build
 from torch.nn.functional import normalize
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -148,7 +148,7 @@ def test_frozen_weights_and_statistics_stay_to_the_bit(name: str, tmp_path: Path
 
 
 def test_mini_trains_in_convolutions_and_in_minilm() -> None:
-    from nsfwcaps.mini.model import create
+    from nsfwcaps.encoders.mini.model import create
 
     model, _, _ = create(heads=None)
     before = embed(model)

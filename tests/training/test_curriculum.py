@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.training.curriculum import (
     SCHEDULES,
@@ -20,9 +21,8 @@ from nsfwcaps.training.curriculum import (
     Schedule,
     parse_schedule,
 )
-from nsfwcaps.vectors.difficulty import Stage
 
-EASY, MEDIUM, HARD = Stage.EASY, Stage.MEDIUM, Stage.HARD
+EASY, MEDIUM, HARD = DifficultyLevel.EASY, DifficultyLevel.MEDIUM, DifficultyLevel.HARD
 ALL_AT_ONCE = SCHEDULES[Curriculum.NONE]
 
 # Rows 0, 3, 6, … are easy, 1, 4, 7, … medium, 2, 5, 8, … hard.
@@ -85,7 +85,7 @@ def test_the_word_that_is_wrong_is_named(text: str, told: str) -> None:
 def test_hard_pairs_wait_for_the_third_epoch() -> None:
     made = sampler(schedule=SCHEDULES[Curriculum.PROGRESSIVE], drop_last=False)
     stages = [{THIRTY[row] for row in together(made.epoch(number))} for number in (1, 2, 3, 9)]
-    assert stages == [{EASY}, {EASY, MEDIUM}, set(Stage), set(Stage)]
+    assert stages == [{EASY}, {EASY, MEDIUM}, set(DifficultyLevel), set(DifficultyLevel)]
     assert [len(together(made.epoch(number))) for number in (1, 2, 3, 9)] == [10, 20, 30, 30]
 
 
@@ -179,7 +179,7 @@ def test_steps_of_the_paper_s_schedule() -> None:
 
 
 @given(
-    stages=st.lists(st.sampled_from(list(Stage)), min_size=1, max_size=40),
+    stages=st.lists(st.sampled_from(list(DifficultyLevel)), min_size=1, max_size=40),
     batch_size=st.integers(1, 9),
     drop_last=st.booleans(),
     keys=st.sampled_from([None, 2, 5, 40]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_loop import HOW, all_steps, same, trainer
+from support.small_trainer import HOW, all_steps, same, trainer
 
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.training.adapters import adapter_tensors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nsfwcaps.settings import Device
+from nsfwcaps.enums import Device
 from nsfwcaps.training import processes
 from nsfwcaps.training.processes import Processes, join, joined, launched
 

@@ -11,10 +11,11 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 from scipy.linalg import eigh, subspace_angles
-from tiny_models import SIZE_PX, build
+from support.tiny_models import SIZE_PX, build
 from torch import nn
 from torch.nn.functional import normalize
 
+from nsfwcaps.encoders.text_tower import text_tower
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.training.adapters import (
     Adaptation,
@@ -27,7 +28,6 @@ from nsfwcaps.training.adapters import (
 )
 from nsfwcaps.training.loop import Encoders, Inputs
 from nsfwcaps.training.subspace import read_differences
-from nsfwcaps.vectors.encoders.towers import text_tower
 
 torch.set_num_threads(1)
 

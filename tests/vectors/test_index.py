@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError
-from nsfwcaps.settings import Device
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import (
     ApproximateIndex,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nsfwcaps.settings import Device
+from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.nearest import Neighbours, nearest

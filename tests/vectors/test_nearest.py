@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsfwcaps.settings import Device
+from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import (
     blocks_for,

@@ -3,10 +3,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from icon_scenes import random_scenes, scene
+from support.icon_scenes import random_scenes, scene
 
 from nsfwcaps.captions.normalize import normalize
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
 from nsfwcaps.world.scene import Source
 from nsfwcaps.world.vocabulary import PHRASINGS, PLACES, Phrasing

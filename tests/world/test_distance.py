@@ -6,7 +6,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from icon_scenes import graph, random_scenes, scene
+from support.icon_scenes import graph, random_scenes, scene
 
 from nsfwcaps.world.distance import distance, distance_blocks, distances, graphs
 from nsfwcaps.world.scene import Scene

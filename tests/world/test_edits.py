@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from icon_scenes import graph, scene
+from support.icon_scenes import graph, scene
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.edits import add_hazard, loosen
 from nsfwcaps.world.scene import Scene, Source, draw_scene

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from icon_scenes import CHAINS, random_scenes, scene, thing
 from PIL import Image
+from support.icon_scenes import CHAINS, random_scenes, scene, thing
 
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import Split
 from nsfwcaps.world import picture
 from nsfwcaps.world.edits import add_hazard
 from nsfwcaps.world.picture import draw, drawn_with, jpeg, sheet

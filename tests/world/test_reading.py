@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from icon_scenes import scene
+from support.icon_scenes import scene
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption
 from nsfwcaps.world.reading import read_caption
 from nsfwcaps.world.vocabulary import KINDS, PHRASINGS, PLACES

@@ -4,9 +4,9 @@ import json
 from collections import Counter
 
 import pytest
-from icon_scenes import graph, random_scenes, scene
+from support.icon_scenes import graph, random_scenes, scene
 
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.scene import RELATIONS, Scene, Source, draw_scene, kinds_of
 from nsfwcaps.world.vocabulary import COLOURS, HAZARDS, OBJECTS, PLACES
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from icon_scenes import random_scenes, scene
+from support.icon_scenes import random_scenes, scene
 
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.world.distance import distances, graphs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nsfwcaps.review.desk import Consent, Desk
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.desk import Consent, Desk
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act
 from review_app.context import ReviewContext
 

@@ -8,12 +8,12 @@ from functools import partial
 import streamlit as st
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import adjudication
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.adjudication import Dispute
-from nsfwcaps.review.answers import CHOICES, NAMES, RIGHT, Answers, Choice
+from nsfwcaps.review.log import adjudication
+from nsfwcaps.review.log.adjudication import Dispute
+from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice
 from nsfwcaps.review.pairs import SIDES, Pair
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act_as_lead
 from review_app.context import ReviewContext
 from review_app.pages.task import KEYS

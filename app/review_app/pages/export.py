@@ -10,9 +10,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from nsfwcaps.review import verdicts
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.export import Exported, export
+from nsfwcaps.review.export.export import Exported, export
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, check_signed_in
 from review_app.context import ReviewContext
 

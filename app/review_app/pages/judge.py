@@ -7,8 +7,8 @@ import time
 
 import streamlit as st
 
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.desk import Consent, Desk, Finished, Rest, Task
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
 from review_app.actions import act
 from review_app.context import ReviewContext
 from review_app.pages import consent, task

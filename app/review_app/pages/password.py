@@ -7,8 +7,8 @@ import time
 import streamlit as st
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import logins
-from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.people import logins
+from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, act
 from review_app.context import ReviewContext
 

@@ -7,9 +7,9 @@ import time
 import streamlit as st
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review import account_edits, accounts
-from nsfwcaps.review.account_edits import Change
-from nsfwcaps.review.accounts import Account, Role
+from nsfwcaps.review.people import account_edits, accounts
+from nsfwcaps.review.people.account_edits import Change
+from nsfwcaps.review.people.accounts import Account, Role
 from review_app.actions import act_as_lead
 from review_app.context import ReviewContext
 

@@ -8,12 +8,15 @@ from typing import Any
 
 import streamlit as st
 
-from nsfwcaps.review import accounts, agreeing, gold, progress, verdicts
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.answers import Choice
-from nsfwcaps.review.outcomes import State
-from nsfwcaps.review.progress import Group, Progress
-from nsfwcaps.review.shares import Share
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.proportions import Share
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.results import agreement, progress
+from nsfwcaps.review.results.progress import Group, Progress
 from review_app.context import ReviewContext
 
 
@@ -40,8 +43,8 @@ def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> Prog
 @st.cache_data(max_entries=2, show_spinner="Measuring agreement")
 def _agreements(
     name: str, head: tuple[int, str], _context: ReviewContext
-) -> list[agreeing.Agreement]:
-    return _context.read(agreeing.agree)
+) -> list[agreement.Agreement]:
+    return _context.read(agreement.agree)
 
 
 def _whole(whole: Group) -> None:

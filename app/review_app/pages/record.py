@@ -7,9 +7,9 @@ import time
 
 import streamlit as st
 
-from nsfwcaps.review import dose
-from nsfwcaps.review.accounts import Account
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue import exposure
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act
 from review_app.context import ReviewContext
 
@@ -22,7 +22,7 @@ def draw(context: ReviewContext, account: Account) -> None:
         "it is on no other page, and in no export or data set. Whoever administers the database "
         "could read it there."
     )
-    entries = context.read(dose.entries, account.account_id)
+    entries = context.read(exposure.entries, account.account_id)
     st.dataframe(
         {
             "UTC": [_time(entry.at) for entry in entries],
@@ -50,7 +50,7 @@ def draw(context: ReviewContext, account: Account) -> None:
 
 def _erase(context: ReviewContext, account: Account) -> None:
     st.session_state["sure"] = False  # ask again before the next erasure
-    dose.erase_all(context.database, account.account_id, time.time())
+    exposure.erase_all(context.database, account.account_id, time.time())
 
 
 def _time(at: float) -> str:

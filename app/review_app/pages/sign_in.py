@@ -7,8 +7,8 @@ from functools import partial
 
 import streamlit as st
 
-from nsfwcaps.review import accounts, logins
-from nsfwcaps.review.accounts import Account
+from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, attempt
 from review_app.browser import keep_token, kept_token
 from review_app.context import ReviewContext

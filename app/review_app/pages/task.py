@@ -8,10 +8,10 @@ from functools import partial
 import streamlit as st
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.review.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
-from nsfwcaps.review.desk import Desk, Task
+from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
-from nsfwcaps.review.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.desk import Desk, Task
+from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act
 from review_app.context import ReviewContext
 from review_app.plain_text import plain, show_caption

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nsfwcaps.construction.categories import Category
+from nsfwcaps.enums import Category
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nsfwcaps.construction import lexicon
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors import local, openai, world
 from nsfwcaps.construction.editors.editor import Editor
 from nsfwcaps.construction.editors.prompt import PROMPT_VERSION
 from nsfwcaps.construction.editors.rules import NAME as RULES
 from nsfwcaps.construction.editors.rules import Rules
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.settings import Device
 
 EMBEDDED: Mapping[str, Callable[[int], Editor]] = {RULES: Rules, world.NAME: world.WorldEditor}
 """Editors that need no model, and are made of a seed."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.config import digest
 from nsfwcaps.construction.editors.editor import Answer, Request, Statement
 from nsfwcaps.construction.editors.prompt import PROMPT_VERSION, messages, parse
+from nsfwcaps.enums import Device
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import Device
+from nsfwcaps.files import sha256_file
 
 PREFIX = "local:"
 
@@ -26,7 +26,7 @@ class LocalEditor:
         import torch
         import transformers
 
-        from nsfwcaps.vectors.encoders.device import torch_device
+        from nsfwcaps.runtime.device import torch_device
 
         folder = _folder(name)
         self.statement = Statement(

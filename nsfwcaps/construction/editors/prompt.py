@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request
+from nsfwcaps.enums import Category
 
 PROMPT_VERSION = 1
 """Raise it when the wording changes: kept answers are then asked anew."""

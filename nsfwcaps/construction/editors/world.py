@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.enums import Category
 from nsfwcaps.world.captions import caption
 from nsfwcaps.world.reading import read_caption
 from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, Scene, Source, Thing, kinds_of

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, Statement, Subject, Wanted
 from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.generation.loading import diffusion_pipeline, modules_sha256
 from nsfwcaps.generation.text_to_image import png
-from nsfwcaps.settings import Device, Precision
-from nsfwcaps.vectors.encoders.device import resolve_precision, torch_device, torch_dtype
-from nsfwcaps.vectors.encoders.encoder import memory_advice
-from nsfwcaps.vectors.encoders.quiet import quiet
+from nsfwcaps.runtime.device import resolve_precision, torch_device, torch_dtype
+from nsfwcaps.runtime.loading import diffusion_pipeline, modules_sha256
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.silence import silence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -61,7 +61,7 @@ class InpaintPainter:
             "side_px": self._side_px,
             "part": [_LEFT, _TOP, _RIGHT, _BOTTOM],
         }
-        with quiet():
+        with silence():
             self._pipe.to(where, torch_dtype(number_format))
         self.statement = Statement(
             name=f"{INPAINT}{folder.name}",
@@ -93,7 +93,7 @@ class InpaintPainter:
     def _draw(self, batch: Sequence[tuple[Wanted, Image.Image]]) -> list[bytes]:
         width, height = batch[0][1].size
         hard, soft = masks(width, height)
-        with memory_advice("--image-batch"), quiet():  # it would log prompts that are too long
+        with memory_advice("--image-batch"), silence():  # it would log prompts that are too long
             pictures = self._pipe(
                 prompt=[item.subject.caption for item, _ in batch],
                 image=[image for _, image in batch],

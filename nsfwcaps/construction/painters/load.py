@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from nsfwcaps.artifacts import sha256_file
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
 from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.generation.loading import no_package
-from nsfwcaps.settings import Device, Precision
+from nsfwcaps.files import sha256_file
+from nsfwcaps.runtime.loading import no_package
 
 FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import TEXT, Statement, Subject, Wanted
 from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.generation import text_to_image
 from nsfwcaps.generation.prompts import Prompt
 from nsfwcaps.generation.text_to_image import Drawing, TextToImage
-from nsfwcaps.settings import Device, Precision
 
 
 class TextPainter:

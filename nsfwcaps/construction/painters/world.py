@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsfwcaps import __version__
 from nsfwcaps.config import digest
 from nsfwcaps.construction.editors.world import NOT_OF_THE_WORLD
 from nsfwcaps.construction.painters.painter import WORLD, Statement, Subject, Wanted
 from nsfwcaps.detectors import detector
 from nsfwcaps.detectors.detector import Kind
+from nsfwcaps.version import __version__
 from nsfwcaps.world.picture import draw, drawn_with, jpeg
 from nsfwcaps.world.reading import read_caption
 from nsfwcaps.world.scene import Source

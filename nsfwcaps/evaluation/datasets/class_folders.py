@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files
 from nsfwcaps.evaluation.datasets.pictures import Pictures
-from nsfwcaps.settings import Split
 
 _SPLITS = {
     Split.TRAIN: ("train",),

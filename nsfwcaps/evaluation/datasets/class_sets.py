@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from nsfwcaps.config import digest
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_folders import class_folders, folder_rows
 from nsfwcaps.evaluation.datasets.class_names import Label, classes_of, read_classes
@@ -18,9 +19,8 @@ from nsfwcaps.evaluation.datasets.class_tables import label_names, table_rows, t
 from nsfwcaps.evaluation.datasets.class_tars import TarSet, tar_rows, tar_set
 from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
 from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
-from nsfwcaps.metrics.sets import Rows
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.progress import Progress
-from nsfwcaps.settings import Split
 
 LabelledRows = Iterator[tuple[int, Label | None]]
 """Row of each picture that is met (or `MISSING`), and its label."""

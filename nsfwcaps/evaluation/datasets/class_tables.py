@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from nsfwcaps.captions.clean import text_cell
 from nsfwcaps.captions.readers import READERS, BadRow, ending_of, read_pool
 from nsfwcaps.captions.sources import expand
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label
 from nsfwcaps.evaluation.datasets.image_sets import IMAGE_COLUMNS
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
 from nsfwcaps.evaluation.datasets.splits import SplitRows, tells_splits
-from nsfwcaps.settings import Split
 
 _LABELS = ("label", "labels", "fine_label", "cls", "class", "target", "category")
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label, read_classes
 from nsfwcaps.evaluation.datasets.files import Sample, picture_of, tar_files, tar_samples
 from nsfwcaps.evaluation.datasets.pictures import Pictures
 from nsfwcaps.evaluation.datasets.templates import read_templates
-from nsfwcaps.settings import Split
 
 _NAMES = "classnames.txt"
 _TEMPLATES = "zeroshot_classification_templates.txt"

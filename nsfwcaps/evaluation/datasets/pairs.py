@@ -21,7 +21,7 @@ from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
 from nsfwcaps.evaluation.datasets.splits import AskedSplit, SplitRows, tells_splits
 from nsfwcaps.evaluation.outcome import Names
-from nsfwcaps.metrics.sets import Rows, Sets, sets_of
+from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 from nsfwcaps.progress import Advance, Progress
 
 NO_CATEGORY = "none"

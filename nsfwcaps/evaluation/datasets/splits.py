@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
-from nsfwcaps.settings import Split
 
 _NAMED = re.compile(r"(train|validation|valid|val|dev|test)(?![a-z])")
 _MEANS = {"valid": "validation", "val": "validation", "dev": "validation"}

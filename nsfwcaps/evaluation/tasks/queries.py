@@ -8,7 +8,7 @@ import numpy as np
 
 from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.evaluation.outcome import Names
-from nsfwcaps.metrics.sets import Rows, Sets, sets_of
+from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 
 
 @dataclass(frozen=True, kw_only=True)

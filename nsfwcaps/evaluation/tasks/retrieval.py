@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from nsfwcaps.evaluation.inputs import PairVectors
 from nsfwcaps.evaluation.outcome import Names, Outcome, Values
 from nsfwcaps.evaluation.tasks.queries import Queries, queries_of
+from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.redirection import redirect
 from nsfwcaps.metrics.retrieval import ranks_of_any, reciprocal_ranks
-from nsfwcaps.metrics.sets import Rows
 from nsfwcaps.metrics.similarities import Vectors
 
 KS = (1, 5, 10, 20)

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from misbehaving_server import MODEL, Reply, edited, good, serving
+from support.misbehaving_server import MODEL, Reply, edited, good, serving
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.answers import FILE
 from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request
 from nsfwcaps.construction.editors.openai import Manners, OpenAiEditor, split_name
+from nsfwcaps.enums import Category
 from nsfwcaps.errors import ConfigError, ModelError
 
 QUICK = Manners(workers=4, timeout_s=5.0, attempts=3, first_wait_s=0.01)

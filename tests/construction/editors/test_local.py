@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Refusal, Request
 from nsfwcaps.construction.editors.local import LocalEditor, source_digest
+from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ModelError
-from nsfwcaps.settings import Device
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}> {{ m.content }} {% endfor %}"
 

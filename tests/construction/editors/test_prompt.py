@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Proposal, Refusal, Request
 from nsfwcaps.construction.editors.prompt import messages, parse
+from nsfwcaps.enums import Category
 
 GOOD = '{"caption": "A cup and a handgun", "element": "a handgun"}'
 

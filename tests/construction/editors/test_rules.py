@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from nsfwcaps.construction.categories import Category
 from nsfwcaps.construction.editors.editor import Proposal, Refusal, Request
 from nsfwcaps.construction.editors.rules import Rules
 from nsfwcaps.construction.edits import edit, holds
 from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS
+from nsfwcaps.enums import Category
 
 CAPTION = "A cat sleeps on a bed in a room."
 

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("diffusers", reason="needs the extra generation")
-    import tiny_generators as tiny
+    from support import tiny_generators as tiny
 
     folder = tmp_path_factory.mktemp("private")
     exported = tiny.export(folder / "exported", tiny.write_clip(folder / "base"))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from set_files import png, write, write_table, write_tar
+from support.set_files import png, write, write_table, write_tar
 
+from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet, ClassSetRequest, read_class_set
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import Split
 
 
 def read(path: Path, split: Split | None = None, **files: Path) -> ClassSet:

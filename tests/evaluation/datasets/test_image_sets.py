@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from set_files import png, write, write_table, write_tar
+from support.set_files import png, write, write_table, write_tar
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images

@@ -6,7 +6,7 @@ import numpy as np
 
 from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.evaluation.tasks.queries import queries_of
-from nsfwcaps.metrics.sets import Sets, sets_of
+from nsfwcaps.metrics.answer_sets import Sets, sets_of
 
 
 def members(sets: Sets) -> list[list[int]]:

@@ -1,0 +1,147 @@
+"""The data set card: a template filled with what the stages measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from nsfwcaps.cards import construction, template
+from nsfwcaps.config import digest
+from nsfwcaps.enums import Pairing
+from nsfwcaps.schema import (
+    LABELS_HELP,
+    NSFWCAPS_HELP,
+    PAIRED_HELP,
+    PARTNERS_HELP,
+    PICTURE,
+    PICTURES_HELP,
+    PUBLISHED_HELP,
+    REVIEW_HELP,
+)
+
+_TEMPLATE = "dataset.md.j2"
+_PART = "images.md.j2"
+_HELP = NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP | REVIEW_HELP | PICTURES_HELP
+_SPLITS = ("train", "validation", "test")
+
+# Size classes of the Hugging Face hub, by the number of rows below which each ends.
+_SIZES = (
+    (10**3, "n<1K"),
+    (10**4, "1K<n<10K"),
+    (10**5, "10K<n<100K"),
+    (10**6, "100K<n<1M"),
+    (10**7, "1M<n<10M"),
+    (10**8, "10M<n<100M"),
+)
+
+
+def template_digest() -> str:
+    """Digest of the template and the texts that it prints."""
+    wording = [
+        hashlib.sha256(template.path(name).read_bytes()).hexdigest() for name in (_TEMPLATE, _PART)
+    ]
+    return digest([wording, _HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES])
+
+
+def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema) -> str:
+    """Fill the card of a published data set from its manifest."""
+    stages = manifest["stages"]
+    facts = stages["publish"]["facts"]
+    paired = stages["mine"]["settings"]["pairing"] == Pairing.PARTNER
+    meaning = _HELP | PAIRED_HELP if paired else _HELP
+    return template.fill(
+        _TEMPLATE,
+        front_matter=_front_matter(settings, manifest, columns),
+        settings=settings,
+        stages=stages,
+        facts=facts,
+        paired=paired,
+        construction=construction.summary(stages),
+        illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
+        review=facts.get("review"),
+        splits=[name for name in _SPLITS if name in facts["split"]],
+        columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
+    )
+
+
+def _front_matter(
+    settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema
+) -> str:
+    """YAML that the hub and `datasets.load_dataset` read."""
+    import yaml
+
+    rows = manifest["stages"]["publish"]["facts"]["split"]
+    splits = [name for name in _SPLITS if name in rows]
+    total = sum(rows.values())
+    data = [file for file in manifest["files"] if file["path"].startswith("data/")]
+    values = {
+        "pretty_name": settings["title"],
+        "license": settings["license"],
+        "language": ["en"],
+        "task_categories": [
+            "sentence-similarity",
+            "image-to-text",
+            "zero-shot-image-classification",
+        ],
+        "tags": ["safety", "vision-language", "not-for-all-audiences"],
+        "size_categories": [next((name for end, name in _SIZES if total < end), "n>100M")],
+        "source_datasets": ["original"],
+        "extra_gated_prompt": (
+            "This data set holds descriptions of harmful content. It is for research into the "
+            "safety of models and for evaluating them."
+        ),
+        "extra_gated_fields": {
+            "Affiliation": "text",
+            "Intended use": "text",
+            "I will use this data to make models safer and not to train harmful ones": "checkbox",
+        },
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": name, "path": f"data/{name}-*.parquet"} for name in splits
+                ],
+            }
+        ],
+        "dataset_info": {
+            "features": [_feature(field) for field in columns],
+            "splits": [
+                {
+                    "name": name,
+                    "num_examples": rows[name],
+                    "num_bytes": sum(
+                        f["bytes"] for f in data if f["path"].startswith(f"data/{name}-")
+                    ),
+                }
+                for name in splits
+            ],
+            "download_size": sum(file["bytes"] for file in data),
+            "dataset_size": sum(file["bytes"] for file in data),
+        },
+    }
+    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    return text
+
+
+def _feature(field: pa.Field) -> dict[str, Any]:
+    """A column as `datasets` describes it."""
+    if pa.types.is_list(field.type):
+        return {"name": field.name, "list": [_feature(part) for part in field.type.value_type]}
+    return {"name": field.name, "dtype": _dtype(field.type)}
+
+
+def _spelt(kind: pa.DataType) -> str:
+    """Name of a type for people."""
+    if pa.types.is_list(kind):
+        return f"list of ({', '.join(part.name for part in kind.value_type)})"
+    return _dtype(kind)
+
+
+def _dtype(kind: pa.DataType) -> str:
+    """Name of a type as `datasets` spells it."""
+    if kind == PICTURE:
+        return "image"
+    return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))

@@ -1,0 +1,111 @@
+"""What the commands that run stages share: run or plan a recipe, and print what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from nsfwcaps import pipeline, progress, recipes
+from nsfwcaps.pipeline import StageOutcome
+from nsfwcaps.stages import STAGE, STAGES
+from nsfwcaps.training import processes
+
+Summary = Callable[[], tuple[Mapping[str, Any], str]]
+"""What a command adds when the stages are done: values for the JSON, and text for people."""
+
+
+def execute(
+    recipe: Mapping[str, Any],
+    workdir: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
+    dry_run: bool,
+    summary: Summary = lambda: ({}, ""),
+) -> None:
+    """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
+    recipe = recipes.placed(recipe, workdir)
+    pipeline.check(recipe)
+    if dry_run:
+        _print_plan(recipe, workdir, as_json=as_json)
+        return
+    together = next(
+        (recipe[s.name].device for s in STAGES if s.distributed and s.name in recipe), None
+    )
+    if not processes.launched().first:
+        with processes.join(together) as group:
+            pipeline.follow(recipe, workdir, group)
+        return
+    outcomes: list[StageOutcome] = []
+
+    def done(outcome: StageOutcome) -> None:
+        outcomes.append(outcome)
+        if not as_json:
+            typer.echo(_line(outcome))
+
+    with processes.join(together), pipeline.locked(workdir):
+        pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
+    dataset = workdir / "dataset" if "publish" in recipe else None
+    values, text = summary()
+    if as_json:
+        typer.echo(json.dumps({**_as_json(outcomes, dataset), **values}, indent=1))
+        return
+    if text:
+        typer.echo(text)
+    if results := _results(recipe, workdir):
+        typer.echo("\n" + "\n".join(results))
+
+
+def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
+    """Say where the results are: the last, or those of what was made of it."""
+    delivering = [stage for stage in STAGES if stage.name in recipe and stage.delivers]
+    final = [stage for stage in delivering if not stage.intermediate]
+    shown = final or delivering[-1:]
+    return [line for stage in shown for line in stage.results(recipe[stage.name], workdir)]
+
+
+def _line(outcome: StageOutcome) -> str:
+    record = outcome.record
+    state = "up to date" if outcome.skipped else f"{record.seconds:.1f} s"
+    parts = [f"{record.stage:<8}{state:>11}  {STAGE[record.stage].headline(record.facts)}"]
+    if record.rejects:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+        parts.append(f"set aside: {why}")
+    return "; ".join(parts)
+
+
+def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:
+    return {
+        "stages": [
+            {
+                "stage": outcome.record.stage,
+                "skipped": outcome.skipped,
+                "rows_in": outcome.record.rows_in,
+                "rows_out": outcome.record.rows_out,
+                "rejects": outcome.record.rejects,
+                "facts": outcome.record.facts,
+                "seconds": outcome.record.seconds,
+                "output_digest": outcome.record.output_digest,
+            }
+            for outcome in outcomes
+        ],
+        "dataset": str(dataset) if dataset else None,
+    }
+
+
+def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
+    plans = pipeline.plan(recipe, workdir)
+    if as_json:
+        typer.echo(json.dumps({"plan": plans}, indent=1))
+        return
+    for name, facts in plans.items():
+        sizes = ", ".join(
+            f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
+        )
+        typer.echo(
+            f"{name:<8} {facts['state']:<11} {sizes or 'sizes known after the stage before'}"
+        )

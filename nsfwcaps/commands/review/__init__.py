@@ -1,0 +1,1 @@
+"""`nsfwcaps review` and its subcommands."""

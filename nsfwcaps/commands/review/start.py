@@ -1,0 +1,193 @@
+"""`nsfwcaps review`: people decide on pairs in a browser, and what they decided is looked after."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import socket
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nsfwcaps import resources
+from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps.commands.review import accounts, log
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.review.queue.policy import Policy
+
+if TYPE_CHECKING:
+    from nsfwcaps.review.database import Database
+    from nsfwcaps.review.queue.opening import Opened
+
+DATABASE = "NSFWCAPS_REVIEW_DB"
+DATA = "NSFWCAPS_REVIEW_DATA"
+"""How the page learns what to open: a list of processes shows arguments to everybody."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    name: str = "rules of the review"
+    settings: type[Any] = Policy
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command and those below it."""
+    group = typer.Typer(
+        invoke_without_command=True,
+        help="People decide on pairs in a browser, with as little exposure as possible.",
+    )
+    group.callback()(with_settings([_Rules()])(review))
+    group.add_typer(accounts.app)
+    log.register(group)
+    app.add_typer(group, name="review")
+
+
+def review(
+    context: typer.Context,
+    given: Values,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A run's folder, or a data set's.")
+    ] = None,
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            envvar=DATABASE,
+            help="Its database: FILE, or the address of a PostgreSQL. "
+            "Default: review.sqlite beside the data set.",
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")
+    ] = 8501,
+    address: Annotated[
+        str,
+        typer.Option("--address", help="Where to listen; others than localhost can be reached."),
+    ] = "localhost",
+    update: Annotated[
+        bool, typer.Option("--update", help="The data set has changed: queue its new pairs.")
+    ] = False,
+    prepare_only: Annotated[
+        bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
+    ] = False,
+) -> None:
+    """Open the review of a data set in the browser; rules that are given are kept for it."""
+    if context.invoked_subcommand is not None:
+        return
+    if data is None:
+        raise ConfigError("review: name what to review with --data RUN")
+    folder = log.data_set(data)
+    name = str(folder.parent / "review.sqlite") if db is None else db
+    if not prepare_only:
+        _check_free(address, port)
+    # A code is for the page: a new one would end that of a page that is open.
+    code, opened = _prepare(name, folder, given[_Rules.name], update, with_code=not prepare_only)
+    typer.echo(_told(opened))
+    if prepare_only:
+        return
+    host = f"[{address}]" if ":" in address else address
+    typer.echo(f"Open http://{host}:{port} (Ctrl-C stops it)")
+    if code is not None:
+        typer.echo(f"Nobody has an account yet. Make the first lead's there, with the code {code}")
+    sys.stdout.flush()
+    os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
+    # The server takes this process's place: whoever stops the command stops the server.
+    os.execv(sys.executable, server(address, port))
+
+
+def server(address: str, port: int) -> list[str]:
+    """Command of the page's server."""
+    options = {
+        "server.address": address,
+        "server.port": str(port),
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "server.enableStaticServing": "false",
+        "browser.gatherUsageStats": "false",
+        # A trace may quote a caption, and the menu has what a reviewer does not need.
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "viewer",
+        "theme.primaryColor": "#2f6690",
+    }
+    script = resources.folder("app") / "review.py"
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+
+
+def _prepare(
+    name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
+) -> tuple[str | None, Opened]:
+    """Begin or open the review; if wanted with a code for the first account where there is none."""
+    from nsfwcaps.review.database import Database
+    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.people import accounts, logins
+    from nsfwcaps.review.queue.opening import open_review
+
+    pairs = PairSet(folder)
+    database: Database = Database(name, create=True)
+    opened = open_review(database, pairs, rules, update=update)
+    code = None
+    if with_code:
+        with database.write() as connection:
+            new = not accounts.any_exist(connection)
+            code = logins.make_setup_code(connection) if new else None
+    database.close()
+    if database.is_sqlite:
+        _warn_of_readers(Path(database.name))
+    return code, opened
+
+
+def _warn_of_readers(path: Path) -> None:
+    if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        mending = f"chmod o= {shlex.quote(str(path))}"
+        typer.echo(f"{path}: everybody on this machine can read it; run '{mending}'", err=True)
+
+
+def _told(opened: Opened) -> str:
+    filled = opened.filled
+    overlap = opened.policy.overlap
+    people = "one person" if overlap == 1 else f"{overlap} people"
+    parts = [f"pairs in the queue: {opened.queued}, {people} for each"]
+    if filled.added and filled.added != opened.queued:
+        parts.append(f"new: {filled.added}")
+    if filled.gone:
+        parts.append(f"gone from the data set: {filled.gone}")
+    return "; ".join(parts)
+
+
+def _check_free(address: str, port: int) -> None:
+    """Look whether the server will be able to listen: where it can, it does on IPv4 and IPv6."""
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        found = []
+    listens = [_can_listen(family, place, address) for family, _, _, _, place in found]
+    if not any(listens):
+        raise ConfigError(f"'{address}' is no address of this machine; choose another --address")
+
+
+def _can_listen(family: int, place: Any, address: str) -> bool:
+    """Whether this machine has a place.
+
+    Raises:
+        ConfigError: it has, and its port cannot be had.
+    """
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            trial.bind(place)
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            return False
+        raise ConfigError(
+            f"port {place[1]} of {address} is in use, or not yours to use; choose another with "
+            "--port"
+        ) from None
+    return True

@@ -1,0 +1,1 @@
+"""Encoders: captions and pictures in, unit rows out."""

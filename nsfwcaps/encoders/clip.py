@@ -1,0 +1,139 @@
+"""Every model that open_clip can make: text and pictures into one space."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.encoders.encoder import (
+    Encoded,
+    Identity,
+    Images,
+    Vectors,
+    activations,
+    finite,
+    unit_rows,
+)
+from nsfwcaps.encoders.memory_format import picture_layout
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.text_tower import TextTower, text_tower
+from nsfwcaps.enums import Precision
+from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.device import torch_dtype
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.prefetch import prefetch
+from nsfwcaps.runtime.weights import weights_sha256
+
+
+class ClipEncoder:
+    """A built open_clip model on the CPU, its preprocessing and its tokenizer, made an encoder."""
+
+    def __init__(
+        self,
+        model: Any,
+        preprocess: Any,
+        tokenizer: Any,
+        *,
+        label: str,
+        device: str,
+        precision: Precision,
+        options: EncoderOptions,
+    ) -> None:
+        import torch
+
+        self._torch = torch
+        self._batch_tokens, self._batch_images = options.batch_tokens, options.batch_images
+        self._workers = options.workers
+        self.preprocess, self.tokenizer = preprocess, tokenizer
+        digest = weights_sha256(model.state_dict())
+        self._dtype = torch_dtype(precision)
+        self.model = model.eval().to(device)
+        self._layout = picture_layout(model.visual, device)
+        model.visual.to(memory_format=self._layout)
+        self.tower: TextTower = text_tower(model)
+        self.device = device
+        with torch.inference_mode():
+            tokens = self._tokenize(["a"])
+            width = self.tower.encode(tokens.to(device)).shape[-1]
+        self.identity = Identity(
+            name=label,
+            weights_sha256=digest,
+            activation=activations(model),
+            preprocessing=preprocessing(model),
+            precision=precision.value,
+            context_length=int(tokens.shape[1]),
+            width=int(width),
+            image_width=int(width),
+            padding=self.tower.padding,
+        )
+
+    def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
+        """Encode n captions to unit rows `[n, d]`."""
+        if not captions:  # tokenizers of Hugging Face do not take an empty list
+            return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
+        tokens = self._tokenize(list(captions))  # [n, t]
+        lengths = self.tower.lengths(tokens)
+        out = np.empty((len(captions), self.identity.width), dtype=np.float32)
+        with self._inference("--batch-tokens"):
+            for batch in length_sorted(lengths, self._batch_tokens):
+                part = tokens[batch, : int(lengths[batch[-1]])].to(self.device)
+                out[batch] = unit_rows(self.tower.encode(part))
+                advance(len(batch))
+        return finite(out)
+
+    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+        """Encode n pictures to unit rows `[m, d]`, setting aside those that do not decode."""
+        starts = list(range(0, len(images), self._batch_images))
+
+        def decode(start: int) -> list[Any]:
+            return [self._decode(get) for _, get in images[start : start + self._batch_images]]
+
+        rows: list[Vectors] = [np.empty((0, self.identity.width), dtype=np.float32)]
+        failed: dict[int, str] = {}
+        with self._inference("--batch-images"):
+            for start, pictures in prefetch(starts, decode, self._workers):
+                failed |= {start + i: p for i, p in enumerate(pictures) if isinstance(p, str)}
+                whole = [item for item in pictures if not isinstance(item, str)]
+                if whole:
+                    batch = self._torch.stack(whole)  # [b, 3, h, w]
+                    batch = batch.to(self.device, memory_format=self._layout)
+                    rows.append(unit_rows(self.model.encode_image(batch)))
+                advance(len(pictures))
+        return Encoded(rows=np.concatenate(rows), failed=failed)
+
+    def _decode(self, get: Callable[[], bytes]) -> Any:
+        """Tensor `[3, h, w]` of a picture, or the reason why there is none."""
+        from PIL import Image
+
+        try:
+            data = get()
+        except OSError:
+            return "image_missing"
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                return self.preprocess(picture.convert("RGB"))
+        except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
+            return "image_undecodable"
+
+    def _tokenize(self, captions: list[str]) -> Any:
+        return self.tokenizer(captions)
+
+    @contextmanager
+    def _inference(self, option: str) -> Iterator[None]:
+        torch = self._torch
+        autocast = torch.autocast(
+            self.device, dtype=self._dtype, enabled=self._dtype != torch.float32
+        )
+        with torch.inference_mode(), autocast, memory_advice(option), kept_memory(self.device):
+            yield
+
+
+def preprocessing(model: Any) -> dict[str, Any]:
+    """Preprocessing of a model's pictures, as plain JSON values."""
+    config = getattr(model.visual, "preprocess_cfg", {})
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in sorted(config.items())}

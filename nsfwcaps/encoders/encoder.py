@@ -1,0 +1,104 @@
+"""What every encoder offers, and what identifies its vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.config import digest
+
+Vectors = npt.NDArray[np.float32]
+
+Images = Sequence[tuple[str, Callable[[], bytes]]]
+"""Pictures: the sha256 of their bytes, and a way to get at them (which may raise OSError)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """All that decides an encoder's numbers. Vectors of two identities are never compared.
+
+    The activation is part of it because the same weights under another activation load without an
+    error and give wrong numbers (open_clip issues 771 and 915).
+    """
+
+    name: str
+    weights_sha256: str
+    activation: str
+    preprocessing: Mapping[str, Any]
+    precision: str
+    context_length: int
+    width: int
+    image_width: int | None
+    padding: str
+    """How captions are padded, and why: `trimmed …` or `full …`. Does not change the numbers."""
+
+    @property
+    def digest(self) -> str:
+        """Sha256 (hex) of what decides the numbers."""
+        facts = asdict(self)
+        del facts["name"], facts["padding"]
+        return digest(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """Rows `[m, d]` of the m inputs that could be encoded, in order, and why others could not."""
+
+    rows: Vectors
+    failed: Mapping[int, str]
+    """Position in the input to a reason."""
+
+
+class Encoder(Protocol):
+    """Turns captions, and if `image_width` is set pictures, into unit rows."""
+
+    @property
+    def identity(self) -> Identity:
+        """What identifies the vectors."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it computes, for people."""
+        ...
+
+    def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
+        """Encode n captions; `advance` hears how many are done."""
+        ...
+
+    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+        """Encode n pictures."""
+        ...
+
+
+def activations(model: Any) -> str:
+    """Names of the activation modules and functions of a torch model."""
+    found = set()
+    for module in model.modules():
+        name = type(module).__name__
+        if "gelu" in name.lower() or name in ("ReLU", "ReLU6", "SiLU", "Hardswish", "Tanh"):
+            found.add(name)
+    return "+".join(sorted(found)) or "none"
+
+
+def finite(rows: Vectors) -> Encoded:
+    """Set aside rows `[n, d]` that are not numbers of length one."""
+    length = np.einsum("nd,nd->n", rows, rows)
+    bad = np.flatnonzero(~(np.abs(length - 1) < 0.01))
+    if len(bad) == 0:
+        return Encoded(rows=rows, failed={})
+    return Encoded(
+        rows=np.delete(rows, bad, axis=0), failed=dict.fromkeys(bad.tolist(), "not_finite")
+    )
+
+
+def unit_rows(rows: Any) -> Vectors:
+    """Rows of a torch tensor `[n, d]` at length one, single precision, in main memory."""
+    import torch
+
+    unit: Vectors = torch.nn.functional.normalize(rows.float(), dim=-1).cpu().numpy()
+    return unit

@@ -1,0 +1,181 @@
+"""Vectors that another tool made: a folder in clip-retrieval's layout, looked up by content.
+
+    FOLDER/text_emb/text_emb_0000.npy      [n, d], any float
+    FOLDER/img_emb/img_emb_0000.npy        [n, d], optional
+    FOLDER/metadata/metadata_0000.parquet  n rows: caption, and for pictures sha256
+
+Row i of a metadata file describes row i of the arrays of the same number. Captions are found by
+the hash of their text and pictures by that of their bytes, never by position in another file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.captions.columns import CAPTION_NAMES
+from nsfwcaps.captions.normalize import content_id, normalize
+from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
+from nsfwcaps.errors import InputError
+from nsfwcaps.files import sha256_file
+
+_NOT_FOUND = "not_in_source"
+_SHA256 = re.compile("[0-9a-fA-F]{64}")
+
+
+class ImportedVectors:
+    """Answers like an encoder, from a folder of finished vectors."""
+
+    device = "none: vectors are imported"
+
+    def __init__(self, folder: Path) -> None:
+        self._text = _Lookup(folder, "text_emb", _caption_keys)
+        has_images = (folder / "img_emb").is_dir()
+        self._images = _Lookup(folder, "img_emb", _sha256_keys) if has_images else None
+        self.identity = Identity(
+            name=f"imported:{folder.name}",
+            weights_sha256=source_digest(folder),
+            activation="as imported",
+            preprocessing={},
+            precision="as imported",
+            context_length=0,
+            width=self._text.width,
+            image_width=self._images.width if self._images else None,
+            padding="as imported",
+        )
+
+    def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
+        """Look n captions up; those that the folder does not have fail."""
+        encoded = self._text.rows([bytes.fromhex(content_id(item)) for item in captions])
+        advance(len(captions))
+        return encoded
+
+    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+        """Look n pictures up by the hash of their bytes."""
+        assert self._images is not None, "identity.image_width says there are none"
+        encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
+        advance(len(images))
+        return encoded
+
+
+def source_digest(folder: Path) -> str:
+    """Digest of every array and metadata file."""
+    whole = hashlib.sha256()
+    for kind in ("text_emb", "img_emb", "metadata"):
+        for path in sorted((folder / kind).glob("*.*")):
+            whole.update(f"{path.name}:{sha256_file(path)}\n".encode())
+    return whole.hexdigest()
+
+
+class _Lookup:
+    """One kind of vectors: sorted 16-byte keys, and where the vector of each stands."""
+
+    def __init__(self, folder: Path, kind: str, keys_of: Callable[[Path], Sequence[bytes]]) -> None:
+        self._arrays: list[npt.NDArray[Any]] = []
+        keys: list[npt.NDArray[Any]] = []
+        places: list[npt.NDArray[np.int64]] = []
+        start = 0
+        for path, metadata in _shards(folder, kind):
+            array, found = _load(path), np.array(keys_of(metadata), dtype="S16")
+            if len(found) != len(array):
+                raise InputError(
+                    f"{path}: {len(array)} vectors, but {metadata.name} has {len(found)} rows; "
+                    "the two must be row-aligned"
+                )
+            if self._arrays and array.shape[1] != self._arrays[0].shape[1]:
+                raise InputError(
+                    f"{path}: vectors of width {array.shape[1]} beside width "
+                    f"{self._arrays[0].shape[1]}; one folder holds one encoder's vectors"
+                )
+            self._arrays.append(array)
+            keys.append(found)
+            places.append(np.arange(start, start + len(array)))
+            start += len(array)
+        self._starts = np.cumsum([0, *map(len, self._arrays)])
+        whole = np.concatenate(keys)
+        order = np.argsort(whole, kind="stable")
+        self._keys, self._places = whole[order], np.concatenate(places)[order]
+        self.width = int(self._arrays[0].shape[1])
+
+    def rows(self, keys: Sequence[bytes]) -> Encoded:
+        """Unit rows of the keys that are there."""
+        wanted = np.array(keys, dtype="S16")
+        spots = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        found = self._keys[spots] == wanted
+        vectors = self._gather(self._places[spots[found]])
+        positions = np.flatnonzero(found)
+        failed = dict.fromkeys(np.flatnonzero(~found).tolist(), _NOT_FOUND)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            checked = finite(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        bad = {int(positions[at]): reason for at, reason in checked.failed.items()}
+        return Encoded(rows=checked.rows, failed=failed | bad)
+
+    def _gather(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        out = np.empty((len(places), self.width), dtype=np.float32)
+        file = np.searchsorted(self._starts, places, side="right") - 1
+        for number, array in enumerate(self._arrays):
+            here = file == number
+            out[here] = array[places[here] - self._starts[number]]
+        return out
+
+
+def _shards(folder: Path, kind: str) -> list[tuple[Path, Path]]:
+    arrays = sorted((folder / kind).glob("*.npy"))
+    if not arrays:
+        raise InputError(f"{folder}: no {kind}/*.npy; embed.source needs clip-retrieval's layout")
+    pairs = []
+    for path in arrays:
+        metadata = folder / "metadata" / f"metadata_{path.stem.rpartition('_')[2]}.parquet"
+        if not metadata.is_file():
+            raise InputError(f"{path}: its metadata file {metadata} is missing")
+        pairs.append((path, metadata))
+    return pairs
+
+
+def _load(path: Path) -> npt.NDArray[Any]:
+    try:
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        raise InputError(f"{path}: not a whole .npy array; copy it again") from None
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise InputError(f"{path}: expected floats [n, d], got {array.dtype} {list(array.shape)}")
+    return array
+
+
+def _metadata(path: Path) -> Mapping[str, pa.ChunkedArray]:
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        raise InputError(f"{path}: damaged or cut short; copy it again") from None
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _caption_keys(path: Path) -> Sequence[bytes]:
+    columns = _metadata(path)
+    name = next((name for name in CAPTION_NAMES[None] if name in columns), None)
+    if name is None:
+        raise InputError(f"{path}: no caption column; its columns are: {', '.join(columns)}")
+    captions = (normalize(str(item or "")) for item in columns[name].to_pylist())
+    return [bytes.fromhex(content_id(caption)) for caption in captions]
+
+
+def _sha256_keys(path: Path) -> Sequence[bytes]:
+    columns = _metadata(path)
+    if "sha256" not in columns:
+        raise InputError(
+            f"{path}: pictures are found by the hash of their bytes and there is no column sha256; "
+            "add it, or set embed.images to false"
+        )
+    hashes = [str(item or "00" * 32) for item in columns["sha256"].to_pylist()]
+    bad = next((row for row, item in enumerate(hashes) if not _SHA256.fullmatch(item)), None)
+    if bad is not None:
+        raise InputError(f"{path}: row {bad} of column sha256 is not 64 hexadecimal digits")
+    return [bytes.fromhex(item)[:16] for item in hashes]

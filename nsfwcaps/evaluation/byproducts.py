@@ -1,0 +1,120 @@
+"""What is made of results and vectors: similarities, examples, comparisons.
+
+Their keys are in `run.json`: these files have forms of their own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.config import digest
+from nsfwcaps.evaluation import examples, similarities
+from nsfwcaps.evaluation.compare import compare, comparisons_key, together
+from nsfwcaps.evaluation.data import Data
+from nsfwcaps.evaluation.embedding import GatheredPairs
+from nsfwcaps.evaluation.measure import Measurer
+from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.results import Part, ResultFolder, write_json
+from nsfwcaps.files import sha256_file, write_atomically
+from nsfwcaps.progress import Progress
+
+COMPARISONS = "comparisons.json"
+
+
+class Derived:
+    """Writes what is not there yet under its key."""
+
+    def __init__(
+        self, out: Path, data: Data, before: Mapping[str, Any], progress: Progress
+    ) -> None:
+        self._out, self._data, self._progress = out, data, progress
+        self._before = before
+        self.files: dict[str, dict[str, str]] = {}
+        """Path below the folder of what this run has or has found: its key and its digest."""
+
+    def similarities(self, measurer: Measurer, dataset: str) -> None:
+        """Write the cosines of a pair set by one model."""
+        path = f"results/{dataset}/similarities/{measurer.model.name}.npz"
+        identity = measurer.model.identity
+        key = digest([similarities.VERSION, identity.digest, self._digest(dataset)])
+        if self._is_there(path, key):
+            return
+        file = io.BytesIO()
+        arrays: dict[str, Any] = similarities.similarities(measurer.pairs(dataset).vectors)
+        np.savez_compressed(file, **arrays)
+        write_atomically(self._out / path, file.getbuffer())
+        self._keep(path, key)
+
+    def examples(self, dataset: str, measurers: Sequence[Measurer]) -> None:
+        """Write the examples of a pair set."""
+        path = f"results/{dataset}/examples.json"
+        models = [[one.model.name, one.model.identity.digest] for one in measurers]
+        key = digest([examples.VERSION, models, self._digest(dataset)])
+        if self._is_there(path, key):
+            return
+        by_name = {one.model.name: one for one in measurers}
+
+        def gather(name: str) -> GatheredPairs:
+            for other, measurer in by_name.items():
+                if other != name:
+                    measurer.close()  # the vectors of one model at a time
+            return by_name[name].pairs(dataset)
+
+        content = examples.examples(self._data.pairs[dataset], list(by_name), gather)
+        write_json(self._out / path, content)
+        self._keep(path, key)
+        for measurer in measurers:
+            measurer.close()
+
+    def comparisons(
+        self, pairs: Sequence[tuple[Part, Part]], *, seed: int, samples: int
+    ) -> list[dict[str, Any]]:
+        """Paired tests of the parts of the base and of others."""
+        results = ResultFolder(self._out)
+        others = _of_other_tasks(self._out / COMPARISONS)
+        key = comparisons_key(results, pairs, others, seed=seed, samples=samples)
+        if self._is_there(COMPARISONS, key):
+            found: list[dict[str, Any]] = json.loads((self._out / COMPARISONS).read_bytes())
+            return found
+        tests = compare(results, pairs, self._progress, seed=seed, samples=samples)
+        tests = together([*tests, *others])
+        write_json(self._out / COMPARISONS, tests)
+        self._keep(COMPARISONS, key)
+        return tests
+
+    def remove_others(self) -> None:
+        """Remove what an earlier run wrote and this one has not."""
+        for path in self._before.keys() - self.files.keys():
+            if ".." not in Path(path).parts:
+                (self._out / path).unlink(missing_ok=True)
+
+    def _digest(self, dataset: str) -> str:
+        return self._data.digest(dataset, Task.RETRIEVAL)
+
+    def _is_there(self, path: str, key: str) -> bool:
+        known = self._before.get(path)
+        try:
+            is_there = known == {"key": key, "sha256": sha256_file(self._out / path)}
+        except OSError:
+            return False
+        if is_there:
+            self._keep(path, key)
+        return is_there
+
+    def _keep(self, path: str, key: str) -> None:
+        self.files[path] = {"key": key, "sha256": sha256_file(self._out / path)}
+
+
+def _of_other_tasks(path: Path) -> list[dict[str, Any]]:
+    """Comparisons that are not ours: generation's, of results in the same folder."""
+    ours = {task.value for task in Task}
+    try:
+        return [test for test in json.loads(path.read_bytes()) if test["task"] not in ours]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []

@@ -1,0 +1,164 @@
+"""From data sets and a model to what tasks are given: vectors of what could be encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nsfwcaps.encoders.encoder import Vectors
+from nsfwcaps.evaluation.datasets.class_sets import ClassSet
+from nsfwcaps.evaluation.datasets.image_sets import ImageSet
+from nsfwcaps.evaluation.datasets.pairs import PairSet
+from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.templates import prompts
+from nsfwcaps.evaluation.inputs import MISSING, MixedVectors, PairVectors, ZeroShotVectors
+from nsfwcaps.evaluation.models import Model
+from nsfwcaps.evaluation.vectors import VectorFolder
+from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
+from nsfwcaps.metrics.zero_shot import class_vectors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Rows of the pictures that could be encoded."""
+
+    rows: Vectors
+    new_row: Rows
+    """Row `[n]` that each picture has among them; `MISSING` where it failed."""
+
+    @property
+    def kept(self) -> Rows:
+        """Pictures that are kept, by their old rows."""
+        return np.flatnonzero(self.new_row != MISSING).astype(np.int64)
+
+    @property
+    def failed(self) -> int:
+        """Pictures that could not be encoded."""
+        return int((self.new_row == MISSING).sum())
+
+    def renumbered(self, rows: Rows) -> Rows:
+        """Rows of pictures as rows of those that are kept; what was missing stays so."""
+        return np.where(rows == MISSING, MISSING, self.new_row[rows]).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatheredPairs:
+    """Vectors of a pair set, and which of its pictures they are of."""
+
+    vectors: PairVectors
+    safe_pictures: Rows
+    """Row `[·]` in the set's safe pictures of each row of `vectors.safe_image`."""
+    unsafe_pictures: Rows
+    left_out: Mapping[str, int]
+    """Pictures without a vector, by the reason."""
+
+
+def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> GatheredPairs:
+    """Vectors of a pair set; a model that reads no pictures has those of its captions."""
+    safe = _side(pairs.safe_pictures, model, folder, f"{pairs.name} safe")
+    unsafe = _side(pairs.unsafe_pictures, model, folder, f"{pairs.name} unsafe")
+    vectors = PairVectors(
+        safe_text=folder.texts(model, pairs.safe_captions, f"{pairs.name} safe"),
+        unsafe_text=folder.texts(model, pairs.unsafe_captions, f"{pairs.name} unsafe"),
+        safe_text_of=pairs.safe_text_of,
+        unsafe_text_of=pairs.unsafe_text_of,
+        safe_image=safe.rows if safe else None,
+        unsafe_image=unsafe.rows if unsafe else None,
+        safe_image_of=safe.renumbered(pairs.safe_image_of) if safe else None,
+        unsafe_image_of=unsafe.renumbered(pairs.unsafe_image_of) if unsafe else None,
+        categories=pairs.categories,
+        equivalent_text=pairs.equivalent_text,
+        equivalent_image=_renumbered(pairs.equivalent_image, safe) if safe else None,
+    )
+    return GatheredPairs(
+        vectors=vectors,
+        safe_pictures=safe.kept if safe else np.empty(0, dtype=np.int64),
+        unsafe_pictures=unsafe.kept if unsafe else np.empty(0, dtype=np.int64),
+        left_out=_undecodable(sum(side.failed for side in (safe, unsafe) if side)),
+    )
+
+
+def _side(pictures: Pictures, model: Model, folder: VectorFolder, what: str) -> Kept | None:
+    """Pictures of one side; None where there are none, or the model reads none."""
+    if model.identity.image_width is None or not len(pictures):
+        return None
+    kept = kept_pictures(pictures, model, folder, what)
+    return kept if len(kept.rows) else None
+
+
+def kinds(vectors: PairVectors) -> dict[str, Vectors]:
+    """Rows of each kind of item of a pair set, by its name in figures."""
+    found: Mapping[str, Vectors | None] = {
+        "safe text": vectors.safe_text,
+        "unsafe text": vectors.unsafe_text,
+        "safe image": vectors.safe_image,
+        "unsafe image": vectors.unsafe_image,
+    }
+    return {name: rows for name, rows in found.items() if rows is not None}
+
+
+def zero_shot_vectors(
+    classes: ClassSet, model: Model, folder: VectorFolder
+) -> tuple[ZeroShotVectors, dict[str, int]]:
+    """Vectors of labelled pictures and of their classes, and how many pictures did not decode."""
+    kept = kept_pictures(classes.pictures, model, folder, classes.name)
+    rows = kept.renumbered(classes.image_of)
+    there = rows != MISSING
+    texts = prompts(classes.class_names, classes.templates)
+    encoded = folder.texts(model, texts, f"{classes.name} class")
+    of_class = encoded.reshape(len(classes.class_names), len(classes.templates), -1)  # [c, t, d]
+    lost = int((~there).sum())
+    return ZeroShotVectors(
+        images=kept.rows[rows[there]],
+        classes=class_vectors(of_class),
+        labels=classes.labels[there],
+    ), _undecodable(lost)
+
+
+def mixed_vectors(
+    unsafe: ImageSet, safe: Pictures, pairs: PairSet, model: Model, folder: VectorFolder
+) -> tuple[MixedVectors, dict[str, int]]:
+    """Vectors of real unsafe pictures, safe ones, and the captions of a pair set."""
+    bad = kept_pictures(unsafe.pictures, model, folder, unsafe.name)
+    good = kept_pictures(safe, model, folder, "safe")
+    lost = bad.failed + good.failed
+    return MixedVectors(
+        unsafe_image=bad.rows,
+        safe_image=good.rows,
+        unsafe_text=folder.texts(model, pairs.unsafe_captions, f"{pairs.name} unsafe"),
+        safe_text=folder.texts(model, pairs.safe_captions, f"{pairs.name} safe"),
+        image_categories=None
+        if unsafe.categories is None
+        else unsafe.categories[bad.new_row != MISSING],
+        text_categories=None
+        if pairs.categories is None
+        else pairs.categories[first_pairs(pairs.unsafe_text_of)],
+    ), _undecodable(lost)
+
+
+def kept_pictures(pictures: Pictures, model: Model, folder: VectorFolder, what: str) -> Kept:
+    """Encode pictures, and leave out those that do not decode."""
+    embedded = folder.pictures(model, pictures.images, what)
+    there = np.ones(len(pictures), dtype=np.bool_)
+    there[list(embedded.failed)] = False
+    new_row = np.where(there, np.cumsum(there) - 1, MISSING).astype(np.int64)
+    return Kept(rows=embedded.rows[there], new_row=new_row)
+
+
+def first_pairs(item_of: Rows) -> Rows:
+    """The first pair `[n]` of each distinct item, items numbered from 0 without a gap."""
+    return np.unique(item_of, return_index=True)[1].astype(np.int64)
+
+
+def _undecodable(count: int) -> dict[str, int]:
+    return {"image_undecodable": count} if count else {}
+
+
+def _renumbered(sets: Sets | None, kept: Kept) -> Sets | None:
+    if sets is None:
+        return None
+    rows = kept.renumbered(sets.rows)
+    there = rows != MISSING
+    return sets_of(sets.owners[there], rows[there], len(sets))

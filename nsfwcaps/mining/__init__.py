@@ -1,0 +1,1 @@
+"""Mining on arrays: candidates, hubness penalties, selection of pairs, difficulty."""

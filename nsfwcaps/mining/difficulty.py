@@ -1,0 +1,70 @@
+"""How hard a pair is, in [0, 1], and its stage in the curriculum.
+
+SafeR-CLIP trains from easy pairs to hard ones, and calls a pair easy whose safe and unsafe caption
+are close (section 1 of its method); the thresholds are not published. Ours: each signal becomes
+its percentile among all pairs, turned so that 1 is hard, and the difficulty is their weighted mean.
+It never falls when a signal gets harder, does not depend on the scale of an encoder's cosines, and
+is 0.5 on average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.enums import DifficultyLevel
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Borders:
+    """Difficulties up to which a pair is easy, and up to which it is medium."""
+
+    easy: float
+    medium: float
+
+
+def hardness(values: Values, *, hard_is_high: bool) -> Values:
+    """Percentile `[p]` in [0, 1] of each value, 1 = hardest; equal values share their mean rank.
+
+    A missing value (NaN) says nothing and stands in the middle.
+
+    >>> hardness(np.array([0.9, 0.5, np.nan, 0.7]), hard_is_high=False).tolist()
+    [0.0, 1.0, 0.5, 0.5]
+    """
+    from scipy.stats import rankdata
+
+    known = np.isfinite(values)
+    out = np.full(len(values), 0.5)
+    count = int(known.sum())
+    if count > 1:
+        ranks = rankdata(values[known] if hard_is_high else -values[known])
+        out[known] = (ranks - 1) / (count - 1)
+    return out
+
+
+def difficulty(hardnesses: Mapping[str, Values], weights: Mapping[str, float]) -> Values:
+    """Weighted mean `[p]` of the hardness of every signal."""
+    total = sum(weights.values())
+    size = len(next(iter(hardnesses.values())))
+    mean = sum((hardnesses[name] * (w / total) for name, w in weights.items()), np.zeros(size))
+    return np.clip(mean, 0.0, 1.0)
+
+
+def borders(difficulties: Values, *, easy_share: float, hard_share: float) -> Borders:
+    """Borders that leave the easiest and the hardest share on their sides."""
+    low, high = np.quantile(difficulties, [easy_share, 1 - hard_share])
+    return Borders(easy=float(low), medium=float(high))
+
+
+def stages(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
+    """Stage `[p]` of every pair; a pair on a border belongs to the easier side."""
+    return np.select(
+        [difficulties <= at.easy, difficulties <= at.medium],
+        [DifficultyLevel.EASY.value, DifficultyLevel.MEDIUM.value],
+        DifficultyLevel.HARD.value,
+    )

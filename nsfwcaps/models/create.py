@@ -1,0 +1,125 @@
+"""From a model's name to an encoder, or to the bare model that open_clip would make."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+from typing import Any
+
+from nsfwcaps.encoders.encoder import Encoder
+from nsfwcaps.encoders.mini import model as mini
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.errors import ModelError
+from nsfwcaps.files import sha256_file
+from nsfwcaps.models import trained
+from nsfwcaps.models.lineage import lineage
+from nsfwcaps.models.names import Form, ModelName, parse
+from nsfwcaps.runtime.silence import silence
+
+
+def load(model: str, options: EncoderOptions | None = None) -> Encoder:
+    """Load the encoder that a name stands for.
+
+    Raises:
+        ConfigError: the name has none of the known forms.
+        ModelError: the weights cannot be loaded.
+        DeviceError: the device is not there.
+    """
+    from nsfwcaps.runtime.device import resolve_precision, torch_device
+
+    options = options or EncoderOptions()
+    name = parse(model)
+    device = torch_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    if name.form is Form.MINILM:
+        from nsfwcaps.encoders.minilm import MiniLM
+
+        return MiniLM(device=device, precision=precision, batch_tokens=options.batch_tokens)
+    from nsfwcaps.encoders.clip import ClipEncoder
+
+    made, preprocess, tokenizer = create(name)
+    return ClipEncoder(
+        made,
+        preprocess,
+        tokenizer,
+        label=_label(name),
+        device=device,
+        precision=precision,
+        options=options,
+    )
+
+
+def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
+    """Model on the CPU, image preprocessing and tokenizer, all in open_clip's form.
+
+    A trained run with a strength below 1 has weights between those of the model that was trained
+    (0) and those that came out (1).
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+    if name.form is Form.TRAINED_RUN:
+        from nsfwcaps.models import merged
+
+        assert name.folder is not None, "a trained run is a folder"
+        runs = lineage(name.folder)
+        return merged.merge(runs, create(parse(runs[-1].base)), strength)
+    if name.architecture in (mini.NAME, mini.ARCHITECTURE):
+        return mini.create(name.weights, mini.HEADS)
+    return _create_with_open_clip(name.architecture, name.weights)
+
+
+def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
+    import open_clip
+
+    try:
+        with silence():
+            # Unlike `create_model`, this refuses to go on with random weights.
+            model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
+            tokenizer = open_clip.get_tokenizer(name)
+    except Exception as error:  # open_clip raises many kinds for an unknown or unreachable model
+        known = ":" in name or name in open_clip.list_models()
+        hint = (
+            "check the tag or the checkpoint's path, and that the network reaches the weights"
+            if known
+            else "open_clip knows no architecture of this name"
+        )
+        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ModelError(
+            f"embed.model: cannot load '{name}' with weights '{pretrained or 'of its own'}': "
+            f"{hint} ({detail})"
+        ) from None
+    return model, preprocess, tokenizer
+
+
+def source_digest(model: str) -> str:
+    """Digest of the weights' files where they are local; the name itself elsewhere."""
+    name = parse(model)
+    if name.form is Form.MINILM:
+        from nsfwcaps.encoders.minilm import model_folder
+
+        return sha256_file(model_folder() / "model.safetensors")
+    if name.form is Form.MINI:
+        return " ".join(sha256_file(path) for path in mini.weight_files())
+    if name.form is Form.TRAINED_RUN:
+        assert name.folder is not None, "a trained run is a folder"
+        runs = lineage(name.folder)
+        files = [
+            run.folder / file for run in runs for file in (trained.WEIGHTS, trained.DESCRIPTION)
+        ]
+        return " ".join([*map(sha256_file, files), source_digest(runs[-1].base)])
+    if name.weights and Path(name.weights).is_file():
+        return sha256_file(Path(name.weights))
+    if name.folder is not None:
+        files = sorted(path for path in name.folder.glob("*") if path.is_file())
+        return " ".join(sha256_file(path) for path in files)
+    return model
+
+
+def _label(name: ModelName) -> str:
+    """Name of a model for people; checkpoints and runs without their folder, which is private."""
+    if name.form is Form.TRAINED_RUN:
+        assert name.folder is not None, "a trained run is a folder"
+        return trained.read(name.folder).label
+    if name.weights:
+        return f"{name.architecture}/{PurePath(name.weights).name}"
+    return name.architecture

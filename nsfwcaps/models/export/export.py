@@ -1,0 +1,116 @@
+"""From a trained run to a folder that open_clip or transformers loads."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.config import digest
+from nsfwcaps.errors import ArtifactError, ConfigError
+from nsfwcaps.files import sha256_file
+from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.version import __version__
+
+
+class Format(enum.StrEnum):
+    """Libraries that load what is exported."""
+
+    OPEN_CLIP = "open_clip"
+    TRANSFORMERS = "transformers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written, and how to load it."""
+
+    folder: Path
+    facts: Mapping[str, Any]
+    model: str | None
+    """Name for `--model`; None where nsfwcaps does not read the format."""
+
+
+def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exported:
+    """Write the merged model of a trained run, a card and a record into a folder.
+
+    Strength a gives the weights base + a (trained − base), for adapters as for full fine-tuning.
+
+    Raises:
+        ConfigError: a strength out of its range.
+        ArtifactError: the run has no trained model.
+        ModelError: a file is damaged, the base model is another one, or the format cannot hold it.
+        StorageError: the folder holds files of somebody else.
+    """
+    if not 0 < strength <= 1:
+        raise ConfigError(f"export: strength must be above 0 and at most 1, got {strength}")
+    adapter = adapter_folder(str(run))
+    if adapter is None:
+        raise ArtifactError(
+            f"{run} holds no trained model; run 'nsfwcaps train … --out {run}' to the end first"
+        )
+    # Loads torch, which takes its time; the mistakes above are told at once.
+    from nsfwcaps.cards import model as model_card
+    from nsfwcaps.delivery import delivered, write_record
+    from nsfwcaps.models.create import create
+    from nsfwcaps.models.export import open_clip_format, transformers_format
+    from nsfwcaps.models.lineage import lineage
+    from nsfwcaps.models.names import parse
+    from nsfwcaps.runtime.weights import weights_sha256
+
+    runs = lineage(adapter)
+    with delivered(out) as folder:
+        model, _, tokenizer = create(parse(str(run)), strength)
+        if form is Format.OPEN_CLIP:
+            architecture = parse(runs[-1].base).architecture
+            open_clip_format.write(folder, architecture, model, tokenizer)
+        else:
+            transformers_format.write(folder, model, tokenizer)
+        facts = {
+            "format": form.value,
+            **_facts(runs[0], strength),
+            "weights_sha256": weights_sha256(model.state_dict()),
+            "configured": (folder / open_clip_format.CONFIG).is_file(),
+        }
+        (folder / "README.md").write_text(model_card.render(facts), encoding="utf-8")
+        write_record(folder, facts)
+    name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else None
+    return Exported(folder=out, facts=facts, model=name)
+
+
+def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
+    settings = run.settings
+    return {
+        "name": run.name,
+        "base": run.base_name,
+        "base_weights_sha256": run.encoder["weights_sha256"],
+        "method": settings.get("method"),
+        "trained": _trained(settings),
+        "towers": list(settings["towers"]),
+        "steps": run.steps,
+        "strength": strength,
+        "before": run.before,
+        "after": run.after,
+        "data_sha256": _data_sha256(run),
+        "nsfwcaps": __version__,
+    }
+
+
+def _trained(settings: Mapping[str, Any]) -> str:
+    """Say what of the towers was trained."""
+    if settings["full"]:
+        return "all weights"
+    return f"LoRA of rank {settings['rank']}, alpha {settings['alpha']:g}"
+
+
+def _data_sha256(run: TrainedRun) -> str | None:
+    """Digest of the names and contents of the data set's Parquet files, where the run tells it."""
+    record = StageFolder(run.folder.parent / "train").record()
+    if record is None:
+        return None
+    adapters = {file.sha256 for file in record.files if Path(file.path).name == WEIGHTS}
+    if sha256_file(run.folder / WEIGHTS) not in adapters:  # the record of another run
+        return None
+    return digest({name: sha for name, sha in record.inputs.items() if name.endswith(".parquet")})

@@ -1,0 +1,131 @@
+"""Names of models: the one place that knows their forms.
+
+minilm                          the bundled caption encoder
+mini                            the bundled dual encoder
+open_clip:MODEL/TAG             a model of open_clip with published weights
+open_clip:MODEL/CHECKPOINT      the same with weights from a file
+hf-hub:ORG/NAME                 a model on the hub
+local-dir:FOLDER                what open_clip's exporters write
+RUN                             the folder of a trained run
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.models.trained import DESCRIPTION, adapter_folder
+
+MINILM = "minilm"
+MINI = "mini"
+DEFAULTS = (MINILM, MINI)
+"""The default model for captions alone, and for pools with images."""
+
+_OPEN_CLIP, _HUB, _LOCAL = "open_clip:", "hf-hub:", "local-dir:"
+_FORMS = (
+    "minilm, mini, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
+    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME, local-dir:FOLDER or the folder of a trained "
+    "run"
+)
+
+
+class Form(enum.Enum):
+    """The forms that a model's name takes."""
+
+    MINILM = enum.auto()
+    MINI = enum.auto()
+    OPEN_CLIP = enum.auto()
+    HUB = enum.auto()
+    LOCAL_FOLDER = enum.auto()
+    TRAINED_RUN = enum.auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelName:
+    """A name in its parts."""
+
+    given: str
+    form: Form
+    architecture: str
+    """Model of open_clip, or the whole name where it carries its weights."""
+    weights: str | None = None
+    """Tag or checkpoint of `open_clip:MODEL/…`."""
+    folder: Path | None = None
+    """Folder of `local-dir:FOLDER`, or of a trained run's adapter."""
+
+
+def parse(name: str) -> ModelName:
+    """Take a model's name apart.
+
+    >>> parse("open_clip:ViT-B-32//data/clip.pt").weights
+    '/data/clip.pt'
+
+    Raises:
+        ConfigError: it has none of the known forms, and no trained run is in a folder of that name.
+    """
+    found = _parse(name)
+    if found is None:
+        raise ConfigError(_unknown(name))
+    return found
+
+
+def problem(name: str, *, images: bool = False) -> str | None:
+    """Say why a name is not usable, or None; with `images` the model must take pictures too."""
+    found = _parse(name)
+    if found is None or (images and found.form is Form.MINILM):
+        return _unknown(name).replace(f"{MINILM}, ", "") if images else _unknown(name)
+    return None
+
+
+def trained_run(name: str) -> Path | None:
+    """Folder of the adapter where a model's name is that of a trained run."""
+    found = _parse(name)
+    return found.folder if found is not None and found.form is Form.TRAINED_RUN else None
+
+
+def public(name: str) -> str:
+    """Give the name without the folders above its last part, which are private.
+
+    >>> public("local-dir:/home/me/models/clip"), public("open_clip:ViT-B-32/openai")
+    ('local-dir:clip', 'open_clip:ViT-B-32/openai')
+    """
+    scheme, sign, path = name.partition(":")
+    return f"{scheme}{sign}{_last(path)}" if sign else _last(name)
+
+
+def is_local(name: str) -> bool:
+    """Tell whether a name is that of a folder in open_clip's form."""
+    return name.startswith(_LOCAL)
+
+
+def _parse(name: str) -> ModelName | None:
+    if name in DEFAULTS:
+        form = Form.MINILM if name == MINILM else Form.MINI
+        return ModelName(given=name, form=form, architecture=name)
+    if name.startswith(_HUB):
+        return ModelName(given=name, form=Form.HUB, architecture=name)
+    if name.startswith(_LOCAL):
+        folder = Path(name.removeprefix(_LOCAL))
+        return ModelName(given=name, form=Form.LOCAL_FOLDER, architecture=name, folder=folder)
+    model, _, weights = name.removeprefix(_OPEN_CLIP).partition("/")
+    if name.startswith(_OPEN_CLIP) and model and weights:
+        return ModelName(given=name, form=Form.OPEN_CLIP, architecture=model, weights=weights)
+    if (adapter := adapter_folder(name)) is not None:
+        return ModelName(given=name, form=Form.TRAINED_RUN, architecture=name, folder=adapter)
+    return None
+
+
+def _unknown(name: str) -> str:
+    if name and Path(name).is_dir():
+        return (
+            f"model '{name}' is a folder without a trained model: neither it nor its folder model/ "
+            f"holds {DESCRIPTION}; train it to the end, or write {_FORMS}"
+        )
+    return f"unknown model '{name}'; write {_FORMS}"
+
+
+def _last(path: str) -> str:
+    """Last part of a path; names such as MODEL/TAG are not paths."""
+    return PurePath(path).name if path.startswith((".", "~")) or path.count("/") > 1 else path

@@ -1,0 +1,1 @@
+"""Files of a review for others: written here, and read back for publishing."""

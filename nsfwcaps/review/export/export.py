@@ -1,0 +1,158 @@
+"""A review as a folder for others: the log, what became of each pair, and how far people agree.
+
+    FOLDER/
+        export.json          what it is of: digest of the data set, head of the log, counts, rules
+        verdicts.parquet     the log with its chain of hashes
+        outcomes.parquet     one row a pair; `publish --verdicts FOLDER` joins them
+        agreement.json       coefficients with intervals, question by question
+        label_studio.json    judged pairs as tasks, and label_studio_config.xml
+        argilla/             the same as a data set that Argilla's `from_disk` reads
+
+People are pseudonyms in it; names, passwords and what anybody was exposed to stay in the database.
+The files for Label Studio and Argilla hold captions, harmful ones among them: that is what they
+are for. So do fixed captions and comments in the Parquet files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from nsfwcaps.delivery import delivered, write_record
+from nsfwcaps.errors import ReviewError
+from nsfwcaps.files import sha256_file
+from nsfwcaps.metrics.agreement import RESAMPLES
+from nsfwcaps.review.database import Database, get_meta
+from nsfwcaps.review.export import argilla, label_studio, parquet
+from nsfwcaps.review.export.judged import gather, write_rows
+from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log.outcomes import Outcome, outcomes
+from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.opening import check_data, policy_of
+from nsfwcaps.review.results import agreement
+from nsfwcaps.tables import parquet_bytes
+from nsfwcaps.version import __version__
+
+FORMAT = 1
+"""Of the folder; another number is not read."""
+KIND = "nsfwcaps review"
+VERDICTS, OUTCOMES, AGREEMENT = "verdicts.parquet", "outcomes.parquet", "agreement.json"
+LABEL_STUDIO, CONFIG = "label_studio.json", "label_studio_config.xml"
+ARGILLA = "argilla"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    folder: Path
+    head: tuple[int, str]
+    """Number and hash of the last row: whoever notes them can tell later if it was rewritten."""
+    counts: Mapping[str, int]
+    """Pairs by their state."""
+    judged: int
+    """Pairs in the files for other tools."""
+
+
+def export(
+    database: Database,
+    pairs: PairSet,
+    folder: Path,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    done: Callable[[str], None] = lambda what: None,
+) -> Exported:
+    """Write the folder, whole or not at all; an earlier export in it is replaced.
+
+    `seed` and `resamples` are those of the intervals of the agreement; `done` hears of each part.
+    Equal logs give equal bytes.
+
+    Raises:
+        ReviewError: the log is not whole, or the data set has changed or is another one.
+        StorageError: the folder holds other files.
+    """
+    with delivered(folder) as place, database.read() as connection:
+        _check_not_other(connection, database, pairs)
+        check_data(connection, pairs)
+        head = checked_head(connection)
+        done("log checked")
+        found = outcomes(connection)
+        about = _about(connection, head, found)
+        _write(place / VERDICTS, parquet.log(connection, about))
+        _write(place / OUTCOMES, parquet.of_pairs(found, pairs, about))
+        done("tables")
+        judged = gather(connection, found, pairs)
+        write_rows(place / LABEL_STUDIO, label_studio.tasks(judged))
+        (place / CONFIG).write_text(label_studio.config(pairs.categories), "utf-8")
+        argilla.write(place / ARGILLA, judged, pairs.categories, about)
+        done("files for other tools")
+        measured = agreement.agree(connection, seed=seed, resamples=resamples, done=done)
+        facts = {"seed": seed, "resamples": resamples, "questions": agreement.as_json(measured)}
+        _write_json(place / AGREEMENT, facts)
+        names = (VERDICTS, OUTCOMES)
+        sums = {name: sha256_file(place / name) for name in names}
+        write_record(place, {**about, "sha256": sums})
+    return Exported(folder=folder, head=head, counts=about["pairs"], judged=len(judged))
+
+
+def checked_head(connection: sa.Connection) -> tuple[int, str]:
+    """Number and hash of the last row of a log that is whole.
+
+    Raises:
+        ReviewError: it is not, and what is wrong with it.
+    """
+    wrong = verdicts.verify(connection)
+    if wrong:
+        raise ReviewError(
+            f"the log of this review is not whole: {'; '.join(wrong[:3])}"
+            f"{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}. Put the last copy of the "
+            "database back; 'nsfwcaps review verify' names everything"
+        )
+    return verdicts.head_of(connection)
+
+
+def _check_not_other(connection: sa.Connection, database: Database, pairs: PairSet) -> None:
+    if get_meta(connection, "data") == pairs.digest:
+        return
+    if queue.known_ids(connection).keys().isdisjoint(pairs.ids):
+        raise ReviewError(
+            f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
+            f"{pairs.folder} is in it; name its own with --data"
+        )
+
+
+def _about(
+    connection: sa.Connection, head: tuple[int, str], found: list[Outcome]
+) -> dict[str, Any]:
+    """What the record says, and a part of it the metadata of each table."""
+    counts = Counter(outcome.state.value for outcome in found)
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "version": __version__,
+        "data": get_meta(connection, "data"),
+        "log": {
+            "rows": head[0],
+            "hash": head[1],
+            "first": chain.genesis(get_meta(connection, "review_id")),
+        },
+        "pairs": dict(sorted(counts.items())),
+        "gone": sum(outcome.gone for outcome in found),
+        "policy": policy_of(connection).as_json(),
+    }
+
+
+def _write(path: Path, table: Any) -> None:
+    path.write_bytes(parquet_bytes(table))
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")

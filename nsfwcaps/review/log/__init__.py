@@ -1,0 +1,1 @@
+"""What was decided: answers, verdicts in a chain of hashes, outcomes, adjudication."""

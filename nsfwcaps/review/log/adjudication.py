@@ -1,0 +1,170 @@
+"""Pairs on which people disagree, for a lead to settle: by what was said, not by who said it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import string
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from nsfwcaps.errors import InputError, ReviewError
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.outcomes import agreed
+from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.pairs import Pair
+from nsfwcaps.review.people.accounts import Role
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """What one annotator says. The letters are dealt anew for each pair."""
+
+    letter: str
+    answers: Answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dispute:
+    """A pair that waits for a lead."""
+
+    pair_id: str
+    category: str
+    severity: int
+    stage: str
+    opinions: tuple[Opinion, ...]
+
+
+def disputes(connection: sa.Connection, account_id: str, limit: int | None = None) -> list[Dispute]:
+    """The first pairs in dispute that a lead may settle, in the order of the queue.
+
+    Pairs that the lead judged are left to others: a third person settles.
+    """
+    item, decision, verdict = tables.item, tables.decision, tables.verdict
+    mine = decision.alias()
+    rows = connection.execute(
+        sa.select(
+            *(item.c.pair_id, item.c.category, item.c.severity, item.c.stage),
+            *(verdict.c.account_id, verdict.c.body),
+        )
+        .join(decision, decision.c.pair_id == item.c.pair_id)
+        .join(verdict, verdict.c.seq == decision.c.seq)
+        .where(
+            item.c.decided >= item.c.needed,
+            item.c.decided > 1,
+            item.c.settled.is_(None),
+            item.c.gold.is_(None),
+            item.c.gone.is_(False),
+            ~sa.exists().where(mine.c.pair_id == item.c.pair_id, mine.c.account_id == account_id),
+        )
+        .order_by(item.c.position)
+    )
+    found: list[Dispute] = []
+    for pair_id, group in itertools.groupby(rows, key=lambda row: str(row.pair_id)):
+        said = list(group)
+        answers = {row.account_id: verdicts.read_answers(row.body) for row in said}
+        if agreed([answer.as_json() for answer in answers.values()]):
+            continue
+        found.append(
+            Dispute(
+                pair_id=pair_id,
+                category=said[0].category,
+                severity=said[0].severity,
+                stage=said[0].stage,
+                opinions=_dealt(pair_id, answers),
+            )
+        )
+        if len(found) == limit:
+            break
+    return found
+
+
+def settle_dispute(
+    database: Database, account_id: str, pair: Pair, answers: Answers, now: float
+) -> int:
+    """Settle a pair that no lead has settled, in a write of its own; its row's number in the log.
+
+    Raises:
+        ReviewError: another lead has settled the pair meanwhile, or as `settle`.
+        InputError: the choice and the captions do not fit together.
+    """
+    decided = answering.settled(answers, safe=pair.safe_caption, unsafe=pair.unsafe_caption)
+    with database.write() as connection:
+        check_unsettled(connection, pair.pair_id)
+        return settle(connection, account_id, pair.pair_id, decided, now)
+
+
+def check_unsettled(connection: sa.Connection, pair_id: str) -> None:
+    """Check, in the write that settles, that no other lead was quicker.
+
+    Raises:
+        ReviewError: one was.
+    """
+    item = tables.item
+    settled = sa.select(item.c.settled).where(item.c.pair_id == pair_id)
+    if connection.scalar(settled) is not None:
+        raise ReviewError(f"pair {pair_id} was settled meanwhile; nothing was written")
+
+
+def settle(
+    connection: sa.Connection, account_id: str, pair_id: str, answers: Answers, now: float
+) -> int:
+    """Keep a lead's decision on a pair, the last one counts; the number of its row in the log.
+
+    The answers are those of `answers.settled`.
+
+    Raises:
+        ReviewError: the account is no lead's, they judged the pair themselves, or the review has
+            no such pair.
+        InputError: nothing was chosen, or a caption is to be fixed and none is given.
+    """
+    require_lead(connection, account_id)
+    item = tables.item
+    if connection.scalar(sa.select(item.c.pair_id).where(item.c.pair_id == pair_id)) is None:
+        raise ReviewError(f"pair {pair_id} is not in this review")
+    if verdicts.verdict_of(connection, account_id, pair_id) is not None:
+        raise ReviewError(f"you judged pair {pair_id} yourself; another lead has to settle it")
+    if answers.choice is None:
+        raise InputError("nothing was chosen; accept, fix or reject")
+    if answers.choice is Choice.FIX and not (answers.safe_caption or answers.unsafe_caption):
+        raise InputError("no caption was changed; change one, or choose accept or reject")
+    seq = verdicts.append(
+        connection,
+        Kind.SETTLE,
+        account_id=account_id,
+        pair_id=pair_id,
+        body=answers.text(),
+        now=now,
+    )
+    connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(settled=seq))
+    return seq
+
+
+def require_lead(connection: sa.Connection, account_id: str) -> None:
+    """Check that an account is a lead's and not disabled.
+
+    Raises:
+        ReviewError: it is not.
+    """
+    account = tables.account
+    row = connection.execute(
+        sa.select(account.c.role, account.c.disabled).where(account.c.account_id == account_id)
+    ).one_or_none()
+    if row is None or row.disabled or row.role != Role.LEAD.value:
+        raise ReviewError("only a lead may do this; ask one, or let one make you a lead")
+
+
+def _dealt(pair_id: str, answers: dict[str, Answers]) -> tuple[Opinion, ...]:
+    """Letters by a hash: whoever is A here is not A there, so that nobody is known by a letter."""
+    order = sorted(
+        answers, key=lambda account: hashlib.sha256(f"{pair_id} {account}".encode()).digest()
+    )
+    return tuple(
+        Opinion(letter=letter, answers=answers[account])
+        for letter, account in zip(string.ascii_uppercase, order, strict=False)
+    )

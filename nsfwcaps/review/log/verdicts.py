@@ -1,0 +1,225 @@
+"""Verdicts: an append-only log, and what holds now, which follows from it."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from nsfwcaps.errors import ReviewError
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import get_meta
+from nsfwcaps.review.log import answers as answering
+from nsfwcaps.review.log import chain
+from nsfwcaps.review.log.answers import Answers
+from nsfwcaps.review.log.chain import Link
+
+
+class Kind(enum.StrEnum):
+    """What a row of the log says."""
+
+    JUDGE = "judge"
+    UNDO = "undo"
+    SETTLE = "settle"
+    """A lead settled a pair on which people disagreed."""
+    GOLD = "gold"
+    """A lead wrote down the right answer."""
+
+
+class AlreadyDecidedError(ReviewError):
+    """Somebody decides on a pair on which they have decided, as from a second tab."""
+
+
+def begin_log(connection: sa.Connection, review_id: str) -> None:
+    """Write the head of an empty log."""
+    connection.execute(sa.update(tables.head).values(seq=0, hash=chain.genesis(review_id)))
+
+
+def head_of(connection: sa.Connection) -> tuple[int, str]:
+    """Number and hash of the last row.
+
+    Raises:
+        ReviewError: the database has lost it.
+    """
+    head = tables.head
+    row = connection.execute(
+        sa.select(head.c.seq, head.c.hash).where(head.c.one == 1)
+    ).one_or_none()
+    if row is None:
+        raise ReviewError("the database has lost the head of its log; put its last copy back")
+    return row.seq, row.hash
+
+
+def append(
+    connection: sa.Connection,
+    kind: Kind,
+    *,
+    account_id: str,
+    pair_id: str,
+    body: str,
+    now: float,
+) -> int:
+    """Add a row to the log; its number."""
+    seq, previous = head_of(connection)
+    link = Link(
+        seq=seq + 1,
+        at=timestamp(now),
+        account_id=account_id,
+        pair_id=pair_id,
+        kind=kind.value,
+        body=body,
+        previous=previous,
+    ).sealed()
+    connection.execute(sa.insert(tables.verdict).values(**asdict(link)))
+    connection.execute(sa.update(tables.head).values(seq=link.seq, hash=link.hash))
+    return link.seq
+
+
+def judge(
+    connection: sa.Connection, account_id: str, pair_id: str, answers: Answers, now: float
+) -> int:
+    """Keep somebody's verdict on a pair; its number.
+
+    Raises:
+        AlreadyDecidedError: they have decided on it.
+    """
+    decision = tables.decision
+    if verdict_of(connection, account_id, pair_id) is not None:
+        raise AlreadyDecidedError(f"you have already decided on pair {pair_id}, in another tab?")
+    seq = append(
+        connection,
+        Kind.JUDGE,
+        account_id=account_id,
+        pair_id=pair_id,
+        body=answers.text(),
+        now=now,
+    )
+    connection.execute(sa.insert(decision).values(account_id=account_id, pair_id=pair_id, seq=seq))
+    _count(connection, pair_id, +1)
+    return seq
+
+
+def undo(connection: sa.Connection, account_id: str, now: float, since: float) -> tuple[str, str]:
+    """Take somebody's last verdict back; its pair, and what they had said of it.
+
+    Raises:
+        ReviewError: there is none since a time, or a lead has settled the pair.
+    """
+    decision, verdict, item = tables.decision, tables.verdict, tables.item
+    last = last_since(connection, account_id, since)
+    if last is None:
+        raise ReviewError("there is nothing to undo in this session")
+    row = connection.execute(
+        sa.select(verdict.c.seq, verdict.c.pair_id, verdict.c.body, item.c.settled)
+        .join(item, item.c.pair_id == verdict.c.pair_id)
+        .where(verdict.c.seq == last)
+    ).one()
+    if row.settled is not None:
+        raise ReviewError(f"pair {row.pair_id} has been settled by a lead; it cannot be undone")
+    append(
+        connection,
+        Kind.UNDO,
+        account_id=account_id,
+        pair_id=row.pair_id,
+        body=json.dumps({"undoes": row.seq}),
+        now=now,
+    )
+    connection.execute(sa.delete(decision).where(decision.c.seq == row.seq))
+    _count(connection, row.pair_id, -1)
+    return row.pair_id, row.body
+
+
+def last_since(connection: sa.Connection, account_id: str, since: float) -> int | None:
+    """Number of somebody's last verdict since a time that holds now."""
+    decision, verdict = tables.decision, tables.verdict
+    last: int | None = connection.scalar(
+        sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account_id)
+    )
+    if last is None:
+        return None
+    at = connection.scalar(sa.select(verdict.c.at).where(verdict.c.seq == last))
+    return last if at is not None and at >= timestamp(since) else None
+
+
+def verdict_of(connection: sa.Connection, account_id: str, pair_id: str) -> int | None:
+    """Number of the verdict of somebody on a pair that holds now."""
+    decision = tables.decision
+    return connection.scalar(
+        sa.select(decision.c.seq).where(
+            decision.c.account_id == account_id, decision.c.pair_id == pair_id
+        )
+    )
+
+
+def links(connection: sa.Connection) -> Iterator[Link]:
+    """The log by number."""
+    rows = connection.execute(sa.select(tables.verdict).order_by(tables.verdict.c.seq))
+    for row in rows.mappings():
+        yield Link(**row)
+
+
+def verify(connection: sa.Connection, noted: tuple[int, str] | None = None) -> list[str]:
+    """What is wrong with the log, or with what is said to hold now; nothing where all is well."""
+    review_id = get_meta(connection, "review_id")
+    found = list(
+        chain.faults(links(connection), chain.genesis(review_id), head_of(connection), noted)
+    )
+    return found + _unfounded(connection)
+
+
+def timestamp(now: float) -> str:
+    """UTC in ISO 8601 with microseconds: sorts as time does.
+
+    >>> timestamp(0.5)
+    '1970-01-01T00:00:00.500000+00:00'
+    """
+    return datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="microseconds")
+
+
+def _count(connection: sa.Connection, pair_id: str, by: int) -> None:
+    item = tables.item
+    connection.execute(
+        sa.update(item).where(item.c.pair_id == pair_id).values(decided=item.c.decided + by)
+    )
+
+
+def _unfounded(connection: sa.Connection) -> list[str]:
+    """Where the tables that follow from the log do not."""
+    holds: dict[tuple[str, str], int] = {}
+    settled: dict[str, int] = {}
+    gold: dict[str, Any] = {}
+    for link in links(connection):
+        key = (link.account_id, link.pair_id)
+        if link.kind == Kind.JUDGE:
+            holds[key] = link.seq
+        elif link.kind == Kind.UNDO:
+            holds.pop(key, None)
+        elif link.kind == Kind.SETTLE:
+            settled[link.pair_id] = link.seq
+        elif link.kind == Kind.GOLD:
+            gold[link.pair_id] = link.body
+    decision, item = tables.decision, tables.item
+    rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))
+    wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["what holds now (decision)"]
+    marks = connection.execute(
+        sa.select(item.c.pair_id, item.c.settled, item.c.gold, item.c.decided)
+    ).all()
+    counts = Counter(pair_id for _, pair_id in holds)
+    if {row.pair_id: row.decided for row in marks if row.decided} != counts:
+        wrong.append("how many decided on each pair (item.decided)")
+    if {row.pair_id: row.settled for row in marks if row.settled is not None} != settled:
+        wrong.append("what leads settled (item.settled)")
+    if {row.pair_id: row.gold for row in marks if row.gold is not None} != gold:
+        wrong.append("known answers (item.gold)")
+    return [f"{what} does not follow from the log: it was changed" for what in wrong]
+
+
+def read_answers(body: str) -> Answers:
+    """Answers of a row that judges, settles or is gold."""
+    return answering.from_json(json.loads(body))

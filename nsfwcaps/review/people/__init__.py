@@ -1,0 +1,1 @@
+"""Who reviews: accounts, passwords and logins."""

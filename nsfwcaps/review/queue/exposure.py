@@ -1,0 +1,95 @@
+"""The dose record: what somebody was exposed to, for that person alone to see and to erase.
+
+The caps of a day are counted with the sessions, so that erasing the record does not lift them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.queue import sessions
+
+
+class Event(enum.StrEnum):
+    """What happened."""
+
+    CONSENT = "consent"
+    TEXT = "text uncovered"
+    IMAGE = "image uncovered"
+    DECIDED = "decided"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dose:
+    """One entry."""
+
+    at: float
+    event: Event
+    pair_id: str | None = None
+    category: str | None = None
+    severity: int | None = None
+    seconds: float | None = None
+    """How long the pair was there, of `decided` and `skipped`."""
+
+
+def record(connection: sa.Connection, account_id: str, entry: Dose) -> None:
+    """Write an entry."""
+    connection.execute(
+        sa.insert(tables.dose).values(
+            account_id=account_id,
+            at=entry.at,
+            event=entry.event.value,
+            pair_id=entry.pair_id,
+            category=entry.category,
+            severity=entry.severity,
+            seconds=entry.seconds,
+        )
+    )
+
+
+def entries(connection: sa.Connection, account_id: str) -> list[Dose]:
+    """All entries of a person, the last one first. For that person only."""
+    dose = tables.dose
+    rows = connection.execute(
+        sa.select(
+            *(dose.c.at, dose.c.event, dose.c.pair_id, dose.c.category),
+            *(dose.c.severity, dose.c.seconds),
+        )
+        .where(dose.c.account_id == account_id)
+        .order_by(dose.c.dose_id.desc())
+    ).mappings()
+    return [Dose(**{**row, "event": Event(row["event"])}) for row in rows]
+
+
+def erase_all(database: Database, account_id: str, now: float) -> int:
+    """`erase`, in a write of its own."""
+    with database.write() as connection:
+        return erase(connection, account_id, sessions.today(now))
+
+
+def erase(connection: sa.Connection, account_id: str, today: str) -> int:
+    """Erase a person's record, skips and sessions before today; the number of rows.
+
+    Pairs that were skipped may come again: nothing remembers them any more.
+    """
+    dose, skip, session = tables.dose, tables.skip, tables.session
+    midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
+    gone = [
+        connection.execute(sa.delete(dose).where(dose.c.account_id == account_id)),
+        connection.execute(sa.delete(skip).where(skip.c.account_id == account_id)),
+        connection.execute(
+            sa.delete(session).where(
+                session.c.account_id == account_id,
+                session.c.day < today,
+                session.c.last_active < midnight,  # one that goes on past midnight stays
+            )
+        ),
+    ]
+    return sum(result.rowcount for result in gone)

@@ -1,0 +1,1 @@
+"""What a review has shown so far: progress and agreement."""

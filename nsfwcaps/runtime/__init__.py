@@ -1,0 +1,1 @@
+"""Torch at run time, for whoever runs a model: device, memory, silence, prefetching, loading."""

@@ -1,0 +1,67 @@
+"""What loading a pipeline and loading a model of others have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nsfwcaps.config import digest
+from nsfwcaps.errors import ModelError
+from nsfwcaps.runtime.silence import silence
+from nsfwcaps.runtime.weights import weights_sha256
+
+
+def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
+    """Call what loads something, without a word from the libraries.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    from transformers import logging
+
+    logging.disable_progress_bar()
+    try:
+        with silence():
+            return load()
+    except Exception as error:  # the libraries raise many kinds for what they cannot load
+        detail = (str(error).splitlines() or [""])[0][:200]
+        raise ModelError(
+            f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
+            "name a folder that holds one, or its name on the hub"
+        ) from None
+
+
+def no_package(name: str) -> ModelError:
+    """What to say where a package that draws is not installed."""
+    return ModelError(
+        f"drawing needs the package '{name}', which is not installed; run "
+        "'pip install \"nsfwcaps[generation]\"'"
+    )
+
+
+def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
+    """Load a pipeline of diffusers by one of its classes, without its safety checker.
+
+    Raises:
+        ModelError: diffusers is not installed, or the pipeline cannot be loaded.
+    """
+    try:
+        import diffusers
+        from diffusers.utils import logging
+    except ModuleNotFoundError as error:
+        raise no_package(str(error.name)) from None
+    logging.disable_progress_bar()
+    pipe = loaded(
+        "a pipeline of diffusers",
+        name,
+        lambda: getattr(diffusers, kind).from_pretrained(
+            name, safety_checker=None, requires_safety_checker=False
+        ),
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def modules_sha256(modules: Iterable[tuple[str, Any]]) -> str:
+    """Digest of the weights of several torch modules and of their names."""
+    return digest([[name, weights_sha256(module.state_dict())] for name, module in modules])

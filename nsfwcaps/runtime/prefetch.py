@@ -1,0 +1,26 @@
+"""Make the next items on threads while the caller works on this one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def prefetch(
+    items: Iterable[Item], make: Callable[[Item], Made], workers: int
+) -> Iterator[tuple[Item, Made]]:
+    """Yield (item, what `make` made of it) in order; at most `workers` + 1 are made in advance."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: deque[tuple[Item, Future[Made]]] = deque()
+        for item in items:
+            pending.append((item, pool.submit(make, item)))
+            if len(pending) > workers:
+                first, future = pending.popleft()
+                yield first, future.result()
+        for first, future in pending:
+            yield first, future.result()

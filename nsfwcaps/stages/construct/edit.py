@@ -1,0 +1,323 @@
+"""construct, second part: blocks of requests, edited and checked; each block is a shard.
+
+    requests ─ edit ─ check words ─ check by detectors ─ embed both sides ─ check cosines
+                 ─▶ candidates-*, partners-*, rejects-*
+
+A block is keyed by all that decides it, so a run that was killed goes on at the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.captions.normalize import content_id, normalize
+from nsfwcaps.config import digest
+from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
+from nsfwcaps.construction.edited_side import check_edited
+from nsfwcaps.construction.editors.editor import Editor, Proposal, Refusal, Request
+from nsfwcaps.detectors.detector import Detector, unsafe
+from nsfwcaps.encoders.encoder import Encoder
+from nsfwcaps.enums import Device
+from nsfwcaps.progress import Advance
+from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.nearest import nearest
+from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable
+
+VERSION = 1
+
+_BENCHMARK_ROWS = 4096
+_BLOCK_ROWS = 16_384
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """Captions that may not leak into the pairs: fold keys, and vectors where there are any."""
+
+    keys: frozenset[int]
+    vectors: VectorTable | None
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejects:
+    """Requests set aside, `[m]` with a reason each, and how many the exclusion list matched."""
+
+    rows: list[dict[str, Any]]
+    excluded: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of requests by reason."""
+        counts = Counter(str(row["reason"]) for row in self.rows)
+        if self.excluded:
+            counts[EXCLUDED] = self.excluded
+        return dict(sorted(counts.items()))
+
+    def tables(self, name: str) -> dict[tuple[str, str], pa.Table]:
+        """The same as a shard's table, where there are any."""
+        if not self.rows:
+            return {}
+        table = pa.Table.from_pylist(self.rows, schema=schema.CONSTRUCT_REJECTS)
+        return {("rejects", f"rejects-{name}"): table}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What edits and checks a block."""
+
+    editor: Editor
+    encoder: Encoder
+    detectors: Sequence[Detector[str]]
+    """Those that must find the safe caption safe."""
+    edit_detectors: Sequence[Detector[str]]
+    """Those that must find the edited one unsafe."""
+    benchmark: Benchmark
+    limits: Limits
+    min_alignment: float
+    near_duplicate: float
+    folder: StageFolder
+
+    def block(self, requests: Sequence[Request], advance: Advance) -> Shard:
+        """Edit and check some requests, unless an earlier run has."""
+        key = digest([*self._decisive(), [[item.id, item.category] for item in requests]])
+        if shard := self.folder.shard(key):
+            advance(len(requests))
+            return shard
+        started = time.monotonic()
+        work = _Block(self)
+        work.edit(self._flagged(requests), advance)
+        work.check_edited_side()
+        work.check_cosines()
+        kept, rejects = work.kept(), Rejects(rows=work.rejected, excluded=work.excluded)
+        return self.folder.commit(
+            key,
+            {**self._tables(kept), **rejects.tables("edits")},
+            rows_in=len(requests),
+            rejects=rejects.counts,
+            facts={"answered": work.answered, "candidates": len(kept.proposals)},
+            started=started,
+        )
+
+    def _decisive(self) -> list[Any]:
+        return [
+            *(VERSION, asdict(self.editor.statement), self.encoder.identity.digest),
+            *([detector.statement.as_json() for detector in self.detectors], self.benchmark.digest),
+            *(asdict(self.limits), self.min_alignment, self.near_duplicate),
+            [detector.statement.as_json() for detector in self.edit_detectors],
+        ]
+
+    def _flagged(self, requests: Sequence[Request]) -> list[tuple[Request, bool]]:
+        """Requests, and whether a detector finds the safe caption unsafe."""
+        captions = [request.caption for request in requests]
+        flags = np.zeros(len(requests), dtype=np.bool_)
+        for detector in self.detectors:
+            flags |= unsafe(detector.statement, detector.score(captions))
+        return list(zip(requests, flags.tolist(), strict=True))
+
+    def _tables(self, kept: _Kept) -> dict[tuple[str, str], pa.Table]:
+        if not kept.proposals:
+            return {}
+        requests, proposals = kept.requests, kept.proposals
+        columns = {
+            "id": [content_id(item.caption) for item in proposals],
+            "safe_id": [item.id for item in requests],
+            "category": [item.category.value for item in requests],
+            "caption": [item.caption for item in proposals],
+            "element": [normalize(item.element) for item in proposals],
+            "template": [item.template for item in proposals],
+            "alignment": pa.array(kept.sims, pa.float32()),
+        }
+        identity = self.encoder.identity
+        return {
+            ("candidates", "candidates"): vector_table(
+                schema.candidate_edits(identity.width), columns, kept.unsafe, identity.digest
+            ),
+            ("partners", "partners"): vector_table(
+                schema.vectors(identity.width, "id"),
+                {"id": columns["safe_id"]},
+                kept.safe,
+                identity.digest,
+            ),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """Requests and proposals `[m]` that passed, vectors `[m, d]` of both sides, cosines `[m]`."""
+
+    requests: list[Request]
+    proposals: list[Proposal]
+    safe: Vectors
+    unsafe: Vectors
+    sims: npt.NDArray[np.float32]
+
+
+class _Block:
+    """One block at work."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._requests: list[Request] = []
+        self._proposals: list[Proposal] = []
+        self.rejected: list[dict[str, Any]] = []
+        self.answered = self.excluded = 0
+
+    def edit(self, flagged: Sequence[tuple[Request, bool]], advance: Advance) -> None:
+        """Have the edits made, and check their words."""
+        bench = self._bench
+        asked = [request for request, is_unsafe in flagged if not is_unsafe]
+        for request, is_unsafe in flagged:
+            if is_unsafe:
+                self._reject(request, "safe_side_unsafe", None)
+        advance(len(flagged) - len(asked))
+        for request, answer in zip(asked, bench.editor.edit(asked, advance), strict=True):
+            if isinstance(answer, Refusal):
+                self._reject(request, answer.reason, None)
+                continue
+            self.answered += 1
+            proposal = Proposal(normalize(answer.caption), answer.element, answer.template)
+            reason = check_edit(request, proposal, bench.limits, bench.benchmark.keys)
+            if reason is not None:
+                self._reject(request, reason, proposal.caption)
+            else:
+                self._requests.append(request)
+                self._proposals.append(proposal)
+
+    def check_edited_side(self) -> None:
+        """Have the edits judged, and set aside what no detector takes for what was asked."""
+        reasons = check_edited(
+            self._bench.edit_detectors,
+            [proposal.caption for proposal in self._proposals],
+            [request.category for request in self._requests],
+        )
+        judged = list(zip(self._requests, self._proposals, reasons, strict=True))
+        self._requests = [request for request, _, reason in judged if reason is None]
+        self._proposals = [proposal for _, proposal, reason in judged if reason is None]
+        for request, proposal, reason in judged:
+            if reason is not None:
+                self._reject(request, reason, proposal.caption)
+
+    def check_cosines(self) -> None:
+        """Embed both sides, and set aside what is not aligned, or too close to a benchmark."""
+        self._safe, self._unsafe, reasons = self._embedded()
+        self._sims = np.einsum("md,md->m", self._safe, self._unsafe)
+        low = self._sims < self._bench.min_alignment
+        leaks = self._near_benchmark(self._safe) | self._near_benchmark(self._unsafe)
+        for row, (request, proposal) in enumerate(
+            zip(self._requests, self._proposals, strict=True)
+        ):
+            reason = reasons.get(row)
+            if reason is None and leaks[row]:
+                reason = "in_benchmark"
+            if reason is None and low[row]:
+                reason = "low_alignment"
+            if reason is not None:
+                reasons[row] = reason
+                self._reject(request, reason, proposal.caption)
+        self._rows = [row for row in range(len(self._requests)) if row not in reasons]
+
+    def kept(self) -> _Kept:
+        """What passed every check."""
+        rows = self._rows
+        return _Kept(
+            requests=[self._requests[row] for row in rows],
+            proposals=[self._proposals[row] for row in rows],
+            safe=self._safe[rows],
+            unsafe=self._unsafe[rows],
+            sims=self._sims[rows],
+        )
+
+    def _reject(self, request: Request, reason: str, caption: str | None) -> None:
+        if reason == EXCLUDED:
+            self.excluded += 1
+            return
+        self.rejected.append(
+            {
+                "id": request.id,
+                "category": request.category.value,
+                "reason": reason,
+                "caption": caption,
+            }
+        )
+
+    def _embedded(self) -> tuple[Vectors, Vectors, dict[int, str]]:
+        """Vectors `[m, d]` of both sides, and rows that could not be embedded, with the reason."""
+        width = self._bench.encoder.identity.width
+        reasons: dict[int, str] = {}
+        sides = []
+        for captions in (
+            [request.caption for request in self._requests],
+            [proposal.caption for proposal in self._proposals],
+        ):
+            rows = np.zeros((len(captions), width), dtype=np.float32)
+            if captions:
+                encoded = self._bench.encoder.encode_text(captions, lambda done: None)
+                reasons |= encoded.failed
+                good = [row for row in range(len(captions)) if row not in encoded.failed]
+                rows[good] = encoded.rows
+            sides.append(rows)
+        return sides[0], sides[1], reasons
+
+    def _near_benchmark(self, rows: Vectors) -> npt.NDArray[np.bool_]:
+        """Which rows `[m, d]` are near-duplicates of a benchmark's, `[m]`."""
+        table = self._bench.benchmark.vectors
+        if table is None or table.rows == 0 or len(rows) == 0:
+            return np.zeros(len(rows), dtype=np.bool_)
+        found = nearest(
+            rows.astype(np.float16),
+            table,
+            1,
+            search=BlockSearch(Device.CPU),
+            block_rows=_BLOCK_ROWS,
+        )
+        close: npt.NDArray[np.bool_] = found.sims[:, 0] >= self._bench.near_duplicate
+        return close
+
+
+def embed_benchmark(
+    captions: Sequence[str], encoder: Encoder, folder: StageFolder, advance: Advance
+) -> VectorTable | None:
+    """Vectors of the captions that may not leak, in shards of the stage."""
+    paths = []
+    for start in range(0, len(captions), _BENCHMARK_ROWS):
+        part = captions[start : start + _BENCHMARK_ROWS]
+        key = digest([VERSION, "benchmark", encoder.identity.digest, list(part)])
+        shard = folder.shard(key)
+        if shard is None:
+            started = time.monotonic()
+            encoded = encoder.encode_text(part, lambda done: None)
+            ids = [content_id(item) for row, item in enumerate(part) if row not in encoded.failed]
+            table = vector_table(
+                schema.vectors(encoder.identity.width, "id"),
+                {"id": ids},
+                encoded.rows,
+                encoder.identity.digest,
+            )
+            shard = folder.commit(
+                key, {("benchmark", "benchmark"): table}, rows_in=len(part), started=started
+            )
+        advance(len(part))
+        paths += [folder.path / file.path for file in shard.files]
+    return VectorTable(paths) if paths else None
+
+
+def vector_table(
+    wanted: pa.Schema, columns: dict[str, Any], rows: Vectors, encoder: str
+) -> pa.Table:
+    """Columns `[m]` and unit rows `[m, d]` as a table that names its encoder."""
+    flat = pa.array(rows.astype(np.float16).ravel())
+    vectors = pa.FixedSizeListArray.from_arrays(flat, type=wanted.field("vector").type)
+    table = pa.table({**columns, "vector": vectors}, schema=wanted)
+    return table.replace_schema_metadata({ENCODER_KEY: encoder})

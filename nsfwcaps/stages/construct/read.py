@@ -1,0 +1,205 @@
+"""construct, first part: the safe captions of a pool, and the captions that may not leak."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from nsfwcaps.captions import sources as pool_sources
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row, text_cell
+from nsfwcaps.captions.columns import CAPTION_NAMES, Columns, Label, resolve
+from nsfwcaps.captions.images import ImageReader
+from nsfwcaps.captions.normalize import fold_key, normalize
+from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.construction.exclusion import image_hashes
+from nsfwcaps.errors import InputError
+from nsfwcaps.progress import Advance
+from nsfwcaps.stages.construct.settings import ConstructSettings
+
+_URL_COLUMN = "image_coco_url"
+_STEP = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SafeItem:
+    """A safe caption of the pool, with what is carried along."""
+
+    id: str
+    caption: str
+    image_path: str | None
+    image_coco_url: str | None
+
+
+@dataclass(kw_only=True)
+class SafePool:
+    """What the pool held."""
+
+    items: list[SafeItem] = field(default_factory=list)
+    rows: int = 0
+    copies: int = 0
+    """Captions that another one of the pool equals, but for case and punctuation."""
+    excluded_images: int = 0
+    rejected: list[tuple[str, int, Rejected]] = field(default_factory=list)
+    """Pool file, number of the row, and why."""
+    has_images: bool = False
+
+    @property
+    def rejects(self) -> dict[str, int]:
+        """Rows set aside, by reason."""
+        reasons = Counter(item.reason for _, _, item in self.rejected)
+        return dict(sorted(reasons.items()))
+
+
+def pool_files(names: Sequence[str]) -> list[str]:
+    """Files of several pools, in order."""
+    return [file for name in names for file in pool_sources.expand(name)]
+
+
+def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePool:
+    """Read every file of the pool; of captions that are alike, the first stays.
+
+    Raises:
+        InputError: a file cannot be read, or none of them holds a usable caption.
+    """
+    pool = SafePool()
+    forbidden = image_hashes(settings.image_hashes)
+    seen: set[int] = set()
+    for url in pool_files(settings.pool):
+        images = ImageReader(url, settings.image_root)
+        for number, row, item in _clean(url, settings):
+            pool.rows = pool.rows + 1 if item is None else pool.rows
+            if item is None:
+                if pool.rows % _STEP == 0:
+                    advance(_STEP)
+            elif isinstance(item, Rejected):
+                pool.rejected.append((PurePosixPath(url).name, number, item))
+            elif item.image_sha256 in forbidden:
+                pool.excluded_images += 1
+            elif item.fold_key in seen:
+                pool.copies += 1
+            else:
+                seen.add(item.fold_key)
+                pool.has_images |= item.image_sha256 is not None
+                pool.items.append(_item(item, row, images))
+    advance(pool.rows % _STEP)
+    if not pool.items:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in pool.rejects.items())
+        raise InputError(
+            f"construct: no usable caption in {pool.rows} rows of the pool"
+            + (f" ({reasons})" if reasons else "")
+            + "; name another file, or the caption's column with --caption-column"
+        )
+    return pool
+
+
+def carried_images(settings: ConstructSettings, wanted: set[str]) -> dict[str, bytes]:
+    """Bytes of the images of wanted ids, where the pool carries bytes: read once more."""
+    found: dict[str, bytes] = {}
+    for item in clean_items(settings):
+        if item.image is not None and item.id in wanted:
+            found.setdefault(item.id, item.image)
+    return found
+
+
+def clean_items(settings: ConstructSettings) -> Iterator[Clean]:
+    """Every usable caption of the pool as it is read, those that are alike too.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    for url in pool_files(settings.pool):
+        for _, _, item in _clean(url, settings):
+            if isinstance(item, Clean):
+                yield item
+
+
+def read_benchmark(url: str) -> Iterator[str]:
+    """Captions of a file that may not leak, from each column that holds captions of either side.
+
+    Raises:
+        InputError: it cannot be read, or has no such column.
+    """
+    wanted: list[str] = []
+
+    def choose(present: Sequence[str]) -> list[str]:
+        names = (
+            next((name for name in CAPTION_NAMES[label] if name in present), None)
+            for label in (Label.SAFE, Label.UNSAFE)
+        )
+        wanted[:] = dict.fromkeys(name for name in names if name is not None)
+        if not wanted:
+            resolve(present, Label.SAFE, where=url)  # says that none is recognised
+        return wanted
+
+    for row in read_pool(url, choose):
+        if isinstance(row, BadRow):
+            continue
+        for name in wanted:
+            cell = row.get(name)
+            for value in cell if isinstance(cell, list) else [cell]:
+                text = text_cell(value)
+                if isinstance(text, str) and (caption := normalize(_valid(text))):
+                    yield caption
+
+
+def fold_keys(captions: Sequence[str]) -> frozenset[int]:
+    """Keys that captions share when they differ in case and punctuation only."""
+    return frozenset(map(fold_key, captions))
+
+
+def _clean(
+    url: str, settings: ConstructSettings
+) -> Iterator[tuple[int, Row | BadRow, Clean | Rejected | None]]:
+    """Every row, first with None, then with each of its captions."""
+    columns: list[Columns] = []
+    images = ImageReader(url, settings.image_root)
+    for number, row in enumerate(read_pool(url, _chooser(url, settings, columns))):
+        yield number, row, None
+        for item in clean_row(
+            row,
+            columns[0] if columns else None,
+            Label.SAFE,
+            max_chars=settings.max_chars,
+            read_image=images.read,
+        ):
+            yield number, row, item
+
+
+def _chooser(
+    url: str, settings: ConstructSettings, columns: list[Columns]
+) -> Callable[[Sequence[str]], list[str]]:
+    """What a reader asks which columns to read; it leaves those found in `columns`."""
+
+    def choose(present: Sequence[str]) -> list[str]:
+        found = resolve(
+            present,
+            Label.SAFE,
+            where=url,
+            caption=settings.caption_column,
+            image=settings.image_column if settings.images else None,
+        )
+        image = found.image if settings.images else None
+        columns[:] = [
+            Columns(caption=found.caption, image=image, category=None, partner=None, label=None)
+        ]
+        more = _URL_COLUMN if _URL_COLUMN in present else None
+        return [name for name in dict.fromkeys((found.caption, image, more)) if name is not None]
+
+    return choose
+
+
+def _item(item: Clean, row: Row | BadRow, images: ImageReader) -> SafeItem:
+    url: Any = text_cell(row.get(_URL_COLUMN)) if isinstance(row, dict) else None
+    return SafeItem(
+        id=item.id,
+        caption=item.caption,
+        image_path=images.absolute(item.image_path) if item.image_path else None,
+        image_coco_url=_valid(url) if isinstance(url, str) and url else None,
+    )
+
+
+def _valid(text: str) -> str:
+    return text.encode("utf-8", errors="replace").decode()

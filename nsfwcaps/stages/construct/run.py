@@ -1,0 +1,423 @@
+"""construct: unsafe counterparts written for the captions of a safe pool, as two pools.
+
+    pool ─ read ─ check ─ requests ─ edit, check (construct_edit) ─ select ─▶ safe/*.parquet
+                                                                             unsafe/*.parquet
+                                                                             README.md
+
+`safe` holds id, caption and what image there is; `unsafe` the edited caption with its category, the
+id of its partner, the element, the editor and the alignment. Images of the unsafe side are drawn
+from these pools by the stage `illustrate`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions import sources as pool_sources
+from nsfwcaps.cards import construct as construct_card
+from nsfwcaps.config import as_dict, digest, output_settings
+from nsfwcaps.construction import quotas, selection
+from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe
+from nsfwcaps.construction.editors import load as editors
+from nsfwcaps.construction.editors.editor import Editor, Request
+from nsfwcaps.construction.editors.openai import Manners
+from nsfwcaps.construction.exclusion import excluded_request, image_hashes
+from nsfwcaps.construction.selection import Candidate, Filled
+from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.detectors.registry import load_all
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Category, Device
+from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.models import create
+from nsfwcaps.progress import Progress
+from nsfwcaps.stages.construct.edit import Bench, Benchmark, Rejects, embed_benchmark
+from nsfwcaps.stages.construct.foreign_pools import refuse_foreign
+from nsfwcaps.stages.construct.read import (
+    SafeItem,
+    SafePool,
+    carried_images,
+    fold_keys,
+    pool_files,
+    read_benchmark,
+    read_pool_captions,
+)
+from nsfwcaps.stages.construct.settings import ConstructSettings
+from nsfwcaps.tables import parquet_bytes, read_tables
+from nsfwcaps.vectors.index import BlockSearch, Rows
+from nsfwcaps.vectors.near_duplicates import near_duplicates
+from nsfwcaps.vectors.store import VectorTable
+
+VERSION = 2
+
+_TRIES_RULES = 10
+_TRIES_MODEL = 3
+_LEAST_RULES = 500
+"""Edits that rules are asked for at least: few of them pass, and they cost nothing."""
+_BLOCK_RULES = 1024
+_BLOCK_MODEL = 64
+_NEAR_ROWS = 4096
+_BLOCK_ROWS = 16_384
+
+Row = dict[str, Any]
+
+
+def sources(settings: ConstructSettings) -> Mapping[str, str]:
+    """Digests of the pool, of the files to compare with, of editor and encoder, and of the card."""
+    _check(settings)
+    files = {
+        f"{name}:{url}": pool_sources.content_digest(url)
+        for name, urls in (
+            ("pool", pool_files(settings.pool)),
+            ("exclude", pool_files(settings.exclude)),
+            ("image_hashes", settings.image_hashes),
+        )
+        for url in urls
+    }
+    raised = _edits(settings) > _tries(settings) * settings.n
+    return {
+        **files,
+        **({"least edits": str(_LEAST_RULES)} if raised else {}),
+        "editor": editors.source_digest(settings.editor, settings.seed),
+        "aligner": create.source_digest(settings.aligner),
+        "card": construct_card.template_digest(),
+    }
+
+
+def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Files and bytes to read, and the most edits to ask for."""
+    _check(settings)
+    sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
+    return {
+        "pool_files": len(sizes),
+        "input_bytes": sum(sizes),
+        "edits at most": _edits(settings),
+    }
+
+
+def run(
+    settings: ConstructSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Read the pool, have it edited block by block, and choose the pairs."""
+    refuse_foreign(folder, ("safe", "unsafe"))
+    share = quotas.shares(settings.category, settings.share)
+    with progress.task("construct: read", None) as advance:
+        pool = read_pool_captions(settings, advance)
+    bench = _bench(settings, folder, progress)
+    requests, screened = _requests(pool, share, bench, settings)
+    size = _BLOCK_RULES if settings.editor in editors.EMBEDDED else _BLOCK_MODEL
+    with progress.task("construct: edit", len(requests), unit="edits") as advance:
+        blocks = [
+            bench.block(requests[start : start + size], advance)
+            for start in range(0, len(requests), size)
+        ]
+    edits = _Edits(blocks, folder)
+    quota = quotas.quotas(settings.n, share)
+    with progress.task("construct: select", len(edits.candidates)) as advance:
+        near = _near(edits, settings, advance)
+    chosen, filled = selection.select(
+        edits.candidates, quota, near, element_share=settings.element_share, seed=settings.seed
+    )
+    if not chosen:
+        raise InputError(_none_passed(blocks, len(requests), screened))
+    rows = [edits.rows[at] for at in chosen]
+    facts = _facts(pool, screened, requests, blocks, rows, filled, bench, len(edits.candidates))
+    return StageResult(
+        shards=[
+            _deliver(settings, folder, pool, rows, bench.editor, facts),
+            _set_aside(folder, pool, screened),
+            *(block.only_rejects() for block in blocks),
+        ],
+        facts=facts,
+    )
+
+
+def _check(settings: ConstructSettings) -> None:
+    """Say what cannot work before anything is read.
+
+    Raises:
+        ConfigError: no pool is named, or editor, categories and shares do not fit together.
+        InputError: a list of image hashes is none.
+    """
+    if not settings.pool:
+        raise ConfigError("construct: no pool is named; give --pool")
+    editors.check(settings.editor, settings.category)
+    quotas.shares(settings.category, settings.share)
+    image_hashes(settings.image_hashes)
+
+
+def _tries(settings: ConstructSettings) -> int:
+    if settings.tries is not None:
+        return settings.tries
+    return _TRIES_RULES if settings.editor in editors.EMBEDDED else _TRIES_MODEL
+
+
+def _edits(settings: ConstructSettings) -> int:
+    """The most edits to ask for; what the user asks for by tries is neither more nor less."""
+    least = _LEAST_RULES if settings.editor in editors.EMBEDDED and settings.tries is None else 0
+    return max(_tries(settings) * settings.n, least)
+
+
+def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress) -> Bench:
+    encoder = create.load(settings.aligner, EncoderOptions.of(settings))
+    editor = editors.load(
+        settings.editor,
+        seed=settings.seed,
+        device=settings.device,
+        folder=folder.path,
+        manners=Manners(
+            workers=settings.parallel,
+            requests_per_minute=settings.requests_per_minute,
+            timeout_s=settings.timeout,
+            attempts=settings.attempts,
+        ),
+    )
+
+    def detectors(names: Sequence[str], option: str) -> list[Detector[str]]:
+        return load_all(names, Kind.TEXT, settings.device, option=option) if names else []
+
+    captions = sorted(
+        {item for url in pool_files(settings.exclude) for item in read_benchmark(url)}
+    )
+    with progress.task("construct: exclude", len(captions)) as advance:
+        vectors = embed_benchmark(captions, encoder, folder, advance)
+    return Bench(
+        editor=editor,
+        encoder=encoder,
+        detectors=detectors(settings.detector, "--detector"),
+        edit_detectors=detectors(settings.edit_detector, "--edit-detector"),
+        benchmark=Benchmark(keys=fold_keys(captions), vectors=vectors, digest=digest(captions)),
+        limits=Limits(
+            max_words=settings.max_words,
+            max_added=settings.max_added,
+            max_removed=0 if editor.statement.only_inserts else settings.max_removed,
+        ),
+        min_alignment=settings.min_alignment,
+        near_duplicate=settings.near_duplicate,
+        folder=folder,
+    )
+
+
+def _requests(
+    pool: SafePool, share: Mapping[Category, float], bench: Bench, settings: ConstructSettings
+) -> tuple[list[Request], Rejects]:
+    """What to ask, in order, and the safe captions that nothing is asked about."""
+    usable: list[SafeItem] = []
+    rejected: list[Row] = []
+    excluded = pool.excluded_images
+    for item in pool.items:
+        reason = check_safe(item.caption, bench.limits, bench.benchmark.keys)
+        if reason is None:
+            usable.append(item)
+        elif reason == EXCLUDED:
+            excluded += 1
+        else:
+            rejected.append({"id": item.id, "category": None, "reason": reason, "caption": None})
+    order = quotas.asked([item.id for item in usable], share, _edits(settings), settings.seed)
+    asked = [Request(usable[at].id, usable[at].caption, category) for at, category in order]
+    requests = [item for item in asked if not excluded_request(item.caption, item.category)]
+    excluded += len(asked) - len(requests)
+    return requests, Rejects(rows=rejected, excluded=excluded)
+
+
+class _Edits:
+    """The candidates of all blocks `[n]`, and the files with their vectors."""
+
+    def __init__(self, blocks: Sequence[Shard], folder: StageFolder) -> None:
+        def paths(group: str) -> list[Any]:
+            files = [file for block in blocks for file in block.files if file.group == group]
+            return [folder.path / file.path for file in files]
+
+        self.paths = {group: paths(group) for group in ("candidates", "partners")}
+        names = [name for name in schema.candidate_edits(1).names if name != "vector"]
+        self.rows: list[Row] = [
+            row for table in read_tables(paths("candidates"), names) for row in table.to_pylist()
+        ]
+        self.candidates = [
+            Candidate(
+                id=row["id"],
+                safe_id=row["safe_id"],
+                category=Category(row["category"]),
+                element=row["element"],
+                template=row["template"],
+                alignment=row["alignment"],
+            )
+            for row in self.rows
+        ]
+
+
+def _near(edits: _Edits, settings: ConstructSettings, advance: Any) -> tuple[Rows, Rows]:
+    """Edges between candidates whose safe or unsafe captions are near-duplicates."""
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    search = BlockSearch(Device.CPU)
+    for group, paths in edits.paths.items():
+        table = VectorTable(paths)
+        for start in range(0, table.rows, _NEAR_ROWS):
+            stop = min(start + _NEAR_ROWS, table.rows)
+            found = near_duplicates(
+                table, start, stop, settings.near_duplicate, search=search, block_rows=_BLOCK_ROWS
+            )
+            left.append(found[0])
+            right.append(found[1])
+            if group == "partners":
+                advance(stop - start)
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _none_passed(blocks: Sequence[Shard], requests: int, screened: Rejects) -> str:
+    counts = Counter(screened.counts)
+    for block in blocks:
+        counts.update(block.rejects)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return (
+        f"construct: none of {requests} edits became a pair ({reasons}); "
+        "give another pool or editor, or lower --min-alignment"
+    )
+
+
+def _deliver(
+    settings: ConstructSettings,
+    folder: StageFolder,
+    pool: SafePool,
+    rows: Sequence[Row],
+    editor: Editor,
+    facts: Mapping[str, Any],
+) -> Shard:
+    """Write the two pools, each sorted by id, and the card."""
+    started = time.monotonic()
+    root = digest([VERSION, output_settings(settings), facts, [row["id"] for row in rows]])[:12]
+    by_id = {item.id: item for item in pool.items}
+    safe = [by_id[item] for item in sorted({row["safe_id"] for row in rows})]
+    tables = {
+        "safe": _safe_table(safe, settings, pool),
+        "unsafe": pa.Table.from_pylist(
+            [
+                {**row, "partner_id": row["safe_id"], "editor": editor.statement.name}
+                for row in sorted(rows, key=lambda row: str(row["id"]))
+            ],
+            schema=schema.CONSTRUCTED_UNSAFE,
+        ),
+    }
+    files: dict[tuple[str, str], bytes] = {}
+    counts = {}
+    for label, table in tables.items():
+        parts = range(0, table.num_rows, settings.shard_rows)
+        for number, start in enumerate(parts):
+            name = f"{root}/{label}/{number:05d}-of-{len(parts):05d}.parquet"
+            part = table.slice(start, settings.shard_rows)
+            files["dataset", name] = bytes(parquet_bytes(part))
+            counts[name] = part.num_rows
+    card = construct_card.render(as_dict(settings), facts)
+    files["dataset", f"{root}/README.md"] = card.encode()
+    key = digest([root, construct_card.template_digest()])
+    return folder.commit_files(key, files, rows=counts, rows_in=len(rows), started=started)
+
+
+def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: SafePool) -> pa.Table:
+    """Safe captions with the columns that the pool has."""
+    images: Mapping[str, bytes] = {}
+    if pool.has_images:
+        images = carried_images(settings, {item.id for item in items})
+    rows = [{**asdict(item), "image": images.get(item.id)} for item in items]
+    table = pa.Table.from_pylist(rows, schema=schema.CONSTRUCTED_SAFE)
+    optional = ("image_path", "image", "image_coco_url")
+    return table.drop_columns(
+        [name for name in optional if table[name].null_count == table.num_rows]
+    )
+
+
+def _set_aside(folder: StageFolder, pool: SafePool, screened: Rejects) -> Shard:
+    """Rows of the pool that could not be read, and captions that nothing was asked about."""
+    started = time.monotonic()
+    tables = screened.tables("safe")
+    if pool.rejected:
+        tables["rejects", "rejects-pool"] = pa.Table.from_pylist(
+            [
+                {
+                    "source": source,
+                    "source_row": row,
+                    "reason": item.reason,
+                    "label": item.label,
+                    "caption": item.raw,
+                }
+                for source, row, item in pool.rejected
+            ],
+            schema=schema.INGEST_REJECTS,
+        )
+    rejects = Counter(pool.rejects) + Counter(screened.counts)
+    content = [[*pool.rejects.items()], [row["id"] for row in screened.rows], screened.counts]
+    return folder.commit(
+        digest([VERSION, "set aside", content, pool.rows]),
+        tables,
+        rows_in=0,
+        rejects=dict(sorted(rejects.items())),
+        started=started,
+    )
+
+
+def _facts(
+    pool: SafePool,
+    screened: Rejects,
+    requests: Sequence[Request],
+    blocks: Sequence[Shard],
+    rows: Sequence[Row],
+    filled: Mapping[Category, Filled],
+    bench: Bench,
+    candidates: int,
+) -> dict[str, Any]:
+    rejects: Counter[str] = Counter()
+    for block in blocks:
+        rejects.update(block.rejects)
+    sims = np.array([row["alignment"] for row in rows], dtype=np.float64)
+    elements = Counter(selection.element_key(row["element"]) for row in rows)
+    return {
+        "pairs": len(rows),
+        "steps": {
+            "rows": pool.rows,
+            "captions": len(pool.items),
+            "usable": len(pool.items) - len(screened.rows) - _excluded_captions(pool, screened),
+            "requests": len(requests),
+            "proposals": sum(block.facts["answered"] for block in blocks),
+            "candidates": candidates,
+            "pairs": len(rows),
+        },
+        "copies_folded": pool.copies,
+        "rejects": {
+            "pool": pool.rejects,
+            "safe": screened.counts,
+            "edits": dict(sorted(rejects.items())),
+        },
+        "alignment": {
+            "mean": round(float(sims.mean()), 4),
+            **{
+                name: round(float(np.quantile(sims, at)), 4)
+                for name, at in (("min", 0), ("p10", 0.1), ("p50", 0.5), ("p90", 0.9), ("max", 1))
+            },
+        },
+        "category": {
+            category.value: {**asdict(item), "missing": item.missing}
+            for category, item in filled.items()
+        },
+        "elements": {"distinct": len(elements), "most": max(elements.values())},
+        "template": dict(sorted(Counter(row["template"] or "free" for row in rows).items())),
+        "editor": {**asdict(bench.editor.statement), "models": list(bench.editor.models)},
+        "aligner": {"name": bench.encoder.identity.name, "digest": bench.encoder.identity.digest},
+        "detectors": [detector.statement.as_json() for detector in bench.detectors],
+        "edit_detectors": [detector.statement.as_json() for detector in bench.edit_detectors],
+        "benchmark_captions": len(bench.benchmark.keys),
+    }
+
+
+def _excluded_captions(pool: SafePool, screened: Rejects) -> int:
+    return screened.excluded - pool.excluded_images

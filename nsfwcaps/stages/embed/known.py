@@ -1,0 +1,84 @@
+"""embed, what need not be encoded: vectors that are there already, and texts that repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.encoders.encoder import Encoded, Encoder
+from nsfwcaps.progress import Advance
+
+
+class Known:
+    """Vectors in the stage's folder that the same encoder made, whatever shard they lie in."""
+
+    def __init__(self, folder: StageFolder, encoder: str) -> None:
+        self._files: list[tuple[str, Path]] = []
+        for row in folder.journal_rows():
+            if row.facts.get("encoder") == encoder and folder.shard(row.key):
+                group = row.facts["group"]
+                self._files += [
+                    (group, folder.path / f.path) for f in row.files if f.group == group
+                ]
+
+    def complete(
+        self,
+        group: str,
+        key: str,
+        keys: pa.Array,
+        encode: Callable[[Sequence[int]], Encoded],
+        advance: Advance,
+    ) -> tuple[np.ndarray[Any, Any], dict[int, str]]:
+        """Rows `[m, d]` of the keys `[n]`, known or encoded now, and why others failed."""
+        known = self._lookup(group, key, keys)
+        advance(len(known))
+        todo = [row for row in range(len(keys)) if row not in known]
+        encoded = encode(todo)
+        failed = {todo[at]: reason for at, reason in encoded.failed.items()}
+        fresh = iter(encoded.rows)
+        out = np.empty((len(keys) - len(failed), encoded.rows.shape[1]), dtype=np.float16)
+        rows = (row for row in range(len(keys)) if row not in failed)
+        for at, row in enumerate(rows):
+            out[at] = known[row] if row in known else next(fresh)
+        return out, failed
+
+    def _lookup(self, group: str, key: str, keys: pa.Array) -> dict[int, Any]:
+        if len(keys) == 0:
+            return {}
+        low, high = keys[0].as_py(), keys[-1].as_py()
+        found: dict[int, Any] = {}
+        for _, path in (item for item in self._files if item[0] == group):
+            table = pq.read_table(
+                path, columns=[key, "vector"], filters=[(key, ">=", low), (key, "<=", high)]
+            ).combine_chunks()
+            if table.num_rows == 0:
+                continue
+            spots = pc.index_in(keys, value_set=table[key].combine_chunks()).to_pylist()
+            column = table["vector"].combine_chunks()
+            vectors = np.asarray(column.flatten()).reshape(-1, column.type.list_size)
+            found |= {row: vectors[spot] for row, spot in enumerate(spots) if spot is not None}
+        return found
+
+
+def encode_distinct(
+    encoder: Encoder, texts: pa.Array, place: np.ndarray[Any, Any], advance: Advance
+) -> Encoded:
+    """Encode each text that `place` `[n]` points at once, and hand its row to all who share it."""
+    used, inverse = np.unique(place, return_inverse=True)
+    encoded = encoder.encode_text(texts.take(pa.array(used)).to_pylist(), advance)
+    advance(len(place) - len(used))
+    row_of = np.cumsum([item not in encoded.failed for item in range(len(used))]) - 1
+    failed = {
+        at: encoded.failed[text]
+        for at, text in enumerate(inverse.tolist())
+        if text in encoded.failed
+    }
+    kept = [row_of[text] for text in inverse.tolist() if text not in encoded.failed]
+    return Encoded(rows=encoded.rows[kept], failed=failed)

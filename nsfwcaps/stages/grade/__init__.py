@@ -1,0 +1,23 @@
+"""grade: give every pair a difficulty and a level, easy, medium or hard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nsfwcaps.enums import DifficultyLevel
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages.grade.settings import GradeSettings
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{facts['stages'][level]:,} {level}" for level in DifficultyLevel)
+
+
+GRADE = Stage(
+    name="grade",
+    settings=GradeSettings,
+    module="nsfwcaps.stages.grade.run",
+    headline=_headline,
+    reads=("mine",),
+)

@@ -1,0 +1,197 @@
+"""grade: a difficulty and a stage for every pair, and a picture of where the borders fall."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.enums import DifficultyLevel
+from nsfwcaps.errors import InputError
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.progress import Progress
+from nsfwcaps.stages.grade.settings import GradeSettings
+from nsfwcaps.tables import read_tables
+
+VERSION = 1
+
+_COLOURS = {
+    DifficultyLevel.EASY: "#9ecae1",
+    DifficultyLevel.MEDIUM: "#4292c6",
+    DifficultyLevel.HARD: "#08519c",
+}
+
+
+def sources(settings: GradeSettings) -> Mapping[str, str]:
+    """Nothing outside the workdir is read."""
+    return {}
+
+
+def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Pairs to grade."""
+    return {"pairs": inputs["mine"].rows("pairs")}
+
+
+def run(
+    settings: GradeSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Rank the signals over all pairs, then write the pairs back shard by shard."""
+    mine = inputs["mine"]
+    paths = mine.paths("pairs")
+    signals = _signals(paths)
+    count = len(signals["similarity"])
+    if count == 0:
+        raise InputError(
+            "grade: mining left no pair to grade; the reasons are counted in its record "
+            f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
+        )
+    weights = _weights(settings)
+    hard = {
+        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
+    }
+    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
+    at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
+    staged = stages(difficulties, at)
+    key = [VERSION, mine.output_digest, output_settings(settings)]
+    shards: list[Shard] = []
+    start = 0
+    with progress.task("grade", count) as advance:
+        # Not by first row: a block of mining that left no pair starts where the next one does.
+        for number, table in enumerate(read_tables(paths)):
+            part = slice(start, start + table.num_rows)
+            shards.append(
+                _commit(folder, [*key, number], table, difficulties[part], staged[part], number)
+            )
+            start += table.num_rows
+            advance(table.num_rows)
+    shards.append(_picture(folder, key, signals["similarity"], difficulties, staged, at))
+    return StageResult(
+        shards=shards,
+        facts={
+            "weights": weights,
+            "borders": asdict(at),
+            "stages": {
+                stage.value: int((staged == stage.value).sum()) for stage in DifficultyLevel
+            },
+            "sim_text": {
+                stage.value: _quartiles(signals["similarity"][staged == stage.value])
+                for stage in DifficultyLevel
+            },
+        },
+    )
+
+
+def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
+    columns = {"similarity": "sim_text", "margin": "margin", "density": "density"}
+    tables = list(read_tables(paths, list(columns.values())))
+    return {
+        name: np.concatenate(
+            [np.empty(0), *(table[column].to_numpy(zero_copy_only=False) for table in tables)]
+        ).astype(np.float64)
+        for name, column in columns.items()
+    }
+
+
+def _weights(settings: GradeSettings) -> dict[str, float]:
+    named = {
+        "similarity": settings.similarity_weight,
+        "margin": settings.margin_weight,
+        "density": settings.density_weight,
+    }
+    return {name: weight for name, weight in named.items() if weight > 0}
+
+
+def _commit(
+    folder: StageFolder,
+    key: Sequence[Any],
+    table: pa.Table,
+    difficulties: npt.NDArray[np.float64],
+    staged: npt.NDArray[np.str_],
+    number: int,
+) -> Shard:
+    started = time.monotonic()
+    columns = [pa.array(difficulties, pa.float32()), pa.array(staged.tolist(), pa.string())]
+    graded = pa.Table.from_arrays(
+        [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
+    )
+    return folder.commit(
+        digest(key),
+        {("pairs", f"pairs-{number:05d}"): graded},
+        rows_in=table.num_rows,
+        started=started,
+    )
+
+
+def _picture(
+    folder: StageFolder,
+    key: Sequence[Any],
+    similarity: npt.NDArray[np.float64],
+    difficulties: npt.NDArray[np.float64],
+    staged: npt.NDArray[np.str_],
+    at: Borders,
+) -> Shard:
+    started = time.monotonic()
+    name = "stages.png"
+    data = draw(similarity, difficulties, staged, at)
+    return folder.commit_files(
+        digest([*key, name, digest(similarity.tolist())]),
+        {("figures", name): data},
+        rows={},
+        rows_in=0,
+        started=started,
+    )
+
+
+def draw(
+    similarity: npt.NDArray[np.float64],
+    difficulties: npt.NDArray[np.float64],
+    staged: npt.NDArray[np.str_],
+    at: Borders,
+) -> bytes:
+    """PNG of similarity and difficulty `[p]` by stage, with the stage borders."""
+    # Not pyplot: it keeps global state and looks for a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, values, label in (
+        (left, similarity, "cosine of unsafe and safe caption"),
+        (right, difficulties, "difficulty"),
+    ):
+        axes.hist(
+            [values[staged == stage.value] for stage in DifficultyLevel],
+            bins=40,
+            stacked=True,
+            color=[_COLOURS[stage] for stage in DifficultyLevel],
+            label=[stage.value for stage in DifficultyLevel],
+        )
+        axes.set_xlabel(label)
+        axes.set_ylabel("pairs")
+        axes.spines[["top", "right"]].set_visible(False)
+    for border in (at.easy, at.medium):
+        right.axvline(border, color="black", linewidth=1, linestyle="--")
+    left.legend(frameon=False)
+    out = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()
+
+
+def _quartiles(values: npt.NDArray[np.float64]) -> list[float]:
+    """Quartiles, rounded for people; empty where there is nothing."""
+    if len(values) == 0:
+        return []
+    return [round(float(value), 4) for value in np.quantile(values, [0.25, 0.5, 0.75])]

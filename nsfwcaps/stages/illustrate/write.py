@@ -1,0 +1,114 @@
+"""illustrate, last part: the pool with its card, and what got no image."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.cards import illustrate as illustrate_card
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.construction.checks import EXCLUDED
+from nsfwcaps.stages.illustrate.draw import Pictures
+from nsfwcaps.stages.illustrate.read import Row
+from nsfwcaps.stages.illustrate.settings import IllustrateSettings
+from nsfwcaps.tables import parquet_bytes
+
+VERSION = 1
+
+POOL = "illustrated"
+"""Folder of the pool, beside those that construct wrote."""
+
+CARD = f"{POOL}.md"
+"""Its card, beside it: a folder that holds Parquet files alone is read by its name."""
+
+
+@dataclass(kw_only=True)
+class Rejects:
+    """Captions without an image, with a reason each, and how many the exclusion list matched."""
+
+    rows: list[Row] = field(default_factory=list)
+    excluded: int = 0
+
+    def add(self, row: Row, reason: str) -> None:
+        """Set a row of the unsafe pool aside."""
+        if reason == EXCLUDED:
+            self.excluded += 1
+        else:
+            self.rows.append({"id": row["id"], "category": row["category"], "reason": reason})
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of captions by reason."""
+        counts = Counter(str(row["reason"]) for row in self.rows)
+        if self.excluded:
+            counts[EXCLUDED] = self.excluded
+        return dict(sorted(counts.items()))
+
+
+def deliver(
+    rows: Sequence[Row],
+    facts: Mapping[str, Any],
+    pictures: Pictures,
+    folder: StageFolder,
+    settings: IllustrateSettings,
+) -> list[Shard]:
+    """Write the pool from rows that name their pictures, and its card."""
+    named = [[row["id"], row["image_label"], row["image_scores"]] for row in rows]
+    whole = digest([VERSION, output_settings(settings), facts, named])
+    root, size = whole[:12], settings.shard_rows
+    parts = range(0, len(rows), size)
+    shards = []
+    for number, start in enumerate(parts):
+        key = digest([whole, number])
+        shard = folder.shard(key)
+        if shard is None:
+            started = time.monotonic()
+            table = _table(rows[start : start + size], pictures, facts["painter"]["name"])
+            name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
+            shard = folder.commit_files(
+                key,
+                {("dataset", name): bytes(parquet_bytes(table))},
+                rows={name: table.num_rows},
+                rows_in=table.num_rows,
+                started=started,
+            )
+        shards.append(shard)
+    card = folder.commit_files(
+        digest([whole, "card", illustrate_card.template_digest()]),
+        {("dataset", f"{root}/{CARD}"): illustrate_card.render(facts).encode()},
+        rows={},
+        rows_in=0,
+        started=time.monotonic(),
+    )
+    return [*shards, card]
+
+
+def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
+    """Write what got no image, and why."""
+    tables = {}
+    if rejects.rows:
+        table = pa.Table.from_pylist(rejects.rows, schema=schema.ILLUSTRATE_REJECTS)
+        tables["rejects", "rejects"] = table
+    content = [[row["id"], row["reason"]] for row in rejects.rows]
+    return folder.commit(
+        digest([VERSION, "set aside", content, rejects.excluded]),
+        tables,
+        rows_in=sum(rejects.counts.values()),
+        rejects=rejects.counts,
+        started=time.monotonic(),
+    )
+
+
+def _table(rows: Sequence[Row], pictures: Pictures, painter: str) -> pa.Table:
+    names = schema.ILLUSTRATED_UNSAFE.names
+    whole = [{**row, "image": pictures.read(row["key"]), "painter": painter} for row in rows]
+    return pa.Table.from_pylist(
+        [{name: row[name] for name in names} for row in whole], schema=schema.ILLUSTRATED_UNSAFE
+    )

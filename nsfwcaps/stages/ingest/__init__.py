@@ -1,0 +1,24 @@
+"""ingest: read caption pools, clean them, and give every caption its content id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages.ingest.settings import IngestSettings
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    count = facts["captions"]
+    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions"
+
+
+INGEST = Stage(
+    name="ingest",
+    settings=IngestSettings,
+    module="nsfwcaps.stages.ingest.run",
+    headline=_headline,
+    paths=("safe", "unsafe", "pool"),
+    reads_delivered="pools",
+)

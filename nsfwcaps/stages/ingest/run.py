@@ -1,0 +1,134 @@
+"""ingest: pools in, one clean caption per content id out, sorted by id.
+
+    pools ─ read ─ clean ─▶ staged chunks, each sorted by id ─ merge by id range ─▶ shards
+
+Chunks bound the memory of reading (`ingest_read`), ranges that of merging (`ingest_merge`). Sorting
+by a content hash makes the result independent of the order of the input, of its split into files
+and of the shard size, and lets later stages break ties by position.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions import sources as pool_sources
+from nsfwcaps.captions.columns import Label
+from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.progress import Progress
+from nsfwcaps.stages.ingest import merge
+from nsfwcaps.stages.ingest.read import Pool, read_chunks
+from nsfwcaps.stages.ingest.settings import IngestSettings
+
+VERSION = 2
+
+# A share is noise on a handful of rows: below this many rejects a pool is never stopped.
+_FEW_REJECTS = 3
+
+
+def sources(settings: IngestSettings) -> Mapping[str, str]:
+    """Content digest of every pool file."""
+    return {f"{pool.label or 'pool'}:{pool.url}": pool.digest for pool in _pools(settings)}
+
+
+def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Files and bytes to read."""
+    sizes = [pool_sources.size_bytes(pool.url) for pool in _pools(settings)]
+    return {"pool_files": len(sizes), "input_bytes": sum(sizes)}
+
+
+def run(
+    settings: IngestSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Read every pool into staged chunks, then merge the chunks by id range."""
+    _check_apart(settings, folder)
+    chunks: list[Shard] = []
+    facts = []
+    with progress.task("ingest: read", None) as advance:
+        for pool in _pools(settings):
+            read = list(read_chunks(pool, settings, folder, advance))
+            facts.append(_pool_facts(pool, read, settings, folder))
+            chunks += read
+    merged = merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
+    if merged.conflicts and not merged.captions[Label.SAFE]:
+        raise InputError(
+            f"ingest: every safe caption ({merged.conflicts}) is in an unsafe pool too, and such "
+            "captions are no targets; was one pool given for both sides?"
+        )
+    return StageResult(
+        shards=[*merged.shards, *(chunk.only_rejects() for chunk in chunks)],
+        facts={
+            "captions": merged.captions,
+            "images": merged.images,
+            "copies_folded": sum(fact["captions"] for fact in facts)
+            - sum(merged.captions.values())
+            - merged.conflicts,
+            "safe_dropped_as_also_unsafe": merged.conflicts,
+            "pools": facts,
+        },
+    )
+
+
+def _pools(settings: IngestSettings) -> list[Pool]:
+    named = [
+        *((url, Label.SAFE) for url in settings.safe),
+        *((url, Label.UNSAFE) for url in settings.unsafe),
+        *((url, None) for url in settings.pool),
+    ]
+    if not named:
+        raise ConfigError("ingest: no pool is named; give --safe and --unsafe, or --pool")
+    files = [(file, label) for url, label in named for file in pool_sources.expand(url)]
+    return [
+        Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
+    ]
+
+
+def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
+    """Refuse a run inside a pool's folder: the next one would read the run's files as captions."""
+    for url in (*settings.safe, *settings.unsafe, *settings.pool):
+        pool = pool_sources.local_path(url)
+        if pool and pool.is_dir() and folder.path.resolve().is_relative_to(pool.resolve()):
+            raise ConfigError(
+                f"{folder.path.parent} lies inside the pool {url}, which would then hold the run's "
+                "own files; choose another --workdir / --out"
+            )
+
+
+def _pool_facts(
+    pool: Pool, chunks: list[Shard], settings: IngestSettings, folder: StageFolder
+) -> dict[str, Any]:
+    """Count a pool, and stop the run where it is empty or too much of it is unusable."""
+    rows = sum(chunk.rows_in for chunk in chunks)
+    captions = sum(chunk.facts["captions"] for chunk in chunks)
+    rejects: Counter[str] = Counter()
+    for chunk in chunks:
+        rejects.update(chunk.rejects)
+    bad = rejects.total()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
+    if captions == 0:
+        raise InputError(
+            f"{pool.url}: no usable caption in {rows} rows"
+            + (f" ({reasons})" if reasons else "")
+            + "; name another file, or the caption's column with --caption-column"
+        )
+    share = bad / (captions + bad)
+    if share > settings.max_reject_share and bad >= _FEW_REJECTS:
+        raise InputError(
+            f"{pool.url}: {bad} of {captions + bad} captions are unusable "
+            f"({share:.1%}: {reasons}), more than max_reject_share allows "
+            f"({settings.max_reject_share:.1%}). They are kept with their reasons in "
+            f"{folder.path}/rejects-*.parquet; mend the pool, or raise --max-reject-share"
+        )
+    return {
+        "name": pool.name,
+        "label": pool.label.value if pool.label else "by column",
+        "sha256": pool.digest,
+        "rows": rows,
+        "captions": captions,
+        "rejects": dict(sorted(rejects.items())),
+    }

@@ -1,0 +1,53 @@
+"""Settings of the stage ingest: recipe keys and command-line options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge
+
+from nsfwcaps.config import STRICT_KEYS, Fraction, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    """Read caption pools, clean them, fold duplicates, and give every caption its content id."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    safe: tuple[str, ...] = setting((), "Pool of safe captions: file, folder, glob or URL.")
+    unsafe: tuple[str, ...] = setting((), "Pool of unsafe captions: file, folder, glob or URL.")
+    pool: tuple[str, ...] = setting((), "Pool with safe and unsafe captions; needs --label-column.")
+    caption_column: str | None = setting(None, "Caption column, if not recognised.")
+    safe_caption_column: str | None = setting(
+        None, "Caption column of the safe pools, if different."
+    )
+    unsafe_caption_column: str | None = setting(
+        None, "Caption column of the unsafe pools, if different."
+    )
+    images: bool = setting(True, "Read the images of the captions.")
+    image_column: str | None = setting(None, "Column with image paths or bytes.")
+    safe_image_column: str | None = setting(
+        None, "Image column of the safe pools, if one file holds the images of both sides."
+    )
+    unsafe_image_column: str | None = setting(None, "Image column of the unsafe pools.")
+    image_root: str | None = setting(
+        None, "Folder or URL that relative image paths start from. Default: the pool's folder."
+    )
+    category_column: str | None = setting(None, "Column with the category of unsafe captions.")
+    partner_column: str | None = setting(
+        None,
+        "Column of an unsafe pool with the safe partner of each row: its caption or its id. "
+        "Recognised in known data sets.",
+    )
+    label_column: str | None = setting(None, "Column with safe or unsafe, for --pool.")
+    max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    max_reject_share: Fraction = setting(
+        0.05, "Stop if more than this share of a pool's rows is unusable."
+    )
+    shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per shard.")
+
+    def __post_init__(self) -> None:
+        if self.pool and self.label_column is None:
+            raise ValueError("a mixed pool needs label_column, the column with safe or unsafe")

@@ -1,0 +1,171 @@
+"""mine, second half: ranked candidates to pairs, ids out."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageRecord
+from nsfwcaps.captions.normalize import pair_id
+from nsfwcaps.config import digest, output_settings
+from nsfwcaps.enums import Pairing
+from nsfwcaps.mining.selection import Cutoffs, Mask, Ranked, take
+from nsfwcaps.progress import Advance
+from nsfwcaps.stages.mine.rank import Block
+from nsfwcaps.stages.mine.search import Search
+from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.tables import rechunk
+from nsfwcaps.vectors.index import Rows
+from nsfwcaps.vectors.nearest import exact_sims
+from nsfwcaps.vectors.store import VectorTable
+
+VERSION = 1
+
+_PAIR_ROWS = 65_536
+
+
+class Writer:
+    """Turns blocks into shards of pairs and rejects."""
+
+    def __init__(
+        self,
+        search: Search,
+        cutoffs: Cutoffs,
+        counts: Rows,
+        images: VectorTable | None,
+        inputs: Mapping[str, StageRecord],
+    ) -> None:
+        self._search = search
+        self._cutoffs = cutoffs
+        self._counts = counts
+        self._images = images
+        encoder = inputs["embed"].facts["encoder"]["name"]
+        self._provenance = f"{_method(search.settings)}:{encoder}"
+        self._rejected: list[str] = []
+        self._reasons: list[str] = []
+        self.missing = 0
+        """Pairs short of k an unsafe caption."""
+        # All that embed made: with other pictures, pairs are other files than the last run's.
+        content = [record.output_digest for record in inputs.values()]
+        self._content = [VERSION, content, output_settings(search.settings)]
+
+    def write(self, blocks: Iterable[Block], advance: Advance) -> list[Shard]:
+        """Write the pairs of all blocks in files of one size, and last who has none, and why."""
+        started = time.monotonic()
+        folder, shards = self._search.folder, []
+        # Cut by pairs, not by blocks: how much memory there was must not show in the files.
+        for number, table in enumerate(rechunk(self._tables(blocks, advance), _PAIR_ROWS)):
+            shard = folder.commit(
+                digest(["pairs", *self._content, number]),
+                {("pairs", f"pairs-{number:05d}"): table},
+                rows_in=0,  # unsafe captions are counted once, with the rejects
+                started=started,
+            )
+            shards.append(shard)
+            started = time.monotonic()
+        return [*shards, self._commit_rejects(started)]
+
+    def _tables(self, blocks: Iterable[Block], advance: Advance) -> Iterator[pa.Table]:
+        for block in blocks:
+            ranked = block.ranked
+            chosen = take(ranked, self._cutoffs, self._search.settings.k)
+            rows = ranked.first + np.arange(len(ranked.rows))
+            ids = self._search.unsafe.column("id", rows)
+            without = np.flatnonzero(~chosen.any(axis=1))
+            self._rejected += ids.take(pa.array(without)).to_pylist()
+            self._reasons += [block.reason(int(row)) for row in without]
+            self.missing += int(self._search.settings.k * len(chosen) - chosen.sum())
+            yield self._pairs(block, chosen, ids)
+            advance(len(rows))
+
+    def _commit_rejects(self, started: float) -> Shard:
+        rejects = pa.table(
+            {"id": self._rejected, "reason": self._reasons}, schema=schema.REJECTED_IDS
+        )
+        return self._search.folder.commit(
+            digest(["rejects", *self._content]),
+            {("rejects", "rejects"): rejects} if self._reasons else {},
+            rows_in=self._search.unsafe.rows,
+            rejects=dict(sorted(Counter(self._reasons).items())),
+            started=started,
+        )
+
+    def _pairs(self, block: Block, chosen: Mask, ids: pa.ChunkedArray) -> pa.Table:
+        ranked = block.ranked
+        query, place = np.nonzero(chosen)
+        rows = ranked.rows[query, place]
+        distinct, inverse = np.unique(rows, return_inverse=True)
+        unsafe_ids = ids.take(pa.array(query)).to_pylist()
+        found = self._search.safe.column("id", distinct)
+        safe_ids = found.take(pa.array(inverse)).to_pylist() if len(rows) else []
+        queries = self._search.unsafe.read(ranked.first, ranked.first + len(ranked.rows))
+        sim_image, sim_cross = self._image_sims(queries, query, rows, distinct, inverse, ranked)
+        return pa.table(
+            {
+                "pair_id": [pair_id(u, s) for u, s in zip(unsafe_ids, safe_ids, strict=True)],
+                "unsafe_id": unsafe_ids,
+                "safe_id": safe_ids,
+                "rank": (np.cumsum(chosen, axis=1)[query, place]).astype(np.int32),
+                "sim_text": ranked.sims[query, place],
+                "sim_image": sim_image,
+                "sim_cross": sim_cross,
+                "score": ranked.scores[query, place],
+                "margin": pa.array(block.margins[query, place], pa.float32(), from_pandas=True),
+                "density": block.density[query],
+                "hub_count": self._counts[rows],
+                "provenance": [self._provenance] * len(rows),
+            },
+            schema=schema.PAIRS,
+        )
+
+    def _image_sims(
+        self,
+        queries: npt.NDArray[np.float16],
+        query: Rows,
+        rows: Rows,
+        distinct: Rows,
+        inverse: Rows,
+        ranked: Ranked,
+    ) -> tuple[pa.Array, pa.Array]:
+        """Cosine of the two pictures, and of the unsafe caption with the safe picture."""
+        absent = pa.nulls(len(rows), pa.float32())
+        if self._images is None or len(rows) == 0:
+            return absent, absent
+        safe = self._picture_rows(self._search.safe, distinct)[inverse]
+        unsafe = self._picture_rows(
+            self._search.unsafe, ranked.first + np.arange(len(ranked.rows))
+        )[query]
+        cross = (
+            self._sims(queries, query, safe) if self._images.width == queries.shape[1] else absent
+        )
+        has = np.flatnonzero(unsafe >= 0)
+        needed, place = np.unique(unsafe[has], return_inverse=True)
+        pictures = self._images.take(needed)
+        place_of = np.full(len(rows), -1)
+        place_of[has] = place
+        return self._sims(pictures, place_of, safe), cross
+
+    def _sims(self, left: npt.NDArray[np.float16], left_of: Rows, picture: Rows) -> pa.Array:
+        """Exact cosines `[m]`; null where a side has no picture (−1)."""
+        assert self._images is not None, "checked by the caller"
+        both = np.flatnonzero((left_of >= 0) & (picture >= 0))
+        out = np.full(len(picture), np.nan, dtype=np.float32)
+        out[both] = exact_sims(left, self._images, left_of[both], picture[both])
+        return pa.array(out, pa.float32(), from_pandas=True)
+
+    def _picture_rows(self, captions: VectorTable, rows: Rows) -> Rows:
+        """Row in the image table `[m]` of each caption's picture; −1 where it has none."""
+        assert self._images is not None, "checked by the caller"
+        hashes = captions.column("image_sha256", rows).combine_chunks()
+        return self._images.find("image_sha256", hashes)
+
+
+def _method(settings: MineSettings) -> str:
+    """How the pairs were made, in a word or two."""
+    return "partner" if settings.pairing is Pairing.PARTNER else f"mined:{settings.rank.value}"

@@ -1,0 +1,34 @@
+"""publish: write the pairs as a data set that others can load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.enums import Split
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages.publish.settings import PublishSettings
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{facts['split'].get(name, 0):,} {name}" for name in Split)
+
+
+def _results(settings: PublishSettings, workdir: Path) -> Iterator[str]:
+    yield f"Data set: {workdir / 'dataset'}"
+    yield f"Its card: {workdir / 'dataset' / 'README.md'}"
+
+
+PUBLISH = Stage(
+    name="publish",
+    settings=PublishSettings,
+    module="nsfwcaps.stages.publish.run",
+    headline=_headline,
+    results=_results,
+    reads=("ingest", "embed", "mine", "grade"),
+    reads_if_there=("construct", "illustrate"),
+    delivers="dataset",
+    owns=("data",),
+    quotes_facts=True,
+)

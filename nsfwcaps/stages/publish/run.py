@@ -1,0 +1,361 @@
+"""publish: pairs with their captions, as a folder that others open as it is.
+
+graded pairs ─ partners, split (publish_partners, publish_split) ─ review, if one is named
+    (publish_verdicts, publish_review) ─ join captions by id ─▶ data/<split>-*.parquet
+records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nsfwcaps import schema
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.cards import dataset as dataset_card
+from nsfwcaps.config import as_dict, digest, output_settings
+from nsfwcaps.enums import ColumnNames
+from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.grade.settings import GradeSettings
+from nsfwcaps.stages.ingest.settings import IngestSettings
+from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.stages.publish import review, verdicts
+from nsfwcaps.stages.publish.captions import captions_of
+from nsfwcaps.stages.publish.construction import constructed, image_urls
+from nsfwcaps.stages.publish.illustration import illustrated, image_labels
+from nsfwcaps.stages.publish.images import Pictures
+from nsfwcaps.stages.publish.partners import Partners, find_partners
+from nsfwcaps.stages.publish.review import Joined
+from nsfwcaps.stages.publish.settings import PublishSettings
+from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
+from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
+
+VERSION = 3
+
+_ROWS_WITH_IMAGES = 2000
+
+_CAPTION_COLUMNS = {
+    "caption": "caption",
+    "source": "source",
+    "image_path": "image_path",
+    "image_sha256": "image_sha256",
+}
+
+_COUNTED = ("split", "stage", "category", "unsafe_image_label")
+
+_HIDDEN = {"image_root", "model", "source"} | {
+    field.name
+    for section in (IngestSettings, EmbedSettings, MineSettings, GradeSettings)
+    for field in fields(section)
+    if not field.metadata["affects_output"]
+}
+
+
+def sources(settings: PublishSettings) -> Mapping[str, str]:
+    """Digests of the card's template, as a new wording makes a new card, and of the review."""
+    found = {"card": dataset_card.template_digest()}
+    if settings.verdicts is not None:
+        found["verdicts"] = verdicts.source_digest(settings.verdicts)
+    return found
+
+
+def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
+    """Pairs to publish, and in at least how many files."""
+    pairs = inputs["grade"].rows("pairs")
+    return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
+
+
+def run(
+    settings: PublishSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+) -> StageResult:
+    """Split, join the captions, write the shards, and last the card that counts them."""
+    grade = inputs["grade"]
+    partners = find_partners(inputs["ingest"], inputs["embed"], grade)
+    splits = split_pairs(settings, folder, inputs["embed"], grade, partners.ids, progress)
+    joined = _joined(settings, inputs, splits)
+    chain = _chain(inputs)
+    of_review = [] if joined is None else [joined.digest]
+    release = digest(
+        [VERSION, _shaping(settings), dataset_card.template_digest(), chain, *of_review]
+    )
+    has_partners = partners.ids.null_count < len(partners.ids)
+    writer = _Writer(settings, folder, inputs, splits, joined, release, with_partners=has_partners)
+    with progress.task("publish: write", int(writer.kept.sum())) as advance:
+        names = split_names(splits.of_pair[writer.kept])
+        shards = [shard for name in names for shard in writer.split(name, advance)]
+    facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits, writer.kept)}
+    if joined is not None:
+        facts["review"] = joined.facts
+    manifest = _manifest(settings, chain, facts, shards)
+    readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
+    shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
+    if joined is not None and joined.left_out:
+        shards.append(review.rejects(folder, release, joined))
+    return StageResult(shards=shards, facts=facts)
+
+
+class _Writer:
+    """Writes one split after the other."""
+
+    def __init__(
+        self,
+        settings: PublishSettings,
+        folder: StageFolder,
+        inputs: Mapping[str, StageRecord],
+        splits: Splits,
+        joined: Joined | None,
+        release: str,
+        *,
+        with_partners: bool,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._ingest, self._grade = inputs["ingest"], inputs["grade"]
+        self._splits = splits
+        self._joined = joined
+        self._release = release
+        everything = np.ones(len(splits.of_pair), dtype=np.bool_)
+        self.kept = everything if joined is None else joined.kept
+        carries = settings.carry_images and inputs["ingest"].rows("images") > 0
+        self.pictures = Pictures(inputs["ingest"]) if carries else None
+        self._labels = image_labels(inputs)
+        as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
+        self.columns = schema.published(
+            with_pictures=carries,
+            with_partners=with_partners,
+            with_nsfwcaps=as_nsfwcaps,
+            with_review=joined is not None,
+            with_labels=self._labels is not None,
+        )
+        self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
+        self._urls = image_urls(inputs) if as_nsfwcaps else {}
+        self._rows = min(settings.shard_rows, _ROWS_WITH_IMAGES) if carries else settings.shard_rows
+
+    def split(self, name: str, advance: Advance) -> Iterator[Shard]:
+        """Write the shards of one split."""
+        rows = self._rows
+        total = -(-int(self._kept_of(name).sum()) // rows)
+        for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
+            key = digest([self._release, name, number])
+            shard = self._folder.shard(key)
+            if shard is None:
+                started = time.monotonic()
+                table = self._join(pairs, name)
+                path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
+                shard = self._folder.commit_files(
+                    key,
+                    {("dataset", path): bytes(parquet_bytes(table))},
+                    rows={path: table.num_rows},
+                    rows_in=table.num_rows,
+                    facts={**_counts(table), "images_lost": self._lost()},
+                    started=started,
+                )
+            advance(shard.rows_in)
+            yield shard
+
+    def _kept_of(self, name: str) -> npt.NDArray[np.bool_]:
+        """Which pairs `[p]` a split has."""
+        of_split: npt.NDArray[np.bool_] = self._splits.of_pair == name
+        return of_split & self.kept
+
+    def _of_split(self, name: str) -> Iterator[pa.Table]:
+        start, wanted = 0, self._kept_of(name)
+        for table in read_tables(self._grade.paths("pairs")):
+            here = wanted[start : start + table.num_rows]
+            partners = self._splits.partner_ids.slice(start, table.num_rows)
+            start += table.num_rows
+            table = table.append_column("partner_id", partners)
+            yield table.filter(pa.array(here))
+
+    def _join(self, pairs: pa.Table, split: str) -> pa.Table:
+        """Add the captions, their sources and pictures, and the unsafe one's category."""
+        columns = {name: pairs[name] for name in pairs.column_names}
+        columns["split"] = pa.array([split] * pairs.num_rows)
+        for side in self._sides:
+            label = "unsafe" if side == "unsafe" else "safe"
+            named = ["category", *_CAPTION_COLUMNS]
+            found = captions_of(self._ingest, label, pairs[f"{side}_id"], named)
+            columns |= {f"{side}_{name}": found[name] for name in _CAPTION_COLUMNS}
+            if side == "unsafe":
+                columns["category"] = found["category"]
+            if self.pictures is not None:
+                columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
+        if self._joined is not None:
+            columns = review.apply(self._joined, columns)
+        if self._labels is not None:
+            columns |= self._labels.columns(pairs["unsafe_id"])
+        columns |= {name: columns[ours] for name, ours in schema.NSFWCAPS_COLUMNS.items()}
+        if self._urls:
+            urls = [self._urls.get(safe_id) for safe_id in pairs["safe_id"].to_pylist()]
+            known = pa.array(urls, pa.string())
+            columns["image_coco_url"] = pc.coalesce(known, columns["safe_image_path"])
+        return pa.table({name: columns[name] for name in self.columns.names}).cast(self.columns)
+
+    def _lost(self) -> dict[str, int]:
+        """Pictures lost since the last shard was written."""
+        if self.pictures is None:
+            return {}
+        lost = dict(self.pictures.lost)
+        self.pictures.lost.clear()
+        return lost
+
+
+def _counts(table: pa.Table) -> dict[str, Any]:
+    """Pairs by split, stage, category and label of the image: what the card will say."""
+    return {
+        name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
+        for name in _COUNTED
+        if name in table.column_names
+    }
+
+
+def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
+    counted: dict[str, Counter[str]] = {
+        name: Counter() for name in _COUNTED if any(name in shard.facts for shard in shards)
+    }
+    lost: Counter[str] = Counter()
+    for shard in shards:
+        lost.update(shard.facts["images_lost"])
+        for name, counter in counted.items():
+            counter.update(shard.facts[name])
+    return {
+        "pairs": sum(shard.rows_out for shard in shards),
+        **{name: dict(counter) for name, counter in counted.items()},
+        "images_lost": dict(sorted(lost.items())),
+        "groups": splits.groups,
+        "largest_group": splits.largest_group,
+        "near_duplicates": splits.near_duplicates,
+    }
+
+
+def _partner_counts(
+    partners: Partners, splits: Splits, kept: npt.NDArray[np.bool_]
+) -> dict[str, int]:
+    """Pairs that have their partner, and pairs that name one and have it not, by the reason."""
+    there, found = (np.asarray(ids.is_valid())[kept] for ids in (splits.partner_ids, partners.ids))
+    return {
+        "kept": int(there.sum()),
+        "in_another_split": int((found & ~there).sum()),
+        "not_found": int(partners.missing[kept].sum()),
+    }
+
+
+def _joined(
+    settings: PublishSettings, inputs: Mapping[str, StageRecord], splits: Splits
+) -> Joined | None:
+    """Join the review that the settings name, if they do."""
+    if settings.verdicts is None:
+        return None
+    return review.join(verdicts.read(settings.verdicts), settings, inputs, splits)
+
+
+def _shaping(settings: PublishSettings) -> dict[str, Any]:
+    """Settings that shape the output; where a review lies on somebody's disk does not.
+
+    Without a review, what only one has a use for is not there: older releases stay as they are.
+    """
+    hidden = {"verdicts"} if settings.verdicts is not None else {"verdicts", "only_accepted"}
+    return {name: v for name, v in output_settings(settings).items() if name not in hidden}
+
+
+def _papers(
+    folder: StageFolder,
+    grade: StageRecord,
+    release: str,
+    manifest: Mapping[str, Any],
+    readme: str,
+) -> Shard:
+    """Write what goes beside the data: the card, the manifest, the picture of the stages."""
+    started = time.monotonic()
+    figure = grade.paths("figures")[0]
+    root = release[:12]
+    return folder.commit_files(
+        digest([release, "papers"]),
+        {
+            ("dataset", f"{root}/README.md"): readme.encode(),
+            ("dataset", f"{root}/manifest.json"): _json(manifest),
+            ("dataset", f"{root}/figures/{figure.name}"): figure.read_bytes(),
+        },
+        rows={},
+        rows_in=0,
+        started=started,
+    )
+
+
+def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
+    """What the stages did; no time, path or device, so equal wherever equal input was mined."""
+    return (
+        constructed(inputs)
+        | illustrated(inputs)
+        | {
+            name: {
+                "version": record.version,
+                "settings": _of_interest(record.settings),
+                "output_digest": record.output_digest,
+                "rows_in": record.rows_in,
+                "rejects": record.rejects,
+                "facts": {key: value for key, value in record.facts.items() if key != "device"},
+            }
+            for name, record in inputs.items()
+            if name not in ("construct", "illustrate")
+        }
+    )
+
+
+def _manifest(
+    settings: PublishSettings,
+    chain: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    shards: Sequence[Shard],
+) -> dict[str, Any]:
+    """Settings, facts and digests of every stage, and the files of the data set."""
+    return {
+        "files": [
+            {
+                "path": "/".join(Path(file.path).parts[1:]),
+                "rows": file.rows,
+                "bytes": file.bytes,
+                "sha256": file.sha256,
+            }
+            for shard in shards
+            for file in shard.files
+        ],
+        "stages": {**chain, "publish": {"settings": _shaping(settings), "facts": facts}},
+    }
+
+
+def _of_interest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out how the work was done, and where things lay on somebody's disk.
+
+    Pools stay by file name; the encoder is among the facts, by its name and the digest of its
+    weights, while `model` and `source` may be paths.
+    """
+    return {
+        key: [str(item).rpartition("/")[2] for item in value] if isinstance(value, list) else value
+        for key, value in settings.items()
+        if key not in _HIDDEN
+    }
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True, default=_number).encode() + b"\n"
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

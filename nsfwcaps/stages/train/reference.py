@@ -1,0 +1,246 @@
+"""train, first half: what the frozen model says of every caption and picture, computed once.
+
+    dataset/data/*.parquet ─ encode ─▶ captions-*.parquet   id, vector
+                                       images-*.parquet     image_sha256, offset, length, vector
+                                       pictures-*.bin       the pictures' files, one after the other
+
+Training looks everything up in these: there is no teacher in its loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.config import digest
+from nsfwcaps.encoders.encoder import Encoder, Vectors
+from nsfwcaps.errors import ArtifactError, ConfigError, InputError
+from nsfwcaps.files import sha256_file
+from nsfwcaps.progress import Progress
+from nsfwcaps.tables import parquet_bytes, read_tables
+
+VERSION = 1
+
+_SIDES = ("unsafe", "safe")
+_PARTNER = "partner"
+
+
+def _columns(side: str) -> list[str]:
+    return [f"{side}_{name}" for name in ("id", "caption", "image_sha256", "image")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The frozen model's rows by id and by hash, and the pictures themselves."""
+
+    text: Vectors  # [n, d]
+    image: Vectors  # [m, d]
+    text_row: Mapping[str, int]
+    image_row: Mapping[str, int]
+    _places: Sequence[tuple[int, int, int]]  # file, offset, length of every picture
+    _files: Sequence[mmap.mmap]
+
+    def picture(self, row: int) -> bytes:
+        """File of the picture whose vector is in this row."""
+        file, offset, length = self._places[row]
+        return self._files[file][offset : offset + length]
+
+
+def data_files(data: Path) -> list[Path]:
+    """Parquet files of a published data set.
+
+    Raises:
+        ConfigError: no data set is named.
+        InputError: it has no files, or they are damaged or lack a column.
+    """
+    if data == Path():
+        raise ConfigError("train.data: no data set is named; give --data FOLDER, as RUN/dataset")
+    files = sorted((data / "data").glob("*.parquet"))
+    if not files:
+        raise InputError(
+            f"train.data: no data set is in {data} (data/*.parquet); 'nsfwcaps build' makes one"
+        )
+    for path in files:
+        with reading(path):
+            names = pq.read_schema(path).names
+        lacking = [name for side in _SIDES for name in _columns(side) if name not in names]
+        if lacking:
+            raise InputError(
+                f"train.data: {path} has no column {', '.join(lacking)}; training needs captions "
+                "and images: publish pools with images, with --carry-images"
+            )
+    return files
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say of a data set's file that cannot be read what mends it.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError):
+        raise InputError(
+            f"train.data: {path} is damaged; publish the data set again, or copy it anew"
+        ) from None
+
+
+def embed_reference(
+    files: Sequence[Path], encoder: Encoder, folder: StageFolder, progress: Progress
+) -> list[Shard]:
+    """Encode what each file adds to those before it."""
+    shards: list[Shard] = []
+    seen: set[str] = set()
+    key = encoder.identity.digest
+    with progress.task("train: reference", len(files), unit="files") as advance:
+        for number, path in enumerate(files):
+            key = digest([VERSION, key, sha256_file(path)])
+            shard = folder.shard(key) or _embed(path, number, key, encoder, folder, seen)
+            seen.update(_names(folder, shard))
+            shards.append(shard)
+            advance(1)
+    return shards
+
+
+def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
+    """Read what `embed_reference` wrote."""
+    captions = _tables(folder, shards, "captions")
+    images = _tables(folder, shards, "images")
+    places = [
+        (file, offset, length)
+        for file, table in enumerate(images)
+        for offset, length in zip(
+            table["offset"].to_pylist(), table["length"].to_pylist(), strict=True
+        )
+    ]
+    binaries = [folder.path / f.path for shard in shards for f in shard.files if f.group == "bin"]
+    return Reference(
+        text=_rows(captions),
+        image=_rows(images),
+        text_row=_index(captions, "id"),
+        image_row=_index(images, "image_sha256"),
+        _places=places,
+        _files=[_mapped(path) for path in binaries],
+    )
+
+
+def _embed(
+    path: Path, number: int, key: str, encoder: Encoder, folder: StageFolder, seen: set[str]
+) -> Shard:
+    started = time.monotonic()
+    with reading(path):
+        rows, captions, pictures = _contents(path, seen)
+    text = encoder.encode_text(list(captions.values()), lambda done: None)
+    named = [(name, partial(bytes, data)) for name, data in pictures.items()]
+    image = encoder.encode_images(named, lambda done: None)
+    kept = [item for row, item in enumerate(pictures.items()) if row not in image.failed]
+    ids = [name for row, name in enumerate(captions) if row not in text.failed]
+    lengths = [len(data) for _, data in kept]
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[:-1]
+    tables = {
+        "captions": pa.table({"id": pa.array(ids, pa.string()), "vector": _column(text.rows)}),
+        "images": pa.table(
+            {
+                "image_sha256": pa.array([name for name, _ in kept], pa.string()),
+                "offset": pa.array(offsets, pa.int64()),
+                "length": pa.array(lengths, pa.int64()),
+                "vector": _column(image.rows),
+            }
+        ),
+    }
+    stem, tail = f"{number:05d}", key[:12]
+    contents = {
+        (group, f"{group}-{stem}-{tail}.parquet"): bytes(parquet_bytes(table))
+        for group, table in tables.items()
+    }
+    contents["bin", f"{tail}/pictures-{stem}.bin"] = b"".join(data for _, data in kept)
+    return folder.commit_files(
+        key,
+        contents,
+        rows={f"{group}-{stem}-{tail}.parquet": table.num_rows for group, table in tables.items()},
+        rows_in=rows,
+        facts={"broken": dict(Counter(image.failed.values()))},
+        started=started,
+    )
+
+
+def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str, bytes]]:
+    """Rows of a file; its captions by id and its pictures by hash that are not in those before."""
+    captions: dict[str, str] = {}
+    pictures: dict[str, bytes] = {}
+    file = pq.ParquetFile(path)
+    has_partners = set(_columns(_PARTNER)) <= set(file.schema_arrow.names)
+    sides = [*_SIDES, _PARTNER] if has_partners else _SIDES
+    wanted = [name for side in sides for name in _columns(side)]
+    for group in range(file.num_row_groups):
+        for row in file.read_row_group(group, columns=wanted).to_pylist():
+            for side in sides:
+                name = row[f"{side}_id"]
+                if name is not None and name not in seen:  # not every pair has a partner
+                    captions.setdefault(name, row[f"{side}_caption"])
+                data = (row[f"{side}_image"] or {}).get("bytes")
+                if data is not None and (sha256 := hashlib.sha256(data).hexdigest()) not in seen:
+                    pictures.setdefault(sha256, data)
+    return file.metadata.num_rows, captions, pictures
+
+
+def _column(rows: Vectors) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(rows, dtype=np.float32).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
+
+
+def _tables(folder: StageFolder, shards: Sequence[Shard], group: str) -> list[pa.Table]:
+    paths = [folder.path / f.path for shard in shards for f in shard.files if f.group == group]
+    return list(read_tables(paths))
+
+
+def _names(folder: StageFolder, shard: Shard) -> list[str]:
+    names: list[str] = []
+    for group, column in (("captions", "id"), ("images", "image_sha256")):
+        for table in _tables(folder, [shard], group):
+            names += table[column].to_pylist()
+    return names
+
+
+def _rows(tables: Sequence[pa.Table]) -> Vectors:
+    parts = [
+        np.asarray(table["vector"].combine_chunks().flatten(), dtype=np.float32).reshape(
+            table.num_rows, table.schema.field("vector").type.list_size
+        )
+        for table in tables
+    ]
+    rows: npt.NDArray[np.float32] = np.concatenate(parts)
+    return rows
+
+
+def _index(tables: Sequence[pa.Table], column: str) -> dict[str, int]:
+    names = [name for table in tables for name in table[column].to_pylist()]
+    return {name: row for row, name in enumerate(names)}
+
+
+def _mapped(path: Path) -> Any:
+    try:
+        if path.stat().st_size == 0:
+            return b""
+        with path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise ArtifactError(
+            f"{path} is missing; run the same command again to rebuild it"
+        ) from None

@@ -1,0 +1,35 @@
+"""world: draw a world of icon scenes, whose truth is known."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.stage import Stage
+from nsfwcaps.stages.world.settings import WorldSettings
+
+
+def _headline(facts: Mapping[str, Any]) -> str:
+    return f"{facts['safe']:,} safe and {facts['unsafe']:,} unsafe scenes"
+
+
+def _results(settings: WorldSettings, workdir: Path) -> Iterator[str]:
+    pools = workdir / "pools"
+    yield f"Pools: {pools}; described in {pools / 'README.md'}"
+    if settings.unsafe_scenes:
+        options = [f"--{name} {shlex.quote(str(pools / name))}" for name in ("safe", "unsafe")]
+        yield f"Next: nsfwcaps build {' '.join(options)} --out RUN"
+
+
+WORLD = Stage(
+    name="world",
+    settings=WorldSettings,
+    module="nsfwcaps.stages.world.run",
+    headline=_headline,
+    results=_results,
+    delivers="pools",
+    intermediate=True,
+    owns=("safe", "unsafe"),
+)

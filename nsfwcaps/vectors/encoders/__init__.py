@@ -1,1 +1,0 @@
-"""Encoders: captions and pictures in, unit rows out. `load.py` is where a name becomes one."""

@@ -1,0 +1,167 @@
+"""What a review decided, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+from support.shell import call
+from support.small_review import PAIRS, accept, begin, judge, pair_set, reject
+from support.small_review import rows as rows_of_pairs
+
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.queue import gold
+
+
+@pytest.fixture
+def reviewed(tmp_path: Path) -> Path:
+    """A data set and a review of it in one folder: two pairs are judged by both."""
+    pairs = pair_set(tmp_path / "dataset")
+    database = Database(str(tmp_path / "review.sqlite"), create=True)
+    begin(database, pairs)
+    judge(database, PAIRS[0], [("p-ann", accept()), ("p-bob", accept())])
+    judge(database, PAIRS[1], [("p-ann", accept()), ("p-bob", reject())])
+    database.close()
+    return tmp_path
+
+
+def db(folder: Path) -> Path:
+    return folder / "review.sqlite"
+
+
+def know(folder: Path) -> None:
+    """Put a known answer into the queue."""
+    database = Database(str(db(folder)))
+    row = gold.GoldRow(number=1, values={"pair_id": PAIRS[4], "choice": "reject"})
+    with database.write() as connection:
+        gold.set_gold(connection, "p-lea", [row], 1e9)
+    database.close()
+
+
+def test_status_counts_pairs_and_verdicts(reviewed: Path) -> None:
+    found = call("review", "status", "--db", db(reviewed), "--json").json
+    assert found["whole"]["pairs"] == 6
+    states = {state: count for state, count in found["whole"]["states"].items() if count}
+    assert states == {"agreed": 1, "disputed": 1, "pending": 4}
+    said = call("review", "status", "--db", db(reviewed))
+    assert (said.code, said.err) == (0, "")
+    assert "p-bob: 2 verdicts, 1 accept, 1 reject" in said.out
+
+
+def test_an_export_is_read_back_by_others(reviewed: Path) -> None:
+    out = reviewed / "out"
+    made = call(
+        "review", "export", "--db", db(reviewed), "--data", reviewed, "--out", out, "--json"
+    )
+    assert made.json["rows"] == 4
+    table = pd.read_parquet(out / "outcomes.parquet").set_index("pair_id")
+    assert table.loc[PAIRS[0], "choice"] == "accept"
+    noted = f"{made.json['rows']}:{made.json['hash']}"
+    checked = call("review", "verify", "--db", db(reviewed), "--noted", noted, "--json")
+    assert (checked.code, checked.json["faults"]) == (0, [])
+
+
+def test_an_export_says_how_far_all_pairs_are_and_that_known_answers_are_no_verdicts(
+    reviewed: Path,
+) -> None:
+    know(reviewed)
+    out = reviewed / "out"
+    said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", out)
+    assert (said.code, said.err) == (0, "")
+    counts = "pairs: 1 agreed, 1 disputed, 1 known, 3 pending; with captions for other tools: 3"
+    assert said.out.splitlines()[0] == counts
+
+
+def test_the_export_of_another_data_set_is_told_as_that(reviewed: Path) -> None:
+    other = reviewed / "other"
+    (other / "data").mkdir(parents=True)
+    rows = [{**row, "pair_id": f"other-{row['pair_id']}"} for row in rows_of_pairs()]
+    pq.write_table(pa.Table.from_pylist(rows), other / "data" / "train-00000-of-00001.parquet")
+    out = reviewed / "out"
+    said = call("review", "export", "--db", db(reviewed), "--data", other, "--out", out)
+    assert (said.code, said.out) == (11, "")
+    assert f"none of the 6 pairs of {other} is in it; name its own with --data" in said.err
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+def test_an_export_where_no_folder_can_be_made_is_refused(reviewed: Path) -> None:
+    said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", "/proc/x")
+    assert (said.code, said.out) == (7, "")
+    assert "/proc/x: no folder can be made there; choose another --out" in said.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "export"])
+def test_what_only_reads_needs_no_database_that_can_be_written(
+    command: str, reviewed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    class Noting(Database):
+        def __init__(self, name: str, **options: Any) -> None:
+            asked.append(options["read_only"])
+            super().__init__(name, **options)
+
+    monkeypatch.setattr("nsfwcaps.review.database.Database", Noting)
+    more = ["--data", reviewed, "--out", reviewed / "out"] if command == "export" else []
+    assert call("review", command, "--db", db(reviewed), *more).code == 0
+    assert asked == [True]
+
+
+def test_a_changed_row_is_found_and_nothing_is_exported(reviewed: Path) -> None:
+    database = Database(str(db(reviewed)))
+    with database.write() as connection:
+        verdict = tables.verdict
+        body = accept(meaning=5).text()
+        connection.execute(sa.update(verdict).where(verdict.c.seq == 2).values(body=body))
+    database.close()
+    said = call("review", "verify", "--db", db(reviewed))
+    assert (said.code, said.out) == (11, "")
+    assert "row 2 was changed" in said.err
+    out = reviewed / "out"
+    said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", out)
+    assert said.code == 11
+    assert not out.exists()
+
+
+def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None:
+    file = reviewed / "known.jsonl"
+    file.write_text(json.dumps({"pair_id": PAIRS[4], "choice": "reject"}) + "\n")
+    said = call("review", "gold", file, "--db", db(reviewed))
+    assert said.code == 2
+    assert "2 leads; say who with --lead" in said.err
+    said = call("review", "gold", file, "--db", db(reviewed), "--lead", "Name of p-lea")
+    assert said.code == 3  # in this review, names are kept under other keys
+    database = Database(str(db(reviewed)))
+    with database.write() as connection:
+        account = tables.account
+        connection.execute(
+            sa.update(account).where(account.c.account_id == "p-leo").values(disabled=True)
+        )
+    database.close()
+    said = call("review", "gold", file, "--db", db(reviewed))
+    assert (said.code, said.out) == (0, "1 known answers, 1 of them new or changed\n")
+    found = call("review", "status", "--db", db(reviewed), "--json").json
+    assert found["whole"]["states"]["known"] == 1
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_review_that_is_not_there_is_said_to_be(command: str, tmp_path: Path) -> None:
+    said = call("review", command, "--db", tmp_path / "none.sqlite")
+    assert (said.code, said.out) == (11, "")
+    assert "no review is there" in said.err
+    assert not (tmp_path / "none.sqlite").exists()
+
+
+@pytest.mark.parametrize("noted", ["4", "x:" + "0" * 64, "4:abc"])
+def test_a_note_that_is_none_is_refused(noted: str, reviewed: Path) -> None:
+    said = call("review", "verify", "--db", db(reviewed), "--noted", noted)
+    assert said.code == 2
+    assert "NUMBER:HASH" in said.err

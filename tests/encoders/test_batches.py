@@ -1,0 +1,69 @@
+"""Batches of captions of like length, and items made ahead on threads."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.runtime.prefetch import prefetch
+
+
+@given(lengths=st.lists(st.integers(1, 77), max_size=60), batch_tokens=st.integers(1, 400))
+def test_batches_hold_each_caption_once_within_the_budget_shortest_first(
+    lengths: list[int], batch_tokens: int
+) -> None:
+    of = np.array(lengths, dtype=np.int64)
+    batches = length_sorted(of, batch_tokens)
+    flat = [int(position) for batch in batches for position in batch]
+    assert sorted(flat) == list(range(len(lengths)))
+    assert [lengths[position] for position in flat] == sorted(lengths)
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * of[batch].max() <= batch_tokens
+
+
+@given(lengths=st.lists(st.integers(1, 77), min_size=1, max_size=60), tokens=st.integers(1, 400))
+def test_no_batch_could_take_the_next_caption_too(lengths: list[int], tokens: int) -> None:
+    of = np.array(lengths, dtype=np.int64)
+    batches = length_sorted(of, tokens)
+    for batch, following in itertools.pairwise(batches):
+        assert (len(batch) + 1) * of[following[0]] > tokens
+
+
+def test_a_caption_longer_than_the_budget_stands_alone() -> None:
+    assert [batch.tolist() for batch in length_sorted(np.array([50, 3, 60]), 10)] == [[1], [0], [2]]
+
+
+def test_ahead_keeps_the_order_and_works_on_other_threads() -> None:
+    main = threading.get_ident()
+
+    def make(item: int) -> tuple[int, bool]:
+        return item * item, threading.get_ident() != main
+
+    made = list(prefetch(list(range(20)), make, workers=3))
+    assert made == [(item, (item * item, True)) for item in range(20)]
+
+
+def test_ahead_does_not_run_further_ahead_than_its_workers() -> None:
+    started: list[int] = []
+    work = prefetch(list(range(50)), lambda item: started.append(item), workers=2)
+    next(work)
+    assert len(started) <= 3
+    work.close()
+
+
+def test_ahead_hands_an_error_to_the_caller() -> None:
+    def make(item: int) -> int:
+        if item == 3:
+            raise KeyError(item)
+        return item
+
+    got: list[int] = []
+    with pytest.raises(KeyError):
+        got.extend(item for item, _ in prefetch(list(range(6)), make, workers=1))
+    assert list(prefetch([], make, workers=1)) == []

@@ -1,0 +1,137 @@
+"""What becomes of a pair: every way that verdicts, leads and known answers can meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from support.small_review import PAIRS, accept, begin, fix, judge, pair_set, reject
+
+from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import adjudication, verdicts
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.outcomes import Outcome, Row, State, outcomes
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.queue.gold import GoldRow
+
+
+@pytest.fixture(autouse=True)
+def begun(database: Database, tmp_path: Path) -> None:
+    begin(database, pair_set(tmp_path / "set"))
+
+
+def outcome(database: Database, pair_id: str = "pair-1") -> Outcome:
+    with database.read() as connection:
+        return next(found for found in outcomes(connection) if found.pair_id == pair_id)
+
+
+def test_every_pair_of_the_queue_has_one_in_its_order(database: Database) -> None:
+    with database.read() as connection:
+        found = outcomes(connection)
+        query = sa.select(tables.item.c.pair_id).order_by(tables.item.c.position)
+        assert [one.pair_id for one in found] == list(connection.scalars(query))
+    assert {one.state for one in found} == {State.PENDING}
+    assert sorted(one.pair_id for one in found) == PAIRS
+
+
+def test_one_verdict_of_two_is_not_enough(database: Database) -> None:
+    [seq] = judge(database, "pair-1", [("p-ann", accept())])
+    found = outcome(database)
+    assert (found.state, found.choice, found.category, found.meaning) == (
+        State.PENDING, None, None, None,
+    )  # fmt: skip
+    at = "2001-09-09T01:46:40.000000+00:00"
+    assert found.rows == (Row(seq=seq, by="p-ann", at=at, kind="judge", choice="accept"),)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "state", "choice"),
+    [
+        (accept(), accept(), State.AGREED, Choice.ACCEPT),
+        (accept(), accept(meaning=2, comment="a broken window"), State.AGREED, Choice.ACCEPT),
+        (reject(), Answers(choice=Choice.REJECT), State.AGREED, Choice.REJECT),
+        (fix("a cup"), fix("a  cup "), State.AGREED, Choice.FIX),
+        (fix("a cup"), fix("a mug"), State.DISPUTED, None),
+        (fix("a cup"), fix("a cup", "a cigarette"), State.DISPUTED, None),
+        (accept(), reject(), State.DISPUTED, None),
+        (accept(), fix("a cup"), State.DISPUTED, None),
+    ],
+)
+def test_two_agree_by_the_choice_and_the_captions(
+    database: Database, one: Answers, other: Answers, state: State, choice: Choice | None
+) -> None:
+    judge(database, "pair-1", [("p-ann", one), ("p-bob", other)])
+    found = outcome(database)
+    assert (found.state, found.choice) == (state, choice)
+    fixes = state is State.AGREED and choice is Choice.FIX
+    assert found.safe_caption == ("a cup" if fixes else None)
+    assert found.unsafe_caption is None
+
+
+def test_answers_beside_the_choice_are_put_together(database: Database) -> None:
+    said = [("p-ann", accept(meaning=5)), ("p-bob", accept(meaning=2, category="smoking"))]
+    judge(database, "pair-1", said)
+    assert (outcome(database).category, outcome(database).meaning) == (None, 3.5)
+    said = [(name, accept(category="smoking")) for name in ("p-ann", "p-bob")]
+    judge(database, "pair-2", said)
+    assert (outcome(database, "pair-2").category, outcome(database, "pair-2").meaning) == (
+        "smoking", 4.0,
+    )  # fmt: skip
+
+
+def test_a_third_verdict_counts_too(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept()), ("p-bob", accept())])
+    judge(database, "pair-1", [("p-cy", reject())])
+    assert outcome(database).state is State.DISPUTED
+
+
+def test_what_was_undone_does_not_count(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept()), ("p-bob", reject())])
+    with database.write() as connection:
+        verdicts.undo(connection, "p-bob", 1e9 + 1, since=0.0)
+    assert outcome(database).state is State.PENDING
+    judge(database, "pair-1", [("p-bob", accept())])
+    found = outcome(database)
+    assert found.state is State.AGREED
+    assert [row.seq for row in found.rows] == [1, 4]
+
+
+def test_a_lead_settles_and_settles_anew(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept(meaning=1)), ("p-bob", reject())])
+    for answers in (reject(), fix("a cup", category="smoking", meaning=5)):
+        with database.write() as connection:
+            adjudication.settle(connection, "p-lea", "pair-1", answers, 1e9 + 2)
+    found = outcome(database)
+    assert (found.state, found.choice, found.safe_caption) == (
+        State.SETTLED, Choice.FIX, "a cup",
+    )  # fmt: skip
+    assert (found.category, found.meaning) == ("smoking", 5.0)
+    assert [(row.seq, row.by, row.kind) for row in found.rows] == [
+        (1, "p-ann", "judge"), (2, "p-bob", "judge"), (4, "p-lea", "settle"),
+    ]  # fmt: skip
+
+
+def test_a_known_answer_holds_whatever_people_say_and_a_lead_may_overrule_it(
+    database: Database,
+) -> None:
+    judge(database, "pair-1", [("p-ann", accept()), ("p-bob", accept())])
+    with database.write() as connection:
+        rows = [GoldRow(number=1, values={"pair_id": "pair-1", "choice": "reject"})]
+        gold.set_gold(connection, "p-lea", rows, 1e9 + 3)
+    found = outcome(database)
+    assert (found.state, found.choice, found.meaning) == (State.KNOWN, Choice.REJECT, None)
+    assert [row.kind for row in found.rows] == ["judge", "judge", "gold"]
+    with database.write() as connection:
+        adjudication.settle(connection, "p-leo", "pair-1", accept(), 1e9 + 4)
+    assert (outcome(database).state, outcome(database).choice) == (State.SETTLED, Choice.ACCEPT)
+
+
+def test_pairs_that_nobody_has_touched_can_be_left_out(database: Database) -> None:
+    judge(database, "pair-3", [("p-ann", accept())])
+    with database.write() as connection:
+        rows = [GoldRow(number=1, values={"pair_id": "pair-5", "choice": "reject"})]
+        gold.set_gold(connection, "p-lea", rows, 1e9)
+        found = outcomes(connection, touched_only=True)
+    assert {one.pair_id for one in found} == {"pair-3", "pair-5"}

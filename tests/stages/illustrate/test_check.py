@@ -1,0 +1,150 @@
+"""illustrate is checked before construct asks an editor for anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from support.construct_place import captions, write_pool
+from support.illustrate_place import illustrate, recipe
+from support.misbehaving_server import serving
+from support.shell import call
+
+from nsfwcaps import pipeline, recipes
+from nsfwcaps.errors import InputError
+
+NAMES = [
+    ({}, 2, "give --painter"),
+    ({"painter": "foo"}, 2, "painter: 'foo' is none"),
+    ({"painter": "diffusers:nowhere"}, 5, "diffusers:nowhere: no folder of a diffusers pipeline"),
+    ({"painter": "diffusers-inpaint:nowhere"}, 5, "no folder of a diffusers pipeline"),
+    ({"painter": "diffusers:{folder}", "image_detector": ["foo"]}, 2, "--image-detector: 'foo'"),
+    ({"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]}, 2, "a threshold is"),
+    ({"painter": "diffusers:{folder}", "image_detector": ["nudenet"]}, 5, "nsfwcaps[nudenet]"),
+    ({"painter": "diffusers:{folder}", "image_detector": ["q16:no.npy#mini"]}, 5, "no such file"),
+    ({"painter": "diffusers:{folder}", "image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
+]
+"""Settings of illustrate, the exit code, and what is said."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that looks like that of a pipeline, on a machine with diffusers and no NudeNet."""
+    monkeypatch.setitem(sys.modules, "nudenet", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
+    path = tmp_path / "sd"
+    path.mkdir()
+    (path / "model_index.json").write_text("{}")
+    return path
+
+
+def filled(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    found = dict(settings)
+    if "painter" in found:
+        found["painter"] = found["painter"].format(folder=folder)
+    return found
+
+
+@pytest.mark.parametrize(("settings", "code", "message"), NAMES)
+def test_nothing_is_asked_of_an_editor(
+    settings: dict[str, Any], code: int, message: str, folder: Path, tmp_path: Path
+) -> None:
+    pool = write_pool(tmp_path / "pool.jsonl", captions(30))
+    with serving() as server:
+        options = {"pool": str(pool), "n": 8, "editor": server.name}
+        said = illustrate(tmp_path / "run", options, **filled(settings, folder))
+        assert server.asked == []
+    assert (said.code, said.out) == (code, "")
+    assert message in said.err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("settings", "code", "message"), NAMES)
+def test_validate_says_the_same_and_reads_no_pool(
+    settings: dict[str, Any], code: int, message: str, folder: Path, tmp_path: Path
+) -> None:
+    path = recipe(tmp_path / "some.json", {"pool": "nowhere.jsonl"}, filled(settings, folder))
+    said = call("validate", path)
+    assert said.code == 2
+    assert message in said.err
+    path = recipe(path, {"pool": "nowhere.jsonl"}, {"painter": f"diffusers-inpaint:{folder}"})
+    assert call("validate", path).code == 0
+
+
+def test_the_command_and_its_dry_run_are_checked_too(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool.jsonl", captions(4))
+    for more in ([], ["--dry-run"]):
+        options = ["--pool", pool, "--painter", "foo", "-w", tmp_path / "run"]
+        said = call("construct", *options, *more)
+        assert (said.code, said.out) == (2, "")
+        assert "painter: 'foo' is none" in said.err
+
+
+def test_a_machine_without_diffusers(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    pool = write_pool(tmp_path / "pool.jsonl", captions(4))
+    said = illustrate(tmp_path / "run", {"pool": str(pool)}, painter=f"diffusers:{folder}")
+    assert said.code == 5
+    assert 'nsfwcaps[generation]"' in said.err
+
+
+def checked(construct: dict[str, Any], painter: str) -> None:
+    values = {"construct": construct, "illustrate": {"painter": painter}}
+    pipeline.check(recipes.parse(values, where="recipe"))
+
+
+def test_inpainting_needs_a_pool_with_images(folder: Path, tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool.jsonl", captions(30))
+    options = {"pool": str(pool), "n": 8}
+    said = illustrate(tmp_path / "run", options, painter=f"diffusers-inpaint:{folder}")
+    assert (said.code, said.out) == (3, "")
+    assert "no caption of it has one at hand; give a pool with images" in said.err
+    checked(options, f"diffusers:{folder}")
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    names = [None] * 29 + ["a.png"]
+    pool = write_pool(tmp_path / "images.jsonl", captions(30), image_path=names)
+    checked({"pool": str(pool)}, f"diffusers-inpaint:{folder}")
+    said = illustrate(
+        tmp_path / "run",
+        {"pool": str(pool), "images": False},
+        painter=f"diffusers-inpaint:{folder}",
+    )
+    assert said.code == 2
+    assert "--no-images" in said.err
+
+
+def test_the_world_draws_captions_of_its_own(tmp_path: Path) -> None:
+    options = {"pool": str(write_pool(tmp_path / "pool.jsonl", captions(30)))}
+    said = illustrate(tmp_path / "rules", options, painter="world")
+    assert (said.code, said.out) == (2, "")
+    assert "give --editor world" in said.err
+    with serving() as server:
+        said = illustrate(tmp_path / "run", {**options, "editor": server.name}, painter="world")
+        assert server.asked == []
+    assert (said.code, said.out) == (3, "")
+    assert "give a pool that 'nsfwcaps world' wrote" in said.err
+
+
+def test_a_pool_that_is_not_there_is_told_as_ever(folder: Path, tmp_path: Path) -> None:
+    painter = f"diffusers-inpaint:{folder}"
+    with pytest.raises(InputError, match="no such file"):
+        checked({"pool": str(tmp_path / "nowhere.jsonl")}, painter)
+    checked({}, painter)  # construct says that no pool is named
+    values = {
+        "world": {},
+        "construct": {"pool": str(tmp_path / "run/pools/safe")},
+        "illustrate": {"painter": painter},
+    }
+    pipeline.check(recipes.parse(values, where="recipe"))  # the run draws it first
+
+
+def test_recipes_without_the_stage_are_not_checked(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps({"construct": {"pool": "nowhere.jsonl"}}))
+    assert call("validate", path).code == 0

@@ -1,0 +1,116 @@
+"""train --method subspace: adapters that read differences, from a data set to a loaded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from support.training_place import Killed, Place, metrics, same, tensors
+
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.models import create
+from nsfwcaps.stages.train import subspace
+from nsfwcaps.training.loop import Trainer
+
+RUN: dict[str, Any] = {
+    "method": "subspace",
+    "epochs": 2,
+    "batch_size": 4,
+    "curriculum": "all",
+    "learning_rate": 1e-2,
+    "save_every": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def whole(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    record = place.train(out, **RUN)
+    assert record.facts["method"]["adapter_inputs"] == "difference"
+    return out
+
+
+def factors(out: Path, name: str) -> dict[str, torch.Tensor]:
+    return {key: item for key, item in tensors(out).items() if f".{name}." in key}
+
+
+def test_what_is_read_comes_from_the_pairs_and_not_from_the_seed(
+    place: Place, whole: Path, tmp_path: Path
+) -> None:
+    place.train(tmp_path, **RUN, seed=5)
+    first, other = factors(whole, "lora_A"), factors(tmp_path, "lora_A")
+    read = [name for name in first if "out_proj" not in name]
+    assert read
+    assert all(torch.equal(first[name], other[name]) for name in read)
+    assert any(item.any() for item in factors(whole, "lora_B").values())
+
+
+def test_the_output_of_fused_attention_is_not_adapted(whole: Path) -> None:
+    unread = {name: item for name, item in factors(whole, "lora_B").items() if "out_proj" in name}
+    assert unread
+    assert not any(item.any() for item in unread.values())
+
+
+def test_half_of_the_adapter_is_trained(place: Place, whole: Path, tmp_path: Path) -> None:
+    ours = place.train(tmp_path / "ours", **RUN).facts["trainable"]
+    free = place.train(tmp_path / "free", **RUN, adapter_inputs="any").facts["trainable"]
+    assert ours < free
+    assert ours == sum(
+        item.numel() for name, item in factors(whole, "lora_B").items() if "out_proj" not in name
+    )
+
+
+def test_stopped_and_started_again_it_ends_the_same(
+    place: Place, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = Trainer._make, []
+
+    def make(self: Trainer, *arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 4:
+            raise Killed
+        return real(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_make", make)
+        with pytest.raises(Killed):
+            place.train(tmp_path, **RUN)
+    place.train(tmp_path, **RUN)
+    assert same(tensors(tmp_path), tensors(whole))
+    assert metrics(tmp_path) == metrics(whole)
+
+
+def test_a_sample_of_many_pairs_is_enough(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subspace, "_PAIRS", 6)
+    record = place.train(tmp_path, **RUN)
+    assert record.facts["pairs"]["train"] > 6
+
+
+def test_more_directions_than_pairs(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rank 32 that read differences"):
+        place.train(tmp_path, **RUN | {"rank": 32})
+
+
+def test_full_fine_tuning_has_no_adapters_to_point(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"train\.full: .* --adapter-inputs any"):
+        place.train(tmp_path, **RUN, full=True)
+    place.train(tmp_path, **RUN, full=True, adapter_inputs="any")
+
+
+def test_any_method_can_read_differences(place: Place, tmp_path: Path) -> None:
+    record = place.train(tmp_path, **RUN | {"method": "safer-clip", "adapter_inputs": "difference"})
+    assert record.facts["method"]["adapter_inputs"] == "difference"
+    assert record.facts["method"]["weights"]["preserve_text"] == 1.0
+
+
+def test_the_run_is_a_model(place: Place, whole: Path) -> None:
+    base = create.load(place.model)
+    tuned = create.load(str(whole))
+    assert tuned.identity.weights_sha256 != base.identity.weights_sha256
+    captions = ["A vase on a table.", "A dog in a park."]
+    moved, before = (one.encode_text(captions, lambda done: None).rows for one in (tuned, base))
+    assert abs(moved - before).max() > 1e-4

@@ -1,0 +1,1 @@
+"""What tests share: small pools, models and servers."""

@@ -1,0 +1,1 @@
+"""Training of the heads of `mini`: a maintainer's tool, not part of the package."""

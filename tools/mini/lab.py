@@ -1,0 +1,409 @@
+"""A place to compare methods: worlds and photographs as features, and heads that train in seconds.
+
+`mini` is two frozen towers below two heads. What the towers say of every picture and caption is
+computed once and kept; a run then adapts the heads alone, through the very trainer, sampler, losses
+and adapters that `nsfwcaps train` uses, and takes seconds where the whole model takes an hour.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import torch
+from stages import run_stage
+from torch import nn
+from torch.nn import functional
+
+from nsfwcaps import progress as progress_lines
+from nsfwcaps.encoders.mini.model import create
+from nsfwcaps.enums import AdapterInputs, Split
+from nsfwcaps.metrics.retrieval import TIE, nearest_sims, ranks, recall
+from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
+from nsfwcaps.tables import read_tables
+from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
+from nsfwcaps.training.curriculum import SCHEDULES, Sampler
+from nsfwcaps.training.interpolation import interpolate
+from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Trainer
+from nsfwcaps.training.methods import Method
+from nsfwcaps.training.pairs import TrainingPairs
+from nsfwcaps.training.subspace import read_differences
+from nsfwcaps.training.validation import validate
+from nsfwcaps.world.distance import distance_blocks
+from nsfwcaps.world.scene import Scene
+from tools.mini.features import Towers
+
+Tensor = torch.Tensor
+Rows = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+Scores = dict[str, float]
+
+_EQUAL = 1e-4  # of graph distances
+_PROMPT = "a photo of a {}."
+_NEIGHBOURS = 1000  # photographs and captions whose neighbourhoods are compared
+_RIDGE = 0.3  # the default of `nsfwcaps train`
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """Captions with a picture each, as features of the towers."""
+
+    ids: list[str]
+    text: Tensor  # [n, 384]
+    image: Tensor  # [n, 1280]
+    scenes: list[Scene] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairWorld:
+    """A world's safe and unsafe scenes, and for each unsafe one its fixed partner."""
+
+    safe: Items
+    unsafe: Items
+    partner: Rows  # [u], of the safe ones
+    closest: npt.NDArray[np.bool_] | None = None  # [u, s]: by the graphs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Safe items that the unsafe ones `[u]` are sent to, best first, with their weights."""
+
+    rows: Rows  # [u, k]
+    weights: Vectors  # [u, k]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photographs:
+    """Photographs, and captions or class prompts."""
+
+    image: Tensor  # [n, 1280]
+    text: Tensor  # [c, 384]
+    own: Rows  # [c], the picture of each caption; or [n], the class of each picture
+
+
+class Heads(nn.Module):
+    """The trained part of `mini`, under the names that it has there."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.visual, self.text = nn.Module(), nn.Module()
+        self.visual.head = copy.deepcopy(model.visual.head)
+        self.text.proj = copy.deepcopy(model.text.proj)
+        self.logit_scale = nn.Parameter(model.logit_scale.detach().clone())
+
+    def encode_image(self, features: Tensor) -> Tensor:
+        """Rows `[b, d]` of image features `[b, 1280]`."""
+        rows: Tensor = self.visual.head(features)
+        return rows
+
+    def encode_text(self, features: Tensor) -> Tensor:
+        """Rows `[b, d]` of caption features `[b, 384]`."""
+        rows: Tensor = self.text.proj(features)
+        return rows
+
+    @torch.no_grad()
+    def unit(self, items: Items | Photographs) -> tuple[Vectors, Vectors]:
+        """Unit rows of texts and of images."""
+        text = functional.normalize(self.encode_text(items.text), dim=-1)
+        image = functional.normalize(self.encode_image(items.image), dim=-1)
+        return text.numpy(), image.numpy()
+
+
+class Lab:
+    """Everything that a run needs, from a folder that keeps what was computed."""
+
+    def __init__(
+        self, folder: Path, *, flickr8k: Path, caltech101: Path, pairs: int, held: int, seed: int
+    ) -> None:
+        model, preprocess, tokenizer = create()
+        self.heads = Heads(model)
+        self._towers = Towers(model, preprocess, tokenizer, folder / "features")
+        self._folder, self._seed = folder, seed
+        self._progress = progress_lines.for_terminal(quiet=False)
+        self.train = self._world("train", Split.TRAIN, pairs, looseness=2.0)
+        self.targets, self.stages = self._mine(folder / "train")
+        self.validation = self._world("validation", Split.VALIDATION, held, looseness=0.0)
+        self.tests = {
+            "tight": self._world("tight", Split.TEST, held, looseness=0.0),
+            "loose": self._world("loose", Split.TEST, held, looseness=2.0),
+        }
+        self._flickr = {split: self._flickr8k(flickr8k, split) for split in ("dev", "test")}
+        self._caltech = self._caltech101(caltech101)
+
+    def fit(
+        self,
+        method: Method,
+        targets: str,
+        *,
+        learning_rate: float,
+        seed: int,
+        epochs: int = 9,
+        batch_size: int = 48,
+        rank: int = 16,
+    ) -> Heads:
+        """Train the heads and return them merged, as plain heads."""
+        heads = copy.deepcopy(self.heads)
+        torch.manual_seed(seed)
+        kinds = (Kind.PROJECTION,)
+        adapt(heads, Adaptation(rank=rank, alpha=rank, image_targets=kinds, text_targets=kinds))
+        aims = self.targets[targets]
+        encoders = Encoders(
+            model=heads,
+            encode_text=heads.encode_text,
+            prepare=lambda rows: self._inputs(rows, self.train.partner[rows]),
+            device="cpu",
+            dtype=torch.float32,
+        )
+        if method.adapter_inputs is AdapterInputs.DIFFERENCE:
+            everything = np.arange(len(aims.rows))
+            read_differences(encoders, [self._inputs(everything, aims.rows[:, 0])], ridge=_RIDGE)
+        text, image, pairs = self._reference(aims)
+        sampler = Sampler(
+            pairs.stages,
+            schedule=SCHEDULES[method.curriculum],
+            batch_size=batch_size,
+            seed=seed,
+            avoid_repeats=pairs.target_ids,
+        )
+        how = Optimisation(
+            epochs=epochs,
+            learning_rate=learning_rate,
+            warmup_share=0.05,
+            weight_decay=0.0,
+            clip_norm=1.0,
+            scale=100.0,
+            seed=seed,
+            workers=1,
+        )
+        trainer = Trainer(encoders, pairs, (text, image), method, sampler, how)
+        for epoch in range(1, epochs + 1):
+            for _ in trainer.epoch(epoch, 0):
+                pass
+        return self._plain(merged_state_dict(heads))
+
+    def between(self, heads: Heads, strength: float) -> Heads:
+        """Weights between those of the start (0) and these (1)."""
+        return self._plain(interpolate(self.heads.state_dict(), heads.state_dict(), strength))
+
+    def score(self, heads: Heads) -> Scores:
+        """All figures of some heads; `criterion` is what learning rates are chosen by."""
+        scores: Scores = {}
+        for name, world in (("validation", self.validation), *self.tests.items()):
+            scores |= {f"{name} {key}": value for key, value in _of_world(heads, world).items()}
+        for split, photographs in self._flickr.items():
+            found = zip(("T→V", "V→T"), _of_photographs(heads, photographs), strict=True)
+            scores |= {f"Flickr8k {split} {key}": value for key, value in found}
+        text, image = heads.unit(self._caltech)
+        scores["Caltech-101"] = recall(ranks(image, text, self._caltech.own), 1)
+        scores |= self._structure(heads)
+        scores["criterion"] = sum(
+            scores[f"validation {key}"] for key in ("T→V", "V→T", "T*→V", "V*→T")
+        ) + sum(scores[f"Flickr8k dev {key}"] for key in ("T→V", "V→T"))
+        return scores
+
+    def _structure(self, heads: Heads) -> Scores:
+        scores = {}
+        photographs = self._flickr["test"]
+        both = zip(heads.unit(photographs), self.heads.unit(photographs), strict=True)
+        for side, (after, before) in zip(("text", "image"), both, strict=True):
+            scores[f"spread {side}"] = spread_ratio(after, before)
+            scores[f"overlap {side}"] = neighbourhood_overlap(
+                after[:_NEIGHBOURS], before[:_NEIGHBOURS]
+            )
+        for side, prefix in (("text", "text."), ("image", "visual.")):
+            one, other = (
+                {name: item for name, item in some.state_dict().items() if name.startswith(prefix)}
+                for some in (heads, self.heads)
+            )
+            scores[f"deviation {side}"] = weight_deviation(one, other)
+        return scores
+
+    def _plain(self, state: dict[str, Tensor]) -> Heads:
+        plain = copy.deepcopy(self.heads)
+        plain.load_state_dict(state)
+        return plain.eval()
+
+    def _inputs(self, rows: Rows, safe: Rows) -> Inputs:
+        """Unsafe items and these safe ones; features take the place of tokens and pixels."""
+        world = self.train
+        return Inputs(
+            rows=rows,
+            tokens=torch.cat([world.unsafe.text[rows], world.safe.text[safe]]),
+            pixels=torch.cat([world.unsafe.image[rows], world.safe.image[safe]]),
+        )
+
+    def _reference(self, aims: Targets) -> tuple[Tensor, Tensor, TrainingPairs]:
+        """Frozen rows of unsafe items, safe ones and targets (means of safe ones), and the pairs.
+
+        The partner is what a pair keeps, whatever its target.
+        """
+        world, tables = self.train, []
+        for unsafe, safe in zip(
+            self.heads.unit(world.unsafe), self.heads.unit(world.safe), strict=True
+        ):
+            mean = torch.from_numpy(np.einsum("uk,ukd->ud", aims.weights, safe[aims.rows]))
+            target = functional.normalize(mean, dim=-1)
+            tables.append(torch.cat([torch.from_numpy(unsafe), torch.from_numpy(safe), target]))
+        unsafe_rows = np.arange(len(world.unsafe.ids))
+        safe_rows = len(unsafe_rows) + world.partner
+        target_rows = len(unsafe_rows) + len(world.safe.ids) + unsafe_rows
+        pairs = TrainingPairs(
+            pair_ids=world.unsafe.ids,
+            unsafe_captions=world.unsafe.ids,  # the features stand for them
+            safe_captions=[world.safe.ids[row] for row in world.partner],
+            target_ids=[world.safe.ids[row] for row in aims.rows[:, 0]],
+            stages=self.stages,
+            unsafe_text=unsafe_rows,
+            safe_text=safe_rows,
+            unsafe_image=unsafe_rows,
+            safe_image=safe_rows,
+            target_text=target_rows,
+            target_image=target_rows,
+        )
+        return tables[0], tables[1], pairs
+
+    def _world(self, name: str, split: Split, pairs: int, *, looseness: float) -> PairWorld:
+        workdir = self._folder / name
+        drawn = {"scenes": 2 * pairs, "looseness": looseness, "split": split.value}
+        run_stage("world", {**drawn, "seed": self._seed}, workdir)
+        sides, partners = {}, []
+        for label in ("safe", "unsafe"):
+            table = pq.read_table(workdir / "pools" / label)
+            captions, images = table["caption"].to_pylist(), table["image"].to_pylist()
+            what = f"{name}, {label}"
+            sides[label] = Items(
+                ids=table["id"].to_pylist(),
+                text=torch.from_numpy(self._towers.captions(what, captions, self._progress)),
+                image=torch.from_numpy(self._towers.images(what, images, self._progress)),
+                scenes=[Scene.from_json(text) for text in table["scene"].to_pylist()],
+            )
+            if label == "unsafe":
+                partners = table["partner_id"].to_pylist()
+        place = {item: row for row, item in enumerate(sides["safe"].ids)}
+        closest = None
+        if split is not Split.TRAIN:
+            blocks = distance_blocks(sides["unsafe"].scenes, sides["safe"].scenes)
+            closest = np.concatenate(
+                [apart <= apart.min(axis=1, keepdims=True) + _EQUAL for _, apart in blocks]
+            )
+        return PairWorld(
+            **sides, partner=np.array([place[item] for item in partners]), closest=closest
+        )
+
+    def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
+        """Mine as the pipeline does, by the paper's ranking; and the stage of each unsafe item.
+
+        Kept in a file: a folder of stages is no place for several processes at once.
+        """
+        kept = workdir / "targets.pickle"
+        if kept.exists():
+            mined: tuple[dict[str, Targets], list[str]] = pickle.loads(kept.read_bytes())
+            return mined
+        pools = {label: [str(workdir / "pools" / label)] for label in ("safe", "unsafe")}
+        run_stage("ingest", pools, workdir)
+        run_stage("embed", {"model": "mini"}, workdir)
+        nearest, stages = self._mined(workdir, k=1)
+        capped, _ = self._mined(workdir, k=1, hub_cap=1)
+        # Where all candidates were taken, the nearest after all: all methods have all pairs.
+        capped_rows = np.where(capped.rows < 0, nearest.rows, capped.rows)
+        several, _ = self._mined(workdir, k=k)
+        fixed = self.train.partner[:, None]
+        ones = np.ones(fixed.shape, dtype=np.float32)
+        found = {
+            "nearest": Targets(rows=nearest.rows, weights=ones),
+            "fixed": Targets(rows=fixed, weights=ones),
+            "capped": Targets(rows=capped_rows, weights=ones),
+            "several": several,
+        }
+        kept.write_bytes(pickle.dumps((found, stages)))
+        return found, stages
+
+    def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
+        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the stages."""
+        values: dict[str, Any] = {"k": k, "rank": "cosine"}
+        run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
+        graded = run_stage("grade", {}, workdir)
+        safe = {item: row for row, item in enumerate(self.train.safe.ids)}
+        unsafe = {item: row for row, item in enumerate(self.train.unsafe.ids)}
+        rows = np.full((len(unsafe), k), -1, dtype=np.int64)
+        sims = np.zeros((len(unsafe), k), dtype=np.float32)
+        stages = [""] * len(unsafe)
+        for table in read_tables(graded.paths("pairs")):
+            for pair in table.to_pylist():
+                at = unsafe[pair["unsafe_id"]], pair["rank"] - 1
+                rows[at], sims[at] = safe[pair["safe_id"]], pair["sim_text"]
+                if pair["rank"] == 1:
+                    stages[at[0]] = pair["stage"]
+        weights = np.exp((sims - sims[:, :1]) / 0.05)
+        return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), stages
+
+    def _flickr8k(self, path: Path, split: str) -> Photographs:
+        table = pq.read_table(path, columns=["captions", "jpeg"], filters=[("split", "==", split)])
+        captions, name = table["captions"].to_pylist(), f"Flickr8k {split}"
+        texts = [text for item in captions for text in item]
+        images = self._towers.images(name, table["jpeg"].to_pylist(), self._progress)
+        return Photographs(
+            image=torch.from_numpy(images),
+            text=torch.from_numpy(self._towers.captions(name, texts, self._progress)),
+            own=np.repeat(np.arange(len(captions)), [len(item) for item in captions]),
+        )
+
+    def _caltech101(self, path: Path) -> Photographs:
+        table = pq.read_table(path)
+        labels = table["label"].to_pylist()
+        names = sorted(set(labels))
+        words = [name.replace("_", " ").replace("-", " ").lower() for name in names]
+        prompts = [_PROMPT.format(word) for word in words]
+        images = self._towers.images("Caltech-101", table["jpeg"].to_pylist(), self._progress)
+        return Photographs(
+            image=torch.from_numpy(images),
+            text=torch.from_numpy(self._towers.captions("classes", prompts, self._progress)),
+            own=np.array([names.index(label) for label in labels]),
+        )
+
+
+def _of_world(heads: Heads, world: PairWorld) -> Scores:
+    """R@1 in four directions, share of unsafe items first, and hits among all closest safe ones."""
+    safe_text, safe_image = heads.unit(world.safe)
+    unsafe_text, unsafe_image = heads.unit(world.unsafe)
+    own = np.arange(len(world.unsafe.ids))
+    found = validate(
+        safe_text=safe_text,
+        safe_image=safe_image,
+        unsafe_text=unsafe_text,
+        unsafe_image=unsafe_image,
+        safe_of_pair=(world.partner, world.partner),
+        unsafe_of_pair=(own, own),
+    )
+    return {
+        "T→V": found.safe_text_to_image,
+        "V→T": found.safe_image_to_text,
+        "T*→V": found.unsafe_text_to_image,
+        "V*→T": found.unsafe_image_to_text,
+        "unsafe first": found.unsafe_first,
+        "T*→V closest": _closest(world, unsafe_text, safe_image, unsafe_image),
+        "V*→T closest": _closest(world, unsafe_image, safe_text, unsafe_text),
+    }
+
+
+def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors) -> float:
+    """Share of queries whose first item is safe and one of the closest by the graphs."""
+    assert world.closest is not None
+    sims = queries @ safe.T
+    first = sims.argmax(axis=1)
+    is_safe = sims.max(axis=1) > nearest_sims(queries, unsafe) + TIE
+    return float((world.closest[np.arange(len(first)), first] & is_safe).mean())
+
+
+def _of_photographs(heads: Heads, photographs: Photographs) -> tuple[float, float]:
+    """R@1 of captions, and of pictures, any of whose own captions is a hit."""
+    text, image = heads.unit(photographs)
+    to_image = recall(ranks(text, image, photographs.own), 1)
+    first = (image @ text.T).argmax(axis=1)
+    return to_image, float((photographs.own[first] == np.arange(len(image))).mean())
