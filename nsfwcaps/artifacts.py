@@ -226,20 +226,25 @@ class StageFolder:
         return self._commit(key, made, started)
 
     def _commit(self, key: str, made: Tables | Files, started: float) -> Shard:
-        assert self._journal is not None, "prepare() comes first"
         if isinstance(made, Tables):
-            rejects = made.rejects
-            items = {(g, f"{stem}-{key[:12]}.parquet"): t for (g, stem), t in made.tables.items()}
-            files = [self._write(group, name, table) for (group, name), table in items.items()]
+            contents = {
+                (g, f"{stem}-{key[:12]}.parquet"): t for (g, stem), t in made.tables.items()
+            }
         else:
-            rejects = {}
-            files = [self._write(group, name, c) for (group, name), c in made.contents.items()]
+            contents = dict(made.contents)
+        files = [self._write(group, name, item) for (group, name), item in contents.items()]
+        return self._append(key, files, made, started)
+
+    def _append(
+        self, key: str, files: Sequence[OutputFile], made: Tables | Files, started: float
+    ) -> Shard:
+        assert self._journal is not None, "prepare() comes first"
         shard = Shard(
             key=key,
             files=tuple(files),
             rows_in=made.rows_in,
             rows_out=sum(file.rows for file in files if file.group != "rejects"),
-            rejects=dict(rejects),
+            rejects=dict(made.rejects) if isinstance(made, Tables) else {},
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )
