@@ -260,27 +260,23 @@ def _ours(job: Job) -> dict[str, Any]:
     import torch
 
     from nsfwcaps.artifacts import StageFolder
+    from nsfwcaps.encoders.options import EncoderOptions
     from nsfwcaps.enums import Device, Precision
-    from nsfwcaps.models.create import load
+    from nsfwcaps.models.create import load_dual
     from nsfwcaps.progress import Silent
     from nsfwcaps.runtime.allocator import kept_memory
     from nsfwcaps.runtime.device import torch_dtype
-    from nsfwcaps.stages.embed.settings import EmbedSettings
-    from nsfwcaps.stages.train.inputs import preparation
     from nsfwcaps.stages.train.pairs import training_pairs
     from nsfwcaps.stages.train.reference import embed_reference, load_reference
     from nsfwcaps.training.adapters import Adaptation, adapt
-    from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
+    from nsfwcaps.training.inputs import Encoders, preparation
+    from nsfwcaps.training.loop import Optimisation, Trainer
     from nsfwcaps.training.methods import METHODS
 
     _start(job)
-    encoder: Any = load(
-        EmbedSettings(
-            model=f"open_clip:{job.model}/{job.checkpoint}",
-            device=Device(job.device),
-            precision=Precision.FP32,
-            workers=job.workers,
-        )
+    encoder = load_dual(
+        f"open_clip:{job.model}/{job.checkpoint}",
+        EncoderOptions(device=Device(job.device), precision=Precision.FP32, workers=job.workers),
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = StageFolder(Path(scratch))
@@ -299,7 +295,7 @@ def _ours(job: Job) -> dict[str, Any]:
     trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
     _same_start(trained)
     sampler = _sampler(job, pairs.stages, pairs.target_ids)
-    prepare, longest = preparation(encoder, reference, pairs), []
+    prepare, longest = preparation(encoder, pairs, reference.picture), []
 
     def noting(rows: Any) -> Any:
         inputs = prepare(rows)

@@ -29,7 +29,7 @@ from nsfwcaps.commands import (
 )
 from nsfwcaps.commands.review import start as review
 from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.training.processes import GRACE_S, launched, leave
+from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"

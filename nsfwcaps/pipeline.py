@@ -18,9 +18,9 @@ from nsfwcaps import config
 from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stages import STAGE, STAGES
-from nsfwcaps.training.processes import Processes
 from nsfwcaps.version import __version__
 
 

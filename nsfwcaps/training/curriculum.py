@@ -9,7 +9,6 @@ are therefore sorted by raw numbers of the stream.
 from __future__ import annotations
 
 import enum
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.runtime.processes import shares
 
 Rows = npt.NDArray[np.int64]
 
@@ -67,12 +67,6 @@ def _parse_stages(text: str, place: str) -> tuple[DifficultyLevel, ...]:
             raise ConfigError(f"{place}: '{word}' repeats a stage; name each of them once")
         named |= stages
     return tuple(stage for stage in DifficultyLevel if stage in named)
-
-
-def shares(count: int, parts: int) -> list[slice]:
-    """Contiguous shares of n rows, in order; they differ by one row at most, and may be empty."""
-    edges = [count * part // parts for part in range(parts + 1)]
-    return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
 
 class Sampler:

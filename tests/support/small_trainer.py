@@ -12,9 +12,10 @@ from torch.nn.functional import normalize
 
 from nsfwcaps.training.adapters import Adaptation, adapt
 from nsfwcaps.training.curriculum import Sampler, parse_schedule
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer
+from nsfwcaps.training.inputs import Encoders, Inputs
+from nsfwcaps.training.loop import Optimisation, Trainer
 from nsfwcaps.training.methods import METHODS, Method
-from nsfwcaps.training.pairs import TrainingPairs
+from nsfwcaps.training.pairs import Rows, TrainingPairs
 
 PAIRS = 12
 

@@ -26,7 +26,7 @@ from nsfwcaps.training.adapters import (
     load_adapter,
     train_mode,
 )
-from nsfwcaps.training.loop import Encoders, Inputs
+from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.subspace import read_differences
 
 torch.set_num_threads(1)

@@ -29,8 +29,9 @@ from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weig
 from nsfwcaps.tables import read_tables
 from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
+from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.interpolation import interpolate
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Trainer
+from nsfwcaps.training.loop import Optimisation, Trainer
 from nsfwcaps.training.methods import Method
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.subspace import read_differences

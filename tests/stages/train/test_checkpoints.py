@@ -17,8 +17,8 @@ from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import State, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.train.checkpoints import Checkpoints, load_checkpoint
-from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 
 RUN: dict[str, Any] = {
     "epochs": 3,

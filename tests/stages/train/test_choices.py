@@ -23,11 +23,12 @@ from nsfwcaps.enums import Targets, TrainMethod
 from nsfwcaps.pipeline import State, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.train import choices, training_run
 from nsfwcaps.stages.train import run as train
+from nsfwcaps.stages.train.options import options_of
 from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 from nsfwcaps.training.validation import Validation
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
@@ -151,7 +152,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, totals: list[float]) -> list[dict[
 
     def score(run: Any) -> Validation:
         kept.append(adapter_tensors(run._encoders.model))
-        total = totals[len(run._state["validation"])]
+        total = totals[len(run._history.scores)]
         return Validation(
             safe_text_to_image=total,
             safe_image_to_text=0,
@@ -160,7 +161,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, totals: list[float]) -> list[dict[
             unsafe_first=0,
         )
 
-    monkeypatch.setattr(training_run.TrainingRun, "_score", score)
+    monkeypatch.setattr(TrainingRun, "_score", score)
     return kept
 
 
@@ -286,7 +287,7 @@ def test_checkpoints_of_runs_are_not_mixed_up(
 )
 def test_targets_are_those_of_the_method_or_the_ones_asked_for(method: str, own: str) -> None:
     chosen = [
-        choices.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
+        options_of(TrainSettings(method=TrainMethod(method), targets=targets)).method.targets
         for targets in (None, *Targets)
     ]
     assert chosen == [own, "nearest", "fixed"]

@@ -19,8 +19,8 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages.train import checkpoints as train_checkpoints
 from nsfwcaps.stages.train import metrics as train_metrics
 from nsfwcaps.stages.train import run as train
-from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 
 # Three steps an epoch: checkpoints in the middle of epochs and at their ends.
 RUN: dict[str, Any] = {
