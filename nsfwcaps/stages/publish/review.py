@@ -23,12 +23,12 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ReviewError
+from nsfwcaps.review.export.read import Review
 from nsfwcaps.review.log.outcomes import State
 from nsfwcaps.stages.publish.fixes import Fixed, with_cosines
 from nsfwcaps.stages.publish.review_marks import ACCEPTED, FIXED, REJECTED, Mark, marks_of
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits
-from nsfwcaps.stages.publish.verdicts import Review
 from nsfwcaps.tables import read_tables
 
 UNKNOWN = "not in the review"

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.review.export.read import Judgement, Review
 from nsfwcaps.review.log.answers import RIGHT, Choice
 from nsfwcaps.review.log.outcomes import State
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.fixes import Fixed
-from nsfwcaps.stages.publish.verdicts import Judgement, Review
 
 ACCEPTED, FIXED, REJECTED = "accepted", "fixed", "rejected"
 

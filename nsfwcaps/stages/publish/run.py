@@ -260,7 +260,7 @@ def _joined(
     """Join the review that the settings name, if they do."""
     if settings.verdicts is None:
         return None
-    return review.join(verdicts.read(settings.verdicts), settings, inputs, splits)
+    return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
 
 
 def _shaping(settings: PublishSettings) -> dict[str, Any]:
