@@ -15,7 +15,7 @@ import streamlit as st
 
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.people import logins
 from nsfwcaps.review.people.accounts import Role
 
@@ -37,7 +37,7 @@ class Place:
     """The review that the pages are of."""
 
     database: Database
-    pairs: PairSet
+    pairs: ReviewPairs
 
 
 def opened() -> Place:
@@ -54,7 +54,7 @@ def opened() -> Place:
 
 @st.cache_resource(show_spinner="Opening the data set")
 def _open(name: str, data: str) -> Place:
-    return Place(Database(name), PairSet(Path(data)))
+    return Place(Database(name), ReviewPairs(Path(data)))
 
 
 @contextlib.contextmanager

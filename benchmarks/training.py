@@ -346,7 +346,7 @@ def _peer(job: Job) -> dict[str, Any]:
     from PIL import Image
     from torch.nn.functional import normalize
 
-    from nsfwcaps.training.methods import METHODS, Rows
+    from nsfwcaps.training.methods import METHODS, BatchRows
 
     _start(job)
     model, _, preprocess = open_clip.create_model_and_transforms(
@@ -408,7 +408,7 @@ def _peer(job: Job) -> dict[str, Any]:
             text, image = model.encode_text(tokens[:both]), model.encode_image(pixels[:both])
         unsafe_text, safe_text = normalize(text.float(), dim=-1).chunk(2)
         unsafe_image, safe_image = normalize(image.float(), dim=-1).chunk(2)
-        rows = Rows(
+        rows = BatchRows(
             safe_text=safe_text,
             safe_image=safe_image,
             unsafe_text=unsafe_text,

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 from place import TOKEN, Place, check_signed_in
 
-from nsfwcaps.review.export.export import Exported, export
+from nsfwcaps.review.export.export import ExportedReview, export
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.people.accounts import Account
 
@@ -56,7 +56,7 @@ def _handed_over(place: Place, token: str, data: bytes) -> bytes:
 def _zipped(place: Place) -> tuple[bytes, int, str, int]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "review"
-        written: Exported = export(place.database, place.pairs, target)
+        written: ExportedReview = export(place.database, place.pairs, target)
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(target.rglob("*")):

@@ -9,7 +9,7 @@ import streamlit as st
 from place import Place, act, plain
 
 from nsfwcaps.review.people.accounts import Account
-from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, ReviewTask
 from views import consent, task
 
 
@@ -19,7 +19,7 @@ def draw(place: Place, account: Account) -> None:
     match desk.state():
         case Consent() as waiting:
             consent.draw(place, desk, waiting)
-        case Task() as before:
+        case ReviewTask() as before:
             task.draw(place, desk, before)
         case Rest() as rest:
             _rest(rest)

@@ -11,13 +11,13 @@ from place import Place
 
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.proportions import Share
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.results import agreement, progress
-from nsfwcaps.review.results.progress import Group, Progress
+from nsfwcaps.review.results.progress import Group, ReviewProgress
 
 
 def draw(place: Place, account: Account) -> None:
@@ -37,7 +37,7 @@ def draw(place: Place, account: Account) -> None:
 
 # By the head of the log: as long as nobody decides, nothing has to be counted anew.
 @st.cache_data(max_entries=2, show_spinner="Counting")
-def _progress(name: str, head: tuple[int, str], _place: Place) -> Progress:
+def _progress(name: str, head: tuple[int, str], _place: Place) -> ReviewProgress:
     with _place.database.read() as connection:
         return progress.progress(connection)
 
@@ -49,16 +49,16 @@ def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreeme
 
 
 def _whole(whole: Group) -> None:
-    known = whole.states.get(State.KNOWN, 0)
+    known = whole.states.get(PairState.KNOWN, 0)
     pairs = whole.pairs - known
-    done = pairs - whole.states.get(State.PENDING, 0)
+    done = pairs - whole.states.get(PairState.PENDING, 0)
     # A known answer holds whether or not anybody has judged its pair.
     apart = f"; besides, known answers: {known:,}" if known else ""
     share = done / pairs if pairs else 0.0
     st.progress(share, f"{done:,} of {pairs:,} pairs have all their verdicts{apart}")
 
 
-def _groups(found: Progress) -> None:
+def _groups(found: ReviewProgress) -> None:
     shown = {"stage": found.by_stage, "category": found.by_category, "reason": found.by_reason}
     for tab, (name, groups) in zip(st.tabs([f"By {n}" for n in shown]), shown.items(), strict=True):
         tab.dataframe(
@@ -66,7 +66,8 @@ def _groups(found: Progress) -> None:
                 name: [group.name for group in groups],
                 "pairs": [group.pairs for group in groups],
                 **{
-                    state.value: [group.states.get(state, 0) for group in groups] for state in State
+                    state.value: [group.states.get(state, 0) for group in groups]
+                    for state in PairState
                 },
             },
             hide_index=True,
@@ -74,7 +75,7 @@ def _groups(found: Progress) -> None:
         )
 
 
-def _people(found: Progress, names: dict[str, str]) -> None:
+def _people(found: ReviewProgress, names: dict[str, str]) -> None:
     st.subheader("People")
     st.caption("Verdicts that hold. What somebody skipped or was exposed to is theirs alone.")
     st.dataframe(
@@ -92,7 +93,7 @@ def _people(found: Progress, names: dict[str, str]) -> None:
     )
 
 
-def _control(found: Progress) -> None:
+def _control(found: ReviewProgress) -> None:
     st.subheader("What to expect of the rest")
     st.caption(
         "From the share that was drawn at random; the other pairs come first because they are odd. "
@@ -141,7 +142,7 @@ def _gold(place: Place, names: dict[str, str], whole: Group) -> None:
     with place.database.read() as connection:
         found = gold.accuracy(connection)
     st.subheader("Known answers")
-    if not found and whole.states.get(State.KNOWN, 0):
+    if not found and whole.states.get(PairState.KNOWN, 0):
         st.text("None was judged yet; they are in the queue.")
         return
     if not found:

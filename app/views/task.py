@@ -11,7 +11,7 @@ from place import Place, act, plain, show_caption
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
-from nsfwcaps.review.queue.desk import Desk, Task
+from nsfwcaps.review.queue.desk import Desk, ReviewTask
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 
 # Streamlit keeps C and R for itself.
@@ -30,7 +30,7 @@ KEYS = {
 _LEFT = "left"
 
 
-def draw(place: Place, desk: Desk, task: Task) -> None:
+def draw(place: Place, desk: Desk, task: ReviewTask) -> None:
     """Draw the pair that is before an annotator."""
     pair = place.pairs.pair(task.pair_id)
     _counts(task)
@@ -49,7 +49,7 @@ def draw(place: Place, desk: Desk, task: Task) -> None:
     _others(desk, task)
 
 
-def _counts(task: Task) -> None:
+def _counts(task: ReviewTask) -> None:
     left = task.left
     st.caption(
         f"{task.judged} judged · left now: {left.pairs} pairs, {left.reveals} to uncover, "
@@ -57,7 +57,7 @@ def _counts(task: Task) -> None:
     )
 
 
-def _side(place: Place, desk: Desk, task: Task, pair: Pair, side: str) -> None:
+def _side(place: Place, desk: Desk, task: ReviewTask, pair: Pair, side: str) -> None:
     st.subheader(side)
     if side == "unsafe":
         st.text(f"{task.category} · {SEVERITY_NAMES[task.severity]}")
@@ -81,7 +81,7 @@ def _side(place: Place, desk: Desk, task: Task, pair: Pair, side: str) -> None:
         st.warning(plain(str(error)))
 
 
-def _uncover(desk: Desk, task: Task, what: str) -> None:
+def _uncover(desk: Desk, task: ReviewTask, what: str) -> None:
     kind = what.partition(" ")[2]
     st.button(
         f"Show the {kind}",
@@ -92,7 +92,7 @@ def _uncover(desk: Desk, task: Task, what: str) -> None:
     )
 
 
-def _question(place: Place, desk: Desk, task: Task, question: Question) -> None:
+def _question(place: Place, desk: Desk, task: ReviewTask, question: Question) -> None:
     st.subheader(question.text)
     options = list(question.options)
     if question.name == "category":
@@ -104,7 +104,7 @@ def _question(place: Place, desk: Desk, task: Task, question: Question) -> None:
             _option(task, question.name, option, answer)
 
 
-def _other_categories(place: Place, task: Task) -> list[Option]:
+def _other_categories(place: Place, task: ReviewTask) -> list[Option]:
     others = [name for name in place.pairs.categories if name not in (task.category, RIGHT)]
     keys = [*"123456789"]
     return [
@@ -113,7 +113,7 @@ def _other_categories(place: Place, task: Task) -> list[Option]:
     ]
 
 
-def _choice(desk: Desk, task: Task) -> None:
+def _choice(desk: Desk, task: ReviewTask) -> None:
     st.subheader("What becomes of the pair?")
     with st.container(horizontal=True):
         for option in CHOICES:
@@ -126,7 +126,7 @@ def _choice(desk: Desk, task: Task) -> None:
             _option(task, "choice", option, action)
 
 
-def _option(task: Task, name: str, option: Option, action: partial[object]) -> None:
+def _option(task: ReviewTask, name: str, option: Option, action: partial[object]) -> None:
     st.button(
         option.label,
         key=f"{name}-{option.value}-{task.token}",
@@ -136,7 +136,7 @@ def _option(task: Task, name: str, option: Option, action: partial[object]) -> N
     )
 
 
-def _decide(desk: Desk, task: Task, choice: Choice) -> None:
+def _decide(desk: Desk, task: ReviewTask, choice: Choice) -> None:
     """Decide, with what stands in the fields: a field may not have said yet that it changed."""
     fields = {"comment": "comment", "safe_caption": "fix-safe", "unsafe_caption": "fix-unsafe"}
     typed = {name: st.session_state.get(f"{key}-{task.token}") for name, key in fields.items()}
@@ -144,13 +144,13 @@ def _decide(desk: Desk, task: Task, choice: Choice) -> None:
     _leave(task, partial(desk.decide, task.token, choice, **given))
 
 
-def _leave(task: Task, action: Callable[[], object]) -> None:
+def _leave(task: ReviewTask, action: Callable[[], object]) -> None:
     """Do what takes the pair away: fields that change with the same click come too late for it."""
     action()
     st.session_state[_LEFT] = task.token
 
 
-def _fix(desk: Desk, task: Task, pair: Pair) -> None:
+def _fix(desk: Desk, task: ReviewTask, pair: Pair) -> None:
     st.subheader("How should it read?")
     for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
         with column:
@@ -183,7 +183,7 @@ def _fix(desk: Desk, task: Task, pair: Pair) -> None:
         )
 
 
-def _comment(desk: Desk, task: Task) -> None:
+def _comment(desk: Desk, task: ReviewTask) -> None:
     key = f"comment-{task.token}"
     shown = f"comments-{task.token}"
     if task.answers.comment is None and not st.session_state.get(shown):
@@ -204,12 +204,12 @@ def _comment(desk: Desk, task: Task) -> None:
     )
 
 
-def _keep(desk: Desk, task: Task, name: str, key: str) -> None:
+def _keep(desk: Desk, task: ReviewTask, name: str, key: str) -> None:
     if st.session_state.get(_LEFT) != task.token:
         act(partial(desk.answer, task.token, **{name: st.session_state[key]}))
 
 
-def _others(desk: Desk, task: Task) -> None:
+def _others(desk: Desk, task: ReviewTask) -> None:
     st.divider()
     last = _last_answered(task.answers)
     with st.container(horizontal=True):
@@ -222,7 +222,7 @@ def _others(desk: Desk, task: Task) -> None:
         _other("stop", "Stop for now", task, partial(_leave, task, desk.stop))
 
 
-def _other(name: str, label: str, task: Task, action: Callable[[], object]) -> None:
+def _other(name: str, label: str, task: ReviewTask, action: Callable[[], object]) -> None:
     st.button(
         label,
         key=f"{name}-{task.token}",

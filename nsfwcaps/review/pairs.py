@@ -55,7 +55,7 @@ class Pair:
         return self.unsafe_caption if side == "unsafe" else self.safe_caption
 
 
-class PairSet:
+class ReviewPairs:
     """The pairs of a data set folder, as it was when it was opened."""
 
     def __init__(self, folder: Path) -> None:

@@ -16,8 +16,7 @@ from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_ad
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
 from nsfwcaps.training.inputs import Encoders, Inputs, encode
-from nsfwcaps.training.methods import Method
-from nsfwcaps.training.methods import Rows as BatchRows
+from nsfwcaps.training.methods import BatchRows, Method
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 
 Tensor = torch.Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from nsfwcaps.enums import AdapterInputs, Precision, Targets
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.training.adapters import Adaptation, Kind
+from nsfwcaps.training.adapters import Adaptation, LayerKind
 from nsfwcaps.training.curriculum import SCHEDULES, Schedule, parse_schedule
 from nsfwcaps.training.loop import Optimisation
 from nsfwcaps.training.methods import METHODS, TERMS, Method
@@ -85,16 +85,16 @@ def schedule_of(curriculum: str | None, method: Method) -> Schedule:
     return SCHEDULES[method.curriculum]
 
 
-def layer_kinds_of(words: Sequence[str], setting: str) -> tuple[Kind, ...]:
+def layer_kinds_of(words: Sequence[str], setting: str) -> tuple[LayerKind, ...]:
     """Kinds of layers by their names; the setting is named in the error.
 
     Raises:
         ConfigError: an unknown kind of layer.
     """
-    unknown = [word for word in words if word not in set(Kind)]
+    unknown = [word for word in words if word not in set(LayerKind)]
     if unknown:
         raise ConfigError(
             f"{setting}: no kind of layer is called {', '.join(unknown)}; "
-            f"there are: {', '.join(Kind)}"
+            f"there are: {', '.join(LayerKind)}"
         )
-    return tuple(Kind(word) for word in words)
+    return tuple(LayerKind(word) for word in words)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from nsfwcaps.training.loop import Step
 
-State = dict[str, Any]
+RunState = dict[str, Any]
 """What a run goes on from, as `torch.save` takes it."""
 
 
@@ -22,7 +22,7 @@ class Outputs(Protocol):
         """Note a step."""
         ...
 
-    def save(self, step: int, state: Callable[[], State]) -> None:
+    def save(self, step: int, state: Callable[[], RunState]) -> None:
         """Save the state after a step."""
         ...
 
@@ -44,7 +44,7 @@ class NoOutputs:
     def add(self, step: Step) -> None:
         """Write nothing."""
 
-    def save(self, step: int, state: Callable[[], State]) -> None:
+    def save(self, step: int, state: Callable[[], RunState]) -> None:
         """Write nothing, nor work out what would be written."""
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:

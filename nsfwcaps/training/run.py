@@ -23,7 +23,7 @@ from nsfwcaps.training.history import History
 from nsfwcaps.training.inputs import encoders_of
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.options import TrainingOptions
-from nsfwcaps.training.outputs import Outputs, State
+from nsfwcaps.training.outputs import Outputs, RunState
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.subspace import fix_inputs
 from nsfwcaps.training.validation import Validation, score
@@ -109,7 +109,7 @@ class TrainingRun:
         )
         self._history = History(options.patience)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: RunState) -> None:
         """Go on from a state that `train` saved; every process needs the same.
 
         Raises:
@@ -205,5 +205,5 @@ class TrainingRun:
             ),
         }
 
-    def _state(self) -> State:
+    def _state(self) -> RunState:
         return {"trainer": self._trainer.state(), "run": self._history.state()}

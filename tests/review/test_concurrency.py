@@ -15,7 +15,7 @@ from support.many_annotators import PEOPLE, Group
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 
 PAIRS, OVERLAP = 60, 3
 
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def group(database: Database, address: str, data: Path, tmp_path: Path) -> Group:
-    many_annotators.begin(database, PairSet(data), OVERLAP)
+    many_annotators.begin(database, ReviewPairs(data), OVERLAP)
     return Group(address, data, tmp_path / "told")
 
 

@@ -27,7 +27,7 @@ from nsfwcaps.enums import AdapterInputs, Split
 from nsfwcaps.metrics.retrieval import TIE, nearest_sims, ranks, recall
 from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
 from nsfwcaps.tables import read_tables
-from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
+from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
 from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.interpolation import interpolate
@@ -151,7 +151,7 @@ class Lab:
         """Train the heads and return them merged, as plain heads."""
         heads = copy.deepcopy(self.heads)
         torch.manual_seed(seed)
-        kinds = (Kind.PROJECTION,)
+        kinds = (LayerKind.PROJECTION,)
         adapt(heads, Adaptation(rank=rank, alpha=rank, image_targets=kinds, text_targets=kinds))
         aims = self.targets[targets]
         encoders = Encoders(

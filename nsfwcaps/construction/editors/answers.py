@@ -14,7 +14,7 @@ from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal
 FILE = "answers.jsonl"
 
 
-class Answers:
+class AnswerFile:
     """Answers in a file that only grows; a line that a kill cut short does not exist."""
 
     def __init__(self, folder: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.painters.painter import INPAINT, Statement, Subject, Wanted
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.painter import INPAINT, DrawRequest, PainterStatement, Subject
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.text_to_image import png
@@ -41,7 +41,7 @@ class InpaintPainter:
     needs_safe_image = True
 
     def __init__(
-        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+        self, folder: Path, sampling: PainterSampling, device: Device, precision: Precision
     ) -> None:
         import torch
 
@@ -63,7 +63,7 @@ class InpaintPainter:
         }
         with silence():
             self._pipe.to(where, torch_dtype(number_format))
-        self.statement = Statement(
+        self.statement = PainterStatement(
             name=f"{INPAINT}{folder.name}",
             how="the lower middle of the safe image drawn anew, with the unsafe caption as the "
             "prompt, without a safety checker",
@@ -78,7 +78,7 @@ class InpaintPainter:
             return "no_safe_image"
         return None if _decoded(safe_image) is not None else "safe_image_broken"
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
         """Draw n pictures; those of one size at once."""
         images = [self._scaled(item) for item in wanted]
         groups: dict[tuple[int, int], list[int]] = {}
@@ -90,7 +90,7 @@ class InpaintPainter:
             made |= zip(numbers, self._draw(batch), strict=True)
         return [made[number] for number in range(len(wanted))]
 
-    def _draw(self, batch: Sequence[tuple[Wanted, Image.Image]]) -> list[bytes]:
+    def _draw(self, batch: Sequence[tuple[DrawRequest, Image.Image]]) -> list[bytes]:
         width, height = batch[0][1].size
         hard, soft = masks(width, height)
         with memory_advice("--image-batch"), silence():  # it would log prompts that are too long
@@ -110,7 +110,7 @@ class InpaintPainter:
             for (_, image), picture in zip(batch, pictures, strict=True)
         ]
 
-    def _scaled(self, wanted: Wanted) -> Image.Image:
+    def _scaled(self, wanted: DrawRequest) -> Image.Image:
         """The safe image, its longer side as long as the pipeline draws, both on the grid."""
         image = _decoded(wanted.safe_image or b"")
         assert image is not None, "others are refused"

@@ -27,14 +27,14 @@ from nsfwcaps.review.export import export, parquet
 from nsfwcaps.review.log import chain, verdicts
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.log.chain import Link
-from nsfwcaps.review.log.outcomes import Outcome, State, outcomes
+from nsfwcaps.review.log.outcomes import Outcome, PairState, outcomes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """What a review says of a pair; the fields are those of `review.log.outcomes.Outcome`."""
 
-    state: State
+    state: PairState
     choice: Choice | None
     category: str | None
     safe_caption: str | None
@@ -146,7 +146,7 @@ def _from_table(path: Path) -> Review:
         )
     judgements = {
         row["pair_id"]: Judgement(
-            state=State(row["outcome"]),
+            state=PairState(row["outcome"]),
             choice=None if row["choice"] is None else Choice(row["choice"]),
             **{name: row[name] for name in ("category", "safe_caption", "unsafe_caption")},
             verdicts=row["verdicts"],

@@ -14,7 +14,7 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.log.outcomes import agreed
-from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.log.verdicts import VerdictKind
 from nsfwcaps.review.people.accounts import Role
 
 
@@ -117,7 +117,7 @@ def settle(
         raise InputError("no caption was changed; change one, or choose accept or reject")
     seq = verdicts.append(
         connection,
-        Kind.SETTLE,
+        VerdictKind.SETTLE,
         account_id=account_id,
         pair_id=pair_id,
         body=answers.text(),

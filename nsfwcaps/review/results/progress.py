@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.outcomes import Outcome, State, outcomes, touched
+from nsfwcaps.review.log.outcomes import Outcome, PairState, outcomes, touched
 from nsfwcaps.review.proportions import Share, share
 from nsfwcaps.review.queue.priorities import Reason
 
@@ -37,7 +37,7 @@ class Group:
 
     name: str
     pairs: int
-    states: Mapping[State, int]
+    states: Mapping[PairState, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Rates:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class ReviewProgress:
     """A review as it stands; pairs that the data set has no more are not counted."""
 
     people: list[Person]
@@ -67,14 +67,14 @@ class Progress:
     what to expect of pairs that nobody has seen; the others come first because they are odd."""
 
 
-def progress(connection: sa.Connection) -> Progress:
+def progress(connection: sa.Connection) -> ReviewProgress:
     """Count all of it, in one pass over what somebody has judged."""
     judged = [found for found in outcomes(connection, touched_only=True) if not found.gone]
-    counts: dict[str, defaultdict[str, Counter[State]]] = {
+    counts: dict[str, defaultdict[str, Counter[PairState]]] = {
         by: defaultdict(Counter) for by in (ALL, "stage", "category", "reason")
     }
 
-    def count(state: State, stage: str, category: str, reason: str, pairs: int) -> None:
+    def count(state: PairState, stage: str, category: str, reason: str, pairs: int) -> None:
         names = {ALL: ALL, "stage": stage, "category": category, "reason": reason}
         for by, name in names.items():
             counts[by][name][state] += pairs
@@ -83,9 +83,9 @@ def progress(connection: sa.Connection) -> Progress:
         count(found.state, found.stage, found.of_category, found.reason, 1)
     untouched = _untouched(connection)
     for (stage, category, reason), pairs in untouched.items():
-        count(State.PENDING, stage, category, reason, pairs)
+        count(PairState.PENDING, stage, category, reason, pairs)
     groups = {by: _groups(found) for by, found in counts.items()}
-    return Progress(
+    return ReviewProgress(
         people=_people(connection),
         whole=groups[ALL][0] if groups[ALL] else Group(name=ALL, pairs=0, states={}),
         by_stage=groups["stage"],
@@ -123,9 +123,9 @@ def _untouched(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
     return {(stage, category, reason): number for stage, category, reason, number in rows}
 
 
-def _groups(counts: Mapping[str, Counter[State]]) -> list[Group]:
+def _groups(counts: Mapping[str, Counter[PairState]]) -> list[Group]:
     return [
-        Group(name=name, pairs=found.total(), states={state: found[state] for state in State})
+        Group(name=name, pairs=found.total(), states={state: found[state] for state in PairState})
         for name, found in sorted(counts.items(), key=lambda group: _place(group[0]))
     ]
 
@@ -139,7 +139,7 @@ def _control(
     judged: Iterable[Outcome], untouched: Mapping[tuple[str, str, str], int]
 ) -> list[Rates]:
     choices: defaultdict[str, Counter[Choice]] = defaultdict(Counter)
-    waiting: defaultdict[str, Counter[State]] = defaultdict(Counter)
+    waiting: defaultdict[str, Counter[PairState]] = defaultdict(Counter)
     for found in judged:
         for name in (ALL, found.stage) if found.reason == Reason.CONTROL else ():
             if found.choice is None:
@@ -148,15 +148,15 @@ def _control(
                 choices[name][found.choice] += 1
     for (stage, _, reason), number in untouched.items():
         for name in (ALL, stage) if reason == Reason.CONTROL else ():
-            waiting[name][State.PENDING] += number
+            waiting[name][PairState.PENDING] += number
     return [
         Rates(
             name=name,
             shares={
                 choice: share(choices[name][choice], choices[name].total()) for choice in Choice
             },
-            pending=waiting[name][State.PENDING],
-            disputed=waiting[name][State.DISPUTED],
+            pending=waiting[name][PairState.PENDING],
+            disputed=waiting[name][PairState.DISPUTED],
         )
         for name in (ALL, *sorted({*choices, *waiting} - {ALL}, key=_place))
     ]

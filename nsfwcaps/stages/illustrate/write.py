@@ -15,7 +15,7 @@ from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
-from nsfwcaps.stages.illustrate.draw import Pictures
+from nsfwcaps.stages.illustrate.draw import PictureFiles
 from nsfwcaps.stages.illustrate.read import Row
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 from nsfwcaps.tables import parquet_bytes
@@ -30,7 +30,7 @@ CARD = f"{POOL}.md"
 
 
 @dataclass(kw_only=True)
-class Rejects:
+class DrawRejects:
     """Captions without an image, with a reason each, and how many the exclusion list matched."""
 
     rows: list[Row] = field(default_factory=list)
@@ -55,7 +55,7 @@ class Rejects:
 def deliver(
     rows: Sequence[Row],
     facts: Mapping[str, Any],
-    pictures: Pictures,
+    pictures: PictureFiles,
     folder: StageFolder,
     settings: IllustrateSettings,
 ) -> list[Shard]:
@@ -90,7 +90,7 @@ def deliver(
     return [*shards, card]
 
 
-def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
+def set_aside(rejects: DrawRejects, folder: StageFolder) -> Shard:
     """Write what got no image, and why."""
     tables = {}
     if rejects.rows:
@@ -106,7 +106,7 @@ def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
     )
 
 
-def _table(rows: Sequence[Row], pictures: Pictures, painter: str) -> pa.Table:
+def _table(rows: Sequence[Row], pictures: PictureFiles, painter: str) -> pa.Table:
     names = schema.ILLUSTRATED_UNSAFE.names
     whole = [{**row, "image": pictures.read(row["key"]), "painter": painter} for row in rows]
     return pa.Table.from_pylist(

@@ -9,7 +9,7 @@ from nsfwcaps.stages.train.checkpoints import Checkpoints
 from nsfwcaps.stages.train.metrics import Metrics
 from nsfwcaps.stages.train.tensorboard import Board
 from nsfwcaps.training.loop import Step
-from nsfwcaps.training.outputs import State
+from nsfwcaps.training.outputs import RunState
 
 
 class FileOutputs:
@@ -31,7 +31,7 @@ class FileOutputs:
         if self._board is not None:
             self._board.add(step)
 
-    def save(self, step: int, state: Callable[[], State]) -> None:
+    def save(self, step: int, state: Callable[[], RunState]) -> None:
         """Write a checkpoint, and never one that is ahead of the lines and the points."""
         self._metrics.flush()
         if self._board is not None:

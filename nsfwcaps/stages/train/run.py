@@ -102,7 +102,7 @@ def run(
             "encoder": asdict(encoder.identity),
             "method": asdict(options.method),
         }
-        papers = _papers(
+        papers = _commit_adapter(
             folder, key, trained.adapter_file(), facts, checkpoints.metrics, settings, started
         )
     checkpoints.clear()
@@ -152,7 +152,7 @@ def _broken(shards: Sequence[Shard]) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _papers(
+def _commit_adapter(
     folder: StageFolder,
     key: str,
     adapter: bytes,

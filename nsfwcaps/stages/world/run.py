@@ -58,7 +58,7 @@ def run(
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
     _check_pools(folder)
-    work = _Work(settings, folder)
+    work = _WorldRun(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
         ids = _ids(folder, safe)
@@ -88,7 +88,7 @@ def _check_pools(folder: StageFolder) -> None:
         )
 
 
-class _Work:
+class _WorldRun:
     """One run's shards."""
 
     def __init__(self, settings: WorldSettings, folder: StageFolder) -> None:

@@ -20,7 +20,7 @@ from support.training_place import (
 
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.enums import Targets, TrainMethod
-from nsfwcaps.pipeline import State, run_stage, state
+from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.train import run as train
@@ -233,7 +233,7 @@ def test_same_settings_are_skipped_and_others_use_the_reference_again(
     first = place.train(tmp_path, **RUN)
     weights = tensors(tmp_path)
     settings = place.settings(**RUN | {"save_every": 7, "workers": 2})
-    assert state(STAGE["train"], settings, tmp_path) is State.CURRENT
+    assert state(STAGE["train"], settings, tmp_path) is StageState.CURRENT
     assert run_stage(STAGE["train"], settings, tmp_path, Silent()).skipped
 
     def embeds(*arguments: Any) -> None:
@@ -242,7 +242,7 @@ def test_same_settings_are_skipped_and_others_use_the_reference_again(
     monkeypatch.setattr(ClipEncoder, "encode_text", embeds)
     monkeypatch.setattr(ClipEncoder, "encode_images", embeds)
     changed = place.settings(**RUN, learning_rate=2e-3)
-    assert state(STAGE["train"], changed, tmp_path) is State.STALE
+    assert state(STAGE["train"], changed, tmp_path) is StageState.STALE
     second = place.train(tmp_path, **RUN, learning_rate=2e-3)
     assert not same(tensors(tmp_path), weights)
     groups = ("captions", "images", "bin")
