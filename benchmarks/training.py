@@ -294,7 +294,7 @@ def _ours(job: Job) -> dict[str, Any]:
     adapt(encoder.model, Adaptation(rank=_RANK))
     trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
     _same_start(trained)
-    sampler = _sampler(job, pairs.stages, pairs.target_ids)
+    sampler = _sampler(job, pairs.levels, pairs.target_ids)
     prepare, longest = preparation(encoder, pairs, reference.picture), []
 
     def noting(rows: Any) -> Any:
@@ -457,12 +457,12 @@ def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
     )
 
 
-def _sampler(job: Job, stages: Sequence[str], targets: Sequence[str]) -> Any:
+def _sampler(job: Job, levels: Sequence[str], targets: Sequence[str]) -> Any:
     """Batches, the same for both."""
     from nsfwcaps.training.curriculum import Sampler, parse_schedule
 
     return Sampler(
-        stages,
+        levels,
         schedule=parse_schedule("all"),
         batch_size=job.batch,
         seed=_SEED,

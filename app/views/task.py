@@ -63,7 +63,7 @@ def _side(place: Place, desk: Desk, task: ReviewTask, pair: Pair, side: str) -> 
         st.text(f"{task.category} · {SEVERITY_NAMES[task.severity]}")
     else:
         cosine = "" if pair.sim_text is None else f"cosine {pair.sim_text:.2f} · "
-        st.text(f"{cosine}{pair.stage}")
+        st.text(f"{cosine}{pair.level}")
     what = f"{side} text"
     if what in task.uncovered:
         show_caption(pair.caption(side))

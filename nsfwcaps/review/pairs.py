@@ -40,7 +40,7 @@ class Pair:
     unsafe_caption: str
     safe_caption: str
     category: str
-    stage: str
+    level: str
     split: str
     sim_text: float | None
     sim_image: float | None
@@ -114,7 +114,7 @@ class ReviewPairs:
         images = tuple(side for side in SIDES if values.pop(f"{side}_has_image"))
         for name in ("margin", "file", "row"):
             del values[name]
-        return Pair(**values, images=images)
+        return Pair(level=values.pop("stage"), **values, images=images)
 
     def image(self, pair_id: str, side: str) -> bytes:
         """PNG of one side, at most 512 pixels wide and high, without whatever else its file held.

@@ -95,7 +95,7 @@ class TrainingRun:
                 progress=progress,
             )
         self._sampler = Sampler(
-            pairs.train.stages,
+            pairs.train.levels,
             schedule=options.schedule,
             batch_size=options.batch_size,
             seed=how.seed,

@@ -64,7 +64,7 @@ def trainer(
         unsafe_captions=[""] * PAIRS,
         safe_captions=[""] * PAIRS,
         target_ids=[str(row) for row in range(PAIRS)],
-        stages=["easy", "medium", "hard"] * (PAIRS // 3),
+        levels=["easy", "medium", "hard"] * (PAIRS // 3),
         unsafe_text=unsafe,
         safe_text=safe,
         unsafe_image=unsafe,
@@ -72,7 +72,7 @@ def trainer(
         target_text=safe,
         target_image=safe,
     )
-    sampler = Sampler(pairs.stages, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
+    sampler = Sampler(pairs.levels, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
     encoders = Encoders(
         model=model,
         encode_text=model.encode_text,

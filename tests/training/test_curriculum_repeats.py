@@ -16,13 +16,13 @@ from nsfwcaps.training.curriculum import SCHEDULES, Curriculum, Rows, Sampler
 THIRTY = ["easy", "medium", "hard"] * 10
 
 
-def sampler(stages: list[str] = THIRTY, **changes: Any) -> Sampler:
+def sampler(levels: list[str] = THIRTY, **changes: Any) -> Sampler:
     options: dict[str, Any] = {
         "schedule": SCHEDULES[Curriculum.NONE],
         "batch_size": 4,
         "seed": 7,
     }
-    return Sampler(stages, **{**options, **changes})
+    return Sampler(levels, **{**options, **changes})
 
 
 def together(batches: list[Rows]) -> list[int]:
@@ -72,7 +72,7 @@ def test_a_hub_with_more_pairs_than_batches_is_spread_evenly() -> None:
     assert made.repeats(1) == 6
 
 
-def test_avoiding_repeats_keeps_to_the_stages_of_the_epoch() -> None:
+def test_avoiding_repeats_keeps_to_the_levels_of_the_epoch() -> None:
     keys = [str(row // 3) for row in range(30)]
     made = sampler(schedule=SCHEDULES[Curriculum.PROGRESSIVE], avoid_repeats=keys, drop_last=False)
     assert sorted(together(made.epoch(1))) == list(range(0, 30, 3))

@@ -236,7 +236,7 @@ def test_other_targets_are_other_rows_and_the_same_terms() -> None:
     assert changed == redirecting
 
 
-def test_without_a_curriculum_all_stages_come_from_the_first_epoch_on() -> None:
+def test_without_a_curriculum_all_levels_come_from_the_first_epoch_on() -> None:
     method = METHODS["safer-clip"]
     ablated = dataclasses.replace(method, curriculum=Curriculum.NONE)
     assert len(SCHEDULES[method.curriculum][0]) == 1

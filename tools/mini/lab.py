@@ -128,7 +128,7 @@ class Lab:
         self._folder, self._seed = folder, seed
         self._progress = progress_lines.for_terminal(quiet=False)
         self.train = self._world("train", Split.TRAIN, pairs, looseness=2.0)
-        self.targets, self.stages = self._mine(folder / "train")
+        self.targets, self.levels = self._mine(folder / "train")
         self.validation = self._world("validation", Split.VALIDATION, held, looseness=0.0)
         self.tests = {
             "tight": self._world("tight", Split.TEST, held, looseness=0.0),
@@ -166,7 +166,7 @@ class Lab:
             read_differences(encoders, [self._inputs(everything, aims.rows[:, 0])], ridge=_RIDGE)
         text, image, pairs = self._reference(aims)
         sampler = Sampler(
-            pairs.stages,
+            pairs.levels,
             schedule=SCHEDULES[method.curriculum],
             batch_size=batch_size,
             seed=seed,
@@ -259,7 +259,7 @@ class Lab:
             unsafe_captions=world.unsafe.ids,  # the features stand for them
             safe_captions=[world.safe.ids[row] for row in world.partner],
             target_ids=[world.safe.ids[row] for row in aims.rows[:, 0]],
-            stages=self.stages,
+            levels=self.levels,
             unsafe_text=unsafe_rows,
             safe_text=safe_rows,
             unsafe_image=unsafe_rows,
@@ -298,7 +298,7 @@ class Lab:
         )
 
     def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
-        """Mine as the pipeline does, by the paper's ranking; and the stage of each unsafe item.
+        """Mine as the pipeline does, by the paper's ranking; and the level of each unsafe item.
 
         Kept in a file: a folder of stages is no place for several processes at once.
         """
@@ -309,7 +309,7 @@ class Lab:
         pools = {label: [str(workdir / "pools" / label)] for label in ("safe", "unsafe")}
         run_stage("ingest", pools, workdir)
         run_stage("embed", {"model": "mini"}, workdir)
-        nearest, stages = self._mined(workdir, k=1)
+        nearest, levels = self._mined(workdir, k=1)
         capped, _ = self._mined(workdir, k=1, hub_cap=1)
         # Where all candidates were taken, the nearest after all: all methods have all pairs.
         capped_rows = np.where(capped.rows < 0, nearest.rows, capped.rows)
@@ -322,11 +322,11 @@ class Lab:
             "capped": Targets(rows=capped_rows, weights=ones),
             "several": several,
         }
-        kept.write_bytes(pickle.dumps((found, stages)))
-        return found, stages
+        kept.write_bytes(pickle.dumps((found, levels)))
+        return found, levels
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
-        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the stages."""
+        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the levels."""
         values: dict[str, Any] = {"k": k, "rank": "cosine"}
         run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
         graded = run_stage("grade", {}, workdir)
@@ -334,15 +334,15 @@ class Lab:
         unsafe = {item: row for row, item in enumerate(self.train.unsafe.ids)}
         rows = np.full((len(unsafe), k), -1, dtype=np.int64)
         sims = np.zeros((len(unsafe), k), dtype=np.float32)
-        stages = [""] * len(unsafe)
+        levels = [""] * len(unsafe)
         for table in read_tables(graded.paths("pairs")):
             for pair in table.to_pylist():
                 at = unsafe[pair["unsafe_id"]], pair["rank"] - 1
                 rows[at], sims[at] = safe[pair["safe_id"]], pair["sim_text"]
                 if pair["rank"] == 1:
-                    stages[at[0]] = pair["stage"]
+                    levels[at[0]] = pair["stage"]
         weights = np.exp((sims - sims[:, :1]) / 0.05)
-        return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), stages
+        return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), levels
 
     def _flickr8k(self, path: Path, split: str) -> Photographs:
         table = pq.read_table(path, columns=["captions", "jpeg"], filters=[("split", "==", split)])

@@ -69,7 +69,7 @@ def of_pairs(found: Sequence[Outcome], pairs: ReviewPairs, about: Mapping[str, A
                 "meaning": outcome.meaning,
                 "unsafe_caption": outcome.unsafe_caption,
                 "safe_caption": outcome.safe_caption,
-                "stage": outcome.stage,
+                "stage": outcome.level,
                 "reason": outcome.reason,
                 "gone": outcome.gone,
                 "verdicts": [row._asdict() for row in outcome.rows],

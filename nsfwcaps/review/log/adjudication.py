@@ -33,7 +33,7 @@ class Dispute:
     pair_id: str
     category: str
     severity: int
-    stage: str
+    level: str
     opinions: tuple[Opinion, ...]
 
 
@@ -72,7 +72,7 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
                 pair_id=pair_id,
                 category=said[0].category,
                 severity=said[0].severity,
-                stage=said[0].stage,
+                level=said[0].stage,
                 opinions=_dealt(pair_id, answers),
             )
         )

@@ -59,7 +59,7 @@ class Outcome:
     """As it should read, where it should change."""
     unsafe_caption: str | None
     rows: tuple[VerdictRow, ...]
-    stage: str
+    level: str
     reason: str
     of_category: str
     """The category that the data set gives."""
@@ -124,7 +124,7 @@ def _outcome(item: Any, said: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
         safe_caption=safe,
         unsafe_caption=unsafe,
         rows=tuple(row for row, _ in said),
-        stage=item.stage,
+        level=item.stage,
         reason=item.reason,
         of_category=item.category,
         gone=item.gone,

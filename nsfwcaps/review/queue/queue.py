@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.review import tables
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.policy import SEVERE, Policy
 from nsfwcaps.review.queue.priorities import Reason, disagreement, hubness, nearness, order
 
 _ROWS = 10_000
-_STAGES = ("easy", "medium", "hard")
 _GOLD_CHOICES = 64
 
 
@@ -70,7 +70,7 @@ def fill(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: in
     positions, reasons = ranked(pairs, policy, seed)
     ids = pairs.ids
     categories = pairs.table["category"].to_pylist()
-    stages = pairs.table["stage"].to_pylist()
+    levels = pairs.table["stage"].to_pylist()
     first = connection.scalar(sa.select(sa.func.max(item.c.position)))
     start = 0 if first is None else first + 1
     rows: list[dict[str, Any]] = [
@@ -80,7 +80,7 @@ def fill(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: in
             "reason": reason.value,
             "category": categories[row],
             "severity": policy.severity_of(categories[row]),
-            "stage": stages[row],
+            "stage": levels[row],
             "needed": policy.overlap,
         }
         for place, (row, reason) in enumerate(zip(positions.tolist(), reasons, strict=True))
@@ -122,10 +122,12 @@ def ranked(pairs: ReviewPairs, policy: Policy, seed: int) -> tuple[Any, list[Rea
 
 
 def borders(pairs: ReviewPairs) -> list[float]:
-    """Difficulties half way between the stages of a data set."""
+    """Difficulties half way between the levels of a data set."""
     found = []
-    stages = [pairs.table.filter(pc.equal(pairs.table["stage"], name)) for name in _STAGES]
-    for lower, upper in itertools.pairwise(stages):
+    levels = [
+        pairs.table.filter(pc.equal(pairs.table["stage"], level.value)) for level in DifficultyLevel
+    ]
+    for lower, upper in itertools.pairwise(levels):
         high, low = pc.max(lower["difficulty"]).as_py(), pc.min(upper["difficulty"]).as_py()
         if high is not None and low is not None:
             found.append((high + low) / 2)
@@ -275,7 +277,7 @@ def _regrade(connection: sa.Connection, pairs: ReviewPairs, policy: Policy) -> N
     item = tables.item
     columns = ("pair_id", "category", "stage")
     now = zip(*(pairs.table[name].to_pylist() for name in columns), strict=True)
-    said = {pair_id: (category, stage) for pair_id, category, stage in now}
+    said = {pair_id: (category, level) for pair_id, category, level in now}
     rows = connection.execute(sa.select(*(item.c[name] for name in columns))).all()
     changed = [
         {

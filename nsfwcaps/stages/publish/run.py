@@ -217,7 +217,7 @@ class _SplitWriter:
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:
-    """Pairs by split, stage, category and label of the image: what the card will say."""
+    """Pairs by split, level, category and label of the image: what the card will say."""
     return {
         name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
         for name in _COUNTED
@@ -281,7 +281,7 @@ def _write_card_and_manifest(
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, the picture of the stages."""
+    """Write what goes beside the data: the card, the manifest, the picture of the levels."""
     started = time.monotonic()
     figure = grade.paths("figures")[0]
     root = release[:12]

@@ -112,7 +112,7 @@ def _pairs(table: pa.Table, reference: Reference, *, safe: str, target: str) -> 
         unsafe_captions=table["unsafe_caption"].to_pylist(),
         safe_captions=table[f"{safe}_caption"].to_pylist(),
         target_ids=table[f"{target}_id"].to_pylist(),
-        stages=table["stage"].to_pylist(),
+        levels=table["stage"].to_pylist(),
         unsafe_text=rows("unsafe_id", reference.text_row),
         safe_text=rows(f"{safe}_id", reference.text_row),
         unsafe_image=rows("unsafe_image_sha256", reference.image_row),

@@ -35,13 +35,13 @@ RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
 
 
 @pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
-    """Stages of the pairs that each epoch's steps saw."""
+def levels(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
+    """Levels of the pairs that each epoch's steps saw."""
     seen: dict[int, list[str]] = {}
     real = Trainer._make
 
     def make(trainer: Trainer, inputs: Any, epoch: int, batch: Any) -> Any:
-        seen.setdefault(epoch, []).extend(trainer._pairs.stages[row] for row in batch)
+        seen.setdefault(epoch, []).extend(trainer._pairs.levels[row] for row in batch)
         return real(trainer, inputs, epoch, batch)
 
     monkeypatch.setattr(Trainer, "_make", make)
@@ -51,29 +51,29 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
 # Curriculum.
 
 
-def test_hard_pairs_wait(place: Place, stages: dict[int, list[str]], tmp_path: Path) -> None:
+def test_hard_pairs_wait(place: Place, levels: dict[int, list[str]], tmp_path: Path) -> None:
     easy = place.train(tmp_path / "progressive", **RUN)
-    assert set(stages[1]) == {"easy"}
-    assert set(stages[2]) <= {"easy", "medium"}
-    assert set(stages[3]) == {"easy", "medium", "hard"}
+    assert set(levels[1]) == {"easy"}
+    assert set(levels[2]) <= {"easy", "medium"}
+    assert set(levels[3]) == {"easy", "medium", "hard"}
     assert easy.facts["epochs_without_pairs"] == []
-    stages.clear()
+    levels.clear()
     place.train(tmp_path / "none", **RUN, curriculum="all")
-    assert "hard" in stages[1]
+    assert "hard" in levels[1]
     assert not same(tensors(tmp_path / "progressive"), tensors(tmp_path / "none"))
 
 
 def test_epochs_without_a_pair_are_skipped_and_named(
-    place: Place, stages: dict[int, list[str]], tmp_path: Path
+    place: Place, levels: dict[int, list[str]], tmp_path: Path
 ) -> None:
     copy = place.copy(tmp_path)
     rewrite(copy, lambda row: {**row, "stage": "hard"})
     out = tmp_path / "out"
     record = copy.train(out, **RUN | {"epochs": 4}, patience=1)
     assert record.facts["epochs_without_pairs"][:2] == [1, 2]
-    assert set(stages) == {3, 4} or record.facts["steps"] == 3
+    assert set(levels) == {3, 4} or record.facts["steps"] == 3
     assert record.facts["validation"][0] == record.facts["validation"][2]
-    assert {step["epoch"] for step in metrics(out)} == set(stages)
+    assert {step["epoch"] for step in metrics(out)} == set(levels)
 
 
 # Methods.
