@@ -95,7 +95,7 @@ class Sampler:
         `batch_size` counts the pairs of all processes together. `avoid_repeats` is a key `[p]` of
         every pair, such as the id of its target: pairs with the same key go to different batches
         while the key has no more pairs than there are whole batches, and are spread evenly where
-        it has more (`repeats` counts what is left). The number of steps stays the same.
+        it has more. The number of steps stays the same.
 
         Raises `ConfigError` for sizes that cannot work, `InputError` for an unknown level, or
         where the schedule never comes to a level that has a pair.
@@ -181,12 +181,6 @@ class Sampler:
         if not 0 <= start_step <= steps:
             raise ValueError(f"step {start_step} of epoch {epoch}, which has {steps} steps")
         return (self._share(batch) for batch in self.epoch(epoch)[start_step:])
-
-    def repeats(self, epoch: int) -> int:
-        """Number of pairs whose key an earlier pair of their batch has already."""
-        if self._keys is None:
-            raise ValueError("no keys: this sampler was made without avoid_repeats")
-        return sum(len(rows) - len(np.unique(self._keys[rows])) for rows in self.epoch(epoch))
 
     def _share(self, batch: Rows) -> Rows:
         return batch[shares(len(batch), self._world_size)[self._rank]]

@@ -24,8 +24,8 @@ from torch.nn import functional
 from nsfwcaps import progress as progress_lines
 from nsfwcaps.encoders.mini.model import create
 from nsfwcaps.enums import AdapterInputs, Split
-from nsfwcaps.metrics.retrieval import TIE, nearest_sims, ranks, recall
-from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
+from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
+from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio, weight_deviation
 from nsfwcaps.tables import read_tables
 from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
@@ -214,9 +214,8 @@ class Lab:
         both = zip(heads.unit(photographs), self.heads.unit(photographs), strict=True)
         for side, (after, before) in zip(("text", "image"), both, strict=True):
             scores[f"spread {side}"] = spread_ratio(after, before)
-            scores[f"overlap {side}"] = neighbourhood_overlap(
-                after[:_NEIGHBOURS], before[:_NEIGHBOURS]
-            )
+            overlaps = neighbourhood_overlaps(after[:_NEIGHBOURS], before[:_NEIGHBOURS])
+            scores[f"overlap {side}"] = float(overlaps.mean())
         for side, prefix in (("text", "text."), ("image", "visual.")):
             one, other = (
                 {name: item for name, item in some.state_dict().items() if name.startswith(prefix)}
@@ -398,7 +397,7 @@ def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors)
     assert world.closest is not None
     sims = queries @ safe.T
     first = sims.argmax(axis=1)
-    is_safe = sims.max(axis=1) > nearest_sims(queries, unsafe) + TIE
+    is_safe = ~unsafe_first(queries, safe, unsafe)
     return float((world.closest[np.arange(len(first)), first] & is_safe).mean())
 
 
