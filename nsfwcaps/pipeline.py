@@ -108,11 +108,12 @@ def run(
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
-    """Share the distributed stage of a recipe, which the first process runs as a whole."""
-    (stage,) = (stage for stage in STAGES if stage.name in recipe and stage.distributed)
-    module = cast(DistributedModule, stage.load())
-    for shards in group.calls():
-        module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
+    """Share the distributed stage of a recipe, if it has one; the first process runs the rest."""
+    for stage in STAGES:
+        if stage.name in recipe and stage.distributed:
+            module = cast(DistributedModule, stage.load())
+            for shards in group.calls():
+                module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
 
 
 def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState:
