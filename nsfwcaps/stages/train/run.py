@@ -84,8 +84,8 @@ def run(
     }
     key = digest([VERSION, output_settings(settings), sources(settings)])
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
-    papers = folder.shard(digest([key, "papers"]))
-    if papers is None:  # else the run was stopped between its last step and its record
+    delivered = folder.shard(digest([key, "papers"]))
+    if delivered is None:  # else the run was stopped between its last step and its record
         started = time.monotonic()
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         processes = joined()
@@ -102,11 +102,11 @@ def run(
             "encoder": asdict(encoder.identity),
             "method": asdict(options.method),
         }
-        papers = _commit_adapter(
+        delivered = _commit_adapter(
             folder, key, trained.adapter_file(), facts, checkpoints.metrics, settings, started
         )
     checkpoints.clear()
-    return StageResult(shards=[*shards, papers], facts=papers.facts)
+    return StageResult(shards=[*shards, delivered], facts=delivered.facts)
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:

@@ -68,8 +68,8 @@ def run(
             )
         ]
     facts = _facts(safe, unsafe)
-    papers = work.papers(facts, min(_ON_SHEET, counts[1]))
-    return StageResult(shards=[*safe, *unsafe, papers], facts=facts)
+    card = work.card(facts, min(_ON_SHEET, counts[1]))
+    return StageResult(shards=[*safe, *unsafe, card], facts=facts)
 
 
 def _check_pools(folder: StageFolder) -> None:
@@ -151,7 +151,7 @@ class _WorldRun:
                 advance(len(numbers))
             yield shard
 
-    def papers(self, facts: Mapping[str, Any], pairs: int) -> Shard:
+    def card(self, facts: Mapping[str, Any], pairs: int) -> Shard:
         """Write the card and the contact sheet: unsafe scenes below their fixed partners."""
         started = time.monotonic()
         images = [
