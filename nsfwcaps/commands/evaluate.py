@@ -139,7 +139,7 @@ def evaluate(
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
     from nsfwcaps.evaluation.data import DISTRACTORS
     from nsfwcaps.evaluation.named_options import named
-    from nsfwcaps.evaluation.request import Request, parse_suite
+    from nsfwcaps.evaluation.request import EvaluationRequest, parse_suite
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
     options = EncoderOptions(
@@ -153,7 +153,7 @@ def evaluate(
     images = named("--unsafe-images", unsafe_images or [])
     given = [name for name, _ in (*pairs, *sets, *images)]
     _check_distinct(given if distractors is None else [*given, DISTRACTORS])
-    request = Request(
+    request = EvaluationRequest(
         models=_models(model, options),
         pairs=pairs,
         class_sets=_class_sets(sets, classes or [], templates or []),

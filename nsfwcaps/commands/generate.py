@@ -94,7 +94,7 @@ def text_to_image(
     from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.generation.drawing import DrawPrompts
     from nsfwcaps.generation.prompts import read_prompts
-    from nsfwcaps.generation.text_to_image import Sampling, TextToImage
+    from nsfwcaps.generation.text_to_image import TextToImage, TextToImageSampling
 
     asked = _Asked(
         models=named("--model", model),
@@ -106,7 +106,10 @@ def text_to_image(
         as_json=as_json,
         quiet=quiet,
     )
-    sampling, wanted = Sampling(steps=steps, guidance_scale=guidance), read_prompts(prompts)
+    sampling, wanted = (
+        TextToImageSampling(steps=steps, guidance_scale=guidance),
+        read_prompts(prompts),
+    )
     if dry_run:
         count = len(wanted.prompts)
         _print_plan(asked, {"prompts": count, "images": count * seeds})
@@ -170,7 +173,7 @@ def image_to_text(
 
 def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     """Load detectors, then the generator, and run all models through it."""
-    from nsfwcaps.detectors.detector import Kind
+    from nsfwcaps.detectors.detector import Modality
     from nsfwcaps.detectors.registry import load_all
     from nsfwcaps.evaluation.run import check_folder
     from nsfwcaps.generation.evaluate import GenerationEvaluation
@@ -180,7 +183,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     check_folder(asked.out)
     for _, model in asked.models:
         check_name(model)
-    detectors = load_all(asked.detectors, Kind(judged), asked.device)
+    detectors = load_all(asked.detectors, Modality(judged), asked.device)
     certainty = Certainty(samples=asked.samples, seed=asked.seed)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
     with runs.locked(asked.out):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.config import digest
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.optional import optional, package_folder, version
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
@@ -25,9 +25,9 @@ class Profanity:
         package = _import()
         self._probabilities = package.predict_prob
         folder = package_folder(package) / "data"
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=NAME,
-            kind=Kind.TEXT,
+            kind=Modality.TEXT,
             licence="MIT",
             trained_for=(
                 "profane and offensive wording of English posts and comments. A calm description "

@@ -30,7 +30,7 @@ DATA = "NSFWCAPS_REVIEW_DATA"
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _ReviewRules:
     name: str = "rules of the review"
     settings: type[Any] = Policy
 
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         invoke_without_command=True,
         help="People decide on pairs in a browser, with as little exposure as possible.",
     )
-    group.callback()(with_settings([_Rules()])(review))
+    group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
     app.add_typer(group, name="review")
@@ -86,7 +86,9 @@ def review(
     if not prepare_only:
         _check_free(address, port)
     # A code is for the page: a new one would end that of a page that is open.
-    code, opened = _prepare(name, folder, given[_Rules.name], update, with_code=not prepare_only)
+    code, opened = _prepare(
+        name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
+    )
     typer.echo(_told(opened))
     if prepare_only:
         return
@@ -124,11 +126,11 @@ def _prepare(
 ) -> tuple[str | None, Opened]:
     """Begin or open the review; if wanted with a code for the first account where there is none."""
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
     from nsfwcaps.review.queue.opening import open_review
 
-    pairs = PairSet(folder)
+    pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
     code = None
