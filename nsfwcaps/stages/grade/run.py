@@ -17,7 +17,7 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
@@ -57,13 +57,9 @@ def run(
             "grade: mining left no pair to grade; the reasons are counted in its record "
             f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
         )
-    weights = _weights(settings)
-    hard = {
-        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
-    }
-    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
-    at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
-    staged = stages(difficulties, at)
+    weights = weights_of(settings)
+    graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
+    difficulties, staged, at = graded.difficulty, graded.levels, graded.borders
     key = [VERSION, mine.output_digest, output_settings(settings)]
     shards: list[Shard] = []
     start = 0
@@ -104,7 +100,8 @@ def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
     }
 
 
-def _weights(settings: GradeSettings) -> dict[str, float]:
+def weights_of(settings: GradeSettings) -> dict[str, float]:
+    """Weight of every signal that has one."""
     named = {
         "similarity": settings.similarity_weight,
         "margin": settings.margin_weight,
