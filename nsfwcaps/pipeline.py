@@ -107,6 +107,16 @@ def run(
     return records
 
 
+def line(record: StageRecord, *, skipped: bool) -> str:
+    """What a stage did, for people: its name, seconds, headline, and what it set aside and why."""
+    state = "up to date" if skipped else f"{record.seconds:.1f} s"
+    parts = [f"{record.stage:<8}{state:>11}  {STAGE[record.stage].headline(record.facts)}"]
+    if record.rejects:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+        parts.append(f"set aside: {why}")
+    return "; ".join(parts)
+
+
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
     """Share the distributed stage of a recipe, which the first process runs as a whole."""
     (stage,) = (stage for stage in STAGES if stage.name in recipe and stage.distributed)
