@@ -108,13 +108,18 @@ def run(
 
 
 def line(record: StageRecord, *, skipped: bool) -> str:
-    """What a stage did, for people: its name, seconds, headline, and what it set aside and why."""
+    """What a stage did and how long it took, for people."""
     state = "up to date" if skipped else f"{record.seconds:.1f} s"
-    parts = [f"{record.stage:<8}{state:>11}  {STAGE[record.stage].headline(record.facts)}"]
-    if record.rejects:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
-        parts.append(f"set aside: {why}")
-    return "; ".join(parts)
+    return f"{record.stage:<8}{state:>11}  {headline(record)}"
+
+
+def headline(record: StageRecord) -> str:
+    """What a stage did in numbers, and what it set aside and why."""
+    said = STAGE[record.stage].headline(record.facts)
+    if not record.rejects:
+        return said
+    why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+    return f"{said}; set aside: {why}"
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:

@@ -34,6 +34,7 @@ FLOORS = (
     ("stages",),
     ("pipeline",),
     ("recipes",),
+    ("api",),
     ("commands",),
     ("cli",),
 )

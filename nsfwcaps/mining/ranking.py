@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from nsfwcaps.mining.candidates import Candidates
 from nsfwcaps.mining.selection import Mask, Ranked, margins, rank
-from nsfwcaps.mining.targets import Targets
+from nsfwcaps.mining.targets import TargetWeights
 from nsfwcaps.vectors.index import Single
 
 DENSITY_NEIGHBOURS = 10
@@ -60,7 +60,7 @@ class Ranker:
     def __init__(
         self,
         candidates: Candidates,
-        targets: Targets,
+        targets: TargetWeights,
         keys: TextKeys | None,
         *,
         min_similarity: float | None,

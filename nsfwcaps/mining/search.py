@@ -8,7 +8,7 @@ from functools import partial
 from nsfwcaps.mining.candidates import Candidates, Find, spans
 from nsfwcaps.mining.memo import Memo
 from nsfwcaps.mining.space import Space
-from nsfwcaps.mining.targets import Targets, Weighing, target_blocks, targets_among, unweighed
+from nsfwcaps.mining.targets import TargetWeights, Weighing, target_blocks, targets_among, unweighed
 from nsfwcaps.progress import Progress
 
 
@@ -27,7 +27,7 @@ def find_candidates(
 
 def weigh_targets(
     space: Space, candidates: Candidates, weighing: Weighing, *, memo: Memo, progress: Progress
-) -> Targets:
+) -> TargetWeights:
     """Look back from every candidate target at the unsafe rows."""
     weighed = unweighed(space.safe.rows)
     if not weighing.looks_back:

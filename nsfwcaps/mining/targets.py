@@ -26,7 +26,7 @@ Weights = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Targets:
+class TargetWeights:
     """What is known of every safe row `[s]` as a target; zero and −∞ where nothing is needed."""
 
     penalty: Single
@@ -76,9 +76,9 @@ class Weighing:
         return penalty, reach
 
 
-def unweighed(safe_rows: int) -> Targets:
+def unweighed(safe_rows: int) -> TargetWeights:
     """Targets without a penalty that everybody reaches."""
-    return Targets(
+    return TargetWeights(
         penalty=np.zeros(safe_rows, dtype=np.float32),
         reach=np.full(safe_rows, -np.inf, dtype=np.float32),
     )

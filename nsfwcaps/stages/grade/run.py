@@ -57,7 +57,7 @@ def run(
             "grade: mining left no pair to grade; the reasons are counted in its record "
             f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
         )
-    weights = weights_of(settings)
+    weights = settings.weights
     graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
     difficulties, staged, at = graded.difficulty, graded.levels, graded.borders
     key = [VERSION, mine.output_digest, output_settings(settings)]
@@ -98,16 +98,6 @@ def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
         ).astype(np.float64)
         for name, column in columns.items()
     }
-
-
-def weights_of(settings: GradeSettings) -> dict[str, float]:
-    """Weight of every signal that has one."""
-    named = {
-        "similarity": settings.similarity_weight,
-        "margin": settings.margin_weight,
-        "density": settings.density_weight,
-    }
-    return {name: weight for name, weight in named.items() if weight > 0}
 
 
 def _commit(

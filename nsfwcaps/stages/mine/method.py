@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nsfwcaps.mining.approximate import IndexChoice
-from nsfwcaps.mining.choice import Method
+from nsfwcaps.mining.pairs import MiningMethod
 from nsfwcaps.mining.targets import Weighing
 from nsfwcaps.stages.mine.settings import MineSettings
 
 
-def method_of(settings: MineSettings) -> Method:
+def method_of(settings: MineSettings) -> MiningMethod:
     """How counterparts are chosen."""
     index = None
     if settings.index is not None:
@@ -19,7 +19,7 @@ def method_of(settings: MineSettings) -> Method:
             recall_sample=settings.recall_sample,
             device=settings.device,
         )
-    return Method(
+    return MiningMethod(
         k=settings.k,
         candidates=settings.candidates,
         weighing=Weighing(

@@ -16,7 +16,7 @@ from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Pairing
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.mining.candidates import candidate_depth
-from nsfwcaps.mining.choice import Choice, check, choose, choose_partners
+from nsfwcaps.mining.pairs import MinedPairs, check, choose, choose_partners
 from nsfwcaps.mining.ranking import TextKeys
 from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Progress
@@ -25,7 +25,7 @@ from nsfwcaps.stages.mine.partners import partner_rows
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.shards import ShardMemo
 from nsfwcaps.stages.mine.text_keys import text_keys
-from nsfwcaps.stages.mine.write import Tables, Writer
+from nsfwcaps.stages.mine.write import PoolVectors, Writer
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.store import VectorTable
 
@@ -58,14 +58,14 @@ def run(
         device=BlockSearch(settings.device),
         memory_bytes=parse_bytes(settings.memory),
     )
-    choice = _choose(settings, folder, inputs, space, tables, progress)
-    writer = Writer(settings, folder, tables, choice.hub_counts, inputs)
+    mined = _choose(settings, folder, inputs, space, tables, progress)
+    writer = Writer(settings, folder, tables, mined.hub_counts, inputs)
     with progress.task("mine: pairs", space.unsafe.rows) as advance:
-        shards = writer.write(choice.blocks(), advance)
+        shards = writer.write(mined.blocks(), advance)
     return StageResult(
         shards=shards,
         facts={
-            **choice.facts,
+            **mined.facts,
             "pairs": sum(shard.rows_out for shard in shards),
             "pairs_missing": writer.missing,
         },
@@ -77,9 +77,9 @@ def _choose(
     folder: StageFolder,
     inputs: Mapping[str, StageRecord],
     space: Space,
-    tables: Tables,
+    tables: PoolVectors,
     progress: Progress,
-) -> Choice:
+) -> MinedPairs:
     embed = inputs["embed"]
     method = method_of(settings)
     check(space, method)
@@ -98,7 +98,7 @@ def _choose(
     return choose(space, method, keys, memo=memo, progress=progress)
 
 
-def _tables(embed: StageRecord) -> Tables:
+def _tables(embed: StageRecord) -> PoolVectors:
     for label in ("unsafe", "safe"):
         if not embed.rows(label):
             raise InputError(f"mine: there is no {label} caption; give ingest a pool of them")
@@ -114,4 +114,4 @@ def _tables(embed: StageRecord) -> Tables:
             "mine: vectors of captions and pictures come from two encoders, and their cosines mean "
             f"nothing; delete {embed.folder} and run embed again"
         )
-    return Tables(unsafe=unsafe, safe=safe, images=images)
+    return PoolVectors(unsafe=unsafe, safe=safe, images=images)

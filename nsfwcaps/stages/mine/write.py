@@ -31,7 +31,7 @@ _PAIR_ROWS = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tables:
+class PoolVectors:
     """Vectors of captions, and of pictures where there are any."""
 
     unsafe: VectorTable
@@ -46,7 +46,7 @@ class Writer:
         self,
         settings: MineSettings,
         folder: StageFolder,
-        tables: Tables,
+        tables: PoolVectors,
         hub_counts: Rows,
         inputs: Mapping[str, StageRecord],
     ) -> None:

@@ -35,7 +35,7 @@ from nsfwcaps.vectors.index import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Method:
+class MiningMethod:
     """How counterparts are chosen."""
 
     k: int
@@ -51,7 +51,7 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class MinedPairs:
     """Pairs of every unsafe row, computed a block at a time."""
 
     ranker: BlockRanker
@@ -67,7 +67,7 @@ class Choice:
             yield block, take(block.ranked, self.cutoffs, self.k)
 
 
-def check(space: Space, method: Method) -> None:
+def check(space: Space, method: MiningMethod) -> None:
     """Refuse what no search can give.
 
     Raises:
@@ -82,8 +82,8 @@ def check(space: Space, method: Method) -> None:
 
 
 def choose(
-    space: Space, method: Method, keys: TextKeys | None, *, memo: Memo, progress: Progress
-) -> Choice:
+    space: Space, method: MiningMethod, keys: TextKeys | None, *, memo: Memo, progress: Progress
+) -> MinedPairs:
     """Choose the k best safe rows for every unsafe one.
 
     Raises:
@@ -97,8 +97,14 @@ def choose(
 
 
 def choose_partners(
-    space: Space, method: Method, keys: TextKeys, partners: Rows, *, memo: Memo, progress: Progress
-) -> Choice:
+    space: Space,
+    method: MiningMethod,
+    keys: TextKeys,
+    partners: Rows,
+    *,
+    memo: Memo,
+    progress: Progress,
+) -> MinedPairs:
     """Pair every unsafe row with its partner `[u]`, a safe row; −1 where it has none."""
     candidates = _search(space, method, memo, progress)
     floor = method.min_similarity
@@ -106,7 +112,7 @@ def choose_partners(
     return _share(ranker, candidates, space, method)
 
 
-def _search(space: Space, method: Method, memo: Memo, progress: Progress) -> Candidates:
+def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) -> Candidates:
     depth = candidate_depth(space.safe.rows, k=method.k, candidates=method.candidates)
     find = (
         exact_search(space, depth)
@@ -116,7 +122,9 @@ def _search(space: Space, method: Method, memo: Memo, progress: Progress) -> Can
     return find_candidates(space, depth, find, memo=memo, progress=progress)
 
 
-def _share(ranker: BlockRanker, candidates: Candidates, space: Space, method: Method) -> Choice:
+def _share(
+    ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod
+) -> MinedPairs:
     """Settle who shares a target with whom, and count it."""
 
     def ranked() -> Iterator[Any]:
@@ -134,4 +142,4 @@ def _share(ranker: BlockRanker, candidates: Candidates, space: Space, method: Me
         "candidates": depth,
         "hubs": hub_statistics(counts),
     }
-    return Choice(ranker=ranker, cutoffs=cutoffs, k=k, hub_counts=counts, facts=facts)
+    return MinedPairs(ranker=ranker, cutoffs=cutoffs, k=k, hub_counts=counts, facts=facts)
