@@ -26,6 +26,8 @@ def table_of(value: Any, *, where: str) -> pa.Table:
         table = _table(value)
         if table is None:
             table = pa.table({CAPTION: _strings(_column(value, where), where)})
+        fields = [field.with_type(_plain(field.type)) for field in table.schema]
+        table = table.cast(pa.schema(fields))
     except UnicodeEncodeError:  # the message of it holds the text
         raise InputError(f"{where}: a text is not valid Unicode; remove it") from None
     except pa.ArrowException as error:
@@ -92,10 +94,17 @@ def _column(value: Any, where: str) -> pa.ChunkedArray:
 def _strings(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     """The column as plain strings."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if not (is_text or pa.types.is_string_view(kind) or pa.types.is_null(kind)):
+    if not (_plain(kind) == pa.large_string() or pa.types.is_null(kind)):
         raise InputError(f"{where}: expected a column of captions, got one of {kind}")
-    return column.cast(pa.string())
+    return column.cast(pa.large_string())
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """One type for all text: libraries differ in it, and the file must not."""
+    is_text = (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+    return pa.large_string() if is_text else kind
 
 
 def _is_pandas(value: Any) -> bool:

@@ -11,7 +11,7 @@ from nsfwcaps.api import display
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.stages import BUILD
-from nsfwcaps.tables import read_tables
+from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,8 +92,6 @@ class Run:
 
     def _tables(self) -> Iterator[pa.Table]:
         """Tables of the data set, one file after the other."""
-        import pyarrow.parquet as pq
-
         record = self._records().get("publish")
         if record is None:
             raise ArtifactError(
@@ -101,8 +99,8 @@ class Run:
                 f"{self.path}', or build again"
             )
         paths = [path for path in record.paths("dataset") if path.suffix == ".parquet"]
-        names = pq.read_schema(paths[0]).names
-        yield from read_tables(paths, [name for name in names if name not in _PICTURES])
+        names = [name for name in column_names(paths[0]) if name not in _PICTURES]
+        yield from read_tables(paths, names)
 
     def __repr__(self) -> str:
         lines = [f"Run({str(self.path)!r})", self.summary()]
