@@ -13,6 +13,7 @@ from pathlib import Path
 
 import typer
 
+from nsfwcaps import extras
 from nsfwcaps.commands import (
     build,
     construct,
@@ -122,6 +123,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"error: {error}", error.exit_code
     if isinstance(error, OSError) and (known := storage_error(error)) is not None:
         return f"error: {known}", known.exit_code
+    if isinstance(error, ModuleNotFoundError) and (lacking := extras.explained(error)) is not None:
+        return f"error: {lacking}", lacking.exit_code
     if isinstance(error, MemoryError):
         return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
     # The error's own text may quote a caption, so only its kind and place are shown.

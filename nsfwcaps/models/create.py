@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
+from nsfwcaps import extras
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
@@ -12,7 +13,7 @@ from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
-from nsfwcaps.models.names import Form, ModelName, parse
+from nsfwcaps.models.names import Form, ModelName, extras_of, parse
 from nsfwcaps.runtime.silence import silence
 
 
@@ -58,6 +59,8 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         ModelError: the model cannot be loaded.
     """
     if name.form is Form.TRAINED_RUN:
+        for extra, use in extras_of(name.given).items():
+            extras.require(extra, use)
         from nsfwcaps.models import merged
 
         assert name.folder is not None, "a trained run is a folder"

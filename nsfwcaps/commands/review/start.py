@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsfwcaps import resources
+from nsfwcaps import extras, resources
 from nsfwcaps.commands.options import Values, with_settings
 from nsfwcaps.commands.review import accounts, log
 from nsfwcaps.errors import ConfigError
@@ -79,6 +79,7 @@ def review(
     """Open the review of a data set in the browser; rules that are given are kept for it."""
     if context.invoked_subcommand is not None:
         return
+    extras.require("review", "review")
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
     folder = log.data_set(data)
