@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps import extras
+from nsfwcaps.detectors.detector import Kind, Scores, Statement
 from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file

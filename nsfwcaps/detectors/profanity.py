@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import Kind, Scores, Statement
-from nsfwcaps import extras
 from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file

@@ -288,7 +288,7 @@ def _papers(
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, the figure of grade, if it drew one."""
+    """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
     started = time.monotonic()
     root = release[:12]
     figures = {
