@@ -1,4 +1,4 @@
-"""The `nsfwcaps` command: one command a file in `commands/`, and the way errors end a process."""
+"""The `nsfwcaps` command, and the way errors end a process. Its commands are files in `commands/`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,7 @@ from pathlib import Path
 import typer
 
 from nsfwcaps import extras
-from nsfwcaps.commands import (
-    build,
-    construct,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    report,
-    run,
-    stages,
-    status,
-    validate,
-)
-from nsfwcaps.commands.review import start as review
+from nsfwcaps.commands.listing import CommandGroup
 from nsfwcaps.errors import NsfwcapsError, storage_error
 from nsfwcaps.training.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
@@ -40,6 +26,7 @@ _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 
 app = typer.Typer(
     name="nsfwcaps",
+    cls=CommandGroup,
     help="Mine, grade and publish safe-unsafe caption pairs for safer vision-language models.",
     no_args_is_help=True,
     add_completion=False,
@@ -55,24 +42,6 @@ def _root(
     if version:
         typer.echo(f"nsfwcaps {__version__}")
         raise typer.Exit
-
-
-for command in (
-    build,
-    construct,
-    run,
-    demo,
-    review,
-    stages,
-    evaluate,
-    export,
-    generate,
-    report,
-    validate,
-    status,
-    doctor,
-):
-    command.register(app)
 
 
 def main() -> None:

@@ -63,13 +63,15 @@ class _Asked:
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    commands = typer.Typer(
-        no_args_is_help=True,
-        help="Put a fine-tuned tower into a pipeline, generate, and let detectors judge.",
-    )
+    commands = typer.Typer(no_args_is_help=True)
+    commands.callback()(generate)
     commands.command("text-to-image")(text_to_image)
     commands.command("image-to-text")(image_to_text)
     app.add_typer(commands, name="generate")
+
+
+def generate() -> None:
+    """Put a fine-tuned tower into a pipeline, generate, and let detectors judge."""
 
 
 def text_to_image(

@@ -37,10 +37,7 @@ class _Rules:
 
 def register(app: typer.Typer) -> None:
     """Add the command and those below it."""
-    group = typer.Typer(
-        invoke_without_command=True,
-        help="People decide on pairs in a browser, with as little exposure as possible.",
-    )
+    group = typer.Typer(invoke_without_command=True)
     group.callback()(with_settings([_Rules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
@@ -76,7 +73,7 @@ def review(
         bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
     ] = False,
 ) -> None:
-    """Open the review of a data set in the browser; rules that are given are kept for it."""
+    """People decide on pairs in a browser, with as little exposure as possible."""
     if context.invoked_subcommand is not None:
         return
     extras.require("review", "review")
