@@ -1,4 +1,4 @@
-"""The `nsfwcaps` command, and the way errors end a process. Its commands are files in `commands/`."""
+"""The `nsfwcaps` command, whose commands are files in `commands/`, and the way errors end it."""
 
 from __future__ import annotations
 
