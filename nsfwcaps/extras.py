@@ -37,14 +37,19 @@ def missing(extra: str) -> str | None:
     return next((name for name in EXTRAS[extra] if not installed(name)), None)
 
 
-def require(extra: str, use: str) -> None:
-    """Refuse early what would fail once it imports a package; `use` begins the message.
+def require(needs: Mapping[str, str]) -> None:
+    """Refuse early what would fail once it imports a package.
+
+    Args:
+        needs: Extras, each with the words for what needs it, which begin the message.
 
     Raises:
-        ModelError: the extra is not installed.
+        ModelError: extras are not installed; a line for each.
     """
-    if (name := missing(extra)) is not None:
-        raise ModelError(lacking(extra, name, use))
+    absent = {extra: missing(extra) for extra in needs}
+    lines = [lacking(extra, name, needs[extra]) for extra, name in absent.items() if name]
+    if lines:
+        raise ModelError("\n".join(lines))
 
 
 def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
@@ -56,7 +61,7 @@ def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
     try:
         found: ModuleType = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise ModelError(lacking(extra, str(error.name), use, note=note)) from None
+        raise ModelError(lacking(extra, _package(error), use, note=note)) from None
     return found
 
 
@@ -75,6 +80,10 @@ def install(extra: str) -> str:
 
 def explained(error: ModuleNotFoundError) -> ModelError | None:
     """The error that says which extra has the package that failed to import, or None."""
-    package = (error.name or "").partition(".")[0]
+    package = _package(error)
     extra = next((name for name, modules in EXTRAS.items() if package in modules), None)
     return None if extra is None else ModelError(lacking(extra, package, "this command"))
+
+
+def _package(error: ModuleNotFoundError) -> str:
+    return (error.name or "").partition(".")[0]

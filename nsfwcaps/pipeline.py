@@ -50,10 +50,12 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
         ModelError: a stage needs an extra that is not installed.
         NsfwcapsError: as the stage would.
     """
+    needs: dict[str, str] = {}
     for stage in STAGES:
         if stage.name in recipe:
             for extra, use in stage.needs(recipe[stage.name]).items():
-                extras.require(extra, use)
+                needs.setdefault(extra, use)
+    extras.require(needs)
     for stage in STAGES:
         if stage.name in recipe and stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)

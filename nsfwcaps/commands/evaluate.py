@@ -169,8 +169,7 @@ def _models(given: Sequence[str], options: EncoderOptions) -> list[Any]:
     for name, model in models:
         if wrong := names.problem(model):
             raise ConfigError(f"--model {name}: {wrong}")
-        for extra, use in names.extras_of(model).items():
-            extras.require(extra, use)
+        extras.require(names.extras_of(model))
     return [NamedModel(name=name, model=model, options=options) for name, model in models]
 
 

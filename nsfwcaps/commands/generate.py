@@ -126,7 +126,7 @@ def text_to_image(
         count = len(wanted.prompts)
         _print_plan(asked, {"prompts": count, "images": count * own.seeds})
         return
-    extras.require("generation", "drawing")
+    extras.require({"generation": "drawing"})
 
     def drawing() -> Any:
         drawn = TextToImage(own.pipeline, sampling, how.device, how.precision)
@@ -183,8 +183,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     check_folder(settings.out)
     for _, model in asked.models:
         check_name(model)
-        for extra, use in names.extras_of(model).items():
-            extras.require(extra, use)
+        extras.require(names.extras_of(model))
     detectors = load_all(settings.detector, Kind(judged), settings.device)
     certainty = Certainty(samples=settings.samples, seed=settings.seed)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)

@@ -84,7 +84,7 @@ class _Commands(Mapping[str, Any]):
         if name in STAGES:
             from nsfwcaps.commands import stages
 
-            stages.register(app, name)
+            stages.register(app, name, PANEL)
         else:
             module, _, _ = COMMANDS[name].partition(":")
             importlib.import_module(f"nsfwcaps.{module}").register(app)

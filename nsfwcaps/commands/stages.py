@@ -8,16 +8,15 @@ import typer
 
 from nsfwcaps import config
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.listing import PANEL
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGE
 
 
-def register(app: typer.Typer, name: str) -> None:
-    """Add the command of a stage."""
+def register(app: typer.Typer, name: str, panel: str) -> None:
+    """Add the command of a stage; `panel` is where the root help lists it."""
     stage = STAGE[name]
-    app.command(name, help=stage.help, rich_help_panel=PANEL)(_command(stage))
+    app.command(name, help=stage.help, rich_help_panel=panel)(_command(stage))
 
 
 def _command(stage: Stage) -> Callable[..., None]:

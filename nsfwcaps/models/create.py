@@ -59,8 +59,7 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         ModelError: the model cannot be loaded.
     """
     if name.form is Form.TRAINED_RUN:
-        for extra, use in extras_of(name.given).items():
-            extras.require(extra, use)
+        extras.require(extras_of(name.given))
         from nsfwcaps.models import merged
 
         assert name.folder is not None, "a trained run is a folder"

@@ -76,7 +76,7 @@ def review(
     """People decide on pairs in a browser, with as little exposure as possible."""
     if context.invoked_subcommand is not None:
         return
-    extras.require("review", "review")
+    extras.require({"review": "review"})
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
     folder = log.data_set(data)

@@ -35,9 +35,9 @@ def check_package(name: str) -> None:
         ModelError: it is not.
     """
     if name == WORLD:
-        extras.require("world", f"--painter {WORLD}")
+        extras.require({"world": f"--painter {WORLD}"})
     else:
-        extras.require("generation", "drawing")
+        extras.require({"generation": "drawing"})
 
 
 def source_digest(name: str) -> str:
