@@ -1,4 +1,4 @@
-"""For leads: how far the review is, how well people agree, and how they do on known answers."""
+"""For leads: progress, agreement between people, and accuracy on known answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
-from place import Place
 
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
@@ -18,42 +17,42 @@ from nsfwcaps.review.proportions import Share
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.results import agreement, progress
 from nsfwcaps.review.results.progress import Group, Progress
+from review_app.context import ReviewContext
 
 
-def draw(place: Place, account: Account) -> None:
+def draw(context: ReviewContext, account: Account) -> None:
     """Draw progress, agreement and known answers."""
     st.header("Progress")
-    with place.database.read() as connection:
-        head = verdicts.head_of(connection)
-        names = {one.account_id: one.name for one in accounts.everyone(connection)}
-    found = _progress(place.database.name, head, place)
+    head = context.read(verdicts.head_of)
+    names = {one.account_id: one.name for one in context.read(accounts.everyone)}
+    found = _progress(context.database.name, head, context)
     _whole(found.whole)
     _groups(found)
     _people(found, names)
     _control(found)
-    _agreement(place, head)
-    _gold(place, names, found.whole)
+    _agreement(context, head)
+    _gold(context, names, found.whole)
 
 
-# By the head of the log: as long as nobody decides, nothing has to be counted anew.
+# Cached by the head of the log: without a new verdict nothing is counted again.
 @st.cache_data(max_entries=2, show_spinner="Counting")
-def _progress(name: str, head: tuple[int, str], _place: Place) -> Progress:
-    with _place.database.read() as connection:
-        return progress.progress(connection)
+def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> Progress:
+    return _context.read(progress.progress)
 
 
 @st.cache_data(max_entries=2, show_spinner="Measuring agreement")
-def _agreements(name: str, head: tuple[int, str], _place: Place) -> list[agreement.Agreement]:
-    with _place.database.read() as connection:
-        return agreement.agree(connection)
+def _agreements(
+    name: str, head: tuple[int, str], _context: ReviewContext
+) -> list[agreement.Agreement]:
+    return _context.read(agreement.agree)
 
 
 def _whole(whole: Group) -> None:
     known = whole.states.get(State.KNOWN, 0)
     pairs = whole.pairs - known
     done = pairs - whole.states.get(State.PENDING, 0)
-    # A known answer holds whether or not anybody has judged its pair.
-    apart = f"; besides, known answers: {known:,}" if known else ""
+    # A known answer counts whether or not its pair was judged.
+    apart = f"; known answers, counted separately: {known:,}" if known else ""
     share = done / pairs if pairs else 0.0
     st.progress(share, f"{done:,} of {pairs:,} pairs have all their verdicts{apart}")
 
@@ -76,7 +75,7 @@ def _groups(found: Progress) -> None:
 
 def _people(found: Progress, names: dict[str, str]) -> None:
     st.subheader("People")
-    st.caption("Verdicts that hold. What somebody skipped or was exposed to is theirs alone.")
+    st.caption("Current verdicts. What a person skipped or was exposed to is theirs alone.")
     st.dataframe(
         {
             "name": [names.get(person.account_id, person.account_id) for person in found.people],
@@ -93,10 +92,11 @@ def _people(found: Progress, names: dict[str, str]) -> None:
 
 
 def _control(found: Progress) -> None:
-    st.subheader("What to expect of the rest")
+    st.subheader("Estimates for the rest")
     st.caption(
-        "From the share that was drawn at random; the other pairs come first because they are odd. "
-        "While some are disputed, these are the easy ones."
+        "From the random control share only: the other pairs are queued by how doubtful they are. "
+        "Disputed pairs count once they are settled; until then the estimate leans towards easy "
+        "pairs."
     )
     st.dataframe(
         {
@@ -113,14 +113,14 @@ def _control(found: Progress) -> None:
     )
 
 
-def _agreement(place: Place, head: tuple[int, str]) -> None:
+def _agreement(context: ReviewContext, head: tuple[int, str]) -> None:
     st.subheader("Agreement")
     st.caption(
-        "1 is full agreement, 0 what chance gives, with 95 % intervals over pairs. Where one "
-        "answer is rare, kappa and alpha are low however much people agree: look at AC1. A dash: "
-        "too little was judged to tell."
+        "1 is full agreement, 0 is chance; intervals are 95 %, over pairs. Where one answer is "
+        "rare, kappa and alpha are low however much people agree: look at AC1. A dash means too "
+        "few verdicts."
     )
-    found = _agreements(place.database.name, head, place)
+    found = _agreements(context.database.name, head, context)
     found = sorted(found, key=lambda one: one.question != "choice")
     for tab, one in zip(st.tabs([_words(one.question) for one in found]), found, strict=True):
         tab.dataframe(
@@ -137,15 +137,14 @@ def _agreement(place: Place, head: tuple[int, str]) -> None:
         )
 
 
-def _gold(place: Place, names: dict[str, str], whole: Group) -> None:
-    with place.database.read() as connection:
-        found = gold.accuracy(connection)
+def _gold(context: ReviewContext, names: dict[str, str], whole: Group) -> None:
+    found = context.read(gold.accuracy)
     st.subheader("Known answers")
     if not found and whole.states.get(State.KNOWN, 0):
-        st.text("None was judged yet; they are in the queue.")
+        st.text("No known answer has been judged yet; they are in the queue.")
         return
     if not found:
-        st.text("None was judged, as there is none; 'nsfwcaps review gold FILE' puts some there.")
+        st.text("No known answers yet; add some with 'nsfwcaps review gold FILE'.")
         return
     rows: list[dict[str, Any]] = [
         {

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from functools import partial
 
 import streamlit as st
-from place import Place, act, plain, show_caption
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
 from nsfwcaps.review.queue.desk import Desk, Task
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
+from review_app.actions import act
+from review_app.context import ReviewContext
+from review_app.plain_text import plain, show_caption
 
-# Streamlit keeps C and R for itself.
+# Streamlit reserves C and R.
 KEYS = {
     "safe text": "S",
     "unsafe text": "D",
@@ -30,13 +32,13 @@ KEYS = {
 _LEFT = "left"
 
 
-def draw(place: Place, desk: Desk, task: Task) -> None:
-    """Draw the pair that is before an annotator."""
-    pair = place.pairs.pair(task.pair_id)
+def draw(context: ReviewContext, desk: Desk, task: Task) -> None:
+    """Draw the pair that an annotator has open."""
+    pair = context.pairs.pair(task.pair_id)
     _counts(task)
     for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
         with column, st.container(border=True):
-            _side(place, desk, task, pair, side)
+            _side(context, desk, task, pair, side)
     if task.answers.choice is Choice.FIX:
         _fix(desk, task, pair)
     else:
@@ -44,7 +46,7 @@ def draw(place: Place, desk: Desk, task: Task) -> None:
         if question is None:
             _choice(desk, task)
         else:
-            _question(place, desk, task, question)
+            _question(context, desk, task, question)
     _comment(desk, task)
     _others(desk, task)
 
@@ -52,12 +54,12 @@ def draw(place: Place, desk: Desk, task: Task) -> None:
 def _counts(task: Task) -> None:
     left = task.left
     st.caption(
-        f"{task.judged} judged · left now: {left.pairs} pairs, {left.reveals} to uncover, "
+        f"{task.judged} judged · left in this session: {left.pairs} pairs, {left.reveals} reveals, "
         f"{max(0, left.minutes):.0f} min"
     )
 
 
-def _side(place: Place, desk: Desk, task: Task, pair: Pair, side: str) -> None:
+def _side(context: ReviewContext, desk: Desk, task: Task, pair: Pair, side: str) -> None:
     st.subheader(side)
     if side == "unsafe":
         st.text(f"{task.category} · {SEVERITY_NAMES[task.severity]}")
@@ -76,7 +78,7 @@ def _side(place: Place, desk: Desk, task: Task, pair: Pair, side: str) -> None:
         _uncover(desk, task, what)
         return
     try:
-        st.image(place.pairs.image(pair.pair_id, side))
+        st.image(context.pairs.image(pair.pair_id, side))
     except InputError as error:
         st.warning(plain(str(error)))
 
@@ -92,11 +94,11 @@ def _uncover(desk: Desk, task: Task, what: str) -> None:
     )
 
 
-def _question(place: Place, desk: Desk, task: Task, question: Question) -> None:
+def _question(context: ReviewContext, desk: Desk, task: Task, question: Question) -> None:
     st.subheader(question.text)
     options = list(question.options)
     if question.name == "category":
-        options += _other_categories(place, task)
+        options += _other_categories(context, task)
     with st.container(horizontal=True):
         for option in options:
             value = int(option.value) if question.name == "meaning" else option.value
@@ -104,8 +106,8 @@ def _question(place: Place, desk: Desk, task: Task, question: Question) -> None:
             _option(task, question.name, option, answer)
 
 
-def _other_categories(place: Place, task: Task) -> list[Option]:
-    others = [name for name in place.pairs.categories if name not in (task.category, RIGHT)]
+def _other_categories(context: ReviewContext, task: Task) -> list[Option]:
+    others = [name for name in context.pairs.categories if name not in (task.category, RIGHT)]
     keys = [*"123456789"]
     return [
         Option(value=name, label=f"No: {plain(name)}", key=keys[at] if at < len(keys) else "")
@@ -114,7 +116,7 @@ def _other_categories(place: Place, task: Task) -> list[Option]:
 
 
 def _choice(desk: Desk, task: Task) -> None:
-    st.subheader("What becomes of the pair?")
+    st.subheader("What should happen to the pair?")
     with st.container(horizontal=True):
         for option in CHOICES:
             if option.value == Choice.ACCEPT and task.answers.failed:
@@ -126,7 +128,7 @@ def _choice(desk: Desk, task: Task) -> None:
             _option(task, "choice", option, action)
 
 
-def _option(task: Task, name: str, option: Option, action: partial[object]) -> None:
+def _option(task: Task, name: str, option: Option, action: Callable[[], object]) -> None:
     st.button(
         option.label,
         key=f"{name}-{option.value}-{task.token}",
@@ -137,7 +139,7 @@ def _option(task: Task, name: str, option: Option, action: partial[object]) -> N
 
 
 def _decide(desk: Desk, task: Task, choice: Choice) -> None:
-    """Decide, with what stands in the fields: a field may not have said yet that it changed."""
+    """Decide, with the current text of the fields: their own change may not have arrived yet."""
     fields = {"comment": "comment", "safe_caption": "fix-safe", "unsafe_caption": "fix-unsafe"}
     typed = {name: st.session_state.get(f"{key}-{task.token}") for name, key in fields.items()}
     given = {name: value for name, value in typed.items() if value is not None}
@@ -145,7 +147,7 @@ def _decide(desk: Desk, task: Task, choice: Choice) -> None:
 
 
 def _leave(task: Task, action: Callable[[], object]) -> None:
-    """Do what takes the pair away: fields that change with the same click come too late for it."""
+    """Run what closes the pair: fields that change with the same click are too late for it."""
     action()
     st.session_state[_LEFT] = task.token
 
@@ -155,7 +157,7 @@ def _fix(desk: Desk, task: Task, pair: Pair) -> None:
     for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
         with column:
             if f"{side} text" not in task.uncovered:
-                st.text("Uncover the text first to change it.")
+                st.text("Show the text to edit it.")
                 continue
             name, key = f"{side}_caption", f"fix-{side}-{task.token}"
             st.text_area(

@@ -1,11 +1,11 @@
-"""What the page does in the browser: it keeps who is signed in, and minds the keyboard.
+"""The script in the browser: it keeps the login in a cookie and guards the keyboard.
 
-Streamlit cannot set cookies, so a script does: one of this page, gone with the browser's session.
-Scripts of the page can read it, and the page has none but Streamlit's and this one. It is sent to
-no other site.
+Streamlit cannot set cookies, so this script sets one, which ends with the browser's session.
+Scripts of the page can read it; the page has only Streamlit's and this one. It is sent to no other
+site.
 
-A key that is held down would answer one question after the other, unread. And Streamlit hears no
-key as long as the menu has the focus, which a click leaves there.
+A key that is held down would answer question after question unread. And a click leaves the focus on
+a link of the menu or a checkbox, where Enter and Space would press that again instead of a button.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ export default function ({ data }) {
   const secure = location.protocol === "https:" ? "; Secure" : "";
   const age = data.token ? "" : "; Max-Age=0";
   document.cookie = `${data.name}=${data.token}; Path=/; SameSite=Strict${age}${secure}`;
-  window.addEventListener("keydown", once, true);  // added again, the same one stays one
+  window.addEventListener("keydown", once, true);  // adding it again has no effect
   window.addEventListener("click", release, true);
 }
 
@@ -32,19 +32,19 @@ function release(event) {
   const byPointer = event.detail > 0;
   setTimeout(() => {
     const focused = document.activeElement;
-    if (byPointer && focused?.matches("input[type=radio], input[type=checkbox]")) focused.blur();
+    if (byPointer && focused?.matches("a, input[type=checkbox]")) focused.blur();
   });
 }
 """
 
 
 def kept_token() -> str | None:
-    """The token that the browser sent when it opened the page."""
+    """The token that the browser sent with its request for the page."""
     return st.context.cookies.get(_name())
 
 
 def keep_token(token: str | None) -> None:
-    """Have the browser keep a token; None makes it forget."""
+    """Make the browser keep a token; None makes it forget."""
     _keeper()(data={"name": _name(), "token": token or ""}, key="token-keeper")
 
 
@@ -54,5 +54,5 @@ def _keeper() -> st.components.v2.types.ComponentRenderer:
 
 
 def _name() -> str:
-    # Cookies do not know ports: two reviews on one machine must not sign each other out.
+    # Cookies are shared by all ports: two reviews on one machine must not sign each other out.
     return f"nsfwcaps_review_{st.get_option('server.port')}"

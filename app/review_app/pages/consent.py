@@ -1,26 +1,27 @@
-"""Before a session: what waits, and what somebody does not want to see."""
+"""Before a session: what is in the queue, and which categories the person leaves out."""
 
 from __future__ import annotations
 
 import streamlit as st
-from place import Place, act
 
 from nsfwcaps.review.queue.desk import Consent, Desk
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
+from review_app.actions import act
+from review_app.context import ReviewContext
 
 _TEXT = """
-Some of these captions and images are unpleasant by intent. Everything is covered until you uncover
-it, and you need not uncover more than a question asks for. Covers do not protect from what is under
-them: what helps is to see less. So there are caps and breaks, and you may skip any pair and stop at
-any time. Nobody is told that you did, or asks why.
+Some of these captions and images are meant to be unpleasant. Everything stays covered until you
+uncover it, and you never need to uncover more than a question asks about. Covers do not protect you
+from what is under them. Seeing less does, so there are caps and breaks. You can skip any pair and
+stop at any time. Nobody sees that you did, and nobody asks why.
 """
 
 
-def draw(place: Place, desk: Desk, waiting: Consent) -> None:
-    """Draw what waits; a button begins the session."""
+def draw(context: ReviewContext, desk: Desk, waiting: Consent) -> None:
+    """Draw what is in the queue; a button starts the session."""
     st.header("Before you begin")
     st.write(_TEXT)
-    st.subheader("What waits for you")
+    st.subheader("Your queue")
     st.dataframe(
         {
             "category": [name for name, _, _ in waiting.histogram],
@@ -31,9 +32,9 @@ def draw(place: Place, desk: Desk, waiting: Consent) -> None:
         width="content",
     )
     st.multiselect(
-        "Categories that I do not want to see",
-        place.pairs.categories,
-        default=[name for name in waiting.opted_out if name in place.pairs.categories],
+        "Categories I do not want to see",
+        context.pairs.categories,
+        default=[name for name in waiting.opted_out if name in context.pairs.categories],
         key="opted-out",
     )
     left = waiting.left
@@ -42,7 +43,7 @@ def draw(place: Place, desk: Desk, waiting: Consent) -> None:
         f"or {left.minutes:.0f} minutes."
     )
     st.button(
-        "I have read this; begin",
+        "I have read this, begin",
         type="primary",
         shortcut="Enter",
         on_click=act,

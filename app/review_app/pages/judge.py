@@ -1,4 +1,4 @@
-"""The annotator's page: what is to be done now."""
+"""The annotator's page: the next step of the review."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import datetime
 import time
 
 import streamlit as st
-from place import Place, act, plain
 
 from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
-from views import consent, task
+from review_app.actions import act
+from review_app.context import ReviewContext
+from review_app.pages import consent, task
+from review_app.plain_text import plain
 
 
-def draw(place: Place, account: Account) -> None:
-    """Draw consent, a pair, a rest or the end."""
-    desk = Desk(place.database, place.pairs, account.account_id)
+def draw(context: ReviewContext, account: Account) -> None:
+    """Draw consent, a pair, a break or the end."""
+    desk = Desk(context.database, context.pairs, account.account_id)
     match desk.state():
         case Consent() as waiting:
-            consent.draw(place, desk, waiting)
+            consent.draw(context, desk, waiting)
         case Task() as before:
-            task.draw(place, desk, before)
+            task.draw(context, desk, before)
         case Rest() as rest:
             _rest(rest)
         case Finished() as end:
@@ -29,12 +31,15 @@ def draw(place: Place, account: Account) -> None:
 
 def _rest(rest: Rest) -> None:
     st.header("Time for a break")
-    st.write(plain(f"Now: {rest.why}. Everything that you decided is kept."))
+    st.write(plain(f"Reason: {rest.why}. All your verdicts are saved."))
     if rest.until is None:
-        st.write("It goes on tomorrow, after midnight UTC.")
+        st.write("You can continue tomorrow, after midnight UTC.")
         return
     at = datetime.datetime.fromtimestamp(rest.until, datetime.UTC)
-    st.write(f"It goes on in {_minutes(rest.until)}, at {at:%H:%M} UTC. Look at something else.")
+    st.write(
+        f"You can continue in {_minutes(rest.until)}, at {at:%H:%M} UTC. "
+        "Look at something else until then."
+    )
     _wake(rest.until)
 
 
@@ -45,9 +50,12 @@ def _wake(until: float) -> None:
 
 
 def _finished(desk: Desk, end: Finished) -> None:
-    st.header("No pair is left for you")
+    st.header("No pairs left for you")
     if end.held_by_others:
-        st.write("Others have some before them; what they leave open comes back. Look again later.")
+        st.write(
+            "Other people are judging the remaining pairs. "
+            "Pairs they do not finish come back, so check again later."
+        )
     st.write("Thank you.")
     st.button("Undo the last verdict", on_click=act, args=(desk.undo,), shortcut="Z")
 
