@@ -123,7 +123,7 @@ def test_the_core_mines_and_publishes(tmp_path: Path) -> None:
 
 
 def test_every_help_is_shown() -> None:
-    names = [*listing.COMMANDS, *listing.STAGES]
+    names = [*listing.COMMANDS, *listing.stages()]
     below = [
         *(["generate", name] for name in ("text-to-image", "image-to-text")),
         *(["review", name] for name in ("account", "status", "verify", "export", "gold")),

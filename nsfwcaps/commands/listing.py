@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import importlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -34,18 +35,6 @@ COMMANDS = {
 }
 """Module of each command, which registers it, and the function whose docstring is its help."""
 
-STAGES = {
-    "world": "stages.world.settings:WorldSettings",
-    "illustrate": "stages.illustrate.settings:IllustrateSettings",
-    "ingest": "stages.ingest.settings:IngestSettings",
-    "embed": "stages.embed.settings:EmbedSettings",
-    "mine": "stages.mine.settings:MineSettings",
-    "grade": "stages.grade.settings:GradeSettings",
-    "publish": "stages.publish.settings:PublishSettings",
-    "train": "stages.train.settings:TrainSettings",
-}
-"""Settings of each stage that has no command of its own above."""
-
 PANEL = "Stages"
 
 
@@ -70,7 +59,7 @@ class CommandGroup(TyperGroup):
                 name: TyperCommand(
                     name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL
                 )
-                for name, place in STAGES.items()
+                for name, place in stages().items()
             },
         }
         TyperGroup.format_help(shown, ctx, formatter)
@@ -81,29 +70,51 @@ class _Commands(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         app = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
-        if name in STAGES:
-            from nsfwcaps.commands import stages
-
-            stages.register(app, name, PANEL)
-        else:
+        if name in COMMANDS:
             module, _, _ = COMMANDS[name].partition(":")
             importlib.import_module(f"nsfwcaps.{module}").register(app)
+        elif name in stages():
+            from nsfwcaps.commands import stages as single
+
+            single.register(app, name, PANEL)
+        else:
+            raise KeyError(name)
         return typer.main.get_group(app).commands[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter((*COMMANDS, *STAGES))
+        return iter((*COMMANDS, *stages()))
 
     def __len__(self) -> int:
-        return len(COMMANDS) + len(STAGES)
+        return len(COMMANDS) + len(stages())
+
+
+@functools.cache
+def stages() -> dict[str, str]:
+    """Settings class of each stage that has no command of its own above, in the stages' order."""
+    (table,) = (
+        node.value
+        for node in _parsed("stages.__init__").body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STAGES"
+    )
+    names = [ast.unparse(item).lower() for item in table.elts]  # type: ignore[attr-defined]
+    return {
+        name: f"stages.{name}.settings:{name.title()}Settings"
+        for name in names
+        if name not in COMMANDS
+    }
 
 
 def docstring(place: str) -> str:
     """Docstring of a function or class, as in `commands.run:run`, without importing its module."""
     module, _, name = place.partition(":")
-    path = _PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
     (node,) = (
         node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in _parsed(module).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
     )
     return ast.get_docstring(node) or ""
+
+
+def _parsed(module: str) -> ast.Module:
+    path = _PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    return ast.parse(path.read_text(encoding="utf-8"))

@@ -98,8 +98,8 @@ def test_a_command_imports_none_of_the_others() -> None:
 
 
 def test_every_stage_has_a_command() -> None:
-    assert list(listing.STAGES) == [stage.name for stage in STAGES if not stage.has_own_command]
-    for name, place in listing.STAGES.items():
+    assert list(listing.stages()) == [stage.name for stage in STAGES if not stage.has_own_command]
+    for name, place in listing.stages().items():
         settings = STAGE[name].settings
         module, _, class_name = place.partition(":")
         assert (f"nsfwcaps.{module}", class_name) == (settings.__module__, settings.__name__)
@@ -108,7 +108,7 @@ def test_every_stage_has_a_command() -> None:
 def test_what_the_root_help_reads_is_what_a_command_says() -> None:
     for name, place in listing.COMMANDS.items():
         assert listing.docstring(place) == GROUP.commands[name].help
-    for name, place in listing.STAGES.items():
+    for name, place in listing.stages().items():
         assert listing.docstring(place).splitlines()[0] == GROUP.commands[name].help
 
 
