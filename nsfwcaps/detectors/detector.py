@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Category
 
@@ -47,6 +48,8 @@ class Statement:
         """Sha256 (hex) of what decides the scores; the threshold does not."""
         facts = asdict(self)
         del facts["threshold"]
+        if self.kind is Kind.IMAGE:
+            facts["decoder"] = pictures.VERSION
         return digest(facts)
 
     def as_json(self) -> dict[str, Any]:

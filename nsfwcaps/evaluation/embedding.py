@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,16 +28,13 @@ class Kept:
     rows: Vectors
     new_row: Rows
     """Row `[n]` that each picture has among them; `MISSING` where it failed."""
+    failed: Mapping[int, str]
+    """Why the others could not be encoded, by their old rows."""
 
     @property
     def kept(self) -> Rows:
         """Pictures that are kept, by their old rows."""
         return np.flatnonzero(self.new_row != MISSING).astype(np.int64)
-
-    @property
-    def failed(self) -> int:
-        """Pictures that could not be encoded."""
-        return int((self.new_row == MISSING).sum())
 
     def renumbered(self, rows: Rows) -> Rows:
         """Rows of pictures as rows of those that are kept; what was missing stays so."""
@@ -76,7 +74,7 @@ def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> Gathered
         vectors=vectors,
         safe_pictures=safe.kept if safe else np.empty(0, dtype=np.int64),
         unsafe_pictures=unsafe.kept if unsafe else np.empty(0, dtype=np.int64),
-        left_out=_undecodable(sum(side.failed for side in (safe, unsafe) if side)),
+        left_out=_counts(side.failed for side in (safe, unsafe) if side),
     )
 
 
@@ -102,19 +100,19 @@ def kinds(vectors: PairVectors) -> dict[str, Vectors]:
 def zero_shot_vectors(
     classes: ClassSet, model: Model, folder: VectorFolder
 ) -> tuple[ZeroShotVectors, dict[str, int]]:
-    """Vectors of labelled pictures and of their classes, and how many pictures did not decode."""
+    """Vectors of labelled pictures and of their classes, and counts of what is left out."""
     kept = kept_pictures(classes.pictures, model, folder, classes.name)
     rows = kept.renumbered(classes.image_of)
     there = rows != MISSING
     texts = prompts(classes.class_names, classes.templates)
     encoded = folder.texts(model, texts, f"{classes.name} class")
     of_class = encoded.reshape(len(classes.class_names), len(classes.templates), -1)  # [c, t, d]
-    lost = int((~there).sum())
+    lost = [kept.failed[row] for row in classes.image_of[~there].tolist()]
     return ZeroShotVectors(
         images=kept.rows[rows[there]],
         classes=class_vectors(of_class),
         labels=classes.labels[there],
-    ), _undecodable(lost)
+    ), dict(sorted(Counter(lost).items()))
 
 
 def mixed_vectors(
@@ -123,7 +121,6 @@ def mixed_vectors(
     """Vectors of real unsafe pictures, safe ones, and the captions of a pair set."""
     bad = kept_pictures(unsafe.pictures, model, folder, unsafe.name)
     good = kept_pictures(safe, model, folder, "safe")
-    lost = bad.failed + good.failed
     return MixedVectors(
         unsafe_image=bad.rows,
         safe_image=good.rows,
@@ -135,7 +132,7 @@ def mixed_vectors(
         text_categories=None
         if pairs.categories is None
         else pairs.categories[first_pairs(pairs.unsafe_text_of)],
-    ), _undecodable(lost)
+    ), _counts((bad.failed, good.failed))
 
 
 def kept_pictures(pictures: Pictures, model: Model, folder: VectorFolder, what: str) -> Kept:
@@ -144,7 +141,7 @@ def kept_pictures(pictures: Pictures, model: Model, folder: VectorFolder, what: 
     there = np.ones(len(pictures), dtype=np.bool_)
     there[list(embedded.failed)] = False
     new_row = np.where(there, np.cumsum(there) - 1, MISSING).astype(np.int64)
-    return Kept(rows=embedded.rows[there], new_row=new_row)
+    return Kept(rows=embedded.rows[there], new_row=new_row, failed=embedded.failed)
 
 
 def first_pairs(item_of: Rows) -> Rows:
@@ -152,8 +149,8 @@ def first_pairs(item_of: Rows) -> Rows:
     return np.unique(item_of, return_index=True)[1].astype(np.int64)
 
 
-def _undecodable(count: int) -> dict[str, int]:
-    return {"image_undecodable": count} if count else {}
+def _counts(failed: Iterable[Mapping[int, str]]) -> dict[str, int]:
+    return dict(sorted(Counter(why for one in failed for why in one.values()).items()))
 
 
 def _renumbered(sets: Sets | None, kept: Kept) -> Sets | None:

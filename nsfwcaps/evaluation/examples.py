@@ -23,6 +23,7 @@ from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks
+from nsfwcaps.pictures import decode
 
 VERSION = 1
 COUNT = 24
@@ -170,14 +171,13 @@ def _captions(image_of: Rows, text_of: Rows) -> Mapping[int, int]:
 
 def _thumbnail(pictures: Pictures, row: int) -> str | None:
     """A small JPEG in base64; None where there is no picture, or it cannot be read any more."""
-    from PIL import Image
-
     if row == MISSING:
         return None
     try:
-        with Image.open(io.BytesIO(pictures.images[row][1]())) as picture:
-            small = picture.convert("RGB")
-    except Exception:  # Pillow's decoders raise many kinds
+        small = decode(pictures.images[row][1]())
+    except OSError:
+        return None
+    if isinstance(small, str):
         return None
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     file = io.BytesIO()

@@ -23,12 +23,13 @@ from nsfwcaps.encoders.encoder import Encoded, Images, Vectors
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.files import write_atomically
+from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
 from nsfwcaps.progress import Advance, Progress
 
 VERSION = 1
 BLOCK = 2048
 
-_UNDECODABLE = "image_undecodable"
+_UNUSABLE = {UNDECODABLE, TOO_LARGE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,8 +138,8 @@ def _check(block: Embedded, name: str, what: str) -> None:
     reasons = set(block.failed.values())
     if "image_missing" in reasons:
         raise InputError(f"{what}: a picture that was there has gone; run the same command again")
-    if reasons - {_UNDECODABLE}:
-        broken = sum(reason != _UNDECODABLE for reason in block.failed.values())
+    if reasons - _UNUSABLE:
+        broken = sum(reason not in _UNUSABLE for reason in block.failed.values())
         raise ModelError(
             f"--model {name}: {broken:,} of its vectors of {what} are no numbers; "
             "its weights are damaged, or need --precision fp32"

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.detectors.pictures import rgb
-from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
 from nsfwcaps.generation.generator import Item, Made, Queries, Task
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.towers import VISION, Clip
+from nsfwcaps.pictures import decode
 from nsfwcaps.progress import Progress
 
 _MANIFEST = "captions.jsonl"
@@ -88,12 +88,10 @@ def _picture(get: Any) -> Any:
     """Bytes of a picture, or the reason why there are none."""
     try:
         data = get()
-        rgb(data)
     except OSError:
         return "image_missing"
-    except InputError:
-        return "image_undecodable"
-    return data
+    picture = decode(data)
+    return picture if isinstance(picture, str) else data
 
 
 def _item(caption: str) -> Item:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps import pictures as files
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.swap import put_image_tower, tower_sha256
@@ -83,7 +83,11 @@ class ImageToText:
     @property
     def identity(self) -> dict[str, Any]:
         """What decides a caption beside the picture, the tower in place among it."""
-        return {**self.settings, "vision_tower": tower_sha256(self._tower, VISION)}
+        return {
+            **self.settings,
+            "vision_tower": tower_sha256(self._tower, VISION),
+            "decoder": files.VERSION,
+        }
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -98,9 +102,7 @@ class ImageToText:
 
     def caption(self, pictures: Sequence[bytes]) -> list[str]:
         """Captions of n pictures that decode."""
-        from PIL import Image
-
-        images = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
+        images = [files.decoded(data, "a picture to describe") for data in pictures]
         with memory_advice("--batch"), silence(), self._torch.inference_mode():
             inputs = self._processor(
                 images=images, text=[self._captioning.template] * len(images), return_tensors="pt"

@@ -7,7 +7,7 @@ from typing import Any
 
 from nsfwcaps import extras
 from nsfwcaps.config import digest
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import weights_sha256
 
@@ -25,9 +25,8 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         with silence():
             return load()
     except Exception as error:  # the libraries raise many kinds for what they cannot load
-        detail = (str(error).splitlines() or [""])[0][:200]
         raise ModelError(
-            f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
+            f"cannot load {what} from '{name}' ({type(error).__name__}: {first_line(error)}); "
             "name a folder that holds one, or its name on the hub"
         ) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.errors import ArtifactError, ModelError
+from nsfwcaps.vectors.columns import ENCODER_KEY, from_column
 
 Half = npt.NDArray[np.float16]
 Rows = npt.NDArray[np.int64]
 
 _BATCH_ROWS = 8192
 _KEPT_BYTES = 64 * 2**20
-
-ENCODER_KEY = b"nsfwcaps.encoder"
 
 
 class VectorTable:
@@ -127,7 +125,7 @@ class VectorTable:
         small = self.rows * self.width * np.dtype(np.float16).itemsize <= _KEPT_BYTES
         for path in self.paths:
             for batch in _open(path).iter_batches(batch_size=_BATCH_ROWS, columns=["vector"]):
-                vectors = _vectors(batch.column(0))
+                vectors = from_column(batch.column(0))
                 if small:
                     kept.append(vectors)
                 yield vectors
@@ -135,7 +133,7 @@ class VectorTable:
 
     def _file(self, number: int) -> Half:
         """All vectors of one file."""
-        return _vectors(_open(self.paths[number]).read(columns=["vector"])["vector"])
+        return from_column(_open(self.paths[number]).read(columns=["vector"])["vector"])
 
     def _files(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         edges = zip(self.starts, self.starts[1:], strict=False)
@@ -164,13 +162,6 @@ def _open(path: Path) -> pq.ParquetFile:
 
 def _encoder(file: pq.ParquetFile) -> str:
     return str((file.schema_arrow.metadata or {}).get(ENCODER_KEY, b"").decode())
-
-
-def _vectors(column: Any) -> Half:
-    """View a list column as an array `[n, d]`, without a copy where it is one chunk."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    width = array.type.list_size
-    return np.asarray(array.flatten()).reshape(-1, width)
 
 
 def _joined(parts: list[Half]) -> Half:

@@ -135,12 +135,13 @@ def pictures(count: int) -> list[tuple[str, Callable[[], bytes]]]:
 def test_pictures_that_do_not_decode_keep_their_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = Counting(reasons={b"picture 1.": "image_undecodable"})
+    reasons = {b"picture 1.": "image_undecodable", b"picture 5.": "image_too_large"}
+    encoder = Counting(reasons=reasons)
     one = model(monkeypatch, tmp_path, encoder)
     for _ in range(2):
         found = VectorFolder(tmp_path, Silent()).pictures(one, pictures(6), "safe")
-        assert found.failed == {1: "image_undecodable"}
-        assert np.isnan(found.rows).all(axis=1).tolist() == [n == 1 for n in range(6)]
+        assert found.failed == {1: "image_undecodable", 5: "image_too_large"}
+        assert np.isnan(found.rows).all(axis=1).tolist() == [n in (1, 5) for n in range(6)]
     assert encoder.seen == [4, 2]
 
 

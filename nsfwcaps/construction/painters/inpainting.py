@@ -7,11 +7,11 @@ the old and the new run into each other along the edge.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, Statement, Subject, Wanted
 from nsfwcaps.construction.painters.sampling import Sampling
@@ -32,6 +32,10 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 0.2, 0.35, 0.8, 0.95
 _EDGE = 0.04
 """Width of the edge, as a share of the shorter side."""
 _GRID_PX = 8
+_REFUSALS = {
+    pictures.UNDECODABLE: "safe_image_broken",
+    pictures.TOO_LARGE: "safe_image_too_large",
+}
 
 
 class InpaintPainter:
@@ -70,13 +74,14 @@ class InpaintPainter:
             licence=f"that of {folder.name}; the rest of each image is that of the safe one",
             settings=settings,
         )
-        self.identity = digest([INPAINT, VERSION, settings])
+        self.identity = digest([INPAINT, VERSION, pictures.VERSION, settings])
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
         """Refuse where there is no safe image to start from; no image is made from nothing."""
         if safe_image is None:
             return "no_safe_image"
-        return None if _decoded(safe_image) is not None else "safe_image_broken"
+        image = pictures.decode(safe_image)
+        return _REFUSALS[image] if isinstance(image, str) else None
 
     def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
         """Draw n pictures; those of one size at once."""
@@ -94,7 +99,7 @@ class InpaintPainter:
         width, height = batch[0][1].size
         hard, soft = masks(width, height)
         with memory_advice("--image-batch"), silence():  # it would log prompts that are too long
-            pictures = self._pipe(
+            drawn = self._pipe(
                 prompt=[item.subject.caption for item, _ in batch],
                 image=[image for _, image in batch],
                 mask_image=[hard] * len(batch),
@@ -107,13 +112,12 @@ class InpaintPainter:
             ).images
         return [
             png(_together(image, picture, soft))
-            for (_, image), picture in zip(batch, pictures, strict=True)
+            for (_, image), picture in zip(batch, drawn, strict=True)
         ]
 
     def _scaled(self, wanted: Wanted) -> Image.Image:
         """The safe image, its longer side as long as the pipeline draws, both on the grid."""
-        image = _decoded(wanted.safe_image or b"")
-        assert image is not None, "others are refused"
+        image = pictures.decoded(wanted.safe_image or b"", "a safe image")
         scale = self._side_px / max(image.size)
         sides = [max(1, round(side * scale / _GRID_PX)) * _GRID_PX for side in image.size]
         return image.resize((sides[0], sides[1]))
@@ -134,16 +138,6 @@ def _together(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Im
     from PIL import Image
 
     return Image.composite(picture.convert("RGB").resize(image.size), image, soft)
-
-
-def _decoded(data: bytes) -> Image.Image | None:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
-        return None
 
 
 def _own_side(pipe: Any, folder: Path) -> int:

@@ -17,13 +17,13 @@ import numpy as np
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.review import tables
 from nsfwcaps.review.pairs import PairSet
 from nsfwcaps.review.queue.policy import SEVERE, Policy
 from nsfwcaps.review.queue.priorities import Reason, disagreement, hubness, nearness, order
 
 _ROWS = 10_000
-_STAGES = ("easy", "medium", "hard")
 _GOLD_CHOICES = 64
 
 
@@ -124,7 +124,9 @@ def ranked(pairs: PairSet, policy: Policy, seed: int) -> tuple[Any, list[Reason]
 def borders(pairs: PairSet) -> list[float]:
     """Difficulties half way between the stages of a data set."""
     found = []
-    stages = [pairs.table.filter(pc.equal(pairs.table["stage"], name)) for name in _STAGES]
+    stages = [
+        pairs.table.filter(pc.equal(pairs.table["stage"], level.value)) for level in DifficultyLevel
+    ]
     for lower, upper in itertools.pairwise(stages):
         high, low = pc.max(lower["difficulty"]).as_py(), pc.min(upper["difficulty"]).as_py()
         if high is not None and low is not None:

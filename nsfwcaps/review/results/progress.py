@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.review import tables
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.log.outcomes import Outcome, State, outcomes, touched
@@ -19,7 +20,7 @@ from nsfwcaps.review.proportions import Share, share
 from nsfwcaps.review.queue.priorities import Reason
 
 ALL = "all"
-_STAGES = ("easy", "medium", "hard")
+_STAGES = [level.value for level in DifficultyLevel]
 
 
 @dataclass(frozen=True, kw_only=True)

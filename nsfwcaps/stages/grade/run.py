@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import extras, schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
@@ -130,17 +129,14 @@ def _commit(
     staged: npt.NDArray[np.str_],
     number: int,
 ) -> Shard:
-    started = time.monotonic()
-    columns = [pa.array(difficulties, pa.float32()), pa.array(staged.tolist(), pa.string())]
-    graded = pa.Table.from_arrays(
-        [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
-    )
-    return folder.commit(
-        digest(key),
-        {("pairs", f"pairs-{number:05d}"): graded},
-        rows_in=table.num_rows,
-        started=started,
-    )
+    def graded() -> Tables:
+        columns = [pa.array(difficulties, pa.float32()), pa.array(staged.tolist(), pa.string())]
+        whole = pa.Table.from_arrays(
+            [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
+        )
+        return Tables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
+
+    return folder.make_shard(digest(key), graded)
 
 
 def _picture(
@@ -151,15 +147,10 @@ def _picture(
     staged: npt.NDArray[np.str_],
     at: Borders,
 ) -> Shard:
-    started = time.monotonic()
     name = "stages.png"
-    data = draw(similarity, difficulties, staged, at)
-    return folder.commit_files(
+    return folder.make_shard(
         digest([*key, name, digest(similarity.tolist())]),
-        {("figures", name): data},
-        rows={},
-        rows_in=0,
-        started=started,
+        lambda: Files(contents={("figures", name): draw(similarity, difficulties, staged, at)}),
     )
 
 

@@ -8,10 +8,10 @@ records of all stages ─ measured facts ─▶ README.md, manifest.json, figure
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
@@ -37,7 +37,7 @@ from nsfwcaps.stages.publish.images import Pictures
 from nsfwcaps.stages.publish.partners import Partners, find_partners
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
-from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
+from nsfwcaps.tables import read_tables, rechunk
 
 if TYPE_CHECKING:  # a review needs the extra of that name
     from nsfwcaps.stages.publish.review import Joined
@@ -156,21 +156,18 @@ class _Writer:
         total = -(-int(self._kept_of(name).sum()) // rows)
         for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
             key = digest([self._release, name, number])
-            shard = self._folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
-                table = self._join(pairs, name)
-                path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
-                shard = self._folder.commit_files(
-                    key,
-                    {("dataset", path): bytes(parquet_bytes(table))},
-                    rows={path: table.num_rows},
-                    rows_in=table.num_rows,
-                    facts={**_counts(table), "images_lost": self._lost()},
-                    started=started,
-                )
+            path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
+            shard = self._folder.shard_or(key, partial(self._file, pairs, name, path))
             advance(shard.rows_in)
             yield shard
+
+    def _file(self, pairs: pa.Table, split: str, path: str) -> Files:
+        table = self._join(pairs, split)
+        return Files(
+            contents={("dataset", path): table},
+            rows_in=table.num_rows,
+            facts={**_counts(table), "images_lost": self._lost()},
+        )
 
     def _kept_of(self, name: str) -> npt.NDArray[np.bool_]:
         """Which pairs `[p]` a split has."""
@@ -289,22 +286,19 @@ def _papers(
     readme: str,
 ) -> Shard:
     """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
-    started = time.monotonic()
     root = release[:12]
-    figures = {
-        ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
-        for path in grade.paths("figures")
-    }
-    return folder.commit_files(
+    return folder.make_shard(
         digest([release, "papers"]),
-        {
-            ("dataset", f"{root}/README.md"): readme.encode(),
-            ("dataset", f"{root}/manifest.json"): _json(manifest),
-            **figures,
-        },
-        rows={},
-        rows_in=0,
-        started=started,
+        lambda: Files(
+            contents={
+                ("dataset", f"{root}/README.md"): readme.encode(),
+                ("dataset", f"{root}/manifest.json"): _json(manifest),
+                **{
+                    ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
+                    for path in grade.paths("figures")
+                },
+            }
+        ),
     )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from PIL import Image
 
+from nsfwcaps.pictures import decoded
 from nsfwcaps.stages.train.reference import Reference
 from nsfwcaps.training.loop import Inputs
 from nsfwcaps.training.pairs import Rows, TrainingPairs
@@ -20,8 +19,7 @@ def preparation(
     """Rows `[b]` of pairs to tokens and pixels, unsafe items first."""
 
     def pixels(row: int) -> Any:
-        picture = Image.open(io.BytesIO(reference.picture(row)))
-        return encoder.preprocess(picture.convert("RGB"))
+        return encoder.preprocess(decoded(reference.picture(row), "a picture of the data set"))
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]

@@ -10,7 +10,6 @@ not: order and dropout follow from the seed and the step, and all else is in the
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Precision, Split, Targets
@@ -95,9 +94,8 @@ def run(
     usable = {split: _usable(files, split, reference, settings) for split in Split}
     key = digest([VERSION, output_settings(settings), sources(settings)])
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
-    papers = folder.shard(digest([key, "papers"]))
-    if papers is None:  # else the run was stopped between its last step and its record
-        started = time.monotonic()
+
+    def trained() -> Files:
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         joined().call(shards)
         work = TrainingRun(settings, method, encoder, reference, pairs, held, progress)
@@ -110,7 +108,10 @@ def run(
             "encoder": asdict(encoder.identity),
             "method": asdict(method),
         }
-        papers = _papers(folder, key, work, facts, checkpoints.metrics, settings, started)
+        return _papers(key, work, facts, checkpoints.metrics, settings)
+
+    # Papers are there where a run was stopped between its last step and its record.
+    papers = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
     return StageResult(shards=[*shards, papers], facts=papers.facts)
 
@@ -263,14 +264,8 @@ def _read(path: Path) -> pa.Table:
 
 
 def _papers(
-    folder: StageFolder,
-    key: str,
-    work: Any,
-    facts: Mapping[str, Any],
-    metrics: Path,
-    settings: TrainSettings,
-    started: float,
-) -> Shard:
+    key: str, work: Any, facts: Mapping[str, Any], metrics: Path, settings: TrainSettings
+) -> Files:
     root = key[:12]
     description = {
         "model": settings.model,
@@ -281,15 +276,11 @@ def _papers(
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }
-    return folder.commit_files(
-        digest([key, "papers"]),
-        {
+    return Files(
+        contents={
             ("dataset", f"{root}/adapter.safetensors"): work.adapter_file(),
             ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),
             ("dataset", f"{root}/metrics.jsonl"): metrics.read_bytes(),
         },
-        rows={},
-        rows_in=0,
         facts=facts,
-        started=started,
     )

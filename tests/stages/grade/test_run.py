@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from support.small_release import build, prepare, tiny_world
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, Tables
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.difficulty import Borders
 from nsfwcaps.pipeline import State, run_stage, state
@@ -37,8 +38,9 @@ def write_pairs(workdir: Path, shards: Sequence[Sequence[Signals]]) -> StageReco
         rows = [pair(start + row, *values) for row, values in enumerate(signals)]
         table = pa.Table.from_pylist(rows, schema=schema.PAIRS)
         committed.append(
-            folder.commit(
-                f"{number}", {("pairs", f"pairs-{number}"): table}, rows_in=len(rows), started=0.0
+            folder.make_shard(
+                f"{number}",
+                partial(Tables, tables={("pairs", f"pairs-{number}"): table}, rows_in=len(rows)),
             )
         )
         start += len(rows)
