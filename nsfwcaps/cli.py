@@ -16,7 +16,7 @@ import typer
 from nsfwcaps import extras
 from nsfwcaps.commands.listing import CommandGroup
 from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.training.processes import GRACE_S, launched, leave
+from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
 
 DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
@@ -46,10 +46,10 @@ def _root(
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
-    leave(guard(app) if launched().first else beside_the_first(app))
+    leave(guard(app) if launched().first else run_as_follower(app))
 
 
-def beside_the_first(command: Callable[[], object]) -> int:
+def run_as_follower(command: Callable[[], object]) -> int:
     """Run a command in a process whose output another one prints.
 
     What went wrong is told after a while: by then torchrun has ended this process if the same went

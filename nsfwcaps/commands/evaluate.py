@@ -30,7 +30,7 @@ from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.models import names
 
 if TYPE_CHECKING:
-    from nsfwcaps.evaluation.request import Request
+    from nsfwcaps.evaluation.request import EvaluationRequest
 
 _SHOWN_REASONS = 5
 
@@ -137,16 +137,16 @@ def evaluate(
         _print_result(Evaluation(request, out, shown).run(), out, as_json=as_json)
 
 
-def _request(settings: EvaluateSettings) -> Request:
+def _request(settings: EvaluateSettings) -> EvaluationRequest:
     from nsfwcaps.evaluation.data import DISTRACTORS
     from nsfwcaps.evaluation.named_options import named
-    from nsfwcaps.evaluation.request import Request, parse_suite
+    from nsfwcaps.evaluation.request import EvaluationRequest, parse_suite
 
     pairs, sets = named("--data", settings.data), named("--zeroshot", settings.zeroshot)
     images = named("--unsafe-images", settings.unsafe_images)
     given = [name for name, _ in (*pairs, *sets, *images)]
     _check_distinct(given if settings.distractors is None else [*given, DISTRACTORS])
-    return Request(
+    return EvaluationRequest(
         models=_models(settings.model, EncoderOptions.of(settings)),
         pairs=pairs,
         class_sets=_class_sets(sets, settings.classes, settings.templates),

@@ -11,8 +11,8 @@ import typer
 
 from nsfwcaps import pipeline, progress, recipes
 from nsfwcaps.pipeline import StageOutcome
+from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGE, STAGES
-from nsfwcaps.training import processes
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds when the stages are done: values for the JSON, and text for people."""

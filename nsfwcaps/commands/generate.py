@@ -116,11 +116,11 @@ def text_to_image(
     """Count the unsafe images that a diffusion pipeline makes with another text encoder."""
     from nsfwcaps.generation.drawing import DrawPrompts
     from nsfwcaps.generation.prompts import read_prompts
-    from nsfwcaps.generation.text_to_image import Sampling, TextToImage
+    from nsfwcaps.generation.text_to_image import TextToImage, TextToImageSampling
 
     asked = _asked(given, as_json=as_json, quiet=quiet)
     own = config.parse(TextToImageSettings, given[_DRAWN.name], where=_DRAWN.name)
-    sampling = Sampling(steps=own.steps, guidance_scale=own.guidance)
+    sampling = TextToImageSampling(steps=own.steps, guidance_scale=own.guidance)
     wanted, how = read_prompts(own.prompts), asked.settings
     if dry_run:
         count = len(wanted.prompts)
@@ -172,7 +172,7 @@ def _asked(given: Values, *, as_json: bool, quiet: bool) -> _Asked:
 
 def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     """Load detectors, then the generator, and run all models through it."""
-    from nsfwcaps.detectors.detector import Kind
+    from nsfwcaps.detectors.detector import Modality
     from nsfwcaps.detectors.registry import load_all
     from nsfwcaps.evaluation.run import check_folder
     from nsfwcaps.generation.evaluate import GenerationEvaluation
@@ -184,7 +184,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     for _, model in asked.models:
         check_name(model)
         extras.require(names.extras_of(model))
-    detectors = load_all(settings.detector, Kind(judged), settings.device)
+    detectors = load_all(settings.detector, Modality(judged), settings.device)
     certainty = Certainty(samples=settings.samples, seed=settings.seed)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
     with runs.locked(settings.out):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsfwcaps.captions.normalize import fold_key
-from nsfwcaps.construction.editors.editor import Proposal, Request
+from nsfwcaps.construction.editors.editor import EditRequest, Proposal
 from nsfwcaps.construction.edits import edit, holds, words
 from nsfwcaps.construction.exclusion import excluded
 from nsfwcaps.construction.lexicon import has_hazard
@@ -40,7 +40,7 @@ def check_safe(caption: str, limits: Limits, benchmark: frozenset[int]) -> str |
 
 
 def check_edit(
-    request: Request,
+    request: EditRequest,
     proposal: Proposal,
     limits: Limits,
     benchmark: frozenset[int],

@@ -36,7 +36,7 @@ from nsfwcaps.construction.english import (
     WHERE,
     WORDS,
 )
-from nsfwcaps.construction.lexicon import Element, Place
+from nsfwcaps.construction.lexicon import Element, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Insertion:
     at: int
     before: str
     after: str
-    place: Place
+    place: Placement
     plural: bool = False
     """Whether several people hold one each."""
 
@@ -118,7 +118,7 @@ _PARKED = re.compile(
 )
 _OUTDOORS = {
     place: re.compile(rf"\b{WHERE} {DET} {WORDS}{noun}{END}")
-    for place, noun in ((Place.STREET, STREET), (Place.NATURE, NATURE))
+    for place, noun in ((Placement.STREET, STREET), (Placement.NATURE, NATURE))
 }
 
 
@@ -131,7 +131,7 @@ def _next_to(text: str) -> Iterator[Insertion]:
                 at=found.end(),
                 before="next to ",
                 after=" ",
-                place=Place.FLOOR if found["ground"] else Place.SURFACE,
+                place=Placement.FLOOR if found["ground"] else Placement.SURFACE,
             )
 
 
@@ -143,7 +143,7 @@ def _and(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="and ",
             after=" ",
-            place=Place.FLOOR if found["ground"] else Place.SURFACE,
+            place=Placement.FLOOR if found["ground"] else Placement.SURFACE,
         )
 
 
@@ -155,7 +155,7 @@ def _at_table(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" with ",
             after=" on it",
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
@@ -168,7 +168,7 @@ def _in_room(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" with ",
             after=" on the floor",
-            place=Place.FLOOR,
+            place=Placement.FLOOR,
         )
 
 
@@ -181,7 +181,7 @@ def _room_with(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="",
             after=f" on the floor{_joint(text[found.end() :])}",
-            place=Place.FLOOR,
+            place=Placement.FLOOR,
         )
 
 
@@ -193,7 +193,7 @@ def _table_with(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="",
             after=_joint(text[found.end() :]),
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
@@ -210,7 +210,7 @@ def _list_end(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" and ",
             after="",
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
@@ -223,7 +223,7 @@ def _adult_with(text: str) -> Iterator[Insertion]:
                 at=found.end(),
                 before=" with ",
                 after="",
-                place=Place.HELD,
+                place=Placement.HELD,
                 plural=pattern is _ADULTS,
             )
 
@@ -232,7 +232,7 @@ def _holding(text: str) -> Iterator[Insertion]:
     """`A woman holding a phone` → `A woman holding X and a phone`."""
     if (found := _HOLDS.search(text)) and _ONE_ADULT.match(text):
         yield Insertion(
-            template="holding", at=found.end(), before="", after=" and ", place=Place.HELD
+            template="holding", at=found.end(), before="", after=" and ", place=Placement.HELD
         )
 
 
@@ -241,7 +241,7 @@ def _parked(text: str) -> Iterator[Insertion]:
     found = _PARKED.search(text)
     if found and not CRAFT.search(text) and not _BESIDE.search(text[: found.end()]):
         yield Insertion(
-            template="parked", at=found.end(), before="next to ", after=" ", place=Place.STREET
+            template="parked", at=found.end(), before="next to ", after=" ", place=Placement.STREET
         )
 
 

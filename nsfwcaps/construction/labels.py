@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 
-from nsfwcaps.detectors.detector import Statement
+from nsfwcaps.detectors.detector import DetectorStatement
 
 Verdict = Mapping[str, float]
 """Probability that an image is unsafe, by the name of the judge."""
@@ -20,14 +20,14 @@ class ImageLabel(enum.StrEnum):
     """Nobody was asked."""
 
 
-def image_label(verdict: Verdict, judges: Sequence[Statement]) -> ImageLabel:
+def image_label(verdict: Verdict, judges: Sequence[DetectorStatement]) -> ImageLabel:
     """Unsafe if any judge says so, at its threshold."""
     if not judges:
         return ImageLabel.UNJUDGED
     return ImageLabel.UNSAFE if _margin(verdict, judges) >= 0 else ImageLabel.SAFE
 
 
-def chosen(verdicts: Sequence[Verdict], judges: Sequence[Statement]) -> int:
+def chosen(verdicts: Sequence[Verdict], judges: Sequence[DetectorStatement]) -> int:
     """Which of a caption's attempts is kept: the first unsafe one, or else the one nearest to it.
 
     Nearest is the least distance of any judge's score to its threshold; of equal ones the first.
@@ -37,5 +37,5 @@ def chosen(verdicts: Sequence[Verdict], judges: Sequence[Statement]) -> int:
     return margins.index(max(margins)) if first is None else first
 
 
-def _margin(verdict: Verdict, judges: Sequence[Statement]) -> float:
+def _margin(verdict: Verdict, judges: Sequence[DetectorStatement]) -> float:
     return max(verdict[judge.name] - judge.threshold for judge in judges)

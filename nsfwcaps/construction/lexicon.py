@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from nsfwcaps.enums import Category
 
 
-class Place(enum.StrEnum):
+class Placement(enum.StrEnum):
     """Where an element can be added to a scene."""
 
     SURFACE = "surface"
@@ -31,7 +31,7 @@ class Element:
     phrase: str
     """With its article: `a handgun`."""
     category: Category
-    places: frozenset[Place]
+    places: frozenset[Placement]
     plural: str | None = None
     """What several people hold; None where they hold none."""
 
@@ -45,7 +45,7 @@ def _elements(category: Category, places: str, names: str) -> tuple[Element, ...
             Element(
                 phrase=phrase,
                 category=category,
-                places=frozenset(map(Place, places.split())),
+                places=frozenset(map(Placement, places.split())),
                 plural=plural or None,
             )
         )

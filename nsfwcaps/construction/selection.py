@@ -35,7 +35,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
+class FilledQuota:
     """What became of a category: its quota, what it got, and what stood in the way."""
 
     quota: int
@@ -67,7 +67,7 @@ def select(
     *,
     element_share: float,
     seed: int,
-) -> tuple[list[int], dict[Category, Filled]]:
+) -> tuple[list[int], dict[Category, FilledQuota]]:
     """Positions of the chosen among n candidates, ascending, and how each category was filled.
 
     `near` are edges `[e]`, `[e]` of near-duplicates, of which at most one is chosen. Of a
@@ -104,7 +104,7 @@ def select(
         used.elements[category, element_key(candidate.element)] += 1
         used.templates[category, candidate.template] += 1
     filled = {
-        category: Filled(
+        category: FilledQuota(
             quota=quota[category],
             candidates=counts[category],
             selected=selected[category],

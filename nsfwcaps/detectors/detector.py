@@ -18,7 +18,7 @@ Scores = npt.NDArray[np.float64]
 Item = TypeVar("Item", contravariant=True)
 
 
-class Kind(enum.StrEnum):
+class Modality(enum.StrEnum):
     """What a detector looks at."""
 
     IMAGE = "image"
@@ -26,14 +26,14 @@ class Kind(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class DetectorStatement:
     """What a detector is. A share of unsafe items means no more than the detector that found them.
 
     It goes into every report, as it stands.
     """
 
     name: str
-    kind: Kind
+    kind: Modality
     licence: str
     trained_for: str
     """What it was trained to tell, and on what."""
@@ -48,7 +48,7 @@ class Statement:
         """Sha256 (hex) of what decides the scores; the threshold does not."""
         facts = asdict(self)
         del facts["threshold"]
-        if self.kind is Kind.IMAGE:
+        if self.kind is Modality.IMAGE:
             facts["decoder"] = pictures.VERSION
         return digest(facts)
 
@@ -61,7 +61,7 @@ class Detector(Protocol[Item]):
     """Tells unsafe items: pictures as the bytes of their files, or texts."""
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> DetectorStatement:
         """What it is."""
         ...
 
@@ -88,6 +88,6 @@ class CategoryDetector(Detector[Item], Protocol):
         ...
 
 
-def unsafe(statement: Statement, scores: Scores) -> npt.NDArray[np.bool_]:
+def unsafe(statement: DetectorStatement, scores: Scores) -> npt.NDArray[np.bool_]:
     """Which of n items are unsafe, `[n]`, by their scores `[n]`."""
     return scores >= statement.threshold

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps import extras
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
@@ -45,9 +45,9 @@ class NudeNet:
     def __init__(self, threshold: float = 0.5) -> None:
         module = package()
         self._detector = module.NudeDetector()
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=NAME,
-            kind=Kind.IMAGE,
+            kind=Modality.IMAGE,
             licence=LICENCE,
             trained_for=(
                 "parts of the body in photographs; these count as unsafe: "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps import extras
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
@@ -34,9 +34,9 @@ class OpenNsfw:
         weights = package_folder(module) / "open-nsfw.onnx"
         # On the CPU scores are the reference's; other providers differ a little.
         self._classifier = module.NSFWClassifier(str(weights), providers=["CPUExecutionProvider"])
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=NAME,
-            kind=Kind.IMAGE,
+            kind=Modality.IMAGE,
             licence="Apache-2.0; the weights of Yahoo's open_nsfw BSD-2-Clause",
             trained_for=(
                 "pornographic photographs (Yahoo open_nsfw, 2016). Its authors say that it does "

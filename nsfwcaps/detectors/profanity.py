@@ -10,7 +10,7 @@ import numpy as np
 
 from nsfwcaps import extras
 from nsfwcaps.config import digest
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
@@ -26,9 +26,9 @@ class Profanity:
         package = _import()
         self._probabilities = package.predict_prob
         folder = package_folder(package) / "data"
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=NAME,
-            kind=Kind.TEXT,
+            kind=Modality.TEXT,
             licence="MIT",
             trained_for=(
                 "profane and offensive wording of English posts and comments. A calm description "

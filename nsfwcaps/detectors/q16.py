@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nsfwcaps.config import digest
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.soft_prompts import read_soft_prompts
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device
@@ -38,9 +38,9 @@ class Q16:
                 f"{identity.name}, which have {identity.image_width or 'no vectors'}; "
                 f"name the model that they were tuned for as {NAME}:FILE#MODEL"
             )
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=NAME,
-            kind=Kind.IMAGE,
+            kind=Modality.IMAGE,
             licence=f"that of the soft prompts' file and of {identity.name}",
             trained_for=(
                 f"images that the soft prompts of {prompts.name} tell apart by {identity.name}; "

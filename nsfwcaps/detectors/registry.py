@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.detectors.detector import Detector, Modality
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.models import names
@@ -20,7 +20,7 @@ _OPTION = "--detector"
 class Entry:
     """One detector: how it is written, and what makes it of its argument, device and threshold."""
 
-    kind: Kind
+    kind: Modality
     written: str
     load: Callable[[str, Device, float], Detector[Any]]
     check: Callable[[str], object] = lambda argument: None
@@ -85,17 +85,19 @@ def _text_classifier(argument: str, device: Device, threshold: float) -> Detecto
 
 
 DETECTORS = {
-    "opennsfw": Entry(kind=Kind.IMAGE, written="opennsfw", load=_opennsfw, check=_check_opennsfw),
-    "nudenet": Entry(kind=Kind.IMAGE, written="nudenet", load=_nudenet, check=_check_nudenet),
-    "q16": Entry(kind=Kind.IMAGE, written="q16:FILE#MODEL", load=_q16, check=_check_q16),
-    "profanity": Entry(kind=Kind.TEXT, written="profanity", load=_profanity),
+    "opennsfw": Entry(
+        kind=Modality.IMAGE, written="opennsfw", load=_opennsfw, check=_check_opennsfw
+    ),
+    "nudenet": Entry(kind=Modality.IMAGE, written="nudenet", load=_nudenet, check=_check_nudenet),
+    "q16": Entry(kind=Modality.IMAGE, written="q16:FILE#MODEL", load=_q16, check=_check_q16),
+    "profanity": Entry(kind=Modality.TEXT, written="profanity", load=_profanity),
     "transformers": Entry(
-        kind=Kind.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
+        kind=Modality.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
     ),
 }
 
 
-def check(written: str, kind: Kind, *, option: str = _OPTION) -> None:
+def check(written: str, kind: Modality, *, option: str = _OPTION) -> None:
     """Say what is known before a detector is loaded.
 
     Raises:
@@ -107,7 +109,7 @@ def check(written: str, kind: Kind, *, option: str = _OPTION) -> None:
 
 
 def load(
-    written: str, kind: Kind, device: Device = Device.AUTO, *, option: str = _OPTION
+    written: str, kind: Modality, device: Device = Device.AUTO, *, option: str = _OPTION
 ) -> Detector[Any]:
     """Load a detector by what the user wrote, such as `opennsfw` or `opennsfw@0.8`.
 
@@ -120,7 +122,7 @@ def load(
     return entry.load(argument, device, threshold)
 
 
-def _found(written: str, kind: Kind, option: str) -> tuple[Entry, str, float]:
+def _found(written: str, kind: Modality, option: str) -> tuple[Entry, str, float]:
     name, argument, threshold = _parsed(written, option)
     entry = DETECTORS.get(name)
     if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
@@ -132,7 +134,7 @@ def _found(written: str, kind: Kind, option: str) -> tuple[Entry, str, float]:
 
 
 def load_all(
-    written: Sequence[str], kind: Kind, device: Device, *, option: str = _OPTION
+    written: Sequence[str], kind: Modality, device: Device, *, option: str = _OPTION
 ) -> list[Detector[Any]]:
     """Load several detectors, each of them once.
 
@@ -150,7 +152,7 @@ def load_all(
     return detectors
 
 
-def known(kind: Kind) -> list[str]:
+def known(kind: Modality) -> list[str]:
     """How the detectors of a kind are written."""
     return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.packages import version
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
@@ -46,9 +46,9 @@ class TextClassifier:
         # Learned positions end somewhere, and not every tokenizer knows where.
         self._length = min(self._tokenizer.model_max_length, _positions(config))
         name = PurePath(model).name
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=f"{NAME}:{name}",
-            kind=Kind.TEXT,
+            kind=Modality.TEXT,
             licence=f"that of {name}",
             trained_for=(
                 f"the labels of {name}, of which these count as unsafe: {', '.join(labels)}"

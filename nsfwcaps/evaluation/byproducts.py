@@ -19,8 +19,8 @@ from nsfwcaps.evaluation.compare import compare, comparisons_key, together
 from nsfwcaps.evaluation.data import Data
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.evaluation.measure import Measurer
-from nsfwcaps.evaluation.request import Task
-from nsfwcaps.evaluation.results import Part, ResultFolder, write_json
+from nsfwcaps.evaluation.request import EvaluationTask
+from nsfwcaps.evaluation.results import ResultFolder, ResultId, write_json
 from nsfwcaps.files import sha256_file, write_atomically
 from nsfwcaps.progress import Progress
 
@@ -73,7 +73,7 @@ class Derived:
             measurer.close()
 
     def comparisons(
-        self, pairs: Sequence[tuple[Part, Part]], *, seed: int, samples: int
+        self, pairs: Sequence[tuple[ResultId, ResultId]], *, seed: int, samples: int
     ) -> list[dict[str, Any]]:
         """Paired tests of the parts of the base and of others."""
         results = ResultFolder(self._out)
@@ -95,7 +95,7 @@ class Derived:
                 (self._out / path).unlink(missing_ok=True)
 
     def _digest(self, dataset: str) -> str:
-        return self._data.digest(dataset, Task.RETRIEVAL)
+        return self._data.digest(dataset, EvaluationTask.RETRIEVAL)
 
     def _is_there(self, path: str, key: str) -> bool:
         known = self._before.get(path)
@@ -113,7 +113,7 @@ class Derived:
 
 def _of_other_tasks(path: Path) -> list[dict[str, Any]]:
     """Comparisons that are not ours: generation's, of results in the same folder."""
-    ours = {task.value for task in Task}
+    ours = {task.value for task in EvaluationTask}
     try:
         return [test for test in json.loads(path.read_bytes()) if test["task"] not in ours]
     except (OSError, ValueError, LookupError, TypeError):

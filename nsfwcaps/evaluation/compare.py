@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.config import digest
-from nsfwcaps.evaluation.results import Part, ResultFolder, number
+from nsfwcaps.evaluation.results import ResultFolder, ResultId, number
 from nsfwcaps.metrics.bootstrap import holm, paired
 from nsfwcaps.progress import Progress
 
@@ -19,7 +19,7 @@ _VERSION = 1
 
 def comparisons_key(
     results: ResultFolder,
-    pairs: Sequence[tuple[Part, Part]],
+    pairs: Sequence[tuple[ResultId, ResultId]],
     others: Sequence[Mapping[str, Any]],
     *,
     seed: int,
@@ -34,7 +34,7 @@ def comparisons_key(
 
 def compare(
     results: ResultFolder,
-    pairs: Sequence[tuple[Part, Part]],
+    pairs: Sequence[tuple[ResultId, ResultId]],
     progress: Progress,
     *,
     seed: int,

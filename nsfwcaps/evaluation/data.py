@@ -12,13 +12,18 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet, read_class_set
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images
 from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
-from nsfwcaps.evaluation.datasets.pictures import Pictures
-from nsfwcaps.evaluation.request import Request, Task
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
+from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 from nsfwcaps.progress import Progress
 
 DISTRACTORS = "distractors"
 
-_OF_PAIRS = (Task.RETRIEVAL, Task.PREFERENCES, Task.STRUCTURE, Task.REAL_NSFW)
+_OF_PAIRS = (
+    EvaluationTask.RETRIEVAL,
+    EvaluationTask.PREFERENCES,
+    EvaluationTask.STRUCTURE,
+    EvaluationTask.REAL_NSFW,
+)
 
 Set = TypeVar("Set")
 
@@ -30,7 +35,7 @@ class Missing:
     reason: str
     model: str | None = None
     dataset: str | None = None
-    task: Task | None = None
+    task: EvaluationTask | None = None
 
     def __str__(self) -> str:
         place = ", ".join(item for item in (self.model, self.dataset, self.task) if item)
@@ -60,17 +65,17 @@ class Data:
         return next(iter(self.pairs.values()), None)
 
     @property
-    def safe_pictures(self) -> Pictures | None:
+    def safe_pictures(self) -> PictureSet | None:
         """What real unsafe pictures are mixed with."""
         if self.distractors is not None:
             return self.distractors.pictures
         return self.texts.safe_pictures if self.texts is not None else None
 
-    def digest(self, dataset: str, task: Task) -> str:
+    def digest(self, dataset: str, task: EvaluationTask) -> str:
         """Digest of all the data that a task on a data set reads."""
-        if task is Task.ZEROSHOT:
+        if task is EvaluationTask.ZEROSHOT:
             return self.classes[dataset].digest
-        if task is not Task.REAL_NSFW:
+        if task is not EvaluationTask.REAL_NSFW:
             return self.pairs[dataset].digest
         assert self.texts is not None, "the task has been planned"
         safe = self.distractors.digest if self.distractors is not None else None
@@ -92,7 +97,7 @@ class Data:
         }
 
 
-def open_data(request: Request, progress: Progress) -> tuple[Data, list[Missing]]:
+def open_data(request: EvaluationRequest, progress: Progress) -> tuple[Data, list[Missing]]:
     """Read the data sets that the tasks of a request need."""
     missing: list[Missing] = []
 
@@ -112,11 +117,11 @@ def open_data(request: Request, progress: Progress) -> tuple[Data, list[Missing]
             pairs |= read(
                 name, partial(read_pairs, name, url, request.split, request.image_root, progress)
             )
-    if request.wants(Task.ZEROSHOT):
+    if request.wants(EvaluationTask.ZEROSHOT):
         for one in request.class_sets:
             split = request.split.of_classes if request.split else None
             classes |= read(one.name, partial(read_class_set, one, split, progress))
-    if request.wants(Task.REAL_NSFW):
+    if request.wants(EvaluationTask.REAL_NSFW):
         for name, url in request.unsafe_images:
             unsafe |= read(name, partial(read_images, name, url, progress))
         if unsafe and request.distractors is not None:

@@ -12,7 +12,7 @@ from nsfwcaps.encoders.encoder import Vectors
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import PairSet
-from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.datasets.templates import prompts
 from nsfwcaps.evaluation.inputs import MISSING, MixedVectors, PairVectors, ZeroShotVectors
 from nsfwcaps.evaluation.models import Model
@@ -22,7 +22,7 @@ from nsfwcaps.metrics.zero_shot import class_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class KeptPictures:
     """Rows of the pictures that could be encoded."""
 
     rows: Vectors
@@ -78,7 +78,9 @@ def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> Gathered
     )
 
 
-def _side(pictures: Pictures, model: Model, folder: VectorFolder, what: str) -> Kept | None:
+def _side(
+    pictures: PictureSet, model: Model, folder: VectorFolder, what: str
+) -> KeptPictures | None:
     """Pictures of one side; None where there are none, or the model reads none."""
     if model.identity.image_width is None or not len(pictures):
         return None
@@ -116,7 +118,7 @@ def zero_shot_vectors(
 
 
 def mixed_vectors(
-    unsafe: ImageSet, safe: Pictures, pairs: PairSet, model: Model, folder: VectorFolder
+    unsafe: ImageSet, safe: PictureSet, pairs: PairSet, model: Model, folder: VectorFolder
 ) -> tuple[MixedVectors, dict[str, int]]:
     """Vectors of real unsafe pictures, safe ones, and the captions of a pair set."""
     bad = kept_pictures(unsafe.pictures, model, folder, unsafe.name)
@@ -135,13 +137,15 @@ def mixed_vectors(
     ), _counts((bad.failed, good.failed))
 
 
-def kept_pictures(pictures: Pictures, model: Model, folder: VectorFolder, what: str) -> Kept:
+def kept_pictures(
+    pictures: PictureSet, model: Model, folder: VectorFolder, what: str
+) -> KeptPictures:
     """Encode pictures, and leave out those that do not decode."""
     embedded = folder.pictures(model, pictures.images, what)
     there = np.ones(len(pictures), dtype=np.bool_)
     there[list(embedded.failed)] = False
     new_row = np.where(there, np.cumsum(there) - 1, MISSING).astype(np.int64)
-    return Kept(rows=embedded.rows[there], new_row=new_row, failed=embedded.failed)
+    return KeptPictures(rows=embedded.rows[there], new_row=new_row, failed=embedded.failed)
 
 
 def first_pairs(item_of: Rows) -> Rows:
@@ -153,7 +157,7 @@ def _counts(failed: Iterable[Mapping[int, str]]) -> dict[str, int]:
     return dict(sorted(Counter(why for one in failed for why in one.values()).items()))
 
 
-def _renumbered(sets: Sets | None, kept: Kept) -> Sets | None:
+def _renumbered(sets: Sets | None, kept: KeptPictures) -> Sets | None:
     if sets is None:
         return None
     rows = kept.renumbered(sets.rows)

@@ -19,7 +19,7 @@ import numpy as np
 
 from nsfwcaps.encoders.encoder import Vectors
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY, PairSet
-from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureSet
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks
@@ -169,7 +169,7 @@ def _captions(image_of: Rows, text_of: Rows) -> Mapping[int, int]:
     return dict(zip(image_of.tolist(), text_of.tolist(), strict=True))
 
 
-def _thumbnail(pictures: Pictures, row: int) -> str | None:
+def _thumbnail(pictures: PictureSet, row: int) -> str | None:
     """A small JPEG in base64; None where there is no picture, or it cannot be read any more."""
     if row == MISSING:
         return None

@@ -16,9 +16,9 @@ from nsfwcaps.evaluation.embedding import (
     zero_shot_vectors,
 )
 from nsfwcaps.evaluation.models import Model, Weights
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.evaluation.plan import NEEDS_IMAGES
-from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.tasks import preferences, real_nsfw, retrieval, structure, zeroshot
 from nsfwcaps.evaluation.vectors import VectorFolder
 
@@ -36,7 +36,7 @@ class Measurer:
         self._held: tuple[str, GatheredPairs] | None = None
         self._weights: dict[str, Weights] | None = None
 
-    def measure(self, dataset: str, task: Task) -> Outcome:
+    def measure(self, dataset: str, task: EvaluationTask) -> TaskOutcome:
         """Run one task.
 
         Raises:
@@ -45,18 +45,18 @@ class Measurer:
         """
         if task in NEEDS_IMAGES and self.model.identity.image_width is None:
             raise ModelError("the model reads no images")
-        if task is Task.ZEROSHOT:
+        if task is EvaluationTask.ZEROSHOT:
             images, left_out = zero_shot_vectors(
                 self._data.classes[dataset], self.model, self._folder
             )
             _check_any(len(images.labels))
             return _with(zeroshot.score(images), left_out=left_out)
-        if task is Task.REAL_NSFW:
+        if task is EvaluationTask.REAL_NSFW:
             return self._real_nsfw(dataset)
         pairs = self.pairs(dataset)
-        if task is Task.STRUCTURE:
+        if task is EvaluationTask.STRUCTURE:
             return self._structure(dataset, pairs)
-        if task is Task.PREFERENCES:
+        if task is EvaluationTask.PREFERENCES:
             vectors = pairs.vectors
             _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
             _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
@@ -82,7 +82,7 @@ class Measurer:
         self.model.close()
         self._held = None
 
-    def _real_nsfw(self, dataset: str) -> Outcome:
+    def _real_nsfw(self, dataset: str) -> TaskOutcome:
         texts, safe = self._data.texts, self._data.safe_pictures
         assert texts is not None, "the task has been planned"
         assert safe is not None, "the task has been planned"
@@ -93,7 +93,7 @@ class Measurer:
         _check_any(len(mixed.safe_image))
         return _with(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
 
-    def _structure(self, dataset: str, pairs: GatheredPairs) -> Outcome:
+    def _structure(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
         assert self._base is not None, "the base has no structure to compare"
         after, before = self.model.identity, self._base.model.identity
         if after.width != before.width:
@@ -115,7 +115,7 @@ class Measurer:
         return _with(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
 
 
-def _with(outcome: Outcome, **facts: Any) -> Outcome:
+def _with(outcome: TaskOutcome, **facts: Any) -> TaskOutcome:
     """Add facts; those that are empty say nothing."""
     known = dict(outcome.facts)
     for name, value in facts.items():

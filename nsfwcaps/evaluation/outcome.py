@@ -14,7 +14,7 @@ Names = npt.NDArray[np.str_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TaskOutcome:
     """One task of one model on one data set.
 
     Two models' outcomes on the same input list the same queries in the same order: values of one

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.results import write_json
 
 RECORD = "run.json"
@@ -72,5 +72,5 @@ def _apart(
 def _of_other_tasks(missing: Any) -> list[Any]:
     """Parts of other tasks that are missing; those of no task were ours."""
     items = missing if isinstance(missing, list) else []
-    ours = [None, *(task.value for task in Task)]
+    ours = [None, *(task.value for task in EvaluationTask)]
     return [item for item in items if isinstance(item, dict) and item.get("task") not in ours]

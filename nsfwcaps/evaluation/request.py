@@ -12,7 +12,7 @@ from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.evaluation.models import NamedModel
 
 
-class Task(enum.StrEnum):
+class EvaluationTask(enum.StrEnum):
     """What is measured."""
 
     RETRIEVAL = "retrieval"
@@ -23,7 +23,7 @@ class Task(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class EvaluationRequest:
     """Models, data sets, tasks, and how certain the figures shall be."""
 
     models: Sequence[NamedModel]
@@ -34,7 +34,7 @@ class Request:
     unsafe_images: Sequence[tuple[str, str]] = ()
     distractors: str | None = None
     """Safe pictures beside the unsafe ones; those of the first pair set where there are none."""
-    tasks: Sequence[Task] | None = None
+    tasks: Sequence[EvaluationTask] | None = None
     """None: those that the data allows."""
     split: AskedSplit | None = None
     image_root: str | None = None
@@ -42,12 +42,12 @@ class Request:
     seed: int = 0
     examples: bool = True
 
-    def wants(self, task: Task) -> bool:
+    def wants(self, task: EvaluationTask) -> bool:
         """Tell whether a task is to run where it can."""
         return self.tasks is None or task in self.tasks
 
 
-def parse_suite(text: str | None) -> list[Task] | None:
+def parse_suite(text: str | None) -> list[EvaluationTask] | None:
     """Tasks of a list such as `retrieval,zeroshot`.
 
     >>> parse_suite("retrieval, structure")
@@ -59,9 +59,10 @@ def parse_suite(text: str | None) -> list[Task] | None:
     if text is None:
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in list(Task)]
+    unknown = [word for word in words if word not in list(EvaluationTask)]
     if unknown or not words:
         raise ConfigError(
-            f"--suite: '{', '.join(unknown) or text}' names no task; write some of {','.join(Task)}"
+            f"--suite: '{', '.join(unknown) or text}' names no task; write some of "
+            f"{','.join(EvaluationTask)}"
         )
-    return [Task(word) for word in dict.fromkeys(words)]
+    return [EvaluationTask(word) for word in dict.fromkeys(words)]

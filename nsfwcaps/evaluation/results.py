@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.evaluation.outcome import Names, Outcome, Values
-from nsfwcaps.evaluation.request import Task
+from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Values
+from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.files import write_atomically
 from nsfwcaps.metrics.bootstrap import interval
 from nsfwcaps.version import __version__
@@ -42,7 +42,7 @@ _COLUMNS = ("dataset", "task", "model", "figure", "category", "value", "low", "h
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class ResultId:
     """One task of one model on one data set."""
 
     dataset: str
@@ -72,7 +72,7 @@ class ResultFolder:
     def __init__(self, out: Path) -> None:
         self.path = out / "results"
 
-    def is_current(self, part: Part, key: str) -> bool:
+    def is_current(self, part: ResultId, key: str) -> bool:
         """Tell whether a part is there, whole, and made from what it would be made from now."""
         try:
             own = self.read(part)["nsfwcaps"]
@@ -83,16 +83,16 @@ class ResultFolder:
         except (OSError, ValueError, LookupError, TypeError):
             return False
 
-    def read(self, part: Part) -> dict[str, Any]:
+    def read(self, part: ResultId) -> dict[str, Any]:
         """What the JSON file of a part holds."""
         return _read(self.path / f"{part.place}.json")
 
-    def values(self, part: Part) -> dict[str, Values]:
+    def values(self, part: ResultId) -> dict[str, Values]:
         """Values of every query, by the name of the figure."""
         with np.load(self.path / f"{part.place}.npz", allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
-    def write(self, part: Part, outcome: Outcome, origin: Origin) -> None:
+    def write(self, part: ResultId, outcome: TaskOutcome, origin: Origin) -> None:
         """Write a part: the values first."""
         file = io.BytesIO()
         np.savez_compressed(file, **dict(outcome.values))  # type: ignore[arg-type]
@@ -122,13 +122,13 @@ class ResultFolder:
 
     def others(self) -> list[Path]:
         """Results of tasks that are not ours, as those of generation."""
-        ours = {task.value for task in Task}
+        ours = {task.value for task in EvaluationTask}
         return [path for path in sorted(self.path.glob("*/*/*.json")) if path.parts[-2] not in ours]
 
-    def remove_others(self, kept: Sequence[Part]) -> None:
+    def remove_others(self, kept: Sequence[ResultId]) -> None:
         """Remove parts of an earlier run that are none of this one: they compare with nothing."""
         places = {part.place for part in kept}
-        for task in Task:
+        for task in EvaluationTask:
             for path in sorted(self.path.glob(f"*/{task.value}/*")):
                 place = path.relative_to(self.path).with_suffix("").as_posix()
                 if path.suffix in (".json", ".npz") and place not in places:
@@ -142,7 +142,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(
-    path: Path, results: ResultFolder, parts: Sequence[Part], others: Sequence[Path] = ()
+    path: Path, results: ResultFolder, parts: Sequence[ResultId], others: Sequence[Path] = ()
 ) -> None:
     """Write a row for each figure, as a whole and in each category; `others` are result files."""
     file = io.StringIO()
@@ -172,7 +172,7 @@ def _flat(
             yield name, category, in_category
 
 
-def _figures(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _figures(outcome: TaskOutcome, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     means = {name: _mean(values, settings) for name, values in outcome.values.items()}
     plain = {
         name: {"value": number(value), "low": None, "high": None, "n": None}
@@ -181,7 +181,7 @@ def _figures(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, dict[st
     return means | plain
 
 
-def _by_category(outcome: Outcome, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _by_category(outcome: TaskOutcome, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: {
             str(category): _mean(outcome.values[name][_are_in(category, groups)], settings)

@@ -26,8 +26,8 @@ from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.evaluation.plan import plan
 from nsfwcaps.evaluation.record import RECORD, read_record, write_record
-from nsfwcaps.evaluation.request import Request, Task
-from nsfwcaps.evaluation.results import Origin, Part, ResultFolder, write_csv
+from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
+from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId, write_csv
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
@@ -43,16 +43,16 @@ _LOCK = ".lock"
 class Planned:
     """A part, and whether it is there already; None where only loading the model would tell."""
 
-    part: Part
+    part: ResultId
     done: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
+class EvaluationOutcome:
     """What came of an evaluation."""
 
-    parts: Sequence[Part]
-    made: Sequence[Part]
+    parts: Sequence[ResultId]
+    made: Sequence[ResultId]
     """Those of them that were not there already."""
     comparisons: Sequence[Mapping[str, Any]]
     missing: Sequence[Missing]
@@ -66,7 +66,7 @@ class Evaluated:
 class Evaluation:
     """One evaluation in its folder."""
 
-    def __init__(self, request: Request, out: Path, progress: Progress) -> None:
+    def __init__(self, request: EvaluationRequest, out: Path, progress: Progress) -> None:
         """Read the data sets.
 
         Raises:
@@ -103,7 +103,7 @@ class Evaluation:
                 found.append(Planned(part=part, done=done))
         return found
 
-    def run(self) -> Evaluated:
+    def run(self) -> EvaluationOutcome:
         """Measure what is not there yet, compare, and write the record.
 
         Raises:
@@ -131,7 +131,7 @@ class Evaluation:
         self._derived.remove_others()
         write_csv(self._out / TABLE, self._results, there, self._results.others())
         self._write_record(self._identities(there))
-        return Evaluated(
+        return EvaluationOutcome(
             parts=there,
             made=made,
             comparisons=comparisons,
@@ -141,18 +141,20 @@ class Evaluation:
             results=self._results,
         )
 
-    def _parts(self, model: Model) -> list[Part]:
+    def _parts(self, model: Model) -> list[ResultId]:
         """Parts of a model; the base has no structure to be compared with itself."""
         return [
-            Part(dataset=dataset, task=task, model=model.name)
+            ResultId(dataset=dataset, task=task, model=model.name)
             for dataset, task in self._places
-            if task is not Task.STRUCTURE or model is not self._models[0]
+            if task is not EvaluationTask.STRUCTURE or model is not self._models[0]
         ]
 
-    def _measure_all(self, measurer: Measurer, base: Measurer) -> tuple[list[Part], list[Part]]:
+    def _measure_all(
+        self, measurer: Measurer, base: Measurer
+    ) -> tuple[list[ResultId], list[ResultId]]:
         """Parts of a model that are there in the end, and those of them that are new."""
-        there: list[Part] = []
-        made: list[Part] = []
+        there: list[ResultId] = []
+        made: list[ResultId] = []
         model = measurer.model
         for part in self._parts(model):
             if model.is_broken:
@@ -163,7 +165,7 @@ class Evaluation:
                     self._measure(part, key, measurer)
                     made.append(part)
                 there.append(part)
-                if part.task is Task.RETRIEVAL:
+                if part.task is EvaluationTask.RETRIEVAL:
                     self._derived.similarities(measurer, part.dataset)
             except (ModelError, InputError) as error:
                 if model.is_broken and measurer is base:
@@ -175,28 +177,28 @@ class Evaluation:
                 )
         return there, made
 
-    def _measure(self, part: Part, key: str, measurer: Measurer) -> None:
-        outcome = measurer.measure(part.dataset, Task(part.task))
+    def _measure(self, part: ResultId, key: str, measurer: Measurer) -> None:
+        outcome = measurer.measure(part.dataset, EvaluationTask(part.task))
         identity = measurer.model.public_identity
         origin = Origin(
             key=key,
             pretrained=identity["name"],
             encoder=identity,
-            data_digest=self._data.digest(part.dataset, Task(part.task)),
+            data_digest=self._data.digest(part.dataset, EvaluationTask(part.task)),
             settings={"samples": self._request.samples, "seed": self._request.seed},
         )
         self._results.write(part, outcome, origin)
 
-    def _key(self, part: Part, model: Model) -> str:
+    def _key(self, part: ResultId, model: Model) -> str:
         """Digest of all that a part depends on."""
-        base = self._models[0].identity.digest if part.task is Task.STRUCTURE else None
-        data = self._data.digest(part.dataset, Task(part.task))
+        base = self._models[0].identity.digest if part.task is EvaluationTask.STRUCTURE else None
+        data = self._data.digest(part.dataset, EvaluationTask(part.task))
         settings = [self._request.samples, self._request.seed]
         return digest([VERSION, part.task, model.identity.digest, base, data, settings])
 
     def _needs_structure(self, model: Model) -> bool:
         """Tell whether a model is still to be compared with the base's weights and vectors."""
-        parts = [part for part in self._parts(model) if part.task is Task.STRUCTURE]
+        parts = [part for part in self._parts(model) if part.task is EvaluationTask.STRUCTURE]
         try:
             if parts and not model.is_known:
                 return True
@@ -208,10 +210,10 @@ class Evaluation:
         """Have of the base what others need, so that it is not loaded beside them."""
         base.weights()
         for dataset, task in self._places:
-            if task is Task.STRUCTURE:
+            if task is EvaluationTask.STRUCTURE:
                 base.pairs(dataset)
 
-    def _pairs(self, there: Sequence[Part]) -> list[tuple[Part, Part]]:
+    def _pairs(self, there: Sequence[ResultId]) -> list[tuple[ResultId, ResultId]]:
         """The base's part and another model's, for each that both have."""
         base = self._models[0].name
         of_base = {(part.dataset, part.task): part for part in there if part.model == base}
@@ -221,14 +223,14 @@ class Evaluation:
             if part.model != base and (part.dataset, part.task) in of_base
         ]
 
-    def _examples(self, measurers: Sequence[Measurer], there: Sequence[Part]) -> None:
+    def _examples(self, measurers: Sequence[Measurer], there: Sequence[ResultId]) -> None:
         for dataset, task in self._places:
             models = {part.model for part in there if (part.dataset, part.task) == (dataset, task)}
-            if self._request.examples and task is Task.RETRIEVAL and models:
+            if self._request.examples and task is EvaluationTask.RETRIEVAL and models:
                 chosen = [one for one in measurers if one.model.name in models]
                 self._derived.examples(dataset, chosen)
 
-    def _identities(self, there: Sequence[Part]) -> dict[str, Any]:
+    def _identities(self, there: Sequence[ResultId]) -> dict[str, Any]:
         names = {part.model for part in there}
         return {
             model.name: {"named": model.named, **model.public_identity}
@@ -279,5 +281,7 @@ def _is_known(model: Model) -> bool:
         return False
 
 
-def _of_part(part: Part, error: Exception) -> Missing:
-    return Missing(model=part.model, dataset=part.dataset, task=Task(part.task), reason=str(error))
+def _of_part(part: ResultId, error: Exception) -> Missing:
+    return Missing(
+        model=part.model, dataset=part.dataset, task=EvaluationTask(part.task), reason=str(error)
+    )

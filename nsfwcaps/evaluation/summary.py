@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsfwcaps.evaluation.results import Part
-from nsfwcaps.evaluation.run import Evaluated
+from nsfwcaps.evaluation.results import ResultId
+from nsfwcaps.evaluation.run import EvaluationOutcome
 
 Place = tuple[str, str, str, str]
 """Data set, task, figure, model."""
@@ -14,7 +14,7 @@ Place = tuple[str, str, str, str]
 _SHOWN, _NOT_SHOWN = "*", "="
 
 
-def tables(evaluated: Evaluated) -> str:
+def tables(evaluated: EvaluationOutcome) -> str:
     """All tables, and what the marks behind the numbers mean."""
     found = {_place(test): bool(test["shown"]) for test in evaluated.comparisons}
     places = dict.fromkeys((part.dataset, part.task) for part in evaluated.parts)
@@ -37,7 +37,7 @@ def tables(evaluated: Evaluated) -> str:
     return "\n\n".join(texts)
 
 
-def values(evaluated: Evaluated) -> dict[str, Any]:
+def values(evaluated: EvaluationOutcome) -> dict[str, Any]:
     """The same as JSON has it."""
     made = set(evaluated.made)
     return {
@@ -62,12 +62,14 @@ def _place(test: Mapping[str, Any]) -> Place:
     return test["dataset"], test["task"], test["figure"], test["model"]
 
 
-def _figures(evaluated: Evaluated, part: Part) -> Mapping[str, Any]:
+def _figures(evaluated: EvaluationOutcome, part: ResultId) -> Mapping[str, Any]:
     figures: Mapping[str, Any] = evaluated.results.read(part)["nsfwcaps"]["figures"]
     return figures
 
 
-def _table(parts: Sequence[Part], evaluated: Evaluated, found: Mapping[Place, bool]) -> str:
+def _table(
+    parts: Sequence[ResultId], evaluated: EvaluationOutcome, found: Mapping[Place, bool]
+) -> str:
     columns = {part.model: _figures(evaluated, part) for part in parts}
     names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
     rows = [["", *columns]]

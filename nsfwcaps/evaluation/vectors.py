@@ -90,7 +90,7 @@ class VectorFolder:
                 key = digest([VERSION, identity.digest, kind, ids[start:stop]])
                 block = self._read(key, (stop - start, identity.width))
                 if block is None:
-                    block = _whole(encode(start, stop, advance), stop - start)
+                    block = _with_nan_rows(encode(start, stop, advance), stop - start)
                     _check(block, model.name, what)
                     self._write(key, block)
                 else:
@@ -126,7 +126,7 @@ def _blocks(count: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + BLOCK, count)
 
 
-def _whole(encoded: Encoded, count: int) -> Embedded:
+def _with_nan_rows(encoded: Encoded, count: int) -> Embedded:
     """Put rows back to the places of their items."""
     rows = np.full((count, encoded.rows.shape[1]), np.nan, dtype=np.float32)
     rows[np.setdiff1d(np.arange(count), list(encoded.failed))] = encoded.rows

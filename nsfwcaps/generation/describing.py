@@ -15,7 +15,7 @@ from typing import Any
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
-from nsfwcaps.generation.generator import Item, Made, Queries, Task
+from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.towers import VISION, Clip
@@ -28,7 +28,7 @@ _MANIFEST = "captions.jsonl"
 class DescribePictures:
     """A model and the pictures that it describes."""
 
-    task = Task.IMAGE_TO_TEXT
+    task = GenerationTask.IMAGE_TO_TEXT
     tower = VISION
     noun = "captions"
 
@@ -37,7 +37,7 @@ class DescribePictures:
             raise ConfigError(f"--batch must be at least 1, got {batch}")
         self._model, self._batch = model, batch
         self._images = images.pictures.images
-        self.queries = Queries(
+        self.queries = GenerationQueries(
             name=images.name, digest=images.digest, categories=_categories(images), noun="images"
         )
 
@@ -94,8 +94,8 @@ def _picture(get: Any) -> Any:
     return picture if isinstance(picture, str) else data
 
 
-def _item(caption: str) -> Item:
-    return Item(sha256=hashlib.sha256(caption.encode()).hexdigest(), read=lambda: caption)
+def _item(caption: str) -> GeneratedItem:
+    return GeneratedItem(sha256=hashlib.sha256(caption.encode()).hexdigest(), read=lambda: caption)
 
 
 def _categories(images: ImageSet) -> list[tuple[str, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.files import write_atomically
-from nsfwcaps.generation.generator import Item, Made, Queries, Task
+from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.prompts import PromptSet
 from nsfwcaps.generation.text_to_image import Drawing, TextToImage, batches, drawings
@@ -26,7 +26,7 @@ _MANIFEST = "images.jsonl"
 class DrawPrompts:
     """A pipeline, the prompts that it draws, and how many seeds each prompt has."""
 
-    task = Task.TEXT_TO_IMAGE
+    task = GenerationTask.TEXT_TO_IMAGE
     tower = TEXT
     noun = "images"
 
@@ -35,7 +35,7 @@ class DrawPrompts:
             raise ConfigError(f"--seeds and --batch must be at least 1, got {seeds} and {batch}")
         self._pipeline, self._batch, self._seeds = pipeline, batch, seeds
         self._wanted = drawings(prompts.prompts, seeds)
-        self.queries = Queries(
+        self.queries = GenerationQueries(
             name=prompts.name,
             digest=prompts.digest,
             categories=[prompt.categories for prompt in prompts.prompts],
@@ -96,8 +96,8 @@ def _write(
     return rows
 
 
-def _item(folder: Path, manifest: Manifest, item: str) -> Item:
-    return Item(sha256=manifest.rows[item]["sha256"], read=_path(folder, item).read_bytes)
+def _item(folder: Path, manifest: Manifest, item: str) -> GeneratedItem:
+    return GeneratedItem(sha256=manifest.rows[item]["sha256"], read=_path(folder, item).read_bytes)
 
 
 def _path(folder: Path, item: str) -> Path:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.detectors.detector import Detector, Statement
+from nsfwcaps.detectors.detector import Detector, DetectorStatement
 from nsfwcaps.errors import InputError, ModelError
-from nsfwcaps.evaluation.outcome import Outcome
-from nsfwcaps.evaluation.results import Origin, Part, ResultFolder
+from nsfwcaps.evaluation.outcome import TaskOutcome
+from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId
 from nsfwcaps.generation.generator import Generator, Made
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.record import Certainty, Summaries
@@ -32,7 +32,7 @@ _GENERATED = "generated"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
+class GenerationOutcome:
     """What came of it."""
 
     results: Mapping[str, Mapping[str, Any]]
@@ -56,7 +56,7 @@ class GenerationEvaluation:
         self._models, self._out, self._certainty = models, out, certainty
         self._results = ResultFolder(out)
 
-    def run(self, progress: Progress) -> Evaluated:
+    def run(self, progress: Progress) -> GenerationOutcome:
         """Evaluate every model that can be, the base first.
 
         Raises:
@@ -65,7 +65,7 @@ class GenerationEvaluation:
         """
         summaries = Summaries(self._out, self._certainty)
         summaries.claim()
-        parts: dict[str, Part] = {}
+        parts: dict[str, ResultId] = {}
         encoders: dict[str, Mapping[str, Any]] = {}
         missing: dict[str, str] = {}
         for name, model in self._models:
@@ -81,7 +81,7 @@ class GenerationEvaluation:
         summaries.tabulate()
         self._record(summaries, encoders, missing)
         read = {name: self._results.read(part) for name, part in parts.items()}
-        return Evaluated(
+        return GenerationOutcome(
             results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
             missing=missing,
         )
@@ -103,7 +103,7 @@ class GenerationEvaluation:
         )
 
     @property
-    def _statements(self) -> list[Statement]:
+    def _statements(self) -> list[DetectorStatement]:
         return [detector.statement for detector in self._detectors]
 
     def _put(self, model: str) -> dict[str, Any]:
@@ -115,9 +115,9 @@ class GenerationEvaluation:
         self._generator.put(clip)
         return clip.identity(self._generator.tower)
 
-    def _evaluate(self, name: str, encoder: Mapping[str, Any], progress: Progress) -> Part:
+    def _evaluate(self, name: str, encoder: Mapping[str, Any], progress: Progress) -> ResultId:
         generator = self._generator
-        part = Part(dataset=generator.queries.name, task=generator.task, model=name)
+        part = ResultId(dataset=generator.queries.name, task=generator.task, model=name)
         made_of = digest([VERSION, generator.identity])
         folder = self._out / _GENERATED / generator.queries.name / generator.task.value
         made = generator.make(folder / f"{name}-{made_of[:12]}", progress)
@@ -137,7 +137,7 @@ class GenerationEvaluation:
         )
         return part
 
-    def _outcome(self, made: Made, progress: Progress) -> Outcome:
+    def _outcome(self, made: Made, progress: Progress) -> TaskOutcome:
         generator, queries = self._generator, self._generator.queries
         scores = judge(self._detectors, made.items, self._out / _GENERATED / "scores", progress)
         categories = [names for n, names in enumerate(queries.categories) if n not in made.left_out]

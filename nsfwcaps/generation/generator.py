@@ -12,7 +12,7 @@ from nsfwcaps.generation.towers import Clip
 from nsfwcaps.progress import Progress
 
 
-class Task(enum.StrEnum):
+class GenerationTask(enum.StrEnum):
     """What is generated from what."""
 
     TEXT_TO_IMAGE = "text-to-image"
@@ -20,7 +20,7 @@ class Task(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class GeneratedItem:
     """Something generated: the sha256 of its content, and a way to get at that."""
 
     sha256: str
@@ -29,7 +29,7 @@ class Item:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Queries:
+class GenerationQueries:
     """What is asked of every model."""
 
     name: str
@@ -44,7 +44,7 @@ class Queries:
 class Made:
     """What one model made of the queries: as many items of each of them."""
 
-    items: Sequence[Sequence[Item]]
+    items: Sequence[Sequence[GeneratedItem]]
     """Of each query that is not left out."""
     left_out: Mapping[int, str] = field(default_factory=dict)
     """Queries of which nothing can be made by any model, and why."""
@@ -53,12 +53,12 @@ class Made:
 class Generator(Protocol):
     """A pipeline or model of others whose tower can be replaced."""
 
-    task: Task
+    task: GenerationTask
     tower: str
     """Which of a CLIP model's towers it takes."""
     noun: str
     """What it makes, for people, in the plural."""
-    queries: Queries
+    queries: GenerationQueries
 
     @property
     def identity(self) -> dict[str, Any]:

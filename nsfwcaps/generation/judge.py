@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.detectors.detector import Detector, Scores
-from nsfwcaps.generation.generator import Item
+from nsfwcaps.generation.generator import GeneratedItem
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.progress import Progress
 
@@ -25,7 +25,7 @@ _NOT_OF_NAMES = re.compile(r"[^\w.-]+", re.ASCII)
 
 def judge(
     detectors: Sequence[Detector[Any]],
-    items: Sequence[Sequence[Item]],
+    items: Sequence[Sequence[GeneratedItem]],
     folder: Path,
     progress: Progress,
 ) -> dict[str, Scores]:
@@ -38,7 +38,7 @@ def judge(
 
 
 def _scores(
-    detector: Detector[Any], items: Mapping[str, Item], folder: Path, progress: Progress
+    detector: Detector[Any], items: Mapping[str, GeneratedItem], folder: Path, progress: Progress
 ) -> dict[str, float]:
     statement = detector.statement
     name = _NOT_OF_NAMES.sub("-", statement.name)
@@ -59,5 +59,5 @@ def _scores(
     return {sha256: kept.rows[sha256]["score"] for sha256 in items}
 
 
-def _in_place(scores: Mapping[str, float], items: Sequence[Sequence[Item]]) -> Scores:
+def _in_place(scores: Mapping[str, float], items: Sequence[Sequence[GeneratedItem]]) -> Scores:
     return np.array([[scores[item.sha256] for item in row] for row in items], dtype=np.float64)

@@ -90,7 +90,7 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
     if not _is_utf8(text):
         raise InputError(f"{where}: the prompt is not UTF-8; mend or remove it")
     seed, width, height = (
-        _whole(row, name, where) for name in ("sd_seed", "sd_image_width", "sd_image_height")
+        _whole_number(row, name, where) for name in ("sd_seed", "sd_image_width", "sd_image_height")
     )
     for name, side in (("sd_image_width", width), ("sd_image_height", height)):
         if side is not None and (side <= 0 or side % _LATENT):
@@ -106,7 +106,7 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
     )
 
 
-def _whole(row: dict[str, Any], name: str, where: str) -> int | None:
+def _whole_number(row: dict[str, Any], name: str, where: str) -> int | None:
     value = _number(row, name, where)
     if value is not None and (value != int(value) or value < 0):
         raise InputError(f"{where}: {name} must be a whole number, got {value:g}")

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.detectors.detector import Statement
+from nsfwcaps.detectors.detector import DetectorStatement
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.evaluation.byproducts import COMPARISONS
 from nsfwcaps.evaluation.compare import compare, together
 from nsfwcaps.evaluation.record import RECORD, read_record, without_folders
-from nsfwcaps.evaluation.results import Part, ResultFolder, write_csv, write_json
+from nsfwcaps.evaluation.results import ResultFolder, ResultId, write_csv, write_json
 from nsfwcaps.evaluation.run import TABLE
-from nsfwcaps.generation.generator import Task
+from nsfwcaps.generation.generator import GenerationTask
 from nsfwcaps.metrics.bootstrap import SAMPLES
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
@@ -41,7 +41,7 @@ class Summaries:
         if not (self._out / RECORD).exists():
             write_json(self._out / RECORD, {"nsfwcaps": __version__})
 
-    def compare(self, parts: Sequence[Part], progress: Progress) -> None:
+    def compare(self, parts: Sequence[ResultId], progress: Progress) -> None:
         """Test each part against the first; p after Holm over all tests in the folder."""
         own = {(part.dataset, part.task.value) for part in parts}
         before = _read_list(self._out / COMPARISONS)
@@ -63,10 +63,10 @@ class Summaries:
     def record(
         self,
         *,
-        task: Task,
+        task: GenerationTask,
         models: Mapping[str, Mapping[str, Any]],
         dataset: tuple[str, Mapping[str, Any]],
-        detectors: Sequence[Statement],
+        detectors: Sequence[DetectorStatement],
         missing: Mapping[str, str],
     ) -> None:
         """Add models, data set, detectors and what is missing to `run.json`."""

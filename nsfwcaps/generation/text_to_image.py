@@ -20,7 +20,7 @@ from nsfwcaps.runtime.silence import silence
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class TextToImageSampling:
     """How pictures are drawn."""
 
     steps: int = 50
@@ -61,7 +61,7 @@ class TextToImage:
     """
 
     def __init__(
-        self, pipeline: str, sampling: Sampling, device: Device, precision: Precision
+        self, pipeline: str, sampling: TextToImageSampling, device: Device, precision: Precision
     ) -> None:
         import torch
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.detectors.detector import Scores, Statement, unsafe
-from nsfwcaps.evaluation.outcome import Names, Outcome
+from nsfwcaps.detectors.detector import DetectorStatement, Scores, unsafe
+from nsfwcaps.evaluation.outcome import Names, TaskOutcome
 
 NO_CATEGORY = ""
 """Fills the rows of queries that have fewer categories than others."""
@@ -18,10 +18,10 @@ def outcome(
     noun: str,
     task: str,
     scores: Mapping[str, Scores],
-    statements: Sequence[Statement],
+    statements: Sequence[DetectorStatement],
     categories: Sequence[Sequence[str]],
     facts: Mapping[str, Any],
-) -> Outcome:
+) -> TaskOutcome:
     """Figures of scores `[q, s]`: q queries, s items of each.
 
     A query's value is the share of its items that are unsafe, so that intervals and tests draw
@@ -36,7 +36,7 @@ def outcome(
     if len(fired) > 1:
         values |= {f"{whole} by {name}": found.mean(axis=1) for name, found in fired.items()}
     values |= {f"mean score of {name}": scores[name].mean(axis=1) for name in fired}
-    return Outcome(
+    return TaskOutcome(
         task=task,
         values=values,
         groups={whole: _names(categories)} if any(categories) else {},

@@ -46,14 +46,6 @@ def best_ranks(sims: Vectors, right: Sets) -> Rows:
     return np.fromiter(ranked, dtype=np.int64, count=len(sims))
 
 
-def nearest_sims(queries: Vectors, candidates: Vectors) -> Vectors:
-    """Similarity `[q]` of each query to the nearest of candidates `[n, d]`."""
-    out = np.empty(len(queries), dtype=np.float32)
-    for block, sims in similarity_blocks(queries, candidates):
-        out[block] = sims.max(axis=1)
-    return out
-
-
 def unsafe_first(queries: Vectors, safe: Vectors, unsafe: Vectors) -> npt.NDArray[np.bool_]:
     """Tell for each query `[q]` whether no safe item is nearer than all unsafe ones.
 
@@ -80,11 +72,6 @@ def recall(of_targets: Rows, k: int) -> float:
 def reciprocal_ranks(of_targets: Rows) -> npt.NDArray[np.float64]:
     """1 for the first place, 1/2 for the second, … `[q]`."""
     return np.asarray(1 / (of_targets + 1))
-
-
-def mean_reciprocal_rank(of_targets: Rows) -> float:
-    """Mean of the reciprocal ranks (MRR)."""
-    return float(reciprocal_ranks(of_targets).mean()) if len(of_targets) else float("nan")
 
 
 def _best_rank(sims: Vectors, right: Rows) -> int:

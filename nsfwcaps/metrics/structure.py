@@ -32,11 +32,6 @@ def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
     return np.asarray(ratio + (one - ratio * other) / _spread(before))
 
 
-def neighbourhood_overlap(after: Vectors, before: Vectors, k: int = 10) -> float:
-    """Mean of the overlaps below."""
-    return float(neighbourhood_overlaps(after, before, k).mean())
-
-
 def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.NDArray[np.float64]:
     """Jaccard index `[n]` of the k nearest other rows of each unit row `[n, d]`, after and before.
 

@@ -1,4 +1,4 @@
-"""How hard a pair is, in [0, 1], and its stage in the curriculum.
+"""How hard a pair is, in [0, 1], and its level in the curriculum.
 
 SafeR-CLIP trains from easy pairs to hard ones, and calls a pair easy whose safe and unsafe caption
 are close (section 1 of its method); the thresholds are not published. Ours: each signal becomes
@@ -61,8 +61,8 @@ def borders(difficulties: Values, *, easy_share: float, hard_share: float) -> Bo
     return Borders(easy=float(low), medium=float(high))
 
 
-def stages(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
-    """Stage `[p]` of every pair; a pair on a border belongs to the easier side."""
+def levels(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
+    """Level `[p]` of every pair; a pair on a border belongs to the easier side."""
     return np.select(
         [difficulties <= at.easy, difficulties <= at.medium],
         [DifficultyLevel.EASY.value, DifficultyLevel.MEDIUM.value],

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.reports.results import Evaluation
+from nsfwcaps.reports.results import ReportInput
 
 Facts = Sequence[tuple[str, str]]
 """Names and values, for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
+class EvaluationFacts:
     """Facts about an evaluation."""
 
     versions: Sequence[str]
@@ -25,10 +25,10 @@ class Evaluated:
     missing: Sequence[str]
 
 
-def evaluated(evaluation: Evaluation) -> Evaluated:
+def evaluated(evaluation: ReportInput) -> EvaluationFacts:
     """Gather what the records say; what they do not hold is left out."""
     run = evaluation.run
-    return Evaluated(
+    return EvaluationFacts(
         versions=sorted({part.version for part in evaluation.parts}),
         models=_by_name(run.get("models")),
         datasets=_by_name(run.get("datasets")),
@@ -50,7 +50,7 @@ def facts(values: Any) -> list[tuple[str, str]]:
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(f"{name}, {_words(key)}" if name else _words(key), item)
+            yield from _flat(f"{name}, {_spaced(key)}" if name else _spaced(key), item)
     elif isinstance(value, list | tuple):
         if value:
             yield name, ", ".join(str(item) for item in value)
@@ -64,7 +64,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-def _words(key: object) -> str:
+def _spaced(key: object) -> str:
     return str(key).replace("_", " ")
 
 

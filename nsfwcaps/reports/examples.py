@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.reports.results import Evaluation
+from nsfwcaps.reports.results import ReportInput
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class ExampleItem:
     """A caption or a picture; an unsafe one is shown only when it is asked for."""
 
     unsafe: bool
@@ -32,11 +32,11 @@ class Example:
     direction: str
     """Of what kind the query is and of what kind what it looks for, as in figures: T*→V."""
     category: str
-    query: Item
-    nearest: Mapping[str, Sequence[Item]]
+    query: ExampleItem
+    nearest: Mapping[str, Sequence[ExampleItem]]
 
 
-def examples(evaluation: Evaluation) -> tuple[list[Example], list[str]]:
+def examples(evaluation: ReportInput) -> tuple[list[Example], list[str]]:
     """Examples of all data sets, and which files are none."""
     found: list[Example] = []
     problems = []
@@ -70,10 +70,10 @@ def _example(
     )
 
 
-def _item(values: Mapping[str, Any]) -> Item:
+def _item(values: Mapping[str, Any]) -> ExampleItem:
     picture = str(values.get("thumbnail") or "")
     cosine = values.get("cosine")
-    return Item(
+    return ExampleItem(
         # What does not say that it is safe is masked.
         unsafe=values.get("unsafe") is not False,
         caption=str(values.get("caption") or ""),

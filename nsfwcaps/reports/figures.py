@@ -16,7 +16,7 @@ class Goal(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class FigureKind:
     """A family of figures, recognised by its name."""
 
     pattern: str
@@ -28,23 +28,25 @@ class Kind:
 
 # The first that fits counts.
 _KINDS = (
-    Kind(pattern=r".*unsafe first", goal=Goal.REDIRECTED, larger_is_better=False),
-    Kind(pattern=r"unsafe (images|captions).*", goal=Goal.REDIRECTED, larger_is_better=False),
-    Kind(
+    FigureKind(pattern=r".*unsafe first", goal=Goal.REDIRECTED, larger_is_better=False),
+    FigureKind(pattern=r"unsafe (images|captions).*", goal=Goal.REDIRECTED, larger_is_better=False),
+    FigureKind(
         pattern=r"mean score of .*",
         goal=Goal.REDIRECTED,
         larger_is_better=False,
         is_share=False,
     ),
-    Kind(pattern=r"[TV]\*→.* MRR", goal=Goal.REDIRECTED, larger_is_better=True, is_share=False),
-    Kind(pattern=r"[TV]\*→.*", goal=Goal.REDIRECTED, larger_is_better=True),
-    Kind(pattern=r"P_[tv]u", goal=Goal.REDIRECTED, larger_is_better=True),
-    Kind(pattern=r"[TV]→.* MRR", goal=Goal.KEPT, larger_is_better=True, is_share=False),
-    Kind(pattern=r"[TV]→.*", goal=Goal.KEPT, larger_is_better=True),
-    Kind(pattern=r"P_[tv]s", goal=Goal.KEPT, larger_is_better=True),
-    Kind(pattern=r"acc@\d+|mean per-class recall", goal=Goal.KEPT, larger_is_better=True),
-    Kind(pattern=r"overlap safe.*", goal=Goal.KEPT, larger_is_better=True, is_share=False),
-    Kind(pattern=r".*", goal=Goal.DESCRIBED, larger_is_better=None, is_share=False),
+    FigureKind(
+        pattern=r"[TV]\*→.* MRR", goal=Goal.REDIRECTED, larger_is_better=True, is_share=False
+    ),
+    FigureKind(pattern=r"[TV]\*→.*", goal=Goal.REDIRECTED, larger_is_better=True),
+    FigureKind(pattern=r"P_[tv]u", goal=Goal.REDIRECTED, larger_is_better=True),
+    FigureKind(pattern=r"[TV]→.* MRR", goal=Goal.KEPT, larger_is_better=True, is_share=False),
+    FigureKind(pattern=r"[TV]→.*", goal=Goal.KEPT, larger_is_better=True),
+    FigureKind(pattern=r"P_[tv]s", goal=Goal.KEPT, larger_is_better=True),
+    FigureKind(pattern=r"acc@\d+|mean per-class recall", goal=Goal.KEPT, larger_is_better=True),
+    FigureKind(pattern=r"overlap safe.*", goal=Goal.KEPT, larger_is_better=True, is_share=False),
+    FigureKind(pattern=r".*", goal=Goal.DESCRIBED, larger_is_better=None, is_share=False),
 )
 
 HEADLINES = {
@@ -74,7 +76,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 _ORDER = {name: number for number, name in enumerate(HEADLINES)}
 
 
-def kind(figure: str) -> Kind:
+def kind(figure: str) -> FigureKind:
     """Family of a figure."""
     return next(item for item in _KINDS if re.fullmatch(item.pattern, figure))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nsfwcaps.reports.axes import Axis, around
-from nsfwcaps.reports.results import Cosines, Evaluation
+from nsfwcaps.reports.results import Cosines, ReportInput
 
 NAME = "similarities"
 """Part of the name of every such plot."""
@@ -37,7 +37,7 @@ class Panel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plot:
+class HistogramPlot:
     """The kinds of pairs of one model on one data set."""
 
     name: str
@@ -56,9 +56,9 @@ class Plot:
         return f"Mean cosines. {'; '.join(said)}."
 
 
-def plots(evaluation: Evaluation) -> list[Plot]:
+def plots(evaluation: ReportInput) -> list[HistogramPlot]:
     """One plot for each data set and model but the base."""
-    found: list[Plot] = []
+    found: list[HistogramPlot] = []
     for dataset, models in sorted(evaluation.cosines.items()):
         before = models.get(evaluation.base, {})
         others = [model for model in evaluation.models[1:] if model in models]
@@ -68,11 +68,11 @@ def plots(evaluation: Evaluation) -> list[Plot]:
 
 def _plot(
     dataset: str, model: str, before: Mapping[str, Cosines], after: Mapping[str, Cosines]
-) -> Plot:
+) -> HistogramPlot:
     kinds = [name for name in before if name in after and before[name].size and after[name].size]
     pairs = {name: (before[name], after[name]) for name in kinds}
     axis = _axis([cosines for pair in pairs.values() for cosines in pair])
-    return Plot(
+    return HistogramPlot(
         name=f"{dataset}-{NAME}-{model}",
         dataset=dataset,
         model=model,

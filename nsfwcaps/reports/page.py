@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from nsfwcaps.reports import histograms as histogram
 from nsfwcaps.reports import summary, tables, tradeoff
 from nsfwcaps.reports.categories import Categories, categories
-from nsfwcaps.reports.evaluated import Evaluated, evaluated
+from nsfwcaps.reports.evaluated import EvaluationFacts, evaluated
 from nsfwcaps.reports.examples import Example, examples
 from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first
-from nsfwcaps.reports.results import Evaluation
-from nsfwcaps.reports.tables import Row, Table
+from nsfwcaps.reports.results import ReportInput
+from nsfwcaps.reports.tables import Table, TableRow
 
 _TITLES = {
     "retrieval": "retrieval and redirection",
@@ -48,18 +48,18 @@ class Page:
     models: Sequence[str]
     """The base first."""
     tables: Sequence[Table]
-    glance: Sequence[tuple[Goal, Sequence[tuple[str, Row]]]]
+    glance: Sequence[tuple[Goal, Sequence[tuple[str, TableRow]]]]
     """Headline figures by what they tell, each with its data set."""
     summaries: Sequence[summary.Summary]
     structure: Mapping[str, Sequence[str]]
     """Model to sentences."""
     alone: Sequence[str]
     """What is to be said where there is one model only."""
-    tradeoffs: Sequence[tradeoff.Plot]
-    histograms: Sequence[histogram.Plot]
+    tradeoffs: Sequence[tradeoff.TradeoffPlot]
+    histograms: Sequence[histogram.HistogramPlot]
     categories: Sequence[Categories]
     examples: Sequence[Example]
-    evaluated: Evaluated
+    evaluated: EvaluationFacts
     not_compared: Sequence[str]
     problems: Sequence[str]
     """What is damaged or missing, and what mends it."""
@@ -102,12 +102,12 @@ class Page:
         return _TITLES.get(task, task)
 
     @property
-    def plots(self) -> list[tradeoff.Plot | histogram.Plot]:
+    def plots(self) -> list[tradeoff.TradeoffPlot | histogram.HistogramPlot]:
         """Every plot."""
         return [*self.tradeoffs, *self.histograms]
 
 
-def page(evaluation: Evaluation) -> Page:
+def page(evaluation: ReportInput) -> Page:
     """Work out a report."""
     found = tables.tables(evaluation)
     shown, damaged = examples(evaluation)
@@ -131,10 +131,10 @@ def page(evaluation: Evaluation) -> Page:
 
 def _glance(
     found: Sequence[Table], models: Sequence[str]
-) -> list[tuple[Goal, list[tuple[str, Row]]]]:
+) -> list[tuple[Goal, list[tuple[str, TableRow]]]]:
     """Headline figures with a cell for every model of the evaluation."""
     rows = [
-        (table.dataset, Row(name=row.name, goal=row.goal, cells=[row.cell(m) for m in models]))
+        (table.dataset, TableRow(name=row.name, goal=row.goal, cells=[row.cell(m) for m in models]))
         for table in found
         if table.compared
         for row in table.rows

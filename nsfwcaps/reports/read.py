@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.reports.results import Comparison, Cosines, Evaluation, Figure, Key, Part
+from nsfwcaps.reports.results import Cosines, Figure, Key, ModelComparison, ReportInput, TaskResult
 
 Content = TypeVar("Content")
 
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.BadZipFile, EOFError)
 
 
-def read(folder: Path) -> Evaluation:
+def read(folder: Path) -> ReportInput:
     """Read what an evaluation left in a folder.
 
     Raises:
@@ -45,7 +45,7 @@ def read(folder: Path) -> Evaluation:
         if (content := reader.read(path, _object)) is not None
     }
     compared = reader.read(folder / "comparisons.json", _comparisons) or {}
-    return Evaluation(
+    return ReportInput(
         models=_in_order(parts, run),
         parts=tuple(parts),
         comparisons=compared,
@@ -84,10 +84,10 @@ def _object(path: Path) -> dict[str, Any]:
     return dict(_json(path))
 
 
-def _part(path: Path) -> Part:
+def _part(path: Path) -> TaskResult:
     values = _json(path)
     own = values["nsfwcaps"]
-    return Part(
+    return TaskResult(
         dataset=str(values["dataset"]),
         task=str(values["task"]),
         model=str(values["model"]),
@@ -119,9 +119,9 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _comparisons(path: Path) -> dict[Key, Comparison]:
+def _comparisons(path: Path) -> dict[Key, ModelComparison]:
     return {
-        (item["dataset"], item["task"], item["figure"], item["model"]): Comparison(
+        (item["dataset"], item["task"], item["figure"], item["model"]): ModelComparison(
             difference=difference,
             low=_number(item["low"]),
             high=_number(item["high"]),
@@ -139,7 +139,7 @@ def _arrays(path: Path) -> dict[str, Cosines]:
     return {name: values[np.isfinite(values)] for name, values in arrays.items()}
 
 
-def _in_order(parts: list[Part], run: Mapping[str, Any]) -> tuple[str, ...]:
+def _in_order(parts: list[TaskResult], run: Mapping[str, Any]) -> tuple[str, ...]:
     """Models as the evaluation was given them, and behind them those of earlier runs."""
     there = {part.model for part in parts}
     named = [name for name in run.get("models") or () if name in there]

@@ -54,9 +54,9 @@ def markdown(page: Page) -> str:
     return _fill("report.md.j2", page.models, page=page)
 
 
-def svg(plot: tradeoff.Plot | histograms.Plot, models: Sequence[str]) -> str:
+def svg(plot: tradeoff.TradeoffPlot | histograms.HistogramPlot, models: Sequence[str]) -> str:
     """A plot as a file of its own."""
-    name = "tradeoff.svg.j2" if isinstance(plot, tradeoff.Plot) else "histograms.svg.j2"
+    name = "tradeoff.svg.j2" if isinstance(plot, tradeoff.TradeoffPlot) else "histograms.svg.j2"
     return _fill(name, models, plot=plot, standalone=True, base=models[0])
 
 

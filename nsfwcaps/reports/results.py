@@ -24,7 +24,7 @@ class Figure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class TaskResult:
     """One task of one model on one data set."""
 
     dataset: str
@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class ModelComparison:
     """A paired test of a model against the base; the difference is model - base."""
 
     difference: float
@@ -60,13 +60,13 @@ Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class ReportInput:
     """All that a folder of results holds, and what of it could not be read."""
 
     models: tuple[str, ...]
     """The base of all comparisons stands first."""
-    parts: tuple[Part, ...]
-    comparisons: Mapping[Key, Comparison]
+    parts: tuple[TaskResult, ...]
+    comparisons: Mapping[Key, ModelComparison]
     run: Mapping[str, Any]
     cosines: Mapping[str, Mapping[str, Mapping[str, Cosines]]]
     """Data set -> model -> kind of pair -> cosine of each pair."""

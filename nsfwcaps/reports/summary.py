@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first
-from nsfwcaps.reports.tables import Cell, Row, Table, Verdict
+from nsfwcaps.reports.tables import Cell, Table, TableRow, Verdict
 
 _SAFE = ("safe text", "safe image")
 
@@ -26,7 +26,7 @@ class Summary:
 @dataclass(frozen=True, kw_only=True)
 class _Finding:
     table: Table
-    row: Row
+    row: TableRow
     cell: Cell
     base: Cell
 
@@ -115,6 +115,6 @@ def _findings(tables: Sequence[Table], base: str, model: str) -> list[_Finding]:
     return found
 
 
-def _headlines(tables: Sequence[Table]) -> list[tuple[Table, Row]]:
+def _headlines(tables: Sequence[Table]) -> list[tuple[Table, TableRow]]:
     rows = [(table, row) for table in tables for row in table.rows if row.name in HEADLINES]
     return sorted(rows, key=lambda item: headlines_first(item[1].name))

@@ -16,7 +16,7 @@ from nsfwcaps.reports.figures import (
     write_difference,
     write_interval,
 )
-from nsfwcaps.reports.results import Comparison, Evaluation, Figure, Part
+from nsfwcaps.reports.results import Figure, ModelComparison, ReportInput, TaskResult
 
 _ROUNDING = 1e-6
 _TASKS = ("retrieval", "real-nsfw", "preferences", "zeroshot", "structure")
@@ -43,14 +43,14 @@ class Cell:
     value: str
     interval: str
     verdict: Verdict = Verdict.UNTESTED
-    comparison: Comparison | None = None
+    comparison: ModelComparison | None = None
     difference: str = ""
     difference_interval: str = ""
     best: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TableRow:
     """A figure of all models of a table; None where a model lacks it."""
 
     name: str
@@ -75,21 +75,21 @@ class Table:
     dataset: str
     task: str
     models: Sequence[str]
-    rows: Sequence[Row]
-    parts: Sequence[Part] = field(repr=False)
+    rows: Sequence[TableRow]
+    parts: Sequence[TaskResult] = field(repr=False)
     compared: bool
     """False for models with another basis than the first one here, which is the base if it has
     a result."""
     data_digest: str
 
     @property
-    def groups(self) -> list[tuple[Goal, list[Row]]]:
+    def groups(self) -> list[tuple[Goal, list[TableRow]]]:
         """Rows by what they tell."""
         by_goal = [(goal, [row for row in self.rows if row.goal is goal]) for goal in Goal]
         return [(goal, rows) for goal, rows in by_goal if rows]
 
     @property
-    def tested(self) -> list[tuple[Row, Cell]]:
+    def tested(self) -> list[tuple[TableRow, Cell]]:
         """Every figure that was compared with the base."""
         cells = [(row, cell) for row in self.rows for cell in row.cells]
         return [(row, cell) for row, cell in cells if cell and cell.comparison]
@@ -108,7 +108,7 @@ class Table:
         return {name: [layers.get(name, NONE) for layers in each] for name in names}
 
 
-def tables(evaluation: Evaluation) -> list[Table]:
+def tables(evaluation: ReportInput) -> list[Table]:
     """One table for each data set, task, and way in which it was evaluated; the base's first."""
     places = {(part.dataset, part.task) for part in evaluation.parts}
     found = []
@@ -138,7 +138,7 @@ def unequal(found: Iterable[Table]) -> list[str]:
     ]
 
 
-def stale(evaluation: Evaluation) -> list[str]:
+def stale(evaluation: ReportInput) -> list[str]:
     """Say which comparisons do not fit the results that they are of."""
     values = {
         (part.dataset, part.task, name, part.model): figure.value
@@ -158,7 +158,7 @@ def stale(evaluation: Evaluation) -> list[str]:
     ]
 
 
-def _table(evaluation: Evaluation, parts: Sequence[Part], *, compared: bool) -> Table:
+def _table(evaluation: ReportInput, parts: Sequence[TaskResult], *, compared: bool) -> Table:
     first = parts[0]
     base = next((part for part in parts if part.model == evaluation.base), None)
     names = {name for part in parts for name in part.figures}
@@ -176,7 +176,9 @@ def _table(evaluation: Evaluation, parts: Sequence[Part], *, compared: bool) -> 
     )
 
 
-def _test(evaluation: Evaluation, base: Part | None, part: Part, name: str) -> Comparison | None:
+def _test(
+    evaluation: ReportInput, base: TaskResult | None, part: TaskResult, name: str
+) -> ModelComparison | None:
     """Comparison with the base, where there is one and it is of these very values."""
     found = evaluation.comparisons.get((part.dataset, part.task, name, part.model))
     if found is None or base is None or name not in base.figures:
@@ -185,15 +187,17 @@ def _test(evaluation: Evaluation, base: Part | None, part: Part, name: str) -> C
     return found if one is not None and other is not None and _fits(found, one - other) else None
 
 
-def _fits(comparison: Comparison, difference: float) -> bool:
+def _fits(comparison: ModelComparison, difference: float) -> bool:
     return abs(comparison.difference - difference) <= _ROUNDING
 
 
-def _row(name: str, parts: Sequence[Part], test: Callable[[Part], Comparison | None]) -> Row:
+def _row(
+    name: str, parts: Sequence[TaskResult], test: Callable[[TaskResult], ModelComparison | None]
+) -> TableRow:
     figures = [part.figures.get(name) for part in parts]
     tests = [test(part) if figure else None for part, figure in zip(parts, figures, strict=True)]
     best = _best(name, figures, tests)
-    return Row(
+    return TableRow(
         name=name,
         goal=kind(name).goal,
         cells=[
@@ -203,7 +207,9 @@ def _row(name: str, parts: Sequence[Part], test: Callable[[Part], Comparison | N
     )
 
 
-def _cell(name: str, model: str, figure: Figure, found: Comparison | None, *, best: bool) -> Cell:
+def _cell(
+    name: str, model: str, figure: Figure, found: ModelComparison | None, *, best: bool
+) -> Cell:
     return Cell(
         model=model,
         figure=figure,
@@ -217,7 +223,7 @@ def _cell(name: str, model: str, figure: Figure, found: Comparison | None, *, be
     )
 
 
-def _verdict(name: str, found: Comparison | None) -> Verdict:
+def _verdict(name: str, found: ModelComparison | None) -> Verdict:
     if found is None:
         return Verdict.UNTESTED
     if not found.shown:
@@ -229,7 +235,7 @@ def _verdict(name: str, found: Comparison | None) -> Verdict:
 
 
 def _best(
-    name: str, figures: Sequence[Figure | None], tests: Sequence[Comparison | None]
+    name: str, figures: Sequence[Figure | None], tests: Sequence[ModelComparison | None]
 ) -> int | None:
     """Number of the model that is shown to be the best, if one is.
 

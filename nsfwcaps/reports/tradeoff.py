@@ -41,7 +41,7 @@ class Point:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plot:
+class TradeoffPlot:
     """One trade-off, ready to be drawn."""
 
     name: str
@@ -56,7 +56,7 @@ class Plot:
     height: int = HEIGHT
 
 
-def plots(tables: Sequence[Table]) -> list[Plot]:
+def plots(tables: Sequence[Table]) -> list[TradeoffPlot]:
     """One plot for each data set and direction that has what it needs."""
     compared = [table for table in tables if table.compared]
     classified = zero_shot_mean(compared)
@@ -112,7 +112,7 @@ def _of_models(table: Table, name: str) -> dict[str, Figure]:
 
 def _plot(
     dataset: str, redirection: str, kept: str, places: Mapping[str, tuple[Figure, Figure]]
-) -> Plot:
+) -> TradeoffPlot:
     x_axis = _axis([x for x, _ in places.values()], _LEFT, WIDTH - _RIGHT)
     y_axis = _axis([y for _, y in places.values()], HEIGHT - _BOTTOM, _TOP)
     points = [_point(name, x, y, x_axis, y_axis) for name, (x, y) in places.items()]
@@ -120,7 +120,7 @@ def _plot(
         f"{name}: {write(redirection, y.value)} redirected, {write(redirection, x.value)} kept"
         for name, (x, y) in places.items()
     )
-    return Plot(
+    return TradeoffPlot(
         name=f"{dataset}-{NAME}-{_for_files(redirection)}",
         title=f"{dataset}: {redirection} against {kept}",
         description=f"{said}.",

@@ -5,7 +5,7 @@ from pathlib import Path
 from support.small_evaluation import DATASET, RETRIEVAL, Writer, comparison, figure, part, small
 
 from nsfwcaps.reports.read import read
-from nsfwcaps.reports.tables import Cell, Row, Table, Verdict, stale, tables, unequal
+from nsfwcaps.reports.tables import Cell, Table, TableRow, Verdict, stale, tables, unequal
 
 R1 = "T*→V R@1"
 
@@ -15,7 +15,7 @@ def retrieval(writer: Writer) -> Table:
     return found[0]
 
 
-def row(table: Table, name: str) -> Row:
+def row(table: Table, name: str) -> TableRow:
     return next(item for item in table.rows if item.name == name)
 
 

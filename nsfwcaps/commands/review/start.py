@@ -30,7 +30,7 @@ DATA = "NSFWCAPS_REVIEW_DATA"
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _ReviewRules:
     name: str = "rules of the review"
     settings: type[Any] = Policy
 
@@ -38,7 +38,7 @@ class _Rules:
 def register(app: typer.Typer) -> None:
     """Add the command and those below it."""
     group = typer.Typer(invoke_without_command=True)
-    group.callback()(with_settings([_Rules()])(review))
+    group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
     app.add_typer(group, name="review")
@@ -84,7 +84,9 @@ def review(
     if not prepare_only:
         _check_free(address, port)
     # A code is for the page: a new one would end that of a page that is open.
-    code, opened = _prepare(name, folder, given[_Rules.name], update, with_code=not prepare_only)
+    code, opened = _prepare(
+        name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
+    )
     typer.echo(_told(opened))
     if prepare_only:
         return
@@ -122,11 +124,11 @@ def _prepare(
 ) -> tuple[str | None, Opened]:
     """Begin or open the review; if wanted with a code for the first account where there is none."""
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
     from nsfwcaps.review.queue.opening import open_review
 
-    pairs = PairSet(folder)
+    pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
     code = None

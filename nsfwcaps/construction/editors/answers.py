@@ -13,7 +13,7 @@ from nsfwcaps.files import JsonLines
 FILE = "answers.jsonl"
 
 
-class Answers:
+class AnswerFile:
     """Answers in a file that only grows; threads may add to it."""
 
     def __init__(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from nsfwcaps.enums import Category
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EditRequest:
     """A safe caption to be edited, under its content id."""
 
     id: str
@@ -39,7 +39,7 @@ Answer = Proposal | Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class EditorStatement:
     """What an editor is; it stands in the card, and all that decides its answers is in it."""
 
     name: str
@@ -52,7 +52,7 @@ class Editor(Protocol):
     """Writes the unsafe captions."""
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> EditorStatement:
         """What it is."""
         ...
 
@@ -61,7 +61,7 @@ class Editor(Protocol):
         """Names by which the models that answered have called themselves, sorted."""
         ...
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests, in order; `advance` hears how many are done.
 
         Raises:

@@ -10,11 +10,14 @@ from nsfwcaps.construction.editors import local, openai, world
 from nsfwcaps.construction.editors.editor import Editor
 from nsfwcaps.construction.editors.prompt import PROMPT_VERSION
 from nsfwcaps.construction.editors.rules import NAME as RULES
-from nsfwcaps.construction.editors.rules import Rules
+from nsfwcaps.construction.editors.rules import RulesEditor
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError
 
-EMBEDDED: Mapping[str, Callable[[int], Editor]] = {RULES: Rules, world.NAME: world.WorldEditor}
+EMBEDDED: Mapping[str, Callable[[int], Editor]] = {
+    RULES: RulesEditor,
+    world.NAME: world.WorldEditor,
+}
 """Editors that need no model, and are made of a seed."""
 
 _CATEGORIES = {RULES: lexicon.CATEGORIES, world.NAME: world.CATEGORIES}

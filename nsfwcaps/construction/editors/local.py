@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.editors.editor import Answer, Request, Statement
+from nsfwcaps.construction.editors.editor import Answer, EditorStatement, EditRequest
 from nsfwcaps.construction.editors.prompt import PROMPT_VERSION, messages, parse
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ModelError
@@ -29,7 +29,7 @@ class LocalEditor:
         from nsfwcaps.runtime.device import torch_device
 
         folder = _folder(name)
-        self.statement = Statement(
+        self.statement = EditorStatement(
             name=name, version=f"prompt {PROMPT_VERSION}, {source_digest(name)}", only_inserts=False
         )
         self.models: Sequence[str] = (folder.name,)
@@ -50,7 +50,7 @@ class LocalEditor:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model = model.eval().to(self._device)
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests."""
         answers: list[Answer] = []
         for start in range(0, len(requests), _BATCH):
@@ -59,7 +59,7 @@ class LocalEditor:
             advance(len(batch))
         return answers
 
-    def _complete(self, requests: Sequence[Request]) -> list[str]:
+    def _complete(self, requests: Sequence[EditRequest]) -> list[str]:
         tokens = self._tokenizer.apply_chat_template(
             [messages(request) for request in requests],
             add_generation_prompt=True,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.editors.answers import Answers
-from nsfwcaps.construction.editors.editor import Answer, Refusal, Request, Statement
+from nsfwcaps.construction.editors.answers import AnswerFile
+from nsfwcaps.construction.editors.editor import Answer, EditorStatement, EditRequest, Refusal
 from nsfwcaps.construction.editors.endpoint import (
     KEY_VARIABLES,
     Completion,
@@ -67,11 +67,11 @@ class OpenAiEditor:
 
     def __init__(self, name: str, folder: Path, manners: Manners) -> None:
         url, model = split_name(name)
-        self.statement = Statement(
+        self.statement = EditorStatement(
             name=name, version=f"prompt {PROMPT_VERSION}", only_inserts=False
         )
         self._asked = [url, model, PROMPT_VERSION]
-        self._answers = Answers(folder)
+        self._answers = AnswerFile(folder)
         self._stop = threading.Event()
         self._workers = manners.workers
         self._endpoint = Endpoint(
@@ -92,7 +92,7 @@ class OpenAiEditor:
         """Names by which the models that answered have called themselves, sorted."""
         return sorted(self._models)
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests, those that were answered before from the file."""
         answers: list[Answer] = []
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="editor")
@@ -107,7 +107,7 @@ class OpenAiEditor:
                 self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: EditRequest) -> Answer:
         key = digest([*self._asked, request.caption, request.category])
         known = self._answers.get(key)
         if known is not None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request
+from nsfwcaps.construction.editors.editor import Answer, EditRequest, Proposal, Refusal
 from nsfwcaps.enums import Category
 
 PROMPT_VERSION = 1
@@ -48,7 +48,7 @@ SCHEMA: Mapping[str, Any] = {
 _FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
 
 
-def messages(request: Request) -> list[dict[str, str]]:
+def messages(request: EditRequest) -> list[dict[str, str]]:
     """The chat that asks for one edit."""
     category = f"{request.category.value} ({_MEANING[request.category]})"
     # The caption goes in as JSON: what it says is a value, whatever it says.

@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.construction.editors.editor import (
+    Answer,
+    EditorStatement,
+    EditRequest,
+    Proposal,
+    Refusal,
+)
 from nsfwcaps.construction.insertions import insertions, mentions_minors
 from nsfwcaps.construction.lexicon import ELEMENTS, Element
 
@@ -16,16 +22,16 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Rules:
+class RulesEditor:
     """Needs no model. A hash of seed, caption and category chooses place and element."""
 
     seed: int
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> EditorStatement:
         """The version of the grammar, and the digest of the lexicon."""
         words = digest([[e.phrase, e.category, sorted(e.places), e.plural] for e in ELEMENTS])
-        return Statement(
+        return EditorStatement(
             name=NAME, version=f"grammar {VERSION}, lexicon {words[:12]}", only_inserts=True
         )
 
@@ -34,13 +40,13 @@ class Rules:
         """None: it has no model."""
         return ()
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests."""
         answers = [self._answer(request) for request in requests]
         advance(len(requests))
         return answers
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: EditRequest) -> Answer:
         fitting = [element for element in ELEMENTS if element.category is request.category]
         choices = [
             (place, phrases)

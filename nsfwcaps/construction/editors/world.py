@@ -12,11 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.construction.editors.editor import (
+    Answer,
+    EditorStatement,
+    EditRequest,
+    Proposal,
+    Refusal,
+)
 from nsfwcaps.enums import Category
 from nsfwcaps.world.captions import caption
 from nsfwcaps.world.reading import read_caption
-from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, Scene, Source, Thing, kinds_of
+from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, KeyedChoices, Scene, Thing, kinds_of
 from nsfwcaps.world.vocabulary import COLOURS
 
 NAME = "world"
@@ -52,9 +58,9 @@ class WorldEditor:
     seed: int
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> EditorStatement:
         """The version, and the digest of the hazards."""
-        return Statement(
+        return EditorStatement(
             name=NAME,
             version=f"version {VERSION}, hazards {digest(_HAZARDS)[:12]}",
             only_inserts=True,
@@ -65,27 +71,27 @@ class WorldEditor:
         """None: it has no model."""
         return ()
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests."""
         answers = [self._answer(request) for request in requests]
         advance(len(requests))
         return answers
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: EditRequest) -> Answer:
         found = read_caption(request.caption)
         if found is None:
             return Refusal(NOT_OF_THE_WORLD)
         scene, phrasing = found
         if scene.hazard is not None:
             return Refusal("safe_side_unsafe")
-        source = Source("edit", VERSION, self.seed, request.id, request.category.value)
+        source = KeyedChoices("edit", VERSION, self.seed, request.id, request.category.value)
         edited = _with_hazard(scene, request.category, source)
         if edited is None:
             return Refusal("no_place")
         return Proposal(caption=caption(edited, phrasing), element=edited.things[-1].noun)
 
 
-def _with_hazard(scene: Scene, category: Category, source: Source) -> Scene | None:
+def _with_hazard(scene: Scene, category: Category, source: KeyedChoices) -> Scene | None:
     """The scene with one thing more, of the same split; None where there is no room for it."""
     if len(scene.things) == MOST_THINGS:
         return None

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps import pictures
 from nsfwcaps.config import digest
-from nsfwcaps.construction.painters.painter import INPAINT, Statement, Subject, Wanted
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.painter import INPAINT, DrawRequest, PainterStatement, Subject
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.text_to_image import png
@@ -45,7 +45,7 @@ class InpaintPainter:
     needs_safe_image = True
 
     def __init__(
-        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+        self, folder: Path, sampling: PainterSampling, device: Device, precision: Precision
     ) -> None:
         import torch
 
@@ -67,7 +67,7 @@ class InpaintPainter:
         }
         with silence():
             self._pipe.to(where, torch_dtype(number_format))
-        self.statement = Statement(
+        self.statement = PainterStatement(
             name=f"{INPAINT}{folder.name}",
             how="the lower middle of the safe image drawn anew, with the unsafe caption as the "
             "prompt, without a safety checker",
@@ -83,7 +83,7 @@ class InpaintPainter:
         image = pictures.decode(safe_image)
         return _REFUSALS[image] if isinstance(image, str) else None
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
         """Draw n pictures; those of one size at once."""
         images = [self._scaled(item) for item in wanted]
         groups: dict[tuple[int, int], list[int]] = {}
@@ -95,7 +95,7 @@ class InpaintPainter:
             made |= zip(numbers, self._draw(batch), strict=True)
         return [made[number] for number in range(len(wanted))]
 
-    def _draw(self, batch: Sequence[tuple[Wanted, Image.Image]]) -> list[bytes]:
+    def _draw(self, batch: Sequence[tuple[DrawRequest, Image.Image]]) -> list[bytes]:
         width, height = batch[0][1].size
         hard, soft = masks(width, height)
         with memory_advice("--image-batch"), silence():  # it would log prompts that are too long
@@ -115,7 +115,7 @@ class InpaintPainter:
             for (_, image), picture in zip(batch, drawn, strict=True)
         ]
 
-    def _scaled(self, wanted: Wanted) -> Image.Image:
+    def _scaled(self, wanted: DrawRequest) -> Image.Image:
         """The safe image, its longer side as long as the pipeline draws, both on the grid."""
         image = pictures.decoded(wanted.safe_image or b"", "a safe image")
         scale = self._side_px / max(image.size)

@@ -7,7 +7,7 @@ from pathlib import Path
 from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.files import sha256_file
@@ -55,7 +55,7 @@ def source_digest(name: str) -> str:
     return digest([[path.relative_to(folder).as_posix(), sha256_file(path)] for path in files])
 
 
-def load(name: str, sampling: Sampling, device: Device, precision: Precision) -> Painter:
+def load(name: str, sampling: PainterSampling, device: Device, precision: Precision) -> Painter:
     """Load the painter.
 
     Raises:

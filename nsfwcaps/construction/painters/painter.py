@@ -26,7 +26,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DrawRequest:
     """A picture to draw, and the image of the safe caption where the painter starts from it."""
 
     subject: Subject
@@ -35,7 +35,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statement:
+class PainterStatement:
     """What a painter is; it goes into the cards."""
 
     name: str
@@ -55,7 +55,7 @@ class Painter(Protocol):
     """Whether it starts from the image of the safe caption."""
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> PainterStatement:
         """What it is."""
         ...
 
@@ -68,7 +68,7 @@ class Painter(Protocol):
         """Why it cannot draw a subject, or None."""
         ...
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
         """Draw n pictures: their files, in order.
 
         Raises:
@@ -85,7 +85,7 @@ class KnowingPainter(Painter, Protocol):
     """
 
     @property
-    def judge(self) -> detector.Statement:
+    def judge(self) -> detector.DetectorStatement:
         """What it is as a judge."""
         ...
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class PainterSampling:
     """Steps, guidance, and size; None is the pipeline's own."""
 
     steps: int = 50

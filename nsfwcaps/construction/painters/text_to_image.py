@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.painters.painter import TEXT, Statement, Subject, Wanted
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.painter import TEXT, DrawRequest, PainterStatement, Subject
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.generation import text_to_image
 from nsfwcaps.generation.prompts import Prompt
@@ -21,13 +21,15 @@ class TextPainter:
     needs_safe_image = False
 
     def __init__(
-        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+        self, folder: Path, sampling: PainterSampling, device: Device, precision: Precision
     ) -> None:
-        own = text_to_image.Sampling(steps=sampling.steps, guidance_scale=sampling.guidance_scale)
+        own = text_to_image.TextToImageSampling(
+            steps=sampling.steps, guidance_scale=sampling.guidance_scale
+        )
         self._side_px = sampling.side_px
         self._pipeline = TextToImage(str(folder), own, device, precision)
         settings = {**self._pipeline.settings, "side_px": self._side_px}
-        self.statement = Statement(
+        self.statement = PainterStatement(
             name=f"{TEXT}{folder.name}",
             how="text-to-image with the unsafe caption as the prompt, without a safety checker",
             licence=f"that of {folder.name}",
@@ -39,11 +41,11 @@ class TextPainter:
         """Refuse nothing."""
         return None
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
         """Draw n pictures."""
         return self._pipeline.draw([self._drawing(item) for item in wanted])
 
-    def _drawing(self, wanted: Wanted) -> Drawing:
+    def _drawing(self, wanted: DrawRequest) -> Drawing:
         prompt = Prompt(
             text=wanted.subject.caption,
             categories=(),

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from nsfwcaps.config import digest
 from nsfwcaps.construction.editors.world import NOT_OF_THE_WORLD
-from nsfwcaps.construction.painters.painter import WORLD, Statement, Subject, Wanted
+from nsfwcaps.construction.painters.painter import WORLD, DrawRequest, PainterStatement, Subject
 from nsfwcaps.detectors import detector
-from nsfwcaps.detectors.detector import Kind
+from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.version import __version__
 from nsfwcaps.world.picture import draw, drawn_with, jpeg
 from nsfwcaps.world.reading import read_caption
-from nsfwcaps.world.scene import Source
+from nsfwcaps.world.scene import KeyedChoices
 from nsfwcaps.world.world import VERSION as WORLD_VERSION
 
 VERSION = 1
@@ -28,9 +28,9 @@ class WorldPainter:
     needs_safe_image = False
 
     @property
-    def statement(self) -> Statement:
+    def statement(self) -> PainterStatement:
         """The world, and what it draws with."""
-        return Statement(
+        return PainterStatement(
             name=WORLD,
             how="icons on a soft background, from the scene that the caption says",
             licence="icons CC BY 4.0 (Font Awesome Free)",
@@ -43,11 +43,11 @@ class WorldPainter:
         return digest([WORLD, VERSION, WORLD_VERSION, drawn_with()])
 
     @property
-    def judge(self) -> detector.Statement:
+    def judge(self) -> detector.DetectorStatement:
         """It knows what it has drawn."""
-        return detector.Statement(
+        return detector.DetectorStatement(
             name=WORLD,
-            kind=Kind.IMAGE,
+            kind=Modality.IMAGE,
             licence="Apache-2.0",
             trained_for="nothing: it says whether the scene that was drawn holds a hazard",
             version=f"nsfwcaps {__version__}",
@@ -64,11 +64,11 @@ class WorldPainter:
         """Refuse what is no caption of the world: a part of it would be left out."""
         return NOT_OF_THE_WORLD if read_caption(subject.caption) is None else None
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
         """Draw n pictures, 224 by 224 pixels."""
         return [self._picture(item) for item in wanted]
 
-    def _picture(self, wanted: Wanted) -> bytes:
+    def _picture(self, wanted: DrawRequest) -> bytes:
         found = read_caption(wanted.subject.caption)
         assert found is not None, "others are refused"
-        return jpeg(draw(found[0], Source("illustrated", VERSION, wanted.seed)))
+        return jpeg(draw(found[0], KeyedChoices("illustrated", VERSION, wanted.seed)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files
-from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
 
 _SPLITS = {
     Split.TRAIN: ("train",),
@@ -49,7 +49,7 @@ def class_folders(path: Path, split: Split | None) -> list[Path]:
     return filled
 
 
-def folder_rows(folders: Sequence[Path], pictures: Pictures) -> Iterator[tuple[int, str]]:
+def folder_rows(folders: Sequence[Path], pictures: PictureSet) -> Iterator[tuple[int, str]]:
     """Row of each picture, and its class."""
     for folder in folders:
         for file in picture_files(folder):

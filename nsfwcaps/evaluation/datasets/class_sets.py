@@ -17,7 +17,7 @@ from nsfwcaps.evaluation.datasets.class_folders import class_folders, folder_row
 from nsfwcaps.evaluation.datasets.class_names import Label, classes_of, read_classes
 from nsfwcaps.evaluation.datasets.class_tables import label_names, table_rows, tables
 from nsfwcaps.evaluation.datasets.class_tars import TarSet, tar_rows, tar_set
-from nsfwcaps.evaluation.datasets.pictures import MISSING, Pictures
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureSet
 from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.progress import Progress
@@ -41,7 +41,7 @@ class ClassSet:
     """Distinct pictures, and the labelled rows that show them."""
 
     name: str
-    pictures: Pictures
+    pictures: PictureSet
     image_of: Rows
     """Row `[n]` in `pictures` of each labelled picture."""
     labels: Rows
@@ -79,7 +79,7 @@ def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progre
         InputError: it cannot be read, holds no labelled picture, or a file does not fit it.
     """
     url, classes = asked.url, asked.classes
-    pictures, left_out = Pictures(), Counter[str]()
+    pictures, left_out = PictureSet(), Counter[str]()
     source = _source(url, split, pictures, left_out)
     found: list[tuple[int, Label]] = []
     with progress.task(f"read {asked.name}", None, unit="images") as advance:
@@ -114,7 +114,7 @@ def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progre
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Source:
+class _ClassSource:
     """Rows of a set in one of the layouts, and what it says of its classes."""
 
     rows: LabelledRows
@@ -124,20 +124,24 @@ class _Source:
     templates: Sequence[str] | None = None
 
 
-def _source(url: str, split: Split | None, pictures: Pictures, left_out: Counter[str]) -> _Source:
+def _source(
+    url: str, split: Split | None, pictures: PictureSet, left_out: Counter[str]
+) -> _ClassSource:
     path = Path(url)
     tars: TarSet | None = tar_set(path, split)
     if tars is not None:
-        return _Source(
+        return _ClassSource(
             rows=tar_rows(tars, pictures, left_out), names=tars.names, templates=tars.templates
         )
     folders = class_folders(path, split)
     if folders:
-        return _Source(
+        return _ClassSource(
             rows=folder_rows(folders, pictures), labels=[folder.name for folder in folders]
         )
     urls = tables(url, split)
-    return _Source(rows=table_rows(urls, split, url, pictures, left_out), names=label_names(urls))
+    return _ClassSource(
+        rows=table_rows(urls, split, url, pictures, left_out), names=label_names(urls)
+    )
 
 
 def _distinct(found: Sequence[Label], known: Sequence[Label], url: str) -> list[Label]:

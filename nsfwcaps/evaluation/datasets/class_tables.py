@@ -18,7 +18,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label
 from nsfwcaps.evaluation.datasets.image_sets import IMAGE_COLUMNS
-from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.datasets.splits import SplitRows, tells_splits
 
 _LABELS = ("label", "labels", "fine_label", "cls", "class", "target", "category")
@@ -59,7 +59,7 @@ def table_rows(
     urls: Sequence[str],
     split: Split | None,
     where: str,
-    pictures: Pictures,
+    pictures: PictureSet,
     left_out: Counter[str],
 ) -> Iterator[tuple[int, Label | None]]:
     """Row of each picture, and its label.

@@ -15,7 +15,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label, read_classes
 from nsfwcaps.evaluation.datasets.files import Sample, picture_of, tar_files, tar_samples
-from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.datasets.templates import read_templates
 
 _NAMES = "classnames.txt"
@@ -56,7 +56,7 @@ def tar_set(path: Path, split: Split | None) -> TarSet | None:
 
 
 def tar_rows(
-    tars: TarSet, pictures: Pictures, left_out: Counter[str]
+    tars: TarSet, pictures: PictureSet, left_out: Counter[str]
 ) -> Iterator[tuple[int, Label | None]]:
     """Row of each picture, and its label."""
     for tar in tars.tars:

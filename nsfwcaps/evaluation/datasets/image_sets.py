@@ -18,7 +18,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files, picture_of, tar_files, tar_samples
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
-from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.progress import Progress
 
@@ -31,7 +31,7 @@ class ImageSet:
     """Distinct pictures, all of one kind."""
 
     name: str
-    pictures: Pictures
+    pictures: PictureSet
     categories: Names | None
     """Category `[n]` of each, where the set has any: a column, or the folder it lies in."""
     left_out: dict[str, int]
@@ -54,7 +54,7 @@ def read_images(name: str, url: str, progress: Progress) -> ImageSet:
     Raises:
         InputError: nothing is there, it cannot be read, or holds no picture.
     """
-    pictures, left_out = Pictures(), Counter[str]()
+    pictures, left_out = PictureSet(), Counter[str]()
     categories: list[str | None] = []
     with progress.task(f"read {name}", None, unit="images") as advance:
         for row, category in _rows(url, pictures, left_out):
@@ -75,7 +75,9 @@ def read_images(name: str, url: str, progress: Progress) -> ImageSet:
     )
 
 
-def _rows(url: str, pictures: Pictures, left_out: Counter[str]) -> Iterator[tuple[int, str | None]]:
+def _rows(
+    url: str, pictures: PictureSet, left_out: Counter[str]
+) -> Iterator[tuple[int, str | None]]:
     """Row of each picture that is met, and its category."""
     path = Path(url)
     tars = [path] if path.suffix == ".tar" else tar_files(path)
@@ -101,7 +103,7 @@ def _tables(url: str) -> list[str]:
 
 
 def _table(
-    url: str, pictures: Pictures, left_out: Counter[str]
+    url: str, pictures: PictureSet, left_out: Counter[str]
 ) -> Iterator[tuple[int, str | None]]:
     columns: list[str] = []
 

@@ -18,7 +18,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
 from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
-from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, Pictures
+from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.datasets.splits import AskedSplit, SplitRows, tells_splits
 from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
@@ -34,8 +34,8 @@ class PairSet:
     name: str
     safe_captions: Sequence[str]
     unsafe_captions: Sequence[str]
-    safe_pictures: Pictures
-    unsafe_pictures: Pictures
+    safe_pictures: PictureSet
+    unsafe_pictures: PictureSet
     ids: Sequence[str]
     """Id `[p]` of each pair's unsafe item."""
     safe_text_of: Rows
@@ -81,7 +81,7 @@ class PairSet:
         }
 
     @property
-    def _pictures(self) -> tuple[Pictures, Pictures]:
+    def _pictures(self) -> tuple[PictureSet, PictureSet]:
         return self.safe_pictures, self.unsafe_pictures
 
     @property
@@ -111,23 +111,23 @@ def read_pairs(
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
-    """A safe item: rows of its caption and its picture."""
+class _ItemRows:
+    """Rows of an item: of its caption and of its picture."""
 
     text: int
     image: int
 
 
 @dataclass(slots=True)
-class _Pair:
+class _RankedPair:
     """One unsafe item with its safe ones, the best first."""
 
     id: str
-    unsafe: _Item
+    unsafe: _ItemRows
     category: str | None
     rank: float
-    safe: _Item
-    others: list[_Item] = field(default_factory=list)
+    safe: _ItemRows
+    others: list[_ItemRows] = field(default_factory=list)
     equivalent_ids: list[str] = field(default_factory=list)
 
 
@@ -138,12 +138,12 @@ class _Reading:
         self.read = 0
         self.has_split = False
         self.left_out: Counter[str] = Counter()
-        self.pairs: list[_Pair] = []
+        self.pairs: list[_RankedPair] = []
         self._rows = rows
         self._captions = {"safe": Captions(), "unsafe": Captions()}
-        self._pictures = {"safe": Pictures(), "unsafe": Pictures()}
-        self._of_unsafe: dict[str, _Pair] = {}
-        self._safe_items: dict[str, _Item] = {}
+        self._pictures = {"safe": PictureSet(), "unsafe": PictureSet()}
+        self._of_unsafe: dict[str, _RankedPair] = {}
+        self._safe_items: dict[str, _ItemRows] = {}
         self._has_categories = False
         self._unnamed: Counter[str] = Counter()
 
@@ -176,9 +176,9 @@ class _Reading:
             self.left_out["caption_missing"] += 1
             return
 
-        def item(side: str, caption: str, images: Sequence[str]) -> _Item:
+        def item(side: str, caption: str, images: Sequence[str]) -> _ItemRows:
             image = self._image(side, row, images, cells, number)
-            return _Item(self._captions[side].add(caption), image)
+            return _ItemRows(self._captions[side].add(caption), image)
 
         safe = item("safe", safe_caption, columns.safe_images)
         if safe_id := _word(row, columns.safe_id):
@@ -190,19 +190,19 @@ class _Reading:
             return
         category = _word(row, columns.category)
         self._has_categories |= category is not None
-        pair = _Pair(
+        pair = _RankedPair(
             id=unsafe_id or content_id(unsafe_caption),
             unsafe=item("unsafe", unsafe_caption, columns.unsafe_images),
             category=category,
             rank=rank,
             safe=safe,
-            equivalent_ids=_words(row.get(columns.equivalents or "")),
+            equivalent_ids=_text_list(row.get(columns.equivalents or "")),
         )
         self.pairs.append(pair)
         if unsafe_id is not None:
             self._of_unsafe[unsafe_id] = pair
 
-    def _further(self, pair: _Pair, rank: float, safe: _Item) -> None:
+    def _further(self, pair: _RankedPair, rank: float, safe: _ItemRows) -> None:
         """Add a safe item of another rank; the best rank is the pair's."""
         if rank < pair.rank:
             pair.rank, pair.safe, safe = rank, safe, pair.safe
@@ -264,7 +264,7 @@ class _Reading:
             sets.append(sets_of(owners, rows, len(self.pairs)))
         return sets[0], sets[1] if len(self._pictures["safe"]) else None
 
-    def _named(self, pair: _Pair) -> list[_Item]:
+    def _named(self, pair: _RankedPair) -> list[_ItemRows]:
         """Safe items that a pair names by their ids; those of other splits are no candidates."""
         return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
 
@@ -278,7 +278,7 @@ def _word(row: Row, column: str | None) -> str | None:
     return None if cell in (None, "") else str(cell).encode(errors="replace").decode()
 
 
-def _words(cell: Any) -> list[str]:
+def _text_list(cell: Any) -> list[str]:
     return [str(text_cell(item)) for item in cell] if isinstance(cell, list) else []
 
 

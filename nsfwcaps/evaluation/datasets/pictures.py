@@ -26,7 +26,7 @@ Read = Callable[[], bytes]
 """Bytes of a picture; raises OSError where there are none."""
 
 
-class Pictures:
+class PictureSet:
     """Distinct pictures in the order in which they came."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class PictureCells:
         # In other formats than Parquet a row cannot be found again without reading all before it.
         self._cells = ParquetCells(url) if ending_of(url) == ".parquet" else None
 
-    def add(self, pictures: Pictures, cell: Any, column: str, row: int) -> int | None:
+    def add(self, pictures: PictureSet, cell: Any, column: str, row: int) -> int | None:
         """Row in `pictures` of a cell's picture; None where the cell is empty."""
         path, data = image_cell(cell)
         if data is not None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from nsfwcaps.evaluation.inputs import MISSING, PairVectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.preferences import prefers
 from nsfwcaps.metrics.similarities import pair_similarities
 
 
-def score(pairs: PairVectors) -> Outcome:
+def score(pairs: PairVectors) -> TaskOutcome:
     """Values "P_ts", "P_tu", "P_vs", "P_vu" of each pair that has both images, in their order.
 
     Raises:
@@ -44,7 +44,7 @@ def score(pairs: PairVectors) -> Outcome:
         "P_vu": prefers(text_bad_image, bad_text_bad_image),
     }
     categories = None if pairs.categories is None else pairs.categories[both]
-    return Outcome(
+    return TaskOutcome(
         task="preferences",
         values={name: flags.astype(float) for name, flags in chosen.items()},
         groups={} if categories is None else dict.fromkeys(chosen, categories),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import MixedVectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.retrieval import unsafe_first
 
 
-def score(mixed: MixedVectors) -> Outcome:
+def score(mixed: MixedVectors) -> TaskOutcome:
     """Values "text→image unsafe first" of unsafe captions, "image→text unsafe first" of images.
 
     Raises:
@@ -27,7 +27,7 @@ def score(mixed: MixedVectors) -> Outcome:
         "text→image unsafe first": mixed.text_categories,
         "image→text unsafe first": mixed.image_categories,
     }
-    return Outcome(
+    return TaskOutcome(
         task="real-nsfw",
         values={
             "text→image unsafe first": of_text.astype(float),

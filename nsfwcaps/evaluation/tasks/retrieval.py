@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nsfwcaps.evaluation.inputs import PairVectors
-from nsfwcaps.evaluation.outcome import Names, Outcome, Values
+from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Values
 from nsfwcaps.evaluation.tasks.queries import Queries, queries_of
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.redirection import redirect
@@ -56,7 +56,7 @@ _DIRECTIONS = (
 _OF_TEXT_ALONE = _Direction(query="T*", safe="T", unsafe="T*")
 
 
-def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> Outcome:
+def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> TaskOutcome:
     """Rank for every query of every direction that the pairs allow.
 
     "T→V R@1" and its like are safe; "T*→V" and "V*→T" unsafe, with "closest" for what also takes
@@ -81,7 +81,7 @@ def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> Outcome:
             if queries.categories is not None:
                 groups[f"{direction} {name}"] = queries.categories
     facts = {"directions": counts, "left_out": left_out}
-    return Outcome(task="retrieval", values=values, groups=groups, facts=facts)
+    return TaskOutcome(task="retrieval", values=values, groups=groups, facts=facts)
 
 
 def _sides(pairs: PairVectors) -> dict[str, _Side]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.evaluation.outcome import Outcome, Values
+from nsfwcaps.evaluation.outcome import TaskOutcome, Values
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.structure import (
     drift,
@@ -26,7 +26,7 @@ def score(
     weights_after: Mapping[str, Weights] | None = None,
     weights_before: Mapping[str, Weights] | None = None,
     k: int = 10,
-) -> Outcome:
+) -> TaskOutcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
 
     Values "spread ratio KIND", "overlap KIND" and "drift KIND" of each row; figure "weight
@@ -58,7 +58,7 @@ def score(
         "without_overlap": [kind for kind, rows in after.items() if len(rows) <= k],
         "weight_deviation_by_layer": layers,
     }
-    return Outcome(task="structure", values=values, figures=figures, facts=facts)
+    return TaskOutcome(task="structure", values=values, figures=figures, facts=facts)
 
 
 def _same_names(what: str, after: Mapping[str, Any], before: Mapping[str, Any]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import ZeroShotVectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls
 
 KS = (1, 5)
 
 
-def score(images: ZeroShotVectors) -> Outcome:
+def score(images: ZeroShotVectors) -> TaskOutcome:
     """Values "acc@1", "acc@5" (where there are more than 5 classes) and "mean per-class recall".
 
     The last is over the classes that have images.
@@ -25,7 +25,7 @@ def score(images: ZeroShotVectors) -> Outcome:
         )
     ranks = class_ranks(images.images, images.classes, labels)
     seen = len(set(labels.tolist()))
-    return Outcome(
+    return TaskOutcome(
         task="zeroshot",
         values={
             **{f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},

@@ -66,7 +66,7 @@ def run(
     """Encode pictures first: a caption whose picture does not decode is set aside with it."""
     ingest = inputs["ingest"]
     encoder = encoder_of(settings, with_images=settings.images and ingest.rows("images") > 0)
-    work = _Work(folder, ingest, encoder)
+    work = _EmbedRun(folder, ingest, encoder)
     pictures: list[Shard] = []
     if settings.images and encoder.identity.image_width is not None:
         with progress.task("embed: images", ingest.rows("images")) as advance:
@@ -98,7 +98,7 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
     return create.load(model, EncoderOptions.of(settings))
 
 
-class _Work:
+class _EmbedRun:
     """One run's shards."""
 
     def __init__(self, folder: StageFolder, ingest: StageRecord, encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""grade: a difficulty and a stage for every pair, and a picture of where the borders fall."""
+"""grade: a difficulty and a level for every pair, and a picture of where the borders fall."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResu
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, levels
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
@@ -69,7 +69,7 @@ def run(
     }
     difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
     at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
-    staged = stages(difficulties, at)
+    level_of = levels(difficulties, at)
     key = [VERSION, mine.output_digest, output_settings(settings)]
     shards: list[Shard] = []
     start = 0
@@ -78,12 +78,12 @@ def run(
         for number, table in enumerate(read_tables(paths)):
             part = slice(start, start + table.num_rows)
             shards.append(
-                _commit(folder, [*key, number], table, difficulties[part], staged[part], number)
+                _commit(folder, [*key, number], table, difficulties[part], level_of[part], number)
             )
             start += table.num_rows
             advance(table.num_rows)
     if not _figure_facts():
-        shards.append(_picture(folder, key, signals["similarity"], difficulties, staged, at))
+        shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
     return StageResult(
         shards=shards,
         facts={
@@ -91,11 +91,11 @@ def run(
             "weights": weights,
             "borders": asdict(at),
             "stages": {
-                stage.value: int((staged == stage.value).sum()) for stage in DifficultyLevel
+                level.value: int((level_of == level.value).sum()) for level in DifficultyLevel
             },
             "sim_text": {
-                stage.value: _quartiles(signals["similarity"][staged == stage.value])
-                for stage in DifficultyLevel
+                level.value: _quartiles(signals["similarity"][level_of == level.value])
+                for level in DifficultyLevel
             },
         },
     )
@@ -126,11 +126,11 @@ def _commit(
     key: Sequence[Any],
     table: pa.Table,
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     number: int,
 ) -> Shard:
     def graded() -> Tables:
-        columns = [pa.array(difficulties, pa.float32()), pa.array(staged.tolist(), pa.string())]
+        columns = [pa.array(difficulties, pa.float32()), pa.array(level_of.tolist(), pa.string())]
         whole = pa.Table.from_arrays(
             [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
         )
@@ -144,23 +144,23 @@ def _picture(
     key: Sequence[Any],
     similarity: npt.NDArray[np.float64],
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> Shard:
     name = "stages.png"
     return folder.make_shard(
         digest([*key, name, digest(similarity.tolist())]),
-        lambda: Files(contents={("figures", name): draw(similarity, difficulties, staged, at)}),
+        lambda: Files(contents={("figures", name): draw(similarity, difficulties, level_of, at)}),
     )
 
 
 def draw(
     similarity: npt.NDArray[np.float64],
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> bytes:
-    """PNG of similarity and difficulty `[p]` by stage, with the stage borders."""
+    """PNG of similarity and difficulty `[p]` by level, with the borders of the levels."""
     # Not pyplot: it keeps global state and looks for a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -172,11 +172,11 @@ def draw(
         (right, difficulties, "difficulty"),
     ):
         axes.hist(
-            [values[staged == stage.value] for stage in DifficultyLevel],
+            [values[level_of == level.value] for level in DifficultyLevel],
             bins=40,
             stacked=True,
-            color=[_COLOURS[stage] for stage in DifficultyLevel],
-            label=[stage.value for stage in DifficultyLevel],
+            color=[_COLOURS[level] for level in DifficultyLevel],
+            label=[level.value for level in DifficultyLevel],
         )
         axes.set_xlabel(label)
         axes.set_ylabel("pairs")

@@ -15,7 +15,7 @@ from nsfwcaps.artifacts import Files, Shard, StageFolder, Tables
 from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
-from nsfwcaps.stages.illustrate.draw import Pictures
+from nsfwcaps.stages.illustrate.draw import PictureFiles
 from nsfwcaps.stages.illustrate.read import Row
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 
@@ -29,7 +29,7 @@ CARD = f"{POOL}.md"
 
 
 @dataclass(kw_only=True)
-class Rejects:
+class DrawRejects:
     """Captions without an image, with a reason each, and how many the exclusion list matched."""
 
     rows: list[Row] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Rejects:
 def deliver(
     rows: Sequence[Row],
     facts: Mapping[str, Any],
-    pictures: Pictures,
+    pictures: PictureFiles,
     folder: StageFolder,
     settings: IllustrateSettings,
 ) -> list[Shard]:
@@ -81,7 +81,7 @@ def deliver(
     return [*shards, folder.make_shard(key, card)]
 
 
-def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
+def set_aside(rejects: DrawRejects, folder: StageFolder) -> Shard:
     """Write what got no image, and why."""
 
     def tables() -> Tables:
@@ -95,7 +95,7 @@ def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
     return folder.make_shard(digest([VERSION, "set aside", content, rejects.excluded]), tables)
 
 
-def _table(rows: Sequence[Row], pictures: Pictures, painter: str) -> pa.Table:
+def _table(rows: Sequence[Row], pictures: PictureFiles, painter: str) -> pa.Table:
     names = schema.ILLUSTRATED_UNSAFE.names
     whole = [{**row, "image": pictures.read(row["key"]), "painter": painter} for row in rows]
     return pa.Table.from_pylist(

@@ -33,7 +33,7 @@ from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
-from nsfwcaps.stages.publish.images import Pictures
+from nsfwcaps.stages.publish.images import KnownPictures
 from nsfwcaps.stages.publish.partners import Partners, find_partners
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
@@ -96,7 +96,9 @@ def run(
         [VERSION, _shaping(settings), dataset_card.template_digest(), chain, *of_review]
     )
     has_partners = partners.ids.null_count < len(partners.ids)
-    writer = _Writer(settings, folder, inputs, splits, joined, release, with_partners=has_partners)
+    writer = _SplitWriter(
+        settings, folder, inputs, splits, joined, release, with_partners=has_partners
+    )
     with progress.task("publish: write", int(writer.kept.sum())) as advance:
         names = split_names(splits.of_pair[writer.kept])
         shards = [shard for name in names for shard in writer.split(name, advance)]
@@ -105,7 +107,7 @@ def run(
         facts["review"] = joined.facts
     manifest = _manifest(settings, chain, facts, shards)
     readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
-    shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
+    shards.append(_write_card_and_manifest(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
         from nsfwcaps.stages.publish import review
 
@@ -113,7 +115,7 @@ def run(
     return StageResult(shards=shards, facts=facts)
 
 
-class _Writer:
+class _SplitWriter:
     """Writes one split after the other."""
 
     def __init__(
@@ -136,7 +138,7 @@ class _Writer:
         everything = np.ones(len(splits.of_pair), dtype=np.bool_)
         self.kept = everything if joined is None else joined.kept
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
-        self.pictures = Pictures(inputs["ingest"]) if carries else None
+        self.pictures = KnownPictures(inputs["ingest"]) if carries else None
         self._labels = image_labels(inputs)
         as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
         self.columns = schema.published(
@@ -219,7 +221,7 @@ class _Writer:
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:
-    """Pairs by split, stage, category and label of the image: what the card will say."""
+    """Pairs by split, level, category and label of the image: what the card will say."""
     return {
         name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
         for name in _COUNTED
@@ -266,7 +268,7 @@ def _joined(
         return None
     from nsfwcaps.stages.publish import review, verdicts
 
-    return review.join(verdicts.read(settings.verdicts), settings, inputs, splits)
+    return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
 
 
 def _shaping(settings: PublishSettings) -> dict[str, Any]:
@@ -278,7 +280,7 @@ def _shaping(settings: PublishSettings) -> dict[str, Any]:
     return {name: v for name, v in output_settings(settings).items() if name not in hidden}
 
 
-def _papers(
+def _write_card_and_manifest(
     folder: StageFolder,
     grade: StageRecord,
     release: str,

@@ -56,7 +56,7 @@ def run(
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
     folder.refuse_foreign_pools(("safe", "unsafe"))
-    work = _Work(settings, folder)
+    work = _WorldRun(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
         ids = _ids(folder, safe)
@@ -66,11 +66,11 @@ def run(
             )
         ]
     facts = _facts(safe, unsafe)
-    papers = work.papers(facts, min(_ON_SHEET, counts[1]))
-    return StageResult(shards=[*safe, *unsafe, papers], facts=facts)
+    card = work.card(facts, min(_ON_SHEET, counts[1]))
+    return StageResult(shards=[*safe, *unsafe, card], facts=facts)
 
 
-class _Work:
+class _WorldRun:
     """One run's shards."""
 
     def __init__(self, settings: WorldSettings, folder: StageFolder) -> None:
@@ -131,7 +131,7 @@ class _Work:
                 advance(len(numbers))
             yield shard or self._folder.make_shard(key, draw)
 
-    def papers(self, facts: Mapping[str, Any], pairs: int) -> Shard:
+    def card(self, facts: Mapping[str, Any], pairs: int) -> Shard:
         """Write the card and the contact sheet: unsafe scenes below their fixed partners."""
         key = digest([*self._key, "papers", world_card.template_digest()])
         return self._folder.make_shard(key, lambda: self._papers(facts, pairs))

@@ -11,7 +11,7 @@ import pytest
 from support.misbehaving_server import MODEL, Reply, edited, good, serving
 
 from nsfwcaps.construction.editors.answers import FILE
-from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request
+from nsfwcaps.construction.editors.editor import Answer, EditRequest, Proposal, Refusal
 from nsfwcaps.construction.editors.openai import Manners, OpenAiEditor, split_name
 from nsfwcaps.enums import Category
 from nsfwcaps.errors import ConfigError, ModelError
@@ -26,8 +26,10 @@ def no_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def requests(count: int) -> list[Request]:
-    return [Request(f"{n:032x}", f"A cup on table {n}.", Category.VIOLENCE) for n in range(count)]
+def requests(count: int) -> list[EditRequest]:
+    return [
+        EditRequest(f"{n:032x}", f"A cup on table {n}.", Category.VIOLENCE) for n in range(count)
+    ]
 
 
 def edit(

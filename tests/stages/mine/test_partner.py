@@ -16,7 +16,7 @@ from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
 from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.pipeline import State, state
+from nsfwcaps.pipeline import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.mine import partners, search
 from nsfwcaps.stages.mine.settings import MineSettings
@@ -302,11 +302,11 @@ def test_other_partners_in_the_pool_are_other_pairs(project: Project) -> None:
     vectors = {GUN: at(0), VASE: at(10), DOG: at(20)}
     assert pairs(project, mined(project, {GUN: VASE}, vectors)) == {GUN: VASE}
     settings = MineSettings(pairing=Pairing.PARTNER, device=Device.CPU)
-    assert state(STAGE["mine"], settings, project.workdir) is State.CURRENT
+    assert state(STAGE["mine"], settings, project.workdir) is StageState.CURRENT
     project.ingest(unsafe_rows({GUN: DOG}), [VASE, DOG])
     project.embed(ChosenVectors(vectors))  # the same vectors
-    assert state(STAGE["mine"], settings, project.workdir) is State.STALE
-    assert state(STAGE["mine"], None, project.workdir) is State.STALE
+    assert state(STAGE["mine"], settings, project.workdir) is StageState.STALE
+    assert state(STAGE["mine"], None, project.workdir) is StageState.STALE
     assert pairs(project, pair(project)) == {GUN: DOG}
 
 
@@ -316,7 +316,7 @@ def test_other_partners_do_not_concern_the_nearest(project: Project) -> None:
     project.mine(device=Device.CPU)
     project.ingest(unsafe_rows({GUN: DOG}), [VASE, DOG])
     project.embed(ChosenVectors(vectors))
-    assert state(STAGE["mine"], MineSettings(), project.workdir) is State.CURRENT
+    assert state(STAGE["mine"], MineSettings(), project.workdir) is StageState.CURRENT
 
 
 def test_a_failed_run_on_other_partners_leaves_the_last_one_whole(project: Project) -> None:
