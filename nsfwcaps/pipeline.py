@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config
+from nsfwcaps import config, extras
 from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
@@ -47,8 +47,15 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
     Without `reading` nothing is read but what the recipe names as part of itself: no pools.
 
     Raises:
+        ModelError: a stage needs an extra that is not installed.
         NsfwcapsError: as the stage would.
     """
+    needs: dict[str, str] = {}
+    for stage in STAGES:
+        if stage.name in recipe:
+            for extra, use in stage.needs(recipe[stage.name]).items():
+                needs.setdefault(extra, use)
+    extras.require(needs)
     for stage in STAGES:
         if stage.name in recipe and stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)

@@ -59,6 +59,8 @@ class Stage:
     """What is wrong with a whole recipe from this stage's side, one line each."""
     completed: Callable[[Recipe], Any] | None = None
     """The stage's settings, completed from those of other stages in the recipe."""
+    needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
+    """Extras that it needs with some settings, each with the words for what needs it."""
     checks: bool = False
     """Whether its module has `check`, which finds early what cannot work."""
     distributed: bool = False

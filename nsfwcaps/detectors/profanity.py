@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 
@@ -50,7 +51,7 @@ def _import() -> Any:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="Trying to unpickle")
-            return optional("profanity_check", extra=NAME)
+            return extras.load("profanity_check", NAME, NAME)
     except (UserWarning, AttributeError, TypeError, ValueError):
         raise ModelError(
             f"{NAME}: the installed scikit-learn is not the one that alt-profanity-check was made "

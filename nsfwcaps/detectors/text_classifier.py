@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import version
+from nsfwcaps.detectors.packages import version
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.runtime.device import torch_device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
-from nsfwcaps import pictures
+from nsfwcaps import extras, pictures
 from nsfwcaps.encoders.encoder import DualEncoder, Encoder
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
@@ -14,7 +14,7 @@ from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
-from nsfwcaps.models.names import Form, ModelName, parse
+from nsfwcaps.models.names import Form, ModelName, extras_of, parse
 from nsfwcaps.runtime.silence import silence
 
 
@@ -81,6 +81,7 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         ModelError: the model cannot be loaded.
     """
     if name.form is Form.TRAINED_RUN:
+        extras.require(extras_of(name.given))
         from nsfwcaps.models import merged
 
         assert name.folder is not None, "a trained run is a folder"

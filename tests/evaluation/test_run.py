@@ -584,6 +584,8 @@ def test_a_folder_that_is_not_ours_is_left_alone(place: Place, tmp_path: Path) -
     ("options", "told"),
     [
         (["--model=mini", "--suite=all"], "'all' names no task"),
+        (["--model=mini", "--samples=99"], "eval.samples: must be greater than or equal to 100"),
+        (["--model=mini", "--workers=0"], "eval.workers: must be greater than or equal to 1"),
         (["--model=nonsense"], "unknown model"),
         (["--model=a=mini", "--model=a=minilm"], "two are called 'a'"),
         (["--model=mini", "--classes=x"], "no classification set is named"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
 from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.files import sha256_file
-from nsfwcaps.runtime.loading import no_package
 
 FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
 
@@ -30,13 +29,15 @@ def check(name: str | None) -> None:
 
 
 def check_package(name: str) -> None:
-    """Refuse a pipeline where there is nothing to run it.
+    """Refuse a painter whose package is not installed.
 
     Raises:
-        ModelError: diffusers is not installed.
+        ModelError: it is not.
     """
-    if name != WORLD and importlib.util.find_spec("diffusers") is None:
-        raise no_package("diffusers")
+    if name == WORLD:
+        extras.require({"world": f"--painter {WORLD}"})
+    else:
+        extras.require({"generation": "drawing"})
 
 
 def source_digest(name: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nsfwcaps import schema
+from nsfwcaps import extras, schema
 from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
@@ -23,6 +23,9 @@ from nsfwcaps.tables import read_tables
 
 VERSION = 1
 
+_NOT_DRAWN = {"figure": "not drawn: matplotlib is not installed"}
+"""Input and fact of a run without matplotlib; with it there is neither."""
+
 _COLOURS = {
     DifficultyLevel.EASY: "#9ecae1",
     DifficultyLevel.MEDIUM: "#4292c6",
@@ -31,8 +34,12 @@ _COLOURS = {
 
 
 def sources(settings: GradeSettings) -> Mapping[str, str]:
-    """Nothing outside the workdir is read."""
-    return {}
+    """Whether the figure can be drawn: with the extra `report`, a run without it is stale."""
+    return _figure_facts()
+
+
+def _figure_facts() -> Mapping[str, str]:
+    return {} if extras.missing("report") is None else _NOT_DRAWN
 
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -71,10 +78,12 @@ def run(
             )
             start += table.num_rows
             advance(table.num_rows)
-    shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
+    if not _figure_facts():
+        shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
     return StageResult(
         shards=shards,
         facts={
+            **_figure_facts(),
             "weights": weights,
             "borders": asdict(at),
             "stages": {

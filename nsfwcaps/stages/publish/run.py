@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,16 +30,17 @@ from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.stages.ingest.settings import IngestSettings
 from nsfwcaps.stages.mine.settings import MineSettings
-from nsfwcaps.stages.publish import review, verdicts
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
 from nsfwcaps.stages.publish.images import KnownPictures
 from nsfwcaps.stages.publish.partners import Partners, find_partners
-from nsfwcaps.stages.publish.review import Joined
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.tables import read_tables, rechunk
+
+if TYPE_CHECKING:  # a review needs the extra of that name
+    from nsfwcaps.stages.publish.review import Joined
 
 VERSION = 3
 
@@ -66,6 +67,8 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
     """Digests of the card's template, as a new wording makes a new card, and of the review."""
     found = {"card": dataset_card.template_digest()}
     if settings.verdicts is not None:
+        from nsfwcaps.stages.publish import verdicts
+
         found["verdicts"] = verdicts.source_digest(settings.verdicts)
     return found
 
@@ -106,6 +109,8 @@ def run(
     readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
     shards.append(_write_card_and_manifest(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
+        from nsfwcaps.stages.publish import review
+
         shards.append(review.rejects(folder, release, joined))
     return StageResult(shards=shards, facts=facts)
 
@@ -194,6 +199,8 @@ class _SplitWriter:
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
         if self._joined is not None:
+            from nsfwcaps.stages.publish import review
+
             columns = review.apply(self._joined, columns)
         if self._labels is not None:
             columns |= self._labels.columns(pairs["unsafe_id"])
@@ -259,6 +266,8 @@ def _joined(
     """Join the review that the settings name, if they do."""
     if settings.verdicts is None:
         return None
+    from nsfwcaps.stages.publish import review, verdicts
+
     return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
 
 
@@ -278,8 +287,7 @@ def _write_card_and_manifest(
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, the picture of the levels."""
-    figure = grade.paths("figures")[0]
+    """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
     root = release[:12]
     return folder.make_shard(
         digest([release, "papers"]),
@@ -287,7 +295,10 @@ def _write_card_and_manifest(
             contents={
                 ("dataset", f"{root}/README.md"): readme.encode(),
                 ("dataset", f"{root}/manifest.json"): _json(manifest),
-                ("dataset", f"{root}/figures/{figure.name}"): figure.read_bytes(),
+                **{
+                    ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
+                    for path in grade.paths("figures")
+                },
             }
         ),
     )
