@@ -194,7 +194,7 @@ def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | No
     ],
 )
 def test_settings_that_choose_targets_contradict_it(name: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"pairing=partner takes .* remove {name}$"):
+    with pytest.raises(ConfigError, match=f"pairing=partner uses .* remove {name}$"):
         parse(MineSettings, {"pairing": "partner", name: value}, where="mine")
 
 
