@@ -1,4 +1,4 @@
-"""Pair sets: an unsafe caption (and picture) and its safe counterpart in each row."""
+"""Pair sets: each row has an unsafe caption (and image) and its safe counterpart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_CATEGORY = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class PairSet:
-    """Distinct captions and pictures of both sides, and the row of each pair in each of them."""
+    """Distinct captions and images of both sides, and the rows of each pair in them."""
 
     name: str
     safe_captions: Sequence[str]
@@ -37,22 +37,22 @@ class PairSet:
     safe_pictures: Pictures
     unsafe_pictures: Pictures
     ids: Sequence[str]
-    """Id `[p]` of each pair's unsafe item."""
+    """Id `[p]` of the unsafe item of each pair."""
     safe_text_of: Rows
     unsafe_text_of: Rows
     safe_image_of: Rows
-    """`MISSING` where a pair has no picture, or it could not be read; so `unsafe_image_of`."""
+    """`MISSING` if a pair's image is absent or unreadable; likewise `unsafe_image_of`."""
     unsafe_image_of: Rows
     categories: Names | None
     equivalent_text: Sets | None
-    """Set i: rows of `safe_captions` that are as right for pair i as its own."""
+    """Set i: rows of `safe_captions` as right for pair i as its own."""
     equivalent_image: Sets | None
     left_out: dict[str, int]
-    """Rows and pictures that could not be used, by the reason."""
+    """Unusable rows and images, by reason."""
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that figures depend on."""
+        """Digest of everything the figures depend on."""
         sets = [self.equivalent_text, self.equivalent_image]
         return digest(
             [
@@ -66,12 +66,12 @@ class PairSet:
 
     @property
     def captions_alone(self) -> bool:
-        """Whether no pair names an image, not even one that is not there."""
+        """Whether no pair refers to an image, readable or not."""
         return not any(len(side) or side.missing for side in self._pictures)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sizes, for people."""
+        """Sizes, for display."""
         return {
             "pairs": len(self.ids),
             "safe captions": len(self.safe_captions),
@@ -92,10 +92,10 @@ class PairSet:
 def read_pairs(
     name: str, url: str, split: AskedSplit | None, image_root: str | None, progress: Progress
 ) -> PairSet:
-    """Read a published folder, or a file or folder with a pair in each row.
+    """Read a published folder, or any file or folder with one pair per row.
 
     Raises:
-        InputError: it cannot be read, has no such columns, no row of the split, or no usable row.
+        InputError: the set is unreadable, lacks caption columns, or has no usable row of the split.
     """
     urls = expand(url)
     rows = SplitRows(url, split)
@@ -106,13 +106,13 @@ def read_pairs(
     rows.check(reading.read, known=reading.has_split or tells_splits(urls, url))
     if not reading.pairs:
         counts = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items())
-        raise InputError(f"{url}: holds no usable pair ({counts or 'no rows'})")
+        raise InputError(f"{url}: no usable pairs ({counts or 'no rows'})")
     return reading.finished(name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A safe item: rows of its caption and its picture."""
+    """An item: rows of its caption and its image."""
 
     text: int
     image: int
@@ -120,7 +120,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Pair:
-    """One unsafe item with its safe ones, the best first."""
+    """One unsafe item with its safe items, best first."""
 
     id: str
     unsafe: _Item
@@ -132,7 +132,7 @@ class _Pair:
 
 
 class _Reading:
-    """A pair set while it is read."""
+    """Builds a pair set row by row."""
 
     def __init__(self, rows: SplitRows) -> None:
         self.read = 0
@@ -148,7 +148,7 @@ class _Reading:
         self._unnamed: Counter[str] = Counter()
 
     def file(self, url: str, image_root: str | None, advance: Advance) -> None:
-        """Take the rows of one file."""
+        """Read the rows of one file."""
         found: list[PairColumns] = []
 
         def choose(present: Sequence[str]) -> Sequence[str]:
@@ -203,7 +203,7 @@ class _Reading:
             self._of_unsafe[unsafe_id] = pair
 
     def _further(self, pair: _Pair, rank: float, safe: _Item) -> None:
-        """Add a safe item of another rank; the best rank is the pair's."""
+        """Add a safe item of another rank; the best-ranked one forms the pair."""
         if rank < pair.rank:
             pair.rank, pair.safe, safe = rank, safe, pair.safe
         pair.others.append(safe)
@@ -220,14 +220,14 @@ class _Reading:
         return MISSING
 
     def finished(self, name: str) -> PairSet:
-        """Pairs as arrays."""
+        """Return the pairs as arrays."""
         safe, unsafe = ([getattr(pair, side) for pair in self.pairs] for side in ("safe", "unsafe"))
         text, image = self._equivalents()
         for side, pictures in self._pictures.items():
             if pictures.missing:
                 self.left_out[f"{side}_image_missing"] = pictures.missing
         if any(len(pictures) or pictures.missing for pictures in self._pictures.values()):
-            self.left_out.update(self._unnamed)  # else nothing is lost: these are captions alone
+            self.left_out.update(self._unnamed)  # else the set is captions only and nothing is lost
         return PairSet(
             name=name,
             safe_captions=self._captions["safe"].texts,
@@ -248,7 +248,7 @@ class _Reading:
         )
 
     def _equivalents(self) -> tuple[Sets | None, Sets | None]:
-        """Other right items of every pair; None where no pair has any."""
+        """Collect further right items of every pair; None if no pair has any."""
         owned = [
             (number, item)
             for number, pair in enumerate(self.pairs)
@@ -265,7 +265,7 @@ class _Reading:
         return sets[0], sets[1] if len(self._pictures["safe"]) else None
 
     def _named(self, pair: _Pair) -> list[_Item]:
-        """Safe items that a pair names by their ids; those of other splits are no candidates."""
+        """Safe items listed by id as equivalents; ids of other splits are not candidates."""
         return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
 
 
