@@ -1,4 +1,4 @@
-"""A file of finished items, one JSON object a line: what stands in it need not be made again."""
+"""A JSONL file of finished items, which need not be generated again."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Row = Mapping[str, Any]
 
 
 class Manifest:
-    """Rows by their `item`; the last row of an item counts."""
+    """Rows by `item`; the last row of an item wins."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.rows: dict[str, Row] = {}
         for line in path.read_bytes().splitlines() if path.exists() else ():
-            # A kill can cut the last line short; its item then is not finished.
+            # A kill can truncate the last line; its item is then unfinished.
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 row = json.loads(line)
                 self.rows[row["item"]] = row
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Append rows, safe on the disk when this returns."""
+        """Append rows and fsync them."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         lines = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows)
         with self._path.open("a+b") as file:
-            # After a line that a kill has cut short, a fresh one.
+            # Start a fresh line after a truncated one.
             file.write((b"" if _ends_a_line(file) else b"\n") + lines.encode())
             file.flush()
             os.fsync(file.fileno())

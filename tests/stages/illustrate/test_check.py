@@ -18,10 +18,14 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.errors import InputError
 
 NAMES = [
-    ({}, 2, "give --painter"),
-    ({"painter": "foo"}, 2, "painter: 'foo' is none"),
-    ({"painter": "diffusers:nowhere"}, 5, "diffusers:nowhere: no folder of a diffusers pipeline"),
-    ({"painter": "diffusers-inpaint:nowhere"}, 5, "no folder of a diffusers pipeline"),
+    ({}, 2, "add --painter"),
+    ({"painter": "foo"}, 2, "unknown painter 'foo'"),
+    (
+        {"painter": "diffusers:nowhere"},
+        5,
+        "diffusers:nowhere: not the folder of a diffusers pipeline",
+    ),
+    ({"painter": "diffusers-inpaint:nowhere"}, 5, "not the folder of a diffusers pipeline"),
     ({"painter": "diffusers:{folder}", "image_detector": ["foo"]}, 2, "--image-detector: 'foo'"),
     ({"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]}, 2, "a threshold is"),
     ({"painter": "diffusers:{folder}", "image_detector": ["nudenet"]}, 5, "nsfwcaps[nudenet]"),
@@ -81,7 +85,7 @@ def test_the_command_and_its_dry_run_are_checked_too(tmp_path: Path) -> None:
         options = ["--pool", pool, "--painter", "foo", "-w", tmp_path / "run"]
         said = call("construct", *options, *more)
         assert (said.code, said.out) == (2, "")
-        assert "painter: 'foo' is none" in said.err
+        assert "unknown painter 'foo'" in said.err
 
 
 def test_a_machine_without_diffusers(
