@@ -1,4 +1,4 @@
-"""Packages that detectors come from; none is installed with nsfwcaps itself."""
+"""Optional packages of detectors; nsfwcaps itself installs none of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def optional(module: str, *, extra: str, note: str = "") -> Any:
     """Import a module of an optional package.
 
     Raises:
-        ModelError: it is not installed; says how it is, and what the note says.
+        ModelError: the package is not installed; the message gives the install command and `note`.
     """
     try:
         return importlib.import_module(module)
@@ -26,10 +26,10 @@ def optional(module: str, *, extra: str, note: str = "") -> Any:
 
 
 def version(package: str) -> str:
-    """Name and version of an installed package."""
+    """Return the name and version of an installed package."""
     return f"{package} {importlib.metadata.version(package)}"
 
 
 def package_folder(module: Any) -> Path:
-    """Folder in which an imported package keeps its files."""
+    """Return the folder of an imported package."""
     return Path(module.__file__).parent

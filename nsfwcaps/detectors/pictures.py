@@ -1,4 +1,4 @@
-"""Bytes of picture files to arrays."""
+"""Decoding image files to arrays."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nsfwcaps.errors import InputError
 
 
 def rgb(data: bytes) -> npt.NDArray[np.uint8]:
-    """Decode one picture to `[h, w, 3]`.
+    """Decode one image to `[h, w, 3]`.
 
     Raises:
-        InputError: the bytes are no picture.
+        InputError: the bytes are not a readable image.
     """
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             return np.array(picture.convert("RGB"), dtype=np.uint8)
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
+    except Exception:  # Pillow's decoders raise many exception types
         raise InputError(
-            "a picture that a detector shall judge cannot be decoded; remove it and run again"
+            "cannot decode an image passed to a detector; remove it and run again"
         ) from None

@@ -176,7 +176,7 @@ def test_a_dry_run_does_nothing(place: Place, prompts: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (("--detector", "profanity"), 2, "no detector of images"),
+        (("--detector", "profanity"), 2, "unknown image detector"),
         (("--detector", "opennsfw", "--model", "base=own"), 2, "the name 'base' occurs twice"),
         (("--detector", "opennsfw", "--model", "x=nosuch"), 2, "--model"),
     ],

@@ -247,8 +247,8 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"caption_column": "words"}, 3, "no caption column 'words'"),
         ({"exclude": ["nowhere.csv"]}, 3, "no such file"),
         ({"image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
-        ({"detector": ["nobody"]}, 2, "is no detector of text"),
-        ({"edit_detector": ["nobody"]}, 2, "--edit-detector: 'nobody' is no detector of text"),
+        ({"detector": ["nobody"]}, 2, "unknown text detector"),
+        ({"edit_detector": ["nobody"]}, 2, "--edit-detector: unknown text detector 'nobody'"),
     ],
 )
 def test_what_cannot_work_is_said(

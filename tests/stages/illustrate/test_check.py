@@ -26,8 +26,16 @@ NAMES = [
         "diffusers:nowhere: not the folder of a diffusers pipeline",
     ),
     ({"painter": "diffusers-inpaint:nowhere"}, 5, "not the folder of a diffusers pipeline"),
-    ({"painter": "diffusers:{folder}", "image_detector": ["foo"]}, 2, "--image-detector: 'foo'"),
-    ({"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]}, 2, "a threshold is"),
+    (
+        {"painter": "diffusers:{folder}", "image_detector": ["foo"]},
+        2,
+        "--image-detector: unknown image detector 'foo'",
+    ),
+    (
+        {"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]},
+        2,
+        "the threshold must be above 0",
+    ),
     ({"painter": "diffusers:{folder}", "image_detector": ["nudenet"]}, 5, "nsfwcaps[nudenet]"),
     ({"painter": "diffusers:{folder}", "image_detector": ["q16:no.npy#mini"]}, 5, "no such file"),
     ({"painter": "diffusers:{folder}", "image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
