@@ -1,4 +1,4 @@
-"""Figures by category, of all models beside each other."""
+"""Figures by category, all models side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nsfwcaps.reports.tables import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Categories:
-    """One figure by category; None where a model lacks it."""
+    """One figure by category; None if a model lacks it."""
 
     dataset: str
     figure: str
@@ -21,7 +21,7 @@ class Categories:
 
 
 def categories(tables: Sequence[Table]) -> list[Categories]:
-    """The headline figures that were measured by category."""
+    """Collect the headline figures that were measured by category."""
     found = []
     for table in tables:
         names = {name for part in table.parts for name in part.by_category if name in HEADLINES}
