@@ -79,7 +79,7 @@ class Evaluation:
         self._places, unplanned = plan(request, self._data)
         self._missing = [*unread, *unplanned]
         if not self._places:
-            reasons = "; ".join(str(item) for item in self._missing) or "no data set was given"
+            reasons = "; ".join(str(item) for item in self._missing) or "no data set was given; add --data"
             raise InputError(f"nothing to evaluate: {reasons}")
         self._results = ResultFolder(out)
         self._folder = VectorFolder(out / "vectors", progress)

@@ -167,7 +167,7 @@ def test_the_table_has_every_figure(evaluated: tuple[Path, Said]) -> None:
 
 def test_json_values_are_numbers_or_null(evaluated: tuple[Path, Said], copied: Path) -> None:
     said = call("eval", "--model=m=mini", "--out", copied, "--json", "--dry-run")
-    refused(said, 3, "no data set is named")
+    refused(said, 3, "no data set was given; add --data")
     for path in evaluated[0].glob("results/*/*/*.json"):
         json.loads(path.read_bytes(), parse_constant=pytest.fail)
 
