@@ -79,8 +79,8 @@ class Evaluation:
         self._places, unplanned = plan(request, self._data)
         self._missing = [*unread, *unplanned]
         if not self._places:
-            reasons = "; ".join(str(item) for item in self._missing) or "no data set was given; add --data"
-            raise InputError(f"nothing to evaluate: {reasons}")
+            reasons = [str(item) for item in self._missing] or ["no data set was given; add --data"]
+            raise InputError(f"nothing to evaluate: {'; '.join(reasons)}")
         self._results = ResultFolder(out)
         self._folder = VectorFolder(out / "vectors", progress)
         self._models = [Model(named, out / "vectors") for named in request.models]
