@@ -56,10 +56,10 @@ def paired(
 ) -> Comparison:
     """Compare b with a, pairwise over `[q]` values; positive if b's mean is larger.
 
-    The interval is the bootstrap's. p is two-sided: by McNemar's exact test if all values are 0 or
-    1, else by `FLIPS` random sign flips of the differences (including the observed signs), exact
-    under the null hypothesis that the models are exchangeable. Without values, or with any NaN or
-    infinity, all results are NaN.
+    The interval is the bootstrap's. p is two-sided. If all values are 0 or 1, it comes from
+    McNemar's exact test. Otherwise it comes from `FLIPS` random sign flips of the differences,
+    including the observed signs: exact under the null hypothesis that the models are exchangeable.
+    Without values, or with any NaN or infinity, all results are NaN.
 
     Raises:
         ValueError: a and b differ in length.
