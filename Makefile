@@ -1,9 +1,10 @@
 # make demo: the whole pipeline on a world of icons. make test: lint, type-check, test.
+# make docs: the site, into build/docs; long sentences, broken links and other faults fail.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Both stamps depend on the project file: a changed dependency is installed on the next call.
-.PHONY: demo test lint clean
+# All stamps depend on the project file: a changed dependency is installed on the next call.
+.PHONY: demo test docs lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/nsfwcaps demo --out runs/demo
@@ -13,6 +14,11 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m tools.docs.prose README.md docs
+	$(BIN)/python -m tools.docs.links README.md CONTRIBUTING.md benchmarks docs
+	$(BIN)/sphinx-build --fail-on-warning --fresh-env -b html docs build/docs
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
@@ -29,5 +35,9 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) runs build dist docs/_generated

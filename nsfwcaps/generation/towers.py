@@ -75,6 +75,7 @@ def read_clip(model: str) -> Clip:
     """
     if _is_of_transformers(model):
         return _of_transformers(Path(model))
+    check_name(model)
     return _of_open_clip(model)
 
 

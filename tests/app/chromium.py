@@ -99,7 +99,7 @@ class Server:
 class Person:
     """Somebody in a browser of their own."""
 
-    def __init__(self, browser: Browser, server: Server, name: str) -> None:
+    def __init__(self, browser: Browser, server: Server, name: str, page: str = "") -> None:
         self.context: BrowserContext = browser.new_context(
             viewport={"width": 1200, "height": 900}, accept_downloads=True
         )
@@ -107,11 +107,11 @@ class Person:
         self.page: Page = self.context.new_page()
         self.name = name
         self._address = f"http://localhost:{server.port}"
-        self.page.goto(self._address)
+        self.page.goto(f"{self._address}/{page}")
 
     def sign_in(self, code: str | None = None) -> Person:
         if code is not None:
-            self.page.get_by_label("Code that the terminal shows").fill(code)
+            self.page.get_by_label("Setup code from the terminal").fill(code)
         self.page.get_by_label("Name").fill(self.name)
         password = self.page.get_by_role("textbox", name="Password")
         password.fill(PASSWORD)
@@ -152,6 +152,11 @@ class Person:
         self.page.get_by_test_id("stSidebar").get_by_text(page, exact=True).click()
         expect(self.heading(page).first).to_be_visible()
         return self
+
+    @property
+    def address(self) -> str:
+        """Which page the address names."""
+        return self.page.url.removeprefix(f"{self._address}/")
 
     def reload(self) -> Person:
         self.page.reload()

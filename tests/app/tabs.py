@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 from support import small_review
 
 from nsfwcaps.review import tables
@@ -29,6 +30,17 @@ from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.queue import queue
 from nsfwcaps.review.queue.opening import open_review
+
+ADDRESSES = {
+    "Judge": "judge",
+    "My record": "record",
+    "My password": "password",
+    "Progress": "progress",
+    "Disputes": "disputes",
+    "People": "people",
+    "Export": "export",
+}
+"""Pages by title, and the last part of their address."""
 
 SCRIPT = Path(__file__).parents[2] / "app" / "review.py"
 PASSWORD = "a long password"
@@ -46,10 +58,8 @@ class Browser:
 
     def open(self, page: str | None = None) -> Tab:
         """Open a tab, or reload one: nothing but cookies and the address goes with it."""
-        app = AppTest.from_file(SCRIPT, default_timeout=30)
-        if page:
-            app.query_params["page"] = page
-        return Tab(self, app).run()
+        tab = Tab(self, AppTest.from_file(SCRIPT, default_timeout=30))
+        return tab.choose(page) if page else tab.run()
 
 
 @dataclass
@@ -63,6 +73,7 @@ class Tab:
         sending.clear()
         sending.update(self.browser.cookies)
         self.app.run()
+        self.app._page_hash = ""  # from here on the page that was shown, as a browser does
         assert not self.app.exception, self.app.exception[0].stack_trace
         for element in self.app.main:
             if element.type == "bidi_component":
@@ -105,7 +116,8 @@ class Tab:
         return self
 
     def choose(self, page: str) -> Tab:
-        self.app.sidebar.radio(key="page").set_value(page)
+        """Open a page by its address: `AppTest.switch_page` knows pages that are files only."""
+        self.app._page_hash = calc_hash(ADDRESSES[page])
         return self.run()
 
     def buttons_of(self, label: str) -> list[Any]:
@@ -134,7 +146,13 @@ class Tab:
 
     @property
     def pages(self) -> list[str]:
-        return list(self.app.sidebar.radio(key="page").options)
+        """Titles of the pages that can be opened."""
+        return [found["page_name"] for found in self.app._registered_pages.values()]
+
+    @property
+    def page(self) -> str:
+        """Title of the page that is shown."""
+        return str(self.app._registered_pages[self.app._finished_page_script_hash]["page_name"])
 
     @property
     def tabs(self) -> list[str]:

@@ -11,7 +11,7 @@ from tabs import Review, Tab
 
 from nsfwcaps.review import tables
 
-BEGIN = "I have read this; begin"
+BEGIN = "I have read this, begin"
 
 
 def judge(tab: Tab) -> Tab:
@@ -48,7 +48,7 @@ def test_no_pair_comes_of_a_category_that_was_left_out(review: Review) -> None:
         seen.append(review.before("Ann").category)
         tab.press("Skip")
     assert seen == ["smoking"] * 3
-    assert tab.heading == "No pair is left for you"
+    assert tab.heading == "No pairs left for you"
 
 
 def test_what_was_left_out_stays_so_and_can_be_let_in_again(review: Review) -> None:
@@ -69,7 +69,7 @@ def test_a_cap_of_the_session_brings_a_break(review: Review) -> None:
     judge(tab.press(BEGIN))
     assert tab.heading == "Time for a break"
     assert "the session's pairs are used up" in tab.app.markdown[0].value
-    assert "It goes on in 5 minutes" in tab.app.markdown[1].value.replace("\\", "")
+    assert "You can continue in 5 minutes" in tab.app.markdown[1].value.replace("\\", "")
     assert tab.labels == []
 
 
@@ -77,14 +77,14 @@ def test_after_the_break_consent_is_asked_anew(review: Review) -> None:
     tab = review.begin(pairs_per_session=1).browser("Ann").open()
     judge(tab.press(BEGIN))
     long_ago(review, ended=tables.session.c.ended - 301)
-    assert tab.run().heading == "What waits for you"
+    assert tab.run().heading == "Your queue"
 
 
 def test_a_cap_of_the_day_ends_the_day(review: Review) -> None:
     tab = review.begin(pairs_per_day=1).browser("Ann").open()
     judge(tab.press(BEGIN))
     assert "the day's pairs are used up" in tab.app.markdown[0].value
-    assert tab.app.markdown[1].value == "It goes on tomorrow, after midnight UTC."
+    assert tab.app.markdown[1].value == "You can continue tomorrow, after midnight UTC."
     assert tab.run().labels == []
 
 
@@ -126,7 +126,7 @@ def test_two_severe_pairs_do_not_follow_each_other_once_one_was_seen(
 def test_the_last_pair_is_followed_by_thanks(review: Review) -> None:
     tab = review.begin(small_review.rows()[:2]).browser("Ann").open().press(BEGIN)
     judge(judge(tab))
-    assert tab.heading == "No pair is left for you"
+    assert tab.heading == "No pairs left for you"
     assert tab.app.markdown[-1].value == "Thank you."
 
 
@@ -134,7 +134,7 @@ def test_who_finds_nothing_hears_that_others_have_the_rest(review: Review) -> No
     review.begin(small_review.rows()[:1], overlap=1)
     review.browser("Bob").open().press(BEGIN)
     tab = review.browser("Ann").open().press(BEGIN)
-    assert tab.app.markdown[0].value.startswith("Others have some before them")
+    assert tab.app.markdown[0].value.startswith("Other people are judging the remaining pairs")
 
 
 def test_a_data_set_that_changed_shows_no_pair_and_keeps_verdicts(review: Review) -> None:

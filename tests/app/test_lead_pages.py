@@ -57,7 +57,7 @@ def test_progress_counts_pairs_people_and_agreement(review: Review) -> None:
 
 def test_progress_of_a_review_that_nobody_began_is_shown(review: Review) -> None:
     tab = review.begin().browser("Lea").open("Progress")
-    assert any(text.startswith("None was judged") for text in tab.texts)
+    assert "No known answers yet; add some with 'nsfwcaps review gold FILE'." in tab.texts
     assert set(table(tab, "pairs")["disputed"]) == {0}
 
 
@@ -87,7 +87,7 @@ def test_a_lead_can_settle_with_a_caption_and_a_category_of_their_own(review: Re
     tab = disputed(review).browser("Lea").open("Disputes")
     assert not tab.buttons_of("Fix a caption")
     tab.app.toggle(key=f"fixing-{PAIR}").set_value(True)
-    assert tab.run().texts.count("Show the safe text to change it.") == 1
+    assert tab.run().texts.count("Show the safe text to edit it.") == 1
     tab.press("Show the text", at=1).fill(fix_safe="a cup on table 1")
     tab.app.selectbox(key=f"category-{PAIR}").set_value("smoking")
     tab.press("Fix a caption")
@@ -99,7 +99,7 @@ def test_a_lead_can_settle_with_a_caption_and_a_category_of_their_own(review: Re
 def test_how_somebody_would_have_a_caption_is_shown_when_asked(review: Review) -> None:
     tab = disputed(review, fix(safe="a cup on table 1")).browser("Lea").open("Disputes")
     assert b"a cup on table 1" not in tab.sent
-    (toggle,) = [toggle for toggle in tab.app.toggle if "would have" in toggle.label]
+    (toggle,) = [toggle for toggle in tab.app.toggle if "safe text as edited by" in toggle.label]
     toggle.set_value(True)
     assert "a cup on table 1" in tab.run().texts
 
@@ -149,30 +149,30 @@ def test_who_cannot_be_added_is_told(review: Review, name: str, password: str, t
     assert len(table(lead, "role")["name"]) == 4
 
 
-def change(lead: Tab, name: str, to: str) -> Tab:
+def change(lead: Tab, name: str, action: str) -> Tab:
     select = lead.app.selectbox(key="who")
     select.set_value(next(option for option in select.options if option == name))
-    lead.app.selectbox(key="to").set_value(to)
-    return lead.press("Change")
+    lead.app.selectbox(key="change").set_value(action)
+    return lead.press("Apply")
 
 
-def test_who_is_shut_out_is_out_at_once_and_can_be_let_in_again(review: Review) -> None:
+def test_a_disabled_user_is_signed_out_at_once_and_can_be_enabled_again(review: Review) -> None:
     lead = review.begin().browser("Lea").open("People")
     ann = review.browser("Ann").open()
-    change(lead, "Ann", "shut out")
+    change(lead, "Ann", "disable")
     people = table(lead, "role")
-    assert dict(zip(people["name"], people["may sign in"], strict=True))["Ann"] is False
-    assert ann.run().heading == "Review of pairs"
-    change(lead, "Ann", "let in again")
+    assert dict(zip(people["name"], people["can sign in"], strict=True))["Ann"] is False
+    assert ann.run().heading == "Pair review"
+    change(lead, "Ann", "enable")
     ann.fill(name="Ann", password=PASSWORD).press("Sign in")
     assert ann.texts == ["Ann (annotator)"]
 
 
-@pytest.mark.parametrize("to", ["annotator", "shut out"])
-def test_the_last_lead_cannot_be_taken_away(review: Review, to: str) -> None:
+@pytest.mark.parametrize("action", ["make annotator", "disable"])
+def test_the_last_lead_cannot_be_taken_away(review: Review, action: str) -> None:
     lead = review.begin().browser("Lea").open("People")
-    change(lead, "Leo", "annotator")
-    assert change(lead, "Lea", to).said == [
+    change(lead, "Leo", "make annotator")
+    assert change(lead, "Lea", action).said == [
         "'Lea' is the last lead; make somebody else a lead first"
     ]
     assert "Export" in lead.run().pages
@@ -183,7 +183,7 @@ def test_old_buttons_of_a_lead_who_is_none_any_more_do_nothing(review: Review) -
     disputes, people = (review.browser("Leo").open(page) for page in ("Disputes", "People"))
     with review.database.write() as connection:
         accounts.set_role(connection, review.id_of("Leo"), accounts.Role.ANNOTATOR)
-    refused = ["only leads may do this, and it was not done"]
+    refused = ["only leads can do this; nothing was saved"]
     assert disputes.press("Reject").said == refused
     assert add(people, "Cy", PASSWORD).said == refused
     assert not review.log("settle")
@@ -191,13 +191,13 @@ def test_old_buttons_of_a_lead_who_is_none_any_more_do_nothing(review: Review) -
         assert len(accounts.everyone(connection)) == 4
 
 
-def test_old_buttons_of_somebody_shut_out_do_nothing(review: Review) -> None:
-    tab = review.begin().browser("Ann").open().press("I have read this; begin")
+def test_old_buttons_of_a_disabled_user_do_nothing(review: Review) -> None:
+    tab = review.begin().browser("Ann").open().press("I have read this, begin")
     tab.press("Show the text", at=1)
     with review.database.write() as connection:
         accounts.disable(connection, review.id_of("Ann"))
     tab.press("No")
-    assert "you have been signed out, and this was not done" in tab.said
+    assert "you are signed out; nothing was saved" in tab.said
     with review.database.read() as connection:
         held = queue.holding(connection, review.id_of("Ann"))
     assert held is not None
@@ -211,7 +211,7 @@ def test_an_export_is_an_archive_with_every_verdict(
     monkeypatch.setattr(st, "download_button", lambda label, data, *rest, **_: handed.append(data))
     tab = disputed(review).browser("Lea").open("Export")
     assert handed == []
-    tab.press("Write the files")
+    tab.press("Create export")
     with zipfile.ZipFile(io.BytesIO(handed[-1]())) as archive:
         assert archive.testzip() is None
         record = json.loads(archive.read("review/export.json"))
@@ -220,18 +220,18 @@ def test_an_export_is_an_archive_with_every_verdict(
     assert {"review/verdicts.parquet", "review/outcomes.parquet"} <= names
     assert tab.app.code[0].value == f"2:{record['log']['hash']}"
     tab.press("Sign out")
-    with pytest.raises(ReviewError, match="you have been signed out"):
+    with pytest.raises(ReviewError, match="you are signed out; nothing was saved"):
         handed[-1]()
 
 
 def test_a_dispute_is_not_settled_unseen(review: Review) -> None:
     tab = disputed(review).browser("Lea").open("Disputes").press("Accept")
-    assert tab.said == ["look at the pair first"]
+    assert tab.said == ["show a text or an image of the pair before you settle it"]
     assert not review.log("settle")
 
 
 def test_a_file_that_was_written_before_is_not_handed_over_as_the_newest(review: Review) -> None:
-    tab = disputed(review).browser("Lea").open("Export").press("Write the files")
+    tab = disputed(review).browser("Lea").open("Export").press("Create export")
     judge(review.database, "pair-2", [(review.id_of("Ann"), accept())])
     tab.run()
     assert not tab.app.get("download_button")

@@ -9,7 +9,7 @@ from support import small_review
 from support.small_review import accept, judge, reject
 from tabs import Review, Tab
 
-BEGIN = "I have read this; begin"
+BEGIN = "I have read this, begin"
 MARKED = (
     "<b>x</b> [x](http://x.example) $x^2$ :red[x] `x` **x** :smile: :material/home: a -> b "
     "x@y.example www.x.example"

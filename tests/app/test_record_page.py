@@ -6,17 +6,17 @@ from tabs import Review
 
 from nsfwcaps.review.queue.exposure import Event
 
-BEGIN = "I have read this; begin"
+BEGIN = "I have read this, begin"
 
 
 def test_everybody_sees_their_own_entries_only(review: Review) -> None:
     ann = review.begin().browser("Ann").open().judge(BEGIN, "No", "Reject")
     ann.choose("My record")
-    assert list(ann.app.dataframe[0].value["what"]) == ["decided", "text uncovered", "consent"]
+    assert list(ann.app.dataframe[0].value["event"]) == ["decided", "text uncovered", "consent"]
     bob = review.browser("Bob").open("My record")
     assert len(bob.app.dataframe[0].value) == 0
     bob.choose("Judge").press(BEGIN)
-    assert list(bob.choose("My record").app.dataframe[0].value["what"]) == ["consent"]
+    assert list(bob.choose("My record").app.dataframe[0].value["event"]) == ["consent"]
 
 
 def test_a_lead_sees_nothing_of_it_on_any_page(review: Review) -> None:
@@ -44,4 +44,5 @@ def test_erasing_needs_a_second_yes_and_leaves_verdicts(review: Review) -> None:
     assert len(tab.app.dataframe[0].value) == 0
     assert tab.app.button(key="erase").disabled
     assert len(review.log()) == 1
-    assert tab.choose("Judge").app.caption[0].value.startswith("1 judged · left now: 58 pairs")
+    counts = tab.choose("Judge").app.caption[0].value
+    assert counts.startswith("1 judged · left in this session: 58 pairs")

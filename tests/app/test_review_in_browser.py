@@ -40,7 +40,7 @@ QUESTIONS = (
     "Is the unsafe side unsafe?",
     "Is its category right?",
     "How much of the meaning",
-    "What becomes of the pair?",
+    "What should happen to the pair?",
 )
 # A hazard, what stands in its place, the thing beside it, and where.
 SCENES = [
@@ -213,10 +213,10 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
     uncover(lead, "s")
-    lead.until("a", lambda: lead.page.get_by_text("No pair is in dispute").is_visible())
+    lead.until("a", lambda: lead.page.get_by_text("No disputes for you").is_visible())
 
     lead.go("Export")
-    lead.page.get_by_role("button", name="Write the files").click()
+    lead.page.get_by_role("button", name="Create export").click()
     with lead.page.expect_download() as download:
         lead.page.get_by_role("button", name="Download").click()
     with zipfile.ZipFile(download.value.path()) as archive:
@@ -245,6 +245,43 @@ def test_the_login_is_kept_by_this_page_alone_and_ends_on_the_server(
     expect(ann.page.get_by_text("You have been signed out")).to_be_visible()
 
 
+def test_an_address_names_a_page_over_signing_in_and_reloads(
+    server: Server, chromium: Browser
+) -> None:
+    added(server, "Ann")
+    added(server, "Lea", Role.LEAD)
+    lea = Person(chromium, server, "Lea", "disputes")
+    expect(lea.heading("Pair review")).to_be_visible()
+    expect(lea.page.get_by_test_id("stSidebar")).to_have_count(0)
+    lea.sign_in()
+    expect(lea.heading("Disputes")).to_be_visible()
+    lea.reload()
+    expect(lea.heading("Disputes")).to_be_visible()
+    assert lea.address == "disputes"
+    assert lea.go("Export").address == "export"
+    lea.page.go_back()
+    expect(lea.heading("Disputes")).to_be_visible()
+
+    ann = Person(chromium, server, "Ann", "export").sign_in()
+    expect(ann.heading("Before you begin")).to_be_visible()
+    ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
+    expect(ann.heading("Before you begin")).to_be_visible()
+    menu = ann.page.get_by_test_id("stSidebarNavLink")
+    assert menu.all_inner_texts() == ["Judge", "My record", "My password"]
+
+
+def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
+    server: Server, chromium: Browser
+) -> None:
+    added(server, "Ann")
+    ann = Person(chromium, server, "Ann", "record").sign_in().go("My record")
+    link = ann.page.get_by_test_id("stSidebarNavLink").filter(has_text="Judge")
+    link.click()
+    expect(ann.heading("Before you begin")).to_be_visible()
+    expect(link).not_to_be_focused()  # Enter would press it again
+    uncover(consent(ann), "s").press("n", QUESTIONS[4])
+
+
 def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium: Browser) -> None:
     added(server, "Ann")
     ann = uncover(uncover(consent(Person(chromium, server, "Ann").sign_in()), "s"), "d")
@@ -254,7 +291,7 @@ def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium:
     comment.press("Control+Enter")
     expect(comment).to_have_value("say no, skip, quit: nkqxz y")
     expect(ann.heading(QUESTIONS[0])).to_be_visible()
-    ann.page.get_by_text("left now").click()  # out of the field
+    ann.page.get_by_text("left in this session").click()  # out of the field
     ann.page.wait_for_timeout(400)
     ann.page.keyboard.down("y")
     expect(ann.heading(QUESTIONS[1])).to_be_visible()
@@ -273,7 +310,7 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
         for name, role in (("Ann", Role.ANNOTATOR), ("Lea", Role.LEAD), (MARKED[:60], Role.LEAD)):
             added(server, name, role)
         ann = Person(chromium, server, "Ann").sign_in()
-        ann.page.get_by_label("Categories that I do not want to see").click()
+        ann.page.get_by_label("Categories I do not want to see").click()
         expect(ann.page.get_by_role("option", name=MARKED, exact=True)).to_be_visible()
         ann.page.keyboard.press("Escape")
         ann.page.get_by_role("button", name="begin").click()
@@ -299,7 +336,7 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
         lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
         lea.page.get_by_role("button", name="Add", exact=True).click()
         told = lea.page.get_by_test_id("stAlert")
-        expect(told).to_be_visible()
+        expect(told).to_contain_text("is taken")  # the box is there before its text
         assert f"the name '{MARKED[:60]}' is taken" in told.inner_text().replace("\u2060", "")
 
 

@@ -9,6 +9,8 @@ from tabs import PASSWORD, Browser, Review, Tab
 from nsfwcaps.review import tables
 from nsfwcaps.review.people import logins
 
+WRONG = "name or password is wrong, or the account is disabled"
+DIFFERENT = "the new passwords do not match; nothing was changed"
 LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
 
 
@@ -21,10 +23,10 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
     with review.database.write() as connection:
         code = logins.make_setup_code(connection)
     tab = Browser().open()
-    tab.fill(code="wrong", name="Lena", password=PASSWORD).press("Make the account")
+    tab.fill(code="wrong", name="Lena", password=PASSWORD).press("Create account")
     assert tab.said == ["the code is wrong; it stands where 'nsfwcaps review' was started last"]
-    tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Make the account")
-    assert tab.heading == "What waits for you"
+    tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Create account")
+    assert tab.heading == "Your queue"
     assert tab.texts == ["Lena (lead)"]
     assert tab.pages == ["Judge", "My record", "My password", *LEAD_PAGES]
 
@@ -34,18 +36,17 @@ def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> Non
     with review.database.write() as connection:
         code = logins.make_setup_code(connection)
     tab = Browser().open().fill(code=code, name="Lena", password="short")
-    tab.press("Make the account")
+    tab.press("Create account")
     assert tab.said == ["the password must have at least 10 characters"]
-    tab.fill(password=PASSWORD).press("Make the account")
+    tab.fill(password=PASSWORD).press("Create account")
     assert tab.texts == ["Lena (lead)"]
 
 
 def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> None:
     review.begin()
     tab = Browser().open()
-    wrong = "name or password is wrong, or the account is disabled"
-    assert enter(tab, "Ann", "not her password").said == [wrong]
-    assert enter(tab, "Nobody", PASSWORD).said == [wrong]
+    assert enter(tab, "Ann", "not her password").said == [WRONG]
+    assert enter(tab, "Nobody", PASSWORD).said == [WRONG]
     assert tab.browser.cookies == {}
 
 
@@ -64,7 +65,7 @@ def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:
     review.begin()
     browser = Browser()
     tab = enter(browser.open(), " ANN ", PASSWORD)
-    assert tab.choose("My record").app.query_params == {"page": "My record"}
+    assert tab.choose("My record").page == "My record"
     again = browser.open("My record")
     assert (again.texts, again.heading) == (["Ann (annotator)"], "My record")
 
@@ -73,11 +74,11 @@ def test_signing_out_ends_the_login_in_every_tab(review: Review) -> None:
     browser = review.begin().browser("Ann")
     kept = dict(browser.cookies)
     one, other = browser.open(), browser.open()
-    assert one.press("Sign out").heading == "Review of pairs"
+    assert one.press("Sign out").heading == "Pair review"
     assert browser.cookies == {}
-    assert other.run().heading == "Review of pairs"
+    assert other.run().heading == "Pair review"
     stolen = Browser(kept).open()
-    assert stolen.said == ["You have been signed out; nothing that you decided is lost."]
+    assert stolen.said == ["You have been signed out. All your verdicts are saved."]
 
 
 def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Review) -> None:
@@ -85,7 +86,7 @@ def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Revi
     tab.fill(new_name="somebody whom Lea adds").press("Sign out")
     enter(tab, "Ann", PASSWORD)
     assert b"somebody whom Lea adds" not in tab.sent
-    assert set(tab.app.session_state.to_dict()) <= {"token", "token-keeper", "page", "sign-out"} | {
+    assert set(tab.app.session_state.to_dict()) <= {"token", "token-keeper", "sign-out"} | {
         "opted-out",
         "begin",
     }
@@ -97,8 +98,8 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
     tab = browser.open()
     with review.database.write() as connection:
         connection.execute(sa.update(tables.login).values({column: 0.0}))
-    assert tab.run().said == ["You have been signed out; nothing that you decided is lost."]
-    assert tab.heading == "Review of pairs"
+    assert tab.run().said == ["You have been signed out. All your verdicts are saved."]
+    assert tab.heading == "Pair review"
     assert browser.cookies == {}
 
 
@@ -106,8 +107,8 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
 def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
     tab = review.begin().browser("Ann").open(page)
     assert tab.pages == ["Judge", "My record", "My password"]
-    assert tab.heading == "What waits for you"
-    assert tab.app.query_params == {"page": "Judge"}
+    assert tab.heading == "Your queue"
+    assert tab.page == "Judge"
 
 
 def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review) -> None:
@@ -115,7 +116,7 @@ def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review)
     with review.database.write() as connection:
         connection.execute(sa.update(tables.account).values(role="annotator"))
     assert tab.run().pages == ["Judge", "My record", "My password"]
-    assert not tab.buttons_of("Write the files")
+    assert not tab.buttons_of("Create export")
 
 
 def test_the_page_says_how_to_start_it(review: Review) -> None:
@@ -126,17 +127,14 @@ def test_the_page_says_how_to_start_it(review: Review) -> None:
 def test_somebody_changes_the_password_that_was_given_to_them(review: Review) -> None:
     browser = review.begin().browser("Ann")
     other, tab = browser.open(), browser.open("My password")
-    assert tab.fill(now=PASSWORD, new="short", again="short").press("Change").said == [
-        "the password must have at least 10 characters"
-    ]
-    assert tab.fill(now=PASSWORD, new="another one", again="another two").press("Change").said == [
-        "the new password was not typed alike; nothing was changed"
-    ]
-    assert tab.fill(now="a wrong one", new="another one", again="another one").press(
-        "Change"
-    ).said == ["name or password is wrong, or the account is disabled"]
-    tab.fill(now=PASSWORD, new="another one", again="another one").press("Change")
+    for now, new, again, said in (
+        (PASSWORD, "short", "short", "the password must have at least 10 characters"),
+        (PASSWORD, "another one", "another two", DIFFERENT),
+        ("a wrong one", "another one", "another one", WRONG),
+    ):
+        assert tab.fill(now=now, new=new, again=again).press("Change password").said == [said]
+    tab.fill(now=PASSWORD, new="another one", again="another one").press("Change password")
     assert (tab.said, tab.heading) == ([], "My password")
-    assert other.run().heading == "Review of pairs"
-    assert enter(Browser().open(), "Ann", PASSWORD).heading == "Review of pairs"
+    assert other.run().heading == "Pair review"
+    assert enter(Browser().open(), "Ann", PASSWORD).heading == "Pair review"
     assert enter(Browser().open(), "Ann", "another one").texts == ["Ann (annotator)"]

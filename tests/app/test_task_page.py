@@ -9,13 +9,13 @@ import pytest
 from support import small_review
 from tabs import Review, Tab, with_images
 
-BEGIN = "I have read this; begin"
+BEGIN = "I have read this, begin"
 QUESTIONS = [
     "Is the safe side safe?",
     "Is the unsafe side unsafe?",
     "Is its category right?",
     "How much of the meaning does the safe side keep, the unsafe part aside?",
-    "What becomes of the pair?",
+    "What should happen to the pair?",
 ]
 GOOD = ["Yes", "Yes", "Yes", "4 most"]
 
@@ -77,12 +77,12 @@ def test_one_question_comes_after_the_other_and_a_verdict_keeps_all_answers(
         "choice": "accept",
     }
     assert review.before("Ann") != pair
-    assert tab.app.caption[0].value.startswith("1 judged · left now: 59 pairs")
+    assert tab.app.caption[0].value.startswith("1 judged · left in this session: 59 pairs")
 
 
 def test_where_the_safe_side_fails_nobody_is_asked_about_the_unsafe_one(review: Review) -> None:
     tab = begun(review).judge("No")
-    assert tab.heading == "What becomes of the pair?"
+    assert tab.heading == "What should happen to the pair?"
     assert not tab.buttons_of("Accept")
     tab.press("Reject")
     assert given(review.log()[0]) == {"safe_is_safe": "no", "choice": "reject"}
@@ -109,7 +109,7 @@ def test_back_takes_one_answer_back(review: Review) -> None:
 def test_a_caption_can_be_fixed_once_it_was_uncovered(review: Review, side: str) -> None:
     # What was undone comes back answered and covered.
     tab = begun(review).judge(*GOOD, "Accept", "Undo the last verdict", "Fix a caption")
-    assert tab.texts.count("Uncover the text first to change it.") == 2
+    assert tab.texts.count("Show the text to edit it.") == 2
     tab.press("Show the text", at=("unsafe", "safe").index(side))
     (field,) = tab.app.text_area
     assert field.value == review.before("Ann").caption(side)
@@ -122,7 +122,7 @@ def test_a_caption_can_be_fixed_once_it_was_uncovered(review: Review, side: str)
 def test_a_fix_without_a_change_is_told_and_can_be_left(review: Review) -> None:
     tab = begun(review).judge(*GOOD, "Fix a caption", "Save")
     assert tab.said == ["no caption was changed; change one, or choose accept or reject"]
-    assert tab.press("Choose again").heading == "What becomes of the pair?"
+    assert tab.press("Choose again").heading == "What should happen to the pair?"
     assert tab.press("Accept").said == []
     assert review.log()[0]["choice"] == "accept"
 
@@ -189,10 +189,10 @@ def test_undo_brings_the_last_pair_back_covered_with_its_answers(review: Review)
 
 def test_stopping_gives_the_pair_to_others_and_asks_for_consent_again(review: Review) -> None:
     tab = begun(review, small_review.rows()[:1], overlap=1).press("Stop for now")
-    assert tab.heading == "What waits for you"
+    assert tab.heading == "Your queue"
     other = review.browser("Bob").open().press(BEGIN)
     assert other.heading == QUESTIONS[0]
-    assert tab.press(BEGIN).heading == "No pair is left for you"
+    assert tab.press(BEGIN).heading == "No pairs left for you"
 
 
 def test_two_tabs_of_one_person_do_not_decide_twice(review: Review) -> None:

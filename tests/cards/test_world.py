@@ -167,5 +167,5 @@ def test_fact_that_is_missing_is_an_error() -> None:
 def test_changed_words_change_the_digest(monkeypatch: pytest.MonkeyPatch) -> None:
     before = world_card.template_digest()
     assert world_card.template_digest() == before
-    monkeypatch.setattr(world, "WORLD_HELP", {**schema.WORLD_HELP, "id": "another text"})
+    monkeypatch.setattr(world_card, "WORLD_HELP", {**schema.WORLD_HELP, "id": "another text"})
     assert world_card.template_digest() != before

@@ -11,10 +11,13 @@ import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.log.outcomes import agreed
 from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.pairs import Pair
 from nsfwcaps.review.people.accounts import Role
 
 
@@ -79,6 +82,21 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
         if len(found) == limit:
             break
     return found
+
+
+def settle_dispute(
+    database: Database, account_id: str, pair: Pair, answers: Answers, now: float
+) -> int:
+    """Settle a pair that no lead has settled, in a write of its own; its row's number in the log.
+
+    Raises:
+        ReviewError: another lead has settled the pair meanwhile, or as `settle`.
+        InputError: the choice and the captions do not fit together.
+    """
+    decided = answering.settled(answers, safe=pair.safe_caption, unsafe=pair.unsafe_caption)
+    with database.write() as connection:
+        check_unsettled(connection, pair.pair_id)
+        return settle(connection, account_id, pair.pair_id, decided, now)
 
 
 def check_unsettled(connection: sa.Connection, pair_id: str) -> None:

@@ -86,10 +86,27 @@ def resume(database: Database, token: str, now: float) -> Account | None:
     return accounts.from_row(row)
 
 
-def sign_out(connection: sa.Connection, token: str) -> None:
-    """End a login; one that is over already is no error."""
+def sign_out(database: Database, token: str) -> None:
+    """End a login; one that has ended already is no error."""
     login = tables.login
-    connection.execute(sa.delete(login).where(login.c.token_hash == _sha256(token)))
+    with database.write() as connection:
+        connection.execute(sa.delete(login).where(login.c.token_hash == _sha256(token)))
+
+
+def change_password(database: Database, account: Account, old: str, new: str, now: float) -> str:
+    """Change a password, which ends all logins of the account; a token of a new login.
+
+    Wrong tries of the old password are counted, and wait, as in `sign_in`.
+
+    Raises:
+        InputError: the new password is not valid.
+        LoginRefused: the old password is wrong.
+    """
+    hashed = accounts.hash_password(account.name, new)
+    sign_in(database, account.name, old, now)
+    with database.write() as connection:
+        accounts.set_password(connection, account.account_id, hashed)
+    return sign_in(database, account.name, new, now)
 
 
 def make_setup_code(connection: sa.Connection) -> str:

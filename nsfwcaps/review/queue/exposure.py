@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.queue import sessions
 
 
 class Event(enum.StrEnum):
@@ -64,6 +66,12 @@ def entries(connection: sa.Connection, account_id: str) -> list[Dose]:
         .order_by(dose.c.dose_id.desc())
     ).mappings()
     return [Dose(**{**row, "event": Event(row["event"])}) for row in rows]
+
+
+def erase_all(database: Database, account_id: str, now: float) -> int:
+    """`erase`, in a write of its own."""
+    with database.write() as connection:
+        return erase(connection, account_id, sessions.today(now))
 
 
 def erase(connection: sa.Connection, account_id: str, today: str) -> int:

@@ -20,18 +20,22 @@ class EmbedSettings:
 
     model: str | None = setting(
         None,
-        "minilm; mini; open_clip:NAME/TAG, or a path as TAG; hf-hub:ORG/NAME; folder of a trained "
-        "run. Default: mini for pools with images, minilm for captions alone.",
+        "minilm; mini; open_clip:NAME/TAG (or a checkpoint path as TAG); hf-hub:ORG/NAME; folder "
+        "of a trained run. Default: mini for pools with images, minilm for captions alone.",
     )
     source: str | None = setting(
-        None, "Take the embeddings from this folder (clip-retrieval layout) instead of a model."
+        None, "Import embeddings from this folder (clip-retrieval layout) instead of using a model."
     )
-    images: bool = setting(True, "Embed images too, where the pool has them and the model can.")
-    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    images: bool = setting(
+        True, "Embed images too, if the pool has them and the model supports it."
+    )
+    precision: Precision = setting(
+        Precision.AUTO, "auto: half precision if the device supports it."
+    )
     max_reject_share: Fraction = setting(
-        0.05, "Stop when more than this share of the rows cannot be embedded."
+        0.05, "Stop if more than this share of the rows cannot be embedded."
     )
-    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     batch_tokens: Annotated[int, Ge(1)] = setting(
         4096, "Padded tokens per text batch.", affects_output=False
     )

@@ -12,7 +12,7 @@ from nsfwcaps.config import STRICT_KEYS, setting
 
 @dataclass(frozen=True, kw_only=True)
 class GradeSettings:
-    """Give every pair a difficulty in [0, 1] and a stage easy, medium or hard."""
+    """Give every pair a difficulty in [0, 1] and a level: easy, medium or hard."""
 
     __pydantic_config__ = STRICT_KEYS
 
@@ -23,8 +23,8 @@ class GradeSettings:
         1.0, "Weight of a small margin to the next candidate."
     )
     density_weight: Annotated[float, Ge(0)] = setting(0.0, "Weight of a dense safe neighbourhood.")
-    easy_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage easy.")
-    hard_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of pairs in stage hard.")
+    easy_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of easy pairs.")
+    hard_share: Annotated[float, Gt(0), Lt(1)] = setting(1 / 3, "Share of hard pairs.")
 
     def __post_init__(self) -> None:
         if self.similarity_weight + self.margin_weight + self.density_weight <= 0:

@@ -19,32 +19,38 @@ class IllustrateSettings:
 
     painter: str | None = setting(
         None,
-        "What draws images of the unsafe captions: diffusers:FOLDER (text-to-image); "
-        "diffusers-inpaint: and a FOLDER (part of the safe image anew); world (its own captions).",
+        "Painter of the unsafe captions: diffusers:FOLDER (text-to-image); "
+        "diffusers-inpaint:FOLDER (repaints part of the safe image); world (captions of the icon "
+        "world).",
     )
     image_detector: tuple[str, ...] = setting(
-        (), "Image detector that says which of the images are unsafe, such as opennsfw."
+        (), "Image detector that decides which images are unsafe, such as opennsfw."
     )
     image_tries: Annotated[int, Ge(1)] = setting(
-        4, "Seeds to draw with, at most, until a detector finds an image unsafe."
+        4, "Maximum seeds to try until a detector rates the image unsafe."
     )
     only_unsafe: bool = setting(
-        False, "Set pairs aside whose image no detector finds unsafe; else they stay, so labelled."
+        False,
+        "Set aside pairs whose image no detector rates unsafe; by default they stay, labelled so.",
     )
     image_hashes: tuple[str, ...] = setting(
-        (), "File of sha256 digests, one a line, of images to leave out."
+        (), "File of SHA-256 digests, one per line, of images to exclude."
     )
     image_size: Annotated[int, Ge(8), MultipleOf(8)] | None = setting(
-        None, "Pixels of a side, of inpainting the longer one; default: the pipeline's own."
+        None, "Side in pixels, the longer one when inpainting. Default: that of the pipeline."
     )
-    image_steps: Annotated[int, Ge(1)] = setting(50, "Steps of the scheduler.")
+    image_steps: Annotated[int, Ge(1)] = setting(50, "Scheduler steps.")
     image_guidance: Annotated[float, Ge(0)] = setting(7.5, "Guidance scale.")
-    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    precision: Precision = setting(
+        Precision.AUTO, "auto: half precision if the device supports it."
+    )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of the images.")
     shard_rows: Annotated[int, Ge(1)] = setting(512, "Images per Parquet file.")
     image_batch: Annotated[int, Ge(1)] = setting(1, "Images drawn at once.", affects_output=False)
-    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
 
     def __post_init__(self) -> None:
         if self.only_unsafe and not self.image_detector and self.painter != "world":
-            raise ValueError("only_unsafe needs an image_detector that says which are")
+            raise ValueError(
+                "only_unsafe needs an image_detector to decide which images are unsafe"
+            )

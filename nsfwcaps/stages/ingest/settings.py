@@ -18,36 +18,36 @@ class IngestSettings:
 
     safe: tuple[str, ...] = setting((), "Pool of safe captions: file, folder, glob or URL.")
     unsafe: tuple[str, ...] = setting((), "Pool of unsafe captions: file, folder, glob or URL.")
-    pool: tuple[str, ...] = setting((), "Pool of both kinds; needs --label-column.")
-    caption_column: str | None = setting(None, "Column with the caption, where not recognised.")
+    pool: tuple[str, ...] = setting((), "Pool with safe and unsafe captions; needs --label-column.")
+    caption_column: str | None = setting(None, "Caption column, if not recognised.")
     safe_caption_column: str | None = setting(
-        None, "The same for the safe pools, where theirs has another name."
+        None, "Caption column of the safe pools, if different."
     )
     unsafe_caption_column: str | None = setting(
-        None, "The same for the unsafe pools, where theirs has another name."
+        None, "Caption column of the unsafe pools, if different."
     )
-    images: bool = setting(True, "Use the images that captions come with.")
-    image_column: str | None = setting(None, "Column with the image's path or bytes.")
+    images: bool = setting(True, "Read the images of the captions.")
+    image_column: str | None = setting(None, "Column with image paths or bytes.")
     safe_image_column: str | None = setting(
-        None, "The same for the safe pools, where one file holds both sides' images."
+        None, "Image column of the safe pools, if one file holds the images of both sides."
     )
-    unsafe_image_column: str | None = setting(None, "The same for the unsafe pools.")
+    unsafe_image_column: str | None = setting(None, "Image column of the unsafe pools.")
     image_root: str | None = setting(
-        None, "Folder or URL that relative image paths start from; default: the pool's folder."
+        None, "Folder or URL that relative image paths start from. Default: the pool's folder."
     )
-    category_column: str | None = setting(None, "Column with the unsafe category.")
+    category_column: str | None = setting(None, "Column with the category of unsafe captions.")
     partner_column: str | None = setting(
         None,
-        "Column of an unsafe pool with the safe caption, or its id, that each row came with; "
-        "recognised in known sets.",
+        "Column of an unsafe pool with the safe partner of each row: its caption or its id. "
+        "Recognised in known data sets.",
     )
-    label_column: str | None = setting(None, "Column that says safe or unsafe, for --pool.")
+    label_column: str | None = setting(None, "Column with safe or unsafe, for --pool.")
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(
-        0.05, "Stop when more than this share of a pool's rows is unusable."
+        0.05, "Stop if more than this share of a pool's rows is unusable."
     )
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per shard.")
 
     def __post_init__(self) -> None:
         if self.pool and self.label_column is None:
-            raise ValueError("a mixed pool needs label_column: the column that says safe or unsafe")
+            raise ValueError("a mixed pool needs label_column, the column with safe or unsafe")

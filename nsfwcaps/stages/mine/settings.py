@@ -19,43 +19,47 @@ class MineSettings:
 
     pairing: Pairing = setting(
         Pairing.NEAREST,
-        "nearest: the closest safe captions; partner: the safe caption that each unsafe one came "
-        "with, for sets that are paired already.",
+        "nearest: the closest safe captions; partner: the safe partner of each unsafe caption, for "
+        "data sets that are already paired.",
     )
     k: Annotated[int, Ge(1)] = setting(1, "Safe counterparts per unsafe caption.")
     rank: Rank = setting(
-        Rank.INVERTED_SOFTMAX, "Order of the candidates; cosine is the paper's plain arg max."
+        Rank.INVERTED_SOFTMAX, "Ranking of candidates; cosine is the paper's plain arg max."
     )
     csls_k: Annotated[int, Ge(1)] = setting(10, "Neighbours in the CSLS hubness penalty.")
     beta: Annotated[float, Gt(0)] = setting(20.0, "Inverse temperature of the inverted softmax.")
     candidates: Annotated[int, Ge(1)] | None = setting(
-        None, "Nearest safe captions considered per unsafe one; default 100, or what k needs."
+        None,
+        "Nearest safe captions considered per unsafe caption. Default: 100, or more if k needs it.",
     )
     min_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
-        None, "Drop pairs with a lower cosine."
+        None, "Minimum cosine of a pair."
     )
     skip: Duplicates = setting(
-        Duplicates.NEAR_IDENTICAL, "Safe captions whose text is the unsafe one's are no targets."
+        Duplicates.NEAR_IDENTICAL,
+        "Which copies of the unsafe caption's own text are excluded as targets.",
     )
     hub_cap: Annotated[int, Ge(1)] | None = setting(
-        None, "At most this many unsafe captions share one target; the next best is taken."
+        None, "Maximum unsafe captions per target; the next best target is used."
     )
     reciprocal: Annotated[int, Ge(1)] | None = setting(
-        None, "Keep a pair only if the unsafe caption is among the target's N nearest."
+        None, "Keep a pair only if the unsafe caption is among the N nearest to its target."
     )
     index: str | None = setting(
-        None, "FAISS factory string for approximate search, e.g. IVF256,Flat; default: exact."
+        None, "FAISS factory string for approximate search, such as IVF256,Flat. Default: exact."
     )
     index_parameters: str | None = setting(
-        None, "Its search parameters, e.g. nprobe=16; default: the least that reach min_recall."
+        None,
+        "Search parameters of the index, such as nprobe=16. Default: the least that reach "
+        "min_recall.",
     )
     min_recall: Annotated[float, Gt(0), Le(1)] = setting(
-        0.95, "Least recall of an approximate index on the real unsafe queries."
+        0.95, "Minimum recall of an approximate index on your own unsafe captions."
     )
     recall_sample: Annotated[int, Ge(1)] = setting(
-        1000, "Unsafe queries that recall is measured on."
+        1000, "Unsafe captions that recall is measured on."
     )
-    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     memory: str = setting("1GiB", "Working memory of the search.", affects_output=False)
 
     def __post_init__(self) -> None:
@@ -64,13 +68,13 @@ class MineSettings:
             raise ValueError(f"candidates ({depth}) must be at least k ({self.k})")
         if self.pairing is Pairing.PARTNER and (choosing := self._choosing()):
             raise ValueError(
-                "pairing=partner takes the safe caption that each unsafe one came with and chooses "
-                f"none; leave out {', '.join(choosing)}"
+                "pairing=partner uses the partner of each unsafe caption and chooses no target; "
+                f"remove {', '.join(choosing)}"
             )
         check_size(self.memory)
 
     def _choosing(self) -> list[str]:
-        """Settings that say how targets are chosen; the default rank is nobody's word."""
+        """Settings that control how targets are chosen; a default rank was not asked for."""
         chosen = {
             "k": self.k > 1,
             "rank": self.rank is Rank.CSLS,

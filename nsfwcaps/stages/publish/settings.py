@@ -18,27 +18,30 @@ class PublishSettings:
     __pydantic_config__ = STRICT_KEYS
 
     title: str = setting("Safe-unsafe caption pairs", "Title of the data card.")
-    license: str = setting("other", "Licence identifier for the card, as the pools allow.")
-    validation_share: Annotated[float, Ge(0), Lt(1)] = setting(
-        0.1, "Share of pairs to validate on."
+    license: str = setting(
+        "other", "Licence identifier for the card; it must fit those of the pools."
     )
-    test_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs to test on.")
+    validation_share: Annotated[float, Ge(0), Lt(1)] = setting(
+        0.1, "Share of pairs for validation."
+    )
+    test_share: Annotated[float, Ge(0), Lt(1)] = setting(0.1, "Share of pairs for testing.")
     near_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Captions with at least this cosine stay in one split."
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split.")
     carry_images: bool = setting(
-        True, "Put images into the data set, as training needs them; else link by path and hash."
+        True,
+        "Store images in the data set, as training needs; otherwise link them by path and hash.",
     )
     columns: ColumnNames = setting(
         ColumnNames.OURS,
-        "ours; nsfwcaps: the same columns, and before them those that NSFWCaps has.",
+        "ours; nsfwcaps: the columns of NSFWCaps first, then ours.",
     )
     verdicts: str | None = setting(
-        None, "Join a review: its database, or the folder that 'nsfwcaps review export' wrote."
+        None, "Join a review: its database, or a folder written by 'nsfwcaps review export'."
     )
     only_accepted: bool = setting(
-        False, "Of a review, keep only the pairs that it accepts, fixed or not."
+        False, "Keep only pairs that the review accepted, as they are or fixed."
     )
     shard_rows: Annotated[int, Ge(1)] = setting(
         100_000, "Pairs per Parquet file; with images at most 2,000."
@@ -49,5 +52,5 @@ class PublishSettings:
         if self.validation_share + self.test_share >= 1:
             raise ValueError("validation_share and test_share leave nothing to train on")
         if self.only_accepted and self.verdicts is None:
-            raise ValueError("only_accepted needs verdicts: the review that accepts them")
+            raise ValueError("only_accepted needs verdicts, the review to take them from")
         check_size(self.memory)

@@ -26,57 +26,67 @@ class TrainSettings:
     )
     targets: Targets | None = setting(
         None,
-        "nearest: the mined counterpart; fixed: the partner that the pair came with. Default: the "
-        "method's, fixed for safe-clip and nearest for the others.",
+        "nearest: the mined counterpart; fixed: the partner of the pair. Default: that of the "
+        "method (fixed for safe-clip, nearest for the others).",
     )
-    weight: tuple[str, ...] = setting((), "Weight of a term, as redirect_text=3; 0 leaves it out.")
-    curriculum: str | None = setting(None, "Stages by epoch, as easy/all; default: the method's.")
+    weight: tuple[str, ...] = setting(
+        (), "Weight of a loss term, such as redirect_text=3; 0 removes it."
+    )
+    curriculum: str | None = setting(
+        None, "Levels by epoch, such as easy/all. Default: that of the method."
+    )
     epochs: Annotated[int, Ge(1)] = setting(9, "Epochs.")
     batch_size: Annotated[int, Ge(2)] = setting(48, "Pairs per step.")
     accumulate: Annotated[int, Ge(1)] = setting(
-        1, "Parts that a batch is computed in: less memory, the same step.", affects_output=False
+        1, "Parts in which a batch is computed: less memory, same gradient.", affects_output=False
     )
-    learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Highest learning rate of Adam.")
-    warmup_share: Fraction = setting(0.05, "Share of the steps in which it rises.")
+    learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Peak learning rate of Adam.")
+    warmup_share: Fraction = setting(0.05, "Share of the steps for warm-up.")
     weight_decay: Annotated[float, Ge(0)] = setting(0.0, "Weight decay.")
-    clip_norm: Annotated[float, Gt(0)] | None = setting(1.0, "Largest norm of the gradient.")
+    clip_norm: Annotated[float, Gt(0)] | None = setting(1.0, "Maximum gradient norm.")
     scale: Annotated[float, Gt(0)] | Literal["model"] = setting(
-        100.0, "What InfoNCE multiplies cosines by; model: the model's own."
+        100.0, "Logit scale of InfoNCE; model: that of the model."
     )
-    rank: Annotated[int, Ge(1)] = setting(16, "Rank of LoRA.")
-    alpha: Annotated[float, Gt(0)] = setting(16.0, "The update of LoRA is scaled by alpha / rank.")
-    dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout of the adapters' input.")
+    rank: Annotated[int, Ge(1)] = setting(16, "LoRA rank.")
+    alpha: Annotated[float, Gt(0)] = setting(16.0, "LoRA updates are scaled by alpha / rank.")
+    dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout on the adapters' input.")
     adapter_inputs: AdapterInputs | None = setting(
         None,
-        "any; difference: adapters read only directions in which unsafe inputs differ from their "
-        "targets. Default: the method's, difference for subspace and any for the others.",
+        "any; difference: adapters read only the directions in which unsafe inputs differ from "
+        "their targets. Default: that of the method (difference for subspace, any for the "
+        "others).",
     )
     ridge: Annotated[float, Gt(0)] = setting(
-        0.3, "With difference: the higher, the less adapters trust what safe inputs rarely show."
+        0.3,
+        "With difference: the higher, the less adapters rely on directions rare in safe inputs.",
     )
     towers: tuple[Tower, ...] = setting(("image", "text"), "Tower to train: image or text.")
     image_layers: tuple[str, ...] = setting(
-        ("attention", "mlp", "convolution"), "Kinds of its layers that get an adapter."
+        ("attention", "mlp", "convolution"), "Kinds of image-tower layers that get an adapter."
     )
-    text_layers: tuple[str, ...] = setting(("attention", "mlp"), "The same for the text tower.")
+    text_layers: tuple[str, ...] = setting(
+        ("attention", "mlp"), "Kinds of text-tower layers that get an adapter."
+    )
     full: bool = setting(False, "Train all weights of the towers instead of adapters.")
     patience: Annotated[int, Ge(1)] | None = setting(
-        None, "Stop after this many epochs without a better validation."
+        None, "Stop after this many epochs without a better validation score."
     )
     max_reject_share: Fraction = setting(
-        0.05, "Stop when more than this share of the pairs lacks a usable image."
+        0.05, "Stop if more than this share of the pairs lacks a usable image."
     )
-    precision: Precision = setting(Precision.AUTO, "auto: half where the device has it.")
+    precision: Precision = setting(
+        Precision.AUTO, "auto: half precision if the device supports it."
+    )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
     save_every: Annotated[int, Ge(1)] = setting(
         200, "Steps between checkpoints.", affects_output=False
     )
     events: bool | None = setting(
         None,
-        "Write event files for TensorBoard; default: where it is installed.",
+        "Write TensorBoard event files. Default: if TensorBoard is installed.",
         affects_output=False,
     )
-    device: Device = setting(Device.AUTO, "auto: the GPU when there is one.", affects_output=False)
+    device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     batch_tokens: Annotated[int, Ge(1)] = setting(
         4096, "Padded tokens per text batch of the frozen model.", affects_output=False
     )

@@ -13,16 +13,16 @@ from nsfwcaps.enums import Split
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSettings:
-    """Draw a world of icon scenes: pools of safe and unsafe pictures whose truth is known."""
+    """Draw a world of icon scenes: safe and unsafe pools with known ground truth."""
 
     __pydantic_config__ = STRICT_KEYS
 
     scenes: Annotated[int, Ge(1), Le(10**7)] = setting(4000, "Scenes, safe and unsafe together.")
-    unsafe: Annotated[float, Ge(0), Lt(1)] = setting(0.5, "Share of them that is unsafe.")
+    unsafe: Annotated[float, Ge(0), Lt(1)] = setting(0.5, "Share of unsafe scenes.")
     looseness: Annotated[float, Ge(0), Le(3)] = setting(
         2.0,
-        "Distance of an unsafe scene, hazard apart, to its fixed partner: 0 tight as NSFWCaps, 2 "
-        "loose as ViSU.",
+        "Distance of an unsafe scene to its fixed partner, hazard aside: 0 is as tight as "
+        "NSFWCaps, 2 as loose as ViSU.",
     )
     split: Split = setting(
         Split.TRAIN, "Split to draw from; only test shows held-out objects, hazards and phrasings."
@@ -33,8 +33,8 @@ class WorldSettings:
     def __post_init__(self) -> None:
         if self.unsafe_scenes == self.scenes:
             raise ValueError(
-                f"{self.scenes} scenes with a share of {self.unsafe} unsafe leave no safe one, and "
-                "an unsafe scene is made from a safe one; lower unsafe"
+                f"{self.scenes} scenes with an unsafe share of {self.unsafe} leave no safe scene, "
+                "and every unsafe scene is made from a safe one; lower unsafe"
             )
 
     @property

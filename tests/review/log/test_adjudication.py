@@ -12,13 +12,16 @@ from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.log.adjudication import Dispute, disputes, settle
-from nsfwcaps.review.log.answers import Answers
+from nsfwcaps.review.log.adjudication import Dispute, disputes, settle, settle_dispute
+from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.pairs import PairSet
 
 
 @pytest.fixture(autouse=True)
-def begun(database: Database, tmp_path: Path) -> None:
-    begin(database, pair_set(tmp_path / "set"))
+def pairs(database: Database, tmp_path: Path) -> PairSet:
+    made = pair_set(tmp_path / "set")
+    begin(database, made)
+    return made
 
 
 def dispute(database: Database, *pairs: str) -> None:
@@ -118,3 +121,56 @@ def test_what_cannot_be_settled(
 ) -> None:
     with database.write() as connection, pytest.raises(kind, match=message):
         settle(connection, "p-lea", pair_id, answers, 1e9)
+
+
+def settled(database: Database) -> list[tuple[str, str]]:
+    """Account and body of each row of the log by which a lead settled."""
+    with database.read() as connection:
+        links = [link for link in verdicts.links(connection) if link.kind == "settle"]
+    return [(link.account_id, link.body) for link in links]
+
+
+def test_a_dispute_is_settled_with_the_texts_cleaned(database: Database, pairs: PairSet) -> None:
+    dispute(database, "pair-1")
+    pair = pairs.pair("pair-1")
+    given = Answers(
+        choice=Choice.FIX,
+        category="right",
+        safe_caption="  a cup  on table 1 ",
+        unsafe_caption=pair.unsafe_caption,
+        comment="  ",
+    )
+    assert settle_dispute(database, "p-lea", pair, given, 1e9) == 3
+    body = '{"category": "right", "choice": "fix", "safe_caption": "a cup on table 1"}'
+    assert settled(database) == [("p-lea", body)]
+    assert waiting(database) == []
+
+
+def test_a_dispute_is_settled_by_the_first_lead_only(database: Database, pairs: PairSet) -> None:
+    dispute(database, "pair-1")
+    settle_dispute(database, "p-lea", pairs.pair("pair-1"), accept(), 1e9)
+    with pytest.raises(ReviewError, match="pair pair-1 was settled meanwhile"):
+        settle_dispute(database, "p-leo", pairs.pair("pair-1"), reject(), 1e9)
+    assert [account for account, _ in settled(database)] == ["p-lea"]
+
+
+@pytest.mark.parametrize(
+    ("account", "answers", "kind", "message"),
+    [
+        ("p-ann", accept(), ReviewError, "only a lead may"),
+        ("p-lea", Answers(), InputError, "nothing was chosen"),
+        ("p-lea", fix(safe="a vase on table 1"), InputError, "no caption was changed"),
+    ],
+)
+def test_a_refused_settlement_writes_nothing(
+    database: Database,
+    pairs: PairSet,
+    account: str,
+    answers: Answers,
+    kind: type[Exception],
+    message: str,
+) -> None:
+    dispute(database, "pair-1")
+    with pytest.raises(kind, match=message):
+        settle_dispute(database, account, pairs.pair("pair-1"), answers, 1e9)
+    assert settled(database) == []

@@ -114,10 +114,37 @@ def test_other_tokens_are_nobodys(database: Database, anna: Account, token: str)
 def test_signing_out_ends_one_login(database: Database, anna: Account) -> None:
     first, second = (logins.sign_in(database, "anna", SECRET, NOW) for _ in range(2))
     for _ in range(2):
-        with database.write() as connection:
-            logins.sign_out(connection, first)
+        logins.sign_out(database, first)
     assert who(database, first, NOW) is None
     assert who(database, second, NOW) == anna
+
+
+def test_a_changed_password_ends_all_logins_but_the_new_one(
+    database: Database, anna: Account
+) -> None:
+    before = [logins.sign_in(database, "anna", SECRET, NOW) for _ in range(2)]
+    token = logins.change_password(database, anna, SECRET, "another-horse-battery", NOW)
+    assert [who(database, old, NOW) for old in before] == [None, None]
+    assert who(database, token, NOW) == anna
+    with pytest.raises(LoginRefused):
+        logins.sign_in(database, "anna", SECRET, NOW)
+    assert (
+        who(database, logins.sign_in(database, "anna", "another-horse-battery", NOW), NOW) == anna
+    )
+
+
+def test_a_password_that_is_refused_is_not_changed(database: Database, anna: Account) -> None:
+    token = logins.sign_in(database, "anna", SECRET, NOW)
+    with pytest.raises(InputError, match="at least 10 characters"):
+        logins.change_password(database, anna, SECRET, "short", NOW)
+    for _ in range(logins.FREE_TRIES):
+        with pytest.raises(LoginRefused, match="name or password is wrong"):
+            logins.change_password(database, anna, WRONG, "another-horse-battery", NOW)
+        assert who(database, token, NOW) == anna
+    # Wrong tries wait here as they do for signing in.
+    with pytest.raises(LoginRefused, match="too many wrong tries"):
+        logins.change_password(database, anna, SECRET, "another-horse-battery", NOW)
+    assert who(database, logins.sign_in(database, "anna", SECRET, NOW + HOUR), NOW) == anna
 
 
 def test_an_idle_login_is_over_after_an_hour(database: Database, anna: Account) -> None:

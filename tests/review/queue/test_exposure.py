@@ -10,7 +10,7 @@ from support.desks import Room, accept, reject, see, task
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.queue import exposure, sessions
+from nsfwcaps.review.queue import exposure
 from nsfwcaps.review.queue.exposure import Dose, Event
 
 
@@ -25,8 +25,7 @@ def entries(room: Room, who: str = "p-ann") -> list[Dose]:
 
 
 def erase(room: Room, who: str = "p-ann") -> int:
-    with room.database.write() as connection:
-        return exposure.erase(connection, who, sessions.today(room.now))
+    return exposure.erase_all(room.database, who, room.now)
 
 
 def test_what_happened_is_there_the_last_first(room: Room) -> None:

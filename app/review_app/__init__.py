@@ -1,0 +1,1 @@
+"""Pages on which people review pairs; `app/review.py` starts them."""

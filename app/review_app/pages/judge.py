@@ -1,0 +1,65 @@
+"""The annotator's page: the next step of the review."""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import streamlit as st
+
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
+from review_app.actions import act
+from review_app.context import ReviewContext
+from review_app.pages import consent, task
+from review_app.plain_text import plain
+
+
+def draw(context: ReviewContext, account: Account) -> None:
+    """Draw consent, a pair, a break or the end."""
+    desk = Desk(context.database, context.pairs, account.account_id)
+    match desk.state():
+        case Consent() as waiting:
+            consent.draw(context, desk, waiting)
+        case Task() as before:
+            task.draw(context, desk, before)
+        case Rest() as rest:
+            _rest(rest)
+        case Finished() as end:
+            _finished(desk, end)
+
+
+def _rest(rest: Rest) -> None:
+    st.header("Time for a break")
+    st.write(plain(f"Reason: {rest.why}. All your verdicts are saved."))
+    if rest.until is None:
+        st.write("You can continue tomorrow, after midnight UTC.")
+        return
+    at = datetime.datetime.fromtimestamp(rest.until, datetime.UTC)
+    st.write(
+        f"You can continue in {_minutes(rest.until)}, at {at:%H:%M} UTC. "
+        "Look at something else until then."
+    )
+    _wake(rest.until)
+
+
+@st.fragment(run_every=5)
+def _wake(until: float) -> None:
+    if time.time() >= until:
+        st.rerun()
+
+
+def _finished(desk: Desk, end: Finished) -> None:
+    st.header("No pairs left for you")
+    if end.held_by_others:
+        st.write(
+            "Other people are judging the remaining pairs. "
+            "Pairs they do not finish come back, so check again later."
+        )
+    st.write("Thank you.")
+    st.button("Undo the last verdict", on_click=act, args=(desk.undo,), shortcut="Z")
+
+
+def _minutes(until: float) -> str:
+    left = max(1, round((until - time.time()) / 60))
+    return f"{left} minute{'' if left == 1 else 's'}"

@@ -1,0 +1,175 @@
+"""For leads: progress, agreement between people, and accuracy on known answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.proportions import Share
+from nsfwcaps.review.queue import gold
+from nsfwcaps.review.results import agreement, progress
+from nsfwcaps.review.results.progress import Group, Progress
+from review_app.context import ReviewContext
+
+
+def draw(context: ReviewContext, account: Account) -> None:
+    """Draw progress, agreement and known answers."""
+    st.header("Progress")
+    head = context.read(verdicts.head_of)
+    names = {one.account_id: one.name for one in context.read(accounts.everyone)}
+    found = _progress(context.database.name, head, context)
+    _whole(found.whole)
+    _groups(found)
+    _people(found, names)
+    _control(found)
+    _agreement(context, head)
+    _gold(context, names, found.whole)
+
+
+# Cached by the head of the log: without a new verdict nothing is counted again.
+@st.cache_data(max_entries=2, show_spinner="Counting")
+def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> Progress:
+    return _context.read(progress.progress)
+
+
+@st.cache_data(max_entries=2, show_spinner="Measuring agreement")
+def _agreements(
+    name: str, head: tuple[int, str], _context: ReviewContext
+) -> list[agreement.Agreement]:
+    return _context.read(agreement.agree)
+
+
+def _whole(whole: Group) -> None:
+    known = whole.states.get(State.KNOWN, 0)
+    pairs = whole.pairs - known
+    done = pairs - whole.states.get(State.PENDING, 0)
+    # A known answer counts whether or not its pair was judged.
+    apart = f"; known answers, counted separately: {known:,}" if known else ""
+    share = done / pairs if pairs else 0.0
+    st.progress(share, f"{done:,} of {pairs:,} pairs have all their verdicts{apart}")
+
+
+def _groups(found: Progress) -> None:
+    shown = {"stage": found.by_stage, "category": found.by_category, "reason": found.by_reason}
+    for tab, (name, groups) in zip(st.tabs([f"By {n}" for n in shown]), shown.items(), strict=True):
+        tab.dataframe(
+            {
+                name: [group.name for group in groups],
+                "pairs": [group.pairs for group in groups],
+                **{
+                    state.value: [group.states.get(state, 0) for group in groups] for state in State
+                },
+            },
+            hide_index=True,
+            width="content",
+        )
+
+
+def _people(found: Progress, names: dict[str, str]) -> None:
+    st.subheader("People")
+    st.caption("Current verdicts. What a person skipped or was exposed to is theirs alone.")
+    st.dataframe(
+        {
+            "name": [names.get(person.account_id, person.account_id) for person in found.people],
+            "pseudonym": [person.account_id for person in found.people],
+            "verdicts": [person.verdicts for person in found.people],
+            **{
+                choice.value: [person.by_choice.get(choice, 0) for person in found.people]
+                for choice in Choice
+            },
+        },
+        hide_index=True,
+        width="content",
+    )
+
+
+def _control(found: Progress) -> None:
+    st.subheader("Estimates for the rest")
+    st.caption(
+        "From the random control share only: the other pairs are queued by how doubtful they are. "
+        "Disputed pairs count once they are settled; until then the estimate leans towards easy "
+        "pairs."
+    )
+    st.dataframe(
+        {
+            "stage": [rates.name for rates in found.control],
+            **{
+                choice.value: [_share(rates.shares.get(choice)) for rates in found.control]
+                for choice in Choice
+            },
+            "pending": [rates.pending for rates in found.control],
+            "disputed": [rates.disputed for rates in found.control],
+        },
+        hide_index=True,
+        width="content",
+    )
+
+
+def _agreement(context: ReviewContext, head: tuple[int, str]) -> None:
+    st.subheader("Agreement")
+    st.caption(
+        "1 is full agreement, 0 is chance; intervals are 95 %, over pairs. Where one answer is "
+        "rare, kappa and alpha are low however much people agree: look at AC1. A dash means too "
+        "few verdicts."
+    )
+    found = _agreements(context.database.name, head, context)
+    found = sorted(found, key=lambda one: one.question != "choice")
+    for tab, one in zip(st.tabs([_words(one.question) for one in found]), found, strict=True):
+        tab.dataframe(
+            {
+                "coefficient": [_words(item.name.value) for item in one.coefficients],
+                "value": [_number(item.value) for item in one.coefficients],
+                "from": [_number(item.low) for item in one.coefficients],
+                "to": [_number(item.high) for item in one.coefficients],
+                "pairs": [item.items for item in one.coefficients],
+                "verdicts": [item.ratings for item in one.coefficients],
+            },
+            hide_index=True,
+            width="content",
+        )
+
+
+def _gold(context: ReviewContext, names: dict[str, str], whole: Group) -> None:
+    found = context.read(gold.accuracy)
+    st.subheader("Known answers")
+    if not found and whole.states.get(State.KNOWN, 0):
+        st.text("No known answer has been judged yet; they are in the queue.")
+        return
+    if not found:
+        st.text("No known answers yet; add some with 'nsfwcaps review gold FILE'.")
+        return
+    rows: list[dict[str, Any]] = [
+        {
+            "name": names.get(one.account_id, one.account_id),
+            "question": _words(one.question),
+            "right": _share(one.right),
+        }
+        for one in found
+    ]
+    st.dataframe(_table(rows), hide_index=True, width="content")
+
+
+def _share(share: Share | None) -> str:
+    if share is None or not share.of:
+        return "-"
+    return f"{share.value:.0%} ({share.low:.0%} to {share.high:.0%}) of {share.of}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else {})}

@@ -1,0 +1,49 @@
+"""What a lead does to accounts, each in a write of its own."""
+
+from __future__ import annotations
+
+import enum
+
+from nsfwcaps.review.database import Database
+from nsfwcaps.review.people import accounts
+from nsfwcaps.review.people.accounts import Account, Role
+
+
+class Change(enum.StrEnum):
+    """What a lead can do to an account."""
+
+    MAKE_ANNOTATOR = "make annotator"
+    MAKE_LEAD = "make lead"
+    DISABLE = "disable"
+    ENABLE = "enable"
+
+
+def add(database: Database, name: str, password: str, role: Role, now: float) -> Account:
+    """Create an account in a write of its own.
+
+    Raises:
+        InputError: the name or the password is not valid, or the name is taken.
+    """
+    # Hashing is slow, so it comes before the write.
+    hashed = accounts.hash_password(accounts.clean_name(name), password)
+    with database.write() as connection:
+        return accounts.create(connection, name, hashed, role, now)
+
+
+def apply(database: Database, account_id: str, change: Change) -> None:
+    """Change an account in a write of its own.
+
+    Raises:
+        InputError: there is no such account.
+        ReviewError: no lead would be left.
+    """
+    with database.write() as connection:
+        match change:
+            case Change.MAKE_ANNOTATOR:
+                accounts.set_role(connection, account_id, Role.ANNOTATOR)
+            case Change.MAKE_LEAD:
+                accounts.set_role(connection, account_id, Role.LEAD)
+            case Change.DISABLE:
+                accounts.disable(connection, account_id)
+            case Change.ENABLE:
+                accounts.enable(connection, account_id)

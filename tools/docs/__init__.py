@@ -1,0 +1,1 @@
+"""Checks and generated pages of the documentation: `make docs` runs them."""
