@@ -30,7 +30,7 @@ def read_classes(path: Path) -> list[str] | dict[str, str]:
     names = _parsed(path)
     values = list(names.values()) if isinstance(names, dict) else names
     if not values:
-        raise InputError(f"{path}: no class names; write one a line, or a JSON list or mapping")
+        raise InputError(f"{path}: no class names; write one per line, or a JSON list or mapping")
     for number, name in enumerate(values, 1):
         if not isinstance(name, str) or not name.strip():
             raise InputError(f"{path}: class {number} has an empty name; give it one")
@@ -94,7 +94,7 @@ def _numbered(
 ) -> Classes:
     if given is None:
         raise InputError(
-            f"{where}: labels are numbers; give the class names, one a line, with --classes FILE"
+            f"{where}: labels are numbers; give the class names, one per line, with --classes FILE"
         )
     if max(numbers) >= len(given):
         raise InputError(

@@ -34,7 +34,7 @@ def read_templates(path: Path) -> list[str]:
         raise InputError(f"{path}: cannot be read as UTF-8 text or a JSON list") from None
     templates = [str(line).strip() for line in lines if str(line).strip()]
     if not templates:
-        raise InputError(f"{path}: no templates; write one a line, as 'a photo of a {{c}}.'")
+        raise InputError(f"{path}: no templates; write one per line, such as 'a photo of a {{c}}.'")
     for number, template in enumerate(templates, 1):
         if not _PLACE.search(template):
             raise InputError(f"{path}: template {number} lacks {{c}}, the place of the class name")

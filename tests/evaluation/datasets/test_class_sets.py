@@ -143,7 +143,7 @@ def test_a_class_file_that_does_not_fit(
 
 
 def test_numbers_without_names_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="give the class names, one a line, with --classes"):
+    with pytest.raises(InputError, match="give the class names, one per line, with --classes"):
         read(write_table(tmp_path / "set.parquet", NUMBERS))
 
 
