@@ -102,7 +102,7 @@ def check(written: str, kind: Kind, *, option: str = _OPTION) -> None:
         ConfigError: the detector is unknown or of another kind, or the threshold is invalid.
         ModelError: its package or a file is missing.
     """
-    entry, argument, _ = _found(written, kind, option)
+    entry, argument, _ = _resolve(written, kind, option)
     entry.check(argument)
 
 
@@ -116,12 +116,12 @@ def load(
         ModelError: its package is not installed, or its weights cannot be loaded.
         DeviceError: the device is unavailable.
     """
-    entry, argument, threshold = _found(written, kind, option)
+    entry, argument, threshold = _resolve(written, kind, option)
     return entry.load(argument, device, threshold)
 
 
-def _found(written: str, kind: Kind, option: str) -> tuple[Entry, str, float]:
-    name, argument, threshold = _parsed(written, option)
+def _resolve(written: str, kind: Kind, option: str) -> tuple[Entry, str, float]:
+    name, argument, threshold = _parse(written, option)
     entry = DETECTORS.get(name)
     if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
         raise ConfigError(
@@ -155,7 +155,7 @@ def known(kind: Kind) -> list[str]:
     return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
 
 
-def _parsed(written: str, option: str = _OPTION) -> tuple[str, str, float]:
+def _parse(written: str, option: str = _OPTION) -> tuple[str, str, float]:
     head, sign, tail = written.rpartition("@")
     try:
         threshold = float(tail) if sign else 0.5

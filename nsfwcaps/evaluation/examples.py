@@ -124,14 +124,14 @@ def _nearest(
     if not space.of_pictures:
         sims[np.arange(len(own)), safe + own] = -np.inf
     order = np.argsort(-sims, axis=1, kind="stable")[:, :NEAREST]
-    describe = _Describe(pairs, space, gathered, safe)
+    describe = _Describer(pairs, space, gathered, safe)
     return [
         [describe(int(row), float(sims[number, row])) for row in rows if sims[number, row] > -1.5]
         for number, rows in enumerate(order)
     ]
 
 
-class _Describe:
+class _Describer:
     """Describes a candidate: id, side, caption, thumbnail."""
 
     def __init__(self, pairs: PairSet, space: _Space, gathered: GatheredPairs, safe: int) -> None:

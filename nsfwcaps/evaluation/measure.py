@@ -50,7 +50,7 @@ class Measurer:
                 self._data.classes[dataset], self.model, self._folder
             )
             _check_any(len(images.labels))
-            return _with(zeroshot.score(images), left_out=left_out)
+            return _add_facts(zeroshot.score(images), left_out=left_out)
         if task is Task.REAL_NSFW:
             return self._real_nsfw(dataset)
         pairs = self.pairs(dataset)
@@ -60,8 +60,8 @@ class Measurer:
             vectors = pairs.vectors
             _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
             _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
-            return _with(preferences.score(vectors), left_out=pairs.left_out)
-        return _with(retrieval.score(pairs.vectors), left_out=pairs.left_out)
+            return _add_facts(preferences.score(vectors), left_out=pairs.left_out)
+        return _add_facts(retrieval.score(pairs.vectors), left_out=pairs.left_out)
 
     def pairs(self, dataset: str) -> GatheredPairs:
         """Vectors of a pair set; only the latest set is held in memory."""
@@ -91,7 +91,7 @@ class Measurer:
         )
         _check_any(len(mixed.unsafe_image))
         _check_any(len(mixed.safe_image))
-        return _with(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
+        return _add_facts(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
 
     def _structure(self, dataset: str, pairs: GatheredPairs) -> Outcome:
         assert self._base is not None, "structure is not planned for the base"
@@ -104,7 +104,7 @@ class Measurer:
         rows, base_rows = kinds(pairs.vectors), kinds(self._base.pairs(dataset).vectors)
         both = [kind for kind in rows if kind in base_rows]
         weights, base_weights = self.model.weights(), self._base.weights()
-        towers = [name for name in weights if _alike(weights[name], base_weights.get(name))]
+        towers = [name for name in weights if _same_shapes(weights[name], base_weights.get(name))]
         outcome = structure.score(
             {kind: rows[kind] for kind in both},
             {kind: base_rows[kind] for kind in both},
@@ -112,10 +112,10 @@ class Measurer:
             weights_before={name: base_weights[name] for name in towers},
         )
         other = [name for name in weights if name not in towers]
-        return _with(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
+        return _add_facts(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
 
 
-def _with(outcome: Outcome, **facts: Any) -> Outcome:
+def _add_facts(outcome: Outcome, **facts: Any) -> Outcome:
     """Add facts, except empty ones."""
     known = dict(outcome.facts)
     for name, value in facts.items():
@@ -126,7 +126,7 @@ def _with(outcome: Outcome, **facts: Any) -> Outcome:
     return replace(outcome, facts=known)
 
 
-def _alike(after: Weights, before: Weights | None) -> bool:
+def _same_shapes(after: Weights, before: Weights | None) -> bool:
     """Tell whether two state dicts have the same names and shapes."""
     if before is None or not after:
         return False

@@ -51,8 +51,8 @@ def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -
     content = {
         **before,
         **record,
-        "models": {**record["models"], **_apart(before, record, "models", models)},
-        "datasets": {**record["datasets"], **_apart(before, record, "datasets", datasets)},
+        "models": {**record["models"], **_entries_of(before, record, "models", models)},
+        "datasets": {**record["datasets"], **_entries_of(before, record, "datasets", datasets)},
         "missing": [
             *({**item, "reason": without_folders(item["reason"])} for item in record["missing"]),
             *_of_other_tasks(before.get("missing")),
@@ -61,7 +61,7 @@ def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -
     write_json(out / RECORD, content)
 
 
-def _apart(
+def _entries_of(
     before: Mapping[str, Any], record: Mapping[str, Any], key: str, names: set[str]
 ) -> dict[str, Any]:
     known = before.get(key)

@@ -115,7 +115,7 @@ class Evaluation:
         measurers = [base]
         there, made = self._measure_all(base, base)
         if any(self._needs_structure(model) for model in self._models[1:]):
-            self._prepare(base)
+            self._precompute_base(base)
         base.close()
         for model in self._models[1:]:
             measurer = Measurer(model, base, self._data, self._folder)
@@ -171,7 +171,7 @@ class Evaluation:
                 self._missing.append(
                     Missing(model=model.name, reason=str(error))
                     if model.is_broken
-                    else _of_part(part, error)
+                    else _missing_part(part, error)
                 )
         return there, made
 
@@ -204,7 +204,7 @@ class Evaluation:
         except ModelError:  # reported when its turn comes
             return False
 
-    def _prepare(self, base: Measurer) -> None:
+    def _precompute_base(self, base: Measurer) -> None:
         """Precompute what other models are compared with, to avoid loading the base beside them."""
         base.weights()
         for dataset, task in self._places:
@@ -279,5 +279,5 @@ def _is_known(model: Model) -> bool:
         return False
 
 
-def _of_part(part: Part, error: Exception) -> Missing:
+def _missing_part(part: Part, error: Exception) -> Missing:
     return Missing(model=part.model, dataset=part.dataset, task=Task(part.task), reason=str(error))

@@ -32,7 +32,7 @@ def judge(
     """Score s items of each of q queries; return arrays `[q, s]` by detector name."""
     flat = {item.sha256: item for row in items for item in row}
     return {
-        detector.statement.name: _in_place(_scores(detector, flat, folder, progress), items)
+        detector.statement.name: _arranged(_scores(detector, flat, folder, progress), items)
         for detector in detectors
     }
 
@@ -59,5 +59,5 @@ def _scores(
     return {sha256: kept.rows[sha256]["score"] for sha256 in items}
 
 
-def _in_place(scores: Mapping[str, float], items: Sequence[Sequence[Item]]) -> Scores:
+def _arranged(scores: Mapping[str, float], items: Sequence[Sequence[Item]]) -> Scores:
     return np.array([[scores[item.sha256] for item in row] for row in items], dtype=np.float64)

@@ -166,7 +166,7 @@ def _library_cohen(whole: Sums, level: Level) -> float:
 
     confusions = whole.confusions[0]  # [p, c, c]
     # Drop undefined ones, of which scikit-learn warns.
-    confusions = confusions[_expected_by_two(confusions, _squares(whole, level)) > 0]
+    confusions = confusions[_expected_disagreement(confusions, _squares(whole, level)) > 0]
     if not len(confusions):
         return float("nan")
     weights = None if level is Level.NOMINAL else "quadratic"
@@ -213,13 +213,13 @@ def _alpha(coincidences: Floats, level: Level) -> Floats:
 def _cohen(confusions: Floats, distances: Floats) -> Floats:
     """Return the mean `[b]` over pairs with a defined kappa, from confusions `[b, p, c, c]`."""
     shared = _total(confusions)  # [b, p]
-    expected = _expected_by_two(confusions, distances)
+    expected = _expected_disagreement(confusions, distances)
     kappas = 1 - ratio(_total(confusions * distances) * shared, expected)
     counts = np.where(expected > 0, shared, 0)
     return ratio(np.where(expected > 0, kappas * counts, 0).sum(axis=1), counts.sum(axis=1))
 
 
-def _expected_by_two(confusions: Floats, distances: Floats) -> Floats:
+def _expected_disagreement(confusions: Floats, distances: Floats) -> Floats:
     """Sum the distances expected by chance, over the items that two raters share."""
     by_one, by_other = confusions.sum(axis=-1), confusions.sum(axis=-2)
     return _total(by_one[..., :, None] * by_other[..., None, :] * distances)

@@ -26,11 +26,11 @@ def categories(tables: Sequence[Table]) -> list[Categories]:
     for table in tables:
         names = {name for part in table.parts for name in part.by_category if name in HEADLINES}
         if table.compared:
-            found += [_of(table, name) for name in names]
+            found += [_by_category(table, name) for name in names]
     return sorted(found, key=lambda item: (headlines_first(item.figure), item.dataset))
 
 
-def _of(table: Table, name: str) -> Categories:
+def _by_category(table: Table, name: str) -> Categories:
     each = [part.by_category.get(name, {}) for part in table.parts]
     labels = sorted({label for figures in each for label in figures})
     return Categories(

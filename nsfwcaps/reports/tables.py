@@ -247,11 +247,11 @@ def _best(
     shown = {n: bool(found and found.shown) for n, found in enumerate(tests)}
     if first == 0:
         return 0 if all(shown[n] for n in values if n) else None
-    apart = all(_apart(values[first], values[n]) for n in rest)
+    apart = all(_disjoint(values[first], values[n]) for n in rest)
     return first if shown[first] and apart else None
 
 
-def _apart(one: Figure, other: Figure) -> bool:
+def _disjoint(one: Figure, other: Figure) -> bool:
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return False
     return one.low > other.high or one.high < other.low

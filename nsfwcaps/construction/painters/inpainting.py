@@ -105,7 +105,7 @@ class InpaintPainter:
                 height=height,
             ).images
         return [
-            png(_together(image, picture, soft))
+            png(_composite(image, picture, soft))
             for (_, image), picture in zip(batch, pictures, strict=True)
         ]
 
@@ -129,7 +129,7 @@ def masks(width: int, height: int) -> tuple[Image.Image, Image.Image]:
     return hard, ImageChops.darker(hard, blurred)
 
 
-def _together(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Image.Image:
+def _composite(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Image.Image:
     from PIL import Image
 
     return Image.composite(picture.convert("RGB").resize(image.size), image, soft)

@@ -27,7 +27,7 @@ def read_classes(path: Path) -> list[str] | dict[str, str]:
     Raises:
         InputError: the file cannot be read, is empty, or has an empty name.
     """
-    names = _parsed(path)
+    names = _parse(path)
     values = list(names.values()) if isinstance(names, dict) else names
     if not values:
         raise InputError(f"{path}: no class names; write one per line, or a JSON list or mapping")
@@ -59,10 +59,10 @@ def classes_of(
         InputError: names and labels do not match; the message gives the counts.
     """
     if isinstance(given, Mapping):
-        return _mapped(labels, given, where, source)
+        return _classes_of_mapping(labels, given, where, source)
     numbers = [label for label in labels if isinstance(label, int)]
     if numbers:
-        return _numbered(numbers, given, where, source)
+        return _classes_of_numbers(numbers, given, where, source)
     if given is None:
         names = [str(label).replace("_", " ").strip() for label in labels]
         return Classes(names=names, number_of={label: i for i, label in enumerate(labels)})
@@ -76,7 +76,9 @@ def classes_of(
     return Classes(names=given, number_of={label: i for i, label in enumerate(labels)})
 
 
-def _mapped(labels: Sequence[Label], given: Mapping[str, str], where: str, source: str) -> Classes:
+def _classes_of_mapping(
+    labels: Sequence[Label], given: Mapping[str, str], where: str, source: str
+) -> Classes:
     number_of = {name: i for i, name in enumerate(given)}
     lacking = [str(label) for label in labels if str(label) not in number_of]
     if lacking:
@@ -89,7 +91,7 @@ def _mapped(labels: Sequence[Label], given: Mapping[str, str], where: str, sourc
     )
 
 
-def _numbered(
+def _classes_of_numbers(
     numbers: Sequence[int], given: Sequence[str] | None, where: str, source: str
 ) -> Classes:
     if given is None:
@@ -104,7 +106,7 @@ def _numbered(
     return Classes(names=given, number_of={number: number for number in numbers})
 
 
-def _parsed(path: Path) -> list[str] | dict[str, str]:
+def _parse(path: Path) -> list[str] | dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -64,11 +64,11 @@ def resolve(present: Sequence[str], where: str) -> PairColumns:
         unsafe_images=tuple(name for name in _UNSAFE_IMAGES if name in present),
         safe_images=tuple(name for name in _SAFE_IMAGES if name in present),
         category=next((name for name in CATEGORY_NAMES if name in present), None),
-        unsafe_id=_if(present, "unsafe_id"),
-        safe_id=_if(present, "safe_id"),
-        rank=_if(present, "rank"),
-        split=_if(present, "split"),
-        equivalents=_if(present, "equivalent_safe_ids"),
+        unsafe_id=_column_if_present(present, "unsafe_id"),
+        safe_id=_column_if_present(present, "safe_id"),
+        rank=_column_if_present(present, "rank"),
+        split=_column_if_present(present, "split"),
+        equivalents=_column_if_present(present, "equivalent_safe_ids"),
     )
 
 
@@ -84,5 +84,5 @@ def _captions(present: Sequence[str], where: str) -> tuple[str, str]:
     )
 
 
-def _if(present: Sequence[str], name: str) -> str | None:
+def _column_if_present(present: Sequence[str], name: str) -> str | None:
     return name if name in present else None

@@ -181,14 +181,14 @@ class _Reading:
             return _Item(self._captions[side].add(caption), image)
 
         safe = item("safe", safe_caption, columns.safe_images)
-        if safe_id := _word(row, columns.safe_id):
+        if safe_id := _cell_text(row, columns.safe_id):
             self._safe_items.setdefault(safe_id, safe)
-        unsafe_id = _word(row, columns.unsafe_id)
+        unsafe_id = _cell_text(row, columns.unsafe_id)
         rank = _number(row.get(columns.rank or ""))
         if unsafe_id in self._of_unsafe and columns.rank is not None:
-            self._further(self._of_unsafe[unsafe_id], rank, safe)
+            self._add_alternative(self._of_unsafe[unsafe_id], rank, safe)
             return
-        category = _word(row, columns.category)
+        category = _cell_text(row, columns.category)
         self._has_categories |= category is not None
         pair = _Pair(
             id=unsafe_id or content_id(unsafe_caption),
@@ -196,13 +196,13 @@ class _Reading:
             category=category,
             rank=rank,
             safe=safe,
-            equivalent_ids=_words(row.get(columns.equivalents or "")),
+            equivalent_ids=_cell_texts(row.get(columns.equivalents or "")),
         )
         self.pairs.append(pair)
         if unsafe_id is not None:
             self._of_unsafe[unsafe_id] = pair
 
-    def _further(self, pair: _Pair, rank: float, safe: _Item) -> None:
+    def _add_alternative(self, pair: _Pair, rank: float, safe: _Item) -> None:
         """Add a safe item of another rank; the best-ranked one forms the pair."""
         if rank < pair.rank:
             pair.rank, pair.safe, safe = rank, safe, pair.safe
@@ -252,7 +252,7 @@ class _Reading:
         owned = [
             (number, item)
             for number, pair in enumerate(self.pairs)
-            for item in [*pair.others, *self._named(pair)]
+            for item in [*pair.others, *self._named_equivalents(pair)]
         ]
         if not owned:
             return None, None
@@ -264,7 +264,7 @@ class _Reading:
             sets.append(sets_of(owners, rows, len(self.pairs)))
         return sets[0], sets[1] if len(self._pictures["safe"]) else None
 
-    def _named(self, pair: _Pair) -> list[_Item]:
+    def _named_equivalents(self, pair: _Pair) -> list[_Item]:
         """Safe items listed by id as equivalents; ids of other splits are not candidates."""
         return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
 
@@ -273,12 +273,12 @@ def _rows(values: Sequence[int]) -> Rows:
     return np.array(values, dtype=np.int64)
 
 
-def _word(row: Row, column: str | None) -> str | None:
+def _cell_text(row: Row, column: str | None) -> str | None:
     cell = text_cell(row.get(column)) if column is not None else None
     return None if cell in (None, "") else str(cell).encode(errors="replace").decode()
 
 
-def _words(cell: Any) -> list[str]:
+def _cell_texts(cell: Any) -> list[str]:
     return [str(text_cell(item)) for item in cell] if isinstance(cell, list) else []
 
 

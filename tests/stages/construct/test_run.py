@@ -233,7 +233,7 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        ({"category": ["sexual content"]}, 2, "the rules have no elements for sexual content"),
+        ({"category": ["sexual content"]}, 2, "editor 'rules' has no elements for sexual content"),
         ({"category": ["hate", "violence"]}, 2, "no elements for hate"),
         ({"category": ["weather"]}, 2, "construct.category"),
         ({"category": []}, 2, "name at least one"),
