@@ -1,4 +1,4 @@
-"""From a painter's name in a recipe to the painter."""
+"""Loading painters by the names used in recipes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
 
 
 def check(name: str | None) -> None:
-    """Refuse a name of no known form, and a folder that holds no pipeline.
+    """Check the form of a painter's name, and that its folder holds a pipeline.
 
     Raises:
-        ConfigError: no painter is named so.
-        ModelError: there is no such folder.
+        ConfigError: the painter is unknown.
+        ModelError: the folder does not exist or holds no pipeline.
     """
     if name is None:
-        raise ConfigError(f"illustrate: no painter is named; give --painter: {FORMS}")
+        raise ConfigError(f"illustrate: no painter; add --painter with {FORMS}")
     if name != WORLD:
         _folder(name)
 
@@ -41,10 +41,10 @@ def check_package(name: str) -> None:
 
 
 def source_digest(name: str) -> str:
-    """Digest of every file of the pipeline's folder; of the world, what it draws with.
+    """Digest of all files of the pipeline's folder, or of the icon world's drawing code.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: the folder does not exist or holds no pipeline.
     """
     if name == WORLD:
         from nsfwcaps.construction.painters.world import WorldPainter
@@ -56,12 +56,12 @@ def source_digest(name: str) -> str:
 
 
 def load(name: str, sampling: PainterSampling, device: Device, precision: Precision) -> Painter:
-    """Load the painter.
+    """Load a painter.
 
     Raises:
-        ConfigError: no painter is named so.
-        ModelError: the pipeline cannot be had.
-        DeviceError: the device is not there.
+        ConfigError: the painter is unknown.
+        ModelError: the pipeline cannot be loaded.
+        DeviceError: the device is unavailable.
     """
     if name == WORLD:
         from nsfwcaps.construction.painters.world import WorldPainter
@@ -80,8 +80,8 @@ def load(name: str, sampling: PainterSampling, device: Device, precision: Precis
 def _folder(name: str) -> Path:
     prefix = next((prefix for prefix in (TEXT, INPAINT) if name.startswith(prefix)), None)
     if prefix is None or name == prefix:
-        raise ConfigError(f"painter: '{name}' is none; write {FORMS}")
+        raise ConfigError(f"unknown painter '{name}'; expected {FORMS}")
     folder = Path(name.removeprefix(prefix))
     if not (folder / "model_index.json").is_file():
-        raise ModelError(f"{name}: no folder of a diffusers pipeline; it has no model_index.json")
+        raise ModelError(f"{name}: not the folder of a diffusers pipeline: no model_index.json")
     return folder

@@ -118,12 +118,12 @@ def test_names_that_are_none(name: str) -> None:
 
 
 def test_no_name() -> None:
-    with pytest.raises(ConfigError, match="give --painter"):
+    with pytest.raises(ConfigError, match="add --painter"):
         load.check(None)
 
 
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"it has no model_index\.json"):
+    with pytest.raises(ModelError, match=r"no model_index\.json"):
         load.check(f"diffusers:{tmp_path}")
     (tmp_path / "model_index.json").write_text("{}")
     for name in ("diffusers", "diffusers-inpaint"):
