@@ -114,6 +114,21 @@ def run(
     return records
 
 
+def line(record: StageRecord, *, skipped: bool) -> str:
+    """What a stage did and how long it took, for people."""
+    state = "up to date" if skipped else f"{record.seconds:.1f} s"
+    return f"{record.stage:<8}{state:>11}  {headline(record)}"
+
+
+def headline(record: StageRecord) -> str:
+    """What a stage did in numbers, and what it set aside and why."""
+    said = STAGE[record.stage].headline(record.facts)
+    if not record.rejects:
+        return said
+    why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+    return f"{said}; set aside: {why}"
+
+
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
     """Share the distributed stage of a recipe, if it has one; the first process runs the rest."""
     for stage in STAGES:

@@ -35,6 +35,7 @@ FLOORS = (
     ("stages",),
     ("pipeline",),
     ("recipes",),
+    ("api",),
     ("commands",),
     ("cli",),
 )

@@ -18,7 +18,6 @@ from nsfwcaps.commands.options import (
     Json,
     OwnSettings,
     Quiet,
-    Values,
     option,
     with_settings,
 )
@@ -28,6 +27,7 @@ from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, EvaluationError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.models import names
+from nsfwcaps.stage import Values
 
 if TYPE_CHECKING:
     from nsfwcaps.evaluation.request import EvaluationRequest

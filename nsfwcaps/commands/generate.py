@@ -19,7 +19,6 @@ from nsfwcaps.commands.options import (
     Json,
     OwnSettings,
     Quiet,
-    Values,
     option,
     with_settings,
 )
@@ -27,6 +26,7 @@ from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import EvaluationError
 from nsfwcaps.models import names
+from nsfwcaps.stage import Values
 
 _WORK = "How the work is done"
 

@@ -6,13 +6,14 @@ import dataclasses
 import enum
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
 from nsfwcaps.config import alternatives, base_type
+from nsfwcaps.stage import HasSettings, owners, share
 
 _WIDE = 29
 _WIDE_BESIDE_LONG_FLAGS = 12
@@ -30,23 +31,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 REQUIRED: Any = dataclasses.MISSING
 """Default of a setting that a command cannot do without."""
-
-Values = dict[str, dict[str, Any]]
-"""Stage name to the settings that were given."""
-
-
-class HasSettings(Protocol):
-    """A stage, or anything else whose settings become options."""
-
-    @property
-    def name(self) -> str:
-        """What the options are listed under, if it alone has them."""
-        ...
-
-    @property
-    def settings(self) -> type[Any]:
-        """Dataclass of settings."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,17 +65,13 @@ def with_settings(
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        owners = _owners(stages)
-        added = [_parameter(name, owned) for name, owned in owners.items()]
+        owned_by = owners(stages)
+        added = [_parameter(name, owned) for name, owned in owned_by.items()]
         added.sort(key=lambda parameter: parameter.default is None)  # stable: required ones first
 
         def call(**values: Any) -> None:
-            given: Values = {stage.name: {} for stage in stages}
-            for name, owned in owners.items():
-                value = values.pop(name)
-                if value is not None:
-                    for stage in owned:
-                        given[stage.name][name] = value
+            found = {name: values.pop(name) for name in owned_by}
+            given = share(stages, {k: value for k, value in found.items() if value is not None})
             command(given=given, **values)
 
         call.__doc__ = command.__doc__
@@ -106,14 +86,6 @@ def with_settings(
         return call
 
     return decorate
-
-
-def _owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
-    owners: dict[str, list[HasSettings]] = {}
-    for stage in stages:
-        for field in dataclasses.fields(stage.settings):
-            owners.setdefault(field.name, []).append(stage)
-    return owners
 
 
 def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:

@@ -8,8 +8,8 @@ import typer
 
 from nsfwcaps import config
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
-from nsfwcaps.stage import Stage
+from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir, with_settings
+from nsfwcaps.stage import Stage, Values
 from nsfwcaps.stages import STAGE
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from nsfwcaps.construction.quotas import order_key
 from nsfwcaps.enums import Category
-from nsfwcaps.vectors.store import Rows
+from nsfwcaps.vectors.source import Rows
 
 _ARTICLE = re.compile(r"^(?:an?|the|some) ")
 _TEMPLATE_SHARE = 0.3

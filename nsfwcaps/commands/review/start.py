@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsfwcaps import extras, resources
-from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps.commands.options import with_settings
 from nsfwcaps.commands.review import accounts, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
+from nsfwcaps.stage import Values
 
 if TYPE_CHECKING:
     from nsfwcaps.review.database import Database

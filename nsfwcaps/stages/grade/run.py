@@ -16,7 +16,7 @@ from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResu
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, levels
+from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
@@ -63,13 +63,9 @@ def run(
             "grade: mining left no pair to grade; the reasons are counted in its record "
             f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
         )
-    weights = _weights(settings)
-    hard = {
-        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
-    }
-    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
-    at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
-    level_of = levels(difficulties, at)
+    weights = settings.weights
+    graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
+    difficulties, level_of, at = graded.difficulty, graded.levels, graded.borders
     key = [VERSION, mine.output_digest, output_settings(settings)]
     shards: list[Shard] = []
     start = 0
@@ -110,15 +106,6 @@ def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
         ).astype(np.float64)
         for name, column in columns.items()
     }
-
-
-def _weights(settings: GradeSettings) -> dict[str, float]:
-    named = {
-        "similarity": settings.similarity_weight,
-        "margin": settings.margin_weight,
-        "density": settings.density_weight,
-    }
-    return {name: weight for name, weight in named.items() if weight > 0}
 
 
 def _commit(
