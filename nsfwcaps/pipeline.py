@@ -50,14 +50,10 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
         ModelError: a stage needs an extra that is not installed.
         NsfwcapsError: as the stage would.
     """
-    needs: dict[str, str] = {}
-    for stage in STAGES:
-        if stage.name in recipe:
-            for extra, use in stage.needs(recipe[stage.name]).items():
-                needs.setdefault(extra, use)
-    extras.require(needs)
-    for stage in STAGES:
-        if stage.name in recipe and stage.checks:
+    chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
+    extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
+    for stage, _ in chosen:
+        if stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)
 
 

@@ -20,6 +20,7 @@ from nsfwcaps.commands import listing
 from nsfwcaps.errors import ModelError
 from nsfwcaps.models.names import extras_of
 from nsfwcaps.models.trained import DESCRIPTION
+from nsfwcaps.stages import STAGES
 
 PROJECT = Path(nsfwcaps.__file__).parents[1] / "pyproject.toml"
 MODULE_OF = {
@@ -38,7 +39,7 @@ MODULE_OF = {
 }
 ABSENT = sorted({*MODULE_OF.values(), "pandas", "tensorboard"})
 
-CALLS = """
+WITHOUT = """
 import contextlib, io, json, sys
 from importlib.machinery import PathFinder
 
@@ -51,6 +52,8 @@ class OthersFinder(PathFinder):
         return PathFinder.find_spec(name, path, target) if found else None
 
 sys.meta_path[sys.meta_path.index(PathFinder)] = OthersFinder
+"""
+CALLS = f"""{WITHOUT}
 from nsfwcaps.cli import app, guard
 said = []
 for arguments in calls:
@@ -62,17 +65,29 @@ print(json.dumps(said))
 """
 
 
+LOADS = f"""{WITHOUT}
+from nsfwcaps.stages import STAGES
+print(json.dumps([stage.load().__name__ for stage in STAGES]))
+"""
+
+
 def calls(*commands: Sequence[object], absent: Sequence[str] = ABSENT) -> list[Said]:
     """Run commands in one process in which some packages are not installed."""
+    given = [[str(item) for item in command] for command in commands]
+    return [Said(*item) for item in process(CALLS, given, absent)]
+
+
+def process(code: str, given: Any, absent: Sequence[str] = ABSENT) -> Any:
+    """What code prints as JSON where some packages are not installed."""
     done = subprocess.run(
-        [sys.executable, "-c", CALLS],
-        input=json.dumps([absent, [[str(item) for item in command] for command in commands]]),
+        [sys.executable, "-c", code],
+        input=json.dumps([absent, given]),
         capture_output=True,
         text=True,
         check=True,
         env={**environment(), "NO_COLOR": "1", "COLUMNS": "200"},
     )
-    return [Said(*item) for item in json.loads(done.stdout)]
+    return json.loads(done.stdout)
 
 
 def project() -> Any:
@@ -120,6 +135,10 @@ def test_the_core_mines_and_publishes(tmp_path: Path) -> None:
     assert [*dataset.glob("data/train-*.parquet")]
     assert not (dataset / "figures").exists()
     assert "stages.png" not in (dataset / "README.md").read_text()
+
+
+def test_every_stage_is_imported_and_so_its_state_is_known() -> None:
+    assert process(LOADS, []) == [stage.module for stage in STAGES]
 
 
 def test_every_help_is_shown() -> None:

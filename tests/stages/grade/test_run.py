@@ -19,7 +19,7 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, Tables
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.difficulty import Borders
-from nsfwcaps.pipeline import State, run_stage, state
+from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.grade.run import draw
@@ -224,7 +224,7 @@ def test_without_matplotlib_there_is_no_picture_and_all_else_is_the_same(
     said = STAGE["grade"].headline(bare.facts)
     assert said == "2 easy, 1 medium, 2 hard; no figure ('pip install \"nsfwcaps[report]\"')"
     # Once it is installed, the run is stale, and the next one draws it.
-    assert state(STAGE["grade"], GradeSettings(), tmp_path) is State.STALE
+    assert state(STAGE["grade"], GradeSettings(), tmp_path) is StageState.STALE
     again = grade(tmp_path)
     assert again.output_digest == whole.output_digest
     assert STAGE["grade"].headline(again.facts) == "2 easy, 1 medium, 2 hard"
