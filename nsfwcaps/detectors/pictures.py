@@ -14,4 +14,4 @@ def rgb(data: bytes) -> npt.NDArray[np.uint8]:
     Raises:
         InputError: the bytes are not a readable image.
     """
-    return np.array(decoded(data, "a picture passed to a detector"), dtype=np.uint8)
+    return np.array(decoded(data, "an image passed to a detector"), dtype=np.uint8)

@@ -102,7 +102,7 @@ class ImageToText:
 
     def caption(self, pictures: Sequence[bytes]) -> list[str]:
         """Caption n decodable images."""
-        images = [files.decoded(data, "a picture to describe") for data in pictures]
+        images = [files.decoded(data, "an image to describe") for data in pictures]
         with memory_advice("--batch"), silence(), self._torch.inference_mode():
             inputs = self._processor(
                 images=images, text=[self._captioning.template] * len(images), return_tensors="pt"

@@ -71,7 +71,7 @@ def preparation(
     """Rows `[b]` of pairs to tokens and pixels, unsafe items first."""
 
     def pixels(row: int) -> Tensor:
-        return encoder.preprocess(decoded(picture(row), "a picture of the data set"))
+        return encoder.preprocess(decoded(picture(row), "an image of the data set"))
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]

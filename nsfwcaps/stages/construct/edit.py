@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.config import digest
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
@@ -98,13 +98,13 @@ class EditChecker:
             return shard
         return self.folder.make_shard(key, lambda: self._edited(requests, advance))
 
-    def _edited(self, requests: Sequence[EditRequest], advance: Advance) -> Tables:
+    def _edited(self, requests: Sequence[EditRequest], advance: Advance) -> ShardTables:
         work = _EditBlock(self)
         work.edit(self._flagged(requests), advance)
         work.check_edited_side()
         work.check_cosines()
         kept, rejects = work.kept(), EditRejects(rows=work.rejected, excluded=work.excluded)
-        return Tables(
+        return ShardTables(
             tables={**self._tables(kept), **rejects.tables("edits")},
             rows_in=len(requests),
             rejects=rejects.counts,
@@ -292,7 +292,7 @@ def embed_benchmark(
 ) -> VectorTable | None:
     """Vectors of the captions that may not leak, in shards of the stage."""
 
-    def embed(part: Sequence[str]) -> Tables:
+    def embed(part: Sequence[str]) -> ShardTables:
         encoded = encoder.encode_text(part, lambda done: None)
         ids = [content_id(item) for row, item in enumerate(part) if row not in encoded.failed]
         table = vector_table(
@@ -301,7 +301,7 @@ def embed_benchmark(
             encoded.rows,
             encoder.identity.digest,
         )
-        return Tables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
+        return ShardTables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
 
     paths = []
     for start in range(0, len(captions), _BENCHMARK_ROWS):

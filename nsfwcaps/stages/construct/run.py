@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
@@ -91,7 +91,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
 
 
 def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Files and bytes to read, and the most edits to ask for."""
+    """ShardFiles and bytes to read, and the most edits to ask for."""
     _check(settings)
     sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
     return {
@@ -300,7 +300,7 @@ def _deliver(
     """Write the two pools, each sorted by id, and the card."""
     root = digest([VERSION, output_settings(settings), facts, [row["id"] for row in rows]])[:12]
 
-    def files() -> Files:
+    def files() -> ShardFiles:
         by_id = {item.id: item for item in pool.items}
         safe = [by_id[item] for item in sorted({row["safe_id"] for row in rows})]
         unsafe = [
@@ -319,7 +319,7 @@ def _deliver(
                 contents["dataset", name] = table.slice(start, settings.shard_rows)
         card = construct_card.render(as_dict(settings), facts)
         contents["dataset", f"{root}/README.md"] = card.encode()
-        return Files(contents=contents, rows_in=len(rows))
+        return ShardFiles(contents=contents, rows_in=len(rows))
 
     return folder.make_shard(digest([root, construct_card.template_digest()]), files)
 
@@ -341,7 +341,7 @@ def _set_aside(folder: StageFolder, pool: SafePool, screened: EditRejects) -> Sh
     """Rows of the pool that could not be read, and captions that nothing was asked about."""
     rejects = Counter(pool.rejects) + Counter(screened.counts)
 
-    def made() -> Tables:
+    def made() -> ShardTables:
         tables = screened.tables("safe")
         if pool.rejected:
             tables["rejects", "rejects-pool"] = pa.Table.from_pylist(
@@ -357,7 +357,7 @@ def _set_aside(folder: StageFolder, pool: SafePool, screened: EditRejects) -> Sh
                 ],
                 schema=schema.INGEST_REJECTS,
             )
-        return Tables(tables=tables, rows_in=0, rejects=dict(sorted(rejects.items())))
+        return ShardTables(tables=tables, rows_in=0, rejects=dict(sorted(rejects.items())))
 
     content = [[*pool.rejects.items()], [row["id"] for row in screened.rows], screened.counts]
     return folder.make_shard(digest([VERSION, "set aside", content, pool.rows]), made)

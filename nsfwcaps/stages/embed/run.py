@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import OutputFile, Shard, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoded, Encoder
@@ -134,7 +134,7 @@ class _EmbedRun:
         table: pa.Table,
         reasons: Sequence[str | None],
         advance: Advance,
-    ) -> Tables:
+    ) -> ShardTables:
         usable = table.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
         advance(table.num_rows - usable.num_rows)
         texts = usable["caption"].combine_chunks().dictionary_encode()
@@ -159,7 +159,9 @@ class _EmbedRun:
         wanted = schema.caption_vectors(self._encoder.identity.width)
         tables = self._tables(label, file, done, wanted, vectors, rejects)
         counts = dict(sorted(Counter(rejects.values()).items()))
-        return Tables(tables=tables, rows_in=file.rows, rejects=counts, facts=self._facts(label))
+        return ShardTables(
+            tables=tables, rows_in=file.rows, rejects=counts, facts=self._facts(label)
+        )
 
     def images(self, file: OutputFile, advance: Advance) -> Shard:
         """Encode the pictures of one shard."""
@@ -169,7 +171,7 @@ class _EmbedRun:
             return shard
         return self._folder.make_shard(key, lambda: self._images(file, advance))
 
-    def _images(self, file: OutputFile, advance: Advance) -> Tables:
+    def _images(self, file: OutputFile, advance: Advance) -> ShardTables:
         table = self._read(file, schema.IMAGES.names)
         hashes = table["image_sha256"].combine_chunks()
 
@@ -188,7 +190,7 @@ class _EmbedRun:
         wanted = schema.vectors(width, "image_sha256")
         tables = self._tables("images", file, done, wanted, vectors, rejects)
         # A picture's reject counts where its captions are counted.
-        return Tables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
+        return ShardTables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
 
     def _facts(self, group: str) -> dict[str, str]:
         return {"encoder": self._digest, "group": group}

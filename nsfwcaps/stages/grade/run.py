@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import extras, schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
@@ -116,12 +116,12 @@ def _commit(
     level_of: npt.NDArray[np.str_],
     number: int,
 ) -> Shard:
-    def graded() -> Tables:
+    def graded() -> ShardTables:
         columns = [pa.array(difficulties, pa.float32()), pa.array(level_of.tolist(), pa.string())]
         whole = pa.Table.from_arrays(
             [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
         )
-        return Tables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
+        return ShardTables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
 
     return folder.make_shard(digest(key), graded)
 
@@ -137,7 +137,9 @@ def _picture(
     name = "stages.png"
     return folder.make_shard(
         digest([*key, name, digest(similarity.tolist())]),
-        lambda: Files(contents={("figures", name): draw(similarity, difficulties, level_of, at)}),
+        lambda: ShardFiles(
+            contents={("figures", name): draw(similarity, difficulties, level_of, at)}
+        ),
     )
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ReviewError
@@ -167,10 +167,10 @@ def _check_fixes(
 def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
     """Keep the ids of pairs that the review leaves out, and why."""
 
-    def tables() -> Tables:
+    def tables() -> ShardTables:
         names, reasons = zip(*joined.left_out, strict=True)
         table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
-        return Tables(
+        return ShardTables(
             tables={("rejects", "rejects-review"): table},
             rows_in=table.num_rows,
             rejects=dict(sorted(Counter(reasons).items())),

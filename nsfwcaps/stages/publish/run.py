@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
@@ -163,9 +163,9 @@ class _SplitWriter:
             advance(shard.rows_in)
             yield shard
 
-    def _file(self, pairs: pa.Table, split: str, path: str) -> Files:
+    def _file(self, pairs: pa.Table, split: str, path: str) -> ShardFiles:
         table = self._join(pairs, split)
-        return Files(
+        return ShardFiles(
             contents={("dataset", path): table},
             rows_in=table.num_rows,
             facts={**_counts(table), "images_lost": self._lost()},
@@ -291,7 +291,7 @@ def _write_card_and_manifest(
     root = release[:12]
     return folder.make_shard(
         digest([release, "papers"]),
-        lambda: Files(
+        lambda: ShardFiles(
             contents={
                 ("dataset", f"{root}/README.md"): readme.encode(),
                 ("dataset", f"{root}/manifest.json"): _json(manifest),

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Files, Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoder, Vectors
 from nsfwcaps.errors import ArtifactError
@@ -91,7 +91,7 @@ def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
     )
 
 
-def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> Files:
+def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> ShardFiles:
     with reading(path):
         rows, captions, pictures = _contents(path, seen)
     text = encoder.encode_text(list(captions.values()), lambda done: None)
@@ -102,7 +102,7 @@ def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) 
     lengths = [len(data) for _, data in kept]
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[:-1]
     stem, tail = f"{number:05d}", key[:12]
-    return Files(
+    return ShardFiles(
         contents={
             ("captions", f"captions-{stem}-{tail}.parquet"): pa.table(
                 {"id": pa.array(ids, pa.string()), "vector": _column(text.rows)}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
@@ -84,7 +84,7 @@ def run(
     key = digest([VERSION, output_settings(settings), sources(settings)])
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
 
-    def trained() -> Files:
+    def trained() -> ShardFiles:
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         processes = joined()
         processes.call(shards)
@@ -153,7 +153,7 @@ def _broken(shards: Sequence[Shard]) -> dict[str, int]:
 
 def _delivery(
     key: str, adapter: bytes, facts: Mapping[str, Any], metrics: Path, settings: TrainSettings
-) -> Files:
+) -> ShardFiles:
     root = key[:12]
     description = {
         "model": settings.model,
@@ -164,7 +164,7 @@ def _delivery(
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }
-    return Files(
+    return ShardFiles(
         contents={
             ("dataset", f"{root}/adapter.safetensors"): adapter,
             ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import world as world_card
 from nsfwcaps.config import as_dict, digest, output_settings
@@ -114,13 +114,13 @@ class _WorldRun:
             key = digest([*self._key, label, part])
             name = f"{self._root}/{label}/{part:05d}-of-{len(parts):05d}.parquet"
 
-            def draw(numbers: range = numbers, name: str = name) -> Files:
+            def draw(numbers: range = numbers, name: str = name) -> ShardFiles:
                 rows = []
                 for number in numbers:
                     rows.append(row(number))
                     advance(1)
                 table = pa.Table.from_pylist(rows, schema=columns)
-                return Files(
+                return ShardFiles(
                     contents={("dataset", name): table},
                     rows_in=table.num_rows,
                     facts=_counted(table),
@@ -136,7 +136,7 @@ class _WorldRun:
         key = digest([*self._key, "papers", world_card.template_digest()])
         return self._folder.make_shard(key, lambda: self._papers(facts, pairs))
 
-    def _papers(self, facts: Mapping[str, Any], pairs: int) -> Files:
+    def _papers(self, facts: Mapping[str, Any], pairs: int) -> ShardFiles:
         images = [
             (self._world.safe(self._world.partner(number)).image, self._world.unsafe(number).image)
             for number in range(pairs)
@@ -145,7 +145,7 @@ class _WorldRun:
         files = {("dataset", f"{self._root}/README.md"): card.encode()}
         if images:
             files["dataset", f"{self._root}/sheet.jpg"] = sheet(images)
-        return Files(contents=files)
+        return ShardFiles(contents=files)
 
 
 def _counts(settings: WorldSettings) -> tuple[int, int]:

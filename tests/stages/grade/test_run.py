@@ -16,7 +16,7 @@ import pytest
 from support.small_release import build, prepare, tiny_world
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.difficulty import Borders
 from nsfwcaps.pipeline import StageState, run_stage, state
@@ -40,7 +40,9 @@ def write_pairs(workdir: Path, shards: Sequence[Sequence[Signals]]) -> StageReco
         committed.append(
             folder.make_shard(
                 f"{number}",
-                partial(Tables, tables={("pairs", f"pairs-{number}"): table}, rows_in=len(rows)),
+                partial(
+                    ShardTables, tables={("pairs", f"pairs-{number}"): table}, rows_in=len(rows)
+                ),
             )
         )
         start += len(rows)
