@@ -16,7 +16,7 @@ from nsfwcaps import pictures
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import InputError
-from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.examples import _thumbnail
 from nsfwcaps.review import pairs
 
@@ -193,7 +193,7 @@ def shown(data: bytes) -> np.ndarray[Any, Any]:
 
 
 def thumbnail(data: bytes) -> np.ndarray[Any, Any]:
-    files = Pictures()
+    files = PictureSet()
     files.add(lambda: data)
     with Image.open(io.BytesIO(base64.b64decode(_thumbnail(files, 0) or ""))) as picture:
         return np.asarray(picture)
@@ -214,7 +214,7 @@ def test_callers_refuse_in_their_own_way(monkeypatch: pytest.MonkeyPatch) -> Non
         InputError, match=r"cannot decode an image passed to a detector \(image_too_large\)"
     ):
         rgb(bomb)
-    files = Pictures()
+    files = PictureSet()
     files.add(lambda: bomb)
     assert _thumbnail(files, 0) is None
 
