@@ -22,7 +22,9 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
         code = logins.make_setup_code(connection)
     tab = Browser().open()
     tab.fill(code="wrong", name="Lena", password=PASSWORD).press("Make the account")
-    assert tab.said == ["the code is wrong; it stands where 'nsfwcaps review' was started last"]
+    assert tab.said == [
+        "wrong setup code; 'nsfwcaps review' printed the current one when it last started"
+    ]
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Make the account")
     assert tab.heading == "What waits for you"
     assert tab.texts == ["Lena (lead)"]
@@ -43,7 +45,7 @@ def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> Non
 def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> None:
     review.begin()
     tab = Browser().open()
-    wrong = "name or password is wrong, or the account is disabled"
+    wrong = "wrong name or password, or the account is disabled"
     assert enter(tab, "Ann", "not her password").said == [wrong]
     assert enter(tab, "Nobody", PASSWORD).said == [wrong]
     assert tab.browser.cookies == {}
@@ -57,7 +59,7 @@ def test_who_guesses_has_to_wait_and_is_not_let_in_meanwhile(review: Review) -> 
     assert "wait 1 second" in tab.said[0]
     with review.database.write() as connection:  # as if she had guessed for long
         connection.execute(sa.update(tables.login_failure).values(failures=9))
-    assert "too many wrong tries; wait " in enter(tab, "Ann", PASSWORD).said[0]
+    assert "too many failed attempts; wait " in enter(tab, "Ann", PASSWORD).said[0]
 
 
 def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:
@@ -134,7 +136,7 @@ def test_somebody_changes_the_password_that_was_given_to_them(review: Review) ->
     ]
     assert tab.fill(now="a wrong one", new="another one", again="another one").press(
         "Change"
-    ).said == ["name or password is wrong, or the account is disabled"]
+    ).said == ["wrong name or password, or the account is disabled"]
     tab.fill(now=PASSWORD, new="another one", again="another one").press("Change")
     assert (tab.said, tab.heading) == ([], "My password")
     assert other.run().heading == "Review of pairs"

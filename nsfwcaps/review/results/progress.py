@@ -1,6 +1,6 @@
-"""How far a review is, for its leads. Says what was decided, never how anybody works.
+"""Progress of a review, for leads. Reports decisions, never how a person works.
 
-Skips, sessions, what somebody uncovered and how long it took are theirs alone: none of it is here.
+Skips, sessions, exposure and timing are private to each annotator and do not appear here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STAGES = ("easy", "medium", "hard")
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Verdicts of one annotator that hold now."""
+    """Current verdicts of one annotator."""
 
     account_id: str
     verdicts: int
@@ -33,7 +33,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Pairs of one stage, category or reason, by how far they are."""
+    """State counts for the pairs of one stage, category or reason."""
 
     name: str
     pairs: int
@@ -42,9 +42,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What became of the decided ones among some pairs.
+    """Shares of each choice among the decided pairs of a group.
 
-    While some are disputed, these are the pairs on which people agree: the easy ones.
+    While some pairs are disputed, the decided ones are biased towards easy pairs.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Rates:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A review as it stands; pairs that the data set has no more are not counted."""
+    """Progress of a review; pairs no longer in the data set are not counted."""
 
     people: list[Person]
     whole: Group
@@ -63,12 +63,12 @@ class Progress:
     by_category: list[Group]
     by_reason: list[Group]
     control: list[Rates]
-    """The share of the queue that was drawn at random: all of it, then by stage. It alone says
-    what to expect of pairs that nobody has seen; the others come first because they are odd."""
+    """The random control share of the queue: in total, then by stage. Only it is an unbiased
+    estimate for unseen pairs; the other pairs come first because they are unusual."""
 
 
 def progress(connection: sa.Connection) -> Progress:
-    """Count all of it, in one pass over what somebody has judged."""
+    """Count everything in one pass over the judged pairs."""
     judged = [found for found in outcomes(connection, touched_only=True) if not found.gone]
     counts: dict[str, defaultdict[str, Counter[State]]] = {
         by: defaultdict(Counter) for by in (ALL, "stage", "category", "reason")
@@ -97,7 +97,7 @@ def progress(connection: sa.Connection) -> Progress:
 
 def _people(connection: sa.Connection) -> list[Person]:
     decision, verdict = tables.decision, tables.verdict
-    # By text, as few differ: counted in the database, they are few rows.
+    # Group by text in the database: few texts differ, so few rows come back.
     rows = connection.execute(
         sa.select(decision.c.account_id, verdict.c.body, sa.func.count())
         .join(verdict, verdict.c.seq == decision.c.seq)
@@ -113,7 +113,7 @@ def _people(connection: sa.Connection) -> list[Person]:
 
 
 def _untouched(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
-    """Number of pairs of which nobody has said anything, by stage, category and reason."""
+    """Count untouched pairs by stage, category and reason."""
     item = tables.item
     rows = connection.execute(
         sa.select(item.c.stage, item.c.category, item.c.reason, sa.func.count())
@@ -131,7 +131,7 @@ def _groups(counts: Mapping[str, Counter[State]]) -> list[Group]:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Where a group stands: stages from easy to hard, the others by name."""
+    """Sort key of a group: stages from easy to hard, others by name."""
     return (_STAGES.index(name) if name in _STAGES else len(_STAGES), name)
 
 
