@@ -1,4 +1,4 @@
-"""What loading a pipeline and loading a model of others have in common."""
+"""Loading of third-party models and pipelines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nsfwcaps.runtime.weights import weights_sha256
 
 
 def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
-    """Call what loads something, without a word from the libraries.
+    """Call a loader with library output silenced.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: loading failed.
     """
     from transformers import logging
 
@@ -23,24 +23,24 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     try:
         with silence():
             return load()
-    except Exception as error:  # the libraries raise many kinds for what they cannot load
+    except Exception as error:  # the libraries raise many types
         detail = (str(error).splitlines() or [""])[0][:200]
         raise ModelError(
             f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
-            "name a folder that holds one, or its name on the hub"
+            "expected a folder or a hub name"
         ) from None
 
 
 def no_package(name: str) -> ModelError:
-    """What to say where a package that draws is not installed."""
+    """Return the error for a missing package of the `generation` extra."""
     return ModelError(
-        f"drawing needs the package '{name}', which is not installed; run "
+        f"image generation needs the package '{name}', which is not installed; run "
         "'pip install \"nsfwcaps[generation]\"'"
     )
 
 
 def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
-    """Load a pipeline of diffusers by one of its classes, without its safety checker.
+    """Load a diffusers pipeline by class name, without its safety checker.
 
     Raises:
         ModelError: diffusers is not installed, or the pipeline cannot be loaded.
@@ -52,7 +52,7 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
         raise no_package(str(error.name)) from None
     logging.disable_progress_bar()
     pipe = loaded(
-        "a pipeline of diffusers",
+        "a diffusers pipeline",
         name,
         lambda: getattr(diffusers, kind).from_pretrained(
             name, safety_checker=None, requires_safety_checker=False
@@ -63,5 +63,5 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
 
 
 def modules_sha256(modules: Iterable[tuple[str, Any]]) -> str:
-    """Digest of the weights of several torch modules and of their names."""
+    """Return a digest of the names and weights of several torch modules."""
     return digest([[name, weights_sha256(module.state_dict())] for name, module in modules])
