@@ -1,1 +1,1 @@
-"""Arrays: encoders, vectors on disk, nearest neighbours, hubness, selection, difficulty."""
+"""Vectors: storage, exact and approximate nearest neighbours, near-duplicates."""
