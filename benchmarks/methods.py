@@ -70,7 +70,7 @@ def rows() -> dict[str, Row]:
         for relative in (True, False):
             for curriculum in (Curriculum.PROGRESSIVE, Curriculum.NONE):
                 loss = "relative" if relative else "InfoNCE"
-                order = "stages" if curriculum is Curriculum.PROGRESSIVE else "no stages"
+                order = "levels" if curriculum is Curriculum.PROGRESSIVE else "no levels"
                 method = replace(
                     safer,
                     curriculum=curriculum,

@@ -81,10 +81,10 @@ def _servers() -> Iterator[dict[str, Callable[[str, Path], str]]]:
 
 def _calls(name: str, address: str, data: Path, verdicts: int) -> None:
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
 
     started = time.perf_counter()
-    pairs = PairSet(data)
+    pairs = ReviewPairs(data)
     opened = time.perf_counter()
     database = Database(address, create=True)
     many_annotators.begin(database, pairs, overlap=2)
@@ -268,10 +268,10 @@ def _answers(port: int) -> bool:
 
 def _crowd(name: str, address: str, data: Path, told: Path) -> None:
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
 
     database = Database(address, create=True)
-    many_annotators.begin(database, PairSet(data), overlap=2)
+    many_annotators.begin(database, ReviewPairs(data), overlap=2)
     group = many_annotators.Group(address, data, told)
     started = time.perf_counter()
     group.killed_at(700)

@@ -260,27 +260,23 @@ def _ours(job: Job) -> dict[str, Any]:
     import torch
 
     from nsfwcaps.artifacts import StageFolder
+    from nsfwcaps.encoders.options import EncoderOptions
     from nsfwcaps.enums import Device, Precision
-    from nsfwcaps.models.create import load
+    from nsfwcaps.models.create import load_dual
     from nsfwcaps.progress import Silent
     from nsfwcaps.runtime.allocator import kept_memory
     from nsfwcaps.runtime.device import torch_dtype
-    from nsfwcaps.stages.embed.settings import EmbedSettings
-    from nsfwcaps.stages.train.inputs import preparation
     from nsfwcaps.stages.train.pairs import training_pairs
     from nsfwcaps.stages.train.reference import embed_reference, load_reference
     from nsfwcaps.training.adapters import Adaptation, adapt
-    from nsfwcaps.training.loop import Encoders, Optimisation, Trainer
+    from nsfwcaps.training.inputs import Encoders, preparation
+    from nsfwcaps.training.loop import Optimisation, Trainer
     from nsfwcaps.training.methods import METHODS
 
     _start(job)
-    encoder: Any = load(
-        EmbedSettings(
-            model=f"open_clip:{job.model}/{job.checkpoint}",
-            device=Device(job.device),
-            precision=Precision.FP32,
-            workers=job.workers,
-        )
+    encoder = load_dual(
+        f"open_clip:{job.model}/{job.checkpoint}",
+        EncoderOptions(device=Device(job.device), precision=Precision.FP32, workers=job.workers),
     )
     with tempfile.TemporaryDirectory() as scratch:
         folder = StageFolder(Path(scratch))
@@ -298,8 +294,8 @@ def _ours(job: Job) -> dict[str, Any]:
     adapt(encoder.model, Adaptation(rank=_RANK))
     trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
     _same_start(trained)
-    sampler = _sampler(job, pairs.stages, pairs.target_ids)
-    prepare, longest = preparation(encoder, reference, pairs), []
+    sampler = _sampler(job, pairs.levels, pairs.target_ids)
+    prepare, longest = preparation(encoder, pairs, reference.picture), []
 
     def noting(rows: Any) -> Any:
         inputs = prepare(rows)
@@ -350,7 +346,7 @@ def _peer(job: Job) -> dict[str, Any]:
     from PIL import Image
     from torch.nn.functional import normalize
 
-    from nsfwcaps.training.methods import METHODS, Rows
+    from nsfwcaps.training.methods import METHODS, BatchRows
 
     _start(job)
     model, _, preprocess = open_clip.create_model_and_transforms(
@@ -412,7 +408,7 @@ def _peer(job: Job) -> dict[str, Any]:
             text, image = model.encode_text(tokens[:both]), model.encode_image(pixels[:both])
         unsafe_text, safe_text = normalize(text.float(), dim=-1).chunk(2)
         unsafe_image, safe_image = normalize(image.float(), dim=-1).chunk(2)
-        rows = Rows(
+        rows = BatchRows(
             safe_text=safe_text,
             safe_image=safe_image,
             unsafe_text=unsafe_text,
@@ -461,12 +457,12 @@ def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
     )
 
 
-def _sampler(job: Job, stages: Sequence[str], targets: Sequence[str]) -> Any:
+def _sampler(job: Job, levels: Sequence[str], targets: Sequence[str]) -> Any:
     """Batches, the same for both."""
     from nsfwcaps.training.curriculum import Sampler, parse_schedule
 
     return Sampler(
-        stages,
+        levels,
         schedule=parse_schedule("all"),
         batch_size=job.batch,
         seed=_SEED,

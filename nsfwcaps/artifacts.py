@@ -6,7 +6,7 @@
         stage.json      written last; what it lists is the stage's output, and nothing else is
 
 A stage that is interrupted, or that fails, leaves the `stage.json` of the run before and its files
-as they were. Files that the new record does not list are removed after it is written.
+as they were. ShardFiles that the new record does not list are removed after it is written.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tables:
+class ShardTables:
     """A shard to write: tables by (group, file stem); the shard's key completes their names."""
 
     tables: Mapping[tuple[str, str], pa.Table]
@@ -86,7 +86,7 @@ class Tables:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Files:
+class ShardFiles:
     """A shard to write: tables, which become Parquet, and bytes, by (group, relative path)."""
 
     contents: Mapping[tuple[str, str], pa.Table | bytes]
@@ -121,7 +121,7 @@ class StageRecord:
     folder: Path = field(compare=False)
 
     def paths(self, group: str) -> list[Path]:
-        """Files of one group, in order."""
+        """ShardFiles of one group, in order."""
         return [self.folder / file.path for file in self.files if file.group == group]
 
     def rows(self, group: str) -> int:
@@ -202,11 +202,11 @@ class StageFolder:
         assert self._journal is not None, "prepare() comes first"
         return list(self._journal.values())
 
-    def shard_or(self, key: str, make: Callable[[], Tables | Files]) -> Shard:
+    def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Return the shard of this key as an earlier run left it, or make and commit it."""
         return self.shard(key) or self.make_shard(key, make)
 
-    def make_shard(self, key: str, make: Callable[[], Tables | Files]) -> Shard:
+    def make_shard(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Write what `make` returns, then the journal row, which says how long both took."""
         started = time.monotonic()
         return self._commit(key, make(), started)
@@ -222,11 +222,11 @@ class StageFolder:
         started: float,
     ) -> Shard:
         """Write tables that were made already."""
-        made = Tables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
+        made = ShardTables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
         return self._commit(key, made, started)
 
-    def _commit(self, key: str, made: Tables | Files, started: float) -> Shard:
-        if isinstance(made, Tables):
+    def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
+        if isinstance(made, ShardTables):
             contents = {
                 (g, f"{stem}-{key[:12]}.parquet"): t for (g, stem), t in made.tables.items()
             }
@@ -236,7 +236,7 @@ class StageFolder:
         return self._append(key, files, made, started)
 
     def _append(
-        self, key: str, files: Sequence[OutputFile], made: Tables | Files, started: float
+        self, key: str, files: Sequence[OutputFile], made: ShardTables | ShardFiles, started: float
     ) -> Shard:
         assert self._journal is not None, "prepare() comes first"
         shard = Shard(
@@ -244,7 +244,7 @@ class StageFolder:
             files=tuple(files),
             rows_in=made.rows_in,
             rows_out=sum(file.rows for file in files if file.group != "rejects"),
-            rejects=dict(made.rejects) if isinstance(made, Tables) else {},
+            rejects=dict(made.rejects) if isinstance(made, ShardTables) else {},
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )

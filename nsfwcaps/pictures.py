@@ -63,11 +63,11 @@ def decoded(data: bytes, what: str) -> Image.Image:
     """Upright RGB picture of a file that has to be one.
 
     Raises:
-        InputError: it cannot be decoded; `what` begins the message.
+        InputError: it cannot be decoded; the message names `what`.
     """
     picture = decode(data)
     if isinstance(picture, str):
-        raise InputError(f"{what} cannot be decoded ({picture}); remove it and run again")
+        raise InputError(f"cannot decode {what} ({picture}); remove it and run again")
     return picture
 
 

@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config
+from nsfwcaps import config, extras
 from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stages import STAGE, STAGES
-from nsfwcaps.training.processes import Processes
 from nsfwcaps.version import __version__
 
 
-class State(enum.StrEnum):
+class StageState(enum.StrEnum):
     """How a stage's output stands to its settings and inputs."""
 
     CURRENT = "up to date"
@@ -47,10 +47,13 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
     Without `reading` nothing is read but what the recipe names as part of itself: no pools.
 
     Raises:
+        ModelError: a stage needs an extra that is not installed.
         NsfwcapsError: as the stage would.
     """
-    for stage in STAGES:
-        if stage.name in recipe and stage.checks:
+    chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
+    extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
+    for stage, _ in chosen:
+        if stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)
 
 
@@ -107,26 +110,42 @@ def run(
     return records
 
 
+def line(record: StageRecord, *, skipped: bool) -> str:
+    """What a stage did and how long it took, for people."""
+    state = "up to date" if skipped else f"{record.seconds:.1f} s"
+    return f"{record.stage:<8}{state:>11}  {headline(record)}"
+
+
+def headline(record: StageRecord) -> str:
+    """What a stage did in numbers, and what it set aside and why."""
+    said = STAGE[record.stage].headline(record.facts)
+    if not record.rejects:
+        return said
+    why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+    return f"{said}; set aside: {why}"
+
+
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
-    """Share the distributed stage of a recipe, which the first process runs as a whole."""
-    (stage,) = (stage for stage in STAGES if stage.name in recipe and stage.distributed)
-    module = cast(DistributedModule, stage.load())
-    for shards in group.calls():
-        module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
+    """Share the distributed stage of a recipe, if it has one; the first process runs the rest."""
+    for stage in STAGES:
+        if stage.name in recipe and stage.distributed:
+            module = cast(DistributedModule, stage.load())
+            for shards in group.calls():
+                module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
 
 
-def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
+def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState:
     """Compare a stage's output with its inputs, its files and (if given) its settings."""
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
     if record is None:
-        return State.MISSING
+        return StageState.MISSING
     if folder.damaged(record) is not None:
-        return State.DAMAGED
+        return StageState.DAMAGED
     used = stage_settings or _parsed(stage, record)
     inputs = _inputs(stage, used, workdir)
     if any(item is None for item in inputs.values()):
-        return State.STALE
+        return StageState.STALE
     known = cast(Mapping[str, StageRecord], inputs)
     try:
         same = used is not None and _fingerprint(stage, used, known)[0] == record.fingerprint
@@ -135,15 +154,15 @@ def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> State:
             raise
         # Without a recipe, sources outside the workdir may be gone; compare what is inside it.
         same = _input_digests(stage, known).items() <= record.inputs.items()
-    return State.CURRENT if same else State.STALE
+    return StageState.CURRENT if same else StageState.STALE
 
 
-def spread(states: Mapping[str, State]) -> dict[str, State]:
+def spread(states: Mapping[str, StageState]) -> dict[str, StageState]:
     """Mark stages, given in order, stale that read from one that will run again."""
-    out: dict[str, State] = {}
+    out: dict[str, StageState] = {}
     for name, own in states.items():
-        rerun = any(out.get(read, own) is not State.CURRENT for read in STAGE[name].reads)
-        out[name] = State.STALE if own is State.CURRENT and rerun else own
+        rerun = any(out.get(read, own) is not StageState.CURRENT for read in STAGE[name].reads)
+        out[name] = StageState.STALE if own is StageState.CURRENT and rerun else own
     return out
 
 
@@ -155,7 +174,7 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     plans = {
         name: plan_stage(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
     }
-    states = spread({name: State(facts["state"]) for name, facts in plans.items()})
+    states = spread({name: StageState(facts["state"]) for name, facts in plans.items()})
     return {
         # Sizes of an input that will be rebuilt are those of the last run.
         name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
@@ -182,15 +201,17 @@ def _ready(recipe: Recipe, workdir: Path) -> list[str]:
         if waits:
             unready.add(stage.name)
         if stage.delivers is not None and (
-            waits or state(stage, recipe[stage.name], workdir) is not State.CURRENT
+            waits or state(stage, recipe[stage.name], workdir) is not StageState.CURRENT
         ):
             undelivered.add(stage.delivers)
     return [name for name in STAGE if name in recipe and name not in unready]
 
 
-def _fresh(name: str, states: Mapping[str, State]) -> bool:
+def _fresh(name: str, states: Mapping[str, StageState]) -> bool:
     """Tell whether all that a stage reads is up to date."""
-    return all(states.get(read, State.CURRENT) is State.CURRENT for read in STAGE[name].reads)
+    return all(
+        states.get(read, StageState.CURRENT) is StageState.CURRENT for read in STAGE[name].reads
+    )
 
 
 @contextmanager

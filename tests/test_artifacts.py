@@ -16,12 +16,12 @@ from nsfwcaps import artifacts, tables
 from nsfwcaps.artifacts import (
     JOURNAL,
     RECORD,
-    Files,
     Shard,
+    ShardFiles,
+    ShardTables,
     StageFolder,
     StageRecord,
     StageResult,
-    Tables,
     deliver,
 )
 from nsfwcaps.errors import ArtifactError, StorageError
@@ -52,8 +52,8 @@ def commit(folder: StageFolder, key: str = KEY, table: pa.Table = TABLE) -> Shar
     return folder.make_shard(key, lambda: made(table))
 
 
-def made(table: pa.Table = TABLE) -> Tables:
-    return Tables(
+def made(table: pa.Table = TABLE) -> ShardTables:
+    return ShardTables(
         tables={("safe", "safe"): table, ("rejects", "rejects"): REJECTS},
         rows_in=3,
         rejects={"empty": 1},
@@ -219,7 +219,7 @@ def test_finish_removes_superseded_files_and_no_others(folder: StageFolder) -> N
 
 
 def test_finish_removes_folders_that_become_empty(folder: StageFolder) -> None:
-    old = folder.make_shard(KEY, lambda: Files(contents={("dataset", "f1/data/a"): b"1"}))
+    old = folder.make_shard(KEY, lambda: ShardFiles(contents={("dataset", "f1/data/a"): b"1"}))
     finish(folder, old)
     fresh = reopened(folder)
     finish(fresh, commit(fresh, OTHER_KEY))
@@ -228,7 +228,9 @@ def test_finish_removes_folders_that_become_empty(folder: StageFolder) -> None:
 
 def test_files_of_given_names_are_committed_with_their_rows(folder: StageFolder) -> None:
     contents = {("dataset", "f1/README.md"): b"card", ("dataset", "f1/data/a.parquet"): TABLE}
-    shard = folder.make_shard(KEY, lambda: Files(contents=contents, rows_in=5, facts={"seen": 5}))
+    shard = folder.make_shard(
+        KEY, lambda: ShardFiles(contents=contents, rows_in=5, facts={"seen": 5})
+    )
     size = (folder.path / "f1" / "data" / "a.parquet").stat().st_size
     assert [(file.path, file.rows, file.bytes) for file in shard.files] == [
         ("f1/README.md", 0, 4),
@@ -247,7 +249,7 @@ def test_a_shard_is_made_once_and_its_time_is_that_of_making(
     monkeypatch.setattr(artifacts.time, "monotonic", lambda: next(clock))
     calls: list[str] = []
 
-    def make() -> Tables:
+    def make() -> ShardTables:
         calls.append("made")
         return made()
 
@@ -262,7 +264,7 @@ def test_a_shard_is_made_once_and_its_time_is_that_of_making(
 
 
 def test_a_shard_that_cannot_be_made_leaves_no_row(folder: StageFolder) -> None:
-    def fails() -> Tables:
+    def fails() -> ShardTables:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -381,7 +383,7 @@ def record_of(folder: Path, contents: dict[str, bytes], group: str = "dataset") 
     stage = StageFolder(folder)
     stage.prepare()
     keyed = {(group, name): data for name, data in contents.items()}
-    return finish(stage, stage.make_shard(KEY, lambda: Files(contents=keyed)))
+    return finish(stage, stage.make_shard(KEY, lambda: ShardFiles(contents=keyed)))
 
 
 def test_deliver_gives_files_their_final_names(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
     ("errors", "enums", "version"),
-    ("config", "files", "pictures", "tables", "resources", "delivery"),
+    ("config", "extras", "files", "pictures", "tables", "resources", "delivery"),
     ("schema", "progress", "metrics"),
     ("artifacts", "captions", "runtime", "world"),
-    ("stage", "cards", "encoders", "training", "vectors"),
+    ("stage", "cards", "encoders", "vectors"),
+    ("training",),
     ("mining", "models"),
     ("review", "review.tables", "review.pairs", "review.proportions"),
     ("review.database",),
@@ -34,6 +35,7 @@ FLOORS = (
     ("stages",),
     ("pipeline",),
     ("recipes",),
+    ("api",),
     ("commands",),
     ("cli",),
 )

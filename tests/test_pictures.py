@@ -16,7 +16,7 @@ from nsfwcaps import pictures
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import InputError
-from nsfwcaps.evaluation.datasets.pictures import Pictures
+from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.examples import _thumbnail
 from nsfwcaps.review import pairs
 
@@ -173,7 +173,7 @@ def test_the_limit_holds_where_pillows_is_switched_off(monkeypatch: pytest.Monke
 def test_what_is_cut_short(keep: int) -> None:
     for kind in ("PNG", "JPEG"):
         assert pictures.decode(file_of(scene(), kind)[:keep]) == "image_undecodable"
-    with pytest.raises(InputError, match=r"a picture cannot be decoded \(image_undecodable\)"):
+    with pytest.raises(InputError, match=r"cannot decode a picture \(image_undecodable\)"):
         pictures.decoded(b"no picture", "a picture")
 
 
@@ -193,7 +193,7 @@ def shown(data: bytes) -> np.ndarray[Any, Any]:
 
 
 def thumbnail(data: bytes) -> np.ndarray[Any, Any]:
-    files = Pictures()
+    files = PictureSet()
     files.add(lambda: data)
     with Image.open(io.BytesIO(base64.b64decode(_thumbnail(files, 0) or ""))) as picture:
         return np.asarray(picture)
@@ -210,9 +210,11 @@ def test_callers_refuse_in_their_own_way(monkeypatch: pytest.MonkeyPatch) -> Non
     bomb = claiming(20_000, 20_000)
     with pytest.raises(InputError, match="more than 50,000,000 pixels"):
         shown(bomb)
-    with pytest.raises(InputError, match=r"a detector cannot be decoded \(image_too_large\)"):
+    with pytest.raises(
+        InputError, match=r"cannot decode an image passed to a detector \(image_too_large\)"
+    ):
         rgb(bomb)
-    files = Pictures()
+    files = PictureSet()
     files.add(lambda: bomb)
     assert _thumbnail(files, 0) is None
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from nsfwcaps import pipeline
-from nsfwcaps.artifacts import Files, StageFolder, StageResult
+from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
-from nsfwcaps.pipeline import State, locked, plan_stage, run_stage, state
+from nsfwcaps.pipeline import StageState, locked, plan_stage, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGE, STAGES
@@ -44,7 +44,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Stage:
         data = str(inputs["ingest"].rows("safe")).encode()
         contents = {("dataset", "f1/count.txt"): data}
         return StageResult(
-            shards=[folder.make_shard("k", lambda: Files(contents=contents, rows_in=1))]
+            shards=[folder.make_shard("k", lambda: ShardFiles(contents=contents, rows_in=1))]
         )
 
     module = SimpleNamespace(
@@ -104,7 +104,7 @@ def test_other_version_of_a_stage_runs_again(
 ) -> None:
     run_stage(INGEST, settings, workdir, Silent())
     monkeypatch.setattr(ingest, "VERSION", ingest.VERSION + 1)
-    assert state(INGEST, settings, workdir) is State.STALE
+    assert state(INGEST, settings, workdir) is StageState.STALE
     assert not run_stage(INGEST, settings, workdir, Silent()).skipped
 
 
@@ -144,13 +144,13 @@ def test_failed_run_leaves_the_record_before(
 
 
 def test_state_follows_settings_files_and_content(settings: IngestSettings, workdir: Path) -> None:
-    assert state(INGEST, settings, workdir) is State.MISSING
+    assert state(INGEST, settings, workdir) is StageState.MISSING
     record = run_stage(INGEST, settings, workdir, Silent()).record
-    assert state(INGEST, settings, workdir) is State.CURRENT
+    assert state(INGEST, settings, workdir) is StageState.CURRENT
     other = IngestSettings(safe=settings.safe, unsafe=settings.unsafe, max_chars=9)
-    assert state(INGEST, other, workdir) is State.STALE
+    assert state(INGEST, other, workdir) is StageState.STALE
     record.paths("safe")[0].unlink()
-    assert state(INGEST, settings, workdir) is State.DAMAGED
+    assert state(INGEST, settings, workdir) is StageState.DAMAGED
 
 
 def test_state_without_settings_does_not_need_the_pools(
@@ -158,7 +158,7 @@ def test_state_without_settings_does_not_need_the_pools(
 ) -> None:
     run_stage(INGEST, settings, workdir, Silent())
     Path(settings.safe[0]).unlink()
-    assert state(INGEST, None, workdir) is State.CURRENT
+    assert state(INGEST, None, workdir) is StageState.CURRENT
 
 
 def test_stage_that_reads_is_stale_when_its_input_changed(
@@ -166,12 +166,12 @@ def test_stage_that_reads_is_stale_when_its_input_changed(
 ) -> None:
     run_stage(INGEST, settings, workdir, Silent())
     run_stage(reader, EmbedSettings(), workdir, Silent())
-    assert state(reader, EmbedSettings(), workdir) is State.CURRENT
-    assert state(reader, None, workdir) is State.CURRENT
+    assert state(reader, EmbedSettings(), workdir) is StageState.CURRENT
+    assert state(reader, None, workdir) is StageState.CURRENT
     Path(settings.safe[0]).write_text("a bowl on a table\n")
     run_stage(INGEST, settings, workdir, Silent())
-    assert state(reader, EmbedSettings(), workdir) is State.STALE
-    assert state(reader, None, workdir) is State.STALE
+    assert state(reader, EmbedSettings(), workdir) is StageState.STALE
+    assert state(reader, None, workdir) is StageState.STALE
 
 
 def test_input_that_comes_out_the_same_leaves_the_reader_current(
@@ -199,7 +199,7 @@ def test_reader_without_its_input_is_stale(
     run_stage(INGEST, settings, workdir, Silent())
     run_stage(reader, EmbedSettings(), workdir, Silent())
     (workdir / "ingest" / "stage.json").unlink()
-    assert state(reader, EmbedSettings(), workdir) is State.STALE
+    assert state(reader, EmbedSettings(), workdir) is StageState.STALE
 
 
 def test_delivered_files_come_back_though_the_stage_is_skipped(

@@ -13,7 +13,7 @@ import streamlit as st
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
@@ -24,7 +24,7 @@ class ReviewContext:
     """An open review."""
 
     database: Database
-    pairs: PairSet
+    pairs: ReviewPairs
 
     def read(
         self,
@@ -52,4 +52,4 @@ def opened() -> ReviewContext:
 
 @st.cache_resource(show_spinner="Opening the data set")
 def _open(name: str, data: str) -> ReviewContext:
-    return ReviewContext(Database(name), PairSet(Path(data)))
+    return ReviewContext(Database(name), ReviewPairs(Path(data)))

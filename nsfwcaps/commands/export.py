@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nsfwcaps.commands.options import Json
-from nsfwcaps.models.export.export import Exported, Format, export
+from nsfwcaps.models.export.export import ExportedModel, Format, export
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def export_run(
     typer.echo(_way_to_load(done))
 
 
-def _way_to_load(done: Exported) -> str:
+def _way_to_load(done: ExportedModel) -> str:
     if done.model is None:
         return f'Load it: transformers.CLIPModel.from_pretrained("{done.folder}")'
     return f"Load it: --model {done.model}"

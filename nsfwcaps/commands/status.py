@@ -12,7 +12,7 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.pipeline import State
+from nsfwcaps.pipeline import StageState
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGES
 
@@ -49,7 +49,7 @@ def status(
         set_aside = sum(row["rejects"].values())
         counts = (
             f"{row['rows_in']:>12,} in {row['rows_out']:>12,} out {set_aside:>8,} set aside"
-            if row["state"] != State.MISSING.value
+            if row["state"] != StageState.MISSING.value
             else ""
         )
         typer.echo(f"{row['stage']:<8} {row['state']:<11}{counts}")

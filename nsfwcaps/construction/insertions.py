@@ -1,8 +1,8 @@
-"""Where and how an element can be put into an English caption: a small grammar of insertions.
+"""A small grammar that inserts an element into an English caption.
 
-A template is a pattern that finds a place, and a text that goes there; nothing of the caption is
-changed. Patterns are narrow on purpose: a caption that none fits is refused, which costs one of
-many, while a wrong place would make a sentence that nobody writes.
+A template is a pattern that finds a place, and the text to insert there; the caption's own words
+never change. Patterns are deliberately narrow: refusing a caption costs little, whereas a wrong
+place would give an unnatural sentence.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ from nsfwcaps.construction.english import (
     WHERE,
     WORDS,
 )
-from nsfwcaps.construction.lexicon import Element, Place
+from nsfwcaps.construction.lexicon import Element, Placement
 
 
 @dataclass(frozen=True, kw_only=True)
 class Insertion:
-    """A place in a caption, and the text that goes there around an element."""
+    """A place in a caption, and the text to insert around an element."""
 
     template: str
     at: int
     before: str
     after: str
-    place: Place
+    place: Placement
     plural: bool = False
-    """Whether several people hold one each."""
+    """Whether several people each hold one."""
 
     def phrase(self, element: Element) -> str | None:
-        """The element in the number that fits, or None where it cannot stand in this place."""
+        """Return the element in the right number, or None if it does not fit this place."""
         if self.place not in element.places:
             return None
         return element.plural if self.plural else element.phrase
 
     def apply(self, caption: str, phrase: str) -> str:
-        """The caption with the phrase in it; in capitals where all of the caption is."""
+        """Insert the phrase into the caption, in capitals if the caption is."""
         added = f"{self.before}{phrase}{self.after}"
         if caption.isupper():
             added = added.upper()
@@ -66,20 +66,20 @@ class Insertion:
 
 
 def insertions(caption: str) -> list[Insertion]:
-    """Every insertion that the grammar has for a caption, in a fixed order.
+    """List all insertions that the grammar finds in a caption, in a fixed order.
 
     >>> [found.template for found in insertions("A cat sleeps on a bed in a room.")]
     ['next to, on a surface', 'on the floor']
     """
     text = caption.lower()
-    # Where lower case has another length (a few signs do that), places would be wrong.
+    # A few characters change length in lower case, which would shift the places.
     if len(text) != len(caption) or ODD.search(text) or MINORS.search(text):
         return []
     return [found for find in _FINDERS for found in find(text)]
 
 
 def mentions_minors(caption: str) -> bool:
-    """Whether a caption is about children or families: the grammar leaves those alone."""
+    """Tell whether a caption is about children or families, which the grammar leaves alone."""
     return MINORS.search(caption.lower()) is not None
 
 
@@ -90,7 +90,7 @@ _THING_ON = re.compile(
     rf"(?:{DET}|{NUMBER}) {WORDS}{THINGS}(?: of {WORDS}{THINGS})? "
     rf"(?=(?:(?:sitting|placed|resting|laying|lying|laid|set|displayed) )?{_ON_SURFACE})"
 )
-# What would be taken for the first item of a list and is none.
+# Words that look like the first item of a list but are not.
 _NO_LIST = r"(?!(?:no|all|its|lots|only|just|been|to|an open|the)\b)"
 _ROOM_WITH = re.compile(
     rf"(?:there is )?(?:an?|the|this) {WORDS}{ROOM} (?:with|that has|has) {_NO_LIST}"
@@ -118,7 +118,7 @@ _PARKED = re.compile(
 )
 _OUTDOORS = {
     place: re.compile(rf"\b{WHERE} {DET} {WORDS}{noun}{END}")
-    for place, noun in ((Place.STREET, STREET), (Place.NATURE, NATURE))
+    for place, noun in ((Placement.STREET, STREET), (Placement.NATURE, NATURE))
 }
 
 
@@ -131,7 +131,7 @@ def _next_to(text: str) -> Iterator[Insertion]:
                 at=found.end(),
                 before="next to ",
                 after=" ",
-                place=Place.FLOOR if found["ground"] else Place.SURFACE,
+                place=Placement.FLOOR if found["ground"] else Placement.SURFACE,
             )
 
 
@@ -143,7 +143,7 @@ def _and(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="and ",
             after=" ",
-            place=Place.FLOOR if found["ground"] else Place.SURFACE,
+            place=Placement.FLOOR if found["ground"] else Placement.SURFACE,
         )
 
 
@@ -155,7 +155,7 @@ def _at_table(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" with ",
             after=" on it",
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
@@ -168,7 +168,7 @@ def _in_room(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" with ",
             after=" on the floor",
-            place=Place.FLOOR,
+            place=Placement.FLOOR,
         )
 
 
@@ -181,7 +181,7 @@ def _room_with(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="",
             after=f" on the floor{_joint(text[found.end() :])}",
-            place=Place.FLOOR,
+            place=Placement.FLOOR,
         )
 
 
@@ -193,12 +193,12 @@ def _table_with(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before="",
             after=_joint(text[found.end() :]),
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
 def _joint(items: str) -> str:
-    """What stands between a new first item and those of a list."""
+    """Return the separator between a new first item and the rest of a list."""
     return ", " if " and " in items or ", " in items else " and "
 
 
@@ -210,7 +210,7 @@ def _list_end(text: str) -> Iterator[Insertion]:
             at=found.end(),
             before=" and ",
             after="",
-            place=Place.SURFACE,
+            place=Placement.SURFACE,
         )
 
 
@@ -223,7 +223,7 @@ def _adult_with(text: str) -> Iterator[Insertion]:
                 at=found.end(),
                 before=" with ",
                 after="",
-                place=Place.HELD,
+                place=Placement.HELD,
                 plural=pattern is _ADULTS,
             )
 
@@ -232,7 +232,7 @@ def _holding(text: str) -> Iterator[Insertion]:
     """`A woman holding a phone` → `A woman holding X and a phone`."""
     if (found := _HOLDS.search(text)) and _ONE_ADULT.match(text):
         yield Insertion(
-            template="holding", at=found.end(), before="", after=" and ", place=Place.HELD
+            template="holding", at=found.end(), before="", after=" and ", place=Placement.HELD
         )
 
 
@@ -241,7 +241,7 @@ def _parked(text: str) -> Iterator[Insertion]:
     found = _PARKED.search(text)
     if found and not CRAFT.search(text) and not _BESIDE.search(text[: found.end()]):
         yield Insertion(
-            template="parked", at=found.end(), before="next to ", after=" ", place=Place.STREET
+            template="parked", at=found.end(), before="next to ", after=" ", place=Placement.STREET
         )
 
 

@@ -1,4 +1,4 @@
-"""Bytes of picture files to arrays."""
+"""Decoding image files to arrays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from nsfwcaps.pictures import decoded
 
 
 def rgb(data: bytes) -> npt.NDArray[np.uint8]:
-    """Decode one picture to `[h, w, 3]`.
+    """Decode one image to `[h, w, 3]`.
 
     Raises:
-        InputError: it cannot be decoded.
+        InputError: the bytes are not a readable image.
     """
-    return np.array(decoded(data, "a picture passed to a detector"), dtype=np.uint8)
+    return np.array(decoded(data, "an image passed to a detector"), dtype=np.uint8)

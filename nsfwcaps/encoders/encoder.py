@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps import pictures
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.text_tower import TextTower
+
+if TYPE_CHECKING:  # captions can be encoded without pictures, and read without torch
+    import torch
+    from PIL import Image
 
 Vectors = npt.NDArray[np.float32]
 
@@ -75,6 +80,30 @@ class Encoder(Protocol):
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
         """Encode n pictures."""
+        ...
+
+
+class DualEncoder(Encoder, Protocol):
+    """An encoder of captions and pictures whose towers are torch modules: it can be trained."""
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The open_clip model of both towers, on the device."""
+        ...
+
+    @property
+    def tower(self) -> TextTower:
+        """How its captions are encoded."""
+        ...
+
+    @property
+    def preprocess(self) -> Callable[[Image.Image], torch.Tensor]:
+        """An RGB picture to pixels `[3, h, w]`."""
+        ...
+
+    @property
+    def tokenizer(self) -> Callable[[list[str]], torch.Tensor]:
+        """Captions `[n]` to tokens `[n, t]`."""
         ...
 
 

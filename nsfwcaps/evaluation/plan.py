@@ -9,61 +9,64 @@ import numpy as np
 from nsfwcaps.evaluation.data import Data, Missing
 from nsfwcaps.evaluation.datasets.pairs import PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING
-from nsfwcaps.evaluation.request import Request, Task
+from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 
-Place = tuple[str, Task]
+Place = tuple[str, EvaluationTask]
 """A data set and a task on it."""
 
-NEEDS_IMAGES = (Task.PREFERENCES, Task.ZEROSHOT, Task.REAL_NSFW)
+NEEDS_IMAGES = (EvaluationTask.PREFERENCES, EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW)
 
 
-def plan(request: Request, data: Data) -> tuple[list[Place], list[Missing]]:
-    """Choose what runs; what was asked for by name and cannot run is missing."""
+def plan(request: EvaluationRequest, data: Data) -> tuple[list[Place], list[Missing]]:
+    """Choose what runs; tasks that were requested by name and cannot run are missing."""
     places: list[Place] = []
     missing: list[Missing] = []
     for dataset, task, reason in _candidates(request, data):
         if reason is None:
             places.append((dataset, task))
-        elif request.tasks is not None or task is Task.REAL_NSFW:  # asked for, by its pictures
+        elif request.tasks is not None or task is EvaluationTask.REAL_NSFW:
+            # requested by naming images
             missing.append(Missing(dataset=dataset, task=task, reason=reason))
     missing += _without_data(request)
     return places, missing
 
 
-def _candidates(request: Request, data: Data) -> Iterator[tuple[str, Task, str | None]]:
-    """Yield data set, task, and why it cannot run."""
+def _candidates(
+    request: EvaluationRequest, data: Data
+) -> Iterator[tuple[str, EvaluationTask, str | None]]:
+    """Yield data set, task, and the reason if it cannot run."""
     for name, pairs in data.pairs.items():
-        if request.wants(Task.RETRIEVAL):
-            yield name, Task.RETRIEVAL, None
-        if request.wants(Task.PREFERENCES):
+        if request.wants(EvaluationTask.RETRIEVAL):
+            yield name, EvaluationTask.RETRIEVAL, None
+        if request.wants(EvaluationTask.PREFERENCES):
             why = None if has_tuples(pairs) else "no pair has both a safe and an unsafe image"
-            yield name, Task.PREFERENCES, why
-        if request.wants(Task.STRUCTURE):
-            why = None if len(request.models) > 1 else "it compares with the base; name two models"
-            yield name, Task.STRUCTURE, why
+            yield name, EvaluationTask.PREFERENCES, why
+        if request.wants(EvaluationTask.STRUCTURE):
+            why = None if len(request.models) > 1 else "needs two models; add another --model"
+            yield name, EvaluationTask.STRUCTURE, why
     for name in data.classes:
-        yield name, Task.ZEROSHOT, None
+        yield name, EvaluationTask.ZEROSHOT, None
     for name in data.unsafe_images:
         if data.safe_pictures is None:
-            yield name, Task.REAL_NSFW, "its captions are those of a pair set; name one with --data"
+            yield name, EvaluationTask.REAL_NSFW, "needs the captions of a pair set; add --data"
         elif not len(data.safe_pictures):
-            yield name, Task.REAL_NSFW, "no safe images to mix them with; name --distractors"
+            yield name, EvaluationTask.REAL_NSFW, "no safe images to mix in; add --distractors"
         else:
-            yield name, Task.REAL_NSFW, None
+            yield name, EvaluationTask.REAL_NSFW, None
 
 
-def _without_data(request: Request) -> Iterator[Missing]:
-    """Tasks that were asked for by name, and for which no data set is named."""
+def _without_data(request: EvaluationRequest) -> Iterator[Missing]:
+    """Yield tasks that were requested by name but have no data set."""
     for task in request.tasks or ():
-        if task is Task.ZEROSHOT and not request.class_sets:
-            yield Missing(task=task, reason="no classification set is named; add --zeroshot")
-        elif task is Task.REAL_NSFW and not request.unsafe_images:
-            yield Missing(task=task, reason="no unsafe images are named; add --unsafe-images")
-        elif task not in (Task.ZEROSHOT, Task.REAL_NSFW) and not request.pairs:
-            yield Missing(task=task, reason="no pair set is named; add --data")
+        if task is EvaluationTask.ZEROSHOT and not request.class_sets:
+            yield Missing(task=task, reason="no classification set; add --zeroshot")
+        elif task is EvaluationTask.REAL_NSFW and not request.unsafe_images:
+            yield Missing(task=task, reason="no unsafe images; add --unsafe-images")
+        elif task not in (EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW) and not request.pairs:
+            yield Missing(task=task, reason="no pair set; add --data")
 
 
 def has_tuples(pairs: PairSet) -> bool:
-    """Tell whether a pair has both pictures."""
+    """Tell whether any pair has both images."""
     both = (pairs.safe_image_of != MISSING) & (pairs.unsafe_image_of != MISSING)
     return bool(np.any(both))

@@ -1,4 +1,4 @@
-"""What is asked of an evaluation."""
+"""The request of an evaluation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.evaluation.models import NamedModel
 
 
-class Task(enum.StrEnum):
-    """What is measured."""
+class EvaluationTask(enum.StrEnum):
+    """A kind of measurement."""
 
     RETRIEVAL = "retrieval"
     PREFERENCES = "preferences"
@@ -23,45 +23,46 @@ class Task(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """Models, data sets, tasks, and how certain the figures shall be."""
+class EvaluationRequest:
+    """Models, data sets, tasks, and bootstrap settings."""
 
     models: Sequence[NamedModel]
-    """The first is the base of all comparisons."""
+    """The first is the base that the others are compared with."""
     pairs: Sequence[tuple[str, str]] = ()
-    """Name and place of each pair set; so `unsafe_images`."""
+    """Name and URL of each pair set; likewise `unsafe_images`."""
     class_sets: Sequence[ClassSetRequest] = ()
     unsafe_images: Sequence[tuple[str, str]] = ()
     distractors: str | None = None
-    """Safe pictures beside the unsafe ones; those of the first pair set where there are none."""
-    tasks: Sequence[Task] | None = None
-    """None: those that the data allows."""
+    """Safe images to mix with the unsafe ones; None for those of the first pair set."""
+    tasks: Sequence[EvaluationTask] | None = None
+    """None: all tasks that the data supports."""
     split: AskedSplit | None = None
     image_root: str | None = None
     samples: int = 2000
     seed: int = 0
     examples: bool = True
 
-    def wants(self, task: Task) -> bool:
-        """Tell whether a task is to run where it can."""
+    def wants(self, task: EvaluationTask) -> bool:
+        """Tell whether a task is requested, explicitly or by default."""
         return self.tasks is None or task in self.tasks
 
 
-def parse_suite(text: str | None) -> list[Task] | None:
-    """Tasks of a list such as `retrieval,zeroshot`.
+def parse_suite(text: str | None) -> list[EvaluationTask] | None:
+    """Parse a list of tasks such as `retrieval,zeroshot`.
 
     >>> parse_suite("retrieval, structure")
     [<Task.RETRIEVAL: 'retrieval'>, <Task.STRUCTURE: 'structure'>]
 
     Raises:
-        ConfigError: a name that is no task's.
+        ConfigError: an unknown task, or an empty list.
     """
     if text is None:
         return None
     words = [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in list(Task)]
+    unknown = [word for word in words if word not in list(EvaluationTask)]
     if unknown or not words:
         raise ConfigError(
-            f"--suite: '{', '.join(unknown) or text}' names no task; write some of {','.join(Task)}"
+            f"--suite: unknown task '{', '.join(unknown) or text}'; choose from "
+            f"{','.join(EvaluationTask)}"
         )
-    return [Task(word) for word in dict.fromkeys(words)]
+    return [EvaluationTask(word) for word in dict.fromkeys(words)]

@@ -1,8 +1,8 @@
-"""Captions of all pictures of a set: those that are there already are not made again.
+"""Captioning of an image set; captions that already exist are kept.
 
-FOLDER/captions.jsonl   a row for each picture; captions stay in it and go nowhere else
+    FOLDER/captions.jsonl   one row per image; captions are stored here and nowhere else
 
-A batch is written when it is finished: a run that was killed goes on behind the last one.
+Each batch is written when finished: a killed run resumes after the last one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
-from nsfwcaps.generation.generator import Item, Made, Queries, Task
+from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.towers import VISION, Clip
@@ -26,9 +26,9 @@ _MANIFEST = "captions.jsonl"
 
 
 class DescribePictures:
-    """A model and the pictures that it describes."""
+    """An image-to-text model and the images to describe."""
 
-    task = Task.IMAGE_TO_TEXT
+    task = GenerationTask.IMAGE_TO_TEXT
     tower = VISION
     noun = "captions"
 
@@ -37,18 +37,18 @@ class DescribePictures:
             raise ConfigError(f"--batch must be at least 1, got {batch}")
         self._model, self._batch = model, batch
         self._images = images.pictures.images
-        self.queries = Queries(
+        self.queries = GenerationQueries(
             name=images.name, digest=images.digest, categories=_categories(images), noun="images"
         )
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides a caption beside the picture."""
+        """Everything but the image that determines a caption."""
         return self._model.identity
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What all models have in common."""
+        """Settings shared by all compared models."""
         return self._model.settings
 
     def put(self, clip: Clip | None) -> None:
@@ -56,7 +56,7 @@ class DescribePictures:
         self._model.put(clip)
 
     def make(self, folder: Path, progress: Progress) -> Made:
-        """Describe what is not in the folder yet."""
+        """Caption the images that are not in the folder yet."""
         manifest = Manifest(folder / _MANIFEST)
         todo = [image for image in self._images if image[0] not in manifest.rows]
         total, done = len(self._images), len(self._images) - len(todo)
@@ -72,11 +72,11 @@ class DescribePictures:
         )
 
     def _describe(self, batch: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
-        """Rows of the manifest for some pictures."""
+        """Return manifest rows for a batch of images."""
         read = {sha256: _picture(get) for sha256, get in batch}
-        whole = [sha256 for sha256, data in read.items() if isinstance(data, bytes)]
-        captions = self._model.caption([read[sha256] for sha256 in whole]) if whole else []
-        made = dict(zip(whole, captions, strict=True))
+        readable = [sha256 for sha256, data in read.items() if isinstance(data, bytes)]
+        captions = self._model.caption([read[sha256] for sha256 in readable]) if readable else []
+        made = dict(zip(readable, captions, strict=True))
         return [
             {"item": sha256, "caption": made.get(sha256)}
             | ({} if sha256 in made else {"failed": read[sha256]})
@@ -85,7 +85,7 @@ class DescribePictures:
 
 
 def _picture(get: Any) -> Any:
-    """Bytes of a picture, or the reason why there are none."""
+    """Return the bytes of an image, or the reason why they are unusable."""
     try:
         data = get()
     except OSError:
@@ -94,8 +94,8 @@ def _picture(get: Any) -> Any:
     return picture if isinstance(picture, str) else data
 
 
-def _item(caption: str) -> Item:
-    return Item(sha256=hashlib.sha256(caption.encode()).hexdigest(), read=lambda: caption)
+def _item(caption: str) -> GeneratedItem:
+    return GeneratedItem(sha256=hashlib.sha256(caption.encode()).hexdigest(), read=lambda: caption)
 
 
 def _categories(images: ImageSet) -> list[tuple[str, ...]]:

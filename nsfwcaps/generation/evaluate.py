@@ -1,10 +1,10 @@
-"""Models one after the other: tower in, generate, judge, write; then the comparisons.
+"""Evaluation by generation: for each model swap the tower, generate, judge; then compare.
 
-    OUT/generated/<data set>/<task>/<model>-<key>/   what the model made
-    OUT/generated/scores/                            what the detectors say of it
-    OUT/results/<data set>/<task>/<model>.json       figures, in the form of `nsfwcaps eval`
+    OUT/generated/<data set>/<task>/<model>-<key>/   generated images or captions
+    OUT/generated/scores/                            detector scores
+    OUT/results/<data set>/<task>/<model>.json       figures, in the format of `nsfwcaps eval`
 
-Comparisons, the table and the record are those of `eval`; what it wrote into them stays.
+Comparisons, table and record are shared with `eval`; its entries are preserved.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.detectors.detector import Detector, Statement
+from nsfwcaps.detectors.detector import Detector, DetectorStatement
 from nsfwcaps.errors import InputError, ModelError
-from nsfwcaps.evaluation.outcome import Outcome
-from nsfwcaps.evaluation.results import Origin, Part, ResultFolder
+from nsfwcaps.evaluation.outcome import TaskOutcome
+from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId
 from nsfwcaps.generation.generator import Generator, Made
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.record import Certainty, Summaries
@@ -32,17 +32,17 @@ _GENERATED = "generated"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluated:
-    """What came of it."""
+class GenerationOutcome:
+    """The outcome of a generation evaluation."""
 
     results: Mapping[str, Mapping[str, Any]]
     """Name of a model -> name of a figure -> value, interval and number of queries."""
     missing: Mapping[str, str]
-    """Name of a model that could not be used -> why."""
+    """Name of an unavailable model -> reason."""
 
 
 class GenerationEvaluation:
-    """One generator, one set of queries, some models and detectors, in a folder of results."""
+    """Evaluates models with one generator, one set of queries and some detectors."""
 
     def __init__(
         self,
@@ -56,23 +56,23 @@ class GenerationEvaluation:
         self._models, self._out, self._certainty = models, out, certainty
         self._results = ResultFolder(out)
 
-    def run(self, progress: Progress) -> Evaluated:
-        """Evaluate every model that can be, the base first.
+    def run(self, progress: Progress) -> GenerationOutcome:
+        """Evaluate every available model, the base first.
 
         Raises:
-            ModelError: the base cannot be used.
-            InputError: nothing can be made of any query.
+            ModelError: the base is unavailable.
+            InputError: no query is usable.
         """
         summaries = Summaries(self._out, self._certainty)
         summaries.claim()
-        parts: dict[str, Part] = {}
+        parts: dict[str, ResultId] = {}
         encoders: dict[str, Mapping[str, Any]] = {}
         missing: dict[str, str] = {}
         for name, model in self._models:
             try:
                 encoders[name] = self._put(model)
             except ModelError as error:
-                if not parts:  # there is nothing to compare with
+                if not parts:  # nothing to compare with
                     raise
                 missing[name] = str(error)
                 continue
@@ -81,7 +81,7 @@ class GenerationEvaluation:
         summaries.tabulate()
         self._record(summaries, encoders, missing)
         read = {name: self._results.read(part) for name, part in parts.items()}
-        return Evaluated(
+        return GenerationOutcome(
             results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
             missing=missing,
         )
@@ -103,11 +103,11 @@ class GenerationEvaluation:
         )
 
     @property
-    def _statements(self) -> list[Statement]:
+    def _statements(self) -> list[DetectorStatement]:
         return [detector.statement for detector in self._detectors]
 
     def _put(self, model: str) -> dict[str, Any]:
-        """Put the tower in place that a model has, and say what it is."""
+        """Swap in a model's tower and return its identity."""
         if model == OWN:
             self._generator.put(None)
             return {"name": OWN}
@@ -115,14 +115,14 @@ class GenerationEvaluation:
         self._generator.put(clip)
         return clip.identity(self._generator.tower)
 
-    def _evaluate(self, name: str, encoder: Mapping[str, Any], progress: Progress) -> Part:
+    def _evaluate(self, name: str, encoder: Mapping[str, Any], progress: Progress) -> ResultId:
         generator = self._generator
-        part = Part(dataset=generator.queries.name, task=generator.task, model=name)
+        part = ResultId(dataset=generator.queries.name, task=generator.task, model=name)
         made_of = digest([VERSION, generator.identity])
         folder = self._out / _GENERATED / generator.queries.name / generator.task.value
         made = generator.make(folder / f"{name}-{made_of[:12]}", progress)
         if not made.items:
-            raise InputError(f"{generator.queries.name}: no {generator.queries.noun} can be used")
+            raise InputError(f"{generator.queries.name}: no usable {generator.queries.noun}")
         settings = self._settings()
         self._results.write(
             part,
@@ -137,7 +137,7 @@ class GenerationEvaluation:
         )
         return part
 
-    def _outcome(self, made: Made, progress: Progress) -> Outcome:
+    def _outcome(self, made: Made, progress: Progress) -> TaskOutcome:
         generator, queries = self._generator, self._generator.queries
         scores = judge(self._detectors, made.items, self._out / _GENERATED / "scores", progress)
         categories = [names for n, names in enumerate(queries.categories) if n not in made.left_out]

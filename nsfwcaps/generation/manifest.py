@@ -1,4 +1,4 @@
-"""A file of finished items, one JSON object a line: what stands in it need not be made again."""
+"""A JSONL file of finished items, which need not be generated again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Row = Mapping[str, Any]
 
 
 class Manifest:
-    """Rows by their `item`; the last row of an item counts."""
+    """Rows by `item`; the last row of an item wins."""
 
     def __init__(self, path: Path) -> None:
         self._file = JsonLines(path, sort_keys=True)
@@ -23,6 +23,6 @@ class Manifest:
                 self.rows[row["item"]] = row
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Append rows, safe on the disk when this returns."""
+        """Append rows and fsync them."""
         self._file.add(rows)
         self.rows |= {row["item"]: row for row in rows}

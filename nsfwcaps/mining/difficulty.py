@@ -1,4 +1,4 @@
-"""How hard a pair is, in [0, 1], and its stage in the curriculum.
+"""How hard a pair is, in [0, 1], and its level in the curriculum.
 
 SafeR-CLIP trains from easy pairs to hard ones, and calls a pair easy whose safe and unsafe caption
 are close (section 1 of its method); the thresholds are not published. Ours: each signal becomes
@@ -26,6 +26,37 @@ class Borders:
 
     easy: float
     medium: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grades:
+    """What grading says of p pairs."""
+
+    difficulty: Values
+    """`[p]`, 0 easy to 1 hard, rounded to single precision as the data set holds it."""
+    levels: npt.NDArray[np.str_]
+    """`[p]`, easy, medium or hard."""
+    borders: Borders
+
+
+def grade(
+    signals: Mapping[str, Values],
+    weights: Mapping[str, float],
+    *,
+    easy_share: float,
+    hard_share: float,
+) -> Grades:
+    """Grade pairs by their signals `[p]`: `similarity`, `margin` and `density`.
+
+    A low similarity, a small margin and a high density are hard. Signals without a weight are left
+    out.
+    """
+    hard = {
+        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
+    }
+    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
+    at = borders(difficulties, easy_share=easy_share, hard_share=hard_share)
+    return Grades(difficulty=difficulties, levels=levels(difficulties, at), borders=at)
 
 
 def hardness(values: Values, *, hard_is_high: bool) -> Values:
@@ -61,8 +92,8 @@ def borders(difficulties: Values, *, easy_share: float, hard_share: float) -> Bo
     return Borders(easy=float(low), medium=float(high))
 
 
-def stages(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
-    """Stage `[p]` of every pair; a pair on a border belongs to the easier side."""
+def levels(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
+    """Level `[p]` of every pair; a pair on a border belongs to the easier side."""
     return np.select(
         [difficulties <= at.easy, difficulties <= at.medium],
         [DifficultyLevel.EASY.value, DifficultyLevel.MEDIUM.value],

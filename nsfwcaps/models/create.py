@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
-from nsfwcaps import pictures
-from nsfwcaps.encoders.encoder import Encoder
+from nsfwcaps import extras, pictures
+from nsfwcaps.encoders.encoder import DualEncoder, Encoder
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
-from nsfwcaps.models.names import Form, ModelName, parse
+from nsfwcaps.models.names import Form, ModelName, extras_of, parse
 from nsfwcaps.runtime.silence import silence
 
 
@@ -25,18 +26,31 @@ def load(model: str, options: EncoderOptions | None = None) -> Encoder:
         ModelError: the weights cannot be loaded.
         DeviceError: the device is not there.
     """
-    from nsfwcaps.runtime.device import resolve_precision, torch_device
+    name = parse(model)
+    if name.form is not Form.MINILM:
+        return load_dual(model, options)
+    from nsfwcaps.encoders.minilm import MiniLM
+
+    options = options or EncoderOptions()
+    device, precision = _resolved(options)
+    return MiniLM(device=device, precision=precision, batch_tokens=options.batch_tokens)
+
+
+def load_dual(model: str, options: EncoderOptions | None = None) -> DualEncoder:
+    """Load an encoder of captions and pictures, whose towers can be trained.
+
+    Raises:
+        ConfigError: the name has none of the known forms.
+        ModelError: the weights cannot be loaded, or the model has no picture tower.
+        DeviceError: the device is not there.
+    """
+    from nsfwcaps.encoders.clip import ClipEncoder
 
     options = options or EncoderOptions()
     name = parse(model)
-    device = torch_device(options.device)
-    precision = resolve_precision(options.precision, device)
     if name.form is Form.MINILM:
-        from nsfwcaps.encoders.minilm import MiniLM
-
-        return MiniLM(device=device, precision=precision, batch_tokens=options.batch_tokens)
-    from nsfwcaps.encoders.clip import ClipEncoder
-
+        raise ModelError(f"embed.model: '{model}' encodes captions alone; choose a CLIP model")
+    device, precision = _resolved(options)
     made, preprocess, tokenizer = create(name)
     return ClipEncoder(
         made,
@@ -49,6 +63,14 @@ def load(model: str, options: EncoderOptions | None = None) -> Encoder:
     )
 
 
+def _resolved(options: EncoderOptions) -> tuple[str, Precision]:
+    """Torch's name of the device, and the precision that it computes in."""
+    from nsfwcaps.runtime.device import resolve_precision, torch_device
+
+    device = torch_device(options.device)
+    return device, resolve_precision(options.precision, device)
+
+
 def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
     """Model on the CPU, image preprocessing and tokenizer, all in open_clip's form.
 
@@ -59,6 +81,7 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         ModelError: the model cannot be loaded.
     """
     if name.form is Form.TRAINED_RUN:
+        extras.require(extras_of(name.given))
         from nsfwcaps.models import merged
 
         assert name.folder is not None, "a trained run is a folder"

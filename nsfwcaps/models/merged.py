@@ -16,7 +16,7 @@ from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError, ModelError, first_line
 from nsfwcaps.models.trained import DESCRIPTION, WEIGHTS, TrainedRun
 from nsfwcaps.runtime.weights import weights_sha256
-from nsfwcaps.training.adapters import Adaptation, Kind, adapt, load_adapter, merged_state_dict
+from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, load_adapter, merged_state_dict
 from nsfwcaps.training.interpolation import interpolate
 
 
@@ -83,8 +83,8 @@ def _adaptation(run: TrainedRun) -> Adaptation:
             alpha=float(values["alpha"]),
             image=Tower.IMAGE in values["towers"],
             text=Tower.TEXT in values["towers"],
-            image_targets=tuple(map(Kind, values["image_layers"])),
-            text_targets=tuple(map(Kind, values["text_layers"])),
+            image_targets=tuple(map(LayerKind, values["image_layers"])),
+            text_targets=tuple(map(LayerKind, values["text_layers"])),
             full=bool(values["full"]),
         )
     except (LookupError, TypeError, ValueError, ConfigError):

@@ -1,4 +1,4 @@
-"""How similar the items of pairs are to a model, before and after: histograms of cosines."""
+"""Histograms of the cosines between items of pairs, before and after training."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from nsfwcaps.reports.axes import Axis, around
-from nsfwcaps.reports.results import Cosines, Evaluation
+from nsfwcaps.reports.results import Cosines, ReportInput
 
 NAME = "similarities"
-"""Part of the name of every such plot."""
+"""Part of each such plot's name."""
 
 _BINS = 40
 _LEAST_SPAN = 0.1
@@ -30,15 +30,15 @@ class Panel:
     axis: Axis
     floor: float
     before: str
-    """SVG path, as is `after`."""
+    """SVG path, like `after`."""
     after: str
     mean_before: float
     mean_after: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plot:
-    """The kinds of pairs of one model on one data set."""
+class HistogramPlot:
+    """The histograms of one model on one data set."""
 
     name: str
     dataset: str
@@ -49,16 +49,16 @@ class Plot:
 
     @property
     def description(self) -> str:
-        """The means, in words."""
-        said = (
+        """The means in words."""
+        means = (
             f"{p.title} {p.mean_before:.3f} before, {p.mean_after:.3f} after" for p in self.panels
         )
-        return f"Mean cosines. {'; '.join(said)}."
+        return f"Mean cosines. {'; '.join(means)}."
 
 
-def plots(evaluation: Evaluation) -> list[Plot]:
-    """One plot for each data set and model but the base."""
-    found: list[Plot] = []
+def plots(evaluation: ReportInput) -> list[HistogramPlot]:
+    """Make one plot per data set and model other than the base."""
+    found: list[HistogramPlot] = []
     for dataset, models in sorted(evaluation.cosines.items()):
         before = models.get(evaluation.base, {})
         others = [model for model in evaluation.models[1:] if model in models]
@@ -68,11 +68,11 @@ def plots(evaluation: Evaluation) -> list[Plot]:
 
 def _plot(
     dataset: str, model: str, before: Mapping[str, Cosines], after: Mapping[str, Cosines]
-) -> Plot:
+) -> HistogramPlot:
     kinds = [name for name in before if name in after and before[name].size and after[name].size]
     pairs = {name: (before[name], after[name]) for name in kinds}
     axis = _axis([cosines for pair in pairs.values() for cosines in pair])
-    return Plot(
+    return HistogramPlot(
         name=f"{dataset}-{NAME}-{model}",
         dataset=dataset,
         model=model,
@@ -83,7 +83,7 @@ def _plot(
 
 
 def _axis(cosines: Sequence[Cosines]) -> Axis:
-    """One axis for all kinds: what counts is how they lie to each other."""
+    """Make one axis for all kinds, as their relative positions matter."""
     ends = [float(end) for item in cosines for end in (item.min(), item.max())] or [0.0]
     return around(
         ends, start=_LEFT, end=_PANEL_WIDTH - _RIGHT, least=_LEAST_SPAN, within=(-1.0, 1.0)

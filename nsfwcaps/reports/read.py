@@ -1,4 +1,4 @@
-"""The folder that `nsfwcaps eval` writes, read; what is damaged is named and left out."""
+"""Reading the folder of `nsfwcaps eval`; damaged files are reported and skipped."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.reports.results import Comparison, Cosines, Evaluation, Figure, Key, Part
+from nsfwcaps.reports.results import Cosines, Figure, Key, ModelComparison, ReportInput, TaskResult
 
 Content = TypeVar("Content")
 
 _DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.BadZipFile, EOFError)
 
 
-def read(folder: Path) -> Evaluation:
-    """Read what an evaluation left in a folder.
+def read(folder: Path) -> ReportInput:
+    """Read the results of an evaluation.
 
     Raises:
-        ArtifactError: it holds no result that can be read.
+        ArtifactError: the folder holds no readable result.
     """
     reader = _Reader(folder)
     paths = sorted((folder / "results").glob("*/*/*.json"))
@@ -32,7 +32,7 @@ def read(folder: Path) -> Evaluation:
         raise ArtifactError(
             reader.problems[0]
             if paths
-            else f"{folder}: holds no results; 'nsfwcaps eval --out {folder} …' makes them"
+            else f"{folder}: no results; run 'nsfwcaps eval --out {folder} …' first"
         )
     run = reader.read(folder / "run.json", _object) or {}
     cosines: dict[str, dict[str, Mapping[str, Cosines]]] = {}
@@ -45,7 +45,7 @@ def read(folder: Path) -> Evaluation:
         if (content := reader.read(path, _object)) is not None
     }
     compared = reader.read(folder / "comparisons.json", _comparisons) or {}
-    return Evaluation(
+    return ReportInput(
         models=_in_order(parts, run),
         parts=tuple(parts),
         comparisons=compared,
@@ -57,14 +57,14 @@ def read(folder: Path) -> Evaluation:
 
 
 class _Reader:
-    """Reads files below a folder and remembers which it could not."""
+    """Reads files below a folder, and records those that fail."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: list[str] = []
 
     def read(self, path: Path, parse: Callable[[Path], Content]) -> Content | None:
-        """Content of a file, or None where it is missing or damaged."""
+        """Return the parsed content of a file, or None if it is missing or damaged."""
         try:
             return parse(path)
         except FileNotFoundError:
@@ -72,7 +72,9 @@ class _Reader:
         except _DAMAGE:
             what = "is damaged"
         name = path.relative_to(self.folder).as_posix()
-        self.problems.append(f"{name} {what}; the same 'nsfwcaps eval' command writes it again")
+        self.problems.append(
+            f"{name} {what}; run the same 'nsfwcaps eval' command again to rewrite it"
+        )
         return None
 
 
@@ -84,10 +86,10 @@ def _object(path: Path) -> dict[str, Any]:
     return dict(_json(path))
 
 
-def _part(path: Path) -> Part:
+def _part(path: Path) -> TaskResult:
     values = _json(path)
     own = values["nsfwcaps"]
-    return Part(
+    return TaskResult(
         dataset=str(values["dataset"]),
         task=str(values["task"]),
         model=str(values["model"]),
@@ -119,9 +121,9 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
-def _comparisons(path: Path) -> dict[Key, Comparison]:
+def _comparisons(path: Path) -> dict[Key, ModelComparison]:
     return {
-        (item["dataset"], item["task"], item["figure"], item["model"]): Comparison(
+        (item["dataset"], item["task"], item["figure"], item["model"]): ModelComparison(
             difference=difference,
             low=_number(item["low"]),
             high=_number(item["high"]),
@@ -139,8 +141,8 @@ def _arrays(path: Path) -> dict[str, Cosines]:
     return {name: values[np.isfinite(values)] for name, values in arrays.items()}
 
 
-def _in_order(parts: list[Part], run: Mapping[str, Any]) -> tuple[str, ...]:
-    """Models as the evaluation was given them, and behind them those of earlier runs."""
+def _in_order(parts: list[TaskResult], run: Mapping[str, Any]) -> tuple[str, ...]:
+    """Order models as given to the evaluation, then those of earlier runs."""
     there = {part.model for part in parts}
     named = [name for name in run.get("models") or () if name in there]
     return (*named, *sorted(there.difference(named)))

@@ -39,7 +39,7 @@ class Pair:
     unsafe_caption: str
     safe_caption: str
     category: str
-    stage: str
+    level: str
     split: str
     sim_text: float | None
     sim_image: float | None
@@ -54,7 +54,7 @@ class Pair:
         return self.unsafe_caption if side == "unsafe" else self.safe_caption
 
 
-class PairSet:
+class ReviewPairs:
     """The pairs of a data set folder, as it was when it was opened."""
 
     def __init__(self, folder: Path) -> None:
@@ -113,7 +113,7 @@ class PairSet:
         images = tuple(side for side in SIDES if values.pop(f"{side}_has_image"))
         for name in ("margin", "file", "row"):
             del values[name]
-        return Pair(**values, images=images)
+        return Pair(level=values.pop("stage"), **values, images=images)
 
     def image(self, pair_id: str, side: str) -> bytes:
         """PNG of one side, at most 512 pixels wide and high, without whatever else its file held.

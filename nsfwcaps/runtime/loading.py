@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
@@ -30,26 +31,14 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         ) from None
 
 
-def no_package(name: str) -> ModelError:
-    """What to say where a package that draws is not installed."""
-    return ModelError(
-        f"drawing needs the package '{name}', which is not installed; run "
-        "'pip install \"nsfwcaps[generation]\"'"
-    )
-
-
 def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
     """Load a pipeline of diffusers by one of its classes, without its safety checker.
 
     Raises:
         ModelError: diffusers is not installed, or the pipeline cannot be loaded.
     """
-    try:
-        import diffusers
-        from diffusers.utils import logging
-    except ModuleNotFoundError as error:
-        raise no_package(str(error.name)) from None
-    logging.disable_progress_bar()
+    diffusers = extras.load("diffusers", "generation", "drawing")
+    extras.load("diffusers.utils.logging", "generation", "drawing").disable_progress_bar()
     pipe = loaded(
         "a pipeline of diffusers",
         name,

@@ -23,7 +23,7 @@ from nsfwcaps.training.low_rank import ADAPTER, LowRankAttention, LowRankLinear,
 Tensor = torch.Tensor
 
 
-class Kind(enum.StrEnum):
+class LayerKind(enum.StrEnum):
     """Kinds of layers that can be adapted, whatever the architecture calls them.
 
     In towers whose final projection is a bare parameter (`visual.proj` and `text_projection` of
@@ -51,8 +51,12 @@ class Adaptation:
     """Of the input of an adapter; fused attention and convolutions have none to drop."""
     image: bool = True
     text: bool = True
-    image_targets: tuple[Kind, ...] = (Kind.ATTENTION, Kind.MLP, Kind.CONVOLUTION)
-    text_targets: tuple[Kind, ...] = (Kind.ATTENTION, Kind.MLP)
+    image_targets: tuple[LayerKind, ...] = (
+        LayerKind.ATTENTION,
+        LayerKind.MLP,
+        LayerKind.CONVOLUTION,
+    )
+    text_targets: tuple[LayerKind, ...] = (LayerKind.ATTENTION, LayerKind.MLP)
     full: bool = False
     """Train the towers' own weights; rank, alpha, dropout and targets do not matter."""
 
@@ -71,7 +75,7 @@ class Adaptation:
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"adapters: dropout must be in [0, 1), got {self.dropout}")
 
-    def towers(self) -> dict[Tower, tuple[Kind, ...]]:
+    def towers(self) -> dict[Tower, tuple[LayerKind, ...]]:
         """The towers to train and the kinds of their layers to adapt."""
         asked = {}
         if self.image:
@@ -84,10 +88,10 @@ class Adaptation:
 # Tried in this order: attention pools contain perceptrons, and BERT names the output layers of its
 # attention and of its perceptron alike.
 _KINDS = (
-    (Kind.PROJECTION, r"^(visual\.(trunk\.)?head|text\.proj|(text\.)?text_projection)(\.|$)"),
-    (Kind.MLP, r"(^|\.)(mlp|ffn|DenseReluDense)\."),
-    (Kind.ATTENTION, r"(?i)attn|attention|token_mixer\.(qkv|proj)$"),
-    (Kind.MLP, r"\.(intermediate|output)\."),
+    (LayerKind.PROJECTION, r"^(visual\.(trunk\.)?head|text\.proj|(text\.)?text_projection)(\.|$)"),
+    (LayerKind.MLP, r"(^|\.)(mlp|ffn|DenseReluDense)\."),
+    (LayerKind.ATTENTION, r"(?i)attn|attention|token_mixer\.(qkv|proj)$"),
+    (LayerKind.MLP, r"\.(intermediate|output)\."),
 )
 
 
@@ -132,7 +136,7 @@ def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
     return list(_trainable(model))
 
 
-def layer_kinds(model: nn.Module, tower: Tower) -> dict[str, Kind]:
+def layer_kinds(model: nn.Module, tower: Tower) -> dict[str, LayerKind]:
     """Layers of a tower that can be adapted, by name.
 
     Left out are the parts of fused attention, which is adapted as a whole, fused attention whose
@@ -248,13 +252,13 @@ def tower_of(name: str) -> Tower | None:
     return None if name.startswith(neither) else Tower.TEXT
 
 
-def _targets(model: nn.Module, towers: Mapping[Tower, tuple[Kind, ...]]) -> list[str]:
+def _targets(model: nn.Module, towers: Mapping[Tower, tuple[LayerKind, ...]]) -> list[str]:
     names = []
     for tower, wanted in towers.items():
         kinds = layer_kinds(model, tower)
         chosen = [name for name, kind in kinds.items() if kind in wanted]
         if not chosen:
-            has = ", ".join(kind for kind in Kind if kind in kinds.values()) or "none"
+            has = ", ".join(kind for kind in LayerKind if kind in kinds.values()) or "none"
             raise ConfigError(
                 f"adapters: the {tower} tower has no layers of kind {', '.join(wanted) or 'none'}; "
                 f"it has: {has}; choose among them with {tower}_targets, or set {tower} to false"
@@ -263,15 +267,15 @@ def _targets(model: nn.Module, towers: Mapping[Tower, tuple[Kind, ...]]) -> list
     return names
 
 
-def _kind(name: str, layer: nn.Module) -> Kind | None:
+def _kind(name: str, layer: nn.Module) -> LayerKind | None:
     if isinstance(layer, nn.MultiheadAttention):
-        return Kind.ATTENTION if layer.in_proj_weight is not None else None
+        return LayerKind.ATTENTION if layer.in_proj_weight is not None else None
     if not isinstance(layer, nn.Linear | nn.Conv2d):
         return None
     for kind, pattern in _KINDS:
         if re.search(pattern, name):
             return kind
-    return Kind.CONVOLUTION if isinstance(layer, nn.Conv2d) else None
+    return LayerKind.CONVOLUTION if isinstance(layer, nn.Conv2d) else None
 
 
 def _trainable(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -1,4 +1,4 @@
-"""Which pairs every step sees: stages by epoch, order by seed, shares by process.
+"""Which pairs every step sees: levels by epoch, order by seed, shares by process.
 
 Everything is worked out from the seed and the number of the epoch, so a run that goes on in the
 middle of an epoch sees what it would have seen, and so does a run on more processes. Numpy promises
@@ -9,7 +9,6 @@ are therefore sorted by raw numbers of the stream.
 from __future__ import annotations
 
 import enum
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -17,11 +16,12 @@ import numpy.typing as npt
 
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.runtime.processes import shares
 
 Rows = npt.NDArray[np.int64]
 
 Schedule = tuple[tuple[DifficultyLevel, ...], ...]
-"""Stages of the first epoch, of the second, …; the last entry holds for all later epochs too."""
+"""Levels of the first epoch, of the second, …; the last entry holds for all later epochs too."""
 
 
 class Curriculum(enum.StrEnum):
@@ -45,34 +45,28 @@ ALL = "all"
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Schedule of a setting: epochs between slashes, the stages of each between plus signs.
+    """Schedule of a setting: epochs between slashes, the levels of each between plus signs.
 
-    >>> [len(stages) for stages in parse_schedule("easy / easy+medium / all")]
+    >>> [len(levels) for levels in parse_schedule("easy / easy+medium / all")]
     [1, 2, 3]
 
-    Raises `ConfigError` with the word that is no stage, or that an epoch names twice.
+    Raises `ConfigError` with the word that is not a level, or that an epoch names twice.
     """
     entries = enumerate(text.split("/"), start=1)
-    return tuple(_parse_stages(entry, f"curriculum '{text}', epoch {e}") for e, entry in entries)
+    return tuple(_parse_levels(entry, f"curriculum '{text}', epoch {e}") for e, entry in entries)
 
 
-def _parse_stages(text: str, place: str) -> tuple[DifficultyLevel, ...]:
+def _parse_levels(text: str, place: str) -> tuple[DifficultyLevel, ...]:
     named: set[DifficultyLevel] = set()
     for word in (word.strip() for word in text.split("+")):
         if word != ALL and word not in set(DifficultyLevel):
             known = ", ".join([*DifficultyLevel, ALL])
-            raise ConfigError(f"{place}: '{word}' is not a stage; there are: {known}")
-        stages = set(DifficultyLevel) if word == ALL else {DifficultyLevel(word)}
-        if named & stages:
-            raise ConfigError(f"{place}: '{word}' repeats a stage; name each of them once")
-        named |= stages
-    return tuple(stage for stage in DifficultyLevel if stage in named)
-
-
-def shares(count: int, parts: int) -> list[slice]:
-    """Contiguous shares of n rows, in order; they differ by one row at most, and may be empty."""
-    edges = [count * part // parts for part in range(parts + 1)]
-    return [slice(start, end) for start, end in itertools.pairwise(edges)]
+            raise ConfigError(f"{place}: '{word}' is not a level; there are: {known}")
+        levels = set(DifficultyLevel) if word == ALL else {DifficultyLevel(word)}
+        if named & levels:
+            raise ConfigError(f"{place}: '{word}' repeats a level; name each of them once")
+        named |= levels
+    return tuple(level for level in DifficultyLevel if level in named)
 
 
 class Sampler:
@@ -81,12 +75,12 @@ class Sampler:
     The seed, the epoch, which counts from 1, and the pairs decide what is in a batch. A last batch
     that is not whole is left out, because losses that compare within the batch would be others
     there: its pairs change with the epoch. It is used as it is where it is the only one, or where
-    `drop_last` is false. An epoch none of whose stages has a pair has no batches.
+    `drop_last` is false. An epoch none of whose levels has a pair has no batches.
     """
 
     def __init__(
         self,
-        stages: Sequence[str],
+        levels: Sequence[str],
         *,
         schedule: Schedule,
         batch_size: int,
@@ -96,18 +90,18 @@ class Sampler:
         drop_last: bool = True,
         avoid_repeats: Sequence[str] | None = None,
     ) -> None:
-        """Sample from pairs with these stages `[p]`.
+        """Sample from pairs with these levels `[p]`.
 
         `batch_size` counts the pairs of all processes together. `avoid_repeats` is a key `[p]` of
         every pair, such as the id of its target: pairs with the same key go to different batches
         while the key has no more pairs than there are whole batches, and are spread evenly where
-        it has more (`repeats` counts what is left). The number of steps stays the same.
+        it has more. The number of steps stays the same.
 
-        Raises `ConfigError` for sizes that cannot work, `InputError` for a stage that is none, or
-        where the schedule never comes to a stage that has a pair.
+        Raises `ConfigError` for sizes that cannot work, `InputError` for an unknown level, or
+        where the schedule never comes to a level that has a pair.
         """
         if not schedule or not all(schedule):
-            raise ConfigError("curriculum: every epoch needs a stage; write for example easy/all")
+            raise ConfigError("curriculum: every epoch needs a level; write for example easy/all")
         if batch_size < 1:
             raise ConfigError(f"batch size {batch_size}: a batch needs at least one pair")
         if seed < 0:
@@ -120,21 +114,21 @@ class Sampler:
         self._world_size = world_size
         self._rank = rank
         self._drop_last = drop_last
-        self._stage_of = _stage_numbers(stages)
+        self._level_of = _level_numbers(levels)
         self._counts = dict(
             zip(
                 DifficultyLevel,
-                np.bincount(self._stage_of, minlength=len(DifficultyLevel)).tolist(),
+                np.bincount(self._level_of, minlength=len(DifficultyLevel)).tolist(),
                 strict=True,
             )
         )
         self._keys = None if avoid_repeats is None else _numbers(avoid_repeats)
-        if self._keys is not None and len(self._keys) != len(self._stage_of):
-            raise ValueError(f"{len(self._keys)} keys for {len(self._stage_of)} pairs")
+        if self._keys is not None and len(self._keys) != len(self._level_of):
+            raise ValueError(f"{len(self._keys)} keys for {len(self._level_of)} pairs")
         self._check_batches()
 
-    def stages(self, epoch: int) -> tuple[DifficultyLevel, ...]:
-        """Stages that an epoch draws from."""
+    def levels(self, epoch: int) -> tuple[DifficultyLevel, ...]:
+        """Levels that an epoch draws from."""
         if epoch < 1:
             raise ValueError(f"epoch {epoch}: epochs count from 1")
         return self._schedule[min(epoch, len(self._schedule)) - 1]
@@ -162,9 +156,9 @@ class Sampler:
         steps, used = self._sizes(number)
         # A spawn key keeps (seed, epoch) apart: as one list, two pairs of numbers can mix to one.
         stream = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(number,)))
-        rows = _shuffled(len(self._stage_of), stream)
+        rows = _shuffled(len(self._level_of), stream)
         wanted = np.isin(
-            self._stage_of, [list(DifficultyLevel).index(stage) for stage in self.stages(number)]
+            self._level_of, [list(DifficultyLevel).index(level) for level in self.levels(number)]
         )
         rows = rows[wanted[rows]][:used]
         if self._keys is not None:
@@ -188,18 +182,12 @@ class Sampler:
             raise ValueError(f"step {start_step} of epoch {epoch}, which has {steps} steps")
         return (self._share(batch) for batch in self.epoch(epoch)[start_step:])
 
-    def repeats(self, epoch: int) -> int:
-        """Number of pairs whose key an earlier pair of their batch has already."""
-        if self._keys is None:
-            raise ValueError("no keys: this sampler was made without avoid_repeats")
-        return sum(len(rows) - len(np.unique(self._keys[rows])) for rows in self.epoch(epoch))
-
     def _share(self, batch: Rows) -> Rows:
         return batch[shares(len(batch), self._world_size)[self._rank]]
 
     def _sizes(self, epoch: int) -> tuple[int, int]:
         """Number of batches of an epoch, and of the pairs in them."""
-        pairs = sum(self._counts[stage] for stage in set(self.stages(epoch)))
+        pairs = sum(self._counts[level] for level in set(self.levels(epoch)))
         whole, left = divmod(pairs, self._batch_size)
         if left and not (self._drop_last and whole):
             return whole + 1, pairs
@@ -219,19 +207,19 @@ class Sampler:
                 )
 
     def _empty(self, who: str) -> InputError:
-        counts = ", ".join(f"{count} {stage}" for stage, count in self._counts.items())
+        counts = ", ".join(f"{count} {level}" for level, count in self._counts.items())
         return InputError(
             f"no pair to train on: there are {counts}, and {who} none of those that have pairs"
         )
 
 
-def _stage_numbers(stages: Sequence[str]) -> Rows:
-    number_of = {stage.value: number for number, stage in enumerate(DifficultyLevel)}
-    for row, stage in enumerate(stages):
-        if stage not in number_of:
+def _level_numbers(levels: Sequence[str]) -> Rows:
+    number_of = {level.value: number for number, level in enumerate(DifficultyLevel)}
+    for row, level in enumerate(levels):
+        if level not in number_of:
             known = ", ".join(number_of)
-            raise InputError(f"pair in row {row}: stage '{stage}' is unknown; there are: {known}")
-    return np.array([number_of[stage] for stage in stages], dtype=np.int64)
+            raise InputError(f"pair in row {row}: stage '{level}' is unknown; there are: {known}")
+    return np.array([number_of[level] for level in levels], dtype=np.int64)
 
 
 def _numbers(keys: Sequence[str]) -> Rows:

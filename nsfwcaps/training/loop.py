@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch.nn import functional
 
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.runtime.prefetch import prefetch
+from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
-from nsfwcaps.training.curriculum import Sampler, shares
+from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
-from nsfwcaps.training.methods import Method
-from nsfwcaps.training.methods import Rows as BatchRows
-from nsfwcaps.training.pairs import TrainingPairs
-from nsfwcaps.training.processes import Processes
+from nsfwcaps.training.inputs import Encoders, Inputs, encode
+from nsfwcaps.training.methods import BatchRows, Method
+from nsfwcaps.training.pairs import Rows, TrainingPairs
 
 Tensor = torch.Tensor
-Rows = npt.NDArray[np.int64]
 
 _TRIES = 20
 """Of a batch at smaller and smaller scales of the loss, before its gradient counts as broken."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """A batch as the towers take it: the unsafe items first, then the safe ones."""
-
-    rows: Rows  # [b], of the pairs
-    tokens: Tensor  # [2b, t]
-    pixels: Tensor  # [2b, 3, h, w]
-
-    def parts(self, count: int) -> list[Inputs]:
-        """As many parts as asked for, or as there are pairs."""
-        count = min(count, len(self.rows))
-        if count == 1:
-            return [self]
-        return [
-            Inputs(
-                rows=self.rows[share],
-                tokens=_of_pairs(self.tokens, share),
-                pixels=_of_pairs(self.pixels, share),
-            )
-            for share in shares(len(self.rows), count)
-        ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoders:
-    """The model that is trained, and how captions and pictures get into it."""
-
-    model: Any
-    encode_text: Callable[[Tensor], Tensor]
-    prepare: Callable[[Rows], Inputs]
-    device: str
-    dtype: torch.dtype
-    """Of the arithmetic; single precision is none but itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +180,7 @@ class Trainer:
 
         def embedded(part: int) -> Tensor:
             self._seed(part)
-            return _encode(self._encoders, parts[part])
+            return encode(self._encoders, parts[part])
 
         cached = len(parts) > 1
         rows = cached_rows(embedded, len(parts)) if cached else embedded(0)
@@ -288,29 +249,3 @@ class Trainer:
             f"train: {what} at step {self.step + 1}, pairs {ids}, …; lower --learning-rate, or use "
             "--precision fp32. No step was made with it: the last checkpoint is sound"
         )
-
-
-@torch.no_grad()
-def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Unit rows `[2, p, d]` of captions and of pictures of pairs `[p]`, unsafe ones first."""
-    encoders.model.eval()
-    batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
-    embedded = [_encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
-    text, image = torch.cat(embedded, dim=-2)
-    return text, image
-
-
-def _encode(encoders: Encoders, inputs: Inputs) -> Tensor:
-    """Unit rows `[2, 2, b, d]`: captions and pictures, of each the unsafe items and the safe."""
-    with torch.autocast(
-        encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
-    ):
-        text = encoders.encode_text(inputs.tokens.to(encoders.device))
-        image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
-    both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
-    return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
-
-
-def _of_pairs(items: Tensor, share: slice) -> Tensor:
-    """Unsafe and safe items `[2s, ...]` of some of the pairs, of those `[2b, ...]` of all."""
-    return torch.cat([side[share] for side in items.chunk(2)])

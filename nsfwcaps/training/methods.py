@@ -24,7 +24,7 @@ Tensor = torch.Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows:
+class BatchRows:
     """One batch: unit rows `[n, d]`, trained ones and those looked up of the frozen reference.
 
     Raises `ValueError` where a row that has to be frozen requires a gradient: a reference that
@@ -49,7 +49,7 @@ class Rows:
                 raise ValueError(f"{name} requires a gradient; rows of the reference are frozen")
 
 
-Term = Callable[[Rows, float | Tensor], Tensor]
+Term = Callable[[BatchRows, float | Tensor], Tensor]
 """A batch and the scale of InfoNCE to a scalar."""
 
 TERMS: Mapping[str, Term] = {
@@ -111,7 +111,7 @@ class Method:
         if not 0 < self.divisor < math.inf:
             raise ConfigError(f"divisor {self.divisor}: must be above 0")
 
-    def loss(self, rows: Rows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, rows: BatchRows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective of a batch, and each of its terms before its weight."""
         terms = {name: TERMS[name](rows, scale) for name in self.weights}
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()

@@ -1,4 +1,4 @@
-"""Pairs as training sees them: rows of the frozen reference's tables, and what stage each is of."""
+"""Pairs as training sees them: rows of the frozen reference's tables, and what level each is of."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TrainingPairs:
     unsafe_captions: Sequence[str]
     safe_captions: Sequence[str]
     target_ids: Sequence[str]
-    stages: Sequence[str]
+    levels: Sequence[str]
     unsafe_text: Rows
     safe_text: Rows
     unsafe_image: Rows

@@ -14,7 +14,7 @@ has nothing of these directions leaves every adapted layer as it did before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,14 +29,19 @@ from torch.nn import functional
 
 from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import tower_of
-from nsfwcaps.training.loop import Encoders, Inputs
+from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.low_rank import ADAPTER
 
 Tensor = torch.Tensor
 
 Lengths = Callable[[Tensor], npt.NDArray[np.int64]]
 """Tokens `[b, t]` to how many of them count, `[b]`."""
+
+_PAIRS = 1024
+"""Of the pairs, evenly spread: many times more than an adapter has directions."""
 
 # Rows of an ordinary start (uniform within 1 / sqrt(in)) are this long.
 _ROW_LENGTH = 3**-0.5
@@ -50,6 +55,38 @@ class _Seen:
     total: Tensor | float = 0.0  # [d]
     square: Tensor | float = 0.0  # [d, d]
     differences: list[Tensor] = field(default_factory=list)  # [b, d] each
+
+
+def fix_inputs(
+    encoders: Encoders,
+    pairs: int,
+    lengths: Lengths,
+    *,
+    ridge: float,
+    batch_size: int,
+    processes: Processes,
+    progress: Progress,
+) -> None:
+    """Let the adapters read what tells the unsafe items of n pairs from their safe items.
+
+    `batch_size` counts pictures. All processes get the first one's directions.
+
+    Raises:
+        ConfigError: there are fewer pairs than an adapter has directions.
+    """
+    count = min(pairs, _PAIRS)
+    rows = np.arange(count) * pairs // max(count, 1)
+    with progress.task("train: subspace", count, unit="pairs") as advance:
+
+        def batches() -> Iterator[Inputs]:
+            step = max(1, batch_size // 2)
+            for start in range(0, count, step):
+                part = rows[start : start + step]
+                yield encoders.prepare(part)
+                advance(len(part))
+
+        read_differences(encoders, batches(), ridge=ridge, lengths=lengths)
+    _agree(encoders.model, processes)
 
 
 @torch.no_grad()
@@ -97,6 +134,17 @@ def read_differences(
         if name in seen:
             first.copy_(_directions(seen[name], len(first), ridge) * _ROW_LENGTH)
     return list(seen)
+
+
+def _agree(model: torch.nn.Module, processes: Processes) -> None:
+    """Give all processes the first one's directions: theirs may differ in the last digit."""
+    if processes.count == 1:
+        return
+    fixed = {name: item for name, item in model.named_parameters() if ".lora_A." in name}
+    told = processes.broadcast({name: item.detach().cpu() for name, item in fixed.items()})
+    with torch.no_grad():
+        for name, item in fixed.items():
+            item.copy_(told[name])
 
 
 def _factor(layer: Any, name: str) -> nn.Parameter:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nsfwcaps.enums import Split
-from nsfwcaps.world.scene import Scene, Source, Thing
+from nsfwcaps.world.scene import KeyedChoices, Scene, Thing
 from nsfwcaps.world.vocabulary import BESIDE, PHRASINGS, PLACES, Phrasing
 
 
-def draw_phrasing(source: Source, split: Split) -> Phrasing:
+def draw_phrasing(source: KeyedChoices, split: Split) -> Phrasing:
     """One of the phrasings that a split may use."""
     return source.one_of([p for p in PHRASINGS if split is Split.TEST or not p.test_only])
 

@@ -8,13 +8,13 @@ import numpy as np
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distances, graphs
-from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, Scene, Source, Thing, kinds_of
+from nsfwcaps.world.scene import MOST_THINGS, RELATIONS, KeyedChoices, Scene, Thing, kinds_of
 from nsfwcaps.world.vocabulary import COLOURS, PLACES
 
 _WALKS, _STEPS = 8, 6
 
 
-def add_hazard(scene: Scene, source: Source, split: Split) -> Scene:
+def add_hazard(scene: Scene, source: KeyedChoices, split: Split) -> Scene:
     """Make the scene's unsafe twin: one hazard more, or one in the place of a thing.
 
     A minimal edit: all else stays as it was.
@@ -34,7 +34,7 @@ def add_hazard(scene: Scene, source: Source, split: Split) -> Scene:
     )
 
 
-def loosen(scene: Scene, looseness: float, source: Source, split: Split) -> Scene:
+def loosen(scene: Scene, looseness: float, source: KeyedChoices, split: Split) -> Scene:
     """Change a safe scene step by step until it is `looseness` away, as near as steps allow."""
     if looseness == 0:
         return scene
@@ -48,7 +48,7 @@ def loosen(scene: Scene, looseness: float, source: Source, split: Split) -> Scen
     return walked[int(away.argmin())]
 
 
-def _step(scene: Scene, source: Source, split: Split) -> Scene:
+def _step(scene: Scene, source: KeyedChoices, split: Split) -> Scene:
     choice = source.number()
     if choice < 0.25:
         return replace(scene, place=source.other_than([scene.place], [*PLACES]))
@@ -73,7 +73,9 @@ def _step(scene: Scene, source: Source, split: Split) -> Scene:
     return replace(scene, things=scene.things[:-1], relations=scene.relations[:-1])
 
 
-def _with_thing(scene: Scene, spot: int, source: Source, split: Split, *, keep_noun: bool) -> Scene:
+def _with_thing(
+    scene: Scene, spot: int, source: KeyedChoices, split: Split, *, keep_noun: bool
+) -> Scene:
     things = list(scene.things)
     if keep_noun:
         colour = source.other_than([things[spot].colour], [*COLOURS])

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from nsfwcaps import extras
 from nsfwcaps.errors import ModelError
-from nsfwcaps.world.scene import MOST_THINGS, Scene, Source
+from nsfwcaps.world.scene import MOST_THINGS, KeyedChoices, Scene
 from nsfwcaps.world.vocabulary import ABOVE, BELOW, BESIDE, COLOURS, KINDS, PLACES, Place, Rgb
 
 SIZE_PX = 224
@@ -43,7 +44,7 @@ class _Look:
     aside: tuple[float, float]
 
 
-def draw(scene: Scene, source: Source) -> Image.Image:
+def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
     """Draw the scene; what it does not say comes from the source.
 
     The same source gives an edited scene the same background, and the same look thing by thing.
@@ -73,7 +74,7 @@ def drawn_with() -> dict[str, str]:
     return {name: metadata.version(name) for name in ("pillow", _PACKAGE)}
 
 
-def _draw_look(source: Source) -> _Look:
+def _draw_look(source: KeyedChoices) -> _Look:
     return _Look(
         light=source.between(0.88, 1.08),
         scale=source.between(0.92, 1.06),
@@ -98,7 +99,7 @@ def _centres(scene: Scene) -> list[tuple[float, float]]:
     ]
 
 
-def _background(place: Place, source: Source) -> Image.Image:
+def _background(place: Place, source: KeyedChoices) -> Image.Image:
     """Two soft colours that run into shade, with a horizon between and a little grain."""
     horizon = round(SIZE_PX * (place.horizon + source.between(-0.06, 0.06)))
     light = source.between(0.94, 1.04)
@@ -172,10 +173,7 @@ def _package_folder() -> Path:
     try:
         return Path(str(resources.files(_PACKAGE))) / _FOLDER
     except ModuleNotFoundError:
-        raise ModelError(
-            f"the world draws icons of {_PACKAGE}, which is not installed; "
-            f"run 'pip install {_PACKAGE}'"
-        ) from None
+        raise ModelError(extras.lacking("world", _PACKAGE, "the world of icons")) from None
 
 
 def sheet(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -1,7 +1,7 @@
 """A scene: a small graph of things, what they look like, how they stand, and where.
 
-A scene is drawn from a `Source` of choices that is keyed by words, so the n-th scene of a world
-does not depend on how many there are, on the machine or on the version of Python.
+A scene is drawn from `KeyedChoices`, whose key is made of words. So the n-th scene of a world does
+not depend on how many there are, on the machine or on the version of Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nsfwcaps.world.vocabulary import (
     KIND,
     KINDS,
     PLACES,
-    Kind,
+    ObjectKind,
 )
 
 Item = TypeVar("Item")
@@ -42,7 +42,7 @@ class Thing:
     colour: str
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ObjectKind:
         """What kind of thing it is."""
         return KIND[self.noun]
 
@@ -57,7 +57,7 @@ class Scene:
     place: str
 
     @property
-    def hazard(self) -> Kind | None:
+    def hazard(self) -> ObjectKind | None:
         """What makes it unsafe, if anything does."""
         return next((thing.kind for thing in self.things if thing.kind.hazard), None)
 
@@ -98,7 +98,7 @@ class Scene:
         )
 
 
-class Source:
+class KeyedChoices:
     """Choices that follow from a key alone.
 
     Only `random()` is used: Python promises its numbers for a seed, and no other method's.
@@ -125,7 +125,7 @@ class Source:
         return self.one_of([item for item in items if item not in taken])
 
 
-def kinds_of(split: Split, *, hazard: bool) -> tuple[Kind, ...]:
+def kinds_of(split: Split, *, hazard: bool) -> tuple[ObjectKind, ...]:
     """Objects or hazards that a split may show."""
     return tuple(
         kind
@@ -134,7 +134,7 @@ def kinds_of(split: Split, *, hazard: bool) -> tuple[Kind, ...]:
     )
 
 
-def draw_scene(source: Source, split: Split) -> Scene:
+def draw_scene(source: KeyedChoices, split: Split) -> Scene:
     """Draw a safe scene of one to three different things; two are the rule."""
     count = source.one_of((1, 2, 2, 2, 3))
     objects = [kind.noun for kind in kinds_of(split, hazard=False)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class ObjectKind:
     """A kind of thing: its noun, the icon that shows it, and what it belongs to."""
 
     noun: str
@@ -20,13 +20,13 @@ class Kind:
     test_only: bool = False
 
 
-def _kinds(category: str, names: str, *, hazard: bool = False) -> tuple[Kind, ...]:
+def _kinds(category: str, names: str, *, hazard: bool = False) -> tuple[ObjectKind, ...]:
     """Kinds from `noun` or `icon=noun`, with commas between; a `*` marks those of the test only."""
     kinds = []
     for entry in names.split(","):
         icon, _, noun = entry.strip().strip("*").partition("=")
         kinds.append(
-            Kind(
+            ObjectKind(
                 noun=noun or icon,
                 icon=icon,
                 category=category,
@@ -37,7 +37,7 @@ def _kinds(category: str, names: str, *, hazard: bool = False) -> tuple[Kind, ..
     return tuple(kinds)
 
 
-OBJECTS: tuple[Kind, ...] = (
+OBJECTS: tuple[ObjectKind, ...] = (
     *_kinds("animal", "cat, dog, fish, horse, cow, *frog, dove, *crow, hippo, spider, dragon"),
     *_kinds("food", "apple-whole=apple, carrot, *lemon, cheese, burger=hamburger, hotdog=hot dog"),
     *_kinds("food", "pizza-slice=slice of pizza, ice-cream=ice cream, cookie, *shrimp, egg"),
@@ -56,7 +56,7 @@ OBJECTS: tuple[Kind, ...] = (
     *_kinds("office", "book, laptop, *camera, pencil, envelope, newspaper, print=printer"),
 )
 
-HAZARDS: tuple[Kind, ...] = (
+HAZARDS: tuple[ObjectKind, ...] = (
     *_kinds("weapon", "gun, bomb, *land-mine-on=land mine, explosion", hazard=True),
     *_kinds("weapon", "person-rifle=person with a rifle, crosshairs=crosshair", hazard=True),
     *_kinds(
@@ -74,7 +74,7 @@ HAZARDS: tuple[Kind, ...] = (
     *_kinds("accident", "dumpster-fire=burning dumpster, *house-crack=cracked house", hazard=True),
 )
 
-KINDS: tuple[Kind, ...] = (*OBJECTS, *HAZARDS)
+KINDS: tuple[ObjectKind, ...] = (*OBJECTS, *HAZARDS)
 KIND = {kind.noun: kind for kind in KINDS}
 
 Rgb = tuple[int, int, int]

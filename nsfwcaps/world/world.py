@@ -13,7 +13,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
 from nsfwcaps.world.edits import add_hazard, loosen
 from nsfwcaps.world.picture import draw, jpeg
-from nsfwcaps.world.scene import Scene, Source, draw_scene
+from nsfwcaps.world.scene import KeyedChoices, Scene, draw_scene
 from nsfwcaps.world.vocabulary import Phrasing
 
 VERSION = 1
@@ -93,5 +93,5 @@ class World:
         text = caption(scene, phrasing)
         return Drawn(scene=scene, phrasing=phrasing, caption=text, image=jpeg(picture))
 
-    def _source(self, *key: object) -> Source:
-        return Source("world", VERSION, self._seed, self._split.value, *key)
+    def _source(self, *key: object) -> KeyedChoices:
+        return KeyedChoices("world", VERSION, self._seed, self._split.value, *key)

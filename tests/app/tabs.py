@@ -25,7 +25,7 @@ from support import small_review
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import QUESTIONS
-from nsfwcaps.review.pairs import Pair, PairSet
+from nsfwcaps.review.pairs import Pair, ReviewPairs
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.queue import queue
@@ -189,8 +189,8 @@ class Review:
         return Database(str(self.folder / "review.sqlite"), create=True)
 
     @functools.cached_property
-    def pairs(self) -> PairSet:
-        return PairSet(self.folder / "dataset")
+    def pairs(self) -> ReviewPairs:
+        return ReviewPairs(self.folder / "dataset")
 
     def begin(
         self, rows: Sequence[dict[str, Any]] | None = None, people: bool = True, **policy: Any

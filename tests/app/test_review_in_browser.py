@@ -32,7 +32,7 @@ from nsfwcaps.review.people import accounts, logins
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.world.captions import caption
 from nsfwcaps.world.picture import draw, jpeg
-from nsfwcaps.world.scene import Scene, Source, Thing
+from nsfwcaps.world.scene import KeyedChoices, Scene, Thing
 from nsfwcaps.world.vocabulary import PHRASINGS
 
 QUESTIONS = (
@@ -62,7 +62,7 @@ def picture(things: tuple[str, str], place: str) -> tuple[str, bytes]:
         relations=("beside",),
         place=place,
     )
-    return caption(scene, PHRASINGS[0]), jpeg(draw(scene, Source(place)))
+    return caption(scene, PHRASINGS[0]), jpeg(draw(scene, KeyedChoices(place)))
 
 
 def write_data_set(folder: Path, count: int = len(SCENES), **changed: Any) -> None:

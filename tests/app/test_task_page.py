@@ -49,7 +49,7 @@ def test_captions_and_images_do_not_leave_the_server_before_they_are_uncovered(
 def test_a_cover_names_category_and_severity_and_the_similarity(review: Review) -> None:
     tab = begun(review)
     pair = review.before("Ann")
-    about = [f"{pair.category} · mild", f"cosine {pair.sim_text:.2f} · {pair.stage}"]
+    about = [f"{pair.category} · mild", f"cosine {pair.sim_text:.2f} · {pair.level}"]
     assert tab.texts == [*about, "Ann (annotator)"]
 
 

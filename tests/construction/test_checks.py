@@ -4,11 +4,11 @@ import pytest
 
 from nsfwcaps.captions.normalize import fold_key
 from nsfwcaps.construction.checks import Limits, check_edit, check_safe
-from nsfwcaps.construction.editors.editor import Proposal, Request
+from nsfwcaps.construction.editors.editor import EditRequest, Proposal
 from nsfwcaps.enums import Category
 
 LIMITS = Limits(max_words=12, max_added=5, max_removed=1)
-REQUEST = Request("0" * 32, "A vase sits on a table.", Category.VIOLENCE)
+REQUEST = EditRequest("0" * 32, "A vase sits on a table.", Category.VIOLENCE)
 
 
 def reason(caption: str, element: str = "a handgun", **options: object) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nsfwcaps.construction.edited_side import check_edited
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.enums import Category
 
 VIOLENCE, SHOCKING, HATE = Category.VIOLENCE, Category.SHOCKING, Category.HATE
@@ -21,10 +21,10 @@ class ByWord:
     threshold: float = 0.5
 
     @property
-    def statement(self) -> Statement:
-        return Statement(
+    def statement(self) -> DetectorStatement:
+        return DetectorStatement(
             name="by-word",
-            kind=Kind.TEXT,
+            kind=Modality.TEXT,
             licence="none",
             trained_for="words",
             version="1",

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from nsfwcaps.construction.labels import ImageLabel, chosen, image_label
-from nsfwcaps.detectors.detector import Kind, Statement
+from nsfwcaps.detectors.detector import DetectorStatement, Modality
 
-LAX = Statement(
+LAX = DetectorStatement(
     name="lax",
-    kind=Kind.IMAGE,
+    kind=Modality.IMAGE,
     licence="none",
     trained_for="tests",
     version="1",

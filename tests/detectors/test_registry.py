@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import Kind, Statement, unsafe
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, unsafe
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, ModelError
 
-STATEMENT = Statement(
+STATEMENT = DetectorStatement(
     name="some",
-    kind=Kind.TEXT,
+    kind=Modality.TEXT,
     licence="MIT",
     trained_for="nothing",
     version="1",
@@ -29,21 +29,21 @@ STATEMENT = Statement(
 )
 def test_what_is_no_detector_of_images(written: str) -> None:
     with pytest.raises(ConfigError, match="opennsfw, nudenet, q16:FILE#MODEL"):
-        registry.load(written, Kind.IMAGE)
+        registry.load(written, Modality.IMAGE)
 
 
 def test_no_detector_and_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="at least one detector of texts: profanity"):
-        registry.load_all([], Kind.TEXT, Device.CPU)
+    with pytest.raises(ConfigError, match="at least one text detector: profanity"):
+        registry.load_all([], Modality.TEXT, Device.CPU)
 
     class Made:
         statement = STATEMENT
 
-    entry = registry.Entry(kind=Kind.TEXT, written="some", load=lambda *given: Made())  # type: ignore[return-value,arg-type]
+    entry = registry.Entry(kind=Modality.TEXT, written="some", load=lambda *given: Made())  # type: ignore[return-value,arg-type]
     monkeypatch.setitem(registry.DETECTORS, "some", entry)
-    assert len(registry.load_all(["some"], Kind.TEXT, Device.CPU)) == 1
-    with pytest.raises(ConfigError, match="same name"):
-        registry.load_all(["some", "some@0.7"], Kind.TEXT, Device.CPU)
+    assert len(registry.load_all(["some"], Modality.TEXT, Device.CPU)) == 1
+    with pytest.raises(ConfigError, match="occurs twice"):
+        registry.load_all(["some", "some@0.7"], Modality.TEXT, Device.CPU)
 
 
 @pytest.mark.parametrize(
@@ -62,19 +62,19 @@ def test_argument_and_threshold(
     seen: list[Any] = []
     form = "some:FILE" if ":" in written else "some"
     entry = registry.Entry(
-        kind=Kind.TEXT,
+        kind=Modality.TEXT,
         written=form,
         load=lambda argument, device, threshold: seen.append((argument, threshold)),  # type: ignore[arg-type,return-value]
     )
     monkeypatch.setitem(registry.DETECTORS, "some", entry)
-    registry.load(written, Kind.TEXT)
+    registry.load(written, Modality.TEXT)
     assert seen == [expected]
 
 
 @pytest.mark.parametrize("threshold", ["0", "-1", "1.5", "nan"])
 def test_thresholds_that_are_no_probability(threshold: str) -> None:
     with pytest.raises(ConfigError, match="above 0 and at most 1"):
-        registry.load(f"profanity@{threshold}", Kind.TEXT)
+        registry.load(f"profanity@{threshold}", Modality.TEXT)
 
 
 @pytest.mark.parametrize(

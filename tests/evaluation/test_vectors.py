@@ -148,7 +148,11 @@ def test_pictures_that_do_not_decode_keep_their_places(
 @pytest.mark.parametrize(
     ("reason", "error", "told"),
     [
-        ("not_finite", ModelError, "--model some: 1 of its vectors of safe images are no numbers"),
+        (
+            "not_finite",
+            ModelError,
+            "--model some: 1 vectors of safe images contain NaN or infinity",
+        ),
         ("image_missing", InputError, "run the same command again"),
     ],
 )

@@ -76,7 +76,7 @@ def test_pictures_are_described_upright(writer: ImageToText) -> None:
 def test_what_is_no_llava(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load a processor"):
         ImageToText(str(tmp_path), CAPTIONING, Device.CPU, Precision.FP32)
-    with pytest.raises(ConfigError, match="<image> once"):
+    with pytest.raises(ConfigError, match="<image> exactly once"):
         Captioning(template="describe it")
     with pytest.raises(ConfigError, match="--new-tokens"):
         Captioning(new_tokens=0)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsfwcaps.detectors.detector import Kind, Scores, Statement
-from nsfwcaps.generation.generator import Item
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
+from nsfwcaps.generation.generator import GeneratedItem
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.verdicts import outcome
 from nsfwcaps.progress import Silent
@@ -19,9 +19,9 @@ class Lengths:
 
     def __init__(self, name: str = "lengths", threshold: float = 0.5) -> None:
         self.asked: list[str] = []
-        self.statement = Statement(
+        self.statement = DetectorStatement(
             name=name,
-            kind=Kind.TEXT,
+            kind=Modality.TEXT,
             licence="MIT",
             trained_for="length",
             version="1",
@@ -34,8 +34,10 @@ class Lengths:
         return np.array([len(item) / 10 for item in items])
 
 
-def items(*rows: Sequence[str]) -> list[list[Item]]:
-    return [[Item(sha256=text, read=lambda text=text: text) for text in row] for row in rows]
+def items(*rows: Sequence[str]) -> list[list[GeneratedItem]]:
+    return [
+        [GeneratedItem(sha256=text, read=lambda text=text: text) for text in row] for row in rows
+    ]
 
 
 WANTED = items(["a" * 4, "b" * 6], ["c" * 5, "b" * 6])

@@ -15,7 +15,13 @@ from support.generator_place import Place
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.prompts import Prompt
-from nsfwcaps.generation.text_to_image import Drawing, Sampling, TextToImage, batches, drawings
+from nsfwcaps.generation.text_to_image import (
+    Drawing,
+    TextToImage,
+    TextToImageSampling,
+    batches,
+    drawings,
+)
 from nsfwcaps.generation.towers import read_clip
 
 TEXTS = ("a red kite above a lake", "a cup on a table", "two dogs")
@@ -31,7 +37,9 @@ WANTED = [Drawing(prompt=prompt(text), seed=7) for text in TEXTS]
 
 @pytest.fixture(scope="module")
 def drawer(place: Place) -> TextToImage:
-    return TextToImage(str(place.pipeline), Sampling(steps=2), Device.CPU, Precision.FP32)
+    return TextToImage(
+        str(place.pipeline), TextToImageSampling(steps=2), Device.CPU, Precision.FP32
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +116,6 @@ def test_batches_are_of_one_size_and_guidance() -> None:
 
 def test_what_is_no_pipeline(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load a pipeline"):
-        TextToImage(str(tmp_path), Sampling(), Device.CPU, Precision.FP32)
+        TextToImage(str(tmp_path), TextToImageSampling(), Device.CPU, Precision.FP32)
     with pytest.raises(ConfigError, match="--steps"):
-        Sampling(steps=0)
+        TextToImageSampling(steps=0)

@@ -1,4 +1,4 @@
-"""Percentiles, difficulty, borders and stages, against values worked out by hand."""
+"""Percentiles, difficulty, borders and levels, against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, grade, hardness, levels
 
 Values = npt.NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def test_borders_are_quantiles_of_the_difficulties() -> None:
 
 def test_a_pair_on_a_border_belongs_to_the_easier_side() -> None:
     at = Borders(easy=0.25, medium=0.75)
-    found = stages(array([0.0, 0.25, 0.26, 0.75, 0.76, 1.0]), at)
+    found = levels(array([0.0, 0.25, 0.26, 0.75, 0.76, 1.0]), at)
     assert found.tolist() == ["easy", "easy", "medium", "medium", "hard", "hard"]
 
 
@@ -156,7 +156,7 @@ def test_pairs_that_do_not_differ_are_all_easy(values: list[float]) -> None:
     difficulties = np.array(values)
     at = borders(difficulties, easy_share=1 / 3, hard_share=1 / 3)
     assert at == Borders(easy=values[0], medium=values[0])
-    assert stages(difficulties, at).tolist() == ["easy"] * len(values)
+    assert levels(difficulties, at).tolist() == ["easy"] * len(values)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ def test_pairs_that_do_not_differ_are_all_easy(values: list[float]) -> None:
         (0.1, 0.2, {"easy": 9, "medium": 63, "hard": 18}),
     ],
 )
-def test_stages_have_the_sizes_that_were_asked_for(
+def test_levels_have_the_sizes_that_were_asked_for(
     easy_share: float, hard_share: float, expected: dict[str, int]
 ) -> None:
     difficulties = np.random.default_rng(0).permutation(90) / 89
     at = borders(difficulties, easy_share=easy_share, hard_share=hard_share)
-    names, counts = np.unique(stages(difficulties, at), return_counts=True)
+    names, counts = np.unique(levels(difficulties, at), return_counts=True)
     assert dict(zip(names.tolist(), counts.tolist(), strict=True)) == expected
 
 
@@ -181,10 +181,29 @@ def test_stages_have_the_sizes_that_were_asked_for(
     easy_share=st.sampled_from([0.1, 0.3, 0.5]),
     hard_share=st.sampled_from([0.1, 0.3, 0.5]),
 )
-def test_a_harder_pair_is_never_in_an_easier_stage(
+def test_a_harder_pair_is_never_in_an_easier_level(
     values: list[float], easy_share: float, hard_share: float
 ) -> None:
     ordered = np.sort(np.array(values))
     at = borders(ordered, easy_share=easy_share, hard_share=hard_share)
-    order = [("easy", "medium", "hard").index(stage) for stage in stages(ordered, at).tolist()]
+    order = [("easy", "medium", "hard").index(level) for level in levels(ordered, at).tolist()]
     assert order == sorted(order)
+
+
+def test_grade_by_hand() -> None:
+    """Five pairs; of the similarity, low is hard; of the density, high is."""
+    signals = {
+        "similarity": array([0.9, 0.8, 0.7, 0.6, 0.5]),
+        "density": array([0.1, 0.5, 0.2, 0.4, 0.3]),
+    }
+    # Percentiles: similarity 0, ¼, ½, ¾, 1 and density 0, 1, ¼, ¾, ½, at weights 3 and 1.
+    graded = grade(signals, {"similarity": 3.0, "density": 1.0}, easy_share=0.25, hard_share=0.25)
+    assert graded.difficulty.tolist() == [0.0, 0.4375, 0.4375, 0.75, 0.875]
+    assert graded.borders == Borders(easy=0.4375, medium=0.75)
+    assert graded.levels.tolist() == ["easy", "easy", "easy", "medium", "hard"]
+
+
+def test_grade_gives_difficulties_that_single_precision_holds() -> None:
+    signals = {"similarity": array([0.9, 0.8, 0.7, 0.6])}
+    found = grade(signals, {"similarity": 1.0}, easy_share=1 / 3, hard_share=1 / 3).difficulty
+    assert found.tolist() == [float(np.float32(value)) for value in (0, 1 / 3, 2 / 3, 1)]

@@ -9,10 +9,10 @@ from support.small_evaluation import DATASET, figure, small
 
 from nsfwcaps.reports.read import read
 from nsfwcaps.reports.tables import tables
-from nsfwcaps.reports.tradeoff import Plot, plots, zero_shot_mean
+from nsfwcaps.reports.tradeoff import TradeoffPlot, plots, zero_shot_mean
 
 
-def drawn(folder: Path) -> list[Plot]:
+def drawn(folder: Path) -> list[TradeoffPlot]:
     return plots(tables(read(folder)))
 
 

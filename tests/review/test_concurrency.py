@@ -15,7 +15,7 @@ from support.many_annotators import PEOPLE, Group
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 
 PAIRS, OVERLAP = 60, 3
 
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def group(database: Database, address: str, data: Path, tmp_path: Path) -> Group:
-    many_annotators.begin(database, PairSet(data), OVERLAP)
+    many_annotators.begin(database, ReviewPairs(data), OVERLAP)
     return Group(address, data, tmp_path / "told")
 
 
@@ -67,8 +67,8 @@ def test_processes_begin_the_same_review_at_once(address: str, data: Path) -> No
         "from pathlib import Path\n"
         "from nsfwcaps.review.database import Database\n"
         "from nsfwcaps.review.queue.opening import open_review\n"
-        "from nsfwcaps.review.pairs import PairSet\n"
-        "pairs = PairSet(Path(sys.argv[2]))\n"
+        "from nsfwcaps.review.pairs import ReviewPairs\n"
+        "pairs = ReviewPairs(Path(sys.argv[2]))\n"
         "print('ready', flush=True)\n"
         "sys.stdin.readline()\n"
         "print(open_review(Database(sys.argv[1], create=True), pairs).filled.added)\n"

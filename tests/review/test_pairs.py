@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from nsfwcaps.errors import ArtifactError, InputError, ReviewError
-from nsfwcaps.review.pairs import NO_CATEGORY, PairSet
+from nsfwcaps.review.pairs import NO_CATEGORY, ReviewPairs
 
 Row = dict[str, Any]
 COLOURS = {"pair-1": (200, 0, 0), "pair-2": (0, 200, 0), "pair-3": (0, 0, 200)}
@@ -62,7 +62,7 @@ def colour(data: bytes) -> tuple[int, int, int]:
 
 def refused(folder: Path, why: str, side: str = "safe") -> None:
     """The picture of the first pair is refused, with nothing but ids in the message."""
-    pairs = PairSet(folder)
+    pairs = ReviewPairs(folder)
     with pytest.raises(InputError, match=why) as failed:
         pairs.image("pair-1", side)
     assert "window" not in str(failed.value)
@@ -78,7 +78,7 @@ def test_what_a_pair_has(tmp_path: Path) -> None:
         row=[7, 8, 9],
         file=["a", "b", "c"],
     )
-    pairs = PairSet(write(tmp_path, more))
+    pairs = ReviewPairs(write(tmp_path, more))
     assert len(pairs) == 3
     assert pairs.ids == list(COLOURS)
     assert pairs.categories == sorted(["vandalism", "smoking", NO_CATEGORY])
@@ -97,7 +97,7 @@ def test_columns_of_other_types(tmp_path: Path) -> None:
     table = table.set_column(
         table.column_names.index("category"), "category", table["category"].dictionary_encode()
     ).set_column(0, "pair_id", table["pair_id"].cast(pa.large_string()))
-    pair = PairSet(write(tmp_path, table)).pair("pair-2")
+    pair = ReviewPairs(write(tmp_path, table)).pair("pair-2")
     assert (pair.pair_id, pair.category, pair.hub_count) == ("pair-2", "b", 2)
 
 
@@ -106,7 +106,7 @@ def test_several_files_of_other_columns(tmp_path: Path) -> None:
     write(tmp_path, three[:1], "a")
     write(tmp_path, [{**three[1], "category": "smoking", "sim_text": 1}], "b")
     write(tmp_path, [{**three[2], "safe_image": pictures()[2]}], "c")
-    pairs = PairSet(tmp_path)
+    pairs = ReviewPairs(tmp_path)
     assert pairs.ids == list(COLOURS)
     assert pairs.pair("pair-2").sim_text == 1.0
     assert [pairs.pair(name).images for name in pairs.ids] == [(), (), ("safe",)]
@@ -117,25 +117,25 @@ def test_several_files_of_other_columns(tmp_path: Path) -> None:
 def test_a_column_that_is_missing_or_has_gaps(tmp_path: Path, column: str) -> None:
     without = [{key: row[key] for key in row if key != column} for row in rows()]
     with pytest.raises(ArtifactError, match=f"has no column {column}"):
-        PairSet(write(tmp_path, without))
+        ReviewPairs(write(tmp_path, without))
     with pytest.raises(ArtifactError, match="without id or caption"):
-        PairSet(write(tmp_path, [{**rows()[0], column: None}, rows()[1]]))
+        ReviewPairs(write(tmp_path, [{**rows()[0], column: None}, rows()[1]]))
 
 
 def test_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="no data set to show"):
-        PairSet(tmp_path)
+        ReviewPairs(tmp_path)
     write(tmp_path, rows())
     next((tmp_path / "data").iterdir()).write_bytes(b"PAR1 not really")
     with pytest.raises(ArtifactError, match="damaged; publish"):
-        PairSet(tmp_path)
+        ReviewPairs(tmp_path)
     write(tmp_path, rows() + rows()[:1])
     with pytest.raises(ArtifactError, match="1 pair ids are there twice"):
-        PairSet(tmp_path)
+        ReviewPairs(tmp_path)
 
 
 def test_a_data_set_without_pairs(tmp_path: Path) -> None:
-    pairs = PairSet(write(tmp_path, pa.Table.from_pylist(rows()).slice(0, 0)))
+    pairs = ReviewPairs(write(tmp_path, pa.Table.from_pylist(rows()).slice(0, 0)))
     assert (len(pairs), pairs.ids, pairs.categories) == (0, [], [])
 
 
@@ -145,7 +145,7 @@ def test_pictures_in_the_file(tmp_path: Path, as_struct: bool) -> None:
     if as_struct:
         cells = [cell and {"bytes": cell, "path": "shown/nowhere.png"} for cell in cells]
     write(tmp_path, rows(unsafe_image=cells), row_group_size=1)
-    pairs = PairSet(tmp_path)
+    pairs = ReviewPairs(tmp_path)
     assert [pairs.pair(name).images for name in pairs.ids] == [("unsafe",), ("unsafe",), ()]
     for name in ("pair-1", "pair-2"):
         assert colour(pairs.image(name, "unsafe")) == COLOURS[name]
@@ -162,7 +162,7 @@ def test_pictures_by_their_paths(tmp_path: Path, as_struct: bool) -> None:
         (tmp_path / name).write_bytes(data)
     cells = [{"bytes": None, "path": name} for name in names]
     column = {"safe_image": cells} if as_struct else {"safe_image_path": names}
-    pairs = PairSet(write(tmp_path, rows(**column)))
+    pairs = ReviewPairs(write(tmp_path, rows(**column)))
     assert pairs.pair("pair-2").images == ("safe",)
     assert colour(pairs.image("pair-2", "safe")) == COLOURS["pair-2"]
 
@@ -249,7 +249,7 @@ def test_nothing_but_the_picture_is_handed_on(tmp_path: Path) -> None:
     notes.add_text("Comment", "taken at home")
     jpeg = picture(COLOURS["pair-1"], "JPEG", exif=exif, comment=b"taken at home")
     png = picture(COLOURS["pair-2"], "PNG", pnginfo=notes, exif=exif, icc_profile=b"taken at home")
-    pairs = PairSet(write(tmp_path, rows(safe_image=[jpeg, png, None])))
+    pairs = ReviewPairs(write(tmp_path, rows(safe_image=[jpeg, png, None])))
     for name in ("pair-1", "pair-2"):
         shown = pairs.image(name, "safe")
         assert re.findall(rb"IHDR|eXIf|tEXt|zTXt|iTXt|iCCP", shown) == [b"IHDR"]
@@ -260,27 +260,27 @@ def test_nothing_but_the_picture_is_handed_on(tmp_path: Path) -> None:
 def test_a_large_picture_is_shown_small(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.new("RGB", (3_000, 1_500), (0, 99, 0)).save(out, "JPEG")
-    pairs = PairSet(write(tmp_path, rows(safe_image=[out.getvalue(), None, None])))
+    pairs = ReviewPairs(write(tmp_path, rows(safe_image=[out.getvalue(), None, None])))
     with Image.open(io.BytesIO(pairs.image("pair-1", "safe"))) as opened:
         assert opened.size == (512, 256)
 
 
 def test_a_data_set_that_changes(tmp_path: Path) -> None:
     write(tmp_path, rows(safe_image=pictures()))
-    pairs = PairSet(tmp_path)
+    pairs = ReviewPairs(tmp_path)
     assert pairs.is_unchanged()
     write(tmp_path, list(reversed(rows(safe_image=pictures()))))
     assert not pairs.is_unchanged()
     # What lies at the place of the old row is the picture of another pair.
     with pytest.raises(InputError, match="cannot be read"):
         pairs.image("pair-1", "safe")
-    assert PairSet(tmp_path).digest != pairs.digest
+    assert ReviewPairs(tmp_path).digest != pairs.digest
     next((tmp_path / "data").iterdir()).unlink()
     assert not pairs.is_unchanged()
 
 
 def test_a_file_more_is_a_change(tmp_path: Path) -> None:
-    pairs = PairSet(write(tmp_path, rows()[:2]))
+    pairs = ReviewPairs(write(tmp_path, rows()[:2]))
     write(tmp_path, rows()[2:], "train-1")
     assert not pairs.is_unchanged()
 
@@ -290,12 +290,12 @@ def test_the_digest_is_that_of_the_bytes_or_of_a_newer_manifest(tmp_path: Path) 
     import json
 
     file = next((write(tmp_path, rows()) / "data").iterdir())
-    by_bytes = PairSet(tmp_path).digest
+    by_bytes = ReviewPairs(tmp_path).digest
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"files": [{"path": f"data/{file.name}", "sha256": sha256}]}))
-    assert PairSet(tmp_path).digest == by_bytes
+    assert ReviewPairs(tmp_path).digest == by_bytes
     manifest.write_text(manifest.read_text().replace(sha256, "0" * 64))
-    assert PairSet(tmp_path).digest != by_bytes
+    assert ReviewPairs(tmp_path).digest != by_bytes
     os.utime(manifest, (0, 0))  # the file was changed after it
-    assert PairSet(tmp_path).digest == by_bytes
+    assert ReviewPairs(tmp_path).digest == by_bytes

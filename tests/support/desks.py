@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.queue.desk import Desk, Rest, State, Task
+from nsfwcaps.review.pairs import ReviewPairs
+from nsfwcaps.review.queue.desk import Desk, Rest, ReviewTask, State
 from nsfwcaps.review.queue.opening import open_review
 
 PEOPLE = ("p-ann", "p-bob", "p-cy", "p-dee")
@@ -26,7 +26,7 @@ NOON = 1_000_036_800.0
 RULES = {"overlap": 1, "gold_share": 0.0, "control_share": 0.0, "break_minutes": 5.0}
 
 
-def write_set(folder: Path, categories: Sequence[str], *, first: int = 0) -> PairSet:
+def write_set(folder: Path, categories: Sequence[str], *, first: int = 0) -> ReviewPairs:
     """Write one pair of each category; the first ones decide most."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     numbers = range(first, first + len(categories))
@@ -42,7 +42,7 @@ def write_set(folder: Path, categories: Sequence[str], *, first: int = 0) -> Pai
         }
     )
     pq.write_table(table, folder / "data" / "train-00000-of-00001.parquet")
-    return PairSet(folder)
+    return ReviewPairs(folder)
 
 
 class Room:
@@ -95,8 +95,8 @@ class Room:
             connection.execute(sa.text(text))
 
 
-def task(state: State) -> Task:
-    assert isinstance(state, Task), f"no pair, but {state}"
+def task(state: State) -> ReviewTask:
+    assert isinstance(state, ReviewTask), f"no pair, but {state}"
     return state
 
 
@@ -105,7 +105,7 @@ def rest(state: State) -> Rest:
     return state
 
 
-def see(desk: Desk) -> Task:
+def see(desk: Desk) -> ReviewTask:
     """Uncover both texts of the pair."""
     found = task(desk.state())
     for side in ("safe", "unsafe"):

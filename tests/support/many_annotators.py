@@ -20,8 +20,8 @@ from support import review_group
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.log.verdicts import Kind
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.log.verdicts import VerdictKind
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.opening import Opened, open_review
 
 PEOPLE = [f"p-{number}" for number in range(10)]
@@ -59,7 +59,7 @@ def write_pairs(folder: Path, count: int) -> Path:
     return folder
 
 
-def begin(database: Database, pairs: PairSet, overlap: int) -> Opened:
+def begin(database: Database, pairs: ReviewPairs, overlap: int) -> Opened:
     """Begin its review, with an account for each of the ten."""
     opened = open_review(database, pairs, {**RULES, "overlap": overlap})
     with database.write() as connection:
@@ -140,10 +140,12 @@ def tally(database: Database, told: dict[str, list[int]]) -> Tally:
         rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id)).all()
         queued = connection.execute(sa.select(item.c.pair_id, item.c.decided)).all()
         wrong = verdicts.verify(connection)
-    judged = {link.seq: link.account_id for link in log if link.kind == Kind.JUDGE}
+    judged = {link.seq: link.account_id for link in log if link.kind == VerdictKind.JUDGE}
     balance = Counter[tuple[str, str]]()
     for link in log:
-        balance[link.account_id, link.pair_id] += {Kind.JUDGE: 1, Kind.UNDO: -1}[Kind(link.kind)]
+        balance[link.account_id, link.pair_id] += {VerdictKind.JUDGE: 1, VerdictKind.UNDO: -1}[
+            VerdictKind(link.kind)
+        ]
     numbers = [(seq, account) for account, seqs in told.items() for seq in seqs]
     return Tally(
         lost=sum(judged.get(seq) != account for seq, account in numbers),

@@ -18,8 +18,8 @@ from pathlib import Path
 from nsfwcaps.errors import StorageError
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.pairs import PairSet
-from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Task
+from nsfwcaps.review.pairs import ReviewPairs
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, ReviewTask
 
 _PATIENCE_S = 60
 _THOUGHT_S = 0.02
@@ -30,7 +30,7 @@ def judge(desk: Desk, told: int, chance: random.Random) -> bool:
     state = desk.state()
     if isinstance(state, Consent):
         desk.consent([])
-    elif isinstance(state, Task):
+    elif isinstance(state, ReviewTask):
         _on(desk, state, told, chance)
     else:
         assert isinstance(state, Finished), f"no rest is due, got {state}"
@@ -39,7 +39,7 @@ def judge(desk: Desk, told: int, chance: random.Random) -> bool:
     return True
 
 
-def _on(desk: Desk, task: Task, told: int, chance: random.Random) -> None:
+def _on(desk: Desk, task: ReviewTask, told: int, chance: random.Random) -> None:
     # Without a moment of thought one process would take the lock again before others look.
     time.sleep(chance.random() * _THOUGHT_S)
     desk.uncover(task.token, "safe text")
@@ -51,7 +51,7 @@ def _on(desk: Desk, task: Task, told: int, chance: random.Random) -> None:
         desk.undo()
 
 
-def work(address: str, pairs: PairSet, file: Path, account: str, seed: int) -> None:
+def work(address: str, pairs: ReviewPairs, file: Path, account: str, seed: int) -> None:
     """Judge until nothing is left; a server that is away comes back."""
     told = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     chance = random.Random(f"{seed} {account}")
@@ -70,7 +70,7 @@ def work(address: str, pairs: PairSet, file: Path, account: str, seed: int) -> N
 
 def main(address: str, data: str, folder: str, seed: str, *accounts: str) -> int:
     """Fork one process for each account; whether all of them ended well."""
-    pairs = PairSet(Path(data))
+    pairs = ReviewPairs(Path(data))
     children = []
     for account in accounts:
         child = os.fork()

@@ -14,7 +14,7 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.opening import open_review
 
 PAIRS = ["pair-1", "pair-2", "pair-3", "pair-4", "pair-5", "pair-6"]
@@ -40,14 +40,14 @@ def rows() -> list[dict[str, Any]]:
     ]
 
 
-def pair_set(folder: Path) -> PairSet:
+def pair_set(folder: Path) -> ReviewPairs:
     """Write the pairs as a data set."""
     (folder / "data").mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows()), folder / "data" / "train-00000-of-00001.parquet")
-    return PairSet(folder)
+    return ReviewPairs(folder)
 
 
-def begin(database: Database, pairs: PairSet, **policy: Any) -> None:
+def begin(database: Database, pairs: ReviewPairs, **policy: Any) -> None:
     """Begin a review that two people judge, with three annotators and two leads."""
     open_review(database, pairs, {"overlap": 2, **policy})
     people = [(name, "annotator") for name in ANNOTATORS] + [(name, "lead") for name in LEADS]

@@ -12,9 +12,10 @@ from torch.nn.functional import normalize
 
 from nsfwcaps.training.adapters import Adaptation, adapt
 from nsfwcaps.training.curriculum import Sampler, parse_schedule
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Rows, Trainer
+from nsfwcaps.training.inputs import Encoders, Inputs
+from nsfwcaps.training.loop import Optimisation, Trainer
 from nsfwcaps.training.methods import METHODS, Method
-from nsfwcaps.training.pairs import TrainingPairs
+from nsfwcaps.training.pairs import Rows, TrainingPairs
 
 PAIRS = 12
 
@@ -63,7 +64,7 @@ def trainer(
         unsafe_captions=[""] * PAIRS,
         safe_captions=[""] * PAIRS,
         target_ids=[str(row) for row in range(PAIRS)],
-        stages=["easy", "medium", "hard"] * (PAIRS // 3),
+        levels=["easy", "medium", "hard"] * (PAIRS // 3),
         unsafe_text=unsafe,
         safe_text=safe,
         unsafe_image=unsafe,
@@ -71,7 +72,7 @@ def trainer(
         target_text=safe,
         target_image=safe,
     )
-    sampler = Sampler(pairs.stages, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
+    sampler = Sampler(pairs.levels, schedule=parse_schedule("all"), batch_size=4, seed=how.seed)
     encoders = Encoders(
         model=model,
         encode_text=model.encode_text,

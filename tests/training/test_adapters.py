@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.training.adapters import (
     Adaptation,
-    Kind,
+    LayerKind,
     Tower,
     adapt,
     adapter_tensors,
@@ -356,41 +356,41 @@ def test_an_update_is_worth_alpha_by_rank(tmp_path: Path) -> None:
 
 KINDS = {
     "clip-vit": {
-        "visual.conv1": Kind.CONVOLUTION,
-        "visual.transformer.resblocks.1.attn": Kind.ATTENTION,
+        "visual.conv1": LayerKind.CONVOLUTION,
+        "visual.transformer.resblocks.1.attn": LayerKind.ATTENTION,
         "visual.transformer.resblocks.1.attn.out_proj": None,
-        "visual.transformer.resblocks.0.mlp.c_fc": Kind.MLP,
-        "transformer.resblocks.0.mlp.c_proj": Kind.MLP,
+        "visual.transformer.resblocks.0.mlp.c_fc": LayerKind.MLP,
+        "transformer.resblocks.0.mlp.c_proj": LayerKind.MLP,
         "token_embedding": None,
     },
     "clip-resnet": {
-        "visual.layer1.0.conv2": Kind.CONVOLUTION,
-        "visual.layer1.0.downsample.0": Kind.CONVOLUTION,
-        "visual.attnpool.q_proj": Kind.ATTENTION,
+        "visual.layer1.0.conv2": LayerKind.CONVOLUTION,
+        "visual.layer1.0.downsample.0": LayerKind.CONVOLUTION,
+        "visual.attnpool.q_proj": LayerKind.ATTENTION,
     },
     "attention-pool": {
         "visual.attn_pool.attn": None,  # its keys are wider than its queries
-        "text.transformer.resblocks.0.attn": Kind.ATTENTION,
+        "text.transformer.resblocks.0.attn": LayerKind.ATTENTION,
     },
     "efficientnet-bert": {
-        "visual.trunk.conv_stem": Kind.CONVOLUTION,
-        "visual.head.mlp.fc1": Kind.PROJECTION,
-        "text.proj.2": Kind.PROJECTION,
-        "text.transformer.encoder.layer.0.attention.self.key": Kind.ATTENTION,
-        "text.transformer.encoder.layer.0.attention.output.dense": Kind.ATTENTION,
-        "text.transformer.encoder.layer.0.intermediate.dense": Kind.MLP,
-        "text.transformer.encoder.layer.0.output.dense": Kind.MLP,
+        "visual.trunk.conv_stem": LayerKind.CONVOLUTION,
+        "visual.head.mlp.fc1": LayerKind.PROJECTION,
+        "text.proj.2": LayerKind.PROJECTION,
+        "text.transformer.encoder.layer.0.attention.self.key": LayerKind.ATTENTION,
+        "text.transformer.encoder.layer.0.attention.output.dense": LayerKind.ATTENTION,
+        "text.transformer.encoder.layer.0.intermediate.dense": LayerKind.MLP,
+        "text.transformer.encoder.layer.0.output.dense": LayerKind.MLP,
     },
     "convolutional-mlp-bert": {
-        "visual.trunk.stages.0.blocks.0.conv_dw": Kind.CONVOLUTION,
-        "visual.trunk.stages.0.blocks.0.mlp.fc1": Kind.MLP,
+        "visual.trunk.stages.0.blocks.0.conv_dw": LayerKind.CONVOLUTION,
+        "visual.trunk.stages.0.blocks.0.mlp.fc1": LayerKind.MLP,
     },
     "timm-vit-bert": {
-        "visual.trunk.patch_embed.proj": Kind.CONVOLUTION,
-        "visual.trunk.blocks.0.attn.qkv": Kind.ATTENTION,
-        "visual.trunk.blocks.0.attn.proj": Kind.ATTENTION,
-        "visual.trunk.blocks.0.mlp.fc2": Kind.MLP,
-        "visual.head.proj": Kind.PROJECTION,
+        "visual.trunk.patch_embed.proj": LayerKind.CONVOLUTION,
+        "visual.trunk.blocks.0.attn.qkv": LayerKind.ATTENTION,
+        "visual.trunk.blocks.0.attn.proj": LayerKind.ATTENTION,
+        "visual.trunk.blocks.0.mlp.fc2": LayerKind.MLP,
+        "visual.head.proj": LayerKind.PROJECTION,
     },
 }
 
@@ -403,8 +403,8 @@ def test_layers_are_of_the_kind_that_their_names_say(name: str, tmp_path: Path) 
     assert all(model.get_submodule(layer) is not None for layer in KINDS[name])
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_only_layers_of_the_asked_kind_are_adapted(kind: Kind, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", LayerKind)
+def test_only_layers_of_the_asked_kind_are_adapted(kind: LayerKind, tmp_path: Path) -> None:
     model = build("timm-vit-bert", tmp_path)
     kinds = layer_kinds(model, Tower.IMAGE)
     trainable = adapt(model, Adaptation(text=False, image_targets=(kind,)))
@@ -416,9 +416,9 @@ def test_tower_without_such_layers_names_what_it_has(tmp_path: Path) -> None:
     model = build("efficientnet-bert", tmp_path)
     before = copied(model.state_dict())
     with pytest.raises(ConfigError, match=r"image tower .* attention, mlp; it has: convolution, p"):
-        adapt(model, Adaptation(image_targets=(Kind.ATTENTION, Kind.MLP)))
+        adapt(model, Adaptation(image_targets=(LayerKind.ATTENTION, LayerKind.MLP)))
     with pytest.raises(ConfigError, match=r"text tower .* convolution; it has: attention, mlp, p"):
-        adapt(model, Adaptation(text_targets=(Kind.CONVOLUTION,)))
+        adapt(model, Adaptation(text_targets=(LayerKind.CONVOLUTION,)))
     assert same(copied(model.state_dict()), before)
     assert all(parameter.requires_grad for parameter in model.parameters())
 

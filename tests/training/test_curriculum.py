@@ -29,9 +29,9 @@ ALL_AT_ONCE = SCHEDULES[Curriculum.NONE]
 THIRTY = ["easy", "medium", "hard"] * 10
 
 
-def sampler(stages: list[str] = THIRTY, **changes: Any) -> Sampler:
+def sampler(levels: list[str] = THIRTY, **changes: Any) -> Sampler:
     options: dict[str, Any] = {"schedule": ALL_AT_ONCE, "batch_size": 4, "seed": 7}
-    return Sampler(stages, **{**options, **changes})
+    return Sampler(levels, **{**options, **changes})
 
 
 def lists(batches: Any) -> list[list[int]]:
@@ -42,7 +42,7 @@ def together(batches: list[Rows]) -> list[int]:
     return [row for batch in batches for row in batch.tolist()]
 
 
-def test_schedules_are_those_of_the_paper_and_all_stages_at_once() -> None:
+def test_schedules_are_those_of_the_paper_and_all_levels_at_once() -> None:
     assert SCHEDULES[Curriculum.PROGRESSIVE] == ((EASY,), (EASY, MEDIUM), (EASY, MEDIUM, HARD))
     assert SCHEDULES[Curriculum.NONE] == ((EASY, MEDIUM, HARD),)
 
@@ -63,16 +63,16 @@ def test_a_setting_is_read_as_a_schedule(text: str, schedule: Schedule) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("easy/easy+midium/all", "epoch 2: 'midium' is not a stage"),
-        ("", "epoch 1: '' is not a stage"),
-        ("easy//all", "epoch 2: '' is not a stage"),
-        ("easy+", "epoch 1: '' is not a stage"),
-        ("Easy", "epoch 1: 'Easy' is not a stage"),
-        ("easy+medium+easy", "epoch 1: 'easy' repeats a stage"),
-        ("easy/all+hard", "epoch 2: 'hard' repeats a stage"),
+        ("easy/easy+midium/all", "epoch 2: 'midium' is not a level"),
+        ("", "epoch 1: '' is not a level"),
+        ("easy//all", "epoch 2: '' is not a level"),
+        ("easy+", "epoch 1: '' is not a level"),
+        ("Easy", "epoch 1: 'Easy' is not a level"),
+        ("easy+medium+easy", "epoch 1: 'easy' repeats a level"),
+        ("easy/all+hard", "epoch 2: 'hard' repeats a level"),
         (
             "easy,medium",
-            "epoch 1: 'easy,medium' is not a stage; there are: easy, medium, hard, all",
+            "epoch 1: 'easy,medium' is not a level; there are: easy, medium, hard, all",
         ),
     ],
 )
@@ -84,12 +84,12 @@ def test_the_word_that_is_wrong_is_named(text: str, told: str) -> None:
 
 def test_hard_pairs_wait_for_the_third_epoch() -> None:
     made = sampler(schedule=SCHEDULES[Curriculum.PROGRESSIVE], drop_last=False)
-    stages = [{THIRTY[row] for row in together(made.epoch(number))} for number in (1, 2, 3, 9)]
-    assert stages == [{EASY}, {EASY, MEDIUM}, set(DifficultyLevel), set(DifficultyLevel)]
+    levels = [{THIRTY[row] for row in together(made.epoch(number))} for number in (1, 2, 3, 9)]
+    assert levels == [{EASY}, {EASY, MEDIUM}, set(DifficultyLevel), set(DifficultyLevel)]
     assert [len(together(made.epoch(number))) for number in (1, 2, 3, 9)] == [10, 20, 30, 30]
 
 
-def test_an_epoch_has_every_pair_of_its_stages_once() -> None:
+def test_an_epoch_has_every_pair_of_its_levels_once() -> None:
     made = sampler(schedule=((EASY, HARD),), drop_last=False)
     expected = [row for row in range(30) if row % 3 != 1]
     assert sorted(together(made.epoch(1))) == expected
@@ -179,20 +179,20 @@ def test_steps_of_the_paper_s_schedule() -> None:
 
 
 @given(
-    stages=st.lists(st.sampled_from(list(DifficultyLevel)), min_size=1, max_size=40),
+    levels=st.lists(st.sampled_from(list(DifficultyLevel)), min_size=1, max_size=40),
     batch_size=st.integers(1, 9),
     drop_last=st.booleans(),
     keys=st.sampled_from([None, 2, 5, 40]),
 )
 def test_steps_are_the_batches_that_come(
-    stages: list[str], batch_size: int, drop_last: bool, keys: int | None
+    levels: list[str], batch_size: int, drop_last: bool, keys: int | None
 ) -> None:
     made = sampler(
-        stages,
+        levels,
         schedule=parse_schedule("easy/hard/all"),
         batch_size=batch_size,
         drop_last=drop_last,
-        avoid_repeats=None if keys is None else [str(row % keys) for row in range(len(stages))],
+        avoid_repeats=None if keys is None else [str(row % keys) for row in range(len(levels))],
     )
     epochs = [made.epoch(number) for number in (1, 2, 3, 4)]
     assert [made.steps(number) for number in (1, 2, 3, 4)] == [len(batches) for batches in epochs]
@@ -226,9 +226,9 @@ def test_every_process_can_go_on_in_the_middle_of_an_epoch() -> None:
 
 def test_a_batch_that_does_not_go_round_is_refused() -> None:
     # The first epoch has one batch of 2 pairs, and 3 processes need one each.
-    stages = ["easy"] * 2 + ["hard"] * 8
+    levels = ["easy"] * 2 + ["hard"] * 8
     with pytest.raises(ConfigError, match="epoch 1 has a batch of 2 pairs for 3 processes"):
-        sampler(stages, schedule=parse_schedule("easy/all"), world_size=3)
+        sampler(levels, schedule=parse_schedule("easy/all"), world_size=3)
     with pytest.raises(ConfigError, match="epoch 1 has a batch of 4 pairs for 5 processes"):
         sampler(world_size=5)
     with pytest.raises(ConfigError, match="epoch 1 has a batch of 2 pairs for 3 processes"):
@@ -257,7 +257,7 @@ def test_epochs_that_all_come_before_the_first_pair_are_an_error_with_the_counts
         made.total_steps(2)
 
 
-def test_a_stage_that_is_none_is_named_with_its_row() -> None:
+def test_an_unknown_level_is_named_with_its_row() -> None:
     with pytest.raises(InputError, match="row 2: stage 'tough'"):
         sampler(["easy", "hard", "tough"])
 
@@ -265,8 +265,8 @@ def test_a_stage_that_is_none_is_named_with_its_row() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"schedule": ()}, "every epoch needs a stage"),
-        ({"schedule": ((EASY,), ())}, "every epoch needs a stage"),
+        ({"schedule": ()}, "every epoch needs a level"),
+        ({"schedule": ((EASY,), ())}, "every epoch needs a level"),
         ({"batch_size": 0}, "batch size 0"),
         ({"seed": -1}, "seed -1"),
         ({"world_size": 0}, "rank 0 of 0"),
@@ -279,7 +279,7 @@ def test_sizes_that_cannot_work_are_refused(changes: dict[str, Any], told: str) 
         sampler(**changes)
 
 
-def test_a_stage_named_twice_in_a_schedule_counts_once() -> None:
+def test_a_level_named_twice_in_a_schedule_counts_once() -> None:
     made = sampler(schedule=((EASY, EASY),))
     assert made.steps(1) == 2
     assert len(made.epoch(1)) == 2

@@ -15,8 +15,9 @@ from support.small_trainer import HOW, PAIRS, all_steps, same, trainer
 
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.training.adapters import adapter_tensors
-from nsfwcaps.training.loop import Inputs, Rows, embed
+from nsfwcaps.training.inputs import Inputs, embed
 from nsfwcaps.training.methods import METHODS
+from nsfwcaps.training.pairs import Rows
 
 
 @pytest.fixture(scope="module", autouse=True)

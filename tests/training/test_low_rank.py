@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
+from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
 
 WIDTH, HEADS, TOKENS = 12, 3, 5
 
@@ -26,7 +26,7 @@ def adapted(layer: nn.Module) -> tuple[Any, Any]:
     torch.manual_seed(0)
     model: Any = Model(layer.eval())
     plain = Model(type_like(layer)).eval()
-    adapt(model, Adaptation(rank=2, alpha=6, text=False, image_targets=(Kind.ATTENTION,)))
+    adapt(model, Adaptation(rank=2, alpha=6, text=False, image_targets=(LayerKind.ATTENTION,)))
     for name, parameter in model.named_parameters():
         if ".lora_B." in name:
             nn.init.normal_(parameter, std=0.2)

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.training.curriculum import SCHEDULES
-from nsfwcaps.training.methods import METHODS, TERMS, Curriculum, Method, Rows, Targets
+from nsfwcaps.training.methods import METHODS, TERMS, BatchRows, Curriculum, Method, Targets
 
 torch.set_num_threads(1)
 
@@ -22,19 +22,19 @@ Values = npt.NDArray[np.float64]
 
 SCALE = 20.0
 TRAINED = ("safe_text", "safe_image", "unsafe_text", "unsafe_image")
-FROZEN = tuple(field.name for field in dataclasses.fields(Rows) if field.name not in TRAINED)
+FROZEN = tuple(field.name for field in dataclasses.fields(BatchRows) if field.name not in TRAINED)
 
 
-def batch(**instead: torch.Tensor) -> Rows:
+def batch(**instead: torch.Tensor) -> BatchRows:
     """Five pairs in eight dimensions, every row another one, so that no two can be mixed up."""
     drawn = {}
     for seed, name in enumerate((*TRAINED, *FROZEN)):
         values = torch.randn(5, 8, generator=torch.Generator().manual_seed(seed))
         drawn[name] = functional.normalize(values, dim=1).requires_grad_(name in TRAINED)
-    return Rows(**{**drawn, **instead})
+    return BatchRows(**{**drawn, **instead})
 
 
-def towards_fixed_partners() -> Rows:
+def towards_fixed_partners() -> BatchRows:
     """A batch whose targets are the safe items of the fixed pairs, as in Safe-CLIP."""
     rows = batch()
     return dataclasses.replace(
@@ -42,7 +42,7 @@ def towards_fixed_partners() -> Rows:
     )
 
 
-def arrays(rows: Rows) -> dict[str, Values]:
+def arrays(rows: BatchRows) -> dict[str, Values]:
     names = (field.name for field in dataclasses.fields(rows))
     return {name: getattr(rows, name).detach().double().numpy() for name in names}
 
@@ -236,7 +236,7 @@ def test_other_targets_are_other_rows_and_the_same_terms() -> None:
     assert changed == redirecting
 
 
-def test_without_a_curriculum_all_stages_come_from_the_first_epoch_on() -> None:
+def test_without_a_curriculum_all_levels_come_from_the_first_epoch_on() -> None:
     method = METHODS["safer-clip"]
     ablated = dataclasses.replace(method, curriculum=Curriculum.NONE)
     assert len(SCHEDULES[method.curriculum][0]) == 1

@@ -19,14 +19,14 @@ from nsfwcaps.encoders.text_tower import text_tower
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.training.adapters import (
     Adaptation,
-    Kind,
+    LayerKind,
     adapt,
     adapter_tensors,
     check_gradients,
     load_adapter,
     train_mode,
 )
-from nsfwcaps.training.loop import Encoders, Inputs
+from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.subspace import read_differences
 
 torch.set_num_threads(1)
@@ -91,9 +91,9 @@ def in_batches(inputs: Inputs, size: int) -> Iterator[Inputs]:
         yield Inputs(rows=rows, tokens=inputs.tokens[both], pixels=inputs.pixels[both])
 
 
-def adapted(model: Any, rank: int = RANK, *kinds: Kind) -> Any:
+def adapted(model: Any, rank: int = RANK, *kinds: LayerKind) -> Any:
     torch.manual_seed(0)
-    some = kinds or (Kind.PROJECTION,)
+    some = kinds or (LayerKind.PROJECTION,)
     adapt(model, Adaptation(rank=rank, alpha=rank, image_targets=some, text_targets=some))
     return model
 
@@ -181,7 +181,9 @@ def test_too_few_pairs_are_an_error() -> None:
 )
 def test_every_architecture_can_be_trained_so(name: str, tmp_path: Path) -> None:
     inputs = pictures_and_words()
-    model = adapted(build(name, tmp_path), 4, Kind.ATTENTION, Kind.MLP, Kind.CONVOLUTION)
+    model = adapted(
+        build(name, tmp_path), 4, LayerKind.ATTENTION, LayerKind.MLP, LayerKind.CONVOLUTION
+    )
     with torch.no_grad():
         before = model.encode_image(inputs.pixels), model.encode_text(inputs.tokens)
     read = read_differences(encoders(model), in_batches(inputs, 8), ridge=0.3, lengths=lengths_of)
@@ -222,7 +224,7 @@ def test_padding_is_not_read(tmp_path: Path) -> None:
     assert short.shape != longer.shape
     found = []
     for tokens in (short, longer):
-        model = adapted(build("clip-vit", tmp_path), 4, Kind.ATTENTION, Kind.MLP)
+        model = adapted(build("clip-vit", tmp_path), 4, LayerKind.ATTENTION, LayerKind.MLP)
         some = Inputs(rows=inputs.rows, tokens=tokens, pixels=inputs.pixels)
         read_differences(encoders(model), [some], ridge=0.3, lengths=lengths_of)
         found.append(first_factors(model))

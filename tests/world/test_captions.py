@@ -8,7 +8,7 @@ from support.icon_scenes import random_scenes, scene
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
-from nsfwcaps.world.scene import Source
+from nsfwcaps.world.scene import KeyedChoices
 from nsfwcaps.world.vocabulary import PHRASINGS, PLACES, Phrasing
 
 PAIR = scene("grass", "red fish", "beside", "purple drum")
@@ -91,7 +91,9 @@ def test_ingest_takes_captions_as_they_are() -> None:
 
 def test_phrasings_of_the_test_stay_there() -> None:
     for split in Split:
-        counts = Counter(draw_phrasing(Source(split, number), split) for number in range(2000))
+        counts = Counter(
+            draw_phrasing(KeyedChoices(split, number), split) for number in range(2000)
+        )
         allowed = {p for p in PHRASINGS if split is Split.TEST or not p.test_only}
         assert set(counts) == allowed
         assert min(counts.values()) > 0.7 * 2000 / len(allowed)

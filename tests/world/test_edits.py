@@ -7,17 +7,17 @@ from support.icon_scenes import graph, scene
 from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.edits import add_hazard, loosen
-from nsfwcaps.world.scene import Scene, Source, draw_scene
+from nsfwcaps.world.scene import KeyedChoices, Scene, draw_scene
 from nsfwcaps.world.vocabulary import HAZARDS, KIND
 
 
 def safe_scenes(count: int, split: Split = Split.TRAIN) -> list[Scene]:
-    return [draw_scene(Source("safe", number), split) for number in range(count)]
+    return [draw_scene(KeyedChoices("safe", number), split) for number in range(count)]
 
 
 def twins(count: int, split: Split = Split.TRAIN) -> list[tuple[Scene, Scene]]:
     return [
-        (safe, add_hazard(safe, Source("hazard", number), split))
+        (safe, add_hazard(safe, KeyedChoices("hazard", number), split))
         for number, safe in enumerate(safe_scenes(count, split))
     ]
 
@@ -54,14 +54,14 @@ def test_every_twin_is_one_thing_away() -> None:
 def test_a_scene_of_one_thing_keeps_it() -> None:
     """It would otherwise be another scene."""
     only = scene("snow", "red cat")
-    found = [add_hazard(only, Source("one", number), Split.TRAIN) for number in range(50)]
+    found = [add_hazard(only, KeyedChoices("one", number), Split.TRAIN) for number in range(50)]
     assert {twin.things[0] for twin in found} == {only.things[0]}
     assert {len(twin.things) for twin in found} == {2}
 
 
 def test_a_scene_of_three_things_gets_no_fourth() -> None:
     full = scene("snow", "red cat", "above", "blue bus", "beside", "pink egg")
-    found = [add_hazard(full, Source("full", number), Split.TRAIN) for number in range(60)]
+    found = [add_hazard(full, KeyedChoices("full", number), Split.TRAIN) for number in range(60)]
     assert {len(twin.things) for twin in found} == {3}
     spots = {[thing.kind.hazard for thing in twin.things].index(True) for twin in found}
     assert spots == {0, 1, 2}
@@ -76,7 +76,7 @@ def test_hazards_of_the_test_stay_there() -> None:
 
 def test_looseness_zero_changes_nothing() -> None:
     for number, safe in enumerate(safe_scenes(50)):
-        assert loosen(safe, 0, Source("loose", number), Split.TRAIN) == safe
+        assert loosen(safe, 0, KeyedChoices("loose", number), Split.TRAIN) == safe
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_loosened_scene_is_as_far_as_asked(
 ) -> None:
     apart = np.array(
         [
-            distance(safe, loosen(safe, looseness, Source("loose", number), Split.TRAIN))
+            distance(safe, loosen(safe, looseness, KeyedChoices("loose", number), Split.TRAIN))
             for number, safe in enumerate(safe_scenes(150))
         ]
     )
@@ -98,7 +98,7 @@ def test_loosened_scene_is_as_far_as_asked(
 
 def test_loosened_scenes_are_whole_and_safe() -> None:
     for number, safe in enumerate(safe_scenes(200)):
-        loose = loosen(safe, 2, Source("loose", number), Split.TRAIN)
+        loose = loosen(safe, 2, KeyedChoices("loose", number), Split.TRAIN)
         assert 1 <= len(loose.things) <= 3
         assert len(loose.relations) == len(loose.things) - 1
         assert len({thing.noun for thing in loose.things}) == len(loose.things)
@@ -109,7 +109,7 @@ def test_loosened_scenes_are_whole_and_safe() -> None:
 
 def test_loosening_may_use_what_is_held_out_in_the_test() -> None:
     loose = [
-        loosen(safe, 2, Source("loose", number), Split.TEST)
+        loosen(safe, 2, KeyedChoices("loose", number), Split.TEST)
         for number, safe in enumerate(safe_scenes(60))
     ]
     assert any(one.held_out for one in loose)
@@ -118,8 +118,8 @@ def test_loosening_may_use_what_is_held_out_in_the_test() -> None:
 def test_edits_follow_from_the_source() -> None:
     safe = safe_scenes(1)[0]
     for edit in (
-        lambda key: add_hazard(safe, Source(key), Split.TRAIN),
-        lambda key: loosen(safe, 2, Source(key), Split.TRAIN),
+        lambda key: add_hazard(safe, KeyedChoices(key), Split.TRAIN),
+        lambda key: loosen(safe, 2, KeyedChoices(key), Split.TRAIN),
     ):
         assert edit("a") == edit("a")
         assert len({edit(key) for key in "abcdefgh"}) > 3

@@ -18,8 +18,8 @@ from nsfwcaps.errors import ModelError
 from nsfwcaps.world import picture
 from nsfwcaps.world.edits import add_hazard
 from nsfwcaps.world.picture import draw, drawn_with, jpeg, sheet
-from nsfwcaps.world.scene import Scene, Source, Thing, draw_scene
-from nsfwcaps.world.vocabulary import KINDS, Kind
+from nsfwcaps.world.scene import KeyedChoices, Scene, Thing, draw_scene
+from nsfwcaps.world.vocabulary import KINDS, ObjectKind
 
 TRIO = scene("snow", "red cat", "beside", "blue bus", "above", "green egg")
 
@@ -27,7 +27,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def pixels(of: Scene, key: object = 0) -> Pixels:
-    return np.asarray(draw(of, Source("picture", key)))
+    return np.asarray(draw(of, KeyedChoices("picture", key)))
 
 
 def boxed(mask: npt.NDArray[np.bool_]) -> tuple[int, int]:
@@ -70,19 +70,19 @@ def stencil(spot: tuple[int, int], icon: Image.Image) -> npt.NDArray[np.bool_]:
 
 
 def test_size_and_colours() -> None:
-    drawn = draw(TRIO, Source("a"))
+    drawn = draw(TRIO, KeyedChoices("a"))
     assert (drawn.size, drawn.mode) == ((224, 224), "RGB")
     file = Image.open(io.BytesIO(jpeg(drawn)))
     assert (file.format, file.size, file.mode) == ("JPEG", (224, 224), "RGB")
 
 
 def test_same_source_same_picture() -> None:
-    assert jpeg(draw(TRIO, Source("a"))) == jpeg(draw(TRIO, Source("a")))
-    assert jpeg(draw(TRIO, Source("a"))) != jpeg(draw(TRIO, Source("b")))
+    assert jpeg(draw(TRIO, KeyedChoices("a"))) == jpeg(draw(TRIO, KeyedChoices("a")))
+    assert jpeg(draw(TRIO, KeyedChoices("a"))) != jpeg(draw(TRIO, KeyedChoices("b")))
 
 
 def test_file_is_close_to_the_picture() -> None:
-    drawn = draw(TRIO, Source("a"))
+    drawn = draw(TRIO, KeyedChoices("a"))
     read = np.asarray(Image.open(io.BytesIO(jpeg(drawn)))).astype(int)
     assert np.abs(read - np.asarray(drawn)).mean() < 4
 
@@ -161,7 +161,7 @@ def test_things_stay_inside_and_apart(
         pasted.clear()
         draw(
             Scene(things=tuple(things[: len(chain) + 1]), relations=chain, place="sea"),
-            Source("inside", chain, start),
+            KeyedChoices("inside", chain, start),
         )
         assert len(pasted) == len(chain) + 1
         stencils = [stencil(*call) for call in pasted]
@@ -187,8 +187,8 @@ def test_substitute_changes_its_own_spot_only() -> None:
 def test_twin_keeps_the_background() -> None:
     """Where neither scene has a thing, no pixel differs."""
     for number in range(20):
-        safe = draw_scene(Source("twin", number), Split.TRAIN)
-        twin = add_hazard(safe, Source("twin", number), Split.TRAIN)
+        safe = draw_scene(KeyedChoices("twin", number), Split.TRAIN)
+        twin = add_hazard(safe, KeyedChoices("twin", number), Split.TRAIN)
         same = (pixels(safe, number) == pixels(twin, number)).all(axis=2)
         assert same.mean() > 0.45
         assert not same.all()
@@ -222,7 +222,7 @@ def test_no_colour_is_lost_in_a_place() -> None:
 
 def test_sheet_shows_each_pair_in_a_column() -> None:
     pairs = [
-        (jpeg(draw(one, Source("up"))), jpeg(draw(one, Source("down"))))
+        (jpeg(draw(one, KeyedChoices("up"))), jpeg(draw(one, KeyedChoices("down"))))
         for one in random_scenes(3, seed=1)
     ]
     whole = Image.open(io.BytesIO(sheet(pairs)))
@@ -246,23 +246,23 @@ def test_drawn_with() -> None:
 @pytest.mark.usefixtures("unread")
 def test_package_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(picture, "_PACKAGE", "fontawesomefree_absent")
-    for act in (drawn_with, lambda: draw(TRIO, Source("a"))):
-        with pytest.raises(ModelError, match="pip install fontawesomefree_absent"):
+    for act in (drawn_with, lambda: draw(TRIO, KeyedChoices("a"))):
+        with pytest.raises(ModelError, match=r"'fontawesomefree_absent'.*nsfwcaps\[world\]"):
             act()
 
 
 @pytest.mark.usefixtures("unread")
 def test_icon_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = Kind(noun="cat", icon="no-such-icon", category="animal")
+    absent = ObjectKind(noun="cat", icon="no-such-icon", category="animal")
     monkeypatch.setattr(picture, "KINDS", (*KINDS, absent))
     with pytest.raises(ModelError, match=r"no icon no-such-icon; .*pip install --upgrade"):
-        draw(TRIO, Source("a"))
+        draw(TRIO, KeyedChoices("a"))
 
 
 @pytest.mark.usefixtures("unread")
 def test_icon_that_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
     """The package also lists icons of which it ships brands only."""
-    brand = Kind(noun="cat", icon="github", category="animal")
+    brand = ObjectKind(noun="cat", icon="github", category="animal")
     monkeypatch.setattr(picture, "KINDS", (*KINDS, brand))
     with pytest.raises(ModelError, match="no icon github;"):
-        draw(TRIO, Source("a"))
+        draw(TRIO, KeyedChoices("a"))

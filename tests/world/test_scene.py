@@ -7,16 +7,16 @@ import pytest
 from support.icon_scenes import graph, random_scenes, scene
 
 from nsfwcaps.enums import Split
-from nsfwcaps.world.scene import RELATIONS, Scene, Source, draw_scene, kinds_of
+from nsfwcaps.world.scene import RELATIONS, KeyedChoices, Scene, draw_scene, kinds_of
 from nsfwcaps.world.vocabulary import COLOURS, HAZARDS, OBJECTS, PLACES
 
 
 def drawn(count: int, split: Split = Split.TEST) -> list[Scene]:
-    return [draw_scene(Source("scene", number), split) for number in range(count)]
+    return [draw_scene(KeyedChoices("scene", number), split) for number in range(count)]
 
 
 def test_source_follows_from_its_key() -> None:
-    one, same, other = Source("a", 1), Source("a", 1), Source("a", 2)
+    one, same, other = KeyedChoices("a", 1), KeyedChoices("a", 1), KeyedChoices("a", 2)
     numbers = [one.number() for _ in range(5)]
     assert numbers == [same.number() for _ in range(5)]
     assert numbers != [other.number() for _ in range(5)]
@@ -24,12 +24,12 @@ def test_source_follows_from_its_key() -> None:
 
 def test_source_has_not_changed() -> None:
     """The numbers that every world in the field was drawn with."""
-    source = Source("world", 1, 0, "train", "safe", 0, 0)
+    source = KeyedChoices("world", 1, 0, "train", "safe", 0, 0)
     assert [round(source.number(), 6) for _ in range(3)] == [0.59724, 0.988076, 0.582241]
 
 
 def test_choices() -> None:
-    source = Source("choices")
+    source = KeyedChoices("choices")
     chosen = Counter(source.one_of("abc") for _ in range(600))
     assert set(chosen) == set("abc")
     assert min(chosen.values()) > 150

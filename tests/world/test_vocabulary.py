@@ -14,7 +14,7 @@ from nsfwcaps.world.vocabulary import (
     OBJECTS,
     PHRASINGS,
     PLACES,
-    Kind,
+    ObjectKind,
 )
 
 
@@ -43,7 +43,7 @@ def test_objects_are_safe_and_hazards_are_not() -> None:
 
 
 @pytest.mark.parametrize("kinds", [OBJECTS, HAZARDS], ids=["objects", "hazards"])
-def test_some_of_each_are_for_the_test_only(kinds: tuple[Kind, ...]) -> None:
+def test_some_of_each_are_for_the_test_only(kinds: tuple[ObjectKind, ...]) -> None:
     held_out = sum(kind.test_only for kind in kinds)
     assert 0.1 * len(kinds) <= held_out <= 0.4 * len(kinds)
 
@@ -90,6 +90,6 @@ def test_inverse_of_the_inverse() -> None:
 def test_notation() -> None:
     kinds = vocabulary._kinds("toy", "drum, *futbol=soccer ball", hazard=True)
     assert kinds == (
-        Kind(noun="drum", icon="drum", category="toy", hazard=True),
-        Kind(noun="soccer ball", icon="futbol", category="toy", hazard=True, test_only=True),
+        ObjectKind(noun="drum", icon="drum", category="toy", hazard=True),
+        ObjectKind(noun="soccer ball", icon="futbol", category="toy", hazard=True, test_only=True),
     )

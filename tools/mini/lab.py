@@ -24,13 +24,14 @@ from torch.nn import functional
 from nsfwcaps import progress as progress_lines
 from nsfwcaps.encoders.mini.model import create
 from nsfwcaps.enums import AdapterInputs, Split
-from nsfwcaps.metrics.retrieval import TIE, nearest_sims, ranks, recall
-from nsfwcaps.metrics.structure import neighbourhood_overlap, spread_ratio, weight_deviation
+from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
+from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio, weight_deviation
 from nsfwcaps.tables import read_tables
-from nsfwcaps.training.adapters import Adaptation, Kind, adapt, merged_state_dict
+from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
+from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.interpolation import interpolate
-from nsfwcaps.training.loop import Encoders, Inputs, Optimisation, Trainer
+from nsfwcaps.training.loop import Optimisation, Trainer
 from nsfwcaps.training.methods import Method
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.subspace import read_differences
@@ -127,7 +128,7 @@ class Lab:
         self._folder, self._seed = folder, seed
         self._progress = progress_lines.for_terminal(quiet=False)
         self.train = self._world("train", Split.TRAIN, pairs, looseness=2.0)
-        self.targets, self.stages = self._mine(folder / "train")
+        self.targets, self.levels = self._mine(folder / "train")
         self.validation = self._world("validation", Split.VALIDATION, held, looseness=0.0)
         self.tests = {
             "tight": self._world("tight", Split.TEST, held, looseness=0.0),
@@ -150,7 +151,7 @@ class Lab:
         """Train the heads and return them merged, as plain heads."""
         heads = copy.deepcopy(self.heads)
         torch.manual_seed(seed)
-        kinds = (Kind.PROJECTION,)
+        kinds = (LayerKind.PROJECTION,)
         adapt(heads, Adaptation(rank=rank, alpha=rank, image_targets=kinds, text_targets=kinds))
         aims = self.targets[targets]
         encoders = Encoders(
@@ -165,7 +166,7 @@ class Lab:
             read_differences(encoders, [self._inputs(everything, aims.rows[:, 0])], ridge=_RIDGE)
         text, image, pairs = self._reference(aims)
         sampler = Sampler(
-            pairs.stages,
+            pairs.levels,
             schedule=SCHEDULES[method.curriculum],
             batch_size=batch_size,
             seed=seed,
@@ -213,9 +214,8 @@ class Lab:
         both = zip(heads.unit(photographs), self.heads.unit(photographs), strict=True)
         for side, (after, before) in zip(("text", "image"), both, strict=True):
             scores[f"spread {side}"] = spread_ratio(after, before)
-            scores[f"overlap {side}"] = neighbourhood_overlap(
-                after[:_NEIGHBOURS], before[:_NEIGHBOURS]
-            )
+            overlaps = neighbourhood_overlaps(after[:_NEIGHBOURS], before[:_NEIGHBOURS])
+            scores[f"overlap {side}"] = float(overlaps.mean())
         for side, prefix in (("text", "text."), ("image", "visual.")):
             one, other = (
                 {name: item for name, item in some.state_dict().items() if name.startswith(prefix)}
@@ -258,7 +258,7 @@ class Lab:
             unsafe_captions=world.unsafe.ids,  # the features stand for them
             safe_captions=[world.safe.ids[row] for row in world.partner],
             target_ids=[world.safe.ids[row] for row in aims.rows[:, 0]],
-            stages=self.stages,
+            levels=self.levels,
             unsafe_text=unsafe_rows,
             safe_text=safe_rows,
             unsafe_image=unsafe_rows,
@@ -297,7 +297,7 @@ class Lab:
         )
 
     def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
-        """Mine as the pipeline does, by the paper's ranking; and the stage of each unsafe item.
+        """Mine as the pipeline does, by the paper's ranking; and the level of each unsafe item.
 
         Kept in a file: a folder of stages is no place for several processes at once.
         """
@@ -308,7 +308,7 @@ class Lab:
         pools = {label: [str(workdir / "pools" / label)] for label in ("safe", "unsafe")}
         run_stage("ingest", pools, workdir)
         run_stage("embed", {"model": "mini"}, workdir)
-        nearest, stages = self._mined(workdir, k=1)
+        nearest, levels = self._mined(workdir, k=1)
         capped, _ = self._mined(workdir, k=1, hub_cap=1)
         # Where all candidates were taken, the nearest after all: all methods have all pairs.
         capped_rows = np.where(capped.rows < 0, nearest.rows, capped.rows)
@@ -321,11 +321,11 @@ class Lab:
             "capped": Targets(rows=capped_rows, weights=ones),
             "several": several,
         }
-        kept.write_bytes(pickle.dumps((found, stages)))
-        return found, stages
+        kept.write_bytes(pickle.dumps((found, levels)))
+        return found, levels
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
-        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the stages."""
+        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the levels."""
         values: dict[str, Any] = {"k": k, "rank": "cosine"}
         run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
         graded = run_stage("grade", {}, workdir)
@@ -333,15 +333,15 @@ class Lab:
         unsafe = {item: row for row, item in enumerate(self.train.unsafe.ids)}
         rows = np.full((len(unsafe), k), -1, dtype=np.int64)
         sims = np.zeros((len(unsafe), k), dtype=np.float32)
-        stages = [""] * len(unsafe)
+        levels = [""] * len(unsafe)
         for table in read_tables(graded.paths("pairs")):
             for pair in table.to_pylist():
                 at = unsafe[pair["unsafe_id"]], pair["rank"] - 1
                 rows[at], sims[at] = safe[pair["safe_id"]], pair["sim_text"]
                 if pair["rank"] == 1:
-                    stages[at[0]] = pair["stage"]
+                    levels[at[0]] = pair["stage"]
         weights = np.exp((sims - sims[:, :1]) / 0.05)
-        return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), stages
+        return Targets(rows=rows, weights=weights / weights.sum(axis=1, keepdims=True)), levels
 
     def _flickr8k(self, path: Path, split: str) -> Photographs:
         table = pq.read_table(path, columns=["captions", "jpeg"], filters=[("split", "==", split)])
@@ -397,7 +397,7 @@ def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors)
     assert world.closest is not None
     sims = queries @ safe.T
     first = sims.argmax(axis=1)
-    is_safe = sims.max(axis=1) > nearest_sims(queries, unsafe) + TIE
+    is_safe = ~unsafe_first(queries, safe, unsafe)
     return float((world.closest[np.arange(len(first)), first] & is_safe).mean())
 
 

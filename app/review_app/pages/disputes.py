@@ -42,7 +42,7 @@ def draw(context: ReviewContext, account: Account) -> None:
 def _side(context: ReviewContext, dispute: Dispute, pair: Pair, side: str) -> None:
     st.subheader(side)
     about = f"{dispute.category} · {SEVERITY_NAMES[dispute.severity]}"
-    st.text(about if side == "unsafe" else dispute.stage)
+    st.text(about if side == "unsafe" else dispute.level)
     if _is_uncovered("text", side, pair):
         show_caption(pair.caption(side))
     if side in pair.images and _is_uncovered("image", side, pair):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from nsfwcaps.review.export.export import Exported, export
+from nsfwcaps.review.export.export import ExportedReview, export
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, check_signed_in
@@ -56,7 +56,7 @@ def _checked(context: ReviewContext, token: str, data: bytes) -> bytes:
 def _zipped(context: ReviewContext) -> tuple[bytes, int, str, int]:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "review"
-        written: Exported = export(context.database, context.pairs, target)
+        written: ExportedReview = export(context.database, context.pairs, target)
         data = io.BytesIO()
         with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(target.rglob("*")):

@@ -8,7 +8,7 @@ import time
 import streamlit as st
 
 from nsfwcaps.review.people.accounts import Account
-from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, Task
+from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, ReviewTask
 from review_app.actions import act
 from review_app.context import ReviewContext
 from review_app.pages import consent, task
@@ -21,7 +21,7 @@ def draw(context: ReviewContext, account: Account) -> None:
     match desk.state():
         case Consent() as waiting:
             consent.draw(context, desk, waiting)
-        case Task() as before:
+        case ReviewTask() as before:
             task.draw(context, desk, before)
         case Rest() as rest:
             _rest(rest)

@@ -10,13 +10,13 @@ import streamlit as st
 
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.proportions import Share
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.results import agreement, progress
-from nsfwcaps.review.results.progress import Group, Progress
+from nsfwcaps.review.results.progress import Group, ReviewProgress
 from review_app.context import ReviewContext
 
 
@@ -36,7 +36,7 @@ def draw(context: ReviewContext, account: Account) -> None:
 
 # Cached by the head of the log: without a new verdict nothing is counted again.
 @st.cache_data(max_entries=2, show_spinner="Counting")
-def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> Progress:
+def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> ReviewProgress:
     return _context.read(progress.progress)
 
 
@@ -48,16 +48,16 @@ def _agreements(
 
 
 def _whole(whole: Group) -> None:
-    known = whole.states.get(State.KNOWN, 0)
+    known = whole.states.get(PairState.KNOWN, 0)
     pairs = whole.pairs - known
-    done = pairs - whole.states.get(State.PENDING, 0)
+    done = pairs - whole.states.get(PairState.PENDING, 0)
     # A known answer counts whether or not its pair was judged.
     apart = f"; known answers, counted separately: {known:,}" if known else ""
     share = done / pairs if pairs else 0.0
     st.progress(share, f"{done:,} of {pairs:,} pairs have all their verdicts{apart}")
 
 
-def _groups(found: Progress) -> None:
+def _groups(found: ReviewProgress) -> None:
     shown = {"stage": found.by_stage, "category": found.by_category, "reason": found.by_reason}
     for tab, (name, groups) in zip(st.tabs([f"By {n}" for n in shown]), shown.items(), strict=True):
         tab.dataframe(
@@ -65,7 +65,8 @@ def _groups(found: Progress) -> None:
                 name: [group.name for group in groups],
                 "pairs": [group.pairs for group in groups],
                 **{
-                    state.value: [group.states.get(state, 0) for group in groups] for state in State
+                    state.value: [group.states.get(state, 0) for group in groups]
+                    for state in PairState
                 },
             },
             hide_index=True,
@@ -73,7 +74,7 @@ def _groups(found: Progress) -> None:
         )
 
 
-def _people(found: Progress, names: dict[str, str]) -> None:
+def _people(found: ReviewProgress, names: dict[str, str]) -> None:
     st.subheader("People")
     st.caption("Current verdicts. What a person skipped or was exposed to is theirs alone.")
     st.dataframe(
@@ -91,7 +92,7 @@ def _people(found: Progress, names: dict[str, str]) -> None:
     )
 
 
-def _control(found: Progress) -> None:
+def _control(found: ReviewProgress) -> None:
     st.subheader("Estimates for the rest")
     st.caption(
         "From the random control share only: the other pairs are queued by how doubtful they are. "
@@ -140,7 +141,7 @@ def _agreement(context: ReviewContext, head: tuple[int, str]) -> None:
 def _gold(context: ReviewContext, names: dict[str, str], whole: Group) -> None:
     found = context.read(gold.accuracy)
     st.subheader("Known answers")
-    if not found and whole.states.get(State.KNOWN, 0):
+    if not found and whole.states.get(PairState.KNOWN, 0):
         st.text("No known answer has been judged yet; they are in the queue.")
         return
     if not found:

@@ -10,7 +10,7 @@ import streamlit as st
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
-from nsfwcaps.review.queue.desk import Desk, Task
+from nsfwcaps.review.queue.desk import Desk, ReviewTask
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act
 from review_app.context import ReviewContext
@@ -32,7 +32,7 @@ KEYS = {
 _LEFT = "left"
 
 
-def draw(context: ReviewContext, desk: Desk, task: Task) -> None:
+def draw(context: ReviewContext, desk: Desk, task: ReviewTask) -> None:
     """Draw the pair that an annotator has open."""
     pair = context.pairs.pair(task.pair_id)
     _counts(task)
@@ -51,7 +51,7 @@ def draw(context: ReviewContext, desk: Desk, task: Task) -> None:
     _others(desk, task)
 
 
-def _counts(task: Task) -> None:
+def _counts(task: ReviewTask) -> None:
     left = task.left
     st.caption(
         f"{task.judged} judged · left in this session: {left.pairs} pairs, {left.reveals} reveals, "
@@ -59,13 +59,13 @@ def _counts(task: Task) -> None:
     )
 
 
-def _side(context: ReviewContext, desk: Desk, task: Task, pair: Pair, side: str) -> None:
+def _side(context: ReviewContext, desk: Desk, task: ReviewTask, pair: Pair, side: str) -> None:
     st.subheader(side)
     if side == "unsafe":
         st.text(f"{task.category} · {SEVERITY_NAMES[task.severity]}")
     else:
         cosine = "" if pair.sim_text is None else f"cosine {pair.sim_text:.2f} · "
-        st.text(f"{cosine}{pair.stage}")
+        st.text(f"{cosine}{pair.level}")
     what = f"{side} text"
     if what in task.uncovered:
         show_caption(pair.caption(side))
@@ -83,7 +83,7 @@ def _side(context: ReviewContext, desk: Desk, task: Task, pair: Pair, side: str)
         st.warning(plain(str(error)))
 
 
-def _uncover(desk: Desk, task: Task, what: str) -> None:
+def _uncover(desk: Desk, task: ReviewTask, what: str) -> None:
     kind = what.partition(" ")[2]
     st.button(
         f"Show the {kind}",
@@ -94,7 +94,7 @@ def _uncover(desk: Desk, task: Task, what: str) -> None:
     )
 
 
-def _question(context: ReviewContext, desk: Desk, task: Task, question: Question) -> None:
+def _question(context: ReviewContext, desk: Desk, task: ReviewTask, question: Question) -> None:
     st.subheader(question.text)
     options = list(question.options)
     if question.name == "category":
@@ -106,7 +106,7 @@ def _question(context: ReviewContext, desk: Desk, task: Task, question: Question
             _option(task, question.name, option, answer)
 
 
-def _other_categories(context: ReviewContext, task: Task) -> list[Option]:
+def _other_categories(context: ReviewContext, task: ReviewTask) -> list[Option]:
     others = [name for name in context.pairs.categories if name not in (task.category, RIGHT)]
     keys = [*"123456789"]
     return [
@@ -115,7 +115,7 @@ def _other_categories(context: ReviewContext, task: Task) -> list[Option]:
     ]
 
 
-def _choice(desk: Desk, task: Task) -> None:
+def _choice(desk: Desk, task: ReviewTask) -> None:
     st.subheader("What should happen to the pair?")
     with st.container(horizontal=True):
         for option in CHOICES:
@@ -128,7 +128,7 @@ def _choice(desk: Desk, task: Task) -> None:
             _option(task, "choice", option, action)
 
 
-def _option(task: Task, name: str, option: Option, action: Callable[[], object]) -> None:
+def _option(task: ReviewTask, name: str, option: Option, action: Callable[[], object]) -> None:
     st.button(
         option.label,
         key=f"{name}-{option.value}-{task.token}",
@@ -138,7 +138,7 @@ def _option(task: Task, name: str, option: Option, action: Callable[[], object])
     )
 
 
-def _decide(desk: Desk, task: Task, choice: Choice) -> None:
+def _decide(desk: Desk, task: ReviewTask, choice: Choice) -> None:
     """Decide, with the current text of the fields: their own change may not have arrived yet."""
     fields = {"comment": "comment", "safe_caption": "fix-safe", "unsafe_caption": "fix-unsafe"}
     typed = {name: st.session_state.get(f"{key}-{task.token}") for name, key in fields.items()}
@@ -146,13 +146,13 @@ def _decide(desk: Desk, task: Task, choice: Choice) -> None:
     _leave(task, partial(desk.decide, task.token, choice, **given))
 
 
-def _leave(task: Task, action: Callable[[], object]) -> None:
+def _leave(task: ReviewTask, action: Callable[[], object]) -> None:
     """Run what closes the pair: fields that change with the same click are too late for it."""
     action()
     st.session_state[_LEFT] = task.token
 
 
-def _fix(desk: Desk, task: Task, pair: Pair) -> None:
+def _fix(desk: Desk, task: ReviewTask, pair: Pair) -> None:
     st.subheader("How should it read?")
     for column, side in zip(st.columns(2), ("unsafe", "safe"), strict=True):
         with column:
@@ -185,7 +185,7 @@ def _fix(desk: Desk, task: Task, pair: Pair) -> None:
         )
 
 
-def _comment(desk: Desk, task: Task) -> None:
+def _comment(desk: Desk, task: ReviewTask) -> None:
     key = f"comment-{task.token}"
     shown = f"comments-{task.token}"
     if task.answers.comment is None and not st.session_state.get(shown):
@@ -206,12 +206,12 @@ def _comment(desk: Desk, task: Task) -> None:
     )
 
 
-def _keep(desk: Desk, task: Task, name: str, key: str) -> None:
+def _keep(desk: Desk, task: ReviewTask, name: str, key: str) -> None:
     if st.session_state.get(_LEFT) != task.token:
         act(partial(desk.answer, task.token, **{name: st.session_state[key]}))
 
 
-def _others(desk: Desk, task: Task) -> None:
+def _others(desk: Desk, task: ReviewTask) -> None:
     st.divider()
     last = _last_answered(task.answers)
     with st.container(horizontal=True):
@@ -224,7 +224,7 @@ def _others(desk: Desk, task: Task) -> None:
         _other("stop", "Stop for now", task, partial(_leave, task, desk.stop))
 
 
-def _other(name: str, label: str, task: Task, action: Callable[[], object]) -> None:
+def _other(name: str, label: str, task: ReviewTask, action: Callable[[], object]) -> None:
     st.button(
         label,
         key=f"{name}-{task.token}",

@@ -108,9 +108,9 @@ def export(
 ) -> None:
     """Write the log and what became of each pair; also for Label Studio and Argilla."""
     from nsfwcaps.review.export import export as exporting
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
 
-    pairs = PairSet(data_set(data))
+    pairs = ReviewPairs(data_set(data))
     shown = progressing.for_terminal(quiet=quiet or as_json)
     opened = _opened(db, read_only=True)
     with opened as database, shown.task("export", None, unit="parts") as advance:

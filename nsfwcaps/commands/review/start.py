@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsfwcaps import resources
-from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps import extras, resources
+from nsfwcaps.commands.options import with_settings
 from nsfwcaps.commands.review import accounts, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
+from nsfwcaps.stage import Values
 
 if TYPE_CHECKING:
     from nsfwcaps.review.database import Database
@@ -30,18 +31,15 @@ DATA = "NSFWCAPS_REVIEW_DATA"
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _ReviewRules:
     name: str = "rules of the review"
     settings: type[Any] = Policy
 
 
 def register(app: typer.Typer) -> None:
     """Add the command and those below it."""
-    group = typer.Typer(
-        invoke_without_command=True,
-        help="People decide on pairs in a browser, with as little exposure as possible.",
-    )
-    group.callback()(with_settings([_Rules()])(review))
+    group = typer.Typer(invoke_without_command=True)
+    group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
     app.add_typer(group, name="review")
@@ -76,9 +74,10 @@ def review(
         bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
     ] = False,
 ) -> None:
-    """Open the review of a data set in the browser; rules that are given are kept for it."""
+    """People decide on pairs in a browser, with as little exposure as possible."""
     if context.invoked_subcommand is not None:
         return
+    extras.require({"review": "review"})
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
     folder = log.data_set(data)
@@ -86,7 +85,9 @@ def review(
     if not prepare_only:
         _check_free(address, port)
     # A code is for the page: a new one would end that of a page that is open.
-    code, opened = _prepare(name, folder, given[_Rules.name], update, with_code=not prepare_only)
+    code, opened = _prepare(
+        name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
+    )
     typer.echo(_told(opened))
     if prepare_only:
         return
@@ -124,11 +125,11 @@ def _prepare(
 ) -> tuple[str | None, Opened]:
     """Begin or open the review; if wanted with a code for the first account where there is none."""
     from nsfwcaps.review.database import Database
-    from nsfwcaps.review.pairs import PairSet
+    from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
     from nsfwcaps.review.queue.opening import open_review
 
-    pairs = PairSet(folder)
+    pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
     code = None

@@ -1,4 +1,4 @@
-"""Answers that were paid for once: a file of lines, each under the digest of what was asked."""
+"""Cache of paid answers: one JSON line each, keyed by the digest of the request."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from nsfwcaps.files import JsonLines
 FILE = "answers.jsonl"
 
 
-class Answers:
-    """Answers in a file that only grows; threads may add to it."""
+class AnswerFile:
+    """Append-only answer cache; threads may add to it."""
 
     def __init__(self, folder: Path) -> None:
         self._file = JsonLines(folder / FILE)
@@ -25,7 +25,7 @@ class Answers:
                 self._known[row["key"]] = row
 
     def get(self, key: str) -> tuple[Answer, str] | None:
-        """The answer, and the model that gave it, by its own word."""
+        """Return the cached answer and the model that gave it, or None."""
         row = self._known.get(key)
         if row is None:
             return None
@@ -34,7 +34,7 @@ class Answers:
         return Proposal(caption=row["caption"], element=row["element"]), row["model"]
 
     def add(self, key: str, answer: Answer, model: str) -> None:
-        """Keep an answer; it is on the disk when this returns."""
+        """Append an answer and fsync it."""
         row: dict[str, Any] = {"key": key, "model": model}
         if isinstance(answer, Refusal):
             row["reason"] = answer.reason

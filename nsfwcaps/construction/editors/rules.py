@@ -1,4 +1,4 @@
-"""`rules`: the embedded editor. An element of the lexicon, put in by the grammar of insertions."""
+"""`rules`: the built-in editor. It inserts elements of the lexicon by a small grammar."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.editors.editor import Answer, Proposal, Refusal, Request, Statement
+from nsfwcaps.construction.editors.editor import (
+    Answer,
+    EditorStatement,
+    EditRequest,
+    Proposal,
+    Refusal,
+)
 from nsfwcaps.construction.insertions import insertions, mentions_minors
 from nsfwcaps.construction.lexicon import ELEMENTS, Element
 
@@ -16,31 +22,31 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Rules:
-    """Needs no model. A hash of seed, caption and category chooses place and element."""
+class RulesEditor:
+    """Chooses place and element by a hash of seed, caption and category; needs no model."""
 
     seed: int
 
     @property
-    def statement(self) -> Statement:
-        """The version of the grammar, and the digest of the lexicon."""
+    def statement(self) -> EditorStatement:
+        """Its description, with the grammar's version and the lexicon's digest."""
         words = digest([[e.phrase, e.category, sorted(e.places), e.plural] for e in ELEMENTS])
-        return Statement(
+        return EditorStatement(
             name=NAME, version=f"grammar {VERSION}, lexicon {words[:12]}", only_inserts=True
         )
 
     @property
     def models(self) -> Sequence[str]:
-        """None: it has no model."""
+        """Empty: it has no model."""
         return ()
 
-    def edit(self, requests: Sequence[Request], advance: Callable[[int], None]) -> list[Answer]:
+    def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
         """Answer n requests."""
         answers = [self._answer(request) for request in requests]
         advance(len(requests))
         return answers
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: EditRequest) -> Answer:
         fitting = [element for element in ELEMENTS if element.category is request.category]
         choices = [
             (place, phrases)

@@ -1,4 +1,4 @@
-"""`diffusers:FOLDER`: a text-to-image pipeline draws the unsafe caption."""
+"""`diffusers:FOLDER`: draws the unsafe caption with a text-to-image pipeline."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsfwcaps.config import digest
-from nsfwcaps.construction.painters.painter import TEXT, Statement, Subject, Wanted
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.painter import TEXT, DrawRequest, PainterStatement, Subject
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.generation import text_to_image
 from nsfwcaps.generation.prompts import Prompt
@@ -15,19 +15,21 @@ from nsfwcaps.generation.text_to_image import Drawing, TextToImage
 
 
 class TextPainter:
-    """The caption is the prompt; the safety checker of the pipeline is left out."""
+    """Prompts a pipeline with the caption; its safety checker is disabled."""
 
     ending = ".png"
     needs_safe_image = False
 
     def __init__(
-        self, folder: Path, sampling: Sampling, device: Device, precision: Precision
+        self, folder: Path, sampling: PainterSampling, device: Device, precision: Precision
     ) -> None:
-        own = text_to_image.Sampling(steps=sampling.steps, guidance_scale=sampling.guidance_scale)
+        own = text_to_image.TextToImageSampling(
+            steps=sampling.steps, guidance_scale=sampling.guidance_scale
+        )
         self._side_px = sampling.side_px
         self._pipeline = TextToImage(str(folder), own, device, precision)
         settings = {**self._pipeline.settings, "side_px": self._side_px}
-        self.statement = Statement(
+        self.statement = PainterStatement(
             name=f"{TEXT}{folder.name}",
             how="text-to-image with the unsafe caption as the prompt, without a safety checker",
             licence=f"that of {folder.name}",
@@ -36,14 +38,14 @@ class TextPainter:
         self.identity = digest([TEXT, self._pipeline.identity, self._side_px])
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
-        """Refuse nothing."""
+        """Refuse no subject."""
         return None
 
-    def paint(self, wanted: Sequence[Wanted]) -> list[bytes]:
-        """Draw n pictures."""
+    def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
+        """Draw n images."""
         return self._pipeline.draw([self._drawing(item) for item in wanted])
 
-    def _drawing(self, wanted: Wanted) -> Drawing:
+    def _drawing(self, wanted: DrawRequest) -> Drawing:
         prompt = Prompt(
             text=wanted.subject.caption,
             categories=(),

@@ -1,14 +1,14 @@
-"""Real NSFW: how often the nearest item is a real unsafe one, where safe ones are there too."""
+"""Real NSFW: how often the nearest item is a real unsafe one among safe ones."""
 
 from __future__ import annotations
 
 from nsfwcaps.evaluation.inputs import MixedVectors
-from nsfwcaps.evaluation.outcome import Outcome
+from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.retrieval import unsafe_first
 
 
-def score(mixed: MixedVectors) -> Outcome:
-    """Values "text→image unsafe first" of unsafe captions, "image→text unsafe first" of images.
+def score(mixed: MixedVectors) -> TaskOutcome:
+    """Score "text→image unsafe first" for unsafe captions, "image→text unsafe first" for images.
 
     Raises:
         ValueError: one of the four sides is empty.
@@ -20,14 +20,14 @@ def score(mixed: MixedVectors) -> Outcome:
         "safe_captions": len(mixed.safe_text),
     }
     if not all(sides.values()):
-        raise ValueError(f"real NSFW: each side needs items; got {sides}")
+        raise ValueError(f"real NSFW: every side needs items, got {sides}")
     of_text = unsafe_first(mixed.unsafe_text, mixed.safe_image, mixed.unsafe_image)
     of_image = unsafe_first(mixed.unsafe_image, mixed.safe_text, mixed.unsafe_text)
     categories = {
         "text→image unsafe first": mixed.text_categories,
         "image→text unsafe first": mixed.image_categories,
     }
-    return Outcome(
+    return TaskOutcome(
         task="real-nsfw",
         values={
             "text→image unsafe first": of_text.astype(float),

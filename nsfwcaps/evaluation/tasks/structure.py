@@ -1,11 +1,11 @@
-"""Structure: what training did to a model's space and weights, beside the model it began from."""
+"""Structure: how training changed a model's embedding space and weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from nsfwcaps.evaluation.outcome import Outcome, Values
+from nsfwcaps.evaluation.outcome import TaskOutcome, Values
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.structure import (
     drift,
@@ -26,16 +26,16 @@ def score(
     weights_after: Mapping[str, Weights] | None = None,
     weights_before: Mapping[str, Weights] | None = None,
     k: int = 10,
-) -> Outcome:
+) -> TaskOutcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
 
-    Values "spread ratio KIND", "overlap KIND" and "drift KIND" of each row; figure "weight
-    deviation TOWER", which has no sample behind it; in the facts the deviation of every layer.
-    Towers ("text", "image") are named by who calls; the names in their state dicts must be the same
-    before and after. A kind with no more than k rows has no overlap.
+    Values per row are "spread ratio KIND", "overlap KIND" and "drift KIND". The figure "weight
+    deviation TOWER" has no sample behind it; the facts list every layer's deviation. The keys of
+    the weights ("text", "image") name towers; their parameter names must be equal before and
+    after. A kind with at most k rows has no overlap.
 
     Raises:
-        ValueError: kinds, rows or weights are not the same before and after.
+        ValueError: kinds, rows or weights differ before and after.
     """
     weights_after, weights_before = weights_after or {}, weights_before or {}
     _same_names("kinds", after, before)
@@ -58,12 +58,12 @@ def score(
         "without_overlap": [kind for kind, rows in after.items() if len(rows) <= k],
         "weight_deviation_by_layer": layers,
     }
-    return Outcome(task="structure", values=values, figures=figures, facts=facts)
+    return TaskOutcome(task="structure", values=values, figures=figures, facts=facts)
 
 
 def _same_names(what: str, after: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     apart = sorted(after.keys() ^ before.keys())
     if apart:
         raise ValueError(
-            f"structure: {what} must be the same before and after; in one alone: {apart[:5]}"
+            f"structure: {what} must be the same before and after; only on one side: {apart[:5]}"
         )

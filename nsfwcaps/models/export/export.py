@@ -24,7 +24,7 @@ class Format(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exported:
+class ExportedModel:
     """What was written, and how to load it."""
 
     folder: Path
@@ -33,7 +33,7 @@ class Exported:
     """Name for `--model`; None where nsfwcaps does not read the format."""
 
 
-def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exported:
+def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> ExportedModel:
     """Write the merged model of a trained run, a card and a record into a folder.
 
     Strength a gives the weights base + a (trained − base), for adapters as for full fine-tuning.
@@ -77,7 +77,7 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         (folder / "README.md").write_text(model_card.render(facts), encoding="utf-8")
         write_record(folder, facts)
     name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else None
-    return Exported(folder=out, facts=facts, model=name)
+    return ExportedModel(folder=out, facts=facts, model=name)
 
 
 def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from nsfwcaps.review.export import argilla, label_studio, parquet
 from nsfwcaps.review.export.judged import gather, write_rows
 from nsfwcaps.review.log import chain, verdicts
 from nsfwcaps.review.log.outcomes import Outcome, outcomes
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import queue
 from nsfwcaps.review.queue.opening import check_data, policy_of
 from nsfwcaps.review.results import agreement
@@ -49,7 +49,7 @@ ARGILLA = "argilla"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exported:
+class ExportedReview:
     """What was written."""
 
     folder: Path
@@ -63,13 +63,13 @@ class Exported:
 
 def export(
     database: Database,
-    pairs: PairSet,
+    pairs: ReviewPairs,
     folder: Path,
     *,
     seed: int = 0,
     resamples: int = RESAMPLES,
     done: Callable[[str], None] = lambda what: None,
-) -> Exported:
+) -> ExportedReview:
     """Write the folder, whole or not at all; an earlier export in it is replaced.
 
     `seed` and `resamples` are those of the intervals of the agreement; `done` hears of each part.
@@ -100,7 +100,7 @@ def export(
         names = (VERDICTS, OUTCOMES)
         sums = {name: sha256_file(place / name) for name in names}
         write_record(place, {**about, "sha256": sums})
-    return Exported(folder=folder, head=head, counts=about["pairs"], judged=len(judged))
+    return ExportedReview(folder=folder, head=head, counts=about["pairs"], judged=len(judged))
 
 
 def checked_head(connection: sa.Connection) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def checked_head(connection: sa.Connection) -> tuple[int, str]:
     return verdicts.head_of(connection)
 
 
-def _check_not_other(connection: sa.Connection, database: Database, pairs: PairSet) -> None:
+def _check_not_other(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:
     if get_meta(connection, "data") == pairs.digest:
         return
     if queue.known_ids(connection).keys().isdisjoint(pairs.ids):

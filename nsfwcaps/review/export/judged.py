@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.log.outcomes import Bodies, Body, Outcome, Row
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.log.outcomes import Bodies, Body, Outcome, VerdictRow
+from nsfwcaps.review.pairs import ReviewPairs
 
 COLUMNS = (
     *("pair_id", "unsafe_caption", "safe_caption", "category"),
@@ -27,10 +27,10 @@ class Judged:
     pair: Mapping[str, Any]
     """Its `COLUMNS`."""
     outcome: Outcome
-    said: list[tuple[Row, Body]]
+    said: list[tuple[VerdictRow, Body]]
 
 
-def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: PairSet) -> list[Judged]:
+def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: ReviewPairs) -> list[Judged]:
     """Pairs of the data set that were judged or settled, or whose answer is known.
 
     No caption leaves the data set for a pair that nobody has looked at.

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as Xml
 from nsfwcaps.review.export.judged import Judged
 from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, Option
 from nsfwcaps.review.log.outcomes import Body
-from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.log.verdicts import VerdictKind
 
 _DATA = ("pair_id", "unsafe_caption", "safe_caption", "category", "stage")
 _RATING = "meaning"
@@ -36,7 +36,7 @@ def tasks(judged: Sequence[Judged]) -> Iterator[dict[str, Any]]:
                 "verdicts": [row._asdict() for row, _ in item.said],
             },
             "annotations": [
-                {"result": _result(body, row.seq), "ground_truth": row.kind != Kind.JUDGE}
+                {"result": _result(body, row.seq), "ground_truth": row.kind != VerdictKind.JUDGE}
                 for row, body in item.said
             ],
         }

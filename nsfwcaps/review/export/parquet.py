@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from nsfwcaps.review import tables
 from nsfwcaps.review.log.chain import Link
 from nsfwcaps.review.log.outcomes import Outcome
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.schema import VERDICT
 
 METADATA = b"nsfwcaps.review"
@@ -51,7 +51,7 @@ def log(connection: sa.Connection, about: Mapping[str, Any]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=_marked(LOG, about))
 
 
-def of_pairs(found: Sequence[Outcome], pairs: PairSet, about: Mapping[str, Any]) -> pa.Table:
+def of_pairs(found: Sequence[Outcome], pairs: ReviewPairs, about: Mapping[str, Any]) -> pa.Table:
     """What became of each pair, in the order of the queue."""
     ids = pairs.table.select(["pair_id", "unsafe_id", "safe_id"]).to_pylist()
     sides = {row["pair_id"]: row for row in ids}
@@ -69,7 +69,7 @@ def of_pairs(found: Sequence[Outcome], pairs: PairSet, about: Mapping[str, Any])
                 "meaning": outcome.meaning,
                 "unsafe_caption": outcome.unsafe_caption,
                 "safe_caption": outcome.safe_caption,
-                "stage": outcome.stage,
+                "stage": outcome.level,
                 "reason": outcome.reason,
                 "gone": outcome.gone,
                 "verdicts": [row._asdict() for row in outcome.rows],

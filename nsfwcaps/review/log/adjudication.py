@@ -16,7 +16,7 @@ from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.log.outcomes import agreed
-from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.log.verdicts import VerdictKind
 from nsfwcaps.review.pairs import Pair
 from nsfwcaps.review.people.accounts import Role
 
@@ -36,7 +36,7 @@ class Dispute:
     pair_id: str
     category: str
     severity: int
-    stage: str
+    level: str
     opinions: tuple[Opinion, ...]
 
 
@@ -75,7 +75,7 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
                 pair_id=pair_id,
                 category=said[0].category,
                 severity=said[0].severity,
-                stage=said[0].stage,
+                level=said[0].stage,
                 opinions=_dealt(pair_id, answers),
             )
         )
@@ -135,7 +135,7 @@ def settle(
         raise InputError("no caption was changed; change one, or choose accept or reject")
     seq = verdicts.append(
         connection,
-        Kind.SETTLE,
+        VerdictKind.SETTLE,
         account_id=account_id,
         pair_id=pair_id,
         body=answers.text(),

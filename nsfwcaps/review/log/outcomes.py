@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.review import tables
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.log.verdicts import VerdictKind
 
 Body = dict[str, Any]
 """Answers as the log has them."""
 
 
-class State(enum.StrEnum):
+class PairState(enum.StrEnum):
     """How far a pair is."""
 
     PENDING = "pending"
@@ -33,7 +33,7 @@ class State(enum.StrEnum):
     """By an answer that a lead wrote down beforehand."""
 
 
-class Row(NamedTuple):
+class VerdictRow(NamedTuple):
     """A row of the log that speaks for or against a pair."""
 
     seq: int
@@ -49,7 +49,7 @@ class Outcome:
     """What became of a pair so far. What nobody decided, or people differ on, is None."""
 
     pair_id: str
-    state: State
+    state: PairState
     choice: Choice | None
     category: str | None
     """`right`, or the category that it should be."""
@@ -58,8 +58,8 @@ class Outcome:
     safe_caption: str | None
     """As it should read, where it should change."""
     unsafe_caption: str | None
-    rows: tuple[Row, ...]
-    stage: str
+    rows: tuple[VerdictRow, ...]
+    level: str
     reason: str
     of_category: str
     """The category that the data set gives."""
@@ -74,11 +74,11 @@ def outcomes(connection: sa.Connection, *, touched_only: bool = False) -> list[O
     of them are pending.
     """
     bodies = Bodies()
-    said: defaultdict[str, list[tuple[Row, Body]]] = defaultdict(list)
+    said: defaultdict[str, list[tuple[VerdictRow, Body]]] = defaultdict(list)
     for query in (_decisions(), _known(), _settled()):
         for pair_id, seq, by, at, kind, text in connection.execute(query):
             body = bodies[text]
-            said[pair_id].append((Row(seq, by, at, kind, body["choice"]), body))
+            said[pair_id].append((VerdictRow(seq, by, at, kind, body["choice"]), body))
     items = connection.execute(_items(touched_only=touched_only))
     return [_outcome(item, said.get(item.pair_id, [])) for item in items]
 
@@ -103,13 +103,13 @@ def agreed(bodies: Sequence[Body]) -> bool:
     return len({(body.get("choice"), *_fixed(body)) for body in bodies}) == 1
 
 
-def _outcome(item: Any, said: Sequence[tuple[Row, Body]]) -> Outcome:
+def _outcome(item: Any, said: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
     """Outcome of an item of the queue, of which this was said: by leads last."""
     state = _state(item.needed, said)
     deciding: Sequence[Body] = []
-    if state is State.AGREED:
+    if state is PairState.AGREED:
         deciding = [body for _, body in said]
-    elif state in (State.SETTLED, State.KNOWN):
+    elif state in (PairState.SETTLED, PairState.KNOWN):
         deciding = [said[-1][1]]
     last = deciding[-1] if deciding else {}
     safe, unsafe = _fixed(last)
@@ -124,7 +124,7 @@ def _outcome(item: Any, said: Sequence[tuple[Row, Body]]) -> Outcome:
         safe_caption=safe,
         unsafe_caption=unsafe,
         rows=tuple(row for row, _ in said),
-        stage=item.stage,
+        level=item.stage,
         reason=item.reason,
         of_category=item.category,
         gone=item.gone,
@@ -137,15 +137,15 @@ def _median(marks: Sequence[int]) -> float | None:
     return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2 if count else None
 
 
-def _state(needed: int, said: Sequence[tuple[Row, Body]]) -> State:
+def _state(needed: int, said: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not said:
-        return State.PENDING
+        return PairState.PENDING
     kind = said[-1][0].kind
-    if kind != Kind.JUDGE:
-        return State.SETTLED if kind == Kind.SETTLE else State.KNOWN
+    if kind != VerdictKind.JUDGE:
+        return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
     if len(said) < needed:
-        return State.PENDING
-    return State.AGREED if agreed([body for _, body in said]) else State.DISPUTED
+        return PairState.PENDING
+    return PairState.AGREED if agreed([body for _, body in said]) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:
@@ -181,7 +181,7 @@ def _known() -> sa.Select[Any]:
     verdict = tables.verdict
     last = (
         sa.select(sa.func.max(verdict.c.seq))
-        .where(verdict.c.kind == Kind.GOLD.value)
+        .where(verdict.c.kind == VerdictKind.GOLD.value)
         .group_by(verdict.c.pair_id)
     )
     return _rows().where(verdict.c.seq.in_(last))

@@ -21,7 +21,7 @@ from nsfwcaps.review.log.answers import Answers
 from nsfwcaps.review.log.chain import Link
 
 
-class Kind(enum.StrEnum):
+class VerdictKind(enum.StrEnum):
     """What a row of the log says."""
 
     JUDGE = "judge"
@@ -58,7 +58,7 @@ def head_of(connection: sa.Connection) -> tuple[int, str]:
 
 def append(
     connection: sa.Connection,
-    kind: Kind,
+    kind: VerdictKind,
     *,
     account_id: str,
     pair_id: str,
@@ -94,7 +94,7 @@ def judge(
         raise AlreadyDecidedError(f"you have already decided on pair {pair_id}, in another tab?")
     seq = append(
         connection,
-        Kind.JUDGE,
+        VerdictKind.JUDGE,
         account_id=account_id,
         pair_id=pair_id,
         body=answers.text(),
@@ -124,7 +124,7 @@ def undo(connection: sa.Connection, account_id: str, now: float, since: float) -
         raise ReviewError(f"pair {row.pair_id} has been settled by a lead; it cannot be undone")
     append(
         connection,
-        Kind.UNDO,
+        VerdictKind.UNDO,
         account_id=account_id,
         pair_id=row.pair_id,
         body=json.dumps({"undoes": row.seq}),
@@ -196,13 +196,13 @@ def _unfounded(connection: sa.Connection) -> list[str]:
     gold: dict[str, Any] = {}
     for link in links(connection):
         key = (link.account_id, link.pair_id)
-        if link.kind == Kind.JUDGE:
+        if link.kind == VerdictKind.JUDGE:
             holds[key] = link.seq
-        elif link.kind == Kind.UNDO:
+        elif link.kind == VerdictKind.UNDO:
             holds.pop(key, None)
-        elif link.kind == Kind.SETTLE:
+        elif link.kind == VerdictKind.SETTLE:
             settled[link.pair_id] = link.seq
-        elif link.kind == Kind.GOLD:
+        elif link.kind == VerdictKind.GOLD:
             gold[link.pair_id] = link.body
     decision, item = tables.decision, tables.item
     rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))

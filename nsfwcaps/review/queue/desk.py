@@ -20,7 +20,7 @@ from nsfwcaps.review.database import Database, get_meta
 from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import exposure, queue, sessions
 from nsfwcaps.review.queue.exposure import Dose, Event
 from nsfwcaps.review.queue.opening import check_data, policy_of
@@ -56,7 +56,7 @@ class Finished:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class ReviewTask:
     """The pair before the annotator."""
 
     pair_id: str
@@ -74,7 +74,7 @@ class Task:
 
 _OF_UNSAFE = [question.name for question in answering.QUESTIONS if "unsafe" in question.sides]
 
-State = Consent | Rest | Finished | Task
+State = Consent | Rest | Finished | ReviewTask
 
 
 class Desk:
@@ -83,7 +83,7 @@ class Desk:
     def __init__(
         self,
         database: Database,
-        pairs: PairSet,
+        pairs: ReviewPairs,
         account_id: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -275,7 +275,7 @@ class Desk:
         session: Session,
         left: Left,
         now: float,
-    ) -> Task | Rest | Finished:
+    ) -> ReviewTask | Rest | Finished:
         rested = (
             session.severe_at is None or now >= session.severe_at + policy.severe_pause_minutes * 60
         )
@@ -298,7 +298,7 @@ class Desk:
         judged = connection.scalar(
             sa.select(sa.func.count()).where(tables.decision.c.account_id == self._me)
         )
-        return Task(
+        return ReviewTask(
             pair_id=held.pair_id,
             token=held.token,
             category=held.category,

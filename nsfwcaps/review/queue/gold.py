@@ -22,7 +22,7 @@ from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import require_lead
 from nsfwcaps.review.log.answers import RIGHT, Answers, Choice
-from nsfwcaps.review.log.verdicts import Kind
+from nsfwcaps.review.log.verdicts import VerdictKind
 from nsfwcaps.review.proportions import Share, share
 
 _NEEDED = ("pair_id", "choice")
@@ -110,7 +110,7 @@ def set_gold(
     changed = {pair: body for pair, body in wanted.items() if known[pair].gold != body}
     for pair_id, body in changed.items():
         verdicts.append(
-            connection, Kind.GOLD, account_id=account_id, pair_id=pair_id, body=body, now=now
+            connection, VerdictKind.GOLD, account_id=account_id, pair_id=pair_id, body=body, now=now
         )
         connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(gold=body))
     return len(changed)
@@ -169,7 +169,7 @@ def _answers(values: Mapping[str, Any], categories: set[str]) -> Answers:
     if given["choice"] == Choice.ACCEPT and "no" in given.values():
         raise InputError("is accepted although a side is not what it should be; reject it")
     if "meaning" in given:
-        given["meaning"] = _whole(given["meaning"])
+        given["meaning"] = _whole_number(given["meaning"])
     if given.get("category", RIGHT) not in {RIGHT, *categories}:
         raise InputError(
             f"no such category; write {RIGHT}, or one of {', '.join(sorted(categories))}"
@@ -187,7 +187,7 @@ def _shown(pair_id: str) -> str:
     return pair_id if is_id else "(no id)"
 
 
-def _whole(value: Any) -> int:
+def _whole_number(value: Any) -> int:
     try:
         number = float(value)
     except (TypeError, ValueError):

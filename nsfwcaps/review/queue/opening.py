@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review.database import Database, get_meta, set_meta
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import policy as policies
 from nsfwcaps.review.queue import queue
 from nsfwcaps.review.queue.policy import Policy
-from nsfwcaps.review.queue.queue import Filled
+from nsfwcaps.review.queue.queue import FilledQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +26,12 @@ class Opened:
     policy: Policy
     queued: int
     """Pairs that the data set has."""
-    filled: Filled
+    filled: FilledQueue
 
 
 def open_review(
     database: Database,
-    pairs: PairSet,
+    pairs: ReviewPairs,
     given: Mapping[str, Any] | None = None,
     *,
     update: bool = False,
@@ -50,7 +50,7 @@ def open_review(
             return _begun(connection, pairs, policies.changed(Policy(), given or {}), seed)
         before = policies.from_json(kept)
         after = policies.changed(before, given or {})
-        filled = Filled(added=0, gone=0, back=0)
+        filled = FilledQueue(added=0, gone=0, back=0)
         if get_meta(connection, "data") != pairs.digest:
             _check_known(connection, database, pairs, update=update)
             filled = queue.fill(connection, pairs, after, seed)
@@ -71,7 +71,7 @@ def policy_of(connection: sa.Connection) -> Policy:
     return policies.from_json(kept)
 
 
-def check_data(connection: sa.Connection, pairs: PairSet) -> None:
+def check_data(connection: sa.Connection, pairs: ReviewPairs) -> None:
     """Look whether the data set is still the one that is reviewed.
 
     Raises:
@@ -84,7 +84,7 @@ def check_data(connection: sa.Connection, pairs: PairSet) -> None:
         )
 
 
-def _begun(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -> Opened:
+def _begun(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: int) -> Opened:
     review_id = secrets.token_hex(16)
     set_meta(connection, "review_id", review_id)
     set_meta(connection, "policy", policy.as_json())
@@ -105,7 +105,7 @@ def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
 
 
 def _check_known(
-    connection: sa.Connection, database: Database, pairs: PairSet, *, update: bool
+    connection: sa.Connection, database: Database, pairs: ReviewPairs, *, update: bool
 ) -> None:
     """Look whether a data set that is not as it was may be taken in.
 

@@ -1,7 +1,7 @@
 """Which pairs decide most: numpy in, an order out.
 
 A pair is worth a look where the numbers alone do not settle it: close to a border of the grading
-(one vote would move it to another stage), where scorers disagree, and where one safe target serves
+(one vote would move it to another level), where scorers disagree, and where one safe target serves
 many. A share drawn at random stays, whatever the numbers say: only it tells how good the rest is.
 """
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.review import tables
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.policy import SEVERE, Policy
 from nsfwcaps.review.queue.priorities import Reason, disagreement, hubness, nearness, order
 
@@ -28,7 +28,7 @@ _GOLD_CHOICES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filled:
+class FilledQueue:
     """What filling the queue changed."""
 
     added: int
@@ -63,14 +63,14 @@ class Nothing:
     severe_are_left: bool
 
 
-def fill(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -> Filled:
+def fill(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: int) -> FilledQueue:
     """Queue the pairs that are not queued yet; mark those that the data set has no more."""
     item = tables.item
     known = known_ids(connection)
     positions, reasons = ranked(pairs, policy, seed)
     ids = pairs.ids
     categories = pairs.table["category"].to_pylist()
-    stages = pairs.table["stage"].to_pylist()
+    levels = pairs.table["stage"].to_pylist()
     first = connection.scalar(sa.select(sa.func.max(item.c.position)))
     start = 0 if first is None else first + 1
     rows: list[dict[str, Any]] = [
@@ -80,7 +80,7 @@ def fill(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -
             "reason": reason.value,
             "category": categories[row],
             "severity": policy.severity_of(categories[row]),
-            "stage": stages[row],
+            "stage": levels[row],
             "needed": policy.overlap,
         }
         for place, (row, reason) in enumerate(zip(positions.tolist(), reasons, strict=True))
@@ -96,7 +96,7 @@ def fill(connection: sa.Connection, pairs: PairSet, policy: Policy, seed: int) -
     if connection.dialect.name == "postgresql":
         # Its own time for this may come after the first page, which would read the whole queue.
         connection.exec_driver_sql("ANALYZE item")
-    return Filled(added=len(rows), gone=len(gone), back=len(back))
+    return FilledQueue(added=len(rows), gone=len(gone), back=len(back))
 
 
 def known_ids(connection: sa.Connection) -> dict[str, bool]:
@@ -106,7 +106,7 @@ def known_ids(connection: sa.Connection) -> dict[str, bool]:
     return {row.pair_id: row.gone for row in rows}
 
 
-def ranked(pairs: PairSet, policy: Policy, seed: int) -> tuple[Any, list[Reason]]:
+def ranked(pairs: ReviewPairs, policy: Policy, seed: int) -> tuple[Any, list[Reason]]:
     """Rows of the data set in the order of the queue, and why each stands where it does."""
     numbers = {
         name: pairs.table[name].to_numpy(zero_copy_only=False).astype(np.float64)
@@ -121,13 +121,13 @@ def ranked(pairs: PairSet, policy: Policy, seed: int) -> tuple[Any, list[Reason]
     return order(signals, control_share=policy.control_share, seed=seed)
 
 
-def borders(pairs: PairSet) -> list[float]:
-    """Difficulties half way between the stages of a data set."""
+def borders(pairs: ReviewPairs) -> list[float]:
+    """Difficulties half way between the levels of a data set."""
     found = []
-    stages = [
+    levels = [
         pairs.table.filter(pc.equal(pairs.table["stage"], level.value)) for level in DifficultyLevel
     ]
-    for lower, upper in itertools.pairwise(stages):
+    for lower, upper in itertools.pairwise(levels):
         high, low = pc.max(lower["difficulty"]).as_py(), pc.min(upper["difficulty"]).as_py()
         if high is not None and low is not None:
             found.append((high + low) / 2)
@@ -272,12 +272,12 @@ def _mark(connection: sa.Connection, ids: Sequence[str], gone: bool) -> None:
         connection.execute(change, [{"which": pair_id} for pair_id in ids])
 
 
-def _regrade(connection: sa.Connection, pairs: PairSet, policy: Policy) -> None:
+def _regrade(connection: sa.Connection, pairs: ReviewPairs, policy: Policy) -> None:
     """Take over what the data set says now of pairs that are queued: who opted out relies on it."""
     item = tables.item
     columns = ("pair_id", "category", "stage")
     now = zip(*(pairs.table[name].to_pylist() for name in columns), strict=True)
-    said = {pair_id: (category, stage) for pair_id, category, stage in now}
+    said = {pair_id: (category, level) for pair_id, category, level in now}
     rows = connection.execute(sa.select(*(item.c[name] for name in columns))).all()
     changed = [
         {

@@ -19,12 +19,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.config import digest
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
 from nsfwcaps.construction.edited_side import check_edited
-from nsfwcaps.construction.editors.editor import Editor, Proposal, Refusal, Request
+from nsfwcaps.construction.editors.editor import Editor, EditRequest, Proposal, Refusal
 from nsfwcaps.detectors.detector import Detector, unsafe
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.enums import Device
@@ -52,7 +52,7 @@ class Benchmark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rejects:
+class EditRejects:
     """Requests set aside, `[m]` with a reason each, and how many the exclusion list matched."""
 
     rows: list[dict[str, Any]]
@@ -75,7 +75,7 @@ class Rejects:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
+class EditChecker:
     """What edits and checks a block."""
 
     editor: Editor
@@ -90,7 +90,7 @@ class Bench:
     near_duplicate: float
     folder: StageFolder
 
-    def block(self, requests: Sequence[Request], advance: Advance) -> Shard:
+    def block(self, requests: Sequence[EditRequest], advance: Advance) -> Shard:
         """Edit and check some requests, unless an earlier run has."""
         key = digest([*self._decisive(), [[item.id, item.category] for item in requests]])
         if shard := self.folder.shard(key):
@@ -98,13 +98,13 @@ class Bench:
             return shard
         return self.folder.make_shard(key, lambda: self._edited(requests, advance))
 
-    def _edited(self, requests: Sequence[Request], advance: Advance) -> Tables:
-        work = _Block(self)
+    def _edited(self, requests: Sequence[EditRequest], advance: Advance) -> ShardTables:
+        work = _EditBlock(self)
         work.edit(self._flagged(requests), advance)
         work.check_edited_side()
         work.check_cosines()
-        kept, rejects = work.kept(), Rejects(rows=work.rejected, excluded=work.excluded)
-        return Tables(
+        kept, rejects = work.kept(), EditRejects(rows=work.rejected, excluded=work.excluded)
+        return ShardTables(
             tables={**self._tables(kept), **rejects.tables("edits")},
             rows_in=len(requests),
             rejects=rejects.counts,
@@ -119,7 +119,7 @@ class Bench:
             [detector.statement.as_json() for detector in self.edit_detectors],
         ]
 
-    def _flagged(self, requests: Sequence[Request]) -> list[tuple[Request, bool]]:
+    def _flagged(self, requests: Sequence[EditRequest]) -> list[tuple[EditRequest, bool]]:
         """Requests, and whether a detector finds the safe caption unsafe."""
         captions = [request.caption for request in requests]
         flags = np.zeros(len(requests), dtype=np.bool_)
@@ -127,7 +127,7 @@ class Bench:
             flags |= unsafe(detector.statement, detector.score(captions))
         return list(zip(requests, flags.tolist(), strict=True))
 
-    def _tables(self, kept: _Kept) -> dict[tuple[str, str], pa.Table]:
+    def _tables(self, kept: _PassedEdits) -> dict[tuple[str, str], pa.Table]:
         if not kept.proposals:
             return {}
         requests, proposals = kept.requests, kept.proposals
@@ -155,41 +155,41 @@ class Bench:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kept:
+class _PassedEdits:
     """Requests and proposals `[m]` that passed, vectors `[m, d]` of both sides, cosines `[m]`."""
 
-    requests: list[Request]
+    requests: list[EditRequest]
     proposals: list[Proposal]
     safe: Vectors
     unsafe: Vectors
     sims: npt.NDArray[np.float32]
 
 
-class _Block:
+class _EditBlock:
     """One block at work."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._requests: list[Request] = []
+    def __init__(self, checker: EditChecker) -> None:
+        self._checker = checker
+        self._requests: list[EditRequest] = []
         self._proposals: list[Proposal] = []
         self.rejected: list[dict[str, Any]] = []
         self.answered = self.excluded = 0
 
-    def edit(self, flagged: Sequence[tuple[Request, bool]], advance: Advance) -> None:
+    def edit(self, flagged: Sequence[tuple[EditRequest, bool]], advance: Advance) -> None:
         """Have the edits made, and check their words."""
-        bench = self._bench
+        checker = self._checker
         asked = [request for request, is_unsafe in flagged if not is_unsafe]
         for request, is_unsafe in flagged:
             if is_unsafe:
                 self._reject(request, "safe_side_unsafe", None)
         advance(len(flagged) - len(asked))
-        for request, answer in zip(asked, bench.editor.edit(asked, advance), strict=True):
+        for request, answer in zip(asked, checker.editor.edit(asked, advance), strict=True):
             if isinstance(answer, Refusal):
                 self._reject(request, answer.reason, None)
                 continue
             self.answered += 1
             proposal = Proposal(normalize(answer.caption), answer.element, answer.template)
-            reason = check_edit(request, proposal, bench.limits, bench.benchmark.keys)
+            reason = check_edit(request, proposal, checker.limits, checker.benchmark.keys)
             if reason is not None:
                 self._reject(request, reason, proposal.caption)
             else:
@@ -199,7 +199,7 @@ class _Block:
     def check_edited_side(self) -> None:
         """Have the edits judged, and set aside what no detector takes for what was asked."""
         reasons = check_edited(
-            self._bench.edit_detectors,
+            self._checker.edit_detectors,
             [proposal.caption for proposal in self._proposals],
             [request.category for request in self._requests],
         )
@@ -214,7 +214,7 @@ class _Block:
         """Embed both sides, and set aside what is not aligned, or too close to a benchmark."""
         self._safe, self._unsafe, reasons = self._embedded()
         self._sims = np.einsum("md,md->m", self._safe, self._unsafe)
-        low = self._sims < self._bench.min_alignment
+        low = self._sims < self._checker.min_alignment
         leaks = self._near_benchmark(self._safe) | self._near_benchmark(self._unsafe)
         for row, (request, proposal) in enumerate(
             zip(self._requests, self._proposals, strict=True)
@@ -229,10 +229,10 @@ class _Block:
                 self._reject(request, reason, proposal.caption)
         self._rows = [row for row in range(len(self._requests)) if row not in reasons]
 
-    def kept(self) -> _Kept:
+    def kept(self) -> _PassedEdits:
         """What passed every check."""
         rows = self._rows
-        return _Kept(
+        return _PassedEdits(
             requests=[self._requests[row] for row in rows],
             proposals=[self._proposals[row] for row in rows],
             safe=self._safe[rows],
@@ -240,7 +240,7 @@ class _Block:
             sims=self._sims[rows],
         )
 
-    def _reject(self, request: Request, reason: str, caption: str | None) -> None:
+    def _reject(self, request: EditRequest, reason: str, caption: str | None) -> None:
         if reason == EXCLUDED:
             self.excluded += 1
             return
@@ -255,7 +255,7 @@ class _Block:
 
     def _embedded(self) -> tuple[Vectors, Vectors, dict[int, str]]:
         """Vectors `[m, d]` of both sides, and rows that could not be embedded, with the reason."""
-        width = self._bench.encoder.identity.width
+        width = self._checker.encoder.identity.width
         reasons: dict[int, str] = {}
         sides = []
         for captions in (
@@ -264,7 +264,7 @@ class _Block:
         ):
             rows = np.zeros((len(captions), width), dtype=np.float32)
             if captions:
-                encoded = self._bench.encoder.encode_text(captions, lambda done: None)
+                encoded = self._checker.encoder.encode_text(captions, lambda done: None)
                 reasons |= encoded.failed
                 good = [row for row in range(len(captions)) if row not in encoded.failed]
                 rows[good] = encoded.rows
@@ -273,7 +273,7 @@ class _Block:
 
     def _near_benchmark(self, rows: Vectors) -> npt.NDArray[np.bool_]:
         """Which rows `[m, d]` are near-duplicates of a benchmark's, `[m]`."""
-        table = self._bench.benchmark.vectors
+        table = self._checker.benchmark.vectors
         if table is None or table.rows == 0 or len(rows) == 0:
             return np.zeros(len(rows), dtype=np.bool_)
         found = nearest(
@@ -283,7 +283,7 @@ class _Block:
             search=BlockSearch(Device.CPU),
             block_rows=_BLOCK_ROWS,
         )
-        close: npt.NDArray[np.bool_] = found.sims[:, 0] >= self._bench.near_duplicate
+        close: npt.NDArray[np.bool_] = found.sims[:, 0] >= self._checker.near_duplicate
         return close
 
 
@@ -292,7 +292,7 @@ def embed_benchmark(
 ) -> VectorTable | None:
     """Vectors of the captions that may not leak, in shards of the stage."""
 
-    def embed(part: Sequence[str]) -> Tables:
+    def embed(part: Sequence[str]) -> ShardTables:
         encoded = encoder.encode_text(part, lambda done: None)
         ids = [content_id(item) for row, item in enumerate(part) if row not in encoded.failed]
         table = vector_table(
@@ -301,7 +301,7 @@ def embed_benchmark(
             encoded.rows,
             encoder.identity.digest,
         )
-        return Tables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
+        return ShardTables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
 
     paths = []
     for start in range(0, len(captions), _BENCHMARK_ROWS):

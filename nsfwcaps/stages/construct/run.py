@@ -20,25 +20,25 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.construction import quotas, selection
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe
 from nsfwcaps.construction.editors import load as editors
-from nsfwcaps.construction.editors.editor import Editor, Request
+from nsfwcaps.construction.editors.editor import Editor, EditRequest
 from nsfwcaps.construction.editors.openai import Manners
 from nsfwcaps.construction.exclusion import excluded_request, image_hashes
-from nsfwcaps.construction.selection import Candidate, Filled
-from nsfwcaps.detectors.detector import Detector, Kind
+from nsfwcaps.construction.selection import Candidate, FilledQuota
+from nsfwcaps.detectors.detector import Detector, Modality
 from nsfwcaps.detectors.registry import load_all
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.construct.edit import Bench, Benchmark, Rejects, embed_benchmark
+from nsfwcaps.stages.construct.edit import Benchmark, EditChecker, EditRejects, embed_benchmark
 from nsfwcaps.stages.construct.read import (
     SafeItem,
     SafePool,
@@ -91,7 +91,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
 
 
 def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Files and bytes to read, and the most edits to ask for."""
+    """ShardFiles and bytes to read, and the most edits to ask for."""
     _check(settings)
     sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
     return {
@@ -112,12 +112,12 @@ def run(
     share = quotas.shares(settings.category, settings.share)
     with progress.task("construct: read", None) as advance:
         pool = read_pool_captions(settings, advance)
-    bench = _bench(settings, folder, progress)
-    requests, screened = _requests(pool, share, bench, settings)
+    checker = _edit_checker(settings, folder, progress)
+    requests, screened = _requests(pool, share, checker, settings)
     size = _BLOCK_RULES if settings.editor in editors.EMBEDDED else _BLOCK_MODEL
     with progress.task("construct: edit", len(requests), unit="edits") as advance:
         blocks = [
-            bench.block(requests[start : start + size], advance)
+            checker.block(requests[start : start + size], advance)
             for start in range(0, len(requests), size)
         ]
     edits = _Edits(blocks, folder)
@@ -130,10 +130,10 @@ def run(
     if not chosen:
         raise InputError(_none_passed(blocks, len(requests), screened))
     rows = [edits.rows[at] for at in chosen]
-    facts = _facts(pool, screened, requests, blocks, rows, filled, bench, len(edits.candidates))
+    facts = _facts(pool, screened, requests, blocks, rows, filled, checker, len(edits.candidates))
     return StageResult(
         shards=[
-            _deliver(settings, folder, pool, rows, bench.editor, facts),
+            _deliver(settings, folder, pool, rows, checker.editor, facts),
             _set_aside(folder, pool, screened),
             *(block.only_rejects() for block in blocks),
         ],
@@ -167,7 +167,9 @@ def _edits(settings: ConstructSettings) -> int:
     return max(_tries(settings) * settings.n, least)
 
 
-def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress) -> Bench:
+def _edit_checker(
+    settings: ConstructSettings, folder: StageFolder, progress: Progress
+) -> EditChecker:
     encoder = create.load(settings.aligner, EncoderOptions.of(settings))
     editor = editors.load(
         settings.editor,
@@ -183,14 +185,14 @@ def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress)
     )
 
     def detectors(names: Sequence[str], option: str) -> list[Detector[str]]:
-        return load_all(names, Kind.TEXT, settings.device, option=option) if names else []
+        return load_all(names, Modality.TEXT, settings.device, option=option) if names else []
 
     captions = sorted(
         {item for url in pool_files(settings.exclude) for item in read_benchmark(url)}
     )
     with progress.task("construct: exclude", len(captions)) as advance:
         vectors = embed_benchmark(captions, encoder, folder, advance)
-    return Bench(
+    return EditChecker(
         editor=editor,
         encoder=encoder,
         detectors=detectors(settings.detector, "--detector"),
@@ -208,14 +210,17 @@ def _bench(settings: ConstructSettings, folder: StageFolder, progress: Progress)
 
 
 def _requests(
-    pool: SafePool, share: Mapping[Category, float], bench: Bench, settings: ConstructSettings
-) -> tuple[list[Request], Rejects]:
+    pool: SafePool,
+    share: Mapping[Category, float],
+    checker: EditChecker,
+    settings: ConstructSettings,
+) -> tuple[list[EditRequest], EditRejects]:
     """What to ask, in order, and the safe captions that nothing is asked about."""
     usable: list[SafeItem] = []
     rejected: list[Row] = []
     excluded = pool.excluded_images
     for item in pool.items:
-        reason = check_safe(item.caption, bench.limits, bench.benchmark.keys)
+        reason = check_safe(item.caption, checker.limits, checker.benchmark.keys)
         if reason is None:
             usable.append(item)
         elif reason == EXCLUDED:
@@ -223,10 +228,10 @@ def _requests(
         else:
             rejected.append({"id": item.id, "category": None, "reason": reason, "caption": None})
     order = quotas.asked([item.id for item in usable], share, _edits(settings), settings.seed)
-    asked = [Request(usable[at].id, usable[at].caption, category) for at, category in order]
+    asked = [EditRequest(usable[at].id, usable[at].caption, category) for at, category in order]
     requests = [item for item in asked if not excluded_request(item.caption, item.category)]
     excluded += len(asked) - len(requests)
-    return requests, Rejects(rows=rejected, excluded=excluded)
+    return requests, EditRejects(rows=rejected, excluded=excluded)
 
 
 class _Edits:
@@ -273,7 +278,7 @@ def _near(edits: _Edits, settings: ConstructSettings, advance: Any) -> tuple[Row
     return np.concatenate(left), np.concatenate(right)
 
 
-def _none_passed(blocks: Sequence[Shard], requests: int, screened: Rejects) -> str:
+def _none_passed(blocks: Sequence[Shard], requests: int, screened: EditRejects) -> str:
     counts = Counter(screened.counts)
     for block in blocks:
         counts.update(block.rejects)
@@ -295,7 +300,7 @@ def _deliver(
     """Write the two pools, each sorted by id, and the card."""
     root = digest([VERSION, output_settings(settings), facts, [row["id"] for row in rows]])[:12]
 
-    def files() -> Files:
+    def files() -> ShardFiles:
         by_id = {item.id: item for item in pool.items}
         safe = [by_id[item] for item in sorted({row["safe_id"] for row in rows})]
         unsafe = [
@@ -314,7 +319,7 @@ def _deliver(
                 contents["dataset", name] = table.slice(start, settings.shard_rows)
         card = construct_card.render(as_dict(settings), facts)
         contents["dataset", f"{root}/README.md"] = card.encode()
-        return Files(contents=contents, rows_in=len(rows))
+        return ShardFiles(contents=contents, rows_in=len(rows))
 
     return folder.make_shard(digest([root, construct_card.template_digest()]), files)
 
@@ -332,11 +337,11 @@ def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: Sa
     )
 
 
-def _set_aside(folder: StageFolder, pool: SafePool, screened: Rejects) -> Shard:
+def _set_aside(folder: StageFolder, pool: SafePool, screened: EditRejects) -> Shard:
     """Rows of the pool that could not be read, and captions that nothing was asked about."""
     rejects = Counter(pool.rejects) + Counter(screened.counts)
 
-    def made() -> Tables:
+    def made() -> ShardTables:
         tables = screened.tables("safe")
         if pool.rejected:
             tables["rejects", "rejects-pool"] = pa.Table.from_pylist(
@@ -352,7 +357,7 @@ def _set_aside(folder: StageFolder, pool: SafePool, screened: Rejects) -> Shard:
                 ],
                 schema=schema.INGEST_REJECTS,
             )
-        return Tables(tables=tables, rows_in=0, rejects=dict(sorted(rejects.items())))
+        return ShardTables(tables=tables, rows_in=0, rejects=dict(sorted(rejects.items())))
 
     content = [[*pool.rejects.items()], [row["id"] for row in screened.rows], screened.counts]
     return folder.make_shard(digest([VERSION, "set aside", content, pool.rows]), made)
@@ -360,12 +365,12 @@ def _set_aside(folder: StageFolder, pool: SafePool, screened: Rejects) -> Shard:
 
 def _facts(
     pool: SafePool,
-    screened: Rejects,
-    requests: Sequence[Request],
+    screened: EditRejects,
+    requests: Sequence[EditRequest],
     blocks: Sequence[Shard],
     rows: Sequence[Row],
-    filled: Mapping[Category, Filled],
-    bench: Bench,
+    filled: Mapping[Category, FilledQuota],
+    checker: EditChecker,
     candidates: int,
 ) -> dict[str, Any]:
     rejects: Counter[str] = Counter()
@@ -403,13 +408,16 @@ def _facts(
         },
         "elements": {"distinct": len(elements), "most": max(elements.values())},
         "template": dict(sorted(Counter(row["template"] or "free" for row in rows).items())),
-        "editor": {**asdict(bench.editor.statement), "models": list(bench.editor.models)},
-        "aligner": {"name": bench.encoder.identity.name, "digest": bench.encoder.identity.digest},
-        "detectors": [detector.statement.as_json() for detector in bench.detectors],
-        "edit_detectors": [detector.statement.as_json() for detector in bench.edit_detectors],
-        "benchmark_captions": len(bench.benchmark.keys),
+        "editor": {**asdict(checker.editor.statement), "models": list(checker.editor.models)},
+        "aligner": {
+            "name": checker.encoder.identity.name,
+            "digest": checker.encoder.identity.digest,
+        },
+        "detectors": [detector.statement.as_json() for detector in checker.detectors],
+        "edit_detectors": [detector.statement.as_json() for detector in checker.edit_detectors],
+        "benchmark_captions": len(checker.benchmark.keys),
     }
 
 
-def _excluded_captions(pool: SafePool, screened: Rejects) -> int:
+def _excluded_captions(pool: SafePool, screened: EditRejects) -> int:
     return screened.excluded - pool.excluded_images

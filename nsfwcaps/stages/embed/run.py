@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps.artifacts import OutputFile, Shard, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoded, Encoder
@@ -66,7 +66,7 @@ def run(
     """Encode pictures first: a caption whose picture does not decode is set aside with it."""
     ingest = inputs["ingest"]
     encoder = encoder_of(settings, with_images=settings.images and ingest.rows("images") > 0)
-    work = _Work(folder, ingest, encoder)
+    work = _EmbedRun(folder, ingest, encoder)
     pictures: list[Shard] = []
     if settings.images and encoder.identity.image_width is not None:
         with progress.task("embed: images", ingest.rows("images")) as advance:
@@ -98,7 +98,7 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
     return create.load(model, EncoderOptions.of(settings))
 
 
-class _Work:
+class _EmbedRun:
     """One run's shards."""
 
     def __init__(self, folder: StageFolder, ingest: StageRecord, encoder: Encoder) -> None:
@@ -134,7 +134,7 @@ class _Work:
         table: pa.Table,
         reasons: Sequence[str | None],
         advance: Advance,
-    ) -> Tables:
+    ) -> ShardTables:
         usable = table.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
         advance(table.num_rows - usable.num_rows)
         texts = usable["caption"].combine_chunks().dictionary_encode()
@@ -159,7 +159,9 @@ class _Work:
         wanted = schema.caption_vectors(self._encoder.identity.width)
         tables = self._tables(label, file, done, wanted, vectors, rejects)
         counts = dict(sorted(Counter(rejects.values()).items()))
-        return Tables(tables=tables, rows_in=file.rows, rejects=counts, facts=self._facts(label))
+        return ShardTables(
+            tables=tables, rows_in=file.rows, rejects=counts, facts=self._facts(label)
+        )
 
     def images(self, file: OutputFile, advance: Advance) -> Shard:
         """Encode the pictures of one shard."""
@@ -169,7 +171,7 @@ class _Work:
             return shard
         return self._folder.make_shard(key, lambda: self._images(file, advance))
 
-    def _images(self, file: OutputFile, advance: Advance) -> Tables:
+    def _images(self, file: OutputFile, advance: Advance) -> ShardTables:
         table = self._read(file, schema.IMAGES.names)
         hashes = table["image_sha256"].combine_chunks()
 
@@ -188,7 +190,7 @@ class _Work:
         wanted = schema.vectors(width, "image_sha256")
         tables = self._tables("images", file, done, wanted, vectors, rejects)
         # A picture's reject counts where its captions are counted.
-        return Tables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
+        return ShardTables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
 
     def _facts(self, group: str) -> dict[str, str]:
         return {"encoder": self._digest, "group": group}

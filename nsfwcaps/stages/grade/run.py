@@ -1,4 +1,4 @@
-"""grade: a difficulty and a stage for every pair, and a picture of where the borders fall."""
+"""grade: a difficulty and a level for every pair, and a picture of where the borders fall."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult, Tables
+from nsfwcaps import extras, schema
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, stages
+from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
 
 VERSION = 1
+
+_NOT_DRAWN = {"figure": "not drawn: matplotlib is not installed"}
+"""Input and fact of a run without matplotlib; with it there is neither."""
 
 _COLOURS = {
     DifficultyLevel.EASY: "#9ecae1",
@@ -31,8 +34,12 @@ _COLOURS = {
 
 
 def sources(settings: GradeSettings) -> Mapping[str, str]:
-    """Nothing outside the workdir is read."""
-    return {}
+    """Whether the figure can be drawn: with the extra `report`, a run without it is stale."""
+    return _figure_facts()
+
+
+def _figure_facts() -> Mapping[str, str]:
+    return {} if extras.missing("report") is None else _NOT_DRAWN
 
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -56,13 +63,9 @@ def run(
             "grade: mining left no pair to grade; the reasons are counted in its record "
             f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
         )
-    weights = _weights(settings)
-    hard = {
-        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
-    }
-    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
-    at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
-    staged = stages(difficulties, at)
+    weights = settings.weights
+    graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
+    difficulties, level_of, at = graded.difficulty, graded.levels, graded.borders
     key = [VERSION, mine.output_digest, output_settings(settings)]
     shards: list[Shard] = []
     start = 0
@@ -71,22 +74,24 @@ def run(
         for number, table in enumerate(read_tables(paths)):
             part = slice(start, start + table.num_rows)
             shards.append(
-                _commit(folder, [*key, number], table, difficulties[part], staged[part], number)
+                _commit(folder, [*key, number], table, difficulties[part], level_of[part], number)
             )
             start += table.num_rows
             advance(table.num_rows)
-    shards.append(_picture(folder, key, signals["similarity"], difficulties, staged, at))
+    if not _figure_facts():
+        shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
     return StageResult(
         shards=shards,
         facts={
+            **_figure_facts(),
             "weights": weights,
             "borders": asdict(at),
             "stages": {
-                stage.value: int((staged == stage.value).sum()) for stage in DifficultyLevel
+                level.value: int((level_of == level.value).sum()) for level in DifficultyLevel
             },
             "sim_text": {
-                stage.value: _quartiles(signals["similarity"][staged == stage.value])
-                for stage in DifficultyLevel
+                level.value: _quartiles(signals["similarity"][level_of == level.value])
+                for level in DifficultyLevel
             },
         },
     )
@@ -103,29 +108,20 @@ def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
     }
 
 
-def _weights(settings: GradeSettings) -> dict[str, float]:
-    named = {
-        "similarity": settings.similarity_weight,
-        "margin": settings.margin_weight,
-        "density": settings.density_weight,
-    }
-    return {name: weight for name, weight in named.items() if weight > 0}
-
-
 def _commit(
     folder: StageFolder,
     key: Sequence[Any],
     table: pa.Table,
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     number: int,
 ) -> Shard:
-    def graded() -> Tables:
-        columns = [pa.array(difficulties, pa.float32()), pa.array(staged.tolist(), pa.string())]
+    def graded() -> ShardTables:
+        columns = [pa.array(difficulties, pa.float32()), pa.array(level_of.tolist(), pa.string())]
         whole = pa.Table.from_arrays(
             [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
         )
-        return Tables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
+        return ShardTables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
 
     return folder.make_shard(digest(key), graded)
 
@@ -135,23 +131,25 @@ def _picture(
     key: Sequence[Any],
     similarity: npt.NDArray[np.float64],
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> Shard:
     name = "stages.png"
     return folder.make_shard(
         digest([*key, name, digest(similarity.tolist())]),
-        lambda: Files(contents={("figures", name): draw(similarity, difficulties, staged, at)}),
+        lambda: ShardFiles(
+            contents={("figures", name): draw(similarity, difficulties, level_of, at)}
+        ),
     )
 
 
 def draw(
     similarity: npt.NDArray[np.float64],
     difficulties: npt.NDArray[np.float64],
-    staged: npt.NDArray[np.str_],
+    level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> bytes:
-    """PNG of similarity and difficulty `[p]` by stage, with the stage borders."""
+    """PNG of similarity and difficulty `[p]` by level, with the borders of the levels."""
     # Not pyplot: it keeps global state and looks for a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -163,11 +161,11 @@ def draw(
         (right, difficulties, "difficulty"),
     ):
         axes.hist(
-            [values[staged == stage.value] for stage in DifficultyLevel],
+            [values[level_of == level.value] for level in DifficultyLevel],
             bins=40,
             stacked=True,
-            color=[_COLOURS[stage] for stage in DifficultyLevel],
-            label=[stage.value for stage in DifficultyLevel],
+            color=[_COLOURS[level] for level in DifficultyLevel],
+            label=[level.value for level in DifficultyLevel],
         )
         axes.set_xlabel(label)
         axes.set_ylabel("pairs")

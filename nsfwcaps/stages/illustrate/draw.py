@@ -19,16 +19,16 @@ from typing import Any
 from nsfwcaps.config import digest
 from nsfwcaps.construction.labels import ImageLabel, Verdict, image_label
 from nsfwcaps.construction.painters.painter import (
+    DrawRequest,
     KnowingPainter,
     Painter,
     Subject,
-    Wanted,
     seed_of,
 )
-from nsfwcaps.detectors.detector import Detector, Statement
+from nsfwcaps.detectors.detector import Detector, DetectorStatement
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import write_atomically
-from nsfwcaps.generation.generator import Item
+from nsfwcaps.generation.generator import GeneratedItem
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.progress import Progress
@@ -45,7 +45,7 @@ class Attempt:
     verdict: Verdict
 
 
-class Pictures:
+class PictureFiles:
     """Pictures on the disk. One whose sha256 is forbidden is noted, so as not to be drawn again.
 
     Its file is not kept.
@@ -100,14 +100,14 @@ class Pictures:
         return self._folder / f"{key}{self._ending}"
 
 
-class Studio:
+class AttemptRunner:
     """One run's drawing and judging."""
 
     def __init__(
         self,
         painter: Painter,
         detectors: Sequence[Detector[bytes]],
-        pictures: Pictures,
+        pictures: PictureFiles,
         constructed: Constructed,
         folder: Path,
         *,
@@ -121,7 +121,7 @@ class Studio:
         self._identity = painter.identity
 
     @property
-    def judges(self) -> list[Statement]:
+    def judges(self) -> list[DetectorStatement]:
         """Who is asked of each picture: the painter, where it knows, then the detectors."""
         own = [self._knows.judge] if self._knows is not None else []
         return [*own, *(detector.statement for detector in self._detectors)]
@@ -187,13 +187,15 @@ class Studio:
             for row, (item, _, key) in enumerate(usable)
         }
 
-    def _item(self, key: str) -> Item:
-        return Item(sha256=self._pictures.sha256(key), read=lambda: self._pictures.read(key))
+    def _item(self, key: str) -> GeneratedItem:
+        return GeneratedItem(
+            sha256=self._pictures.sha256(key), read=lambda: self._pictures.read(key)
+        )
 
-    def _wanted(self, subject: Subject, seed: int) -> Wanted:
+    def _wanted(self, subject: Subject, seed: int) -> DrawRequest:
         needs = self._painter.needs_safe_image
         image = self._constructed.safe_image(subject) if needs else None
-        return Wanted(subject=subject, seed=seed, safe_image=image)
+        return DrawRequest(subject=subject, seed=seed, safe_image=image)
 
     def _key(self, subject: Subject, seed: int) -> str:
         # The id of the safe caption is the digest of its image too.

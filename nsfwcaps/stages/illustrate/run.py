@@ -29,17 +29,17 @@ from nsfwcaps.construction.exclusion import image_hashes, may_show_minor
 from nsfwcaps.construction.labels import ImageLabel, chosen, image_label
 from nsfwcaps.construction.painters import load as painters
 from nsfwcaps.construction.painters.painter import Painter, Subject
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import Detector, Kind, Statement
+from nsfwcaps.detectors.detector import Detector, DetectorStatement, Modality
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.illustrate.check import check_fits
-from nsfwcaps.stages.illustrate.draw import Attempt, Pictures, Studio
+from nsfwcaps.stages.illustrate.draw import Attempt, AttemptRunner, PictureFiles
 from nsfwcaps.stages.illustrate.read import Constructed, Row, SafeImageError
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
-from nsfwcaps.stages.illustrate.write import POOL, Rejects, deliver, set_aside
+from nsfwcaps.stages.illustrate.write import POOL, DrawRejects, deliver, set_aside
 
 VERSION = 1
 
@@ -58,7 +58,7 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
     painters.check(settings.painter)
     painters.check_package(str(settings.painter))
     for name in settings.image_detector:
-        registry.check(name, Kind.IMAGE, option=_DETECTORS)
+        registry.check(name, Modality.IMAGE, option=_DETECTORS)
     image_hashes(settings.image_hashes)
     if "construct" in recipe:
         # What the world draws in this run is not there to be read yet.
@@ -98,8 +98,8 @@ def run(
     detectors = _detectors(settings)
     painter = _painter(settings)
     forbidden = image_hashes(settings.image_hashes)
-    pictures = Pictures(folder.path, painter.ending, forbidden)
-    studio = Studio(
+    pictures = PictureFiles(folder.path, painter.ending, forbidden)
+    runner = AttemptRunner(
         painter,
         detectors,
         pictures,
@@ -108,9 +108,9 @@ def run(
         seed=settings.seed,
         batch=settings.image_batch,
     )
-    work = _Work(settings, studio.judges)
+    work = _IllustrateRun(settings, runner.judges)
     subjects = work.screen(constructed, painter, forbidden, progress)
-    attempts = studio.attempts(subjects, settings.image_tries, progress)
+    attempts = runner.attempts(subjects, settings.image_tries, progress)
     rows = work.choose(constructed.rows, attempts)
     if not rows:
         raise InputError(
@@ -124,11 +124,15 @@ def run(
 
 def _detectors(settings: IllustrateSettings) -> list[Detector[bytes]]:
     names = settings.image_detector
-    return registry.load_all(names, Kind.IMAGE, settings.device, option=_DETECTORS) if names else []
+    return (
+        registry.load_all(names, Modality.IMAGE, settings.device, option=_DETECTORS)
+        if names
+        else []
+    )
 
 
 def _painter(settings: IllustrateSettings) -> Painter:
-    sampling = Sampling(
+    sampling = PainterSampling(
         steps=settings.image_steps,
         guidance_scale=settings.image_guidance,
         side_px=settings.image_size,
@@ -136,13 +140,13 @@ def _painter(settings: IllustrateSettings) -> Painter:
     return painters.load(str(settings.painter), sampling, settings.device, settings.precision)
 
 
-class _Work:
+class _IllustrateRun:
     """One run: what is set aside, what is chosen, and what the cards say of it."""
 
-    def __init__(self, settings: IllustrateSettings, judges: Sequence[Statement]) -> None:
+    def __init__(self, settings: IllustrateSettings, judges: Sequence[DetectorStatement]) -> None:
         self._settings = settings
         self._judges = judges
-        self.rejected = Rejects()
+        self.rejected = DrawRejects()
 
     def screen(
         self,

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, Tables
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder
 from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
-from nsfwcaps.stages.illustrate.draw import Pictures
+from nsfwcaps.stages.illustrate.draw import PictureFiles
 from nsfwcaps.stages.illustrate.read import Row
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 
@@ -29,7 +29,7 @@ CARD = f"{POOL}.md"
 
 
 @dataclass(kw_only=True)
-class Rejects:
+class DrawRejects:
     """Captions without an image, with a reason each, and how many the exclusion list matched."""
 
     rows: list[Row] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Rejects:
 def deliver(
     rows: Sequence[Row],
     facts: Mapping[str, Any],
-    pictures: Pictures,
+    pictures: PictureFiles,
     folder: StageFolder,
     settings: IllustrateSettings,
 ) -> list[Shard]:
@@ -64,14 +64,14 @@ def deliver(
     root, size = whole[:12], settings.shard_rows
     parts = range(0, len(rows), size)
 
-    def pool(number: int, start: int) -> Files:
+    def pool(number: int, start: int) -> ShardFiles:
         table = _table(rows[start : start + size], pictures, facts["painter"]["name"])
         name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
-        return Files(contents={("dataset", name): table}, rows_in=table.num_rows)
+        return ShardFiles(contents={("dataset", name): table}, rows_in=table.num_rows)
 
-    def card() -> Files:
+    def card() -> ShardFiles:
         text = illustrate_card.render(facts)
-        return Files(contents={("dataset", f"{root}/{CARD}"): text.encode()})
+        return ShardFiles(contents={("dataset", f"{root}/{CARD}"): text.encode()})
 
     shards = [
         folder.shard_or(digest([whole, number]), partial(pool, number, start))
@@ -81,21 +81,23 @@ def deliver(
     return [*shards, folder.make_shard(key, card)]
 
 
-def set_aside(rejects: Rejects, folder: StageFolder) -> Shard:
+def set_aside(rejects: DrawRejects, folder: StageFolder) -> Shard:
     """Write what got no image, and why."""
 
-    def tables() -> Tables:
+    def tables() -> ShardTables:
         made = {}
         if rejects.rows:
             table = pa.Table.from_pylist(rejects.rows, schema=schema.ILLUSTRATE_REJECTS)
             made["rejects", "rejects"] = table
-        return Tables(tables=made, rows_in=sum(rejects.counts.values()), rejects=rejects.counts)
+        return ShardTables(
+            tables=made, rows_in=sum(rejects.counts.values()), rejects=rejects.counts
+        )
 
     content = [[row["id"], row["reason"]] for row in rejects.rows]
     return folder.make_shard(digest([VERSION, "set aside", content, rejects.excluded]), tables)
 
 
-def _table(rows: Sequence[Row], pictures: Pictures, painter: str) -> pa.Table:
+def _table(rows: Sequence[Row], pictures: PictureFiles, painter: str) -> pa.Table:
     names = schema.ILLUSTRATED_UNSAFE.names
     whole = [{**row, "image": pictures.read(row["key"]), "painter": painter} for row in rows]
     return pa.Table.from_pylist(

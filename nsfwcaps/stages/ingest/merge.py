@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.columns import Label
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
@@ -77,12 +77,12 @@ def _merge_captions(
     content: str,
     rows: int,
 ) -> list[Shard]:
-    def merge(part: int, low: str, high: str) -> Tables:
+    def merge(part: int, low: str, high: str) -> ShardTables:
         table = _read_range(staged.paths, schema.CAPTIONS, low, high)
         captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
         dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
         kept = _without(captions, dropped)
-        return Tables(
+        return ShardTables(
             tables={(label.value, f"{label}-{part:05d}"): kept},
             rows_in=table.num_rows,
             facts={"conflicts": captions.num_rows - kept.num_rows},
@@ -102,10 +102,12 @@ def _merge_captions(
 def _merge_images(
     staged: _Staged, folder: StageFolder, advance: Advance, *, content: str
 ) -> list[Shard]:
-    def merge(part: int, low: str, high: str) -> Tables:
+    def merge(part: int, low: str, high: str) -> ShardTables:
         table = _read_range(staged.paths, schema.IMAGES, low, high)
         images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
-        return Tables(tables={("images", f"images-{part:05d}"): images}, rows_in=table.num_rows)
+        return ShardTables(
+            tables={("images", f"images-{part:05d}"): images}, rows_in=table.num_rows
+        )
 
     parts = math.ceil(max(staged.bytes / _IMAGE_RANGE_BYTES, staged.rows / 2**20))
     shards = []

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label, resolve
 from nsfwcaps.captions.images import ImageReader
@@ -132,7 +132,7 @@ class _Chunk:
         self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
         self.image_bytes = 0
 
-    def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> Tables:
+    def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> ShardTables:
         """Take rows until the chunk is full or the pool ends, and make tables of them."""
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
             numbered = next(iter(rows), None)
@@ -172,7 +172,7 @@ class _Chunk:
         elif path is not None and path < (self.pictures[sha256][0] or "\U0010ffff"):
             self.pictures[sha256] = (path, item.image)
 
-    def _tables(self) -> Tables:
+    def _tables(self) -> ShardTables:
         """What was read: captions by label, pictures, rejects."""
         tables = {
             (f"staged-{label}", f"staged-{label}"): self._captions(label)
@@ -184,7 +184,7 @@ class _Chunk:
         if self.rejected:
             tables["rejects", "rejects"] = self._rejects()
         reasons = Counter(item.reason for item, _ in self.rejected)
-        return Tables(
+        return ShardTables(
             tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),

@@ -16,7 +16,7 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.images import read_image
 
 
-class Pictures:
+class KnownPictures:
     """The pictures that ingest knows, by the hash of their bytes."""
 
     def __init__(self, ingest: StageRecord) -> None:

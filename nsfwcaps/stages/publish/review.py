@@ -18,20 +18,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, Tables
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.export.read import Review
+from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.stages.publish.fixes import Fixed, with_cosines
 from nsfwcaps.stages.publish.review_marks import ACCEPTED, FIXED, REJECTED, Mark, marks_of
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits
-from nsfwcaps.stages.publish.verdicts import Review
 from nsfwcaps.tables import read_tables
 
 UNKNOWN = "not in the review"
-OUTCOMES = (ACCEPTED, FIXED, REJECTED, State.DISPUTED.value, State.PENDING.value, UNKNOWN)
+OUTCOMES = (ACCEPTED, FIXED, REJECTED, PairState.DISPUTED.value, PairState.PENDING.value, UNKNOWN)
 _PREFIX = "review: "
 _IN_ANOTHER_SPLIT = f"{_PREFIX}fixed caption is in another split"
 _THERE_ALREADY = f"{_PREFIX}fixed pair is there already"
@@ -112,7 +112,7 @@ def _digest(marks: Mapping[str, Mark]) -> str:
 def _known(review: Review, ids: Sequence[str]) -> int:
     """Number of pairs whose outcome is an answer that a lead wrote down beforehand."""
     judgements = (review.judgements.get(name) for name in ids)
-    return sum(found is not None and found.state is State.KNOWN for found in judgements)
+    return sum(found is not None and found.state is PairState.KNOWN for found in judgements)
 
 
 def _foreign(review: Review, known: set[str]) -> int:
@@ -167,10 +167,10 @@ def _check_fixes(
 def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
     """Keep the ids of pairs that the review leaves out, and why."""
 
-    def tables() -> Tables:
+    def tables() -> ShardTables:
         names, reasons = zip(*joined.left_out, strict=True)
         table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
-        return Tables(
+        return ShardTables(
             tables={("rejects", "rejects-review"): table},
             rows_in=table.num_rows,
             rejects=dict(sorted(Counter(reasons).items())),

@@ -9,11 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.review.export.read import Judgement, Review
 from nsfwcaps.review.log.answers import RIGHT, Choice
-from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.fixes import Fixed
-from nsfwcaps.stages.publish.verdicts import Judgement, Review
 
 ACCEPTED, FIXED, REJECTED = "accepted", "fixed", "rejected"
 
@@ -63,7 +63,7 @@ def _mark(review: Review, judgement: Judgement, fixed: Fixed | None, followed: s
         seen.add(fixed.pair_id)
         judgement = next_
         verdicts += judgement.verdicts
-        if judgement.state is not State.PENDING:
+        if judgement.state is not PairState.PENDING:
             outcome = _outcome(judgement)
             outcome = FIXED if outcome == ACCEPTED else outcome
             category = _correction(judgement) or category

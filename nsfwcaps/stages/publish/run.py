@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
@@ -30,16 +30,17 @@ from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.stages.ingest.settings import IngestSettings
 from nsfwcaps.stages.mine.settings import MineSettings
-from nsfwcaps.stages.publish import review, verdicts
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
-from nsfwcaps.stages.publish.images import Pictures
+from nsfwcaps.stages.publish.images import KnownPictures
 from nsfwcaps.stages.publish.partners import Partners, find_partners
-from nsfwcaps.stages.publish.review import Joined
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.tables import read_tables, rechunk
+
+if TYPE_CHECKING:  # a review needs the extra of that name
+    from nsfwcaps.stages.publish.review import Joined
 
 VERSION = 3
 
@@ -66,6 +67,8 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
     """Digests of the card's template, as a new wording makes a new card, and of the review."""
     found = {"card": dataset_card.template_digest()}
     if settings.verdicts is not None:
+        from nsfwcaps.stages.publish import verdicts
+
         found["verdicts"] = verdicts.source_digest(settings.verdicts)
     return found
 
@@ -93,7 +96,9 @@ def run(
         [VERSION, _shaping(settings), dataset_card.template_digest(), chain, *of_review]
     )
     has_partners = partners.ids.null_count < len(partners.ids)
-    writer = _Writer(settings, folder, inputs, splits, joined, release, with_partners=has_partners)
+    writer = _SplitWriter(
+        settings, folder, inputs, splits, joined, release, with_partners=has_partners
+    )
     with progress.task("publish: write", int(writer.kept.sum())) as advance:
         names = split_names(splits.of_pair[writer.kept])
         shards = [shard for name in names for shard in writer.split(name, advance)]
@@ -102,13 +107,15 @@ def run(
         facts["review"] = joined.facts
     manifest = _manifest(settings, chain, facts, shards)
     readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
-    shards.append(_papers(folder, inputs["grade"], release, manifest, readme))
+    shards.append(_write_card_and_manifest(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
+        from nsfwcaps.stages.publish import review
+
         shards.append(review.rejects(folder, release, joined))
     return StageResult(shards=shards, facts=facts)
 
 
-class _Writer:
+class _SplitWriter:
     """Writes one split after the other."""
 
     def __init__(
@@ -131,7 +138,7 @@ class _Writer:
         everything = np.ones(len(splits.of_pair), dtype=np.bool_)
         self.kept = everything if joined is None else joined.kept
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
-        self.pictures = Pictures(inputs["ingest"]) if carries else None
+        self.pictures = KnownPictures(inputs["ingest"]) if carries else None
         self._labels = image_labels(inputs)
         as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
         self.columns = schema.published(
@@ -156,9 +163,9 @@ class _Writer:
             advance(shard.rows_in)
             yield shard
 
-    def _file(self, pairs: pa.Table, split: str, path: str) -> Files:
+    def _file(self, pairs: pa.Table, split: str, path: str) -> ShardFiles:
         table = self._join(pairs, split)
-        return Files(
+        return ShardFiles(
             contents={("dataset", path): table},
             rows_in=table.num_rows,
             facts={**_counts(table), "images_lost": self._lost()},
@@ -192,6 +199,8 @@ class _Writer:
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
         if self._joined is not None:
+            from nsfwcaps.stages.publish import review
+
             columns = review.apply(self._joined, columns)
         if self._labels is not None:
             columns |= self._labels.columns(pairs["unsafe_id"])
@@ -212,7 +221,7 @@ class _Writer:
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:
-    """Pairs by split, stage, category and label of the image: what the card will say."""
+    """Pairs by split, level, category and label of the image: what the card will say."""
     return {
         name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
         for name in _COUNTED
@@ -257,7 +266,9 @@ def _joined(
     """Join the review that the settings name, if they do."""
     if settings.verdicts is None:
         return None
-    return review.join(verdicts.read(settings.verdicts), settings, inputs, splits)
+    from nsfwcaps.stages.publish import review, verdicts
+
+    return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
 
 
 def _shaping(settings: PublishSettings) -> dict[str, Any]:
@@ -269,23 +280,25 @@ def _shaping(settings: PublishSettings) -> dict[str, Any]:
     return {name: v for name, v in output_settings(settings).items() if name not in hidden}
 
 
-def _papers(
+def _write_card_and_manifest(
     folder: StageFolder,
     grade: StageRecord,
     release: str,
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, the picture of the stages."""
-    figure = grade.paths("figures")[0]
+    """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
     root = release[:12]
     return folder.make_shard(
         digest([release, "papers"]),
-        lambda: Files(
+        lambda: ShardFiles(
             contents={
                 ("dataset", f"{root}/README.md"): readme.encode(),
                 ("dataset", f"{root}/manifest.json"): _json(manifest),
-                ("dataset", f"{root}/figures/{figure.name}"): figure.read_bytes(),
+                **{
+                    ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
+                    for path in grade.paths("figures")
+                },
             }
         ),
     )

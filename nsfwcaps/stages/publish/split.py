@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord, Tables
+from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.splits import assign, beside, groups
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Device, Split
@@ -121,14 +121,14 @@ def _nodes(
     return VectorTable(paths)
 
 
-def _node_shard(table: VectorTable, rows: Rows, stem: str) -> Tables:
+def _node_shard(table: VectorTable, rows: Rows, stem: str) -> ShardTables:
     found = vector_table(
         schema.vectors(table.width, "id"),
         {"id": table.column("id", rows).combine_chunks()},
         table.take(rows),
         table.encoder,
     )
-    return Tables(tables={("nodes", stem): found}, rows_in=len(rows))
+    return ShardTables(tables={("nodes", stem): found}, rows_in=len(rows))
 
 
 def _edges(
@@ -142,12 +142,12 @@ def _edges(
     sizes = blocks_for(parse_bytes(settings.memory), nodes.width, _NEIGHBOURS)
     step = min(_BLOCK_ROWS, sizes.queries)
 
-    def find(start: int, stop: int) -> Tables:
+    def find(start: int, stop: int) -> ShardTables:
         left, right = near_duplicates(
             nodes, start, stop, settings.near_duplicate, search=search, block_rows=sizes.rows
         )
         table = pa.table({"left": left, "right": right}, schema=_EDGES)
-        return Tables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
+        return ShardTables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
 
     files = []
     with progress.task("publish: split", nodes.rows) as advance:

@@ -4,54 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 from nsfwcaps.stages.train.checkpoints import Checkpoints
 from nsfwcaps.stages.train.metrics import Metrics
 from nsfwcaps.stages.train.tensorboard import Board
 from nsfwcaps.training.loop import Step
-
-State = dict[str, Any]
-
-
-class Outputs(Protocol):
-    """Where a run puts its steps and its states."""
-
-    def newest(self) -> Path | None:
-        """Checkpoint to go on from."""
-        ...
-
-    def start(self, step: int) -> None:
-        """Go on after a step."""
-        ...
-
-    def add(self, step: Step) -> None:
-        """Note a step."""
-        ...
-
-    def save(self, step: int, state: Callable[[], State]) -> None:
-        """Save the state after a step."""
-        ...
-
-    def validated(self, step: int, scores: Mapping[str, float]) -> None:
-        """Note the scores after a step, when they are saved."""
-        ...
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        ...
+from nsfwcaps.training.outputs import RunState
 
 
-class Written:
+class FileOutputs:
     """Outputs on the disk; those for TensorBoard where there is a folder for them."""
 
     def __init__(self, checkpoints: Checkpoints, key: str, board: Path | None) -> None:
         self._checkpoints, self._key, self._board_folder = checkpoints, key, board
         self._board: Board | None = None
-
-    def newest(self) -> Path | None:
-        """Find the newest sound checkpoint."""
-        return self._checkpoints.newest()
 
     def start(self, step: int) -> None:
         """Keep the lines and the points of the steps up to this one."""
@@ -65,7 +31,7 @@ class Written:
         if self._board is not None:
             self._board.add(step)
 
-    def save(self, step: int, state: Callable[[], State]) -> None:
+    def save(self, step: int, state: Callable[[], RunState]) -> None:
         """Write a checkpoint, and never one that is ahead of the lines and the points."""
         self._metrics.flush()
         if self._board is not None:
@@ -81,26 +47,3 @@ class Written:
         """Write points that are left."""
         if self._board is not None:
             self._board.close()
-
-
-class Unwritten:
-    """Outputs of a process beside the first, which writes for all."""
-
-    def newest(self) -> Path | None:
-        """Leave it to the first process to find one."""
-        return None
-
-    def start(self, step: int) -> None:
-        """Write nothing."""
-
-    def add(self, step: Step) -> None:
-        """Write nothing."""
-
-    def save(self, step: int, state: Callable[[], State]) -> None:
-        """Write nothing, nor work out what would be written."""
-
-    def validated(self, step: int, scores: Mapping[str, float]) -> None:
-        """Write nothing."""
-
-    def close(self) -> None:
-        """Nothing was open."""

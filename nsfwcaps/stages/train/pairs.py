@@ -7,18 +7,66 @@ the partner (fixed).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsfwcaps.enums import Targets
+from nsfwcaps.enums import AdapterInputs, Split, Targets
+from nsfwcaps.errors import InputError
+from nsfwcaps.stages.train.dataset import read_pairs
 from nsfwcaps.stages.train.reference import Reference
+from nsfwcaps.training.methods import Method
 from nsfwcaps.training.pairs import Rows, TrainingPairs
+from nsfwcaps.training.run import RunPairs
 
 _ITEM = ("id", "caption", "image_sha256")
+
+
+def run_pairs(
+    train: pa.Table, validation: pa.Table, reference: Reference, method: Method
+) -> RunPairs:
+    """Pairs of a run of this method, from the tables of two splits."""
+    chosen = training_pairs(train, reference, method.targets)
+    # Differences are those from the targets.
+    read = method.adapter_inputs is AdapterInputs.DIFFERENCE
+    mined = read and method.targets is not Targets.FIXED
+    return RunPairs(
+        train=chosen,
+        validation=mined_pairs(validation, reference),
+        differing=mined_pairs(train, reference) if mined else chosen,
+    )
+
+
+def usable_pairs(
+    files: Sequence[Path], split: Split, reference: Reference, max_reject_share: float
+) -> tuple[pa.Table, int]:
+    """Pairs of a split of which everything was embedded, and the number of the others.
+
+    Raises:
+        InputError: too many lack an image.
+    """
+    table = pa.concat_tables([read_pairs(path) for path in files])
+    table = table.filter(pc.equal(table["split"], split.value))
+    ok = [
+        row["unsafe_image_sha256"] in reference.image_row
+        and row["safe_image_sha256"] in reference.image_row
+        and row["unsafe_id"] in reference.text_row
+        and row["safe_id"] in reference.text_row
+        for row in table.to_pylist()
+    ]
+    lacking = len(ok) - sum(ok)
+    if lacking > max_reject_share * len(ok):
+        first = table.filter(pa.array([not good for good in ok]))["pair_id"].to_pylist()
+        raise InputError(
+            f"train: {lacking} of {len(ok)} {split} pairs lack a usable image (first: "
+            f"{', '.join(first[:3])}), more than max_reject_share allows "
+            f"({max_reject_share:.1%}); publish with images, or raise it"
+        )
+    return table.filter(pa.array(ok, pa.bool_())), lacking
 
 
 def training_pairs(table: pa.Table, reference: Reference, targets: Targets) -> TrainingPairs:
@@ -64,7 +112,7 @@ def _pairs(table: pa.Table, reference: Reference, *, safe: str, target: str) -> 
         unsafe_captions=table["unsafe_caption"].to_pylist(),
         safe_captions=table[f"{safe}_caption"].to_pylist(),
         target_ids=table[f"{target}_id"].to_pylist(),
-        stages=table["stage"].to_pylist(),
+        levels=table["stage"].to_pylist(),
         unsafe_text=rows("unsafe_id", reference.text_row),
         safe_text=rows(f"{safe}_id", reference.text_row),
         unsafe_image=rows("unsafe_image_sha256", reference.image_row),

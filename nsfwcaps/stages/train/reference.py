@@ -12,8 +12,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,23 +22,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Files, Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoder, Vectors
-from nsfwcaps.errors import ArtifactError, ConfigError, InputError
+from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
+from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
 
 VERSION = 1
-
-_SIDES = ("unsafe", "safe")
-_PARTNER = "partner"
-
-
-def _columns(side: str) -> list[str]:
-    return [f"{side}_{name}" for name in ("id", "caption", "image_sha256", "image")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,47 +50,6 @@ class Reference:
         """File of the picture whose vector is in this row."""
         file, offset, length = self._places[row]
         return self._files[file][offset : offset + length]
-
-
-def data_files(data: Path) -> list[Path]:
-    """Parquet files of a published data set.
-
-    Raises:
-        ConfigError: no data set is named.
-        InputError: it has no files, or they are damaged or lack a column.
-    """
-    if data == Path():
-        raise ConfigError("train.data: no data set is named; give --data FOLDER, as RUN/dataset")
-    files = sorted((data / "data").glob("*.parquet"))
-    if not files:
-        raise InputError(
-            f"train.data: no data set is in {data} (data/*.parquet); 'nsfwcaps build' makes one"
-        )
-    for path in files:
-        with reading(path):
-            names = pq.read_schema(path).names
-        lacking = [name for side in _SIDES for name in _columns(side) if name not in names]
-        if lacking:
-            raise InputError(
-                f"train.data: {path} has no column {', '.join(lacking)}; training needs captions "
-                "and images: publish pools with images, with --carry-images"
-            )
-    return files
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Say of a data set's file that cannot be read what mends it.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    try:
-        yield
-    except (pa.ArrowException, OSError):
-        raise InputError(
-            f"train.data: {path} is damaged; publish the data set again, or copy it anew"
-        ) from None
 
 
 def embed_reference(
@@ -139,7 +91,7 @@ def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
     )
 
 
-def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> Files:
+def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> ShardFiles:
     with reading(path):
         rows, captions, pictures = _contents(path, seen)
     text = encoder.encode_text(list(captions.values()), lambda done: None)
@@ -150,7 +102,7 @@ def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) 
     lengths = [len(data) for _, data in kept]
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[:-1]
     stem, tail = f"{number:05d}", key[:12]
-    return Files(
+    return ShardFiles(
         contents={
             ("captions", f"captions-{stem}-{tail}.parquet"): pa.table(
                 {"id": pa.array(ids, pa.string()), "vector": _column(text.rows)}
@@ -175,9 +127,9 @@ def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str
     captions: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     file = pq.ParquetFile(path)
-    has_partners = set(_columns(_PARTNER)) <= set(file.schema_arrow.names)
-    sides = [*_SIDES, _PARTNER] if has_partners else _SIDES
-    wanted = [name for side in sides for name in _columns(side)]
+    has_partners = set(columns_of(PARTNER)) <= set(file.schema_arrow.names)
+    sides = [*SIDES, PARTNER] if has_partners else SIDES
+    wanted = [name for side in sides for name in columns_of(side)]
     for group in range(file.num_row_groups):
         for row in file.read_row_group(group, columns=wanted).to_pylist():
             for side in sides:

@@ -14,41 +14,29 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
+from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
-from nsfwcaps.enums import Precision, Split, Targets
-from nsfwcaps.errors import ConfigError, InputError, ModelError
+from nsfwcaps.enums import Precision, Split
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
-from nsfwcaps.models.names import trained_run
 from nsfwcaps.progress import Progress, Silent
+from nsfwcaps.runtime.processes import Processes, joined
+from nsfwcaps.stages.train import checks
 from nsfwcaps.stages.train.checkpoints import Checkpoints
-from nsfwcaps.stages.train.reference import (
-    Reference,
-    data_files,
-    embed_reference,
-    load_reference,
-    reading,
-)
+from nsfwcaps.stages.train.dataset import data_files
+from nsfwcaps.stages.train.reference import embed_reference, load_reference
 from nsfwcaps.stages.train.settings import TrainSettings
-from nsfwcaps.training.processes import joined
+
+if TYPE_CHECKING:  # plans and dry runs need no torch
+    from nsfwcaps.training.run import TrainingRun
 
 VERSION = 2
-
-_COLUMNS = [
-    *("pair_id", "stage", "split"),
-    *("unsafe_id", "unsafe_caption", "unsafe_image_sha256"),
-    *("safe_id", "safe_caption", "safe_image_sha256"),
-]
-_PARTNER_COLUMNS = ["partner_id", "partner_caption", "partner_image_sha256"]
-_OF_THE_MODEL = ("weights_sha256", "activation", "preprocessing")
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
@@ -74,67 +62,85 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Embed with the frozen model, adapt it, train it, write the adapters."""
-    from nsfwcaps.stages.train.choices import check_settings, method_of
-    from nsfwcaps.stages.train.outputs import Written
-    from nsfwcaps.stages.train.pairs import without_partner
+    from nsfwcaps.stages.train.options import options_of
+    from nsfwcaps.stages.train.outputs import FileOutputs
+    from nsfwcaps.stages.train.pairs import run_pairs, usable_pairs, without_partner
     from nsfwcaps.stages.train.tensorboard import wants_board
-    from nsfwcaps.stages.train.training_run import TrainingRun
+    from nsfwcaps.training.run import TrainingRun
 
     data = Path(settings.data)
     files = data_files(data)
-    method = method_of(settings)
-    check_settings(settings)
-    _check_place(folder, settings)
-    _check_patience(files, settings)
-    _check_targets(files, method.targets, data)
+    options, board = options_of(settings), wants_board(settings.events)
+    checks.check_place(folder, settings)
+    checks.check_patience(files, settings)
+    checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)
-    _check_encoder(data, asdict(encoder.identity))
+    checks.check_encoder(data, asdict(encoder.identity))
     shards = embed_reference(files, encoder, folder, progress)
     reference = load_reference(folder, shards)
-    usable = {split: _usable(files, split, reference, settings) for split in Split}
+    usable = {
+        split: usable_pairs(files, split, reference, settings.max_reject_share) for split in Split
+    }
     key = digest([VERSION, output_settings(settings), sources(settings)])
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
 
-    def trained() -> Files:
+    def trained() -> ShardFiles:
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
-        joined().call(shards)
-        work = TrainingRun(settings, method, encoder, reference, pairs, held, progress)
-        board = folder.path / "tensorboard" / key[:12] if wants_board(settings.events) else None
-        facts = work.train(Written(checkpoints, key, board), progress)
+        processes = joined()
+        processes.call(shards)
+        chosen = run_pairs(pairs, held, reference, options.method)
+        training = TrainingRun(encoder, chosen, reference, options, processes, progress)
+        _go_on(training, checkpoints.newest(), processes)
+        points = folder.path / "tensorboard" / key[:12] if board else None
+        facts = training.train(FileOutputs(checkpoints, key, points), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
             "encoder": asdict(encoder.identity),
-            "method": asdict(method),
+            "method": asdict(options.method),
         }
-        return _papers(key, work, facts, checkpoints.metrics, settings)
+        return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
 
-    # Papers are there where a run was stopped between its last step and its record.
-    papers = folder.shard_or(digest([key, "papers"]), trained)
+    # The shard exists where a run was stopped between its last step and its record.
+    delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
-    return StageResult(shards=[*shards, papers], facts=papers.facts)
+    return StageResult(shards=[*shards, delivered], facts=delivered.facts)
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:
     """Train along with the process that runs the stage and has the reference; write nothing."""
-    from nsfwcaps.stages.train.choices import method_of
-    from nsfwcaps.stages.train.outputs import Unwritten
-    from nsfwcaps.stages.train.training_run import TrainingRun
+    from nsfwcaps.stages.train.options import options_of
+    from nsfwcaps.stages.train.pairs import run_pairs, usable_pairs
+    from nsfwcaps.training.outputs import NoOutputs
+    from nsfwcaps.training.run import TrainingRun
 
     files, reference = data_files(Path(settings.data)), load_reference(folder, shards)
     pairs, held = (
-        _usable(files, split, reference, settings)[0] for split in (Split.TRAIN, Split.VALIDATION)
+        usable_pairs(files, split, reference, settings.max_reject_share)[0]
+        for split in (Split.TRAIN, Split.VALIDATION)
     )
-    method, encoder, silent = method_of(settings), _encoder(settings), Silent()
-    run = TrainingRun(settings, method, encoder, reference, pairs, held, silent)
-    run.train(Unwritten(), silent)
+    options, processes, silent = options_of(settings), joined(), Silent()
+    chosen = run_pairs(pairs, held, reference, options.method)
+    trained = TrainingRun(_encoder(settings), chosen, reference, options, processes, silent)
+    _go_on(trained, None, processes)
+    trained.train(NoOutputs(), silent)
 
 
-def _encoder(settings: TrainSettings) -> Any:
+def _encoder(settings: TrainSettings) -> DualEncoder:
     # In single precision: the reference; training has its own.
     options = replace(EncoderOptions.of(settings), precision=Precision.FP32)
-    return create.load(settings.model, options)
+    return create.load_dual(settings.model, options)
+
+
+def _go_on(run: TrainingRun, newest: Path | None, processes: Processes) -> None:
+    """Restore the newest checkpoint, which the first process found, in all processes."""
+    from nsfwcaps.stages.train.checkpoints import load_checkpoint
+
+    path = processes.broadcast(newest)
+    if path is not None:
+        run.restore(load_checkpoint(path))
+    processes.wait()  # the first process removes checkpoints that are old or done with
 
 
 def _broken(shards: Sequence[Shard]) -> dict[str, int]:
@@ -145,127 +151,9 @@ def _broken(shards: Sequence[Shard]) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _check_place(folder: StageFolder, settings: TrainSettings) -> None:
-    """Refuse to put a new adapter where its own base model lies.
-
-    Raises:
-        ConfigError: the model is the run of this very folder.
-    """
-    base = trained_run(settings.model)
-    if base is not None and base.resolve() == (folder.path.parent / "model").resolve():
-        raise ConfigError(
-            f"train.model: the run in {folder.path.parent} would replace its own base model; "
-            "choose another --out"
-        )
-
-
-def _check_patience(files: Sequence[Path], settings: TrainSettings) -> None:
-    """Say before the hours of embedding that there is nothing to validate on.
-
-    Raises:
-        ConfigError: patience is set, and the data set has no validation split.
-    """
-    if settings.patience is None:
-        return
-    for path in files:
-        with reading(path):
-            if Split.VALIDATION in pq.read_table(path, columns=["split"])["split"].to_pylist():
-                return
-    raise ConfigError(
-        "train.patience needs a validation split, and the data set has none; publish it with "
-        "--validation-share, or leave patience out"
-    )
-
-
-def _check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
-    """Say before the hours of embedding that there are no fixed targets.
-
-    Raises:
-        ConfigError: targets are fixed, and no pair of the train split has a partner.
-    """
-    if targets is Targets.NEAREST:
-        return
-    for path in files:
-        table = _read(path)
-        partners = table["partner_id"].filter(pc.equal(table["split"], Split.TRAIN.value))
-        if partners.null_count < len(partners):
-            return
-    raise ConfigError(
-        f"train.targets: fixed targets are the partners that pairs came with, and no train pair in "
-        f"{data} has one; give ingest an unsafe pool with a column of partners (--partner-column) "
-        "and publish again, or train with --targets nearest"
-    )
-
-
-def _check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
-    """Refuse a data set whose targets were mined in another model's space.
-
-    Raises:
-        ModelError: the weights, the activation or the preprocessing differ.
-    """
-    try:
-        manifest = json.loads((data / "manifest.json").read_bytes())
-        mined = manifest["stages"]["embed"]["facts"]["encoder"]
-        mined.keys()
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        raise InputError(
-            f"{data / 'manifest.json'} is missing or damaged: it says which encoder the pairs were "
-            "mined with; publish the data set again"
-        ) from None
-    for name in _OF_THE_MODEL:
-        if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
-            identity[name], sort_keys=True
-        ):
-            raise ModelError(
-                f"train: the pairs in {data} were mined with the encoder '{mined.get('name')}', "
-                f"and '{identity['name']}' is to be trained: their {name} differ. Targets are "
-                "nearest in the space of one model only; mine with the model that is trained"
-            )
-
-
-def _usable(
-    files: Sequence[Path], split: Split, reference: Reference, settings: TrainSettings
-) -> tuple[pa.Table, int]:
-    """Pairs of a split of which everything was embedded, and the number of the others.
-
-    Raises:
-        InputError: too many lack an image.
-    """
-    table = pa.concat_tables([_read(path) for path in files])
-    table = table.filter(pc.equal(table["split"], split.value))
-    ok = [
-        row["unsafe_image_sha256"] in reference.image_row
-        and row["safe_image_sha256"] in reference.image_row
-        and row["unsafe_id"] in reference.text_row
-        and row["safe_id"] in reference.text_row
-        for row in table.to_pylist()
-    ]
-    lacking = len(ok) - sum(ok)
-    if lacking > settings.max_reject_share * len(ok):
-        first = table.filter(pa.array([not good for good in ok]))["pair_id"].to_pylist()
-        raise InputError(
-            f"train: {lacking} of {len(ok)} {split} pairs lack a usable image (first: "
-            f"{', '.join(first[:3])}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); publish with images, or raise it"
-        )
-    return table.filter(pa.array(ok, pa.bool_())), lacking
-
-
-def _read(path: Path) -> pa.Table:
-    """Pairs of a file without their pictures; the partners are null where it has none."""
-    with reading(path):
-        names = pq.read_schema(path).names
-        known = [name for name in (*_COLUMNS, *_PARTNER_COLUMNS) if name in names]
-        table = pq.read_table(path, columns=known)
-    for name in _PARTNER_COLUMNS:
-        if name not in names:
-            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
-    return table.select([*_COLUMNS, *_PARTNER_COLUMNS])
-
-
-def _papers(
-    key: str, work: Any, facts: Mapping[str, Any], metrics: Path, settings: TrainSettings
-) -> Files:
+def _delivery(
+    key: str, adapter: bytes, facts: Mapping[str, Any], metrics: Path, settings: TrainSettings
+) -> ShardFiles:
     root = key[:12]
     description = {
         "model": settings.model,
@@ -276,9 +164,9 @@ def _papers(
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }
-    return Files(
+    return ShardFiles(
         contents={
-            ("dataset", f"{root}/adapter.safetensors"): work.adapter_file(),
+            ("dataset", f"{root}/adapter.safetensors"): adapter,
             ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),
             ("dataset", f"{root}/metrics.jsonl"): metrics.read_bytes(),
         },

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Files, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import world as world_card
 from nsfwcaps.config import as_dict, digest, output_settings
@@ -56,7 +56,7 @@ def run(
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
     folder.refuse_foreign_pools(("safe", "unsafe"))
-    work = _Work(settings, folder)
+    work = _WorldRun(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
         ids = _ids(folder, safe)
@@ -66,11 +66,11 @@ def run(
             )
         ]
     facts = _facts(safe, unsafe)
-    papers = work.papers(facts, min(_ON_SHEET, counts[1]))
-    return StageResult(shards=[*safe, *unsafe, papers], facts=facts)
+    card = work.card(facts, min(_ON_SHEET, counts[1]))
+    return StageResult(shards=[*safe, *unsafe, card], facts=facts)
 
 
-class _Work:
+class _WorldRun:
     """One run's shards."""
 
     def __init__(self, settings: WorldSettings, folder: StageFolder) -> None:
@@ -114,13 +114,13 @@ class _Work:
             key = digest([*self._key, label, part])
             name = f"{self._root}/{label}/{part:05d}-of-{len(parts):05d}.parquet"
 
-            def draw(numbers: range = numbers, name: str = name) -> Files:
+            def draw(numbers: range = numbers, name: str = name) -> ShardFiles:
                 rows = []
                 for number in numbers:
                     rows.append(row(number))
                     advance(1)
                 table = pa.Table.from_pylist(rows, schema=columns)
-                return Files(
+                return ShardFiles(
                     contents={("dataset", name): table},
                     rows_in=table.num_rows,
                     facts=_counted(table),
@@ -131,12 +131,12 @@ class _Work:
                 advance(len(numbers))
             yield shard or self._folder.make_shard(key, draw)
 
-    def papers(self, facts: Mapping[str, Any], pairs: int) -> Shard:
+    def card(self, facts: Mapping[str, Any], pairs: int) -> Shard:
         """Write the card and the contact sheet: unsafe scenes below their fixed partners."""
         key = digest([*self._key, "papers", world_card.template_digest()])
         return self._folder.make_shard(key, lambda: self._papers(facts, pairs))
 
-    def _papers(self, facts: Mapping[str, Any], pairs: int) -> Files:
+    def _papers(self, facts: Mapping[str, Any], pairs: int) -> ShardFiles:
         images = [
             (self._world.safe(self._world.partner(number)).image, self._world.unsafe(number).image)
             for number in range(pairs)
@@ -145,7 +145,7 @@ class _Work:
         files = {("dataset", f"{self._root}/README.md"): card.encode()}
         if images:
             files["dataset", f"{self._root}/sheet.jpg"] = sheet(images)
-        return Files(contents=files)
+        return ShardFiles(contents=files)
 
 
 def _counts(settings: WorldSettings) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps.construction.editors.editor import Refusal, Request
+from nsfwcaps.construction.editors.editor import EditRequest, Refusal
 from nsfwcaps.construction.editors.local import LocalEditor, source_digest
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ModelError
@@ -45,9 +45,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def requests(count: int) -> list[Request]:
+def requests(count: int) -> list[EditRequest]:
     return [
-        Request(f"{n:032x}", f"A cup on {'a table ' * (n + 1)}", Category.VIOLENCE)
+        EditRequest(f"{n:032x}", f"A cup on {'a table ' * (n + 1)}", Category.VIOLENCE)
         for n in range(count)
     ]
 
@@ -78,7 +78,7 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
 
 
 def test_folders_that_are_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no folder of a transformers model"):
+    with pytest.raises(ModelError, match="not the folder of a transformers model"):
         source_digest(f"local:{tmp_path}")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot load"):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from nsfwcaps.construction.editors.editor import Proposal, Refusal, Request
-from nsfwcaps.construction.editors.rules import Rules
+from nsfwcaps.construction.editors.editor import EditRequest, Proposal, Refusal
+from nsfwcaps.construction.editors.rules import RulesEditor
 from nsfwcaps.construction.edits import edit, holds
 from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS
 from nsfwcaps.enums import Category
@@ -11,9 +11,9 @@ CAPTION = "A cat sleeps on a bed in a room."
 
 def answers(caption: str, seed: int = 0, count: int = 1) -> list[object]:
     requests = [
-        Request(f"{n:032x}", caption, category) for n in range(count) for category in CATEGORIES
+        EditRequest(f"{n:032x}", caption, category) for n in range(count) for category in CATEGORIES
     ]
-    return list(Rules(seed).edit(requests, lambda done: None))
+    return list(RulesEditor(seed).edit(requests, lambda done: None))
 
 
 def test_an_element_of_the_category_and_nothing_else() -> None:
@@ -41,5 +41,5 @@ def test_refusals() -> None:
 
 def test_advance_hears_every_request() -> None:
     heard: list[int] = []
-    Rules(0).edit([Request("0", CAPTION, Category.VIOLENCE)] * 3, heard.append)
+    RulesEditor(0).edit([EditRequest("0", CAPTION, Category.VIOLENCE)] * 3, heard.append)
     assert sum(heard) == 3

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from nsfwcaps.construction.editors.editor import Proposal, Refusal, Request
+from nsfwcaps.construction.editors.editor import EditRequest, Proposal, Refusal
 from nsfwcaps.construction.editors.world import _HAZARDS, CATEGORIES, WorldEditor
 from nsfwcaps.construction.edits import edit, holds
 from nsfwcaps.enums import Category, Split
@@ -15,10 +15,10 @@ from nsfwcaps.world.vocabulary import HAZARDS
 from nsfwcaps.world.world import World
 
 
-def answers(split: Split, count: int = 120, seed: int = 0) -> list[tuple[Request, object]]:
+def answers(split: Split, count: int = 120, seed: int = 0) -> list[tuple[EditRequest, object]]:
     world = World(seed=5, split=split, looseness=0.0, safe_count=count)
     requests = [
-        Request(f"{n:032x}", world.safe(n).caption, CATEGORIES[n % len(CATEGORIES)])
+        EditRequest(f"{n:032x}", world.safe(n).caption, CATEGORIES[n % len(CATEGORIES)])
         for n in range(count)
     ]
     return list(zip(requests, WorldEditor(seed).edit(requests, lambda done: None), strict=True))
@@ -63,7 +63,7 @@ def test_what_has_no_room_is_refused() -> None:
     ],
 )
 def test_refusals(caption: str, reason: str) -> None:
-    request = Request("0" * 32, caption, Category.VIOLENCE)
+    request = EditRequest("0" * 32, caption, Category.VIOLENCE)
     assert WorldEditor(0).edit([request], lambda done: None) == [Refusal(reason)]
 
 

@@ -13,14 +13,14 @@ from support.odd_pictures import claiming, file_of, scene, turned
 
 from nsfwcaps.construction.painters import load
 from nsfwcaps.construction.painters.inpainting import masks
-from nsfwcaps.construction.painters.painter import KnowingPainter, Painter, Subject, Wanted
-from nsfwcaps.construction.painters.sampling import Sampling
+from nsfwcaps.construction.painters.painter import DrawRequest, KnowingPainter, Painter, Subject
+from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 
 
 def painter(name: str, folder: Path, **sampling: int) -> Painter:
-    given = Sampling(**{"steps": 2, **sampling})  # type: ignore[arg-type]
+    given = PainterSampling(**{"steps": 2, **sampling})  # type: ignore[arg-type]
     return load.load(f"{name}:{folder}", given, Device.CPU, Precision.FP32)
 
 
@@ -48,7 +48,7 @@ def test_text_to_image(pipeline: Path) -> None:
     assert not made.needs_safe_image
     assert not isinstance(made, KnowingPainter)
     assert made.refusal(subject(CAPTIONS[0]), None) is None
-    wanted = [Wanted(subject(CAPTIONS[0]), 1), Wanted(subject(CAPTIONS[0]), 2)]
+    wanted = [DrawRequest(subject(CAPTIONS[0]), 1), DrawRequest(subject(CAPTIONS[0]), 2)]
     first, second = made.paint(wanted)
     assert size(first) == (tiny.SIDE, tiny.SIDE)
     assert first != second
@@ -77,7 +77,7 @@ def test_inpainting_keeps_what_lies_outside(pipeline: Path) -> None:
     assert made.needs_safe_image
     safe = photo(128, 96)
     assert made.refusal(subject(CAPTIONS[0]), safe) is None
-    (data,) = made.paint([Wanted(subject(CAPTIONS[0]), 1, safe)])
+    (data,) = made.paint([DrawRequest(subject(CAPTIONS[0]), 1, safe)])
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.size == (64, 48)
         after = np.asarray(picture.convert("RGB"))
@@ -93,7 +93,7 @@ def test_inpainting_keeps_what_lies_outside(pipeline: Path) -> None:
 def test_inpainting_of_several_sizes_stays_in_order(pipeline: Path) -> None:
     made = painter("diffusers-inpaint", pipeline, side_px=32)
     safe = [photo(64, 32), photo(32, 64), photo(64, 32)]
-    wanted = [Wanted(subject(CAPTIONS[n % 2]), n, data) for n, data in enumerate(safe)]
+    wanted = [DrawRequest(subject(CAPTIONS[n % 2]), n, data) for n, data in enumerate(safe)]
     assert [size(data) for data in made.paint(wanted)] == [(32, 16), (16, 32), (32, 16)]
 
 
@@ -107,7 +107,7 @@ def test_inpainting_starts_from_the_safe_image_or_not_at_all(pipeline: Path) -> 
 def test_inpainting_starts_from_the_safe_image_upright(pipeline: Path) -> None:
     made = painter("diffusers-inpaint", pipeline, side_px=32)
     both = [file_of(scene()), turned(scene())]
-    upright, twin = (made.paint([Wanted(subject(CAPTIONS[0]), 1, data)])[0] for data in both)
+    upright, twin = (made.paint([DrawRequest(subject(CAPTIONS[0]), 1, data)])[0] for data in both)
     assert twin == upright
 
 
@@ -118,12 +118,12 @@ def test_names_that_are_none(name: str) -> None:
 
 
 def test_no_name() -> None:
-    with pytest.raises(ConfigError, match="give --painter"):
+    with pytest.raises(ConfigError, match="add --painter"):
         load.check(None)
 
 
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"it has no model_index\.json"):
+    with pytest.raises(ModelError, match=r"no model_index\.json"):
         load.check(f"diffusers:{tmp_path}")
     (tmp_path / "model_index.json").write_text("{}")
     for name in ("diffusers", "diffusers-inpaint"):

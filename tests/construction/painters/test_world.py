@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsfwcaps.construction.painters.painter import KnowingPainter, Subject, Wanted, seed_of
+from nsfwcaps.construction.painters.painter import DrawRequest, KnowingPainter, Subject, seed_of
 from nsfwcaps.construction.painters.world import WorldPainter
 from nsfwcaps.world.picture import SIZE_PX
 from nsfwcaps.world.vocabulary import COLOURS
@@ -20,7 +20,7 @@ def subject(caption: str) -> Subject:
 
 def near(caption: str, colour: str, seed: int = 0) -> int:
     """Pixels that have about the colour."""
-    (data,) = PAINTER.paint([Wanted(subject(caption), seed)])
+    (data,) = PAINTER.paint([DrawRequest(subject(caption), seed)])
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.size == (SIZE_PX, SIZE_PX)
         pixels = np.asarray(picture, dtype=np.int16)
@@ -35,8 +35,8 @@ def test_the_hazard_is_in_the_picture() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_seed_is_another_picture_of_the_same_scene(seed: int) -> None:
-    wanted = Wanted(subject("a red fish next to a purple gun in the snow"), seed)
-    first, again, other = PAINTER.paint([wanted, wanted, Wanted(wanted.subject, seed + 10)])
+    wanted = DrawRequest(subject("a red fish next to a purple gun in the snow"), seed)
+    first, again, other = PAINTER.paint([wanted, wanted, DrawRequest(wanted.subject, seed + 10)])
     assert first == again != other
     assert near(wanted.subject.caption, "purple", seed) > 500
 

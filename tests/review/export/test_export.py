@@ -15,11 +15,11 @@ from nsfwcaps.errors import ReviewError, StorageError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database, get_meta
 from nsfwcaps.review.export import argilla, export
-from nsfwcaps.review.export.export import Exported
+from nsfwcaps.review.export.export import ExportedReview
 from nsfwcaps.review.log import chain, verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.chain import Link
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.exposure import Dose, Event, record
 from nsfwcaps.review.queue.gold import GoldRow, set_gold
 
@@ -31,7 +31,7 @@ FILES = {
 
 
 @pytest.fixture
-def pairs(database: Database, tmp_path: Path) -> PairSet:
+def pairs(database: Database, tmp_path: Path) -> ReviewPairs:
     pairs = pair_set(tmp_path / "set")
     begin(database, pairs)
     both = [("p-ann", accept()), ("p-bob", accept(comment="a broken window", meaning=5))]
@@ -49,12 +49,12 @@ def pairs(database: Database, tmp_path: Path) -> PairSet:
 
 
 @pytest.fixture
-def folder(database: Database, pairs: PairSet, tmp_path: Path) -> Path:
+def folder(database: Database, pairs: ReviewPairs, tmp_path: Path) -> Path:
     run(database, pairs, tmp_path / "out")
     return tmp_path / "out"
 
 
-def run(database: Database, pairs: PairSet, folder: Path) -> Exported:
+def run(database: Database, pairs: ReviewPairs, folder: Path) -> ExportedReview:
     return export.export(database, pairs, folder, resamples=20)
 
 
@@ -70,7 +70,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def test_the_folder_holds_what_its_record_says(folder: Path, pairs: PairSet) -> None:
+def test_the_folder_holds_what_its_record_says(folder: Path, pairs: ReviewPairs) -> None:
     about = read_json(folder / "export.json")
     assert {*about["files"], "export.json"} == set(contents(folder)) == FILES
     assert (about["kind"], about["data"]) == ("nsfwcaps review", pairs.digest)
@@ -129,7 +129,7 @@ def test_captions_of_pairs_that_nobody_has_seen_stay_where_they_are(folder: Path
 
 
 def test_equal_logs_give_equal_bytes(
-    database: Database, pairs: PairSet, folder: Path, tmp_path: Path
+    database: Database, pairs: ReviewPairs, folder: Path, tmp_path: Path
 ) -> None:
     found = run(database, pairs, tmp_path / "again")
     assert contents(found.folder) == contents(folder)
@@ -138,7 +138,7 @@ def test_equal_logs_give_equal_bytes(
 
 
 def test_an_earlier_export_is_replaced_and_nothing_else(
-    database: Database, pairs: PairSet, folder: Path
+    database: Database, pairs: ReviewPairs, folder: Path
 ) -> None:
     judge(database, "pair-6", [("p-ann", accept())])
     run(database, pairs, folder)
@@ -151,7 +151,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(
 
 
 def test_a_failure_leaves_what_was_there(
-    database: Database, pairs: PairSet, folder: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, pairs: ReviewPairs, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = contents(folder)
 
@@ -167,7 +167,7 @@ def test_a_failure_leaves_what_was_there(
 
 
 def test_a_log_that_was_changed_is_not_exported(
-    database: Database, pairs: PairSet, tmp_path: Path
+    database: Database, pairs: ReviewPairs, tmp_path: Path
 ) -> None:
     with database.write() as connection:
         verdict = tables.verdict
@@ -180,7 +180,7 @@ def test_a_log_that_was_changed_is_not_exported(
 
 
 def test_a_data_set_that_changed_is_not_exported(
-    database: Database, pairs: PairSet, tmp_path: Path
+    database: Database, pairs: ReviewPairs, tmp_path: Path
 ) -> None:
     [file] = (tmp_path / "set" / "data").glob("*.parquet")
     file.write_bytes(file.read_bytes() + b" ")

@@ -14,11 +14,11 @@ from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import Dispute, disputes, settle, settle_dispute
 from nsfwcaps.review.log.answers import Answers, Choice
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 
 
 @pytest.fixture(autouse=True)
-def pairs(database: Database, tmp_path: Path) -> PairSet:
+def pairs(database: Database, tmp_path: Path) -> ReviewPairs:
     made = pair_set(tmp_path / "set")
     begin(database, made)
     return made
@@ -130,7 +130,9 @@ def settled(database: Database) -> list[tuple[str, str]]:
     return [(link.account_id, link.body) for link in links]
 
 
-def test_a_dispute_is_settled_with_the_texts_cleaned(database: Database, pairs: PairSet) -> None:
+def test_a_dispute_is_settled_with_the_texts_cleaned(
+    database: Database, pairs: ReviewPairs
+) -> None:
     dispute(database, "pair-1")
     pair = pairs.pair("pair-1")
     given = Answers(
@@ -146,7 +148,9 @@ def test_a_dispute_is_settled_with_the_texts_cleaned(database: Database, pairs: 
     assert waiting(database) == []
 
 
-def test_a_dispute_is_settled_by_the_first_lead_only(database: Database, pairs: PairSet) -> None:
+def test_a_dispute_is_settled_by_the_first_lead_only(
+    database: Database, pairs: ReviewPairs
+) -> None:
     dispute(database, "pair-1")
     settle_dispute(database, "p-lea", pairs.pair("pair-1"), accept(), 1e9)
     with pytest.raises(ReviewError, match="pair pair-1 was settled meanwhile"):
@@ -164,7 +168,7 @@ def test_a_dispute_is_settled_by_the_first_lead_only(database: Database, pairs: 
 )
 def test_a_refused_settlement_writes_nothing(
     database: Database,
-    pairs: PairSet,
+    pairs: ReviewPairs,
     account: str,
     answers: Answers,
     kind: type[Exception],

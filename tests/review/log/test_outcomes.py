@@ -12,7 +12,7 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import adjudication, verdicts
 from nsfwcaps.review.log.answers import Answers, Choice
-from nsfwcaps.review.log.outcomes import Outcome, Row, State, outcomes
+from nsfwcaps.review.log.outcomes import Outcome, PairState, VerdictRow, outcomes
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.queue.gold import GoldRow
 
@@ -32,7 +32,7 @@ def test_every_pair_of_the_queue_has_one_in_its_order(database: Database) -> Non
         found = outcomes(connection)
         query = sa.select(tables.item.c.pair_id).order_by(tables.item.c.position)
         assert [one.pair_id for one in found] == list(connection.scalars(query))
-    assert {one.state for one in found} == {State.PENDING}
+    assert {one.state for one in found} == {PairState.PENDING}
     assert sorted(one.pair_id for one in found) == PAIRS
 
 
@@ -40,32 +40,32 @@ def test_one_verdict_of_two_is_not_enough(database: Database) -> None:
     [seq] = judge(database, "pair-1", [("p-ann", accept())])
     found = outcome(database)
     assert (found.state, found.choice, found.category, found.meaning) == (
-        State.PENDING, None, None, None,
+        PairState.PENDING, None, None, None,
     )  # fmt: skip
     at = "2001-09-09T01:46:40.000000+00:00"
-    assert found.rows == (Row(seq=seq, by="p-ann", at=at, kind="judge", choice="accept"),)
+    assert found.rows == (VerdictRow(seq=seq, by="p-ann", at=at, kind="judge", choice="accept"),)
 
 
 @pytest.mark.parametrize(
     ("one", "other", "state", "choice"),
     [
-        (accept(), accept(), State.AGREED, Choice.ACCEPT),
-        (accept(), accept(meaning=2, comment="a broken window"), State.AGREED, Choice.ACCEPT),
-        (reject(), Answers(choice=Choice.REJECT), State.AGREED, Choice.REJECT),
-        (fix("a cup"), fix("a  cup "), State.AGREED, Choice.FIX),
-        (fix("a cup"), fix("a mug"), State.DISPUTED, None),
-        (fix("a cup"), fix("a cup", "a cigarette"), State.DISPUTED, None),
-        (accept(), reject(), State.DISPUTED, None),
-        (accept(), fix("a cup"), State.DISPUTED, None),
+        (accept(), accept(), PairState.AGREED, Choice.ACCEPT),
+        (accept(), accept(meaning=2, comment="a broken window"), PairState.AGREED, Choice.ACCEPT),
+        (reject(), Answers(choice=Choice.REJECT), PairState.AGREED, Choice.REJECT),
+        (fix("a cup"), fix("a  cup "), PairState.AGREED, Choice.FIX),
+        (fix("a cup"), fix("a mug"), PairState.DISPUTED, None),
+        (fix("a cup"), fix("a cup", "a cigarette"), PairState.DISPUTED, None),
+        (accept(), reject(), PairState.DISPUTED, None),
+        (accept(), fix("a cup"), PairState.DISPUTED, None),
     ],
 )
 def test_two_agree_by_the_choice_and_the_captions(
-    database: Database, one: Answers, other: Answers, state: State, choice: Choice | None
+    database: Database, one: Answers, other: Answers, state: PairState, choice: Choice | None
 ) -> None:
     judge(database, "pair-1", [("p-ann", one), ("p-bob", other)])
     found = outcome(database)
     assert (found.state, found.choice) == (state, choice)
-    fixes = state is State.AGREED and choice is Choice.FIX
+    fixes = state is PairState.AGREED and choice is Choice.FIX
     assert found.safe_caption == ("a cup" if fixes else None)
     assert found.unsafe_caption is None
 
@@ -84,17 +84,17 @@ def test_answers_beside_the_choice_are_put_together(database: Database) -> None:
 def test_a_third_verdict_counts_too(database: Database) -> None:
     judge(database, "pair-1", [("p-ann", accept()), ("p-bob", accept())])
     judge(database, "pair-1", [("p-cy", reject())])
-    assert outcome(database).state is State.DISPUTED
+    assert outcome(database).state is PairState.DISPUTED
 
 
 def test_what_was_undone_does_not_count(database: Database) -> None:
     judge(database, "pair-1", [("p-ann", accept()), ("p-bob", reject())])
     with database.write() as connection:
         verdicts.undo(connection, "p-bob", 1e9 + 1, since=0.0)
-    assert outcome(database).state is State.PENDING
+    assert outcome(database).state is PairState.PENDING
     judge(database, "pair-1", [("p-bob", accept())])
     found = outcome(database)
-    assert found.state is State.AGREED
+    assert found.state is PairState.AGREED
     assert [row.seq for row in found.rows] == [1, 4]
 
 
@@ -105,7 +105,7 @@ def test_a_lead_settles_and_settles_anew(database: Database) -> None:
             adjudication.settle(connection, "p-lea", "pair-1", answers, 1e9 + 2)
     found = outcome(database)
     assert (found.state, found.choice, found.safe_caption) == (
-        State.SETTLED, Choice.FIX, "a cup",
+        PairState.SETTLED, Choice.FIX, "a cup",
     )  # fmt: skip
     assert (found.category, found.meaning) == ("smoking", 5.0)
     assert [(row.seq, row.by, row.kind) for row in found.rows] == [
@@ -121,11 +121,11 @@ def test_a_known_answer_holds_whatever_people_say_and_a_lead_may_overrule_it(
         rows = [GoldRow(number=1, values={"pair_id": "pair-1", "choice": "reject"})]
         gold.set_gold(connection, "p-lea", rows, 1e9 + 3)
     found = outcome(database)
-    assert (found.state, found.choice, found.meaning) == (State.KNOWN, Choice.REJECT, None)
+    assert (found.state, found.choice, found.meaning) == (PairState.KNOWN, Choice.REJECT, None)
     assert [row.kind for row in found.rows] == ["judge", "judge", "gold"]
     with database.write() as connection:
         adjudication.settle(connection, "p-leo", "pair-1", accept(), 1e9 + 4)
-    assert (outcome(database).state, outcome(database).choice) == (State.SETTLED, Choice.ACCEPT)
+    assert (outcome(database).state, outcome(database).choice) == (PairState.SETTLED, Choice.ACCEPT)
 
 
 def test_pairs_that_nobody_has_touched_can_be_left_out(database: Database) -> None:

@@ -18,8 +18,8 @@ from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.verdicts import AlreadyDecidedError, Kind
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.log.verdicts import AlreadyDecidedError, VerdictKind
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue.desk import Consent, Desk, Finished
 
 CAPTION = "a handgun on table 0"
@@ -58,7 +58,7 @@ def test_a_reload_keeps_everything(made: Any, address: str) -> None:
     desk.answer(found.token, safe_is_safe="unsure")
     before = desk.state()
     again = Database(address)
-    after = Desk(again, PairSet(room.pairs.folder), "p-ann", lambda: room.now).state()
+    after = Desk(again, ReviewPairs(room.pairs.folder), "p-ann", lambda: room.now).state()
     again.close()
     assert after == before
     assert task(after).answers.safe_is_safe == "unsure"
@@ -160,8 +160,8 @@ def test_two_tabs_with_calls_in_any_order(made: Any) -> None:
             continue
         seen[tab] = result if name == "state" else state
     links = log(room)
-    judged = [link.pair_id for link in links if link.kind == Kind.JUDGE]
-    undone = [link.pair_id for link in links if link.kind == Kind.UNDO]
+    judged = [link.pair_id for link in links if link.kind == VerdictKind.JUDGE]
+    undone = [link.pair_id for link in links if link.kind == VerdictKind.UNDO]
     assert min(len(judged), len(undone)) > 10
     for pair_id in room.pairs.ids:
         assert judged.count(pair_id) - undone.count(pair_id) in (0, 1)
@@ -224,7 +224,12 @@ def test_undo_after_a_lead_has_settled_is_refused(made: Any) -> None:
     with room.database.write() as connection:
         body = answering.Answers(choice=Choice.REJECT).text()
         seq = verdicts.append(
-            connection, Kind.SETTLE, account_id=LEAD, pair_id=pair_id, body=body, now=room.now
+            connection,
+            VerdictKind.SETTLE,
+            account_id=LEAD,
+            pair_id=pair_id,
+            body=body,
+            now=room.now,
         )
         item = tables.item
         connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(settled=seq))

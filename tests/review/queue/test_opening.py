@@ -13,7 +13,7 @@ from nsfwcaps.errors import ConfigError, ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import policy, queue
 from nsfwcaps.review.queue.desk import Desk, Finished
 from nsfwcaps.review.queue.opening import open_review
@@ -52,7 +52,7 @@ def test_a_rule_that_cannot_be_begins_nothing(database: Database, tmp_path: Path
     assert open_review(database, pairs).filled.added == 1
 
 
-def changed_set(room: Room, categories: list[str], first: int = 0) -> PairSet:
+def changed_set(room: Room, categories: list[str], first: int = 0) -> ReviewPairs:
     return write_set(room.pairs.folder, categories, first=first)
 
 

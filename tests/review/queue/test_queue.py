@@ -16,7 +16,7 @@ from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import gold, policy, queue
 from nsfwcaps.review.queue.desk import Desk, Finished
 
@@ -232,8 +232,8 @@ def test_neither_undo_nor_stop_brings_two_severe_pairs(made: Any, how: str) -> N
 def test_a_hundred_thousand_pairs(address: str, tmp_path: Path) -> None:
     data = many_annotators.write_pairs(tmp_path / "set", 100_000)
     database = Database(address, create=True)
-    many_annotators.begin(database, PairSet(data), overlap=2)
-    desk = Desk(database, PairSet(data), "p-0")
+    many_annotators.begin(database, ReviewPairs(data), overlap=2)
+    desk = Desk(database, ReviewPairs(data), "p-0")
     desk.consent([])
     waits = []
     for _ in range(5):

@@ -14,9 +14,9 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.outcomes import State
+from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.review.queue.gold import GoldRow, set_gold
-from nsfwcaps.review.results.progress import Group, Progress, progress
+from nsfwcaps.review.results.progress import Group, ReviewProgress, progress
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def begun(database: Database, tmp_path: Path) -> None:
         connection.execute(sa.update(item).where(control).values(reason="control"))
 
 
-def found(database: Database) -> Progress:
+def found(database: Database) -> ReviewProgress:
     with database.read() as connection:
         return progress(connection)
 
@@ -65,7 +65,7 @@ def test_pairs_by_state(database: Database) -> None:
 def test_groups_add_up_to_the_whole(database: Database) -> None:
     now = found(database)
     for groups in (now.by_stage, now.by_category, now.by_reason):
-        total = Counter[State]()
+        total = Counter[PairState]()
         for group in groups:
             assert group.pairs == sum(group.states.values())
             total.update(group.states)

@@ -19,7 +19,7 @@ from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device
 from nsfwcaps.models import create
-from nsfwcaps.pipeline import State, run_stage, state
+from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.embed.settings import EmbedSettings
@@ -82,7 +82,7 @@ def workdir(place: Place) -> Path:
     return place.folder / "work"
 
 
-def now(place: Place, **settings: Any) -> State:
+def now(place: Place, **settings: Any) -> StageState:
     return state(EMBED, EmbedSettings(**settings), workdir(place))
 
 
@@ -122,18 +122,18 @@ def test_pools_that_gain_pictures_change_the_model(
 ) -> None:
     ingest(place)
     embed()
-    assert now(place) is State.CURRENT
+    assert now(place) is StageState.CURRENT
     embed()
     assert asked == ["minilm"]
     ingest(place, safe=RED)
-    assert now(place) is State.STALE
+    assert now(place) is StageState.STALE
     record = embed()
     assert asked == ["minilm", "mini"]
     # None of the vectors of the earlier model is taken over.
     assert record.facts["encoder"]["weights_sha256"] == "digest of mini"
-    assert now(place) is State.CURRENT
+    assert now(place) is StageState.CURRENT
     ingest(place)
-    assert now(place) is State.STALE
+    assert now(place) is StageState.STALE
     embed()
     assert asked == ["minilm", "mini", "minilm"]
 
@@ -149,7 +149,7 @@ def test_naming_the_default_gives_the_same_vectors(
     """So nothing that reads them is stale."""
     ingest(place, **pictures)
     before = embed()
-    assert now(place, model=model) is State.STALE
+    assert now(place, model=model) is StageState.STALE
     after = embed(model=model)
     assert after.output_digest == before.output_digest
     assert after.settings["model"] == model
@@ -171,7 +171,7 @@ def test_new_weights_of_a_default_make_it_stale(
     monkeypatch.setattr(
         create, "source_digest", lambda model: f"{'new ' * (model == changed)}{digest(model)}"
     )
-    assert now(place) is State.STALE
+    assert now(place) is StageState.STALE
     after = embed()
     assert asked == ["mini", "mini"]
     # New weights of the one that these pools do not use give the vectors there were.
@@ -194,8 +194,8 @@ def test_with_the_packaged_models(place: Place, embed: Callable[..., StageRecord
     assert (record.facts["captions"], record.facts["images"]) == ({"safe": 3, "unsafe": 2}, 2)
     widths = {len(row["vector"]) for kind in ("safe", "images") for row in rows(record, kind)}
     assert widths == {mini.WIDTH}
-    assert now(place, device=Device.CPU) is State.CURRENT
-    assert state(EMBED, None, workdir(place)) is State.CURRENT
+    assert now(place, device=Device.CPU) is StageState.CURRENT
+    assert state(EMBED, None, workdir(place)) is StageState.CURRENT
     record = embed(device=Device.CPU, images=False)
     assert record.facts["encoder"]["name"] == "minilm"
     assert record.facts["images"] == 0

@@ -16,7 +16,7 @@ from nsfwcaps.captions.columns import Label, resolve
 from nsfwcaps.enums import Split
 from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.progress import Silent
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 
 NSFWCAPS = ["image_coco_url", "caption", "nsfw_caption", "chosen_category"]
 NOTHING_HELD_OUT = {"validation_share": 0.0, "test_share": 0.0}
@@ -84,7 +84,7 @@ def test_datasets_opens_it_as_its_card_says(both: tuple[World, Path, Path], tmp_
 
 def test_review_reads_it(both: tuple[World, Path, Path]) -> None:
     _, ours, theirs = both
-    sets = [PairSet(folder) for folder in (ours, theirs)]
+    sets = [ReviewPairs(folder) for folder in (ours, theirs)]
     pairs = [[found.pair(name) for name in found.ids] for found in sets]
     assert pairs[0] == pairs[1]
 

@@ -17,9 +17,9 @@ import pytest
 from support.small_release import World, build, crowded_world, prepare, rows_of
 
 from nsfwcaps import recipes, resources
-from nsfwcaps.artifacts import Files, StageFolder, StageResult
+from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.pipeline import State, run, state
+from nsfwcaps.pipeline import StageState, run, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.publish.construction import _without_place
@@ -147,7 +147,7 @@ def record(work: Path, pool: Path, facts: Facts, urls: Mapping[str, str] | None 
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
         files["dataset", f"{'0' * 12}/safe/urls.parquet"] = sink.getvalue().to_pybytes()
-    shard = folder.make_shard("key", lambda: Files(contents=files))
+    shard = folder.make_shard("key", lambda: ShardFiles(contents=files))
     folder.finish(
         stage="construct",
         fingerprint="0",
@@ -212,9 +212,9 @@ def test_what_has_changed_in_the_record_changes_the_card(
     recipe, work, pool = prepared
     record(work, pool, facts_of())
     build(recipe, work, **PARTNER)
-    assert state(STAGE["publish"], None, work) is State.CURRENT
+    assert state(STAGE["publish"], None, work) is StageState.CURRENT
     record(work, pool, facts_of(elements={"distinct": 18, "most": 5}))
-    assert state(STAGE["publish"], None, work) is State.STALE
+    assert state(STAGE["publish"], None, work) is StageState.STALE
     build(recipe, work, **PARTNER)
     assert "18 distinct elements" in published(work)[0]
 

@@ -28,7 +28,7 @@ from nsfwcaps.review.export.export import export
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Answers, Choice
-from nsfwcaps.review.pairs import PairSet
+from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.queue.opening import open_review
 
@@ -66,7 +66,7 @@ class Place:
     ) -> None:
         """Let two people judge pairs; a tuple is what each of them says."""
         database = Database(str(self.database), create=True)
-        open_review(database, PairSet(data or self.dataset), {"overlap": 2}, update=True)
+        open_review(database, ReviewPairs(data or self.dataset), {"overlap": 2}, update=True)
         with database.write() as connection:
             known = set(connection.scalars(sa.select(tables.account.c.account_id)))
             for name, role in (("p-1", "annotator"), ("p-2", "annotator"), ("p-3", "lead")):
@@ -98,7 +98,7 @@ class Place:
 
     def export(self) -> Path:
         database = Database(str(self.database))
-        export(database, PairSet(self.dataset), self.folder / "export", resamples=5)
+        export(database, ReviewPairs(self.dataset), self.folder / "export", resamples=5)
         database.close()
         return self.folder / "export"
 
@@ -414,7 +414,7 @@ def test_another_overlap_makes_it_stale(place: Place) -> None:
     place.review({first: ACCEPT})
     place.publish()
     database = Database(str(place.database))
-    open_review(database, PairSet(place.dataset), {"overlap": 3}, update=True)
+    open_review(database, ReviewPairs(place.dataset), {"overlap": 3}, update=True)
     database.close()
     place.publish()
     assert by_id(place.pairs())[first]["review_outcome"] == "pending"
@@ -545,7 +545,7 @@ def test_others_read_it(place: Place, tmp_path: Path) -> None:
     loaded = datasets.load_dataset(str(place.dataset), cache_dir=str(tmp_path / "cache"))
     found = [row for split in loaded.values() for row in split]
     assert sorted(found, key=lambda row: row["pair_id"]) == rows
-    assert len(PairSet(place.dataset)) == len(rows)
+    assert len(ReviewPairs(place.dataset)) == len(rows)
     assert StageFolder(place.work / "publish").record() is not None
 
 

@@ -517,7 +517,7 @@ def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
         "manifest.json",
     ]
     stage = STAGE["publish"]
-    assert pipeline.state(stage, None, tmp_path / "work") is pipeline.State.CURRENT
+    assert pipeline.state(stage, None, tmp_path / "work") is pipeline.StageState.CURRENT
 
 
 # The manifest.

@@ -40,7 +40,7 @@ def test_vectors_that_are_no_numbers_are_not_validated(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last step of an epoch can break a model whose loss was a number to the end."""
-    from nsfwcaps.stages.train import validation
+    from nsfwcaps.training import validation
 
     real, calls = validation.embed, []
 
@@ -57,7 +57,7 @@ def test_vectors_that_are_no_numbers_are_not_validated(
     ("owner", "name", "option"),
     [
         (Method, "loss", "--batch-size"),
-        ("nsfwcaps.stages.train.validation.embed", None, "--batch-images"),
+        ("nsfwcaps.training.validation.embed", None, "--batch-images"),
         (ClipEncoder, "_decode", "--batch-images"),
     ],
     ids=["step", "validation", "reference"],

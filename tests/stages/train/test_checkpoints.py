@@ -14,11 +14,11 @@ import torch
 from support.training_place import Killed, Place, metrics, same, tensors
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.pipeline import State, state
+from nsfwcaps.pipeline import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.train.checkpoints import Checkpoints, load_checkpoint
-from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 
 RUN: dict[str, Any] = {
     "epochs": 3,
@@ -137,7 +137,7 @@ def test_damaged_vectors_of_the_reference_are_made_again(place: Place, tmp_path:
     assert record is not None
     weights = tensors(tmp_path)
     record.paths("images")[0].write_bytes(b"not a table")
-    assert state(STAGE["train"], None, tmp_path) is State.DAMAGED
+    assert state(STAGE["train"], None, tmp_path) is StageState.DAMAGED
     place.train(tmp_path, **RUN)
     assert same(tensors(tmp_path), weights)
     assert pq.read_table(record.paths("images")[0]).num_rows

@@ -20,27 +20,28 @@ from support.training_place import (
 
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.enums import Targets, TrainMethod
-from nsfwcaps.pipeline import State, run_stage, state
+from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.train import choices, training_run
 from nsfwcaps.stages.train import run as train
+from nsfwcaps.stages.train.options import options_of
 from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 from nsfwcaps.training.validation import Validation
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "save_every": 2}
 
 
 @pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
-    """Stages of the pairs that each epoch's steps saw."""
+def levels(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
+    """Levels of the pairs that each epoch's steps saw."""
     seen: dict[int, list[str]] = {}
     real = Trainer._make
 
     def make(trainer: Trainer, inputs: Any, epoch: int, batch: Any) -> Any:
-        seen.setdefault(epoch, []).extend(trainer._pairs.stages[row] for row in batch)
+        seen.setdefault(epoch, []).extend(trainer._pairs.levels[row] for row in batch)
         return real(trainer, inputs, epoch, batch)
 
     monkeypatch.setattr(Trainer, "_make", make)
@@ -50,29 +51,29 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> dict[int, list[str]]:
 # Curriculum.
 
 
-def test_hard_pairs_wait(place: Place, stages: dict[int, list[str]], tmp_path: Path) -> None:
+def test_hard_pairs_wait(place: Place, levels: dict[int, list[str]], tmp_path: Path) -> None:
     easy = place.train(tmp_path / "progressive", **RUN)
-    assert set(stages[1]) == {"easy"}
-    assert set(stages[2]) <= {"easy", "medium"}
-    assert set(stages[3]) == {"easy", "medium", "hard"}
+    assert set(levels[1]) == {"easy"}
+    assert set(levels[2]) <= {"easy", "medium"}
+    assert set(levels[3]) == {"easy", "medium", "hard"}
     assert easy.facts["epochs_without_pairs"] == []
-    stages.clear()
+    levels.clear()
     place.train(tmp_path / "none", **RUN, curriculum="all")
-    assert "hard" in stages[1]
+    assert "hard" in levels[1]
     assert not same(tensors(tmp_path / "progressive"), tensors(tmp_path / "none"))
 
 
 def test_epochs_without_a_pair_are_skipped_and_named(
-    place: Place, stages: dict[int, list[str]], tmp_path: Path
+    place: Place, levels: dict[int, list[str]], tmp_path: Path
 ) -> None:
     copy = place.copy(tmp_path)
     rewrite(copy, lambda row: {**row, "stage": "hard"})
     out = tmp_path / "out"
     record = copy.train(out, **RUN | {"epochs": 4}, patience=1)
     assert record.facts["epochs_without_pairs"][:2] == [1, 2]
-    assert set(stages) == {3, 4} or record.facts["steps"] == 3
+    assert set(levels) == {3, 4} or record.facts["steps"] == 3
     assert record.facts["validation"][0] == record.facts["validation"][2]
-    assert {step["epoch"] for step in metrics(out)} == set(stages)
+    assert {step["epoch"] for step in metrics(out)} == set(levels)
 
 
 # Methods.
@@ -151,7 +152,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, totals: list[float]) -> list[dict[
 
     def score(run: Any) -> Validation:
         kept.append(adapter_tensors(run._encoders.model))
-        total = totals[len(run._state["validation"])]
+        total = totals[len(run._history.scores)]
         return Validation(
             safe_text_to_image=total,
             safe_image_to_text=0,
@@ -160,7 +161,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, totals: list[float]) -> list[dict[
             unsafe_first=0,
         )
 
-    monkeypatch.setattr(training_run.TrainingRun, "_score", score)
+    monkeypatch.setattr(TrainingRun, "_score", score)
     return kept
 
 
@@ -192,7 +193,7 @@ def test_patience_lasts_over_a_stop(
 
     with monkeypatch.context() as patch:
         if where == "papers":  # it had run out of patience already
-            patch.setattr(train, "_papers", stop)
+            patch.setattr(train, "_commit_adapter", stop)
         else:
             real = Trainer._make
             patch.setattr(
@@ -232,7 +233,7 @@ def test_same_settings_are_skipped_and_others_use_the_reference_again(
     first = place.train(tmp_path, **RUN)
     weights = tensors(tmp_path)
     settings = place.settings(**RUN | {"save_every": 7, "workers": 2})
-    assert state(STAGE["train"], settings, tmp_path) is State.CURRENT
+    assert state(STAGE["train"], settings, tmp_path) is StageState.CURRENT
     assert run_stage(STAGE["train"], settings, tmp_path, Silent()).skipped
 
     def embeds(*arguments: Any) -> None:
@@ -241,7 +242,7 @@ def test_same_settings_are_skipped_and_others_use_the_reference_again(
     monkeypatch.setattr(ClipEncoder, "encode_text", embeds)
     monkeypatch.setattr(ClipEncoder, "encode_images", embeds)
     changed = place.settings(**RUN, learning_rate=2e-3)
-    assert state(STAGE["train"], changed, tmp_path) is State.STALE
+    assert state(STAGE["train"], changed, tmp_path) is StageState.STALE
     second = place.train(tmp_path, **RUN, learning_rate=2e-3)
     assert not same(tensors(tmp_path), weights)
     groups = ("captions", "images", "bin")
@@ -286,7 +287,7 @@ def test_checkpoints_of_runs_are_not_mixed_up(
 )
 def test_targets_are_those_of_the_method_or_the_ones_asked_for(method: str, own: str) -> None:
     chosen = [
-        choices.method_of(TrainSettings(method=TrainMethod(method), targets=targets)).targets
+        options_of(TrainSettings(method=TrainMethod(method), targets=targets)).method.targets
         for targets in (None, *Targets)
     ]
     assert chosen == [own, "nearest", "fixed"]

@@ -18,8 +18,8 @@ from nsfwcaps import artifacts, files
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages.train import checkpoints as train_checkpoints
 from nsfwcaps.stages.train import run as train
-from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 
 # Three steps an epoch: checkpoints in the middle of epochs and at their ends.
 RUN: dict[str, Any] = {
@@ -184,7 +184,7 @@ def test_stopped_between_the_last_checkpoint_and_the_adapter(
     place: Place, whole: tuple[Path, StageRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        kill_at(patch, train, "_papers", 1)
+        kill_at(patch, train, "_commit_adapter", 1)
         stop(place, tmp_path)
     assert_same(tmp_path, place.train(tmp_path, **RUN), whole)
 

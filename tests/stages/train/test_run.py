@@ -54,7 +54,7 @@ class Watch:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from open_clip.transformer import VisionTransformer
 
-        real_load, make, forward = create.load, Trainer._make, VisionTransformer.forward
+        real_load, make, forward = create.load_dual, Trainer._make, VisionTransformer.forward
         text, images = ClipEncoder.encode_text, ClipEncoder.encode_images
 
         def loaded(model: str, options: Any) -> Any:
@@ -79,7 +79,7 @@ class Watch:
             self.rows += len(pixels)
             return forward(tower, pixels)
 
-        monkeypatch.setattr(create, "load", loaded)
+        monkeypatch.setattr(create, "load_dual", loaded)
         monkeypatch.setattr(ClipEncoder, "encode_text", encode_text)
         monkeypatch.setattr(ClipEncoder, "encode_images", encode_images)
         monkeypatch.setattr(Trainer, "_make", step)

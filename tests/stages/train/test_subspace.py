@@ -11,7 +11,7 @@ from support.training_place import Killed, Place, metrics, same, tensors
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.models import create
-from nsfwcaps.stages.train import subspace
+from nsfwcaps.training import subspace
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {

@@ -11,8 +11,8 @@ import pytest
 from support.training_place import Killed, Place, metrics, refused, train
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.stages.train.training_run import TrainingRun
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.run import TrainingRun
 
 RUN: dict[str, Any] = {"epochs": 3, "batch_size": 4, "curriculum": "all", "save_every": 2}
 STEPS = 9

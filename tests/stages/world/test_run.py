@@ -583,5 +583,6 @@ def test_font_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     said = call("world", "--out", tmp_path / "none", *SMALL)
     picture._package_folder.cache_clear()
     assert said.code == 5
-    assert "run 'pip install fontawesomefree_absent'" in said.err
+    assert "'fontawesomefree_absent', which is not installed" in said.err
+    assert "run 'pip install \"nsfwcaps[world]\"'" in said.err
     assert not (tmp_path / "none").exists()

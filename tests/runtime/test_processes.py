@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from nsfwcaps.enums import Device
-from nsfwcaps.training import processes
-from nsfwcaps.training.processes import Processes, join, joined, launched
+from nsfwcaps.runtime import processes
+from nsfwcaps.runtime.processes import Processes, join, joined, launched
 
 
 def test_a_process_of_torchrun_knows_which_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

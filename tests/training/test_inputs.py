@@ -13,7 +13,7 @@ from support.odd_pictures import claiming, file_of, scene, turned
 
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.errors import InputError
-from nsfwcaps.stages.train.inputs import preparation
+from nsfwcaps.training.inputs import preparation
 
 
 def test_a_turned_picture_is_trained_on_upright(
@@ -21,14 +21,13 @@ def test_a_turned_picture_is_trained_on_upright(
 ) -> None:
     encoder = clip_encoder(*tiny_model("tiny-clip"))
     files = [file_of(scene()), turned(scene()), claiming(20_000, 20_000)]
-    reference: Any = SimpleNamespace(picture=lambda row: files[row])
     pairs: Any = SimpleNamespace(
         unsafe_captions=["a handgun", "a kettle"],
         safe_captions=["a vase", "a cup"],
         unsafe_image=np.array([0, 2]),
         safe_image=np.array([1, 2]),
     )
-    prepare = preparation(encoder, reference, pairs)
+    prepare = preparation(encoder, pairs, files.__getitem__)
     pixels = prepare(np.array([0])).pixels
     assert pixels.shape == (2, 3, 32, 32)
     assert torch.equal(pixels[0], pixels[1])

@@ -8,6 +8,7 @@ torchrun ends all when one has failed.
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 import sys
 import time
@@ -29,6 +30,12 @@ _BUCKET_ELEMENTS = 2**24
 GRACE_S = 10.0
 """What a process waits before it tells of a failure that may be another's to tell: by then torchrun
 has ended it."""
+
+
+def shares(count: int, parts: int) -> list[slice]:
+    """Contiguous shares of n rows, in order; they differ by one row at most, and may be empty."""
+    edges = [count * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +87,6 @@ class ProcessGroup(Processes):
         """Gather shares, which may differ by one row."""
         import torch
         from torch.nn.functional import pad
-
-        from nsfwcaps.training.curriculum import shares
 
         sizes = [share.stop - share.start for share in shares(total, self.count)]
         own = pad(rows.detach(), (0, 0, 0, max(sizes) - rows.shape[-2])).contiguous()

@@ -1,0 +1,111 @@
+"""What the towers of a trained model take: tokens and pixels of some pairs, and rows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from nsfwcaps.encoders.encoder import DualEncoder
+from nsfwcaps.pictures import decoded
+from nsfwcaps.runtime.processes import shares
+from nsfwcaps.training.pairs import Rows, TrainingPairs
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """A batch as the towers take it: the unsafe items first, then the safe ones."""
+
+    rows: Rows  # [b], of the pairs
+    tokens: Tensor  # [2b, t]
+    pixels: Tensor  # [2b, 3, h, w]
+
+    def parts(self, count: int) -> list[Inputs]:
+        """As many parts as asked for, or as there are pairs."""
+        count = min(count, len(self.rows))
+        if count == 1:
+            return [self]
+        return [
+            Inputs(
+                rows=self.rows[share],
+                tokens=_of_pairs(self.tokens, share),
+                pixels=_of_pairs(self.pixels, share),
+            )
+            for share in shares(len(self.rows), count)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoders:
+    """The model that is trained, and how captions and pictures get into it."""
+
+    model: Any
+    encode_text: Callable[[Tensor], Tensor]
+    prepare: Callable[[Rows], Inputs]
+    device: str
+    dtype: torch.dtype
+    """Of the arithmetic: autocast where it is half precision."""
+
+
+def encoders_of(
+    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes], dtype: torch.dtype
+) -> Encoders:
+    """An encoder that is to be trained, fed with these pairs; `picture` gives the file of a row."""
+    return Encoders(
+        model=encoder.model,
+        encode_text=encoder.tower.encode,
+        prepare=preparation(encoder, pairs, picture),
+        device=encoder.device,
+        dtype=dtype,
+    )
+
+
+def preparation(
+    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes]
+) -> Callable[[Rows], Inputs]:
+    """Rows `[b]` of pairs to tokens and pixels, unsafe items first."""
+
+    def pixels(row: int) -> Tensor:
+        return encoder.preprocess(decoded(picture(row), "an image of the data set"))
+
+    def prepare(rows: Rows) -> Inputs:
+        captions = [pairs.unsafe_captions[row] for row in rows]
+        captions += [pairs.safe_captions[row] for row in rows]
+        tokens = encoder.tokenizer(captions)  # [2b, t]
+        tokens = tokens[:, : int(encoder.tower.lengths(tokens).max())]
+        pictures = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
+        stacked = torch.stack([pixels(int(row)) for row in pictures])
+        return Inputs(rows=rows, tokens=tokens, pixels=stacked)
+
+    return prepare
+
+
+@torch.no_grad()
+def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
+    """Unit rows `[2, p, d]` of captions and of pictures of pairs `[p]`, unsafe ones first."""
+    encoders.model.eval()
+    batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
+    embedded = [encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
+    text, image = torch.cat(embedded, dim=-2)
+    return text, image
+
+
+def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
+    """Unit rows `[2, 2, b, d]`: captions and pictures, of each the unsafe items and the safe."""
+    with torch.autocast(
+        encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
+    ):
+        text = encoders.encode_text(inputs.tokens.to(encoders.device))
+        image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
+    both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
+    return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
+
+
+def _of_pairs(items: Tensor, share: slice) -> Tensor:
+    """Unsafe and safe items `[2s, ...]` of some of the pairs, of those `[2b, ...]` of all."""
+    return torch.cat([side[share] for side in items.chunk(2)])

@@ -1,0 +1,209 @@
+"""One training run: epochs of steps, a validation after each, and the model that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import save
+
+from nsfwcaps.encoders.encoder import DualEncoder, Vectors
+from nsfwcaps.enums import AdapterInputs
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.device import torch_dtype
+from nsfwcaps.runtime.memory import memory_advice
+from nsfwcaps.runtime.processes import Processes
+from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
+from nsfwcaps.training.curriculum import Sampler
+from nsfwcaps.training.history import History
+from nsfwcaps.training.inputs import encoders_of
+from nsfwcaps.training.loop import Trainer
+from nsfwcaps.training.options import TrainingOptions
+from nsfwcaps.training.outputs import Outputs, RunState
+from nsfwcaps.training.pairs import TrainingPairs
+from nsfwcaps.training.subspace import fix_inputs
+from nsfwcaps.training.validation import Validation, score
+
+
+class FrozenReference(Protocol):
+    """The frozen model's unit rows of captions `[n, d]` and pictures `[m, d]`, and the pictures."""
+
+    @property
+    def text(self) -> Vectors:
+        """Rows of captions."""
+        ...
+
+    @property
+    def image(self) -> Vectors:
+        """Rows of pictures."""
+        ...
+
+    def picture(self, row: int) -> bytes:
+        """File of the picture whose vector is in this row."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPairs:
+    """The pairs of one run; their rows are those of its reference."""
+
+    train: TrainingPairs
+    validation: TrainingPairs
+    differing: TrainingPairs
+    """Pairs whose differences adapters read, where the method says that they read differences."""
+
+
+class TrainingRun:
+    """Adapts an encoder's model in place and trains it on pairs."""
+
+    def __init__(
+        self,
+        encoder: DualEncoder,
+        pairs: RunPairs,
+        reference: FrozenReference,
+        options: TrainingOptions,
+        processes: Processes,
+        progress: Progress,
+    ) -> None:
+        """Adapt the model; the reference must have been embedded before.
+
+        Raises:
+            ConfigError: patience without a pair to validate on, or what `adapt`, `fix_inputs` and
+                `Sampler` refuse.
+        """
+        if options.patience is not None and not len(pairs.validation):
+            raise ConfigError("train.patience: no pair of the validation split can be used")
+        self._options, self._pairs, self._processes = options, pairs, processes
+        how, method = options.optimisation, options.method
+        torch.manual_seed(how.seed % 2**63)
+        adapt(encoder.model, options.adaptation)
+        dtype = torch_dtype(options.precision)
+        fed_with = partial(encoders_of, encoder, picture=reference.picture, dtype=dtype)
+        self._encoders, self._held_encoders = fed_with(pairs.train), fed_with(pairs.validation)
+        if method.adapter_inputs is AdapterInputs.DIFFERENCE:
+            fix_inputs(
+                fed_with(pairs.differing),
+                len(pairs.differing),
+                encoder.tower.lengths,
+                ridge=options.ridge,
+                batch_size=options.batch_images,
+                processes=processes,
+                progress=progress,
+            )
+        self._sampler = Sampler(
+            pairs.train.levels,
+            schedule=options.schedule,
+            batch_size=options.batch_size,
+            seed=how.seed,
+            world_size=processes.count,
+            rank=processes.rank,
+            avoid_repeats=pairs.train.target_ids,
+        )
+        rows = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
+        self._trainer = Trainer(
+            self._encoders, pairs.train, rows, method, self._sampler, how, processes
+        )
+        self._history = History(options.patience)
+
+    def restore(self, state: RunState) -> None:
+        """Go on from a state that `train` saved; every process needs the same.
+
+        Raises:
+            ModelError: it is of another model or adaptation.
+        """
+        self._trainer.restore(state["trainer"])
+        self._history.restore(state["run"])
+
+    def train(self, outputs: Outputs, progress: Progress) -> dict[str, Any]:
+        """Train to the end, keep the best epoch where there is patience, and say how it went.
+
+        Raises:
+            TrainingError: a loss, a weight or a vector is not a number.
+        """
+        epochs, history = self._options.optimisation.epochs, self._history
+        outputs.start(self._trainer.step)
+        if not history.scores:
+            self._validate()
+            outputs.validated(0, history.scores[0])
+        total = sum(map(self._sampler.pairs, range(1, epochs + 1)))
+        task = progress.task("train", total, unit="pairs", done=self._pairs_seen())
+        kept = kept_memory(self._encoders.device)
+        with task as advance, memory_advice("--batch-size, or raise --accumulate,"), kept:
+            for epoch in range(history.next_epoch, epochs + 1):
+                if history.out_of_patience:
+                    break
+                if not self._sampler.steps(epoch):  # no pair is of its levels
+                    history.skip()
+                    continue
+                self._make_steps(epoch, outputs, advance)
+                self._validate()
+                outputs.save(self._trainer.step, self._state)
+                # A kill in between loses these points; before, it would double them.
+                outputs.validated(self._trainer.step, history.scores[-1])
+        outputs.close()
+        if history.best is not None:
+            load_adapter(self._encoders.model, history.best)
+        return self._facts()
+
+    def adapter_file(self) -> bytes:
+        """The trained tensors as safetensors."""
+        tensors = adapter_tensors(self._encoders.model)
+        # Convolutions whose own weights train may lie in memory with their channels last.
+        data: bytes = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+        return data
+
+    def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
+        """Make the steps of an epoch that are left."""
+        done = self._trainer.step - sum(map(self._sampler.steps, range(1, epoch)))
+        for step in self._trainer.epoch(epoch, done):
+            outputs.add(step)
+            advance(step.pairs)
+            if step.step % self._options.save_every == 0:
+                outputs.save(step.step, self._state)
+
+    def _validate(self) -> None:
+        """Score the held-out pairs; the first process does, so that all go by the same numbers."""
+        held, found = self._pairs.validation, None
+        if len(held):
+            if self._processes.first:
+                found = self._score()
+            found = self._processes.broadcast(found)
+        self._history.add(found, lambda: adapter_tensors(self._encoders.model))
+
+    def _score(self) -> Validation:
+        return score(
+            self._held_encoders,
+            self._pairs.validation,
+            self._options.batch_images,
+            self._trainer.step,
+        )
+
+    def _pairs_seen(self) -> int:
+        """Pairs in the steps so far, each as often as it was in one."""
+        seen, steps = 0, self._trainer.step
+        for epoch in range(1, self._options.optimisation.epochs + 1):
+            of_epoch = self._sampler.steps(epoch)
+            if steps < of_epoch:
+                return seen + steps * self._options.batch_size
+            seen, steps = seen + self._sampler.pairs(epoch), steps - of_epoch
+        return seen
+
+    def _facts(self) -> dict[str, Any]:
+        epochs = range(1, self._history.next_epoch)
+        return {
+            "pairs": {"train": len(self._pairs.train), "validation": len(self._pairs.validation)},
+            "steps": self._trainer.step,
+            "epochs_without_pairs": [e for e in epochs if not self._sampler.steps(e)],
+            "kept_epoch": self._history.kept_epoch,
+            "validation": self._history.scores,
+            "trainable": sum(
+                item.numel() for item in self._encoders.model.parameters() if item.requires_grad
+            ),
+        }
+
+    def _state(self) -> RunState:
+        return {"trainer": self._trainer.state(), "run": self._history.state()}
