@@ -31,13 +31,13 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture
 def sizes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
     """Pairs of each call of the towers, and whether it has a graph."""
-    real, seen = loop._encode, []
+    real, seen = loop.encode, []
 
     def encode(encoders: Any, inputs: Any) -> torch.Tensor:
         seen.append((len(inputs.rows), torch.is_grad_enabled()))
         return real(encoders, inputs)
 
-    monkeypatch.setattr(loop, "_encode", encode)
+    monkeypatch.setattr(loop, "encode", encode)
     return seen
 
 
@@ -86,13 +86,13 @@ def test_the_sum_of_the_losses_of_parts_is_something_else(tmp_path: Path) -> Non
 
 def test_a_part_drops_the_same_units_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[torch.Tensor] = []
-    real = loop._encode
+    real = loop.encode
 
     def encode(*arguments: Any) -> torch.Tensor:
         rows.append(real(*arguments))
         return rows[-1]
 
-    monkeypatch.setattr(loop, "_encode", encode)
+    monkeypatch.setattr(loop, "encode", encode)
     steps = trainer(tmp_path, replace(HOW, accumulate=2), dropout=0.5).epoch(1, 0)
     next(steps), next(steps)
     for first, second in ((rows[4], rows[6]), (rows[5], rows[7])):

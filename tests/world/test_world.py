@@ -130,7 +130,7 @@ def test_worlds_have_not_changed(split: Split, looseness: float, expected: str) 
 
 PROGRAM = """
 import hashlib, sys
-from nsfwcaps.settings import Split
+from nsfwcaps.enums import Split
 from nsfwcaps.world.world import World
 world = World(seed=3, split=Split.TEST, looseness=2.0, safe_count=30)
 whole = hashlib.sha256()

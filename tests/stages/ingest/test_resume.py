@@ -106,11 +106,11 @@ from nsfwcaps import artifacts
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.stages import STAGE
 from nsfwcaps.progress import Silent
-from nsfwcaps.settings import IngestSettings
-from nsfwcaps.stages import ingest_read
+from nsfwcaps.stages.ingest.settings import IngestSettings
+from nsfwcaps.stages.ingest import read
 
 workdir, calls, settings = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
-ingest_read._CHUNK_ROWS = 10
+read._CHUNK_ROWS = 10
 fsync = os.fsync
 
 
