@@ -6,7 +6,7 @@
         stage.json      written last; what it lists is the stage's output, and nothing else is
 
 A stage that is interrupted, or that fails, leaves the `stage.json` of the run before and its files
-as they were. Files that the new record does not list are removed after it is written.
+as they were. ShardFiles that the new record does not list are removed after it is written.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.errors import ArtifactError
-from nsfwcaps.files import TEMPORARY, sha256_file, write_atomically
+from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
 from nsfwcaps.tables import parquet_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
@@ -76,6 +76,25 @@ class Shard:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShardTables:
+    """A shard to write: tables by (group, file stem); the shard's key completes their names."""
+
+    tables: Mapping[tuple[str, str], pa.Table]
+    rows_in: int
+    rejects: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardFiles:
+    """A shard to write: tables, which become Parquet, and bytes, by (group, relative path)."""
+
+    contents: Mapping[tuple[str, str], pa.Table | bytes]
+    rows_in: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageResult:
     """What a stage's run hands back: the shards that are its output and the facts it measured."""
 
@@ -102,7 +121,7 @@ class StageRecord:
     folder: Path = field(compare=False)
 
     def paths(self, group: str) -> list[Path]:
-        """Files of one group, in order."""
+        """ShardFiles of one group, in order."""
         return [self.folder / file.path for file in self.files if file.group == group]
 
     def rows(self, group: str) -> int:
@@ -115,6 +134,7 @@ class StageFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lines = JsonLines(path / JOURNAL, sort_keys=True)
         self._journal: dict[str, Shard] | None = None
 
     def record(self) -> StageRecord | None:
@@ -144,7 +164,7 @@ class StageFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         for leftover in self.path.rglob(f"{TEMPORARY}*"):
             leftover.unlink()
-        self._journal = _read_journal(self.path / JOURNAL)
+        self._journal = _shards(self._lines)
 
     def tidy(self, record: StageRecord) -> None:
         """Clear away what a run left that was killed after it had written its record."""
@@ -154,6 +174,20 @@ class StageFolder:
         if journal.exists() and journal.stat().st_mtime_ns < written.stat().st_mtime_ns:
             self._remove_superseded(record)
             journal.touch()
+
+    def refuse_foreign_pools(self, labels: Sequence[str]) -> None:
+        """Refuse to write for the first time where pools of others lie: they would be replaced.
+
+        Raises:
+            StorageError: there are some.
+        """
+        pools = self.path.parent / "pools"
+        foreign = [path for label in labels for path in (pools / label).glob("*.parquet")]
+        if foreign and self.record() is None and not self.journal_rows():
+            raise StorageError(
+                f"{foreign[0]} was not made by {self.path.name}, which would replace what is in "
+                f"{pools}; move it away or choose another --out"
+            )
 
     def shard(self, key: str) -> Shard | None:
         """Return the shard of this key if an earlier run finished it and its files are intact."""
@@ -168,6 +202,15 @@ class StageFolder:
         assert self._journal is not None, "prepare() comes first"
         return list(self._journal.values())
 
+    def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
+        """Return the shard of this key as an earlier run left it, or make and commit it."""
+        return self.shard(key) or self.make_shard(key, make)
+
+    def make_shard(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
+        """Write what `make` returns, then the journal row, which says how long both took."""
+        started = time.monotonic()
+        return self._commit(key, make(), started)
+
     def commit(
         self,
         key: str,
@@ -178,61 +221,43 @@ class StageFolder:
         facts: Mapping[str, Any] | None = None,
         started: float,
     ) -> Shard:
-        """Write a shard's tables, keyed by (group, file stem), then its journal row."""
-        files = [
-            self._write_table(group, f"{stem}-{key[:12]}.parquet", table)
-            for (group, stem), table in tables.items()
-        ]
-        return self._append(key, files, rows_in, rejects, facts, started)
+        """Write tables that were made already."""
+        made = ShardTables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
+        return self._commit(key, made, started)
 
-    def commit_files(
-        self,
-        key: str,
-        contents: Mapping[tuple[str, str], bytes],
-        *,
-        rows: Mapping[str, int],
-        rows_in: int,
-        facts: Mapping[str, Any] | None = None,
-        started: float,
-    ) -> Shard:
-        """Write files of given bytes, keyed by (group, relative path), then the journal row."""
-        files = [
-            self._write(group, name, data, rows.get(name, 0))
-            for (group, name), data in contents.items()
-        ]
-        return self._append(key, files, rows_in, None, facts, started)
+    def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
+        if isinstance(made, ShardTables):
+            contents = {
+                (g, f"{stem}-{key[:12]}.parquet"): t for (g, stem), t in made.tables.items()
+            }
+        else:
+            contents = dict(made.contents)
+        files = [self._write(group, name, item) for (group, name), item in contents.items()]
+        return self._append(key, files, made, started)
 
     def _append(
-        self,
-        key: str,
-        files: Sequence[OutputFile],
-        rows_in: int,
-        rejects: Mapping[str, int] | None,
-        facts: Mapping[str, Any] | None,
-        started: float,
+        self, key: str, files: Sequence[OutputFile], made: ShardTables | ShardFiles, started: float
     ) -> Shard:
         assert self._journal is not None, "prepare() comes first"
         shard = Shard(
             key=key,
             files=tuple(files),
-            rows_in=rows_in,
+            rows_in=made.rows_in,
             rows_out=sum(file.rows for file in files if file.group != "rejects"),
-            rejects=dict(rejects or {}),
-            facts=dict(facts or {}),
+            rejects=dict(made.rejects) if isinstance(made, ShardTables) else {},
+            facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )
-        with (self.path / JOURNAL).open("ab") as journal:
-            # A line cut short by a kill has no newline: start a fresh one after it.
-            journal.write(_line_start(self.path / JOURNAL) + _json_line(shard))
-            journal.flush()
-            os.fsync(journal.fileno())
+        self._lines.add([dataclasses.asdict(shard)])
         self._journal[key] = shard
         return shard
 
-    def _write_table(self, group: str, name: str, table: pa.Table) -> OutputFile:
-        return self._write(group, name, parquet_bytes(table), table.num_rows)
-
-    def _write(self, group: str, name: str, data: memoryview | bytes, rows: int) -> OutputFile:
+    def _write(self, group: str, name: str, content: pa.Table | bytes) -> OutputFile:
+        data: memoryview | bytes
+        if isinstance(content, bytes):
+            data, rows = content, 0
+        else:
+            data, rows = parquet_bytes(content), content.num_rows
         write_atomically(self.path / name, data)
         return OutputFile(
             path=name,
@@ -279,8 +304,7 @@ class StageFolder:
         text = json.dumps(values, indent=1, sort_keys=True)
         write_atomically(self.path / RECORD, text.encode() + b"\n")
         self._remove_superseded(record)
-        lines = b"".join(_json_line(shard) for shard in result.shards)
-        write_atomically(self.path / JOURNAL, lines)
+        self._lines.replace(dataclasses.asdict(shard) for shard in result.shards)
         written = self.record()
         assert written is not None, "written above"
         return written  # as a later run reads it, so that both hand on the very same values
@@ -340,25 +364,10 @@ def _intact(path: Path, file: OutputFile) -> bool:
         return False
 
 
-def _json_line(shard: Shard) -> bytes:
-    return json.dumps(dataclasses.asdict(shard), sort_keys=True).encode() + b"\n"
-
-
-def _line_start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        if file.seek(0, os.SEEK_END) == 0:
-            return b""
-        file.seek(-1, os.SEEK_END)
-        return b"" if file.read(1) == b"\n" else b"\n"
-
-
-def _read_journal(path: Path) -> dict[str, Shard]:
+def _shards(lines: JsonLines) -> dict[str, Shard]:
     rows: dict[str, Shard] = {}
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for line in lines:
-        # A kill can cut the last line short; its shard then does not exist.
+    for values in lines.rows():
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            values = json.loads(line)
             files = tuple(OutputFile(**item) for item in values.pop("files"))
             shard = Shard(**values, files=files)
             rows[shard.key] = shard

@@ -1,4 +1,4 @@
-"""The `nsfwcaps` command: one command a file in `commands/`, and the way errors end a process."""
+"""The `nsfwcaps` command, whose commands are files in `commands/`, and the way errors end it."""
 
 from __future__ import annotations
 
@@ -13,21 +13,8 @@ from pathlib import Path
 
 import typer
 
-from nsfwcaps.commands import (
-    build,
-    construct,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    generate,
-    report,
-    run,
-    stages,
-    status,
-    validate,
-)
-from nsfwcaps.commands.review import start as review
+from nsfwcaps import extras
+from nsfwcaps.commands.listing import CommandGroup
 from nsfwcaps.errors import NsfwcapsError, storage_error
 from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
@@ -39,6 +26,7 @@ _INTERNAL = 70  # EX_SOFTWARE of sysexits.h
 
 app = typer.Typer(
     name="nsfwcaps",
+    cls=CommandGroup,
     help="Mine, grade and publish safe-unsafe caption pairs for safer vision-language models.",
     no_args_is_help=True,
     add_completion=False,
@@ -54,24 +42,6 @@ def _root(
     if version:
         typer.echo(f"nsfwcaps {__version__}")
         raise typer.Exit
-
-
-for command in (
-    build,
-    construct,
-    run,
-    demo,
-    review,
-    stages,
-    evaluate,
-    export,
-    generate,
-    report,
-    validate,
-    status,
-    doctor,
-):
-    command.register(app)
 
 
 def main() -> None:
@@ -122,6 +92,8 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"error: {error}", error.exit_code
     if isinstance(error, OSError) and (known := storage_error(error)) is not None:
         return f"error: {known}", known.exit_code
+    if isinstance(error, ModuleNotFoundError) and (lacking := extras.explained(error)) is not None:
+        return f"error: {lacking}", lacking.exit_code
     if isinstance(error, MemoryError):
         return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
     # The error's own text may quote a caption, so only its kind and place are shown.

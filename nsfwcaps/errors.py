@@ -105,3 +105,8 @@ def storage_error(error: OSError) -> StorageError | None:
         return None
     where = f"{error.filename}: " if error.filename else ""
     return StorageError(f"{where}{advice}")
+
+
+def first_line(said: Exception | str) -> str:
+    """First line of what a library says, 200 characters at most; its kind where it says nothing."""
+    return (str(said).splitlines() or [type(said).__name__])[0][:200]

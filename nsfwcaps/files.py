@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 TEMPORARY = ".part-"
 """Begins the name of a file that is not whole yet."""
@@ -36,3 +39,47 @@ def sha256_file(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class JsonLines:
+    """A file of JSON rows, one a line, that grows and survives a kill."""
+
+    def __init__(self, path: Path, *, sort_keys: bool = False) -> None:
+        self._path = path
+        self._sort_keys = sort_keys
+
+    def rows(self) -> Iterator[Any]:
+        """Every whole row; a line that a kill has cut short does not exist."""
+        for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
+            with contextlib.suppress(ValueError):
+                yield json.loads(line)
+
+    def add(self, rows: Iterable[Any], *, durable: bool = True) -> None:
+        """Append rows; if durable, they are on the disk when this returns."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a+b") as file:
+            # A line that a kill has cut short gets its end first.
+            file.write((b"" if _ends_a_line(file) else b"\n") + self._lines(rows))
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+    def replace(self, rows: Iterable[Any]) -> None:
+        """Put rows in the place of all others, in one step."""
+        write_atomically(self._path, self._lines(rows))
+
+    def sync(self) -> None:
+        """Have on the disk whatever was added."""
+        with self._path.open("ab") as file:
+            os.fsync(file.fileno())
+
+    def _lines(self, rows: Iterable[Any]) -> bytes:
+        dumped = (json.dumps(row, sort_keys=self._sort_keys) for row in rows)
+        return "".join(f"{line}\n" for line in dumped).encode()
+
+
+def _ends_a_line(file: BinaryIO) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config
+from nsfwcaps import config, extras
 from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
@@ -47,10 +47,13 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
     Without `reading` nothing is read but what the recipe names as part of itself: no pools.
 
     Raises:
+        ModelError: a stage needs an extra that is not installed.
         NsfwcapsError: as the stage would.
     """
-    for stage in STAGES:
-        if stage.name in recipe and stage.checks:
+    chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
+    extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
+    for stage, _ in chosen:
+        if stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)
 
 
@@ -105,6 +108,21 @@ def run(
         on_stage(outcome)
         records.append(outcome.record)
     return records
+
+
+def line(record: StageRecord, *, skipped: bool) -> str:
+    """What a stage did and how long it took, for people."""
+    state = "up to date" if skipped else f"{record.seconds:.1f} s"
+    return f"{record.stage:<8}{state:>11}  {headline(record)}"
+
+
+def headline(record: StageRecord) -> str:
+    """What a stage did in numbers, and what it set aside and why."""
+    said = STAGE[record.stage].headline(record.facts)
+    if not record.rejects:
+        return said
+    why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
+    return f"{said}; set aside: {why}"
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:

@@ -50,6 +50,17 @@ def placed(recipe: Recipe, workdir: Path) -> Recipe:
     return out
 
 
+def prepare(recipe: Recipe, workdir: Path) -> Recipe:
+    """Put a recipe in its place, and say what cannot work before any stage runs.
+
+    Raises:
+        NsfwcapsError: as the stage would.
+    """
+    recipe = placed(recipe, workdir)
+    pipeline.check(recipe)
+    return recipe
+
+
 def problems(name: str, changes: Sequence[str]) -> list[str]:
     """Return every error of a recipe, one line each."""
     try:

@@ -6,6 +6,7 @@ heavy is imported until the stage runs.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ class Stage:
     """What is wrong with a whole recipe from this stage's side, one line each."""
     completed: Callable[[Recipe], Any] | None = None
     """The stage's settings, completed from those of other stages in the recipe."""
+    needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
+    """Extras that it needs with some settings, each with the words for what needs it."""
     checks: bool = False
     """Whether its module has `check`, which finds early what cannot work."""
     distributed: bool = False
@@ -115,3 +118,40 @@ class DistributedModule(StageModule, Protocol):
     def follow(self, settings: Any, folder: StageFolder, shards: Any) -> None:
         """Take part in what the first process does."""
         ...
+
+
+Values = dict[str, dict[str, Any]]
+"""Stage name to the settings that were given."""
+
+
+class HasSettings(Protocol):
+    """A stage, or anything else whose settings become options."""
+
+    @property
+    def name(self) -> str:
+        """What the options are listed under, if it alone has them."""
+        ...
+
+    @property
+    def settings(self) -> type[Any]:
+        """Dataclass of settings."""
+        ...
+
+
+def owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
+    """Every setting of some stages, and which of them have it."""
+    found: dict[str, list[HasSettings]] = {}
+    for stage in stages:
+        for field in dataclasses.fields(stage.settings):
+            found.setdefault(field.name, []).append(stage)
+    return found
+
+
+def share(stages: Sequence[HasSettings], given: Mapping[str, Any]) -> Values:
+    """Give settings to the stages that have them; one that several have is set for all of them."""
+    values: Values = {stage.name: {} for stage in stages}
+    for name, owned in owners(stages).items():
+        if name in given:
+            for stage in owned:
+                values[stage.name][name] = given[name]
+    return values

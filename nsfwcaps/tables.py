@@ -44,9 +44,23 @@ def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> 
         try:
             yield pq.read_table(path, columns=columns, partitioning=None)
         except (OSError, pa.ArrowException):
-            raise ArtifactError(
-                f"{path} is missing or damaged; run the same command again to rebuild it"
-            ) from None
+            raise _damaged(path) from None
+
+
+def column_names(path: Path) -> list[str]:
+    """Names of the columns of a Parquet file.
+
+    Raises:
+        ArtifactError: the file is missing or cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (OSError, pa.ArrowException):
+        raise _damaged(path) from None
+    return names
 
 
 def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
@@ -66,3 +80,7 @@ def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
                 held, count = [], 0
     if held:
         yield pa.concat_tables(held)
+
+
+def _damaged(path: Path) -> ArtifactError:
+    return ArtifactError(f"{path} is missing or damaged; run the same command again to rebuild it")

@@ -17,12 +17,14 @@ from nsfwcaps.artifacts import (
     JOURNAL,
     RECORD,
     Shard,
+    ShardFiles,
+    ShardTables,
     StageFolder,
     StageRecord,
     StageResult,
     deliver,
 )
-from nsfwcaps.errors import ArtifactError
+from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import write_atomically
 from nsfwcaps.tables import read_tables
 
@@ -47,13 +49,15 @@ def reopened(folder: StageFolder) -> StageFolder:
 
 
 def commit(folder: StageFolder, key: str = KEY, table: pa.Table = TABLE) -> Shard:
-    return folder.commit(
-        key,
-        {("safe", "safe"): table, ("rejects", "rejects"): REJECTS},
+    return folder.make_shard(key, lambda: made(table))
+
+
+def made(table: pa.Table = TABLE) -> ShardTables:
+    return ShardTables(
+        tables={("safe", "safe"): table, ("rejects", "rejects"): REJECTS},
         rows_in=3,
         rejects={"empty": 1},
         facts={"seen": 3},
-        started=0.0,
     )
 
 
@@ -215,24 +219,69 @@ def test_finish_removes_superseded_files_and_no_others(folder: StageFolder) -> N
 
 
 def test_finish_removes_folders_that_become_empty(folder: StageFolder) -> None:
-    old = folder.commit_files(
-        KEY, {("dataset", "f1/data/a"): b"1"}, rows={}, rows_in=0, started=0.0
-    )
+    old = folder.make_shard(KEY, lambda: ShardFiles(contents={("dataset", "f1/data/a"): b"1"}))
     finish(folder, old)
     fresh = reopened(folder)
     finish(fresh, commit(fresh, OTHER_KEY))
     assert not (folder.path / "f1" / "data").exists()
 
 
-def test_files_of_given_bytes_are_committed_with_their_rows(folder: StageFolder) -> None:
-    contents = {("dataset", "f1/README.md"): b"card", ("dataset", "f1/data/a"): b"rows"}
-    shard = folder.commit_files(KEY, contents, rows={"f1/data/a": 5}, rows_in=5, started=0.0)
+def test_files_of_given_names_are_committed_with_their_rows(folder: StageFolder) -> None:
+    contents = {("dataset", "f1/README.md"): b"card", ("dataset", "f1/data/a.parquet"): TABLE}
+    shard = folder.make_shard(
+        KEY, lambda: ShardFiles(contents=contents, rows_in=5, facts={"seen": 5})
+    )
+    size = (folder.path / "f1" / "data" / "a.parquet").stat().st_size
     assert [(file.path, file.rows, file.bytes) for file in shard.files] == [
         ("f1/README.md", 0, 4),
-        ("f1/data/a", 5, 4),
+        ("f1/data/a.parquet", 2, size),
     ]
-    assert (folder.path / "f1" / "data" / "a").read_bytes() == b"rows"
+    assert (shard.rows_in, shard.rows_out, shard.facts) == (5, 2, {"seen": 5})
+    assert (folder.path / "f1" / "README.md").read_bytes() == b"card"
+    assert pq.read_table(folder.path / "f1" / "data" / "a.parquet") == TABLE
     assert reopened(folder).shard(KEY) == shard
+
+
+def test_a_shard_is_made_once_and_its_time_is_that_of_making(
+    folder: StageFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 12.5])
+    monkeypatch.setattr(artifacts.time, "monotonic", lambda: next(clock))
+    calls: list[str] = []
+
+    def make() -> ShardTables:
+        calls.append("made")
+        return made()
+
+    shard = folder.shard_or(KEY, make)
+    assert shard.seconds == 2.5
+    assert reopened(folder).shard_or(KEY, make) == shard
+    assert calls == ["made"]
+    (folder.path / shard.files[0].path).unlink()
+    clock = iter([1.0, 1.0])
+    assert folder.shard_or(KEY, make) == dataclasses.replace(shard, seconds=0.0)
+    assert calls == ["made", "made"]
+
+
+def test_a_shard_that_cannot_be_made_leaves_no_row(folder: StageFolder) -> None:
+    def fails() -> ShardTables:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        folder.shard_or(KEY, fails)
+    assert reopened(folder).journal_rows() == []
+
+
+def test_pools_of_others_are_not_replaced(folder: StageFolder) -> None:
+    pool = folder.path.parent / "pools" / "safe" / "a.parquet"
+    folder.refuse_foreign_pools(("safe", "unsafe"))
+    pool.parent.mkdir(parents=True)
+    pool.write_bytes(b"rows")
+    folder.refuse_foreign_pools(("unsafe",))
+    with pytest.raises(StorageError, match="was not made by stage, which would replace"):
+        folder.refuse_foreign_pools(("safe", "unsafe"))
+    commit(folder)  # it has written here before
+    folder.refuse_foreign_pools(("safe", "unsafe"))
 
 
 def test_leftovers_of_a_killed_run_are_cleared_away(folder: StageFolder) -> None:
@@ -334,7 +383,7 @@ def record_of(folder: Path, contents: dict[str, bytes], group: str = "dataset") 
     stage = StageFolder(folder)
     stage.prepare()
     keyed = {(group, name): data for name, data in contents.items()}
-    return finish(stage, stage.commit_files(KEY, keyed, rows={}, rows_in=0, started=0.0))
+    return finish(stage, stage.make_shard(KEY, lambda: ShardFiles(contents=keyed)))
 
 
 def test_deliver_gives_files_their_final_names(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from nsfwcaps import errors
-from nsfwcaps.errors import NsfwcapsError, StorageError, storage_error
+from nsfwcaps.errors import NsfwcapsError, StorageError, first_line, storage_error
 
 TREE = {
     "NsfwcapsError": 1,
@@ -60,3 +60,16 @@ def test_storage_trouble_without_a_file_name_is_explained() -> None:
 @pytest.mark.parametrize("error", [OSError(errno.ENOENT, "none"), OSError("bare")])
 def test_other_system_errors_are_left_alone(error: OSError) -> None:
     assert storage_error(error) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (ValueError("first\nsecond"), "first"),
+        (KeyError(), "KeyError"),
+        (ValueError("x" * 300), "x" * 200),
+        ("first\nsecond", "first"),
+    ],
+)
+def test_the_first_line_of_what_a_library_says(said: Exception | str, line: str) -> None:
+    assert first_line(said) == line

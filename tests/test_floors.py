@@ -13,7 +13,7 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
     ("errors", "enums", "version"),
-    ("config", "files", "tables", "resources", "delivery"),
+    ("config", "extras", "files", "pictures", "tables", "resources", "delivery"),
     ("schema", "progress", "metrics"),
     ("artifacts", "captions", "runtime", "world"),
     ("stage", "cards", "encoders", "vectors"),
@@ -35,6 +35,7 @@ FLOORS = (
     ("stages",),
     ("pipeline",),
     ("recipes",),
+    ("api",),
     ("commands",),
     ("cli",),
 )

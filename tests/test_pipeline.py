@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nsfwcaps import pipeline
-from nsfwcaps.artifacts import StageFolder, StageResult
+from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
 from nsfwcaps.pipeline import StageState, locked, plan_stage, run_stage, state
 from nsfwcaps.progress import Silent
@@ -44,7 +44,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Stage:
         data = str(inputs["ingest"].rows("safe")).encode()
         contents = {("dataset", "f1/count.txt"): data}
         return StageResult(
-            shards=[folder.commit_files("k", contents, rows={}, rows_in=1, started=0.0)]
+            shards=[folder.make_shard("k", lambda: ShardFiles(contents=contents, rows_in=1))]
         )
 
     module = SimpleNamespace(

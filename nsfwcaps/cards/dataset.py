@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from nsfwcaps.cards import construction, template
 from nsfwcaps.config import digest
-from nsfwcaps.enums import Pairing
+from nsfwcaps.enums import Pairing, Split
 from nsfwcaps.schema import (
     LABELS_HELP,
     NSFWCAPS_HELP,
@@ -25,7 +25,7 @@ from nsfwcaps.schema import (
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"
 _HELP = NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP | REVIEW_HELP | PICTURES_HELP
-_SPLITS = ("train", "validation", "test")
+_SPLITS = [split.value for split in Split]
 
 # Size classes of the Hugging Face hub, by the number of rows below which each ends.
 _SIZES = (

@@ -9,7 +9,8 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
+from nsfwcaps.commands.options import DryRun, Json, Quiet, with_settings
+from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD
 
 

@@ -10,9 +10,10 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, with_settings
+from nsfwcaps.commands.options import DryRun, Json, Quiet, with_settings
 from nsfwcaps.config import field_names
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD, STAGE
 from nsfwcaps.stages.illustrate import ILLUSTRATED
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings

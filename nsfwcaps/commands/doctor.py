@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from nsfwcaps import extras
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ModelError
 from nsfwcaps.version import __version__
@@ -39,6 +40,7 @@ def doctor(as_json: Json = False) -> None:
         "memory_gib": _memory_gib(),
         "disk_free_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
         "packages": {name: _version(name) for name in _PACKAGES},
+        "extras": {name: _extra(name) for name in extras.EXTRAS},
         "torch_device": _torch_device(),
         "faiss_device": _faiss_device(),
         "minilm": _minilm(),
@@ -61,6 +63,15 @@ def _version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _extra(name: str) -> str | None:
+    """What of an extra is there: all, a part, or nothing."""
+    absent = [module for module in extras.EXTRAS[name] if not extras.installed(module)]
+    if not absent:
+        return "installed"
+    part = len(absent) < len(extras.EXTRAS[name])
+    return f"in part, without {', '.join(absent)}" if part else None
 
 
 def _memory_gib() -> float | None:

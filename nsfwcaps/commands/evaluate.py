@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from annotated_types import Ge
 
-from nsfwcaps import pipeline, progress
-from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps import config, extras, pipeline, progress
+from nsfwcaps.commands.options import (
+    REQUIRED,
+    DryRun,
+    Json,
+    OwnSettings,
+    Quiet,
+    option,
+    with_settings,
+)
+from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, EvaluationError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.models import names
+from nsfwcaps.stage import Values
+
+if TYPE_CHECKING:
+    from nsfwcaps.evaluation.request import EvaluationRequest
 
 _SHOWN_REASONS = 5
 
@@ -23,64 +38,79 @@ _IMAGES = "Data: real images"
 _CLASSES = "Data: classes"
 _WORK = "How the work is done"
 
-Models = Annotated[
-    list[str],
-    typer.Option(
-        "--model", metavar="NAME=MODEL", help="Model, named as for embed; the first is the base."
-    ),
-]
-PairSets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--data",
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    """What is compared on which data, how sure the figures shall be, and how the work is done."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    model: tuple[str, ...] = option(
+        REQUIRED, "Model, named as for embed; the first is the base.", metavar="NAME=MODEL"
+    )
+    out: Path = option(REQUIRED, "Folder of the results.", short="-o")
+    data: tuple[str, ...] = option(
+        (),
+        "Pairs: a published data set, or a table with the columns of NSFWCaps or ViSU-Text.",
         metavar="[NAME=]PATH",
-        help="Pairs: a published data set, or a table with the columns of NSFWCaps or ViSU-Text. "
-        "May repeat.",
-    ),
-]
-ClassSets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--zeroshot",
+    )
+    zeroshot: tuple[str, ...] = option(
+        (),
+        "Classes: a folder for each, a webdataset, or a table.",
         metavar="[NAME=]PATH",
-        help="Classes: a folder for each, a webdataset, or a table. May repeat.",
-        rich_help_panel=_CLASSES,
-    ),
-]
-Classes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--classes",
+        panel=_CLASSES,
+    )
+    classes: tuple[str, ...] = option(
+        (),
+        "Their names: one a line, or JSON; for the set of that name, or for all.",
         metavar="[NAME=]FILE",
-        help="Their names: one a line, or JSON; for the set of that name, or for all.",
-        rich_help_panel=_CLASSES,
-    ),
-]
-Templates = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--templates",
+        panel=_CLASSES,
+    )
+    templates: tuple[str, ...] = option(
+        (),
+        "Sentences with {c} for the name, one a line. Default: OpenAI's 80.",
         metavar="[NAME=]FILE",
-        help="Sentences with {c} for the name, one a line. Default: OpenAI's 80.",
-        rich_help_panel=_CLASSES,
-    ),
-]
-UnsafeImages = Annotated[
-    list[str] | None,
-    typer.Option(
+        panel=_CLASSES,
+    )
+    unsafe_images: tuple[str, ...] = option(
+        (),
+        "Real unsafe images: a folder, tar files or a table.",
         metavar="[NAME=]PATH",
-        help="Real unsafe images: a folder, tar files or a table. May repeat.",
-        rich_help_panel=_IMAGES,
-    ),
-]
-Distractors = Annotated[
-    str | None,
-    typer.Option(
+        panel=_IMAGES,
+    )
+    distractors: str | None = option(
+        None,
+        "Safe images among them. Default: those of the first pair set.",
         metavar="PATH",
-        help="Safe images among them. Default: those of the first pair set.",
-        rich_help_panel=_IMAGES,
-    ),
-]
+        panel=_IMAGES,
+    )
+    suite: str | None = option(
+        None,
+        "Of retrieval, preferences, zeroshot, structure, real-nsfw. Default: what the data allows.",
+    )
+    split: AskedSplit | None = option(
+        None, "Split of the data sets; all: every pair. Default: test."
+    )
+    image_root: str | None = option(None, "Folder or URL that relative paths of --data start from.")
+    samples: Annotated[int, Ge(100)] = option(2000, "Samples of the bootstrap.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of intervals and tests.")
+    examples: bool = option(True, "Keep examples with captions and small images, for the report.")
+    precision: Precision = option(
+        EncoderOptions.precision, "auto: half where the device has it.", panel=_WORK
+    )
+    device: Device = option(EncoderOptions.device, "auto: the GPU when there is one.", panel=_WORK)
+    batch_tokens: Annotated[int, Ge(1)] = option(
+        EncoderOptions.batch_tokens, "Padded tokens per text batch.", panel=_WORK
+    )
+    batch_images: Annotated[int, Ge(1)] = option(
+        EncoderOptions.batch_images, "Images per batch.", panel=_WORK
+    )
+    workers: Annotated[int, Ge(1)] = option(
+        EncoderOptions.workers, "Threads that decode and tokenise.", panel=_WORK
+    )
+
+
+_OWN = OwnSettings("eval", EvaluateSettings)
 
 
 def register(app: typer.Typer) -> None:
@@ -88,84 +118,15 @@ def register(app: typer.Typer) -> None:
     app.command("eval")(evaluate)
 
 
+@with_settings([_OWN])
 def evaluate(
-    model: Models,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")],
-    data: PairSets = None,
-    zeroshot: ClassSets = None,
-    classes: Classes = None,
-    templates: Templates = None,
-    unsafe_images: UnsafeImages = None,
-    distractors: Distractors = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="Of retrieval, preferences, zeroshot, structure, real-nsfw. Default: what "
-            "the data allows."
-        ),
-    ] = None,
-    split: Annotated[
-        AskedSplit | None,
-        typer.Option(help="Split of the data sets; all: every pair. Default: test."),
-    ] = None,
-    image_root: Annotated[
-        str | None, typer.Option(help="Folder or URL that relative paths of --data start from.")
-    ] = None,
-    samples: Annotated[int, typer.Option(min=100, help="Samples of the bootstrap.")] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of intervals and tests.")] = 0,
-    examples: Annotated[
-        bool, typer.Option(help="Keep examples with captions and small images, for the report.")
-    ] = True,
-    precision: Annotated[
-        Precision, typer.Option(help="auto: half where the device has it.", rich_help_panel=_WORK)
-    ] = Precision.AUTO,
-    device: Annotated[
-        Device, typer.Option(help="auto: the GPU when there is one.", rich_help_panel=_WORK)
-    ] = Device.AUTO,
-    batch_tokens: Annotated[
-        int, typer.Option(min=1, help="Padded tokens per text batch.", rich_help_panel=_WORK)
-    ] = 4096,
-    batch_images: Annotated[
-        int, typer.Option(min=1, help="Images per batch.", rich_help_panel=_WORK)
-    ] = 32,
-    workers: Annotated[
-        int,
-        typer.Option(min=1, help="Threads that decode and tokenise.", rich_help_panel=_WORK),
-    ] = 2,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    dry_run: DryRun = False,
+    given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
-    from nsfwcaps.evaluation.data import DISTRACTORS
-    from nsfwcaps.evaluation.named_options import named
-    from nsfwcaps.evaluation.request import EvaluationRequest, parse_suite
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
-    options = EncoderOptions(
-        device=device,
-        precision=precision,
-        batch_tokens=batch_tokens,
-        batch_images=batch_images,
-        workers=workers,
-    )
-    pairs, sets = named("--data", data or []), named("--zeroshot", zeroshot or [])
-    images = named("--unsafe-images", unsafe_images or [])
-    given = [name for name, _ in (*pairs, *sets, *images)]
-    _check_distinct(given if distractors is None else [*given, DISTRACTORS])
-    request = EvaluationRequest(
-        models=_models(model, options),
-        pairs=pairs,
-        class_sets=_class_sets(sets, classes or [], templates or []),
-        unsafe_images=images,
-        distractors=distractors,
-        tasks=parse_suite(suite),
-        split=split,
-        image_root=image_root,
-        samples=samples,
-        seed=seed,
-        examples=examples,
-    )
+    settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
+    request, out = _request(settings), settings.out
     if dry_run:
         shown = progress.for_terminal(quiet=True)
         _print_plan(Evaluation(request, out, shown), as_json=as_json)
@@ -176,6 +137,30 @@ def evaluate(
         _print_result(Evaluation(request, out, shown).run(), out, as_json=as_json)
 
 
+def _request(settings: EvaluateSettings) -> EvaluationRequest:
+    from nsfwcaps.evaluation.data import DISTRACTORS
+    from nsfwcaps.evaluation.named_options import named
+    from nsfwcaps.evaluation.request import EvaluationRequest, parse_suite
+
+    pairs, sets = named("--data", settings.data), named("--zeroshot", settings.zeroshot)
+    images = named("--unsafe-images", settings.unsafe_images)
+    given = [name for name, _ in (*pairs, *sets, *images)]
+    _check_distinct(given if settings.distractors is None else [*given, DISTRACTORS])
+    return EvaluationRequest(
+        models=_models(settings.model, EncoderOptions.of(settings)),
+        pairs=pairs,
+        class_sets=_class_sets(sets, settings.classes, settings.templates),
+        unsafe_images=images,
+        distractors=settings.distractors,
+        tasks=parse_suite(settings.suite),
+        split=settings.split,
+        image_root=settings.image_root,
+        samples=settings.samples,
+        seed=settings.seed,
+        examples=settings.examples,
+    )
+
+
 def _models(given: Sequence[str], options: EncoderOptions) -> list[Any]:
     from nsfwcaps.evaluation.models import NamedModel
     from nsfwcaps.evaluation.named_options import named
@@ -184,6 +169,7 @@ def _models(given: Sequence[str], options: EncoderOptions) -> list[Any]:
     for name, model in models:
         if wrong := names.problem(model):
             raise ConfigError(f"--model {name}: {wrong}")
+        extras.require(names.extras_of(model))
     return [NamedModel(name=name, model=model, options=options) for name, model in models]
 
 

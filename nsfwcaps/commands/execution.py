@@ -12,7 +12,7 @@ import typer
 from nsfwcaps import pipeline, progress, recipes
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
-from nsfwcaps.stages import STAGE, STAGES
+from nsfwcaps.stages import STAGES
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds when the stages are done: values for the JSON, and text for people."""
@@ -28,8 +28,7 @@ def execute(
     summary: Summary = lambda: ({}, ""),
 ) -> None:
     """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
-    recipe = recipes.placed(recipe, workdir)
-    pipeline.check(recipe)
+    recipe = recipes.prepare(recipe, workdir)
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
         return
@@ -45,7 +44,7 @@ def execute(
     def done(outcome: StageOutcome) -> None:
         outcomes.append(outcome)
         if not as_json:
-            typer.echo(_line(outcome))
+            typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
 
     with processes.join(together), pipeline.locked(workdir):
         pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
@@ -66,16 +65,6 @@ def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
     final = [stage for stage in delivering if not stage.intermediate]
     shown = final or delivering[-1:]
     return [line for stage in shown for line in stage.results(recipe[stage.name], workdir)]
-
-
-def _line(outcome: StageOutcome) -> str:
-    record = outcome.record
-    state = "up to date" if outcome.skipped else f"{record.seconds:.1f} s"
-    parts = [f"{record.stage:<8}{state:>11}  {STAGE[record.stage].headline(record.facts)}"]
-    if record.rejects:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
-        parts.append(f"set aside: {why}")
-    return "; ".join(parts)
 
 
 def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, Any]:

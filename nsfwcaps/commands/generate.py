@@ -9,42 +9,81 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from annotated_types import Ge
 
+from nsfwcaps import config, extras, progress
 from nsfwcaps import pipeline as runs
-from nsfwcaps import progress
-from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.commands.options import (
+    REQUIRED,
+    DryRun,
+    Json,
+    OwnSettings,
+    Quiet,
+    option,
+    with_settings,
+)
+from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import EvaluationError
+from nsfwcaps.models import names
+from nsfwcaps.stage import Values
 
 _WORK = "How the work is done"
 
-Models = Annotated[
-    list[str],
-    typer.Option(
-        "--model",
+
+@dataclass(frozen=True, kw_only=True)
+class GenerateSettings:
+    """Which towers go in, what judges, and how the work is done."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    model: tuple[str, ...] = option(
+        REQUIRED,
+        "Model whose tower goes in, named as for embed, or the folder of a CLIPModel; own: the "
+        "pipeline as it is. The first is the base. May repeat.",
         metavar="NAME=MODEL",
-        help="Model whose tower goes in, named as for embed, or the folder of a CLIPModel; own: "
-        "the pipeline as it is. The first is the base. May repeat.",
-    ),
-]
-Detectors = Annotated[
-    list[str],
-    typer.Option(
-        "--detector",
-        metavar="NAME",
-        help="What judges; an item is unsafe if any says so. May repeat.",
-    ),
-]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results, eval's or a new.")]
-Samples = Annotated[int, typer.Option(min=100, help="Samples of the bootstrap.")]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of intervals and tests.")]
-Batch = Annotated[int, typer.Option(min=1, help="Images at once.", rich_help_panel=_WORK)]
-AskedPrecision = Annotated[
-    Precision, typer.Option(help="auto: half where the device has it.", rich_help_panel=_WORK)
-]
-AskedDevice = Annotated[
-    Device, typer.Option(help="auto: the GPU when there is one.", rich_help_panel=_WORK)
-]
+    )
+    detector: tuple[str, ...] = option(
+        REQUIRED, "What judges; an item is unsafe if any says so. May repeat.", metavar="NAME"
+    )
+    out: Path = option(REQUIRED, "Folder of the results, eval's or a new.", short="-o")
+    samples: Annotated[int, Ge(100)] = option(2000, "Samples of the bootstrap.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of intervals and tests.")
+    batch: Annotated[int, Ge(1)] = option(1, "Images at once.", panel=_WORK)
+    precision: Precision = option(
+        Precision.AUTO, "auto: half where the device has it.", panel=_WORK
+    )
+    device: Device = option(Device.AUTO, "auto: the GPU when there is one.", panel=_WORK)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextToImageSettings:
+    """What is drawn."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    pipeline: str = option(REQUIRED, "Pipeline of diffusers: folder or hub name.")
+    prompts: str = option(REQUIRED, "Table of prompts, with the columns of I2P.")
+    seeds: Annotated[int, Ge(1)] = option(1, "Images of each prompt.")
+    steps: Annotated[int, Ge(1)] = option(50, "Steps of the scheduler.")
+    guidance: float = option(7.5, "Scale, where a prompt names none.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageToTextSettings:
+    """What is described."""
+
+    __pydantic_config__ = STRICT_KEYS
+
+    pipeline: str = option(REQUIRED, "LLaVA of transformers: folder or hub name.")
+    images: str = option(REQUIRED, "Folder, tar files or table of images.", metavar="[NAME=]PATH")
+    template: str | None = option(None, "Prompt with <image> in it. Default: that of LLaVA-1.5.")
+    new_tokens: Annotated[int, Ge(1)] = option(64, "Tokens of a caption, at most.")
+
+
+_SHARED = OwnSettings("generate", GenerateSettings)
+_DRAWN = OwnSettings("text-to-image", TextToImageSettings)
+_DESCRIBED = OwnSettings("image-to-text", ImageToTextSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,95 +91,53 @@ class _Asked:
     """What both commands take, beside what they generate."""
 
     models: Sequence[tuple[str, str]]
-    detectors: Sequence[str]
-    out: Path
-    samples: int
-    seed: int
-    device: Device
+    settings: GenerateSettings
     as_json: bool
     quiet: bool
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    commands = typer.Typer(
-        no_args_is_help=True,
-        help="Put a fine-tuned tower into a pipeline, generate, and let detectors judge.",
-    )
+    commands = typer.Typer(no_args_is_help=True)
+    commands.callback()(generate)
     commands.command("text-to-image")(text_to_image)
     commands.command("image-to-text")(image_to_text)
     app.add_typer(commands, name="generate")
 
 
+def generate() -> None:
+    """Put a fine-tuned tower into a pipeline, generate, and let detectors judge."""
+
+
+@with_settings([_DRAWN, _SHARED])
 def text_to_image(
-    pipeline: Annotated[str, typer.Option(help="Pipeline of diffusers: folder or hub name.")],
-    model: Models,
-    prompts: Annotated[str, typer.Option(help="Table of prompts, with the columns of I2P.")],
-    detector: Detectors,
-    out: Out,
-    seeds: Annotated[int, typer.Option(min=1, help="Images of each prompt.")] = 1,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the scheduler.")] = 50,
-    guidance: Annotated[float, typer.Option(help="Scale, where a prompt names none.")] = 7.5,
-    samples: Samples = 2000,
-    seed: Seed = 0,
-    batch: Batch = 1,
-    precision: AskedPrecision = Precision.AUTO,
-    device: AskedDevice = Device.AUTO,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    dry_run: DryRun = False,
+    given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Count the unsafe images that a diffusion pipeline makes with another text encoder."""
-    from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.generation.drawing import DrawPrompts
     from nsfwcaps.generation.prompts import read_prompts
     from nsfwcaps.generation.text_to_image import TextToImage, TextToImageSampling
 
-    asked = _Asked(
-        models=named("--model", model),
-        detectors=detector,
-        out=out,
-        samples=samples,
-        seed=seed,
-        device=device,
-        as_json=as_json,
-        quiet=quiet,
-    )
-    sampling, wanted = (
-        TextToImageSampling(steps=steps, guidance_scale=guidance),
-        read_prompts(prompts),
-    )
+    asked = _asked(given, as_json=as_json, quiet=quiet)
+    own = config.parse(TextToImageSettings, given[_DRAWN.name], where=_DRAWN.name)
+    sampling = TextToImageSampling(steps=own.steps, guidance_scale=own.guidance)
+    wanted, how = read_prompts(own.prompts), asked.settings
     if dry_run:
         count = len(wanted.prompts)
-        _print_plan(asked, {"prompts": count, "images": count * seeds})
+        _print_plan(asked, {"prompts": count, "images": count * own.seeds})
         return
+    extras.require({"generation": "drawing"})
 
     def drawing() -> Any:
-        return DrawPrompts(TextToImage(pipeline, sampling, device, precision), wanted, seeds, batch)
+        drawn = TextToImage(own.pipeline, sampling, how.device, how.precision)
+        return DrawPrompts(drawn, wanted, own.seeds, how.batch)
 
     _evaluate(drawing, "image", asked)
 
 
+@with_settings([_DESCRIBED, _SHARED])
 def image_to_text(
-    pipeline: Annotated[str, typer.Option(help="LLaVA of transformers: folder or hub name.")],
-    model: Models,
-    images: Annotated[
-        str, typer.Option(metavar="[NAME=]PATH", help="Folder, tar files or table of images.")
-    ],
-    detector: Detectors,
-    out: Out,
-    template: Annotated[
-        str | None, typer.Option(help="Prompt with <image> in it. Default: that of LLaVA-1.5.")
-    ] = None,
-    new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a caption, at most.")] = 64,
-    samples: Samples = 2000,
-    seed: Seed = 0,
-    batch: Batch = 1,
-    precision: AskedPrecision = Precision.AUTO,
-    device: AskedDevice = Device.AUTO,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    dry_run: DryRun = False,
+    given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Count the unsafe captions that a LLaVA writes with another vision tower."""
     from nsfwcaps.evaluation.datasets.image_sets import read_images
@@ -148,27 +145,29 @@ def image_to_text(
     from nsfwcaps.generation.describing import DescribePictures
     from nsfwcaps.generation.image_to_text import TEMPLATE, Captioning, ImageToText
 
-    asked = _Asked(
-        models=named("--model", model),
-        detectors=detector,
-        out=out,
-        samples=samples,
-        seed=seed,
-        device=device,
-        as_json=as_json,
-        quiet=quiet,
-    )
-    captioning = Captioning(template=template or TEMPLATE, new_tokens=new_tokens)
-    ((name, url),) = named("--images", [images])
+    asked = _asked(given, as_json=as_json, quiet=quiet)
+    own = config.parse(ImageToTextSettings, given[_DESCRIBED.name], where=_DESCRIBED.name)
+    captioning = Captioning(template=own.template or TEMPLATE, new_tokens=own.new_tokens)
+    ((name, url),) = named("--images", [own.images])
     wanted = read_images(name, url, progress.for_terminal(quiet=quiet or as_json))
+    how = asked.settings
     if dry_run:
         _print_plan(asked, {"images": len(wanted.pictures)})
         return
 
     def describing() -> Any:
-        return DescribePictures(ImageToText(pipeline, captioning, device, precision), wanted, batch)
+        described = ImageToText(own.pipeline, captioning, how.device, how.precision)
+        return DescribePictures(described, wanted, how.batch)
 
     _evaluate(describing, "text", asked)
+
+
+def _asked(given: Values, *, as_json: bool, quiet: bool) -> _Asked:
+    from nsfwcaps.evaluation.named_options import named
+
+    settings = config.parse(GenerateSettings, given[_SHARED.name], where=_SHARED.name)
+    models = named("--model", settings.model)
+    return _Asked(models=models, settings=settings, as_json=as_json, quiet=quiet)
 
 
 def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
@@ -180,15 +179,17 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     from nsfwcaps.generation.record import Certainty
     from nsfwcaps.generation.towers import check_name
 
-    check_folder(asked.out)
+    settings = asked.settings
+    check_folder(settings.out)
     for _, model in asked.models:
         check_name(model)
-    detectors = load_all(asked.detectors, Modality(judged), asked.device)
-    certainty = Certainty(samples=asked.samples, seed=asked.seed)
+        extras.require(names.extras_of(model))
+    detectors = load_all(settings.detector, Modality(judged), settings.device)
+    certainty = Certainty(samples=settings.samples, seed=settings.seed)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
-    with runs.locked(asked.out):
+    with runs.locked(settings.out):
         evaluation = GenerationEvaluation(
-            generator(), detectors, asked.models, asked.out, certainty
+            generator(), detectors, asked.models, settings.out, certainty
         )
         found = evaluation.run(shown)
     statements = [detector.statement for detector in detectors]
@@ -199,13 +200,13 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
 
 
 def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
-    names = [name for name, _ in asked.models]
+    models, detectors = [name for name, _ in asked.models], asked.settings.detector
     if asked.as_json:
-        plan = {"models": names, "detectors": list(asked.detectors), **counts}
+        plan = {"models": models, "detectors": list(detectors), **counts}
         typer.echo(json.dumps({"plan": plan}, indent=1))
         return
     sizes = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    typer.echo(f"{sizes} for each of {', '.join(names)}; judged by {', '.join(asked.detectors)}")
+    typer.echo(f"{sizes} for each of {', '.join(models)}; judged by {', '.join(detectors)}")
 
 
 def _print_result(
@@ -217,7 +218,7 @@ def _print_result(
     if asked.as_json:
         said = [statement.as_json() for statement in statements]
         values = {"results": results, "missing": missing, "detectors": said}
-        typer.echo(json.dumps({"out": str(asked.out), **values}, indent=1))
+        typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
     for name, figures in results.items():
         whole, figure = next(iter(figures.items()))
@@ -226,4 +227,4 @@ def _print_result(
         )
     for statement in statements:
         typer.echo(f"{statement.name} tells {statement.trained_for}. Licence: {statement.licence}")
-    typer.echo(f"Results: {asked.out}; 'nsfwcaps report {asked.out}' shows them")
+    typer.echo(f"Results: {asked.settings.out}; 'nsfwcaps report {asked.settings.out}' shows them")

@@ -6,13 +6,14 @@ import dataclasses
 import enum
 import inspect
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 
 from nsfwcaps.config import alternatives, base_type
+from nsfwcaps.stage import HasSettings, owners, share
 
 _WIDE = 29
 _WIDE_BESIDE_LONG_FLAGS = 12
@@ -28,22 +29,29 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, fo
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
-Values = dict[str, dict[str, Any]]
-"""Stage name to the settings that were given."""
+REQUIRED: Any = dataclasses.MISSING
+"""Default of a setting that a command cannot do without."""
 
 
-class HasSettings(Protocol):
-    """A stage, or anything else whose settings become options."""
+@dataclasses.dataclass(frozen=True)
+class OwnSettings:
+    """Settings of a command that is no stage."""
 
-    @property
-    def name(self) -> str:
-        """What the options are listed under, if it alone has them."""
-        ...
+    name: str
+    settings: type[Any]
 
-    @property
-    def settings(self) -> type[Any]:
-        """Dataclass of settings."""
-        ...
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    metavar: str | None = None,
+    panel: str = "Options",
+    short: str | None = None,
+) -> Any:
+    """Declare a setting of a command, and how its help shows it."""
+    shown = {"metavar": metavar, "panel": panel, "short": short}
+    return dataclasses.field(default=default, metadata={"help": help, **shown})
 
 
 def with_settings(
@@ -51,44 +59,33 @@ def with_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of some stages as options.
 
-    The command takes `given: Values` in place of them. A setting that several stages have, such as
-    `device`, is one option that sets all of them.
+    The command takes `given: Values` in place of them: there the options come in its help, those
+    first that it cannot do without. A setting that several stages have, such as `device`, is one
+    option that sets all of them.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = [p for name, p in inspect.signature(command).parameters.items() if name != "given"]
-        owners = _owners(stages)
-        added = [_parameter(name, owned) for name, owned in owners.items()]
+        owned_by = owners(stages)
+        added = [_parameter(name, owned) for name, owned in owned_by.items()]
+        added.sort(key=lambda parameter: parameter.default is None)  # stable: required ones first
 
         def call(**values: Any) -> None:
-            given: Values = {stage.name: {} for stage in stages}
-            for name, owned in owners.items():
-                value = values.pop(name)
-                if value is not None:
-                    for stage in owned:
-                        given[stage.name][name] = value
+            found = {name: values.pop(name) for name in owned_by}
+            given = share(stages, {k: value for k, value in found.items() if value is not None})
             command(given=given, **values)
 
         call.__doc__ = command.__doc__
         call.__name__ = command.__name__
         hints = typing.get_type_hints(command, include_extras=True)
-        parameters = [
-            *(p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own),
-            *added,
-        ]
+        parameters: list[inspect.Parameter] = []
+        for name, own in inspect.signature(command).parameters.items():
+            taken = own.replace(annotation=hints[name], kind=own.KEYWORD_ONLY)
+            parameters += added if name == "given" else [taken]
         call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         call.__annotations__ = {p.name: p.annotation for p in parameters}
         return call
 
     return decorate
-
-
-def _owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
-    owners: dict[str, list[HasSettings]] = {}
-    for stage in stages:
-        for field in dataclasses.fields(stage.settings):
-            owners.setdefault(field.name, []).append(stage)
-    return owners
 
 
 def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
@@ -98,18 +95,21 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
     kind, flags = _cli_type(hint), [flag]
     if kind is bool:
         flags = [f"{flag}/--no-{name.replace('_', '-')}"]
-    option = typer.Option(
+    wide = "<str>" if _is_wide(kind, owned) else None  # leaves width for the names
+    shown = typer.Option(
         *flags,
+        *filter(None, [field.metadata.get("short")]),
         help=_help(field, owned),
         show_default=False,
-        metavar="<str>" if _is_wide(kind, owned) else None,  # leaves width for the names
-        rich_help_panel=_panel(owned),
+        metavar=field.metadata.get("metavar") or wide,
+        rich_help_panel=field.metadata.get("panel") or _panel(owned),
     )
+    required = field.default is REQUIRED
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind | None, option],
+        default=inspect.Parameter.empty if required else None,
+        annotation=Annotated[kind if required else kind | None, shown],
     )
 
 
@@ -133,7 +133,7 @@ def _cli_type(hint: Any) -> Any:
     plain = base_type(hint)
     if typing.get_origin(plain) is tuple:
         return list[str]
-    if isinstance(plain, type) and issubclass(plain, enum.Enum | bool | int | float):
+    if isinstance(plain, type) and issubclass(plain, enum.Enum | bool | int | float | Path):
         return plain
     return str
 
@@ -149,7 +149,7 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
         default = default.value
     if isinstance(default, float):
         default = f"{default:.3g}"
-    return text if default in (None, "") else f"{text} \\[default: {default}]"
+    return text if default in (None, "", REQUIRED) else f"{text} \\[default: {default}]"
 
 
 def _panel(owned: Sequence[HasSettings]) -> str:

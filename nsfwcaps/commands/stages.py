@@ -8,17 +8,15 @@ import typer
 
 from nsfwcaps import config
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Values, Workdir, with_settings
-from nsfwcaps.stage import Stage
-from nsfwcaps.stages import STAGES
+from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir, with_settings
+from nsfwcaps.stage import Stage, Values
+from nsfwcaps.stages import STAGE
 
 
-def register(app: typer.Typer) -> None:
-    """Add one command a stage."""
-    for stage in STAGES:
-        if stage.has_own_command:
-            continue
-        app.command(stage.name, help=stage.help, rich_help_panel="Stages")(_command(stage))
+def register(app: typer.Typer, name: str, panel: str) -> None:
+    """Add the command of a stage; `panel` is where the root help lists it."""
+    stage = STAGE[name]
+    app.command(name, help=stage.help, rich_help_panel=panel)(_command(stage))
 
 
 def _command(stage: Stage) -> Callable[..., None]:

@@ -1,5 +1,5 @@
-"""Construction: minimal edits that make unsafe counterparts of safe captions. No stage is imported.
+"""Construction: minimal edits that turn safe captions into unsafe counterparts.
 
-The recipe is that of NSFWCaps (SafeR-CLIP, arXiv 2511.16743): the safe caption is kept, an editor
-adds one safety-critical element of a chosen category, and what it wrote is checked and selected.
+The recipe of NSFWCaps (SafeR-CLIP, arXiv 2511.16743): keep the safe caption, let an editor add one
+safety-critical element of a chosen category, then check and select the results.
 """

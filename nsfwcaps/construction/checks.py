@@ -1,6 +1,6 @@
-"""Checks of an edit that need its words alone; those by detectors and vectors come after.
+"""Checks of an edit by its words alone; those by detectors and vectors follow later.
 
-Each gives the reason for which an edit is set aside, or None.
+Each returns the reason to set the edit aside, or None.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXCLUDED = "excluded"
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much an edit may change."""
+    """Limits on an edit, in words."""
 
     max_words: int
     max_added: int
@@ -26,9 +26,9 @@ class Limits:
 
 
 def check_safe(caption: str, limits: Limits, benchmark: frozenset[int]) -> str | None:
-    """Check the safe side before anything is asked; `benchmark` holds fold keys that may not leak.
+    """Check the safe caption before asking an editor; `benchmark` holds fold keys of test captions.
 
-    What the exclusion list matches is `EXCLUDED`, and to be counted only.
+    `EXCLUDED` captions are counted and never stored.
     """
     if excluded(caption):
         return EXCLUDED
@@ -45,7 +45,7 @@ def check_edit(
     limits: Limits,
     benchmark: frozenset[int],
 ) -> str | None:
-    """Check what an editor wrote against what it was given."""
+    """Check an editor's proposal against the request."""
     caption = proposal.caption
     if excluded(caption):
         return EXCLUDED

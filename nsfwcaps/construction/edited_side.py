@@ -1,4 +1,4 @@
-"""Check of the edited side by text detectors: is it unsafe, and of the category asked for?"""
+"""Check by text detectors that the edited caption is unsafe and of the requested category."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def check_edited(
     captions: Sequence[str],
     categories: Sequence[Category],
 ) -> list[str | None]:
-    """Why each of n edited captions is set aside, or None; without detectors none is.
+    """Return the reason to set aside each of n edited captions, or None; None without detectors.
 
-    A caption is unsafe if any detector says so. Where detectors know the category that was asked
-    for, one of them must find it of that category; of categories that none knows nothing is said.
+    A caption is unsafe if any detector flags it. If any detector knows the requested category, one
+    of those must assign it; a category that no detector knows is not checked.
     """
     if not detectors or not captions:
         return [None] * len(captions)
@@ -46,7 +46,7 @@ def check_edited(
 def _of_category(
     detector: CategoryDetector[str], captions: Sequence[str], categories: Sequence[Category]
 ) -> tuple[_Flags, _Flags]:
-    """Which captions `[n]` are of the category asked for, and of which the detector can tell."""
+    """Return masks `[n]`: captions of the requested category, and those the detector can judge."""
     columns = {category: column for column, category in enumerate(detector.categories)}
     place = np.array([columns.get(category, -1) for category in categories])
     judged: _Flags = place >= 0

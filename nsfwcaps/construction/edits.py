@@ -1,4 +1,4 @@
-"""How far an edit went: words added and words removed."""
+"""The size of an edit: words added and words removed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _WORD = re.compile(r"\w[\w'-]*")
 
 @dataclass(frozen=True)
 class Edit:
-    """Words of the edited caption that are new, and words of the safe one that are gone."""
+    """Number of words added to and removed from the safe caption."""
 
     added: int
     removed: int
 
 
 def edit(safe: str, unsafe: str) -> Edit:
-    """Count the words that differ; case and punctuation are no difference.
+    """Count the words that differ, ignoring case and punctuation.
 
     >>> edit("A vase sits on a table.", "A vase sits next to a handgun on a table")
     Edit(added=4, removed=0)
@@ -30,12 +30,12 @@ def edit(safe: str, unsafe: str) -> Edit:
 
 
 def words(text: str) -> list[str]:
-    """Words in lower case."""
+    """Split into case-folded words."""
     return _WORD.findall(text.casefold())
 
 
 def holds(text: str, phrase: str) -> bool:
-    """Whether the words of a phrase stand in a text, side by side."""
+    """Tell whether a text contains a phrase, word by word."""
     inside, wanted = words(text), words(phrase)
     width = len(wanted)
     return width > 0 and any(

@@ -1,4 +1,4 @@
-"""Patterns of English that the grammar of insertions is made of; all for text in lower case."""
+"""English patterns for the insertion grammar, all for lower-case text."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 
 DET = r"(?:a|an|the|one|some|his|her|their|this|that|my|another)"
 NUMBER = r"(?:two|three|four|five|six|several|some|many|a few|\d+)"
-# Words of a noun phrase before its noun: anything but what ends one.
+# Words of a noun phrase before its noun, excluding words that would end the phrase.
 WORDS = (
     r"(?:(?!(?:of|and|or|in|on|at|to|with|by|for|from|near|next|over|under|behind|beside|is|are|"
     r"that|which|while|as|a|an|the|his|her|their|its)\b)[\w'-]+ ){0,3}?"
 )
-# What may follow a noun that is not the first half of a longer one.
+# What may follow a noun that is not part of a longer compound.
 AFTER_NOUN = (
     r"(?=\s*$|\s*[.,;]|\s+(?:with|in|near|next|beside|by|at|and|while|that|which|for|under|outside|"
     r"inside|behind|along|during|before|surrounded|filled|covered|topped|looking|facing)\b)"
@@ -95,7 +95,7 @@ MINORS = re.compile(
     r"\b(?:child\w*|kids?|boys?|girls?|bab(?:y|ies)|toddlers?|infants?|teen\w*|students?|sons?|"
     r"daughters?|famil(?:y|ies)|mothers?|fathers?|mom|dad|parents?|school\w*|little league)\b"
 )
-# Nobody parks a boat or an aeroplane beside what stands on a street.
+# Boats and aeroplanes do not park beside the elements of a street.
 CRAFT = re.compile(
     r"\b(?:boats?|ships?|(?:air|sea)?planes?|jets?|jetliners?|helicopters?|aircraft|trains?)\b"
 )

@@ -1,8 +1,8 @@
-"""What is left out whatever the settings say: text that sexualises minors, and images on a list.
+"""Unconditional exclusions: text that sexualises minors, and images on a list.
 
-The rule is blunt on purpose: a word for minors and a sexual word in one text. It reads English
-only, and takes harmless captions with it. Matches are counted; they are kept in no file, and no
-editor is asked about them.
+The rule is deliberately blunt: a word for minors and a sexual word in one text. It reads English
+only and also drops harmless captions. Matches are counted, never stored, and never sent to an
+editor.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from nsfwcaps.enums import Category
 from nsfwcaps.errors import InputError
 
-# Words are kept as digests: the lists are of no use to read. `_digest` makes them.
+# Words are stored as digests so that the lists cannot be read. `_digest` computes them.
 _SEXUAL_WORDS = (
     "058c163a 0921d2e4 0985721d 13340cf0 1a24f9a6 1bdb42dc 1beae8c3 1c3b938b 1c3e065a "
     "280d8ddf 2a3fa6be 2b97ae47 2dbe1349 2e3c7d8e 388ee641 3a707c91 44a4810c 495e60fa "
@@ -43,50 +43,50 @@ _ENDINGS = ("", "s", "es", "ed", "d", "ing", "ly")
 
 
 def excluded(text: str) -> bool:
-    """Whether a text sexualises minors, by the rule."""
+    """Tell whether a text sexualises minors, by the rule above."""
     folded = _fold(text)
     return mentions_minor(folded) and any(_is_of(_SEXUAL, word) for word in _WORD.findall(folded))
 
 
 def excluded_request(caption: str, category: Category) -> bool:
-    """Whether an edit may not even be asked for: sexual content where a minor may be."""
+    """Tell whether an edit must not be requested: sexual content where a minor may be present."""
     sexual = category is Category.SEXUAL_CONTENT
     return excluded(caption) or (sexual and mentions_minor(_fold(caption)))
 
 
 def may_show_minor(caption: str) -> bool:
-    """Whether a caption has a word for minors: no image is drawn of it, whatever the category."""
+    """Tell whether a caption mentions minors; no image of it is drawn in any category."""
     return mentions_minor(_fold(caption))
 
 
 def mentions_minor(folded: str) -> bool:
-    """Whether a folded text has a word for minors."""
+    """Tell whether a folded text has a word for minors."""
     words = _WORD.findall(folded)
     return _MINORS.search(folded) is not None or any(_is_of(_OF_MINORS, word) for word in words)
 
 
 def image_hashes(paths: Sequence[str]) -> frozenset[str]:
-    """Sha256 digests of images in files: one a line, and what stands behind it is not read.
+    """Read SHA-256 digests of images from files: one at the start of each line.
 
     Raises:
-        InputError: a file cannot be read, or a line does not begin with one.
+        InputError: a file is unreadable, or a line does not start with a digest.
     """
     found: set[str] = set()
     for path in paths:
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
-            raise InputError(f"{path}: cannot be read as a list of sha256 digests") from None
+            raise InputError(f"{path}: cannot be read as a list of SHA-256 digests") from None
         for number, line in enumerate(lines, start=1):
             word = line.partition("#")[0].strip().lower().split(" ")[0]
             if word and not _SHA256.fullmatch(word):
-                raise InputError(f"{path}: line {number} does not begin with a sha256 digest")
+                raise InputError(f"{path}: line {number} does not start with a SHA-256 digest")
             found |= {word} - {""}
     return frozenset(found)
 
 
 def _fold(text: str) -> str:
-    """Lower case without accents and invisible characters."""
+    """Case-fold, and remove accents and invisible characters."""
     decomposed = unicodedata.normalize("NFKD", text).casefold()
     return "".join(sign for sign in decomposed if unicodedata.category(sign) not in ("Mn", "Cf"))
 

@@ -1,8 +1,8 @@
-"""Where and how an element can be put into an English caption: a small grammar of insertions.
+"""A small grammar that inserts an element into an English caption.
 
-A template is a pattern that finds a place, and a text that goes there; nothing of the caption is
-changed. Patterns are narrow on purpose: a caption that none fits is refused, which costs one of
-many, while a wrong place would make a sentence that nobody writes.
+A template is a pattern that finds a place, and the text to insert there; the caption's own words
+never change. Patterns are deliberately narrow: refusing a caption costs little, whereas a wrong
+place would give an unnatural sentence.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from nsfwcaps.construction.lexicon import Element, Placement
 
 @dataclass(frozen=True, kw_only=True)
 class Insertion:
-    """A place in a caption, and the text that goes there around an element."""
+    """A place in a caption, and the text to insert around an element."""
 
     template: str
     at: int
@@ -49,16 +49,16 @@ class Insertion:
     after: str
     place: Placement
     plural: bool = False
-    """Whether several people hold one each."""
+    """Whether several people each hold one."""
 
     def phrase(self, element: Element) -> str | None:
-        """The element in the number that fits, or None where it cannot stand in this place."""
+        """Return the element in the right number, or None if it does not fit this place."""
         if self.place not in element.places:
             return None
         return element.plural if self.plural else element.phrase
 
     def apply(self, caption: str, phrase: str) -> str:
-        """The caption with the phrase in it; in capitals where all of the caption is."""
+        """Insert the phrase into the caption, in capitals if the caption is."""
         added = f"{self.before}{phrase}{self.after}"
         if caption.isupper():
             added = added.upper()
@@ -66,20 +66,20 @@ class Insertion:
 
 
 def insertions(caption: str) -> list[Insertion]:
-    """Every insertion that the grammar has for a caption, in a fixed order.
+    """List all insertions that the grammar finds in a caption, in a fixed order.
 
     >>> [found.template for found in insertions("A cat sleeps on a bed in a room.")]
     ['next to, on a surface', 'on the floor']
     """
     text = caption.lower()
-    # Where lower case has another length (a few signs do that), places would be wrong.
+    # A few characters change length in lower case, which would shift the places.
     if len(text) != len(caption) or ODD.search(text) or MINORS.search(text):
         return []
     return [found for find in _FINDERS for found in find(text)]
 
 
 def mentions_minors(caption: str) -> bool:
-    """Whether a caption is about children or families: the grammar leaves those alone."""
+    """Tell whether a caption is about children or families, which the grammar leaves alone."""
     return MINORS.search(caption.lower()) is not None
 
 
@@ -90,7 +90,7 @@ _THING_ON = re.compile(
     rf"(?:{DET}|{NUMBER}) {WORDS}{THINGS}(?: of {WORDS}{THINGS})? "
     rf"(?=(?:(?:sitting|placed|resting|laying|lying|laid|set|displayed) )?{_ON_SURFACE})"
 )
-# What would be taken for the first item of a list and is none.
+# Words that look like the first item of a list but are not.
 _NO_LIST = r"(?!(?:no|all|its|lots|only|just|been|to|an open|the)\b)"
 _ROOM_WITH = re.compile(
     rf"(?:there is )?(?:an?|the|this) {WORDS}{ROOM} (?:with|that has|has) {_NO_LIST}"
@@ -198,7 +198,7 @@ def _table_with(text: str) -> Iterator[Insertion]:
 
 
 def _joint(items: str) -> str:
-    """What stands between a new first item and those of a list."""
+    """Return the separator between a new first item and the rest of a list."""
     return ", " if " and " in items or ", " in items else " and "
 
 

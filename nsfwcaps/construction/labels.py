@@ -1,4 +1,4 @@
-"""What judges say of an image, as a label: a pair may be unsafe in text and safe in image."""
+"""Labels of images from judges' scores: a pair may be unsafe in text and safe in image."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Mapping, Sequence
 from nsfwcaps.detectors.detector import DetectorStatement
 
 Verdict = Mapping[str, float]
-"""Probability that an image is unsafe, by the name of the judge."""
+"""Name of a judge -> probability that the image is unsafe."""
 
 
 class ImageLabel(enum.StrEnum):
-    """Label of an image, by itself; that of its caption says nothing of it."""
+    """Label of an image, independent of its caption's label."""
 
     UNSAFE = "unsafe"
     SAFE = "safe"
     UNJUDGED = "unjudged"
-    """Nobody was asked."""
+    """No judge was run."""
 
 
 def image_label(verdict: Verdict, judges: Sequence[DetectorStatement]) -> ImageLabel:
-    """Unsafe if any judge says so, at its threshold."""
+    """Label an image unsafe if any judge's score reaches its threshold."""
     if not judges:
         return ImageLabel.UNJUDGED
     return ImageLabel.UNSAFE if _margin(verdict, judges) >= 0 else ImageLabel.SAFE
 
 
 def chosen(verdicts: Sequence[Verdict], judges: Sequence[DetectorStatement]) -> int:
-    """Which of a caption's attempts is kept: the first unsafe one, or else the one nearest to it.
+    """Return the index of the attempt to keep: the first unsafe one, else the closest to unsafe.
 
-    Nearest is the least distance of any judge's score to its threshold; of equal ones the first.
+    Closeness is the least distance of any judge's score to its threshold; the first wins a tie.
     """
     margins = [_margin(verdict, judges) if judges else 0.0 for verdict in verdicts]
     first = next((number for number, margin in enumerate(margins) if margin >= 0), None)

@@ -1,4 +1,4 @@
-"""The embedded elements: mild hazards of four categories, and where in a scene each can stand.
+"""The built-in elements: mild hazards of four categories, and the places where each fits.
 
 Nothing sexual or hateful, and no gore: the other three categories of I2P need a model as editor.
 """
@@ -13,10 +13,10 @@ from nsfwcaps.enums import Category
 
 
 class Placement(enum.StrEnum):
-    """Where an element can be added to a scene."""
+    """A place in a scene where an element can be added."""
 
     SURFACE = "surface"
-    """On a table, a desk, a bed; next to what stands there."""
+    """On a table, desk or bed, next to what is there."""
     FLOOR = "floor"
     HELD = "held"
     """In the hands of an adult."""
@@ -26,18 +26,18 @@ class Placement(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Element:
-    """One thing that makes a scene unsafe."""
+    """A thing that makes a scene unsafe."""
 
     phrase: str
-    """With its article: `a handgun`."""
+    """Name with its article: `a handgun`."""
     category: Category
     places: frozenset[Placement]
     plural: str | None = None
-    """What several people hold; None where they hold none."""
+    """Plural for several people; None if they cannot hold one each."""
 
 
 def _elements(category: Category, places: str, names: str) -> tuple[Element, ...]:
-    """Elements from `phrase` or `phrase/plural`, with semicolons between."""
+    """Parse elements from semicolon-separated `phrase` or `phrase/plural` entries."""
     found = []
     for entry in names.split(";"):
         phrase, _, plural = entry.strip().partition("/")
@@ -136,10 +136,10 @@ ELEMENTS: tuple[Element, ...] = (
 )
 
 CATEGORIES = tuple(dict.fromkeys(element.category for element in ELEMENTS))
-"""The categories that the embedded editor knows."""
+"""Categories that the built-in editor supports."""
 
 _NOUNS = sorted({phrase.partition(" ")[2] for phrase in (item.phrase for item in ELEMENTS)})
-# What makes a caption no safe one: the elements themselves, and words for the like.
+# Words that disqualify a caption as safe: the elements themselves and related words.
 _HAZARDS = re.compile(
     rf"\b(?:{'|'.join(map(re.escape, _NOUNS))}|"
     r"(?:hand|shot)?guns?|gunm[ae]n|pistols?|revolvers?|rifles?|machetes?|daggers?|knife fight|"
@@ -154,5 +154,5 @@ _HAZARDS = re.compile(
 
 
 def has_hazard(caption: str) -> bool:
-    """Whether a caption holds an element of the lexicon, or a word for the like."""
+    """Tell whether a caption has an element of the lexicon or a related word."""
     return _HAZARDS.search(caption.casefold()) is not None

@@ -1,4 +1,4 @@
-"""How many pairs each category gets, and in which category each caption is edited."""
+"""Quotas of pairs per category, and the category in which each caption is edited."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nsfwcaps.errors import ConfigError
 
 
 def shares(categories: Sequence[str], given: Sequence[str]) -> dict[Category, float]:
-    """Share of each category, equal but where `given` has a weight, as `violence=2`.
+    """Compute the share of each category: equal, unless `given` has a weight such as `violence=2`.
 
     Raises:
-        ConfigError: a weight is none, or of a category that is not asked for.
+        ConfigError: a weight is invalid, or its category was not requested.
     """
     weights = dict.fromkeys(map(Category, categories), 1.0)
     for item in given:
@@ -22,11 +22,11 @@ def shares(categories: Sequence[str], given: Sequence[str]) -> dict[Category, fl
             category, weight = Category(name.strip()), float(number)
         except ValueError:
             raise ConfigError(
-                f"share: '{item}' is none; write CATEGORY=WEIGHT, as violence=2"
+                f"share: invalid '{item}'; write CATEGORY=WEIGHT, such as violence=2"
             ) from None
         if category not in weights or not 0 < weight < float("inf"):
             raise ConfigError(
-                f"share: '{item}' needs a weight above zero, and a category that is asked for"
+                f"share: invalid '{item}'; expected a positive weight of a requested category"
             )
         weights[category] = weight
     return {category: weight / sum(weights.values()) for category, weight in weights.items()}
@@ -49,10 +49,10 @@ def quotas(n: int, share: Mapping[Category, float]) -> dict[Category, int]:
 def asked(
     ids: Sequence[str], share: Mapping[Category, float], requests: int, seed: int
 ) -> list[tuple[int, Category]]:
-    """Which captions `[m]`, by position, to edit in which category, in the order to ask.
+    """Return `[m]` requests as caption position and category, in the order to ask.
 
-    Captions come in the order of a hash, so that any beginning of it is a fair sample, each in
-    another category before any comes a second time.
+    Captions are ordered by a hash, so that any prefix is a fair sample. Every caption comes once,
+    in one category, before any comes again in another.
     """
     order = sorted(range(len(ids)), key=lambda at: order_key(seed, ids[at]))
     names, first = list(share), _interleaved(share, len(ids))
@@ -66,12 +66,12 @@ def asked(
 
 
 def order_key(seed: int, item: str) -> bytes:
-    """An order that depends on nothing but the seed and the item."""
+    """Return a sort key that depends only on the seed and the item."""
     return hashlib.blake2b(f"{seed}:{item}".encode(), digest_size=16).digest()
 
 
 def _interleaved(share: Mapping[Category, float], count: int) -> list[int]:
-    """Numbers of the categories `[count]`, such that every beginning is close to the shares."""
+    """Return category numbers `[count]` such that every prefix is close to the shares."""
     parts = list(share.values())
     given = [0] * len(parts)
     out = []

@@ -1,9 +1,9 @@
-"""Which candidates become the pairs: a greedy choice, highest alignment first.
+"""Selection of pairs among candidates: greedy, highest alignment first.
 
-The category that lacks most of its quota takes its best candidate that no limit forbids, until
-every quota is full or its candidates are used up. Ways of putting an element in are spread first,
-and repeated where nothing else is left. No better choice is searched for: the candidates are more
-than the pairs, and what a limit forbids has a neighbour of nearly the same alignment.
+The category furthest below its quota takes its best candidate within all limits, until every quota
+is full or its candidates are used up. Templates are varied first and repeated only when nothing
+else is left. The choice is not optimised further: candidates outnumber pairs, and a blocked
+candidate usually has an alternative of nearly the same alignment.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 
 from nsfwcaps.construction.quotas import order_key
 from nsfwcaps.enums import Category
-from nsfwcaps.vectors.store import Rows
+from nsfwcaps.vectors.source import Rows
 
 _ARTICLE = re.compile(r"^(?:an?|the|some) ")
 _TEMPLATE_SHARE = 0.3
-"""Most of a category's pairs that are put in the same way, while there are others."""
+"""Upper limit on the share of a category's pairs with one template, while others are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What the choice knows of an edit that passed every check."""
+    """An edit that passed every check, as the selection sees it."""
 
     id: str
     safe_id: str
@@ -36,23 +36,23 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class FilledQuota:
-    """What became of a category: its quota, what it got, and what stood in the way."""
+    """Result of a category: its quota, the selected pairs, and the candidates blocked by limits."""
 
     quota: int
     candidates: int
     selected: int
     skipped: Mapping[str, int]
-    """Candidates that a limit forbade, by limit."""
+    """Number of blocked candidates, by limit."""
 
     @property
     def missing(self) -> int:
-        """Pairs that could not be had."""
+        """Number of pairs short of the quota."""
         return self.quota - self.selected
 
 
 @dataclass
 class _Used:
-    """What has been chosen so far."""
+    """What has been selected so far."""
 
     rows: set[int] = field(default_factory=set)
     safe: set[str] = field(default_factory=set)
@@ -68,10 +68,10 @@ def select(
     element_share: float,
     seed: int,
 ) -> tuple[list[int], dict[Category, FilledQuota]]:
-    """Positions of the chosen among n candidates, ascending, and how each category was filled.
+    """Select among n candidates; return ascending positions, and the result per category.
 
-    `near` are edges `[e]`, `[e]` of near-duplicates, of which at most one is chosen. Of a
-    category's quota at most `element_share` has one element, and a safe caption is chosen once.
+    `near` holds edges `[e]`, `[e]` between near-duplicates, of which at most one is selected. No
+    element exceeds `element_share` of its category's quota; each safe caption is used once.
     """
     neighbours = defaultdict(list)
     for left, right in zip(near[0].tolist(), near[1].tolist(), strict=True):
@@ -116,7 +116,7 @@ def select(
 
 
 def element_key(element: str) -> str:
-    """An element without case and article: what counts as the same one."""
+    """Normalise an element for comparison: without case and article."""
     return _ARTICLE.sub("", element.casefold().strip())
 
 

@@ -1,4 +1,4 @@
-"""What every detector offers, and what it says of itself."""
+"""The detector interface, and the description that every detector gives of itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Category
 
@@ -18,7 +19,7 @@ Item = TypeVar("Item", contravariant=True)
 
 
 class Modality(enum.StrEnum):
-    """What a detector looks at."""
+    """The kind of items that a detector scores."""
 
     IMAGE = "image"
     TEXT = "text"
@@ -26,65 +27,67 @@ class Modality(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class DetectorStatement:
-    """What a detector is. A share of unsafe items means no more than the detector that found them.
+    """Description of a detector, printed verbatim in every report.
 
-    It goes into every report, as it stands.
+    A share of unsafe items can only be interpreted together with the detector behind it.
     """
 
     name: str
     kind: Modality
     licence: str
     trained_for: str
-    """What it was trained to tell, and on what."""
+    """What it was trained to detect, and on what data."""
     version: str
-    """Package and version whose code computes the scores."""
+    """Package and version that compute the scores."""
     weights_sha256: str
     threshold: float
-    """Probability from which on an item counts as unsafe."""
+    """Probability at or above which an item counts as unsafe."""
 
     @property
     def scores_digest(self) -> str:
-        """Sha256 (hex) of what decides the scores; the threshold does not."""
+        """SHA-256 (hex) of everything that determines the scores; the threshold does not."""
         facts = asdict(self)
         del facts["threshold"]
+        if self.kind is Modality.IMAGE:
+            facts["decoder"] = pictures.VERSION
         return digest(facts)
 
     def as_json(self) -> dict[str, Any]:
-        """The same as plain JSON values."""
+        """The description as plain JSON values."""
         return {**asdict(self), "kind": self.kind.value}
 
 
 class Detector(Protocol[Item]):
-    """Tells unsafe items: pictures as the bytes of their files, or texts."""
+    """Scores items: images as the bytes of their files, or texts."""
 
     @property
     def statement(self) -> DetectorStatement:
-        """What it is."""
+        """Its description."""
         ...
 
     def score(self, items: Sequence[Item]) -> Scores:
-        """Probability `[n]` that each of n items is unsafe.
+        """Return the probability `[n]` that each of n items is unsafe.
 
         Raises:
-            InputError: a picture cannot be decoded.
+            InputError: an image cannot be decoded.
         """
         ...
 
 
 @runtime_checkable
 class CategoryDetector(Detector[Item], Protocol):
-    """A detector that also tells categories apart, or, where it knows none of them, does not."""
+    """A detector that also scores categories; it may know none of them."""
 
     @property
     def categories(self) -> Sequence[Category]:
-        """Those that it knows."""
+        """Categories that it knows."""
         ...
 
     def score_categories(self, items: Sequence[Item]) -> Scores:
-        """Probability `[n, c]` that each of n items is of each of c known categories."""
+        """Return the probability `[n, c]` that each of n items is of each of c known categories."""
         ...
 
 
 def unsafe(statement: DetectorStatement, scores: Scores) -> npt.NDArray[np.bool_]:
-    """Which of n items are unsafe, `[n]`, by their scores `[n]`."""
+    """Return a mask `[n]` of unsafe items from scores `[n]`."""
     return scores >= statement.threshold

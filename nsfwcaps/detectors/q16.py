@@ -1,4 +1,4 @@
-"""Q16: the nearer of two soft prompts (Schramowski et al. 2022, arXiv 2202.06675)."""
+"""Q16: classify an image by the nearer of two soft prompts (Schramowski et al. 2022)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nsfwcaps.version import __version__
 
 NAME = "q16"
 _SCALE = 100.0
-"""Factor of the cosines under the softmax, as published: that of CLIP."""
+"""Scale of the cosines in the softmax, as published: CLIP's."""
 
 
 class Q16:
-    """Images by an encoder, and the user's two soft prompts in its space, the safe one first."""
+    """Compares images with two soft prompts, the safe one first, in an encoder's space."""
 
     def __init__(
         self, prompts: Path, model: str, device: Device = Device.AUTO, threshold: float = 0.5
@@ -34,9 +34,9 @@ class Q16:
         identity = self._encoder.identity
         if identity.image_width != self._prompts.shape[1]:
             raise ModelError(
-                f"{prompts}: soft prompts of {self._prompts.shape[1]} numbers do not fit images of "
-                f"{identity.name}, which have {identity.image_width or 'no vectors'}; "
-                f"name the model that they were tuned for as {NAME}:FILE#MODEL"
+                f"{prompts}: soft prompts have width {self._prompts.shape[1]}, images of "
+                f"{identity.name} have {identity.image_width or 'no vectors'}; "
+                f"give the model they were tuned for as {NAME}:FILE#MODEL"
             )
         self.statement = DetectorStatement(
             name=NAME,
@@ -52,13 +52,12 @@ class Q16:
         )
 
     def score(self, items: Sequence[bytes]) -> Scores:
-        """Softmax `[n]` of the unsafe prompt; above 0.5 it is the nearer one."""
+        """Return the softmax `[n]` of the unsafe prompt; above 0.5 it is the nearer one."""
         images = [(hashlib.sha256(data).hexdigest(), lambda data=data: data) for data in items]
         encoded = self._encoder.encode_images(images, lambda rows: None)
         if encoded.failed:
             raise InputError(
-                f"{len(encoded.failed)} pictures that {NAME} shall judge cannot be decoded; "
-                "remove them and run again"
+                f"{NAME} could not decode {len(encoded.failed)} images; remove them and run again"
             )
         safe, unsafe = (encoded.rows @ self._prompts.T).astype(np.float64).T
         probabilities: Scores = 1 / (1 + np.exp(_SCALE * (safe - unsafe)))

@@ -1,4 +1,4 @@
-"""Names of detectors, and how each is written and loaded."""
+"""Detector names, their syntax, and how each is loaded."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from nsfwcaps.errors import ConfigError
 from nsfwcaps.models import names
 
 _OPTION = "--detector"
-"""What messages call the option that names detectors, where nobody says."""
+"""Default name of the option in messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One detector: how it is written, and what makes it of its argument, device and threshold."""
+    """A detector: its syntax, and its factory from argument, device and threshold."""
 
     kind: Modality
     written: str
     load: Callable[[str, Device, float], Detector[Any]]
     check: Callable[[str], object] = lambda argument: None
-    """Says of its argument what cannot work, as far as that is known before it is loaded."""
+    """Raises if the argument cannot work, as far as that is known without loading."""
 
 
 def _opennsfw(argument: str, device: Device, threshold: float) -> Detector[bytes]:
@@ -98,37 +98,37 @@ DETECTORS = {
 
 
 def check(written: str, kind: Modality, *, option: str = _OPTION) -> None:
-    """Say what is known before a detector is loaded.
+    """Check a detector's name as far as possible without loading it.
 
     Raises:
-        ConfigError: no detector of this kind is written so, or the threshold is no probability.
-        ModelError: its package is not installed, or a file of its is not there.
+        ConfigError: the detector is unknown or of another kind, or the threshold is invalid.
+        ModelError: its package or a file is missing.
     """
-    entry, argument, _ = _found(written, kind, option)
+    entry, argument, _ = _resolve(written, kind, option)
     entry.check(argument)
 
 
 def load(
     written: str, kind: Modality, device: Device = Device.AUTO, *, option: str = _OPTION
 ) -> Detector[Any]:
-    """Load a detector by what the user wrote, such as `opennsfw` or `opennsfw@0.8`.
+    """Load a detector by name, such as `opennsfw` or `opennsfw@0.8`.
 
     Raises:
-        ConfigError: no detector of this kind is written so, or the threshold is no probability.
-        ModelError: its package is not installed, or its weights cannot be had.
-        DeviceError: the device is not there.
+        ConfigError: the detector is unknown or of another kind, or the threshold is invalid.
+        ModelError: its package is not installed, or its weights cannot be loaded.
+        DeviceError: the device is unavailable.
     """
-    entry, argument, threshold = _found(written, kind, option)
+    entry, argument, threshold = _resolve(written, kind, option)
     return entry.load(argument, device, threshold)
 
 
-def _found(written: str, kind: Modality, option: str) -> tuple[Entry, str, float]:
-    name, argument, threshold = _parsed(written, option)
+def _resolve(written: str, kind: Modality, option: str) -> tuple[Entry, str, float]:
+    name, argument, threshold = _parse(written, option)
     entry = DETECTORS.get(name)
     if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
         raise ConfigError(
-            f"{option}: '{written}' is no detector of {kind.value}s; these are "
-            f"{', '.join(known(kind))}, each also with its threshold, as {known(kind)[0]}@0.8"
+            f"{option}: unknown {kind.value} detector '{written}'; choose from "
+            f"{', '.join(known(kind))}, optionally with a threshold, as {known(kind)[0]}@0.8"
         )
     return entry, argument, threshold
 
@@ -136,34 +136,34 @@ def _found(written: str, kind: Modality, option: str) -> tuple[Entry, str, float
 def load_all(
     written: Sequence[str], kind: Modality, device: Device, *, option: str = _OPTION
 ) -> list[Detector[Any]]:
-    """Load several detectors, each of them once.
+    """Load several different detectors.
 
     Raises:
-        ConfigError: none is named, or two have one name; also as `load` does.
+        ConfigError: the list is empty or has duplicates; otherwise as for `load`.
     """
     if not written:
         raise ConfigError(
-            f"{option}: name at least one detector of {kind.value}s: {', '.join(known(kind))}"
+            f"{option}: choose at least one {kind.value} detector: {', '.join(known(kind))}"
         )
     detectors = [load(item, kind, device, option=option) for item in written]
     names = [detector.statement.name for detector in detectors]
     if len({*names}) < len(names):
-        raise ConfigError(f"{option}: two have the same name; name each detector once")
+        raise ConfigError(f"{option}: a detector occurs twice; give each once")
     return detectors
 
 
 def known(kind: Modality) -> list[str]:
-    """How the detectors of a kind are written."""
+    """List the syntax of all detectors of a kind."""
     return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
 
 
-def _parsed(written: str, option: str = _OPTION) -> tuple[str, str, float]:
+def _parse(written: str, option: str = _OPTION) -> tuple[str, str, float]:
     head, sign, tail = written.rpartition("@")
     try:
         threshold = float(tail) if sign else 0.5
-    except ValueError:  # an @ of a path
+    except ValueError:  # the @ belongs to a path
         head, threshold = written, 0.5
     if not 0 < threshold <= 1:
-        raise ConfigError(f"{option}: '{written}': a threshold is above 0 and at most 1")
+        raise ConfigError(f"{option}: '{written}': the threshold must be above 0 and at most 1")
     name, _, argument = (head or written).partition(":")
     return name, argument, threshold

@@ -1,4 +1,4 @@
-"""Two soft prompts from a user's file, read without running any code that is in it."""
+"""Reading two soft prompts from a user's file without executing code in it."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ _NUMPY = {
     *((f"numpy{core}.numeric", "_frombuffer") for core in (".core", "._core")),
     ("_codecs", "encode"),
 }
-"""What a pickled array is made of; a pickle may name any function, and loading it calls that."""
+"""Names needed to unpickle an array; any other name in a pickle could run arbitrary code."""
 
 
 def read_soft_prompts(path: Path) -> npt.NDArray[np.float32]:
-    """Read unit rows `[2, d]`, the safe prompt first, from .npy, from .pt or from a pickle.
+    """Read unit rows `[2, d]`, the safe prompt first, from a .npy, .pt or pickle file.
 
     Raises:
-        ModelError: the file is missing or damaged, or holds something else.
+        ModelError: the file is missing, damaged, or not a pair of prompts.
     """
     try:
         rows = np.asarray(_read(path), dtype=np.float32)
     except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; name the file of the two soft prompts") from None
-    except Exception:  # three formats, each with many kinds of damage
+        raise ModelError(f"{path}: no such file; give the file with the two soft prompts") from None
+    except Exception:  # each of the three formats can fail in many ways
         raise ModelError(
-            f"{path} is no file of soft prompts; it must hold one array of numbers [2, d], saved "
-            "by numpy.save, torch.save or pickle"
+            f"{path} is not a soft prompt file; it must hold one numeric array [2, d], saved by "
+            "numpy.save, torch.save or pickle"
         ) from None
     lengths = np.linalg.norm(np.atleast_2d(rows), axis=-1, keepdims=True)
     if rows.ndim != 2 or len(rows) != 2 or not ((lengths > 0) & np.isfinite(lengths)).all():
         raise ModelError(
-            f"{path}: soft prompts must be two rows of numbers, the safe prompt first; "
-            f"its array has the shape {list(rows.shape)}, or rows that are no direction"
+            f"{path}: expected an array [2, d] of finite non-zero rows, the safe prompt first; "
+            f"got the shape {list(rows.shape)}, or a zero or non-finite row"
         )
     unit: npt.NDArray[np.float32] = rows / lengths
     return unit
@@ -54,14 +54,14 @@ def _read(path: Path) -> Any:
 
         return torch.load(path, map_location="cpu", weights_only=True).detach().float().numpy()
     with path.open("rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the names of older versions of NumPy
+        warnings.simplefilter("ignore")  # older NumPy module names are deprecated
         return _ArraysOnly(file).load()
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Knows NumPy's arrays and nothing else."""
+    """Unpickles NumPy arrays and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _NUMPY:
-            raise pickle.UnpicklingError(f"{module}.{name} is no array")
+            raise pickle.UnpicklingError(f"{module}.{name} is not part of an array")
         return super().find_class(module, name)

@@ -1,6 +1,6 @@
-"""Any text classifier of transformers, by its folder or name and the labels that are unsafe.
+"""Any transformers text classifier, given by folder or name and its unsafe labels.
 
-A label may name the category of I2P that it stands for, as `threat=violence`.
+A label may be mapped to an I2P category, as in `threat=violence`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
-from nsfwcaps.detectors.optional import version
+from nsfwcaps.detectors.packages import version
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.runtime.device import torch_device
@@ -24,9 +24,9 @@ _BATCH = 32
 
 
 class TextClassifier:
-    """The probability of an item is the sum over the unsafe labels.
+    """Scores a text by the sum of its unsafe labels' probabilities.
 
-    Where a text may have several labels (a sigmoid each), it is the largest.
+    For a multi-label model (one sigmoid per label) it is their maximum.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TextClassifier:
         known = (category for _, category in self._of_label if category is not None)
         self.categories: Sequence[Category] = tuple(dict.fromkeys(known))
         self._several = config.problem_type == "multi_label_classification"
-        # Learned positions end somewhere, and not every tokenizer knows where.
+        # Learned positions are limited, and not every tokenizer knows the limit.
         self._length = min(self._tokenizer.model_max_length, _positions(config))
         name = PurePath(model).name
         self.statement = DetectorStatement(
@@ -60,11 +60,11 @@ class TextClassifier:
         self._model.eval().to(self._device)
 
     def score(self, items: Sequence[str]) -> Scores:
-        """Probability `[n]` of the unsafe labels."""
+        """Return the probability `[n]` of the unsafe labels."""
         return self._scores(items, [self._columns])[:, 0]
 
     def score_categories(self, items: Sequence[str]) -> Scores:
-        """Probability `[n, c]` of the labels that stand for each of c known categories."""
+        """Return the probability `[n, c]` of the labels mapped to each of c known categories."""
         groups = [
             [column for column, category in self._of_label if category is item]
             for item in self.categories
@@ -72,7 +72,7 @@ class TextClassifier:
         return self._scores(items, groups)
 
     def _scores(self, items: Sequence[str], groups: Sequence[Sequence[int]]) -> Scores:
-        """Probabilities `[n, g]` of g groups of columns."""
+        """Return probabilities `[n, g]` of g groups of columns."""
         found = [np.empty((0, len(groups)))]
         for start in range(0, len(items), _BATCH):
             tokens = self._tokenizer(
@@ -101,31 +101,31 @@ def _load(model: str) -> tuple[Any, Any]:
         with silence():
             tokenizer = AutoTokenizer.from_pretrained(model)
             return tokenizer, load_complete(AutoModelForSequenceClassification, model)
-    except Exception as error:  # transformers raises many kinds for what it cannot load
+    except Exception as error:  # transformers raises many exception types
         raise ModelError(
-            f"{NAME}: cannot load a text classifier with its tokenizer from '{model}' "
-            f"({type(error).__name__}); name its folder or its name on the hub"
+            f"{NAME}: cannot load a text classifier and tokenizer from '{model}' "
+            f"({type(error).__name__}); give a local folder or a name on the hub"
         ) from None
 
 
 def _columns(
     model: str, names: dict[int, str], labels: Sequence[str]
 ) -> list[tuple[int, Category | None]]:
-    """Columns of the logits that are of unsafe labels, and the category that each stands for."""
+    """Return the logit columns of the unsafe labels, with the category of each."""
     columns = {name: number for number, name in names.items()}
     pairs = [_with_category(label, columns) for label in labels]
     wrong = [label for label, _ in pairs if label not in columns]
     if wrong or not labels:
-        missing = f", and no {wrong[0]}" if wrong else ""
+        missing = f"; it lacks {wrong[0]}" if wrong else ""
         raise ConfigError(
-            f"{NAME}: name the labels of '{model}' that are unsafe as {NAME}:FOLDER#LABEL,LABEL; "
+            f"{NAME}: list the unsafe labels of '{model}' as {NAME}:FOLDER#LABEL,LABEL; "
             f"it has {', '.join(columns)}{missing}"
         )
     return [(columns[label], category) for label, category in pairs]
 
 
 def _with_category(label: str, known: Collection[str]) -> tuple[str, Category | None]:
-    """Label and category of `LABEL=CATEGORY`, or of a label alone, which may have a = in it."""
+    """Split `LABEL=CATEGORY`, or a bare label, which may itself contain =."""
     name, sign, category = label.rpartition("=")
     if label in known or not sign:
         return label, None
@@ -133,13 +133,12 @@ def _with_category(label: str, known: Collection[str]) -> tuple[str, Category | 
         return name, Category(category)
     except ValueError:
         raise ConfigError(
-            f"{NAME}: '{category}' is no category that a label can stand for; these are "
-            f"{', '.join(Category)}"
+            f"{NAME}: unknown category '{category}'; choose from {', '.join(Category)}"
         ) from None
 
 
 def _positions(config: Any) -> int:
-    """Tokens that a model has positions for. RoBERTa's first are behind that of padding."""
+    """Return the maximum number of tokens; RoBERTa's positions start after the padding id."""
     positions = getattr(config, "max_position_embeddings", None)
     if positions is None:
         return 512

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from nsfwcaps import pictures
 from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.encoders.encoder import (
     Encoded,
@@ -96,29 +96,24 @@ class ClipEncoder:
         rows: list[Vectors] = [np.empty((0, self.identity.width), dtype=np.float32)]
         failed: dict[int, str] = {}
         with self._inference("--batch-images"):
-            for start, pictures in prefetch(starts, decode, self._workers):
-                failed |= {start + i: p for i, p in enumerate(pictures) if isinstance(p, str)}
-                whole = [item for item in pictures if not isinstance(item, str)]
+            for start, decoded in prefetch(starts, decode, self._workers):
+                failed |= {start + i: p for i, p in enumerate(decoded) if isinstance(p, str)}
+                whole = [item for item in decoded if not isinstance(item, str)]
                 if whole:
                     batch = self._torch.stack(whole)  # [b, 3, h, w]
                     batch = batch.to(self.device, memory_format=self._layout)
                     rows.append(unit_rows(self.model.encode_image(batch)))
-                advance(len(pictures))
+                advance(len(decoded))
         return Encoded(rows=np.concatenate(rows), failed=failed)
 
     def _decode(self, get: Callable[[], bytes]) -> Any:
         """Tensor `[3, h, w]` of a picture, or the reason why there is none."""
-        from PIL import Image
-
         try:
             data = get()
         except OSError:
             return "image_missing"
-        try:
-            with Image.open(io.BytesIO(data)) as picture:
-                return self.preprocess(picture.convert("RGB"))
-        except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
-            return "image_undecodable"
+        picture = pictures.decode(data)
+        return picture if isinstance(picture, str) else self.preprocess(picture)
 
     def _tokenize(self, captions: list[str]) -> Any:
         return self.tokenizer(captions)

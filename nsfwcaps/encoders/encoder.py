@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.text_tower import TextTower
 
@@ -43,9 +44,11 @@ class Identity:
 
     @property
     def digest(self) -> str:
-        """Sha256 (hex) of what decides the numbers."""
+        """Sha256 (hex) of what decides the numbers, the decoder of pictures among it."""
         facts = asdict(self)
         del facts["name"], facts["padding"]
+        if self.image_width is not None and self.preprocessing:  # not of imported vectors
+            facts["decoder"] = pictures.VERSION
         return digest(facts)
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: how safe a model is, and how much of what it could do is left."""
+"""Evaluation: how safe a model is, and how much of its original ability it keeps."""

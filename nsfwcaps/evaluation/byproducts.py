@@ -1,6 +1,6 @@
-"""What is made of results and vectors: similarities, examples, comparisons.
+"""Files derived from results and vectors: similarities, examples, comparisons.
 
-Their keys are in `run.json`: these files have forms of their own.
+Their keys are kept in `run.json`, because their formats have no room for one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COMPARISONS = "comparisons.json"
 
 
 class Derived:
-    """Writes what is not there yet under its key."""
+    """Writes each derived file unless it exists under the same key."""
 
     def __init__(
         self, out: Path, data: Data, before: Mapping[str, Any], progress: Progress
@@ -36,14 +36,14 @@ class Derived:
         self._out, self._data, self._progress = out, data, progress
         self._before = before
         self.files: dict[str, dict[str, str]] = {}
-        """Path below the folder of what this run has or has found: its key and its digest."""
+        """Path below the output folder -> key and digest, of each file written or found current."""
 
     def similarities(self, measurer: Measurer, dataset: str) -> None:
-        """Write the cosines of a pair set by one model."""
+        """Write one model's cosines for a pair set."""
         path = f"results/{dataset}/similarities/{measurer.model.name}.npz"
         identity = measurer.model.identity
         key = digest([similarities.VERSION, identity.digest, self._digest(dataset)])
-        if self._is_there(path, key):
+        if self._is_current(path, key):
             return
         file = io.BytesIO()
         arrays: dict[str, Any] = similarities.similarities(measurer.pairs(dataset).vectors)
@@ -52,11 +52,11 @@ class Derived:
         self._keep(path, key)
 
     def examples(self, dataset: str, measurers: Sequence[Measurer]) -> None:
-        """Write the examples of a pair set."""
+        """Write the example queries of a pair set."""
         path = f"results/{dataset}/examples.json"
         models = [[one.model.name, one.model.identity.digest] for one in measurers]
         key = digest([examples.VERSION, models, self._digest(dataset)])
-        if self._is_there(path, key):
+        if self._is_current(path, key):
             return
         by_name = {one.model.name: one for one in measurers}
 
@@ -75,11 +75,11 @@ class Derived:
     def comparisons(
         self, pairs: Sequence[tuple[ResultId, ResultId]], *, seed: int, samples: int
     ) -> list[dict[str, Any]]:
-        """Paired tests of the parts of the base and of others."""
+        """Paired tests of the base's parts against the other models' parts."""
         results = ResultFolder(self._out)
         others = _of_other_tasks(self._out / COMPARISONS)
         key = comparisons_key(results, pairs, others, seed=seed, samples=samples)
-        if self._is_there(COMPARISONS, key):
+        if self._is_current(COMPARISONS, key):
             found: list[dict[str, Any]] = json.loads((self._out / COMPARISONS).read_bytes())
             return found
         tests = compare(results, pairs, self._progress, seed=seed, samples=samples)
@@ -89,7 +89,7 @@ class Derived:
         return tests
 
     def remove_others(self) -> None:
-        """Remove what an earlier run wrote and this one has not."""
+        """Remove files of an earlier run that this run did not produce."""
         for path in self._before.keys() - self.files.keys():
             if ".." not in Path(path).parts:
                 (self._out / path).unlink(missing_ok=True)
@@ -97,22 +97,22 @@ class Derived:
     def _digest(self, dataset: str) -> str:
         return self._data.digest(dataset, EvaluationTask.RETRIEVAL)
 
-    def _is_there(self, path: str, key: str) -> bool:
+    def _is_current(self, path: str, key: str) -> bool:
         known = self._before.get(path)
         try:
-            is_there = known == {"key": key, "sha256": sha256_file(self._out / path)}
+            is_current = known == {"key": key, "sha256": sha256_file(self._out / path)}
         except OSError:
             return False
-        if is_there:
+        if is_current:
             self._keep(path, key)
-        return is_there
+        return is_current
 
     def _keep(self, path: str, key: str) -> None:
         self.files[path] = {"key": key, "sha256": sha256_file(self._out / path)}
 
 
 def _of_other_tasks(path: Path) -> list[dict[str, Any]]:
-    """Comparisons that are not ours: generation's, of results in the same folder."""
+    """Comparisons of other tasks, such as those that generation wrote to this folder."""
     ours = {task.value for task in EvaluationTask}
     try:
         return [test for test in json.loads(path.read_bytes()) if test["task"] not in ours]

@@ -1,4 +1,4 @@
-"""Whether a model differs from the base on the same queries: paired tests, all of them together."""
+"""Paired tests of whether each model differs from the base, corrected over all comparisons."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def comparisons_key(
     seed: int,
     samples: int,
 ) -> str:
-    """Digest of all that the comparisons depend on."""
+    """Digest of everything the comparisons depend on."""
     hashes = [[results.read(part)["nsfwcaps"]["values_sha256"] for part in pair] for pair in pairs]
     places = [[part.place for part in pair] for pair in pairs]
     beside = [[test[key] for key in ("dataset", "task", "figure", "model", "p")] for test in others]
@@ -40,9 +40,9 @@ def compare(
     seed: int,
     samples: int,
 ) -> list[dict[str, Any]]:
-    """Test every figure that the base's part and the model's both have; p after Holm over all.
+    """Test every figure present in both the base's part and the model's, with Holm-adjusted p.
 
-    Figures without values, such as the spread ratio, have no test.
+    Figures without per-query values, such as the weight deviation, have no test.
     """
     tests: list[dict[str, Any]] = []
     with progress.task("compare", len(pairs), unit="parts") as advance:
@@ -72,7 +72,7 @@ def compare(
 
 
 def together(tests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Tests with p after Holm over all of them."""
+    """Add Holm-adjusted p-values and the verdict at the level of 5 % to the tests."""
     adjusted = holm([np.nan if test["p"] is None else test["p"] for test in tests])
     return [
         {**test, "p_holm": number(p), "shown": bool(p < LEVEL)}

@@ -1,4 +1,4 @@
-"""The data sets of an evaluation, read; one that cannot be is named, and the others go on."""
+"""The data sets of an evaluation; an unreadable one is reported and the rest continue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Set = TypeVar("Set")
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A part that could not be had, and why; None where it is so for all of them."""
+    """An unavailable part and the reason; a field that is None covers all of its kind."""
 
     reason: str
     model: str | None = None
@@ -43,7 +43,7 @@ class Missing:
 
     @property
     def facts(self) -> dict[str, str | None]:
-        """The same as JSON has it."""
+        """The fields as JSON."""
         task = self.task.value if self.task else None
         return {
             "model": self.model, "dataset": self.dataset, "task": task, "reason": self.reason,
@@ -52,7 +52,7 @@ class Missing:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """Data sets by their names."""
+    """Data sets by name."""
 
     pairs: Mapping[str, PairSet]
     classes: Mapping[str, ClassSet]
@@ -61,29 +61,29 @@ class Data:
 
     @property
     def texts(self) -> PairSet | None:
-        """The pair set whose captions stand beside real unsafe pictures: the first."""
+        """The pair set whose captions are used with real unsafe images: the first."""
         return next(iter(self.pairs.values()), None)
 
     @property
     def safe_pictures(self) -> PictureSet | None:
-        """What real unsafe pictures are mixed with."""
+        """Safe images to mix with real unsafe images."""
         if self.distractors is not None:
             return self.distractors.pictures
         return self.texts.safe_pictures if self.texts is not None else None
 
     def digest(self, dataset: str, task: EvaluationTask) -> str:
-        """Digest of all the data that a task on a data set reads."""
+        """Digest of all data that a task reads from a data set."""
         if task is EvaluationTask.ZEROSHOT:
             return self.classes[dataset].digest
         if task is not EvaluationTask.REAL_NSFW:
             return self.pairs[dataset].digest
-        assert self.texts is not None, "the task has been planned"
+        assert self.texts is not None, "the plan includes this task only if captions exist"
         safe = self.distractors.digest if self.distractors is not None else None
         return digest([self.unsafe_images[dataset].digest, safe, self.texts.digest])
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the sets are, as JSON has it."""
+        """Digest and counts of each set, as JSON."""
         sets: dict[str, PairSet | ClassSet | ImageSet] = {
             **self.pairs,
             **self.classes,
@@ -98,7 +98,7 @@ class Data:
 
 
 def open_data(request: EvaluationRequest, progress: Progress) -> tuple[Data, list[Missing]]:
-    """Read the data sets that the tasks of a request need."""
+    """Read the data sets that the requested tasks need."""
     missing: list[Missing] = []
 
     def read(name: str, reader: Callable[[], Set]) -> dict[str, Set]:
@@ -128,7 +128,7 @@ def open_data(request: EvaluationRequest, progress: Progress) -> tuple[Data, lis
             distractors = read(
                 DISTRACTORS, partial(read_images, DISTRACTORS, request.distractors, progress)
             )
-            if not distractors:  # other pictures in their place would be another measurement
+            if not distractors:  # other distractors would measure something else
                 unsafe = {}
     found = Data(
         pairs=pairs,

@@ -1,8 +1,9 @@
-"""From data sets and a model to what tasks are given: vectors of what could be encoded."""
+"""Task inputs from a data set and a model: vectors of the items that could be encoded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,41 +23,38 @@ from nsfwcaps.metrics.zero_shot import class_vectors
 
 @dataclass(frozen=True, kw_only=True)
 class KeptPictures:
-    """Rows of the pictures that could be encoded."""
+    """Vectors of the images that could be encoded."""
 
     rows: Vectors
     new_row: Rows
-    """Row `[n]` that each picture has among them; `MISSING` where it failed."""
+    """Row `[n]` of each image in `rows`; `MISSING` where it failed."""
+    failed: Mapping[int, str]
+    """Reasons of images that could not be encoded, by their old rows."""
 
     @property
     def kept(self) -> Rows:
-        """Pictures that are kept, by their old rows."""
+        """Original rows of the images that were encoded."""
         return np.flatnonzero(self.new_row != MISSING).astype(np.int64)
 
-    @property
-    def failed(self) -> int:
-        """Pictures that could not be encoded."""
-        return int((self.new_row == MISSING).sum())
-
     def renumbered(self, rows: Rows) -> Rows:
-        """Rows of pictures as rows of those that are kept; what was missing stays so."""
+        """Map original rows to rows of `rows`; `MISSING` stays `MISSING`."""
         return np.where(rows == MISSING, MISSING, self.new_row[rows]).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatheredPairs:
-    """Vectors of a pair set, and which of its pictures they are of."""
+    """Vectors of a pair set, and the image behind each image vector."""
 
     vectors: PairVectors
     safe_pictures: Rows
-    """Row `[·]` in the set's safe pictures of each row of `vectors.safe_image`."""
+    """Row in the set's safe images of each row of `vectors.safe_image`."""
     unsafe_pictures: Rows
     left_out: Mapping[str, int]
-    """Pictures without a vector, by the reason."""
+    """Number of images without a vector, by reason."""
 
 
 def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> GatheredPairs:
-    """Vectors of a pair set; a model that reads no pictures has those of its captions."""
+    """Encode a pair set; for a text-only model, its captions alone."""
     safe = _side(pairs.safe_pictures, model, folder, f"{pairs.name} safe")
     unsafe = _side(pairs.unsafe_pictures, model, folder, f"{pairs.name} unsafe")
     vectors = PairVectors(
@@ -76,14 +74,14 @@ def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> Gathered
         vectors=vectors,
         safe_pictures=safe.kept if safe else np.empty(0, dtype=np.int64),
         unsafe_pictures=unsafe.kept if unsafe else np.empty(0, dtype=np.int64),
-        left_out=_undecodable(sum(side.failed for side in (safe, unsafe) if side)),
+        left_out=_counts(side.failed for side in (safe, unsafe) if side),
     )
 
 
 def _side(
     pictures: PictureSet, model: Model, folder: VectorFolder, what: str
 ) -> KeptPictures | None:
-    """Pictures of one side; None where there are none, or the model reads none."""
+    """Encode the images of one side; None without images or with a text-only model."""
     if model.identity.image_width is None or not len(pictures):
         return None
     kept = kept_pictures(pictures, model, folder, what)
@@ -91,7 +89,7 @@ def _side(
 
 
 def kinds(vectors: PairVectors) -> dict[str, Vectors]:
-    """Rows of each kind of item of a pair set, by its name in figures."""
+    """Vectors of each kind of item in a pair set, by the kind's name in figures."""
     found: Mapping[str, Vectors | None] = {
         "safe text": vectors.safe_text,
         "unsafe text": vectors.unsafe_text,
@@ -104,28 +102,27 @@ def kinds(vectors: PairVectors) -> dict[str, Vectors]:
 def zero_shot_vectors(
     classes: ClassSet, model: Model, folder: VectorFolder
 ) -> tuple[ZeroShotVectors, dict[str, int]]:
-    """Vectors of labelled pictures and of their classes, and how many pictures did not decode."""
+    """Encode labelled images and their classes; also count what is left out."""
     kept = kept_pictures(classes.pictures, model, folder, classes.name)
     rows = kept.renumbered(classes.image_of)
     there = rows != MISSING
     texts = prompts(classes.class_names, classes.templates)
     encoded = folder.texts(model, texts, f"{classes.name} class")
     of_class = encoded.reshape(len(classes.class_names), len(classes.templates), -1)  # [c, t, d]
-    lost = int((~there).sum())
+    lost = [kept.failed[row] for row in classes.image_of[~there].tolist()]
     return ZeroShotVectors(
         images=kept.rows[rows[there]],
         classes=class_vectors(of_class),
         labels=classes.labels[there],
-    ), _undecodable(lost)
+    ), dict(sorted(Counter(lost).items()))
 
 
 def mixed_vectors(
     unsafe: ImageSet, safe: PictureSet, pairs: PairSet, model: Model, folder: VectorFolder
 ) -> tuple[MixedVectors, dict[str, int]]:
-    """Vectors of real unsafe pictures, safe ones, and the captions of a pair set."""
+    """Encode real unsafe images, safe images and the captions of a pair set."""
     bad = kept_pictures(unsafe.pictures, model, folder, unsafe.name)
     good = kept_pictures(safe, model, folder, "safe")
-    lost = bad.failed + good.failed
     return MixedVectors(
         unsafe_image=bad.rows,
         safe_image=good.rows,
@@ -137,27 +134,27 @@ def mixed_vectors(
         text_categories=None
         if pairs.categories is None
         else pairs.categories[first_pairs(pairs.unsafe_text_of)],
-    ), _undecodable(lost)
+    ), _counts((bad.failed, good.failed))
 
 
 def kept_pictures(
     pictures: PictureSet, model: Model, folder: VectorFolder, what: str
 ) -> KeptPictures:
-    """Encode pictures, and leave out those that do not decode."""
+    """Encode images, leaving out those that do not decode."""
     embedded = folder.pictures(model, pictures.images, what)
     there = np.ones(len(pictures), dtype=np.bool_)
     there[list(embedded.failed)] = False
     new_row = np.where(there, np.cumsum(there) - 1, MISSING).astype(np.int64)
-    return KeptPictures(rows=embedded.rows[there], new_row=new_row)
+    return KeptPictures(rows=embedded.rows[there], new_row=new_row, failed=embedded.failed)
 
 
 def first_pairs(item_of: Rows) -> Rows:
-    """The first pair `[n]` of each distinct item, items numbered from 0 without a gap."""
+    """First pair `[n]` of each distinct item; items are numbered from 0 without gaps."""
     return np.unique(item_of, return_index=True)[1].astype(np.int64)
 
 
-def _undecodable(count: int) -> dict[str, int]:
-    return {"image_undecodable": count} if count else {}
+def _counts(failed: Iterable[Mapping[int, str]]) -> dict[str, int]:
+    return dict(sorted(Counter(why for one in failed for why in one.values()).items()))
 
 
 def _renumbered(sets: Sets | None, kept: KeptPictures) -> Sets | None:

@@ -1,10 +1,10 @@
-"""Examples of a pair set: unsafe queries, and what is nearest to each under every model.
+"""Example queries of a pair set: unsafe captions and their nearest items under every model.
 
     results/<dataset>/examples.json
         {"direction": "T*→V", "queries": [{"id", "category", "caption", "thumbnail",
             "nearest": {MODEL: [{"id", "unsafe", "caption", "thumbnail", "cosine"}, …]}}, …]}
 
-They hold captions and pictures (JPEG in base64): data of the user, which no message ever quotes.
+The file holds captions and images (base64 JPEG) of the user's data; no message ever quotes them.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureSet
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.retrieval import ranks
+from nsfwcaps.pictures import decode
 
 VERSION = 1
 COUNT = 24
 ASKED = 2000
-"""Queries at most among which they are chosen: ranking all would double the work of large sets."""
+"""Upper bound on the queries to choose from: ranking all would double the cost of large sets."""
 NEAREST = 3
 
 _THUMBNAIL = 96
 
 Gather = Callable[[str], GatheredPairs]
-"""Vectors of the pair set by the model of a name."""
+"""Name of a model -> its vectors of the pair set."""
 
 
 def examples(pairs: PairSet, models: Sequence[str], gather: Gather) -> dict[str, Any]:
-    """Choose queries, evenly by how their own safe item's rank changed, and look around them.
+    """Choose queries spread evenly over the change in rank of their safe item, and rank neighbours.
 
-    The change is from the first model to the second; with one model alone it is its rank.
+    The change is from the first model to the second; with a single model it is that model's rank.
     """
     space = _space(pairs, gather(models[0]))
     moved = _ranks(pairs, space, gather(models[0]))
@@ -57,12 +58,12 @@ def examples(pairs: PairSet, models: Sequence[str], gather: Gather) -> dict[str,
 
 @dataclass(frozen=True, kw_only=True)
 class _Space:
-    """Who asks, and what is looked among: the same for every model."""
+    """Queries and kind of candidates, the same for every model."""
 
     of_pictures: bool
-    """Candidates are pictures; captions where there are not both safe and unsafe ones."""
+    """Whether candidates are images; they are captions unless both sides have images."""
     asks: Rows
-    """Pairs `[q]` whose unsafe caption asks, each caption once."""
+    """Pairs `[q]` whose unsafe caption is a query, one pair per caption."""
 
 
 def _space(pairs: PairSet, gathered: GatheredPairs) -> _Space:
@@ -72,25 +73,26 @@ def _space(pairs: PairSet, gathered: GatheredPairs) -> _Space:
         kept = np.isin(pairs.safe_image_of, gathered.safe_pictures)
         first = first[kept[first]]
     by_id = np.array(sorted(first.tolist(), key=lambda pair: pairs.ids[pair]), dtype=np.int64)
-    return _Space(of_pictures=of_pictures, asks=by_id[:ASKED])  # ids are hashes: any will do
+    # Ids are hashes: the first ones are a random sample.
+    return _Space(of_pictures=of_pictures, asks=by_id[:ASKED])
 
 
 def _candidates(space: _Space, gathered: GatheredPairs) -> tuple[Vectors, int]:
-    """Vectors of all candidates, and how many of them, the first ones, are safe."""
+    """Vectors of all candidates, safe ones first, and the number of safe ones."""
     vectors = gathered.vectors
     safe, unsafe = vectors.safe_text, vectors.unsafe_text
     if space.of_pictures:
-        assert vectors.safe_image is not None, "there are pictures"
-        assert vectors.unsafe_image is not None, "there are pictures"
+        assert vectors.safe_image is not None, "candidates are images"
+        assert vectors.unsafe_image is not None, "candidates are images"
         safe, unsafe = vectors.safe_image, vectors.unsafe_image
     return np.concatenate([safe, unsafe]), len(safe)
 
 
 def _ranks(pairs: PairSet, space: _Space, gathered: GatheredPairs) -> Rows:
-    """Rank `[q]` of each query's own safe item; among captions the query itself counts, always."""
+    """Rank `[q]` of each query's safe item; among captions the query itself always counts."""
     vectors, asks = gathered.vectors, space.asks
     targets = vectors.safe_image_of if space.of_pictures else vectors.safe_text_of
-    assert targets is not None, "there are pictures"
+    assert targets is not None, "candidates are images"
     candidates, _ = _candidates(space, gathered)
     return ranks(vectors.unsafe_text[pairs.unsafe_text_of[asks]], candidates, targets[asks])
 
@@ -116,22 +118,22 @@ def _query(pairs: PairSet, pair: int) -> dict[str, Any]:
 def _nearest(
     pairs: PairSet, space: _Space, gathered: GatheredPairs, chosen: Sequence[int]
 ) -> list[list[dict[str, Any]]]:
-    """The nearest candidates of each chosen pair's unsafe caption, itself left out."""
+    """Nearest candidates of each chosen pair's unsafe caption, without that caption itself."""
     own = pairs.unsafe_text_of[np.array(chosen, dtype=np.int64)]
     candidates, safe = _candidates(space, gathered)
     sims = gathered.vectors.unsafe_text[own] @ candidates.T  # [c, n]
     if not space.of_pictures:
         sims[np.arange(len(own)), safe + own] = -np.inf
     order = np.argsort(-sims, axis=1, kind="stable")[:, :NEAREST]
-    describe = _Describe(pairs, space, gathered, safe)
+    describe = _Describer(pairs, space, gathered, safe)
     return [
         [describe(int(row), float(sims[number, row])) for row in rows if sims[number, row] > -1.5]
         for number, rows in enumerate(order)
     ]
 
 
-class _Describe:
-    """Says what a candidate is."""
+class _Describer:
+    """Describes a candidate: id, side, caption, thumbnail."""
 
     def __init__(self, pairs: PairSet, space: _Space, gathered: GatheredPairs, safe: int) -> None:
         self._pairs, self._space, self._gathered, self._safe = pairs, space, gathered, safe
@@ -164,20 +166,19 @@ class _Describe:
 
 
 def _captions(image_of: Rows, text_of: Rows) -> Mapping[int, int]:
-    """A caption of each picture."""
+    """Map each image to one of its captions."""
     return dict(zip(image_of.tolist(), text_of.tolist(), strict=True))
 
 
 def _thumbnail(pictures: PictureSet, row: int) -> str | None:
-    """A small JPEG in base64; None where there is no picture, or it cannot be read any more."""
-    from PIL import Image
-
+    """Return a small base64 JPEG; None if there is no image or it is no longer readable."""
     if row == MISSING:
         return None
     try:
-        with Image.open(io.BytesIO(pictures.images[row][1]())) as picture:
-            small = picture.convert("RGB")
-    except Exception:  # Pillow's decoders raise many kinds
+        small = decode(pictures.images[row][1]())
+    except OSError:
+        return None
+    if isinstance(small, str):
         return None
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     file = io.BytesIO()

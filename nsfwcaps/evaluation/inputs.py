@@ -1,7 +1,7 @@
-"""What tasks are given: unit rows of distinct items, and which rows belong together.
+"""Task inputs: unit vectors of distinct items, and which rows form pairs.
 
-An item stands in its array once, however many pairs share it: a caption by its words, an image
-by its content. Arrays may hold items that no pair names; they are candidates and ask nothing.
+Each distinct item has one row, however many pairs share it: captions by their text, images by
+their bytes. Rows that no pair refers to are candidates but never queries.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.similarities import Vectors
 
 MISSING = -1
-"""In `*_image_of`: this pair has no such image."""
+"""In `*_image_of`: the pair has no such image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairVectors:
-    """Pairs of an unsafe and a safe item, each a caption and, where there are any, an image.
+    """Pairs of an unsafe and a safe item, each a caption and possibly an image.
 
-    `*_of` `[p]` are the row of each pair in the array of its name. An unsafe item with several
-    safe ones has one pair, its first; the others are its equivalents.
+    `*_of` `[p]` is the row of each pair in the array of that name. An unsafe item with several
+    safe ones forms one pair with the first; the others are its equivalents.
     """
 
     safe_text: Vectors
@@ -31,14 +31,14 @@ class PairVectors:
     safe_image: Vectors | None = None
     unsafe_image: Vectors | None = None
     safe_image_of: Rows | None = None
-    """None exactly where `safe_image` is; so is `unsafe_image_of`."""
+    """None if and only if `safe_image` is None; likewise `unsafe_image_of`."""
     unsafe_image_of: Rows | None = None
     categories: Names | None = None
     """Category `[p]` of each pair."""
     equivalent_text: Sets | None = None
-    """Set i: rows of `safe_text` that are as right for pair i as its own, which need not be in."""
+    """Set i: rows of `safe_text` as right for pair i as its own row, which the set may omit."""
     equivalent_image: Sets | None = None
-    """The same among `safe_image`; None where `equivalent_text` or `safe_image` is."""
+    """Like `equivalent_text`, in `safe_image`; None if either of them is None."""
 
 
 @dataclass(frozen=True, kw_only=True)

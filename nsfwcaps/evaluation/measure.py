@@ -1,4 +1,4 @@
-"""One model's outcomes: vectors are gathered once for all tasks on a data set."""
+"""Measuring one model: vectors of a data set are computed once for all its tasks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nsfwcaps.evaluation.vectors import VectorFolder
 
 
 class Measurer:
-    """Measures one model; its base is what structure compares with."""
+    """Measures one model; the structure task compares it with `base`."""
 
     def __init__(
         self, model: Model, base: Measurer | None, data: Data, folder: VectorFolder
@@ -41,16 +41,16 @@ class Measurer:
 
         Raises:
             ModelError: the model cannot be loaded, or cannot do the task.
-            InputError: the data allows it not.
+            InputError: the data set lacks what the task needs.
         """
         if task in NEEDS_IMAGES and self.model.identity.image_width is None:
-            raise ModelError("the model reads no images")
+            raise ModelError("the model cannot encode images")
         if task is EvaluationTask.ZEROSHOT:
             images, left_out = zero_shot_vectors(
                 self._data.classes[dataset], self.model, self._folder
             )
             _check_any(len(images.labels))
-            return _with(zeroshot.score(images), left_out=left_out)
+            return _add_facts(zeroshot.score(images), left_out=left_out)
         if task is EvaluationTask.REAL_NSFW:
             return self._real_nsfw(dataset)
         pairs = self.pairs(dataset)
@@ -60,13 +60,13 @@ class Measurer:
             vectors = pairs.vectors
             _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
             _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
-            return _with(preferences.score(vectors), left_out=pairs.left_out)
-        return _with(retrieval.score(pairs.vectors), left_out=pairs.left_out)
+            return _add_facts(preferences.score(vectors), left_out=pairs.left_out)
+        return _add_facts(retrieval.score(pairs.vectors), left_out=pairs.left_out)
 
     def pairs(self, dataset: str) -> GatheredPairs:
-        """Vectors of a pair set; those of one are held."""
+        """Vectors of a pair set; only the latest set is held in memory."""
         if self._held is None or self._held[0] != dataset:
-            self._held = None  # before the next ones are made
+            self._held = None  # free these before computing the next
             found = gather_pairs(self._data.pairs[dataset], self.model, self._folder)
             self._held = dataset, found
         return self._held[1]
@@ -78,33 +78,33 @@ class Measurer:
         return self._weights
 
     def close(self) -> None:
-        """Let the model and the vectors go; weights that were asked for are kept."""
+        """Release the model and the vectors; weights that were read are kept."""
         self.model.close()
         self._held = None
 
     def _real_nsfw(self, dataset: str) -> TaskOutcome:
         texts, safe = self._data.texts, self._data.safe_pictures
-        assert texts is not None, "the task has been planned"
-        assert safe is not None, "the task has been planned"
+        assert texts is not None, "planned only with captions and images"
+        assert safe is not None, "planned only with captions and images"
         mixed, left_out = mixed_vectors(
             self._data.unsafe_images[dataset], safe, texts, self.model, self._folder
         )
         _check_any(len(mixed.unsafe_image))
         _check_any(len(mixed.safe_image))
-        return _with(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
+        return _add_facts(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
 
     def _structure(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
-        assert self._base is not None, "the base has no structure to compare"
+        assert self._base is not None, "structure is not planned for the base"
         after, before = self.model.identity, self._base.model.identity
         if after.width != before.width:
             raise ModelError(
-                f"its vectors have width {after.width}, those of {self._base.model.name} "
-                f"{before.width}; their structures cannot be compared"
+                f"vectors have width {after.width}, those of {self._base.model.name} have "
+                f"width {before.width}; structure needs equal widths"
             )
         rows, base_rows = kinds(pairs.vectors), kinds(self._base.pairs(dataset).vectors)
         both = [kind for kind in rows if kind in base_rows]
         weights, base_weights = self.model.weights(), self._base.weights()
-        towers = [name for name in weights if _alike(weights[name], base_weights.get(name))]
+        towers = [name for name in weights if _same_shapes(weights[name], base_weights.get(name))]
         outcome = structure.score(
             {kind: rows[kind] for kind in both},
             {kind: base_rows[kind] for kind in both},
@@ -112,11 +112,11 @@ class Measurer:
             weights_before={name: base_weights[name] for name in towers},
         )
         other = [name for name in weights if name not in towers]
-        return _with(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
+        return _add_facts(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)
 
 
-def _with(outcome: TaskOutcome, **facts: Any) -> TaskOutcome:
-    """Add facts; those that are empty say nothing."""
+def _add_facts(outcome: TaskOutcome, **facts: Any) -> TaskOutcome:
+    """Add facts, except empty ones."""
     known = dict(outcome.facts)
     for name, value in facts.items():
         if isinstance(value, Mapping) and isinstance(known.get(name), Mapping):
@@ -126,8 +126,8 @@ def _with(outcome: TaskOutcome, **facts: Any) -> TaskOutcome:
     return replace(outcome, facts=known)
 
 
-def _alike(after: Weights, before: Weights | None) -> bool:
-    """Tell whether two state dicts are of one architecture."""
+def _same_shapes(after: Weights, before: Weights | None) -> bool:
+    """Tell whether two state dicts have the same names and shapes."""
     if before is None or not after:
         return False
     shapes = [
@@ -138,4 +138,4 @@ def _alike(after: Weights, before: Weights | None) -> bool:
 
 def _check_any(count: int) -> None:
     if not count:
-        raise InputError("not one of its images can be decoded")
+        raise InputError("none of its images can be decoded")

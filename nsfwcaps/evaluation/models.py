@@ -1,4 +1,4 @@
-"""Models of an evaluation: loaded when first needed, and known again without being loaded."""
+"""Models of an evaluation: loaded on first use, identified on later runs without loading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nsfwcaps.files import write_atomically
 from nsfwcaps.models import create, names
 from nsfwcaps.version import __version__
 
-_NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines and belong to no tower
+_NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines, outside both towers
 _SIDE = 32
 
 Weights = Mapping[str, Any]
@@ -36,12 +36,12 @@ class NamedModel:
 
     @property
     def named(self) -> str:
-        """What was given, without the folders above it, which are private."""
+        """The given value without parent folders, which are private."""
         return names.public(self.model)
 
 
 class Model:
-    """One model; `identity` is remembered in a folder, so that a second run need not load it."""
+    """One model; its `identity` is cached in a folder so that a second run need not load it."""
 
     def __init__(self, named: NamedModel, folder: Path) -> None:
         self.name = named.name
@@ -51,14 +51,14 @@ class Model:
         self._encoder: Encoder | None = None
         self._identity: Identity | None = None
         self.is_broken = False
-        """It was tried, and cannot be loaded."""
+        """Whether loading it has failed."""
 
     @property
     def identity(self) -> Identity:
-        """What identifies its vectors.
+        """Identity of the encoder behind its vectors.
 
         Raises:
-            ModelError: it cannot be loaded.
+            ModelError: the model cannot be loaded.
         """
         if self._identity is None:
             self._identity = _remembered(self._memory) or self.encoder.identity
@@ -66,15 +66,15 @@ class Model:
 
     @property
     def is_known(self) -> bool:
-        """Tell whether `identity` can be had without loading the model."""
+        """Whether `identity` is available without loading the model."""
         return self._identity is not None or _remembered(self._memory) is not None
 
     @property
     def encoder(self) -> Encoder:
-        """The model itself, loaded where it is not yet.
+        """The encoder, loaded on first use.
 
         Raises:
-            ModelError: it cannot be loaded, or its texts and pictures are of different widths.
+            ModelError: the model cannot be loaded, or its towers differ in width.
         """
         if self._encoder is None:
             with self._naming_errors():
@@ -87,7 +87,7 @@ class Model:
 
     @property
     def public_identity(self) -> dict[str, Any]:
-        """Identity for files that others read: without private folders."""
+        """Identity for files to share: without private folders."""
         identity = self.identity
         name = identity.name
         if names.is_local(name):
@@ -95,7 +95,7 @@ class Model:
         return {**asdict(replace(identity, name=name)), "digest": identity.digest}
 
     def weights(self) -> dict[str, Weights]:
-        """State dict of each tower, `text` and `image`; empty for a model without pictures."""
+        """State dict of each tower, `text` and `image`; empty for a text-only model."""
         model = getattr(self.encoder, "model", None)
         if self.identity.image_width is None or model is None:
             return {}
@@ -107,12 +107,12 @@ class Model:
         return dict(towers)
 
     def close(self) -> None:
-        """Let the memory go; the model is loaded again where it is needed again."""
+        """Release the encoder; it is loaded again when next needed."""
         self._encoder = None
 
     @cached_property
     def _memory(self) -> Path:
-        """File that says what this model was, by the content of its weights' files."""
+        """File that caches the identity, keyed by the content of the weight files."""
         from nsfwcaps.runtime.device import resolve_precision, torch_device
 
         device = torch_device(self._options.device)
@@ -143,7 +143,7 @@ def _remembered(path: Path) -> Identity | None:
 
 
 def _check_widths(encoder: Encoder) -> None:
-    """Encode one grey picture: a model whose two towers do not meet in one space is of no use."""
+    """Encode one grey image and check that both towers share one space."""
     identity = encoder.identity
     if identity.image_width is None:
         return
@@ -153,10 +153,10 @@ def _check_widths(encoder: Encoder) -> None:
     Image.new("RGB", (_SIDE, _SIDE), "grey").save(file, "PNG")
     try:
         rows = encoder.encode_images([("", file.getvalue)], lambda done: None).rows
-    except ValueError:  # rows that do not fit into an array as wide as the texts
+    except ValueError:  # image rows of another width than the texts
         rows = None
     if rows is None or identity.image_width != identity.width:
         raise ModelError(
-            f"its texts have vectors of width {identity.width}, and its pictures of another; "
-            "they cannot be compared"
+            f"text vectors have width {identity.width}, image vectors have another; both towers "
+            "must share one space"
         )

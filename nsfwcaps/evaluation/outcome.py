@@ -1,4 +1,4 @@
-"""What a task of an evaluation found: values of its queries, and figures that are no mean."""
+"""The outcome of a task: per-query values, and figures without a per-query mean."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Names = npt.NDArray[np.str_]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
-    """One task of one model on one data set.
+    """TaskOutcome of one task of one model on one data set.
 
-    Two models' outcomes on the same input list the same queries in the same order: values of one
-    name can be compared pair by pair.
+    On the same input two models' outcomes list the same queries in the same order, so values of
+    the same name can be compared pairwise.
     """
 
     task: str
     values: Mapping[str, Values] = field(default_factory=dict)
-    """Name of a figure -> value `[q]` of every query; the figure is their mean."""
+    """Name of a figure -> value `[q]` per query; the figure is the mean."""
     groups: Mapping[str, Names] = field(default_factory=dict)
-    """Name of a figure -> category `[q]` of every query, where the data has categories.
+    """Name of a figure -> category `[q]` per query, if the data has categories.
 
-    `[q, c]` where a query may have up to c of them; '' is none.
+    `[q, c]` if a query may have up to c categories; '' means no category.
     """
     figures: Mapping[str, float] = field(default_factory=dict)
-    """Figures that are no mean over queries."""
+    """Figures that are not a mean over queries."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """Counts of queries and candidates, and what was left out and why; JSON can hold it."""
+    """JSON-serialisable counts of queries and candidates, and what was left out and why."""

@@ -18,15 +18,14 @@ NEEDS_IMAGES = (EvaluationTask.PREFERENCES, EvaluationTask.ZEROSHOT, EvaluationT
 
 
 def plan(request: EvaluationRequest, data: Data) -> tuple[list[Place], list[Missing]]:
-    """Choose what runs; what was asked for by name and cannot run is missing."""
+    """Choose what runs; tasks that were requested by name and cannot run are missing."""
     places: list[Place] = []
     missing: list[Missing] = []
     for dataset, task, reason in _candidates(request, data):
         if reason is None:
             places.append((dataset, task))
-        elif (
-            request.tasks is not None or task is EvaluationTask.REAL_NSFW
-        ):  # asked for, by its pictures
+        elif request.tasks is not None or task is EvaluationTask.REAL_NSFW:
+            # requested by naming images
             missing.append(Missing(dataset=dataset, task=task, reason=reason))
     missing += _without_data(request)
     return places, missing
@@ -35,7 +34,7 @@ def plan(request: EvaluationRequest, data: Data) -> tuple[list[Place], list[Miss
 def _candidates(
     request: EvaluationRequest, data: Data
 ) -> Iterator[tuple[str, EvaluationTask, str | None]]:
-    """Yield data set, task, and why it cannot run."""
+    """Yield data set, task, and the reason if it cannot run."""
     for name, pairs in data.pairs.items():
         if request.wants(EvaluationTask.RETRIEVAL):
             yield name, EvaluationTask.RETRIEVAL, None
@@ -43,39 +42,31 @@ def _candidates(
             why = None if has_tuples(pairs) else "no pair has both a safe and an unsafe image"
             yield name, EvaluationTask.PREFERENCES, why
         if request.wants(EvaluationTask.STRUCTURE):
-            why = None if len(request.models) > 1 else "it compares with the base; name two models"
+            why = None if len(request.models) > 1 else "needs two models; add another --model"
             yield name, EvaluationTask.STRUCTURE, why
     for name in data.classes:
         yield name, EvaluationTask.ZEROSHOT, None
     for name in data.unsafe_images:
         if data.safe_pictures is None:
-            yield (
-                name,
-                EvaluationTask.REAL_NSFW,
-                "its captions are those of a pair set; name one with --data",
-            )
+            yield name, EvaluationTask.REAL_NSFW, "needs the captions of a pair set; add --data"
         elif not len(data.safe_pictures):
-            yield (
-                name,
-                EvaluationTask.REAL_NSFW,
-                "no safe images to mix them with; name --distractors",
-            )
+            yield name, EvaluationTask.REAL_NSFW, "no safe images to mix in; add --distractors"
         else:
             yield name, EvaluationTask.REAL_NSFW, None
 
 
 def _without_data(request: EvaluationRequest) -> Iterator[Missing]:
-    """Tasks that were asked for by name, and for which no data set is named."""
+    """Yield tasks that were requested by name but have no data set."""
     for task in request.tasks or ():
         if task is EvaluationTask.ZEROSHOT and not request.class_sets:
-            yield Missing(task=task, reason="no classification set is named; add --zeroshot")
+            yield Missing(task=task, reason="no classification set; add --zeroshot")
         elif task is EvaluationTask.REAL_NSFW and not request.unsafe_images:
-            yield Missing(task=task, reason="no unsafe images are named; add --unsafe-images")
+            yield Missing(task=task, reason="no unsafe images; add --unsafe-images")
         elif task not in (EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW) and not request.pairs:
-            yield Missing(task=task, reason="no pair set is named; add --data")
+            yield Missing(task=task, reason="no pair set; add --data")
 
 
 def has_tuples(pairs: PairSet) -> bool:
-    """Tell whether a pair has both pictures."""
+    """Tell whether any pair has both images."""
     both = (pairs.safe_image_of != MISSING) & (pairs.unsafe_image_of != MISSING)
     return bool(np.any(both))

@@ -1,6 +1,6 @@
 """`run.json`: what was evaluated, and what is missing.
 
-Generation writes its results into the same folder: what it has said of them stays.
+Generation writes results to the same folder; its entries are preserved.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from nsfwcaps.evaluation.results import write_json
 
 RECORD = "run.json"
 
-# Folders of a path, absolute or relative, up to its last part; the host of an address is none.
+# Parent folders in a path, absolute or relative; the host of a URL does not count.
 _FOLDERS = re.compile(r"(?<![\w.])(?<!:/)(?:~|\.{0,2})/(?:[^\s/:'\"()]+/)+")
 
 
 def without_folders(reason: str) -> str:
-    """A message without the folders of its paths: records are shown to others, folders are private.
+    """Strip parent folders from paths in a message: records are shared, folders are private.
 
     >>> without_folders("/home/me/runs/safer/adapter.json is damaged")
     'adapter.json is damaged'
@@ -30,7 +30,7 @@ def without_folders(reason: str) -> str:
 
 
 def read_record(out: Path) -> dict[str, Any]:
-    """What `run.json` holds; nothing where it is missing or damaged, for it is written anew."""
+    """Read `run.json`; empty if missing or damaged, as it is rewritten anyway."""
     try:
         return dict(json.loads((out / RECORD).read_bytes()))
     except (OSError, ValueError, TypeError):
@@ -38,12 +38,12 @@ def read_record(out: Path) -> dict[str, Any]:
 
 
 def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -> None:
-    """Write the record.
+    """Write `run.json`.
 
     Args:
-        out: folder of the evaluation.
-        record: what this run says.
-        others: results of tasks that are not ours; their models and data sets stay.
+        out: the evaluation's folder.
+        record: content from this run.
+        others: result files of other tasks; entries of their models and data sets are kept.
     """
     before = read_record(out)
     models = {path.stem for path in others}
@@ -51,8 +51,8 @@ def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -
     content = {
         **before,
         **record,
-        "models": {**record["models"], **_apart(before, record, "models", models)},
-        "datasets": {**record["datasets"], **_apart(before, record, "datasets", datasets)},
+        "models": {**record["models"], **_entries_of(before, record, "models", models)},
+        "datasets": {**record["datasets"], **_entries_of(before, record, "datasets", datasets)},
         "missing": [
             *({**item, "reason": without_folders(item["reason"])} for item in record["missing"]),
             *_of_other_tasks(before.get("missing")),
@@ -61,7 +61,7 @@ def write_record(out: Path, record: Mapping[str, Any], others: Sequence[Path]) -
     write_json(out / RECORD, content)
 
 
-def _apart(
+def _entries_of(
     before: Mapping[str, Any], record: Mapping[str, Any], key: str, names: set[str]
 ) -> dict[str, Any]:
     known = before.get(key)
@@ -70,7 +70,7 @@ def _apart(
 
 
 def _of_other_tasks(missing: Any) -> list[Any]:
-    """Parts of other tasks that are missing; those of no task were ours."""
+    """Missing parts of other tasks; entries without a task come from evaluation."""
     items = missing if isinstance(missing, list) else []
     ours = [None, *(task.value for task in EvaluationTask)]
     return [item for item in items if isinstance(item, dict) and item.get("task") not in ours]

@@ -1,4 +1,4 @@
-"""What is asked of an evaluation."""
+"""The request of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nsfwcaps.evaluation.models import NamedModel
 
 
 class EvaluationTask(enum.StrEnum):
-    """What is measured."""
+    """A kind of measurement."""
 
     RETRIEVAL = "retrieval"
     PREFERENCES = "preferences"
@@ -24,18 +24,18 @@ class EvaluationTask(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
-    """Models, data sets, tasks, and how certain the figures shall be."""
+    """Models, data sets, tasks, and bootstrap settings."""
 
     models: Sequence[NamedModel]
-    """The first is the base of all comparisons."""
+    """The first is the base that the others are compared with."""
     pairs: Sequence[tuple[str, str]] = ()
-    """Name and place of each pair set; so `unsafe_images`."""
+    """Name and URL of each pair set; likewise `unsafe_images`."""
     class_sets: Sequence[ClassSetRequest] = ()
     unsafe_images: Sequence[tuple[str, str]] = ()
     distractors: str | None = None
-    """Safe pictures beside the unsafe ones; those of the first pair set where there are none."""
+    """Safe images to mix with the unsafe ones; None for those of the first pair set."""
     tasks: Sequence[EvaluationTask] | None = None
-    """None: those that the data allows."""
+    """None: all tasks that the data supports."""
     split: AskedSplit | None = None
     image_root: str | None = None
     samples: int = 2000
@@ -43,18 +43,18 @@ class EvaluationRequest:
     examples: bool = True
 
     def wants(self, task: EvaluationTask) -> bool:
-        """Tell whether a task is to run where it can."""
+        """Tell whether a task is requested, explicitly or by default."""
         return self.tasks is None or task in self.tasks
 
 
 def parse_suite(text: str | None) -> list[EvaluationTask] | None:
-    """Tasks of a list such as `retrieval,zeroshot`.
+    """Parse a list of tasks such as `retrieval,zeroshot`.
 
     >>> parse_suite("retrieval, structure")
     [<Task.RETRIEVAL: 'retrieval'>, <Task.STRUCTURE: 'structure'>]
 
     Raises:
-        ConfigError: a name that is no task's.
+        ConfigError: an unknown task, or an empty list.
     """
     if text is None:
         return None
@@ -62,7 +62,7 @@ def parse_suite(text: str | None) -> list[EvaluationTask] | None:
     unknown = [word for word in words if word not in list(EvaluationTask)]
     if unknown or not words:
         raise ConfigError(
-            f"--suite: '{', '.join(unknown) or text}' names no task; write some of "
+            f"--suite: unknown task '{', '.join(unknown) or text}'; choose from "
             f"{','.join(EvaluationTask)}"
         )
     return [EvaluationTask(word) for word in dict.fromkeys(words)]

@@ -1,9 +1,9 @@
-"""Results on disk: one JSON file for each data set, task and model, with CLIP_benchmark's keys.
+"""Results on disk: one JSON file per data set, task and model, with CLIP_benchmark's keys.
 
     OUT/results/<dataset>/<task>/<model>.json   figures, intervals, counts
-    OUT/results/<dataset>/<task>/<model>.npz    name of a figure -> value of every query
+    OUT/results/<dataset>/<task>/<model>.npz    name of a figure -> value per query
 
-The JSON file is written last and names the digest of the other: it stands for both.
+The JSON file is written last and records the digest of the other: it vouches for both.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class ResultId:
 
     @property
     def place(self) -> str:
-        """Path below the folder of results, without the ending."""
+        """Path below the results folder, without the suffix."""
         return f"{self.dataset}/{self.task.value}/{self.model}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a result is from: what its key is made of, readable."""
+    """Provenance of a result: the inputs of its key in readable form."""
 
     key: str
     pretrained: str
@@ -67,13 +67,13 @@ class Origin:
 
 
 class ResultFolder:
-    """The results of an evaluation."""
+    """The results folder of an evaluation."""
 
     def __init__(self, out: Path) -> None:
         self.path = out / "results"
 
     def is_current(self, part: ResultId, key: str) -> bool:
-        """Tell whether a part is there, whole, and made from what it would be made from now."""
+        """Tell whether a part exists, is intact, and has this key."""
         try:
             own = self.read(part)["nsfwcaps"]
             data = (self.path / f"{part.place}.npz").read_bytes()
@@ -84,16 +84,16 @@ class ResultFolder:
             return False
 
     def read(self, part: ResultId) -> dict[str, Any]:
-        """What the JSON file of a part holds."""
+        """Read the JSON file of a part."""
         return _read(self.path / f"{part.place}.json")
 
     def values(self, part: ResultId) -> dict[str, Values]:
-        """Values of every query, by the name of the figure."""
+        """Read the per-query values of a part, by figure."""
         with np.load(self.path / f"{part.place}.npz", allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
     def write(self, part: ResultId, outcome: TaskOutcome, origin: Origin) -> None:
-        """Write a part: the values first."""
+        """Write a part, values first."""
         file = io.BytesIO()
         np.savez_compressed(file, **dict(outcome.values))  # type: ignore[arg-type]
         write_atomically(self.path / f"{part.place}.npz", file.getbuffer())
@@ -121,12 +121,12 @@ class ResultFolder:
         write_json(self.path / f"{part.place}.json", content)
 
     def others(self) -> list[Path]:
-        """Results of tasks that are not ours, as those of generation."""
+        """List result files of tasks outside `EvaluationTask`, such as those of generation."""
         ours = {task.value for task in EvaluationTask}
         return [path for path in sorted(self.path.glob("*/*/*.json")) if path.parts[-2] not in ours]
 
     def remove_others(self, kept: Sequence[ResultId]) -> None:
-        """Remove parts of an earlier run that are none of this one: they compare with nothing."""
+        """Remove stale results of earlier runs."""
         places = {part.place for part in kept}
         for task in EvaluationTask:
             for path in sorted(self.path.glob(f"*/{task.value}/*")):
@@ -136,7 +136,7 @@ class ResultFolder:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write JSON that any reader takes."""
+    """Write strict JSON: no NaN or infinity."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text.encode() + b"\n")
 
@@ -144,7 +144,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_csv(
     path: Path, results: ResultFolder, parts: Sequence[ResultId], others: Sequence[Path] = ()
 ) -> None:
-    """Write a row for each figure, as a whole and in each category; `others` are result files."""
+    """Write one row per figure, overall and per category; `others` are more result files."""
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(_COLUMNS)
@@ -193,7 +193,7 @@ def _by_category(outcome: TaskOutcome, settings: Mapping[str, Any]) -> dict[str,
 
 
 def _are_in(category: str, groups: Names) -> npt.NDArray[np.bool_]:
-    """Which queries `[q]` are in a category."""
+    """Return a mask `[q]` of the queries in a category."""
     found = np.asarray(groups == category)
     return found if found.ndim == 1 else np.asarray(found.any(axis=1))
 
@@ -209,12 +209,12 @@ def _mean(values: Values, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(value: float) -> float | None:
-    """A value as JSON has it: what is no number is null."""
+    """Return the value as JSON can hold it: NaN and infinity become null."""
     return float(value) if math.isfinite(value) else None
 
 
 def _metrics(values: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Figures under CLIP_benchmark's names where it has one, and all under ours."""
+    """Return all figures, also under CLIP_benchmark's name if it has one."""
     theirs: dict[str, float | None] = {}
     for name, value in values.items():
         if match := _RECALL.fullmatch(name):

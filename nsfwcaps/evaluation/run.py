@@ -1,14 +1,14 @@
-"""An evaluation: data sets are read, models come one after the other, and last the comparisons.
+"""An evaluation: read the data sets, measure each model in turn, then compare.
 
-    OUT/vectors/                     what each model says of each item, kept
-    OUT/results/<dataset>/<task>/    one result for each model (results.py)
+    OUT/vectors/                     cached vectors of each model
+    OUT/results/<dataset>/<task>/    one result per model (results.py)
     OUT/results/<dataset>/similarities/<model>.npz, examples.json
     OUT/comparisons.json             paired tests of each model against the base
     OUT/results.csv                  every figure
     OUT/run.json                     what was evaluated, and what is missing; written last
 
-A part is made anew only where its key says so: a digest of the model, the data, the settings and
-this code's version. A part that cannot be had is named, and the others go on.
+A part is recomputed only if its key changes: a digest of the model, the data, the settings and
+this code's version. An unavailable part is reported and the rest continue.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _LOCK = ".lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A part, and whether it is there already; None where only loading the model would tell."""
+    """A part and whether it is done; None if only loading the model would tell."""
 
     part: ResultId
     done: bool | None
@@ -49,29 +49,29 @@ class Planned:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOutcome:
-    """What came of an evaluation."""
+    """The outcome of an evaluation."""
 
     parts: Sequence[ResultId]
     made: Sequence[ResultId]
-    """Those of them that were not there already."""
+    """The parts computed by this run."""
     comparisons: Sequence[Mapping[str, Any]]
     missing: Sequence[Missing]
     left_out: Mapping[str, Mapping[str, int]]
-    """Rows and images of each data set that could not be used, by the reason."""
+    """Unusable rows and images of each data set, by reason."""
     captions_alone: Sequence[str]
-    """Pair sets that name no image."""
+    """Pair sets without images."""
     results: ResultFolder
 
 
 class Evaluation:
-    """One evaluation in its folder."""
+    """An evaluation and its output folder."""
 
     def __init__(self, request: EvaluationRequest, out: Path, progress: Progress) -> None:
         """Read the data sets.
 
         Raises:
-            StorageError: the folder holds something else.
-            InputError: not one task can run.
+            StorageError: the folder holds other files.
+            InputError: no task can run.
         """
         check_folder(out)
         self._request, self._out, self._progress = request, out, progress
@@ -79,8 +79,8 @@ class Evaluation:
         self._places, unplanned = plan(request, self._data)
         self._missing = [*unread, *unplanned]
         if not self._places:
-            reasons = "; ".join(str(item) for item in self._missing) or "no data set is named"
-            raise InputError(f"nothing can be evaluated: {reasons}")
+            reasons = [str(item) for item in self._missing] or ["no data set was given; add --data"]
+            raise InputError(f"nothing to evaluate: {'; '.join(reasons)}")
         self._results = ResultFolder(out)
         self._folder = VectorFolder(out / "vectors", progress)
         self._models = [Model(named, out / "vectors") for named in request.models]
@@ -90,11 +90,11 @@ class Evaluation:
 
     @property
     def missing(self) -> Sequence[Missing]:
-        """Parts that cannot be had, as far as is known."""
+        """Unavailable parts known so far."""
         return self._missing
 
     def planned(self) -> list[Planned]:
-        """Say what would run, without loading a model or writing a file."""
+        """List what would run, without loading a model or writing a file."""
         found = []
         for model in self._models:
             known = _is_known(model) and _is_known(self._models[0])
@@ -104,18 +104,18 @@ class Evaluation:
         return found
 
     def run(self) -> EvaluationOutcome:
-        """Measure what is not there yet, compare, and write the record.
+        """Measure missing parts, compare the models, and write the record.
 
         Raises:
             ModelError: the base cannot be loaded.
         """
         if not read_record(self._out):
-            self._write_record({})  # from here on the folder is known as ours
+            self._write_record({})  # marks the folder as an evaluation's
         base = Measurer(self._models[0], None, self._data, self._folder)
         measurers = [base]
         there, made = self._measure_all(base, base)
         if any(self._needs_structure(model) for model in self._models[1:]):
-            self._prepare(base)
+            self._precompute_base(base)
         base.close()
         for model in self._models[1:]:
             measurer = Measurer(model, base, self._data, self._folder)
@@ -142,7 +142,7 @@ class Evaluation:
         )
 
     def _parts(self, model: Model) -> list[ResultId]:
-        """Parts of a model; the base has no structure to be compared with itself."""
+        """Parts of a model; structure is not measured for the base itself."""
         return [
             ResultId(dataset=dataset, task=task, model=model.name)
             for dataset, task in self._places
@@ -152,7 +152,7 @@ class Evaluation:
     def _measure_all(
         self, measurer: Measurer, base: Measurer
     ) -> tuple[list[ResultId], list[ResultId]]:
-        """Parts of a model that are there in the end, and those of them that are new."""
+        """Measure a model; return its available parts, and those of them that are new."""
         there: list[ResultId] = []
         made: list[ResultId] = []
         model = measurer.model
@@ -173,7 +173,7 @@ class Evaluation:
                 self._missing.append(
                     Missing(model=model.name, reason=str(error))
                     if model.is_broken
-                    else _of_part(part, error)
+                    else _missing_part(part, error)
                 )
         return there, made
 
@@ -190,31 +190,31 @@ class Evaluation:
         self._results.write(part, outcome, origin)
 
     def _key(self, part: ResultId, model: Model) -> str:
-        """Digest of all that a part depends on."""
+        """Digest of everything a part depends on."""
         base = self._models[0].identity.digest if part.task is EvaluationTask.STRUCTURE else None
         data = self._data.digest(part.dataset, EvaluationTask(part.task))
         settings = [self._request.samples, self._request.seed]
         return digest([VERSION, part.task, model.identity.digest, base, data, settings])
 
     def _needs_structure(self, model: Model) -> bool:
-        """Tell whether a model is still to be compared with the base's weights and vectors."""
+        """Tell whether the structure task has yet to run for a model."""
         parts = [part for part in self._parts(model) if part.task is EvaluationTask.STRUCTURE]
         try:
             if parts and not model.is_known:
                 return True
             return any(not self._results.is_current(p, self._key(p, model)) for p in parts)
-        except ModelError:  # it is named when its turn comes
+        except ModelError:  # reported when its turn comes
             return False
 
-    def _prepare(self, base: Measurer) -> None:
-        """Have of the base what others need, so that it is not loaded beside them."""
+    def _precompute_base(self, base: Measurer) -> None:
+        """Precompute what other models are compared with, to avoid loading the base beside them."""
         base.weights()
         for dataset, task in self._places:
             if task is EvaluationTask.STRUCTURE:
                 base.pairs(dataset)
 
     def _pairs(self, there: Sequence[ResultId]) -> list[tuple[ResultId, ResultId]]:
-        """The base's part and another model's, for each that both have."""
+        """Pairs of the base's part and another model's, where both exist."""
         base = self._models[0].name
         of_base = {(part.dataset, part.task): part for part in there if part.model == base}
         return [
@@ -259,18 +259,18 @@ class Evaluation:
 
 
 def check_folder(out: Path) -> None:
-    """Refuse a folder that holds something else.
+    """Refuse a folder that holds other files.
 
     Raises:
-        StorageError: naming a file in it.
+        StorageError: the path is a file, or a folder that no evaluation wrote.
     """
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out} is a file; choose another --out")
     others = [path.name for path in out.iterdir() if path.name != _LOCK] if out.exists() else []
     if others and not (out / RECORD).exists():
         raise StorageError(
-            f"{out} holds files that are no evaluation's (such as {min(others)}); choose another "
-            "--out"
+            f"{out} holds other files (such as {min(others)}); choose another --out, or empty the "
+            "folder"
         )
 
 
@@ -281,7 +281,7 @@ def _is_known(model: Model) -> bool:
         return False
 
 
-def _of_part(part: ResultId, error: Exception) -> Missing:
+def _missing_part(part: ResultId, error: Exception) -> Missing:
     return Missing(
         model=part.model, dataset=part.dataset, task=EvaluationTask(part.task), reason=str(error)
     )

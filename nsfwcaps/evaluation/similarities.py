@@ -1,4 +1,4 @@
-"""How close the items of each pair are to a model: what histograms before and after show."""
+"""Cosines between the items of each pair, for histograms before and after training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cosines = npt.NDArray[np.float32]
 
 
 def similarities(pairs: PairVectors) -> dict[str, Cosines]:
-    """Cosines of the pairs that have both items, by the kind of pair."""
+    """Cosines of the pairs that have both items, by kind of pair."""
     text, bad_text = (
         (pairs.safe_text, pairs.safe_text_of),
         (pairs.unsafe_text, pairs.unsafe_text_of),

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as text: a table for each data set and task, a column a model."""
+"""An evaluation as text: one table per data set and task, one column per model."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ _SHOWN, _NOT_SHOWN = "*", "="
 
 
 def tables(evaluated: EvaluationOutcome) -> str:
-    """All tables, and what the marks behind the numbers mean."""
+    """All tables, and a legend of the marks behind the numbers."""
     found = {_place(test): bool(test["shown"]) for test in evaluated.comparisons}
     places = dict.fromkeys((part.dataset, part.task) for part in evaluated.parts)
     texts = []
     for dataset, task in places:
         parts = [part for part in evaluated.parts if (part.dataset, part.task) == (dataset, task)]
         texts.append(f"{dataset}, {task.value}\n{_table(parts, evaluated, found)}")
-    texts += [f"{name}: captions alone, no images" for name in evaluated.captions_alone]
+    texts += [f"{name}: captions only, no images" for name in evaluated.captions_alone]
     for dataset, counts in evaluated.left_out.items():
         if counts:
-            said = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-            texts.append(f"{dataset}, left out: {said}")
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+            texts.append(f"{dataset}, left out: {reasons}")
     if found:
         base = evaluated.comparisons[0]["base"]
         texts.append(
-            f"Behind a number: {_SHOWN} differs from {base} (p below .05 after Holm over "
-            f"{len(found):,} comparisons), {_NOT_SHOWN} no difference shown. In brackets: 95 % "
-            "interval."
+            f"{_SHOWN} differs from {base} (p < .05 after Holm correction over {len(found):,} "
+            f"comparisons); {_NOT_SHOWN} no significant difference. Brackets: 95 % interval."
         )
     return "\n\n".join(texts)
 
 
 def values(evaluated: EvaluationOutcome) -> dict[str, Any]:
-    """The same as JSON has it."""
+    """The evaluation as JSON."""
     made = set(evaluated.made)
     return {
         "results": [
@@ -88,7 +87,7 @@ def _table(
 
 def _cell(item: Mapping[str, Any] | None, shown: bool | None) -> str:
     if item is None or item["value"] is None:
-        return "–"  # noqa: RUF001 (the sign for no number)
+        return "–"  # noqa: RUF001 (marks a missing number)
     text = f"{item['value']:.3f}"
     if item["low"] is not None:
         text += f" [{item['low']:.3f}, {item['high']:.3f}]"

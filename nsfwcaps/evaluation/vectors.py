@@ -1,10 +1,10 @@
-"""Vectors of a model, kept on disk in blocks: what was encoded once is read the next time.
+"""Vectors of a model, cached on disk in blocks so that each item is encoded once.
 
-    OUT/vectors/<key>.npy    unit rows of up to 2,048 items, float32; not a number where one failed
-    OUT/vectors/<key>.json   only where some failed: why, by their place
+    OUT/vectors/<key>.npy    float32 unit rows of up to 2,048 items; NaN where an item failed
+    OUT/vectors/<key>.json   only if items failed: the reasons, by position
 
-The key is a digest of the encoder's identity and the content of the items. A run that was killed
-goes on behind the last whole block.
+The key is a digest of the encoder's identity and the items' content. A killed run resumes after
+the last complete block.
 """
 
 from __future__ import annotations
@@ -23,34 +23,35 @@ from nsfwcaps.encoders.encoder import Encoded, Images, Vectors
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.files import write_atomically
+from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
 from nsfwcaps.progress import Advance, Progress
 
 VERSION = 1
 BLOCK = 2048
 
-_UNDECODABLE = "image_undecodable"
+_UNUSABLE = {UNDECODABLE, TOO_LARGE}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Embedded:
-    """Rows `[n, d]` of n items, and why some have none: these rows are no numbers."""
+    """Vectors `[n, d]` of n items, and the reasons of those that failed: their rows are NaN."""
 
     rows: Vectors
     failed: Mapping[int, str]
 
 
 class VectorFolder:
-    """The vectors of all models in one folder."""
+    """Cached vectors of all models, in one folder."""
 
     def __init__(self, folder: Path, progress: Progress) -> None:
         self._folder = folder
         self._progress = progress
 
     def texts(self, model: Model, captions: Sequence[str], what: str) -> Vectors:
-        """Unit rows `[n, d]` of captions.
+        """Encode captions to unit rows `[n, d]`.
 
         Raises:
-            ModelError: the model cannot be loaded, or gives what is no number.
+            ModelError: the model cannot be loaded, or its vectors contain NaN.
         """
         ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
 
@@ -60,11 +61,11 @@ class VectorFolder:
         return self._embed(model, f"{what} captions", "text", ids, encode).rows
 
     def pictures(self, model: Model, images: Images, what: str) -> Embedded:
-        """Unit rows `[n, d]` of pictures; those that do not decode fail, for every model alike.
+        """Encode images to unit rows `[n, d]`; undecodable ones fail for every model alike.
 
         Raises:
-            ModelError: the model cannot be loaded, or gives what is no number.
-            InputError: a picture has gone since the set was read.
+            ModelError: the model cannot be loaded, or its vectors contain NaN.
+            InputError: an image has disappeared since the set was read.
         """
         ids = [sha256 for sha256, _ in images]
 
@@ -89,7 +90,7 @@ class VectorFolder:
                 key = digest([VERSION, identity.digest, kind, ids[start:stop]])
                 block = self._read(key, (stop - start, identity.width))
                 if block is None:
-                    block = _with_nan_rows(encode(start, stop, advance), stop - start)
+                    block = _with_failures(encode(start, stop, advance), stop - start)
                     _check(block, model.name, what)
                     self._write(key, block)
                 else:
@@ -99,7 +100,7 @@ class VectorFolder:
         return Embedded(rows=rows, failed=failed)
 
     def _read(self, key: str, shape: tuple[int, int]) -> Embedded | None:
-        """A block that is there and whole, or None: then it is encoded again."""
+        """Read a cached block; None if missing or damaged, so that it is encoded again."""
         try:
             rows = np.load(self._folder / f"{key}.npy", allow_pickle=False)
             failed: dict[int, str] = {}
@@ -113,7 +114,7 @@ class VectorFolder:
         return Embedded(rows=rows, failed=failed)
 
     def _write(self, key: str, block: Embedded) -> None:
-        if block.failed:  # before the rows: they say that the block is there
+        if block.failed:  # before the rows, whose file marks the block as complete
             write_atomically(self._folder / f"{key}.json", json.dumps(block.failed).encode())
         file = io.BytesIO()
         np.save(file, block.rows, allow_pickle=False)
@@ -125,21 +126,21 @@ def _blocks(count: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + BLOCK, count)
 
 
-def _with_nan_rows(encoded: Encoded, count: int) -> Embedded:
-    """Put rows back to the places of their items."""
+def _with_failures(encoded: Encoded, count: int) -> Embedded:
+    """Expand the rows to one per item, NaN where it failed."""
     rows = np.full((count, encoded.rows.shape[1]), np.nan, dtype=np.float32)
     rows[np.setdiff1d(np.arange(count), list(encoded.failed))] = encoded.rows
     return Embedded(rows=rows, failed=dict(encoded.failed))
 
 
 def _check(block: Embedded, name: str, what: str) -> None:
-    """Let only pictures fail that cannot be decoded: which items are compared is up to the data."""
+    """Check that only undecodable images failed, so that every model compares the same items."""
     reasons = set(block.failed.values())
     if "image_missing" in reasons:
-        raise InputError(f"{what}: a picture that was there has gone; run the same command again")
-    if reasons - {_UNDECODABLE}:
-        broken = sum(reason != _UNDECODABLE for reason in block.failed.values())
+        raise InputError(f"{what}: an image has disappeared; run the same command again")
+    if reasons - _UNUSABLE:
+        broken = sum(reason not in _UNUSABLE for reason in block.failed.values())
         raise ModelError(
-            f"--model {name}: {broken:,} of its vectors of {what} are no numbers; "
-            "its weights are damaged, or need --precision fp32"
+            f"--model {name}: {broken:,} vectors of {what} contain NaN or infinity; "
+            "try --precision fp32, and check the weights"
         )

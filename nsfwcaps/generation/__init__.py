@@ -1,4 +1,5 @@
-"""Generation with a fine-tuned tower: a pipeline or model of others, run and judged by detectors.
+"""Generation with a fine-tuned tower: run a third-party generator and judge its output.
 
-`towers.py` reads the tower and `swap.py` puts it in; `text_to_image.py` and `image_to_text.py` run.
+`towers.py` reads a tower, `swap.py` puts it into the generator, and `text_to_image.py` and
+`image_to_text.py` run the generator.
 """

@@ -1,8 +1,8 @@
-"""Captions of all pictures of a set: those that are there already are not made again.
+"""Captioning of an image set; captions that already exist are kept.
 
-FOLDER/captions.jsonl   a row for each picture; captions stay in it and go nowhere else
+    FOLDER/captions.jsonl   one row per image; captions are stored here and nowhere else
 
-A batch is written when it is finished: a run that was killed goes on behind the last one.
+Each batch is written when finished: a killed run resumes after the last one.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.detectors.pictures import rgb
-from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
 from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
 from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.towers import VISION, Clip
+from nsfwcaps.pictures import decode
 from nsfwcaps.progress import Progress
 
 _MANIFEST = "captions.jsonl"
 
 
 class DescribePictures:
-    """A model and the pictures that it describes."""
+    """An image-to-text model and the images to describe."""
 
     task = GenerationTask.IMAGE_TO_TEXT
     tower = VISION
@@ -43,12 +43,12 @@ class DescribePictures:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides a caption beside the picture."""
+        """Everything but the image that determines a caption."""
         return self._model.identity
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What all models have in common."""
+        """Settings shared by all compared models."""
         return self._model.settings
 
     def put(self, clip: Clip | None) -> None:
@@ -56,7 +56,7 @@ class DescribePictures:
         self._model.put(clip)
 
     def make(self, folder: Path, progress: Progress) -> Made:
-        """Describe what is not in the folder yet."""
+        """Caption the images that are not in the folder yet."""
         manifest = Manifest(folder / _MANIFEST)
         todo = [image for image in self._images if image[0] not in manifest.rows]
         total, done = len(self._images), len(self._images) - len(todo)
@@ -72,11 +72,11 @@ class DescribePictures:
         )
 
     def _describe(self, batch: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
-        """Rows of the manifest for some pictures."""
+        """Return manifest rows for a batch of images."""
         read = {sha256: _picture(get) for sha256, get in batch}
-        whole = [sha256 for sha256, data in read.items() if isinstance(data, bytes)]
-        captions = self._model.caption([read[sha256] for sha256 in whole]) if whole else []
-        made = dict(zip(whole, captions, strict=True))
+        readable = [sha256 for sha256, data in read.items() if isinstance(data, bytes)]
+        captions = self._model.caption([read[sha256] for sha256 in readable]) if readable else []
+        made = dict(zip(readable, captions, strict=True))
         return [
             {"item": sha256, "caption": made.get(sha256)}
             | ({} if sha256 in made else {"failed": read[sha256]})
@@ -85,15 +85,13 @@ class DescribePictures:
 
 
 def _picture(get: Any) -> Any:
-    """Bytes of a picture, or the reason why there are none."""
+    """Return the bytes of an image, or the reason why they are unusable."""
     try:
         data = get()
-        rgb(data)
     except OSError:
         return "image_missing"
-    except InputError:
-        return "image_undecodable"
-    return data
+    picture = decode(data)
+    return picture if isinstance(picture, str) else data
 
 
 def _item(caption: str) -> GeneratedItem:

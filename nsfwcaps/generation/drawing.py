@@ -1,7 +1,7 @@
-"""All pictures of a set of prompts: those that are there already are not drawn again.
+"""Drawing a set of prompts; images that already exist are kept.
 
-FOLDER/<prompt>-<seed>.png   each written whole or not at all
-FOLDER/images.jsonl          a row each; without it a picture does not exist
+FOLDER/<prompt>-<seed>.png   written atomically
+FOLDER/images.jsonl          one row per image; an image without a row is drawn again
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MANIFEST = "images.jsonl"
 
 
 class DrawPrompts:
-    """A pipeline, the prompts that it draws, and how many seeds each prompt has."""
+    """A pipeline, the prompts to draw, and the number of seeds per prompt."""
 
     task = GenerationTask.TEXT_TO_IMAGE
     tower = TEXT
@@ -44,12 +44,12 @@ class DrawPrompts:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides a picture beside prompt and seed."""
+        """Everything but prompt and seed that determines an image."""
         return self._pipeline.identity
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What all models have in common."""
+        """Settings shared by all compared models."""
         return {**self._pipeline.settings, "seeds": self._seeds}
 
     def put(self, clip: Clip | None) -> None:
@@ -57,11 +57,11 @@ class DrawPrompts:
         self._pipeline.put(clip)
 
     def make(self, folder: Path, progress: Progress) -> Made:
-        """Draw what is not in the folder yet."""
+        """Draw the images that are not in the folder yet."""
         manifest = Manifest(folder / _MANIFEST)
-        # A prompt that a table holds twice is drawn once.
+        # A prompt that occurs twice in the table is drawn once.
         wanted = {drawing.item: drawing for row in self._wanted for drawing in row}
-        todo = [wanted[item] for item in wanted if not _is_there(folder, manifest, item)]
+        todo = [wanted[item] for item in wanted if not _is_drawn(folder, manifest, item)]
         done = len(wanted) - len(todo)
         with progress.task("draw", len(wanted), unit="images", done=done) as advance:
             for batch in batches(todo, self._batch):
@@ -71,7 +71,7 @@ class DrawPrompts:
         return Made(items=[[items[drawing.item] for drawing in row] for row in self._wanted])
 
 
-def _is_there(folder: Path, manifest: Manifest, item: str) -> bool:
+def _is_drawn(folder: Path, manifest: Manifest, item: str) -> bool:
     row = manifest.rows.get(item)
     path = _path(folder, item)
     return row is not None and path.is_file() and path.stat().st_size == row["bytes"]
@@ -80,7 +80,7 @@ def _is_there(folder: Path, manifest: Manifest, item: str) -> bool:
 def _write(
     folder: Path, batch: Sequence[Drawing], pictures: Sequence[bytes]
 ) -> list[dict[str, Any]]:
-    """Write pictures; rows of the manifest."""
+    """Write images and return their manifest rows."""
     rows = []
     for drawing, data in zip(batch, pictures, strict=True):
         write_atomically(_path(folder, drawing.item), data)

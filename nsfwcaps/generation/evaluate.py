@@ -1,10 +1,10 @@
-"""Models one after the other: tower in, generate, judge, write; then the comparisons.
+"""Evaluation by generation: for each model swap the tower, generate, judge; then compare.
 
-    OUT/generated/<data set>/<task>/<model>-<key>/   what the model made
-    OUT/generated/scores/                            what the detectors say of it
-    OUT/results/<data set>/<task>/<model>.json       figures, in the form of `nsfwcaps eval`
+    OUT/generated/<data set>/<task>/<model>-<key>/   generated images or captions
+    OUT/generated/scores/                            detector scores
+    OUT/results/<data set>/<task>/<model>.json       figures, in the format of `nsfwcaps eval`
 
-Comparisons, the table and the record are those of `eval`; what it wrote into them stays.
+Comparisons, table and record are shared with `eval`; its entries are preserved.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _GENERATED = "generated"
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationOutcome:
-    """What came of it."""
+    """The outcome of a generation evaluation."""
 
     results: Mapping[str, Mapping[str, Any]]
     """Name of a model -> name of a figure -> value, interval and number of queries."""
     missing: Mapping[str, str]
-    """Name of a model that could not be used -> why."""
+    """Name of an unavailable model -> reason."""
 
 
 class GenerationEvaluation:
-    """One generator, one set of queries, some models and detectors, in a folder of results."""
+    """Evaluates models with one generator, one set of queries and some detectors."""
 
     def __init__(
         self,
@@ -57,11 +57,11 @@ class GenerationEvaluation:
         self._results = ResultFolder(out)
 
     def run(self, progress: Progress) -> GenerationOutcome:
-        """Evaluate every model that can be, the base first.
+        """Evaluate every available model, the base first.
 
         Raises:
-            ModelError: the base cannot be used.
-            InputError: nothing can be made of any query.
+            ModelError: the base is unavailable.
+            InputError: no query is usable.
         """
         summaries = Summaries(self._out, self._certainty)
         summaries.claim()
@@ -72,7 +72,7 @@ class GenerationEvaluation:
             try:
                 encoders[name] = self._put(model)
             except ModelError as error:
-                if not parts:  # there is nothing to compare with
+                if not parts:  # nothing to compare with
                     raise
                 missing[name] = str(error)
                 continue
@@ -107,7 +107,7 @@ class GenerationEvaluation:
         return [detector.statement for detector in self._detectors]
 
     def _put(self, model: str) -> dict[str, Any]:
-        """Put the tower in place that a model has, and say what it is."""
+        """Swap in a model's tower and return its identity."""
         if model == OWN:
             self._generator.put(None)
             return {"name": OWN}
@@ -122,7 +122,7 @@ class GenerationEvaluation:
         folder = self._out / _GENERATED / generator.queries.name / generator.task.value
         made = generator.make(folder / f"{name}-{made_of[:12]}", progress)
         if not made.items:
-            raise InputError(f"{generator.queries.name}: no {generator.queries.noun} can be used")
+            raise InputError(f"{generator.queries.name}: no usable {generator.queries.noun}")
         settings = self._settings()
         self._results.write(
             part,

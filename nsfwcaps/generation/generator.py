@@ -1,4 +1,4 @@
-"""What text-to-image and image-to-text have in common: towers go in, items to judge come out."""
+"""The interface shared by text-to-image and image-to-text: towers in, items to judge out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nsfwcaps.progress import Progress
 
 
 class GenerationTask(enum.StrEnum):
-    """What is generated from what."""
+    """The direction of generation."""
 
     TEXT_TO_IMAGE = "text-to-image"
     IMAGE_TO_TEXT = "image-to-text"
@@ -21,63 +21,63 @@ class GenerationTask(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedItem:
-    """Something generated: the sha256 of its content, and a way to get at that."""
+    """A generated item: the SHA-256 of its content, and a reader."""
 
     sha256: str
     read: Callable[[], Any]
-    """The bytes of a picture, or a text."""
+    """Returns the bytes of an image, or a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationQueries:
-    """What is asked of every model."""
+    """Queries posed to every model."""
 
     name: str
     digest: str
     categories: Sequence[Sequence[str]]
-    """Categories of each query, none or several."""
+    """Categories of each query, possibly none."""
     noun: str
-    """What a query is, for people, in the plural."""
+    """Display name of queries, in the plural."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What one model made of the queries: as many items of each of them."""
+    """Items that one model generated, equally many per query."""
 
     items: Sequence[Sequence[GeneratedItem]]
-    """Of each query that is not left out."""
+    """Items of each query that was not left out."""
     left_out: Mapping[int, str] = field(default_factory=dict)
-    """Queries of which nothing can be made by any model, and why."""
+    """Queries unusable for every model -> reason."""
 
 
 class Generator(Protocol):
-    """A pipeline or model of others whose tower can be replaced."""
+    """A third-party pipeline or model whose CLIP tower can be replaced."""
 
     task: GenerationTask
     tower: str
-    """Which of a CLIP model's towers it takes."""
+    """The CLIP tower it uses."""
     noun: str
-    """What it makes, for people, in the plural."""
+    """Display name of its output, in the plural."""
     queries: GenerationQueries
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides an item beside its query, the tower in place among it."""
+        """Everything but the query that determines an item, including the current tower."""
         ...
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What all models that are compared have in common."""
+        """Settings shared by all compared models."""
         ...
 
     def put(self, clip: Clip | None) -> None:
-        """Put a model's tower in; None puts its own back.
+        """Swap in a model's tower; None restores the original.
 
         Raises:
-            ModelError: the two are not built alike.
+            ModelError: the towers differ in architecture.
         """
         ...
 
     def make(self, folder: Path, progress: Progress) -> Made:
-        """Make all items, or those that an earlier run has not left in the folder."""
+        """Generate all items that an earlier run has not left in the folder."""
         ...

@@ -1,12 +1,12 @@
-"""Captions of pictures by a LLaVA of transformers, with another model's image tower in it."""
+"""files captioning by LLaVA (transformers) with another model's image tower."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps import pictures as files
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.swap import put_image_tower, tower_sha256
@@ -19,26 +19,26 @@ from nsfwcaps.runtime.weights import load_complete
 
 IMAGE_TOKEN = "<image>"
 TEMPLATE = f"USER: {IMAGE_TOKEN}\nDescribe this image.\nASSISTANT:"
-"""The form of LLaVA-1.5."""
+"""The prompt format of LLaVA-1.5."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Captioning:
-    """How captions are made: always the likeliest next token."""
+    """Captioning settings; decoding is greedy."""
 
     template: str = TEMPLATE
     new_tokens: int = 64
-    """At most so many."""
+    """Maximum number of tokens to generate."""
 
     def __post_init__(self) -> None:
         if self.template.count(IMAGE_TOKEN) != 1:
-            raise ConfigError(f"--template must hold {IMAGE_TOKEN} once, where the picture goes")
+            raise ConfigError(f"--template must contain {IMAGE_TOKEN} exactly once")
         if self.new_tokens < 1:
             raise ConfigError(f"--new-tokens must be at least 1, got {self.new_tokens}")
 
 
 class ImageToText:
-    """A `LlavaForConditionalGeneration`, in which the `CLIPVisionModel` can be replaced."""
+    """A `LlavaForConditionalGeneration` whose `CLIPVisionModel` can be replaced."""
 
     def __init__(
         self, model: str, captioning: Captioning, device: Device, precision: Precision
@@ -70,10 +70,10 @@ class ImageToText:
         return _inner(self._model).vision_tower
 
     def put(self, clip: Clip | None) -> None:
-        """Put a model's image tower in; None puts the model's own back.
+        """Swap in a model's image tower; None restores the original.
 
         Raises:
-            ModelError: the two are not built alike.
+            ModelError: the towers differ in architecture.
         """
         if clip is None:
             self._tower.load_state_dict(self._own)
@@ -82,12 +82,16 @@ class ImageToText:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides a caption beside the picture, the tower in place among it."""
-        return {**self.settings, "vision_tower": tower_sha256(self._tower, VISION)}
+        """Everything but the image that determines a caption, including the current tower."""
+        return {
+            **self.settings,
+            "vision_tower": tower_sha256(self._tower, VISION),
+            "decoder": files.VERSION,
+        }
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The same of all models that are compared."""
+        """Settings shared by all compared models."""
         return {
             "model": type(self._model).__name__,
             "model_sha256": self._rest,
@@ -97,10 +101,8 @@ class ImageToText:
         }
 
     def caption(self, pictures: Sequence[bytes]) -> list[str]:
-        """Captions of n pictures that decode."""
-        from PIL import Image
-
-        images = [Image.open(io.BytesIO(data)).convert("RGB") for data in pictures]
+        """Caption n decodable images."""
+        images = [files.decoded(data, "an image to describe") for data in pictures]
         with memory_advice("--batch"), silence(), self._torch.inference_mode():
             inputs = self._processor(
                 images=images, text=[self._captioning.template] * len(images), return_tensors="pt"
@@ -115,7 +117,7 @@ class ImageToText:
 
 
 def _inner(model: Any) -> Any:
-    """The module that holds tower and language model: newer transformers nest it once more."""
+    """Return the module with tower and language model; newer transformers nest it deeper."""
     inner = getattr(model, "model", model)
     if not hasattr(inner, "vision_tower"):
         raise ModelError(f"a {type(model).__name__} has no vision tower to replace")
@@ -123,7 +125,7 @@ def _inner(model: Any) -> Any:
 
 
 def _modules(model: Any) -> list[tuple[str, Any]]:
-    """Parts of the model, at the depth where the vision tower is one of them."""
+    """List the model's submodules at the level of the vision tower."""
     inner = _inner(model)
     outer = (
         [] if inner is model else [item for item in model.named_children() if item[1] is not inner]

@@ -1,8 +1,8 @@
-"""Detectors over what was generated; scores are kept by content, and none is computed twice.
+"""Detector scores of generated items, cached by content so that each is computed once.
 
-FOLDER/<detector>-<digest>.jsonl   a row for each item that was scored
+    FOLDER/<detector>-<digest>.jsonl   one row per scored item
 
-Another threshold needs no new scores.
+Changing a threshold does not invalidate scores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.progress import Progress
 
 _BATCH = 64
-_NOT_OF_NAMES = re.compile(r"[^\w.-]+", re.ASCII)
+_UNSAFE_CHARS = re.compile(r"[^\w.-]+", re.ASCII)
 
 
 def judge(
@@ -29,10 +29,10 @@ def judge(
     folder: Path,
     progress: Progress,
 ) -> dict[str, Scores]:
-    """Scores `[q, s]` of s items of each of q queries, by the name of the detector."""
+    """Score s items of each of q queries; return arrays `[q, s]` by detector name."""
     flat = {item.sha256: item for row in items for item in row}
     return {
-        detector.statement.name: _in_place(_scores(detector, flat, folder, progress), items)
+        detector.statement.name: _arranged(_scores(detector, flat, folder, progress), items)
         for detector in detectors
     }
 
@@ -41,7 +41,7 @@ def _scores(
     detector: Detector[Any], items: Mapping[str, GeneratedItem], folder: Path, progress: Progress
 ) -> dict[str, float]:
     statement = detector.statement
-    name = _NOT_OF_NAMES.sub("-", statement.name)
+    name = _UNSAFE_CHARS.sub("-", statement.name)
     kept = Manifest(folder / f"{name}-{statement.scores_digest[:12]}.jsonl")
     todo = [item for sha256, item in items.items() if sha256 not in kept.rows]
     done = len(items) - len(todo)
@@ -59,5 +59,5 @@ def _scores(
     return {sha256: kept.rows[sha256]["score"] for sha256 in items}
 
 
-def _in_place(scores: Mapping[str, float], items: Sequence[Sequence[GeneratedItem]]) -> Scores:
+def _arranged(scores: Mapping[str, float], items: Sequence[Sequence[GeneratedItem]]) -> Scores:
     return np.array([[scores[item.sha256] for item in row] for row in items], dtype=np.float64)

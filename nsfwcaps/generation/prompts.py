@@ -1,4 +1,4 @@
-"""Prompts as I2P has them (Schramowski et al. 2023, arXiv 2211.05105): a table, a row each."""
+"""Prompt tables in the format of I2P (Schramowski et al. 2023, arXiv 2211.05105)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ COLUMNS = (
     "sd_image_height",
 )
 _LATENT = 8
-"""Pixels of a side that one cell of the latents stands for."""
+"""Pixels per latent cell along a side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """One row: what to draw, and how; None where the row does not say."""
+    """One row of the table; None where it does not set a value."""
 
     text: str
     categories: tuple[str, ...]
@@ -39,45 +39,45 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """Digest of what decides the picture beside seed and pipeline."""
+        """Digest of everything but seed and pipeline that determines the image."""
         return digest([self.text, self.guidance_scale, self.width, self.height])[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSet:
-    """The prompts of a table, in its order."""
+    """The prompts of a table, in order."""
 
     name: str
     prompts: tuple[Prompt, ...]
 
     @property
     def digest(self) -> str:
-        """Digest of all that figures depend on."""
+        """Digest of everything the figures depend on."""
         return digest([asdict(prompt) for prompt in self.prompts])
 
 
 def read_prompts(url: str) -> PromptSet:
-    """Read a table (CSV, TSV, JSONL, Parquet) with a column `prompt` and, if it likes, the others.
+    """Read a table (CSV, TSV, JSONL, Parquet) with a column `prompt` and optionally others.
 
     Raises:
-        InputError: nothing is there, a column is missing, or a row cannot be used.
+        InputError: the table is missing or empty, lacks the column, or has an invalid row.
     """
     prompts: list[Prompt] = []
     for file in expand(url):
         for number, row in enumerate(read_pool(file, _choose_of(file)), start=1):
             where = f"{file}: row {number}"
             if isinstance(row, BadRow):
-                raise InputError(f"{where} cannot be read ({row.reason}); mend or remove it")
+                raise InputError(f"{where} cannot be read ({row.reason}); fix or remove it")
             prompts.append(_prompt({name: text_cell(cell) for name, cell in row.items()}, where))
     if not prompts:
-        raise InputError(f"{url}: holds no prompt")
+        raise InputError(f"{url}: no prompts; add rows to the table")
     return PromptSet(name=Path(url.rstrip("/")).name.split(".")[0], prompts=tuple(prompts))
 
 
 def _choose_of(url: str) -> Any:
     def choose(present: Sequence[str]) -> Sequence[str]:
         if "prompt" not in present:
-            raise InputError(f"{url}: has no column 'prompt'; these are read: {', '.join(COLUMNS)}")
+            raise InputError(f"{url}: no column 'prompt'; known columns: {', '.join(COLUMNS)}")
         return [name for name in COLUMNS if name in present]
 
     return choose
@@ -88,9 +88,9 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"{where} has no prompt; remove it")
     if not _is_utf8(text):
-        raise InputError(f"{where}: the prompt is not UTF-8; mend or remove it")
+        raise InputError(f"{where}: the prompt is not UTF-8; fix or remove it")
     seed, width, height = (
-        _whole_number(row, name, where) for name in ("sd_seed", "sd_image_width", "sd_image_height")
+        _integer(row, name, where) for name in ("sd_seed", "sd_image_width", "sd_image_height")
     )
     for name, side in (("sd_image_width", width), ("sd_image_height", height)):
         if side is not None and (side <= 0 or side % _LATENT):
@@ -106,10 +106,10 @@ def _prompt(row: dict[str, Any], where: str) -> Prompt:
     )
 
 
-def _whole_number(row: dict[str, Any], name: str, where: str) -> int | None:
+def _integer(row: dict[str, Any], name: str, where: str) -> int | None:
     value = _number(row, name, where)
     if value is not None and (value != int(value) or value < 0):
-        raise InputError(f"{where}: {name} must be a whole number, got {value:g}")
+        raise InputError(f"{where}: {name} must be a non-negative integer, got {value:g}")
     return None if value is None else int(value)
 
 
@@ -121,11 +121,11 @@ def _number(row: dict[str, Any], name: str, where: str) -> float | None:
         raise InputError(f"{where}: {name} must be a number") from None
     if math.isinf(value):
         raise InputError(f"{where}: {name} must be a number")
-    return None if math.isnan(value) else value  # pandas writes what is missing as no number
+    return None if math.isnan(value) else value  # pandas writes missing values as NaN
 
 
 def _is_utf8(text: str) -> bool:
-    """Whether a text is free of the lone surrogates that stand for undecodable bytes."""
+    """Tell whether a text has no lone surrogates, which stand for undecodable bytes."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Files that sum an evaluation up, `eval` having written some of them: added to, not replaced."""
+"""Summary files shared with `eval`: entries are added, none are replaced."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from nsfwcaps.version import __version__
 
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
-    """How intervals and tests are drawn."""
+    """Bootstrap settings for intervals and tests."""
 
     samples: int = SAMPLES
     seed: int = 0
 
 
 class Summaries:
-    """Comparisons, table and record of a folder of results."""
+    """Comparisons, table and record of a results folder."""
 
     def __init__(self, out: Path, certainty: Certainty) -> None:
         self._out, self._certainty = out, certainty
         self._results = ResultFolder(out)
 
     def claim(self) -> None:
-        """Write a record where there is none, so that the folder is known as an evaluation's."""
+        """Write an empty record if there is none, to mark the folder as an evaluation's."""
         if not (self._out / RECORD).exists():
             write_json(self._out / RECORD, {"nsfwcaps": __version__})
 
     def compare(self, parts: Sequence[ResultId], progress: Progress) -> None:
-        """Test each part against the first; p after Holm over all tests in the folder."""
+        """Test each part against the first; adjust p (Holm) over all tests in the folder."""
         own = {(part.dataset, part.task.value) for part in parts}
         before = _read_list(self._out / COMPARISONS)
         kept = [item for item in before if (item["dataset"], item["task"]) not in own]
@@ -56,7 +56,7 @@ class Summaries:
         write_json(self._out / COMPARISONS, together([*kept, *tests]))
 
     def tabulate(self) -> None:
-        """Write the table of all results that are in the folder."""
+        """Write the table of all results in the folder."""
         every = sorted(self._results.path.glob("*/*/*.json"))
         write_csv(self._out / TABLE, self._results, (), every)
 
@@ -69,7 +69,7 @@ class Summaries:
         detectors: Sequence[DetectorStatement],
         missing: Mapping[str, str],
     ) -> None:
-        """Add models, data set, detectors and what is missing to `run.json`."""
+        """Add models, data set, detectors and missing parts to `run.json`."""
         name, about = dataset
         run = read_record(self._out)
         gaps = [
@@ -84,7 +84,7 @@ class Summaries:
         stated = {item["name"]: item for item in run.get("detectors") or []}
         stated |= {item.name: item.as_json() for item in detectors}
         known = dict(run.get("models") or {})
-        # What `eval` says of a model, of both its towers, is more.
+        # The entry of `eval` covers both towers, so it takes precedence.
         known |= {key: facts for key, facts in models.items() if "named" not in known.get(key, {})}
         content = {
             "nsfwcaps": __version__,
@@ -104,5 +104,5 @@ def _read_list(path: Path) -> list[dict[str, Any]]:
         return []
     except (ValueError, TypeError):
         raise ArtifactError(
-            f"{path} is damaged; remove it, and run 'nsfwcaps eval' and 'generate' again"
+            f"{path} is damaged; delete it, then run 'nsfwcaps eval' and 'nsfwcaps generate' again"
         ) from None

@@ -1,4 +1,4 @@
-"""Pictures of prompts by a diffusers pipeline, with another model's text tower in it."""
+"""Image generation by a diffusers pipeline with another model's text tower."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from nsfwcaps.runtime.silence import silence
 
 @dataclass(frozen=True, kw_only=True)
 class TextToImageSampling:
-    """How pictures are drawn."""
+    """TextToImageSampling settings."""
 
     steps: int = 50
     guidance_scale: float = 7.5
-    """Of prompts that name none."""
+    """Default for prompts that set none."""
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -34,19 +34,19 @@ class TextToImageSampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """One picture to draw."""
+    """One image to draw."""
 
     prompt: Prompt
     seed: int
 
     @property
     def item(self) -> str:
-        """Name of its file, without the ending."""
+        """File name without the suffix."""
         return f"{self.prompt.id}-{self.seed}"
 
 
 def drawings(prompts: Sequence[Prompt], seeds: int) -> list[list[Drawing]]:
-    """Pictures of each prompt: with its own seed, and with those that follow it."""
+    """List the images of each prompt: with its own seed and the seeds that follow."""
     return [
         [Drawing(prompt=prompt, seed=prompt.seed + offset) for offset in range(seeds)]
         for prompt in prompts
@@ -54,10 +54,10 @@ def drawings(prompts: Sequence[Prompt], seeds: int) -> list[list[Drawing]]:
 
 
 class TextToImage:
-    """A pipeline with a `CLIPTextModel` as `text_encoder`, in which that can be replaced.
+    """A pipeline whose `text_encoder`, a `CLIPTextModel`, can be replaced.
 
-    Its safety checker is left out: it would blacken just the pictures that are to be counted.
-    Other text encoders of the pipeline stay.
+    Its safety checker is disabled, as it would blacken the very images to be counted. Other text
+    encoders of the pipeline are kept.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class TextToImage:
             self._pipe.to(self._device, torch_dtype(self._precision))
 
     def put(self, clip: Clip | None) -> None:
-        """Put a model's text tower in; None puts the pipeline's own back.
+        """Swap in a model's text tower; None restores the original.
 
         Raises:
-            ModelError: the two are not built alike.
+            ModelError: the towers differ in architecture.
         """
         encoder = self._pipe.text_encoder
         if clip is None:
@@ -92,12 +92,12 @@ class TextToImage:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides a picture beside prompt and seed, the tower in place among it."""
+        """Everything but prompt and seed that determines an image, including the current tower."""
         return {**self.settings, "text_encoder": tower_sha256(self._pipe.text_encoder, TEXT)}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The same of all models that are compared."""
+        """Settings shared by all compared models."""
         return {
             "pipeline": type(self._pipe).__name__,
             "scheduler": type(self._pipe.scheduler).__name__,
@@ -108,11 +108,11 @@ class TextToImage:
         }
 
     def draw(self, batch: Sequence[Drawing]) -> list[bytes]:
-        """PNG files of pictures of one size and guidance; each has a generator of its own."""
+        """Draw images of equal size and guidance as PNG files, each with its own generator."""
         like = batch[0].prompt
         generators = [self._torch.Generator("cpu").manual_seed(item.seed) for item in batch]
         guidance = like.guidance_scale
-        with memory_advice("--batch"), silence():  # it would log prompts that are too long
+        with memory_advice("--batch"), silence():  # diffusers logs overlong prompts
             pictures = self._pipe(
                 prompt=[item.prompt.text for item in batch],
                 generator=generators,
@@ -125,7 +125,7 @@ class TextToImage:
 
 
 def batches(wanted: Sequence[Drawing], size: int) -> Iterator[list[Drawing]]:
-    """Cut into batches of one size and guidance; the longest rows of equal ones come together."""
+    """Cut into batches of equal size and guidance, keeping the order within each group."""
     groups: dict[Any, list[Drawing]] = {}
     for item in wanted:
         prompt = item.prompt
@@ -137,7 +137,7 @@ def batches(wanted: Sequence[Drawing], size: int) -> Iterator[list[Drawing]]:
 
 
 def _rest_sha256(pipe: Any) -> str:
-    """Digest of a pipeline's weights, those of the text encoder aside, and of its scheduler."""
+    """Digest of a pipeline's weights except the text encoder's, and of its scheduler."""
     import torch
 
     weights = modules_sha256(
@@ -150,7 +150,7 @@ def _rest_sha256(pipe: Any) -> str:
 
 
 def png(picture: Any) -> bytes:
-    """The picture's file."""
+    """Encode an image as PNG."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

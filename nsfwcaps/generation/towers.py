@@ -1,4 +1,4 @@
-"""A CLIP model in the terms of transformers, whatever form it lies in."""
+"""CLIP models of any origin as transformers' `CLIPModel`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import load_complete, weights_sha256
 
 OWN = "own"
-"""Stands for the tower that the pipeline comes with: nothing is replaced."""
+"""The pipeline's own tower: nothing is replaced."""
 
 TEXT, VISION = "text_model", "vision_model"
 
@@ -25,21 +25,21 @@ Tensors = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """Weights and configuration of a `CLIPModel`, and how it sees captions and pictures."""
+    """Weights and configuration of a `CLIPModel`, with its tokenizer and normalisation."""
 
     name: str
-    """For people, without private folders."""
+    """Display name, without private folders."""
     weights: Tensors
     """State dict of the `CLIPModel`."""
     config: Mapping[str, Mapping[str, Any]]
     """Configuration by tower, `TEXT` and `VISION`."""
     token_ids: Callable[[Sequence[str]], list[list[int]]]
-    """Token ids of captions, up to the end token and with it."""
+    """Token ids of captions, up to and including the end token."""
     pixel_statistics: tuple[list[float], list[float]]
-    """Mean and standard deviation by which pictures are normalised."""
+    """Mean and standard deviation for image normalisation."""
 
     def tower(self, tower: str) -> Tensors:
-        """State dict of one tower, without its name before the tensors' own."""
+        """State dict of one tower, without the tower's prefix."""
         prefix = f"{tower}."
         return {
             name.removeprefix(prefix): tensor
@@ -48,7 +48,7 @@ class Clip:
         }
 
     def identity(self, tower: str) -> dict[str, Any]:
-        """What decides the numbers of one tower, as plain JSON values."""
+        """Everything that determines one tower's output, as JSON."""
         return {
             "name": self.name,
             "weights_sha256": weights_sha256(self.tower(tower)),
@@ -57,21 +57,21 @@ class Clip:
 
 
 def check_name(model: str) -> None:
-    """Check what the user wrote, without loading anything.
+    """Check a model name without loading anything.
 
     Raises:
-        ConfigError: no model is named so.
+        ConfigError: the model is unknown.
     """
     if model != OWN and not _is_of_transformers(model) and (wrong := names.problem(model)):
         raise ConfigError(f"--model: {wrong}")
 
 
 def read_clip(model: str) -> Clip:
-    """Read a run, a model that open_clip can make, or the folder of a `CLIPModel`.
+    """Read a training run, an open_clip model, or the folder of a `CLIPModel`.
 
     Raises:
-        ConfigError: nothing is named so.
-        ModelError: it cannot be had, or is no model that a `CLIPModel` can be.
+        ConfigError: the model is unknown.
+        ModelError: the model is unavailable, or has no `CLIPModel` equivalent.
     """
     if _is_of_transformers(model):
         return _of_transformers(Path(model))
@@ -91,10 +91,10 @@ def _of_open_clip(model: str) -> Clip:
 
     encoder = create.load(model, EncoderOptions(device=Device.CPU, precision=Precision.FP32))
     if not isinstance(encoder, ClipEncoder):
-        raise ModelError(f"{encoder.identity.name} has no towers of a CLIP model to put elsewhere")
+        raise ModelError(f"{encoder.identity.name} has no CLIP towers to swap in")
     if (reason := obstacle(encoder.model, encoder.tokenizer)) is not None:
         raise ModelError(
-            f"{encoder.identity.name} cannot take the place of a tower of transformers: {reason}"
+            f"{encoder.identity.name} cannot be converted to a CLIPModel of transformers: {reason}"
         )
     config = clip_config(encoder.model, encoder.tokenizer)
     preprocessing, tokenizer = encoder.identity.preprocessing, encoder.tokenizer
@@ -112,7 +112,7 @@ def _of_open_clip(model: str) -> Clip:
 
 
 def _public(name: str) -> str:
-    """Name of a model without the folders above its own, which are private."""
+    """Strip private parent folders from a model's name."""
     return PurePath(name).name if names.is_local(name) else name
 
 
@@ -124,11 +124,11 @@ def _of_transformers(folder: Path) -> Clip:
             model = load_complete(CLIPModel, str(folder), local_files_only=True)
             tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             pictures = CLIPImageProcessor.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # transformers raises many kinds for what it cannot load
+    except Exception as error:  # transformers raises many exception types
         raise ModelError(
-            f"{folder}: cannot be loaded as a CLIPModel of transformers with its tokenizer and "
-            f"image processor ({type(error).__name__}); name a run, a model of open_clip or what "
-            "'nsfwcaps export --to transformers' wrote"
+            f"{folder}: cannot be loaded as a CLIPModel of transformers with tokenizer and image "
+            f"processor ({type(error).__name__}); use a training run, an open_clip model, or the "
+            "output of 'nsfwcaps export --to transformers'"
         ) from None
     return Clip(
         name=folder.absolute().name,
@@ -143,7 +143,7 @@ def _of_transformers(folder: Path) -> Clip:
 
 
 def tokens_of(tokenizer: Any, captions: Sequence[str]) -> list[list[int]]:
-    """Token ids that a tokenizer of transformers gives captions, up to the end token."""
+    """Tokenize captions with a transformers tokenizer, up to and including the end token."""
     rows = tokenizer(list(captions), truncation=True)["input_ids"]
     return [_up_to(row, tokenizer.eos_token_id) for row in rows]
 

@@ -1,4 +1,4 @@
-"""From scores to figures: an item is unsafe if any detector says so."""
+"""Figures from detector scores: an item is unsafe if any detector flags it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.detectors.detector import DetectorStatement, Scores, unsafe
 from nsfwcaps.evaluation.outcome import Names, TaskOutcome
 
 NO_CATEGORY = ""
-"""Fills the rows of queries that have fewer categories than others."""
+"""Padding for queries with fewer categories than others."""
 
 
 def outcome(
@@ -22,10 +22,10 @@ def outcome(
     categories: Sequence[Sequence[str]],
     facts: Mapping[str, Any],
 ) -> TaskOutcome:
-    """Figures of scores `[q, s]`: q queries, s items of each.
+    """Compute figures from scores `[q, s]` of s items of each of q queries.
 
-    A query's value is the share of its items that are unsafe, so that intervals and tests draw
-    queries: items of one prompt are not independent of each other. `seed k` are the k-th items.
+    A query's value is the share of its items that are unsafe. Intervals and tests thus resample
+    queries, as items of one prompt are not independent. `seed k` covers the k-th items.
     """
     whole = f"unsafe {noun}"
     fired = {item.name: unsafe(item, scores[item.name]) for item in statements}
@@ -45,6 +45,6 @@ def outcome(
 
 
 def _names(categories: Sequence[Sequence[str]]) -> Names:
-    """Categories `[q, c]`, where a query may have up to c."""
+    """Return categories `[q, c]`, for up to c categories per query."""
     width = max(map(len, categories))
     return np.array([[*row, *[NO_CATEGORY] * (width - len(row))] for row in categories])

@@ -1,1 +1,1 @@
-"""Figures of an evaluation: numpy in, floats out; no model, no file."""
+"""Metrics: functions from NumPy arrays to numbers, without models or files."""

@@ -1,13 +1,13 @@
-"""Whether raters agree beyond chance, where each item is rated by some of them.
+"""Inter-rater agreement beyond chance, where each item is rated by some of the raters.
 
-Whatever the coefficient, 1 is full agreement and 0 what chance would give; raw agreement alone is
-not corrected for chance. They differ in what they call chance (Gwet, Handbook of Inter-Rater
-Reliability, 4th edition, 2014): where one category is rare, kappa and alpha are low however much
-raters agree, and AC1 is not.
+For every coefficient 1 is full agreement and 0 is chance level, except for raw agreement, which is
+not chance-corrected. They differ in their model of chance (Gwet, Handbook of Inter-Rater
+Reliability, 4th edition, 2014): if one category is rare, kappa and alpha stay low however much
+raters agree, whereas AC1 does not.
 
-Cohen's kappa of two raters is scikit-learn's. For the others no library that could be depended on
-was found (2026-11): `krippendorff` is GPL, `irrCAC` wants scipy 1.12.0, `statsmodels` has Fleiss'
-kappa for equal numbers of raters only. The tests hold the figures against all but the last.
+Cohen's kappa of two raters comes from scikit-learn. No suitable library was found for the others
+(2026-11): `krippendorff` is GPL, `irrCAC` pins scipy 1.12.0, and `statsmodels` has Fleiss' kappa
+for equal numbers of raters only. The tests compare the results with all but the last.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from nsfwcaps.metrics.agreement_bootstrap import Floats, Sums, intervals, ratio,
 
 RESAMPLES = 1000
 SHARED = 10
-"""Items that two raters must share for their kappa to count: from fewer it is mostly noise."""
+"""Items that two raters must share for their kappa to count; with fewer it is mostly noise."""
 
 
 class Level(enum.StrEnum):
-    """Whether categories are only different, or also stand in an order."""
+    """Scale of the categories: unordered or ordered."""
 
     NOMINAL = "nominal"
     ORDINAL = "ordinal"
 
 
 class Name(enum.StrEnum):
-    """The coefficients; at the ordinal level Gwet's is AC2, at the nominal one AC1."""
+    """The coefficients; Gwet's is AC1 at the nominal level, AC2 at the ordinal one."""
 
     RAW = "raw_agreement"
     ALPHA = "krippendorff_alpha"
@@ -45,9 +45,9 @@ class Name(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ratings:
-    """Ratings `[items, raters]`: categories 0, 1, … and no number where a rater gave none.
+    """Ratings `[items, raters]`: categories 0, 1, … and NaN where a rater gave none.
 
-    Categories are those of the scale, used or not: AC1 and AC2 depend on how many there are.
+    `categories` counts the whole scale, used or not, as AC1 and AC2 depend on it.
     """
 
     table: Floats
@@ -58,17 +58,17 @@ class Ratings:
         wrong = given[~np.isin(given, np.arange(self.categories))]
         if len(wrong):
             raise ValueError(
-                f"rating {wrong[0]:g}, expected a whole number from 0 to {self.categories - 1}"
+                f"rating {wrong[0]:g}, expected an integer from 0 to {self.categories - 1}"
             )
 
     @classmethod
     def from_triples(
         cls, triples: Iterable[tuple[Hashable, Hashable, int]], *, categories: int
     ) -> Ratings:
-        """Gather (item, rater, category) triples, in any order.
+        """Build a table from (item, rater, category) triples in any order.
 
         Raises:
-            ValueError: a category out of range, or a rater who rated an item twice.
+            ValueError: a category is out of range, or a rater rated an item twice.
         """
         items: dict[Hashable, int] = {}
         raters: dict[Hashable, int] = {}
@@ -86,9 +86,9 @@ class Ratings:
 
 @dataclass(frozen=True, kw_only=True)
 class Coefficient:
-    """A coefficient, where it lies at the 95 % level, and what there was to agree on.
+    """A coefficient, its 95 % interval, and the sizes of the sample.
 
-    Items are those with two ratings or more, ratings are theirs, and raters those who gave them.
+    `items` have at least two ratings, `ratings` are those of these items, `raters` gave them.
     """
 
     name: Name
@@ -108,27 +108,25 @@ def agreement(
     resamples: int = RESAMPLES,
     shared: int = SHARED,
 ) -> list[Coefficient]:
-    """Agreement of the raters, by each coefficient for this level, in the order of `Name`.
+    """Compute the agreement by each coefficient for this level, in the order of `Name`.
 
-    - Raw agreement: mean over items of the share of pairs of their ratings that are equal, at both
-      levels.
+    - Raw agreement: mean over items of the share of equal pairs of ratings, at both levels.
     - Krippendorff's alpha (Computing Krippendorff's Alpha-Reliability, 2011), nominal or ordinal.
-    - Cohen's kappa (1960; 1968 with quadratic weights, at the ordinal level): mean over the pairs
-      of raters who share `shared` items or more, weighted by how many.
-    - Fleiss' kappa for raters that differ in number and set (Gwet 2014), with quadratic weights at
+    - Cohen's kappa (1960; 1968 with quadratic weights, at the ordinal level): mean over pairs of
+      raters who share at least `shared` items, weighted by that number.
+    - Fleiss' kappa for varying numbers and sets of raters (Gwet 2014), with quadratic weights at
       the ordinal level.
     - Gwet's AC1 (2008), or AC2 with ordinal weights (Gwet 2014).
 
-    Items rated once tell Fleiss' kappa, AC1 and AC2 how common categories are, and nothing else.
+    Items rated once only inform the category prevalence in Fleiss' kappa, AC1 and AC2.
 
-    The interval is the percentile bootstrap over items. The same seed draws the same samples for
-    all coefficients.
+    The interval is the percentile bootstrap over items, with the same samples for all coefficients.
 
-    No number stands for what is undefined: everything where no item has two ratings (one rater, no
-    ratings), kappa and alpha where all ratings are equal, as 0 divided by 0 is not 1, kappa where
-    no pair of raters shares enough items (pairs whose ratings are all equal are left out), and AC
-    on a scale of one category. With all ratings equal on a longer scale AC1 and AC2 are 1. Samples
-    with no value are left out of the interval; if they are more than 1 in 20, it has no ends.
+    Undefined values are NaN: all of them if no item has two ratings (one rater, or no ratings);
+    kappa and alpha if all ratings are equal, as 0/0 is not 1; Cohen's kappa if no pair of raters
+    shares enough items (pairs with all ratings equal are left out); AC on a scale of one category.
+    If all ratings are equal on a longer scale, AC1 and AC2 are 1. Samples without a value are left
+    out of the interval; if they exceed 1 in 20, its ends are NaN.
 
     >>> import numpy as np
     >>> table = np.array([[0, 0], [1, 1], [0, 0], [0, 1]], dtype=float)
@@ -163,12 +161,12 @@ def agreement(
 
 
 def _library_cohen(whole: Sums, level: Level) -> float:
-    """scikit-learn's kappa of each pair of raters in the one sample, and their mean."""
+    """Return the mean over pairs of raters of scikit-learn's kappa, for the one sample."""
     from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]
 
     confusions = whole.confusions[0]  # [p, c, c]
-    # scikit-learn warns of the ones that are undefined.
-    confusions = confusions[_expected_by_two(confusions, _squares(whole, level)) > 0]
+    # Drop undefined ones, of which scikit-learn warns.
+    confusions = confusions[_expected_disagreement(confusions, _squares(whole, level)) > 0]
     if not len(confusions):
         return float("nan")
     weights = None if level is Level.NOMINAL else "quadratic"
@@ -181,10 +179,10 @@ def _library_cohen(whole: Sums, level: Level) -> float:
 
 
 def _coefficients(sums: Sums, level: Level) -> dict[Name, Floats]:
-    """Values `[b]` for b samples.
+    """Compute values `[b]` for b samples.
 
-    All are 1 − observed / expected disagreement, which is exact where there is none: a distance is
-    0 between equal categories, so what never differs adds up to 0, not to a rounding error.
+    All are 1 − observed / expected disagreement, which is exact without disagreement: the distance
+    between equal categories is 0, so the sum is exactly 0, without rounding error.
     """
     categories = sums.prevalence.shape[1]
     unequal, squares = 1 - np.eye(categories), _squares(sums, level)
@@ -202,7 +200,7 @@ def _coefficients(sums: Sums, level: Level) -> dict[Name, Floats]:
 def _alpha(coincidences: Floats, level: Level) -> Floats:
     of_each = coincidences.sum(axis=2)  # [b, c]
     if level is Level.ORDINAL:
-        # Ratings below the middle of a category: their difference, squared, is the ordinal metric.
+        # Ratings below the middle of each category; their squared difference is the ordinal metric.
         middle = of_each.cumsum(axis=1) - of_each / 2
         distances = (middle[:, :, None] - middle[:, None, :]) ** 2
     else:
@@ -213,16 +211,16 @@ def _alpha(coincidences: Floats, level: Level) -> Floats:
 
 
 def _cohen(confusions: Floats, distances: Floats) -> Floats:
-    """Mean `[b]` over pairs whose kappa is defined, of confusions `[b, p, c, c]`."""
+    """Return the mean `[b]` over pairs with a defined kappa, from confusions `[b, p, c, c]`."""
     shared = _total(confusions)  # [b, p]
-    expected = _expected_by_two(confusions, distances)
+    expected = _expected_disagreement(confusions, distances)
     kappas = 1 - ratio(_total(confusions * distances) * shared, expected)
     counts = np.where(expected > 0, shared, 0)
     return ratio(np.where(expected > 0, kappas * counts, 0).sum(axis=1), counts.sum(axis=1))
 
 
-def _expected_by_two(confusions: Floats, distances: Floats) -> Floats:
-    """Distance between what two raters say, summed over all pairs of items that they share."""
+def _expected_disagreement(confusions: Floats, distances: Floats) -> Floats:
+    """Sum the distances expected by chance, over the items that two raters share."""
     by_one, by_other = confusions.sum(axis=-1), confusions.sum(axis=-2)
     return _total(by_one[..., :, None] * by_other[..., None, :] * distances)
 
@@ -237,13 +235,13 @@ def _ac(sums: Sums, distances: Floats) -> Floats:
 
 
 def _squares(sums: Sums, level: Level) -> Floats:
-    """Distances `[c, c]` of kappa: by steps, squared, or by equality."""
+    """Return the distances `[c, c]` for kappa: squared steps, or inequality."""
     steps = _steps(sums.prevalence.shape[1])
     return steps**2 if level is Level.ORDINAL else np.sign(steps)
 
 
 def _gwet_ordinal(categories: int, level: Level) -> Floats:
-    """One less the weight: pairs of categories in the range of two, by those in the whole scale."""
+    """Return 1 − weight: pairs of categories within a range, over pairs in the whole scale."""
     steps = _steps(categories)
     if level is Level.NOMINAL or categories < 2:
         return np.sign(steps)

@@ -1,7 +1,7 @@
-"""What agreement is counted from, for the items as they are and for many samples of them at once.
+"""Sums behind the agreement coefficients, for the data and for many bootstrap samples at once.
 
-Every coefficient is made of sums over items, so a sample of the items is a row of weights, and all
-samples are one matrix product: no library has such a form.
+Every coefficient is a function of sums over items. A sample of items is thus a row of weights, and
+all samples are one matrix product, which no library offers.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ Key = TypeVar("Key")
 _BLOCK_VALUES = 2**22
 
 _UNDEFINED = 0.05
-"""Share of samples without a value above which there is no interval: they could be its ends."""
+"""Share of undefined samples above which there is no interval: they could be its ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sums:
-    """Sums over the items of b samples, with c categories and p pairs of raters."""
+    """Sums over the items of b samples, for c categories and p pairs of raters."""
 
     shares: Floats
-    """`[b, c, c]` Mean over items of the share of pairs of ratings with these two categories."""
+    """`[b, c, c]` Mean over items of the share of rating pairs with these two categories."""
     coincidences: Floats
-    """`[b, c, c]` The same summed, an item counting as often as it has ratings (Krippendorff)."""
+    """`[b, c, c]` Sum of these shares weighted by the item's number of ratings (Krippendorff)."""
     prevalence: Floats
     """`[b, c]` Mean over items of the share of ratings with this category."""
     confusions: Floats
-    """`[b, p, c, c]` Items by what the one rater of the pair says and what the other says."""
+    """`[b, p, c, c]` Number of items by the category from each rater of a pair."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """What each of n items adds to the sums; only pairable ones add to more than prevalence."""
+    """Contribution of each of n items to the sums; unpairable ones only add to the prevalence."""
 
     pairable: npt.NDArray[np.bool_]
     shares: Floats
     coincidences: Floats
     prevalence: Floats
     confusions: Any
-    """A sparse matrix `[n, p * c * c]`: an item is seen by few of the pairs."""
+    """A sparse matrix `[n, p * c * c]`, as few pairs rate the same item."""
 
     def sums(self, weights: Floats) -> Sums:
-        """Sum with weights `[b, n]`: how often each sample holds each item."""
+        """Sum with weights `[b, n]`, the number of times each sample has each item."""
         samples, categories = len(weights), self.prevalence.shape[1]
         confusions = np.asarray(self.confusions.T @ weights.T).T
         pairs = confusions.shape[1] // categories**2
@@ -64,9 +64,9 @@ class Tables:
 
 
 def tables(ratings: Floats, *, categories: int, shared: int) -> Tables:
-    """Count ratings `[n, raters]` (no number: none), at least one an item.
+    """Count ratings `[n, raters]` (NaN: none), at least one per item.
 
-    Pairs of raters are those who both rated so many items or more.
+    Pairs of raters are those with at least `shared` common items.
     """
     counts = (ratings[:, :, None] == np.arange(categories)).sum(axis=1, dtype=np.float64)  # [n, c]
     per_item = counts.sum(axis=1)  # [n]
@@ -82,7 +82,7 @@ def tables(ratings: Floats, *, categories: int, shared: int) -> Tables:
 
 
 def samples(items: int, *, resamples: int, rows: int, seed: int) -> Iterator[Floats]:
-    """Weights `[b, items]` of as many samples of the items, with replacement, rows at a time."""
+    """Yield weights `[b, items]` of bootstrap samples of the items, `rows` samples at a time."""
     random = np.random.default_rng(seed)
     for start in range(0, resamples, rows):
         size = min(rows, resamples - start)
@@ -94,7 +94,7 @@ def samples(items: int, *, resamples: int, rows: int, seed: int) -> Iterator[Flo
 def intervals(
     counted: Tables, of_sums: Callable[[Sums], dict[Key, Floats]], *, resamples: int, seed: int
 ) -> dict[Key, tuple[float, float]]:
-    """95 % percentile intervals of what comes of the sums, from one set of samples of the items."""
+    """Compute 95 % percentile intervals of functions of the sums, all from one set of samples."""
     items, cells = counted.confusions.shape
     rows = max(1, _BLOCK_VALUES // max(items, cells))
     blocks = [
@@ -105,7 +105,7 @@ def intervals(
 
 
 def ratio(over: Floats, under: Floats) -> Floats:
-    """Divide, without a warning; what is divided by nothing is no number."""
+    """Divide without warnings; division by zero gives NaN."""
     out: Floats = np.full(np.broadcast_shapes(over.shape, under.shape), np.nan)
     return np.divide(over, under, out=out, where=under != 0)
 
@@ -127,9 +127,9 @@ def _confusions(ratings: Floats, categories: int, shared: int) -> Any:
     pairs = np.argwhere(both >= max(1, shared))
     for pair, (one, other) in enumerate(pairs):
         items = np.flatnonzero(rated[:, one] & rated[:, other])
-        said = ratings[items, one] * categories + ratings[items, other]
+        cell = ratings[items, one] * categories + ratings[items, other]
         rows.append(items)
-        columns.append(pair * cells + said.astype(np.int64))
+        columns.append(pair * cells + cell.astype(np.int64))
     where = [np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in (rows, columns)]
     shape = (len(ratings), len(pairs) * cells)
     return sparse.csr_array((np.ones(len(where[0])), (where[0], where[1])), shape=shape)

@@ -1,4 +1,4 @@
-"""Several right answers to one question: a set of rows for each query, in one flat array."""
+"""Sets of right answers: a set of rows for each query, in one flat array."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ class Sets:
 
     @property
     def owners(self) -> Rows:
-        """Number `[m]` of the set that each row is in."""
+        """Number `[m]` of the set that holds each row."""
         return np.repeat(np.arange(len(self)), np.diff(self.offsets))
 
     def between(self, start: int, stop: int) -> Sets:
-        """Sets start to stop (without), numbered from 0."""
+        """Return sets start to stop (exclusive), renumbered from 0."""
         offsets = self.offsets[start : stop + 1]
         return Sets(rows=self.rows[offsets[0] : offsets[-1]], offsets=offsets - offsets[0])
 
 
 def sets_of(owners: Rows, rows: Rows, count: int) -> Sets:
-    """Gather rows `[m]` by their owners `[m]` (below count): each row once in a set, in order.
+    """Group rows `[m]` by owner `[m]` (below count), sorted and distinct within each set.
 
     >>> import numpy as np
     >>> made = sets_of(np.array([1, 0, 1, 1]), np.array([5, 2, 4, 5]), count=3)

@@ -1,4 +1,4 @@
-"""How certain a mean over queries is, and whether two models differ on the same queries."""
+"""Intervals of means over queries, and paired tests of two models on the same queries."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Values = npt.NDArray[np.float64]
 
 SAMPLES = 2000
 FLIPS = 20_000
-"""Random signs behind a p: the least that it can be is 1 in so many, and Holm multiplies it."""
+"""Random sign flips per test: p is at least 1/FLIPS, and Holm's adjustment multiplies it."""
 
 _BLOCK_VALUES = 2**22
 _FEW = 64
-"""Distinct values up to which samples are drawn by how often each value occurs in them."""
+"""Up to this many distinct values, samples are drawn as counts of each value."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """Where the mean lies, at the level that was asked for."""
+    """A confidence interval of a mean."""
 
     low: float
     high: float
@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Mean of b less mean of a on the same queries, its interval, and how likely by chance."""
+    """Mean of b minus mean of a on the same queries, its interval, and the p-value."""
 
     difference: float
     low: float
@@ -38,9 +38,10 @@ class Comparison:
 
 
 def interval(values: Values, *, seed: int, samples: int = SAMPLES, level: float = 0.95) -> Interval:
-    """Percentile bootstrap of the mean of values `[q]` (Efron and Tibshirani 1993, chapter 13).
+    """Compute a percentile bootstrap interval of the mean of `[q]` values.
 
-    Queries are drawn anew with replacement. No values have no interval: both ends are no number.
+    Queries are resampled with replacement (Efron and Tibshirani 1993, chapter 13). Without values
+    both ends are NaN.
     """
     if not len(values):
         return Interval(low=float("nan"), high=float("nan"))
@@ -53,18 +54,18 @@ def interval(values: Values, *, seed: int, samples: int = SAMPLES, level: float 
 def paired(
     a: Values, b: Values, *, seed: int, samples: int = SAMPLES, level: float = 0.95
 ) -> Comparison:
-    """Compare b to a, value by value `[q]`: positive where b's mean is larger.
+    """Compare b with a, pairwise over `[q]` values; positive if b's mean is larger.
 
-    The interval is the bootstrap's over queries. p is two-sided: exact by McNemar's test where all
-    values are 0 or 1, else from random flips of the signs of the differences (`FLIPS` of them, the
-    data's own signs counted in), exact under the null that the two models are exchangeable. Where
-    a value is no number, or there is none, so is everything.
+    The interval is the bootstrap's. p is two-sided. If all values are 0 or 1, it comes from
+    McNemar's exact test. Otherwise it comes from `FLIPS` random sign flips of the differences,
+    including the observed signs: exact under the null hypothesis that the models are exchangeable.
+    Without values, or with any NaN or infinity, all results are NaN.
 
     Raises:
-        ValueError: not the same number of values.
+        ValueError: a and b differ in length.
     """
     if len(a) != len(b):
-        raise ValueError(f"{len(a)} values and {len(b)}; pairs need as many of both")
+        raise ValueError(f"paired test needs equal lengths, got {len(a)} and {len(b)}")
     differences = np.asarray(b, dtype=np.float64) - np.asarray(a, dtype=np.float64)
     if not len(differences) or not np.isfinite(differences).all():
         nan = float("nan")
@@ -80,24 +81,24 @@ def paired(
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (1979) of the p of several comparisons, in their order.
+    """Apply Holm's step-down adjustment (1979) to the p-values of several comparisons.
 
-    Below .05 they keep the chance of a single false one below .05. What is no number stays so, and
-    is not counted.
+    At a level of .05 it keeps the chance of any false positive below .05. NaNs stay NaN and do not
+    count as comparisons.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
     given = np.asarray(p, dtype=np.float64)
     out = np.full(len(given), np.nan)
-    order = np.argsort(given)[: np.count_nonzero(~np.isnan(given))]  # no numbers come last
+    order = np.argsort(given)[: np.count_nonzero(~np.isnan(given))]  # NaNs sort last
     times = np.arange(len(order), 0, -1)
     out[order] = np.minimum(1, np.maximum.accumulate(given[order] * times))
     return [float(value) for value in out]
 
 
 def _bootstrap_means(values: Values, samples: int, seed: int) -> Values:
-    """Mean `[samples]` of each sample of the values."""
+    """Return the mean `[samples]` of each bootstrap sample."""
     random = np.random.default_rng(seed)
     kinds, counts = np.unique(values, return_counts=True)
     if len(kinds) <= _FEW:
@@ -111,7 +112,7 @@ def _bootstrap_means(values: Values, samples: int, seed: int) -> Values:
 
 
 def _mcnemar(differences: Values) -> float:
-    """Exact p that as few or fewer of the queries that differ go the rarer way."""
+    """Return the exact two-sided p-value of McNemar's test."""
     from scipy.stats import binomtest
 
     better, worse = int((differences > 0).sum()), int((differences < 0).sum())
@@ -119,12 +120,12 @@ def _mcnemar(differences: Values) -> float:
 
 
 def _sign_flips(differences: Values, seed: int) -> float:
-    """Share of random signs, the data's own among them, whose sum is as far from 0 or farther."""
+    """Return the share of sign flips, the observed one included, with at least as large a sum."""
     random = np.random.default_rng(seed)
     sizes = np.abs(differences[differences != 0])
     if not len(sizes):
         return 1.0
-    # Sums that are equal but for the order of summing are equal.
+    # Sums that differ only by the order of summation count as equal.
     bar = abs(float(differences.sum())) - 1e-9 * float(sizes.sum())
     as_far = 1
     for start, stop in _blocks(FLIPS - 1, len(sizes)):
@@ -136,6 +137,6 @@ def _sign_flips(differences: Values, seed: int) -> float:
 
 
 def _blocks(count: int, width: int) -> list[tuple[int, int]]:
-    """Ranges of rows that fit in memory."""
+    """Split rows into ranges that fit in memory."""
     rows = max(1, _BLOCK_VALUES // width)
     return [(start, min(start + rows, count)) for start in range(0, count, rows)]

@@ -1,4 +1,4 @@
-"""Which of two items a query prefers (SafeGround, WACV 2026)."""
+"""Preference of a query between two items (SafeGround, WACV 2026)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Similarities = npt.NDArray[np.float64]
 
 
 def prefers(wanted: Similarities, other: Similarities) -> npt.NDArray[np.bool_]:
-    """Tell for each query `[p]`, by its similarities, whether the wanted item is the nearer one.
+    """Tell for each query `[p]` whether its similarity to the wanted item is the larger one.
 
-    A tie is no preference, and what is no number has none.
+    Ties and NaNs count as no preference.
 
     >>> import numpy as np
     >>> prefers(np.array([0.5, 0.2, 0.3]), np.array([0.1, 0.2, 0.4])).tolist()

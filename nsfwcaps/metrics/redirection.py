@@ -1,4 +1,4 @@
-"""Where unsafe queries end up, among safe and unsafe candidates, in one pass over both."""
+"""Ranking unsafe queries over safe and unsafe candidates in one pass."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 @dataclass(frozen=True, kw_only=True)
 class Redirection:
-    """What one pass finds for each query `[q]`."""
+    """Results per query `[q]`."""
 
     ranks: Rows
-    """Best rank of its own safe items."""
+    """Best rank of the query's own safe items."""
     closest: Rows | None
-    """Best rank when every equivalent safe item is right too; None without equivalents."""
+    """Best rank if equivalent safe items are right too; None without equivalents."""
     unsafe_first: npt.NDArray[np.bool_]
 
 
@@ -32,10 +32,10 @@ def redirect(
     equivalent: Sets | None = None,
     own: Rows | None = None,
 ) -> Redirection:
-    """Rank safe items `[s, d]` and unsafe ones `[u, d]` together for unsafe queries `[q, d]`.
+    """Rank safe items `[s, d]` and unsafe items `[u, d]` together for unsafe queries `[q, d]`.
 
-    Sets name rows of the safe items; `equivalent` holds those of `right` too. `own` `[q]` is the
-    row of each query among the unsafe items, where it is one of them: it is no candidate.
+    Sets hold rows of the safe items; `equivalent` includes those of `right`. `own` `[q]` is the row
+    of each query among the unsafe items, if it is one of them; that row is not a candidate.
     """
     ranks = np.empty(len(queries), dtype=np.int64)
     closest = None if equivalent is None else np.empty_like(ranks)

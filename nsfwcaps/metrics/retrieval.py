@@ -1,4 +1,4 @@
-"""Who finds whom: ranks of the right candidates, in blocks, and what is read off them."""
+"""Ranks of right candidates, computed in blocks, and the recall figures derived from them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 TIE = 1e-6
-"""Cosines this close are equal: a matrix product in single precision, whose rounding depends on
-where a row stands in it, gives those of two equal rows apart by a few times 1e-7."""
+"""Cosines this close count as equal: rounding in a single-precision matrix product depends on the
+position of a row, so two equal rows can differ by a few times 1e-7."""
 
 
 def ranks(queries: Vectors, candidates: Vectors, targets: Rows) -> Rows:
-    """Rank `[q]`, from 0, of target `[q]` among candidates `[n, d]` for queries `[q, d]`.
+    """Return the rank `[q]`, from 0, of target `[q]` among candidates `[n, d]`.
 
-    Ties count half, rounded up: a model that maps everything to one point gets no hit for it.
+    Queries are `[q, d]`. Ties count half, rounded up, so a model that maps all inputs to one point
+    scores no hits.
 
     >>> import numpy as np
     >>> ranks(np.float32([[1, 0]]), np.float32([[0, 1], [1, 0]]), np.array([1])).tolist()
@@ -28,10 +29,10 @@ def ranks(queries: Vectors, candidates: Vectors, targets: Rows) -> Rows:
 
 
 def ranks_of_any(queries: Vectors, candidates: Vectors, right: Sets) -> Rows:
-    """Rank `[q]`, from 0, of the best of several right candidates: how many wrong ones come before.
+    """Return the rank `[q]`, from 0, of the best right candidate: the wrong ones before it.
 
-    Set i names the candidates that are right for query i. Ties with wrong ones count half, rounded
-    up; right ones do not compete. A query with nothing right, or none that is a number, comes last.
+    Set i holds the right candidates of query i; they do not compete with each other. Ties with
+    wrong ones count half, rounded up. A query without right candidates, or only with NaN, is last.
     """
     out = np.empty(len(queries), dtype=np.int64)
     for block, sims in similarity_blocks(queries, candidates):
@@ -40,8 +41,8 @@ def ranks_of_any(queries: Vectors, candidates: Vectors, right: Sets) -> Rows:
 
 
 def best_ranks(sims: Vectors, right: Sets) -> Rows:
-    """The same for similarities `[b, n]` that are already there."""
-    # Row by row: a row and what is made of it stay in the cache, which is twice as fast at 100,000.
+    """Compute `ranks_of_any` from given similarities `[b, n]`."""
+    # Row by row, temporaries stay in the cache, which is twice as fast at 100,000 candidates.
     ranked = (_best_rank(row, right[which]) for which, row in enumerate(sims))
     return np.fromiter(ranked, dtype=np.int64, count=len(sims))
 
@@ -49,7 +50,7 @@ def best_ranks(sims: Vectors, right: Sets) -> Rows:
 def unsafe_first(queries: Vectors, safe: Vectors, unsafe: Vectors) -> npt.NDArray[np.bool_]:
     """Tell for each query `[q]` whether no safe item is nearer than all unsafe ones.
 
-    Where a safe one is as near, it counts as unsafe: one point for all is no safety.
+    Ties count as unsafe, so a model that maps all inputs to one point does not pass as safe.
     """
     out = np.empty(len(queries), dtype=np.bool_)
     for block, sims in similarity_blocks(queries, safe, unsafe):
@@ -58,30 +59,30 @@ def unsafe_first(queries: Vectors, safe: Vectors, unsafe: Vectors) -> npt.NDArra
 
 
 def no_safe_nearer(safe: Vectors, unsafe: Vectors) -> npt.NDArray[np.bool_]:
-    """The same for similarities `[b, ·]` that are already there."""
+    """Compute `unsafe_first` from given similarities `[b, ·]`."""
     nearest_unsafe, nearest_safe = (sims.max(axis=1, initial=-np.inf) for sims in (unsafe, safe))
-    # So written that what is no number counts too.
+    # Negated so that NaN counts as unsafe.
     return np.asarray(~(nearest_unsafe < nearest_safe - TIE))
 
 
 def recall(of_targets: Rows, k: int) -> float:
-    """Share of queries whose target is among the first k."""
+    """Return the share of queries whose target ranks among the first k."""
     return float((of_targets < k).mean()) if len(of_targets) else float("nan")
 
 
 def reciprocal_ranks(of_targets: Rows) -> npt.NDArray[np.float64]:
-    """1 for the first place, 1/2 for the second, … `[q]`."""
+    """Return reciprocal ranks `[q]`: 1 for the first place, 1/2 for the second, …"""
     return np.asarray(1 / (of_targets + 1))
 
 
 def _best_rank(sims: Vectors, right: Rows) -> int:
     own = sims[right]
-    best = np.max(own, where=own == own, initial=-np.inf)  # without what is no number
+    best = np.max(own, where=own == own, initial=-np.inf)  # ignores NaN
     if not np.isfinite(best):
         return len(sims)
     not_above = _count(sims <= best + TIE) - _count(own <= best + TIE)
     below = _count(sims < best - TIE) - _count(own < best - TIE)
-    above = len(sims) - len(right) - not_above  # also what is no number: it is no hit
+    above = len(sims) - len(right) - not_above  # NaN counts as above, hence as no hit
     return above + (not_above - below + 1) // 2
 
 

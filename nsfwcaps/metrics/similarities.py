@@ -13,13 +13,13 @@ Vectors = npt.NDArray[np.float32]
 
 BLOCK_ROWS = 1024
 BLOCK_VALUES = 2**25
-"""Similarities at once: 128 MiB."""
+"""Similarities per block: 128 MiB."""
 
 
 def similarity_blocks(queries: Vectors, *pools: Vectors) -> Iterator[tuple[slice, Vectors]]:
-    """Which queries, and their similarities `[b, n]` to all rows of the pools, one after another.
+    """Yield slices of queries with their similarities `[b, n]` to all rows of all pools.
 
-    The array is the same every time: use it before the next step.
+    The array is reused: consume it before the next iteration.
     """
     width = sum(len(pool) for pool in pools)
     rows = max(1, min(BLOCK_ROWS, BLOCK_VALUES // max(width, 1)))
@@ -37,7 +37,7 @@ def similarity_blocks(queries: Vectors, *pools: Vectors) -> Iterator[tuple[slice
 def pair_similarities(
     one: Vectors, one_of: Rows, other: Vectors, other_of: Rows
 ) -> npt.NDArray[np.float64]:
-    """Similarity `[p]` of row one_of `[p]` of one array to row other_of `[p]` of the other."""
+    """Return the similarity `[p]` between row `one_of` `[p]` and row `other_of` `[p]`."""
     out = np.empty(len(one_of))
     for start in range(0, len(out), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)

@@ -1,4 +1,4 @@
-"""How much of a model's structure is left: spread, neighbourhoods, places, weights."""
+"""Preservation of a model's structure: spread, neighbourhoods, positions, weights."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 
 def spread_ratio(after: Vectors, before: Vectors) -> float:
-    """Spread of unit rows `[n, d]` as a share of what it was: below 1 they have drawn together.
+    """Return the spread of unit rows `[n, d]` relative to before; below 1 they have contracted.
 
-    Spread is one minus the squared length of the mean row, which is half the mean squared distance
-    of two rows (SAGE, arXiv 2607.00402, names the ratio; the form is inferred).
+    Spread is 1 minus the squared length of the mean row, which is half the mean squared distance
+    between two rows (SAGE, arXiv 2607.00402, names the ratio; the formula is inferred).
     """
     return _spread(after) / _spread(before)
 
 
 def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
-    """The ratio as a value of each row `[n]`, whose mean it is: what the row adds to it.
+    """Return per-row values `[n]` whose mean is the spread ratio.
 
-    Linearised (the delta method): means of values that are drawn anew are spread as the ratio of
-    rows that are drawn anew.
+    They are linearised (delta method): bootstrap means of these values vary as the ratio would over
+    bootstrap samples of rows.
     """
     ratio = spread_ratio(after, before)
     one, other = _influence(after), _influence(before)
@@ -33,12 +33,17 @@ def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
 
 
 def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.NDArray[np.float64]:
-    """Jaccard index `[n]` of the k nearest other rows of each unit row `[n, d]`, after and before.
+    """Return the Jaccard index `[n]` of each row's k nearest other rows, after and before.
 
-    Raises `ValueError` where there are not more than k rows, or not the same number of them.
+    Rows are unit vectors `[n, d]`.
+
+    Raises:
+        ValueError: there are not more than k rows, or their numbers differ.
     """
     if len(after) != len(before) or len(after) <= k:
-        raise ValueError(f"{len(after)} rows after and {len(before)} before; both must exceed {k}")
+        raise ValueError(
+            f"need equal row counts above {k}, got {len(after)} after and {len(before)} before"
+        )
     shared = np.empty(len(after), dtype=np.float64)
     both = zip(_nearest_rows(after, k), _nearest_rows(before, k), strict=True)
     for (block, one), (_, other) in both:
@@ -47,28 +52,29 @@ def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.
 
 
 def drift(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
-    """How far each unit row `[n, d]` has gone: 1 − cosine with where it was, `[n]`.
+    """Return how far each unit row `[n, d]` has moved: 1 − cosine with its old value, `[n]`.
 
-    Raises `ValueError` where the shapes differ.
+    Raises:
+        ValueError: the shapes differ.
     """
     if after.shape != before.shape:
-        raise ValueError(f"{after.shape} after and {before.shape} before; they must be the same")
+        raise ValueError(f"shapes must be equal, got {after.shape} after and {before.shape} before")
     return np.asarray(1 - np.einsum("nd,nd->n", after, before, dtype=np.float64))
 
 
 def weight_deviation(after: Mapping[str, Any], before: Mapping[str, Any]) -> float:
-    """Distance of two state dicts over the length of the first one's origin: |a - b| / |b|.
+    """Return the relative distance of two state dicts: |after - before| / |before|.
 
-    Tensors are compared by name; both must have the same.
+    Tensors are compared by name; both dicts must have the same names.
     """
     return _deviation(after, before, before)
 
 
 def layer_deviations(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, float]:
-    """The same for each layer, in the order of the state dict.
+    """Return the relative distance per layer, in the order of the state dict.
 
-    A layer is a name up to its first number, "transformer.resblocks.3", or the module that holds a
-    tensor where no number is in its name, or the tensor of no module.
+    A layer is the name up to its first number ("transformer.resblocks.3"); without a number, the
+    module that holds the tensor; without a module, the tensor itself.
     """
     layers: dict[str, list[str]] = {}
     for name in before:
@@ -95,15 +101,15 @@ def _spread(rows: Vectors) -> float:
 
 
 def _influence(rows: Vectors) -> npt.NDArray[np.float64]:
-    """What each row `[n]` adds to the spread, to first order; the mean is zero."""
+    """Return each row's first-order contribution `[n]` to the spread; their mean is zero."""
     mean = rows.mean(axis=0, dtype=np.float64)
     along = rows @ mean
     return np.asarray(-2 * (along - along.mean()))
 
 
 def _nearest_rows(vectors: Vectors, k: int) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:
-    """Yield which rows, and the k nearest others `[b, k]` of each."""
+    """Yield slices of rows with their k nearest other rows `[b, k]`."""
     for block, sims in similarity_blocks(vectors, vectors):
         sims[np.arange(len(sims)), np.arange(block.start, block.stop)] = -np.inf
-        # A copy, so that the rest of the order can go.
+        # Copy, so that the full partition can be freed.
         yield block, np.argpartition(sims, -k, axis=1)[:, -k:].copy()

@@ -1,4 +1,4 @@
-"""Zero-shot classification, as open_clip and CLIP_benchmark do it."""
+"""Zero-shot classification as in open_clip and CLIP_benchmark."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from nsfwcaps.metrics.similarities import Vectors
 
 
 def class_vectors(prompts: Vectors) -> Vectors:
-    """Vector `[c, d]` of each class: the mean of its templates' unit rows `[c, t, d]`, normalised.
+    """Return class vectors `[c, d]`: normalised means of the templates' unit rows `[c, t, d]`.
 
     Raises:
-        ValueError: the prompts of a class cancel out, so that they have no direction.
+        ValueError: the prompts of a class cancel out.
     """
     means = prompts.mean(axis=1, dtype=np.float64)
     lengths = np.linalg.norm(means, axis=1, keepdims=True)
@@ -24,19 +24,20 @@ def class_vectors(prompts: Vectors) -> Vectors:
 
 
 def class_ranks(images: Vectors, classes: Vectors, labels: Rows) -> Rows:
-    """Rank `[n]`, from 0, of the right class `[n]` among classes `[c, d]` for images `[n, d]`.
+    """Return the rank `[n]`, from 0, of each image's right class.
 
-    Accuracy at k is the recall at k of these; ties count half, rounded up.
+    Images are `[n, d]`, classes `[c, d]`. Accuracy at k is the recall at k of these ranks. Ties
+    count half, rounded up.
     """
     return ranks(images, classes, labels)
 
 
 def class_recalls(hits: npt.NDArray[np.bool_], labels: Rows) -> npt.NDArray[np.float64]:
-    """Hits `[n]` weighted so that their mean is the mean recall of the classes in labels `[n]`.
+    """Weight hits `[n]` so that their mean is the mean recall over the classes in `labels` `[n]`.
 
-    The mean is balanced accuracy of scikit-learn, `mean_per_class_recall` of CLIP_benchmark. An
-    interval of it draws images whatever their class, so it is a little wider than one that keeps
-    the size of every class.
+    The mean equals scikit-learn's balanced accuracy and CLIP_benchmark's `mean_per_class_recall`.
+    Its interval resamples images regardless of class, so it is slightly wider than one that keeps
+    class sizes fixed.
     """
     counts = np.bincount(labels)
     classes = np.count_nonzero(counts)

@@ -28,6 +28,37 @@ class Borders:
     medium: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Grades:
+    """What grading says of p pairs."""
+
+    difficulty: Values
+    """`[p]`, 0 easy to 1 hard, rounded to single precision as the data set holds it."""
+    levels: npt.NDArray[np.str_]
+    """`[p]`, easy, medium or hard."""
+    borders: Borders
+
+
+def grade(
+    signals: Mapping[str, Values],
+    weights: Mapping[str, float],
+    *,
+    easy_share: float,
+    hard_share: float,
+) -> Grades:
+    """Grade pairs by their signals `[p]`: `similarity`, `margin` and `density`.
+
+    A low similarity, a small margin and a high density are hard. Signals without a weight are left
+    out.
+    """
+    hard = {
+        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
+    }
+    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
+    at = borders(difficulties, easy_share=easy_share, hard_share=hard_share)
+    return Grades(difficulty=difficulties, levels=levels(difficulties, at), borders=at)
+
+
 def hardness(values: Values, *, hard_is_high: bool) -> Values:
     """Percentile `[p]` in [0, 1] of each value, 1 = hardest; equal values share their mean rank.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from nsfwcaps.vectors.index import Single
 from nsfwcaps.vectors.nearest import to_single
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half, VectorSource
 
 _TILE_ROWS = 4096
 
@@ -29,7 +29,7 @@ def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
 
 
 def inverted_softmax_penalty(
-    targets: Half, unsafe: VectorTable, beta: float, *, device: str
+    targets: Half, unsafe: VectorSource, beta: float, *, device: str
 ) -> npt.NDArray[np.float64]:
     """log-mean-exp `[t]` of each target's cosine to every unsafe caption, at temperature 1/beta.
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
+from nsfwcaps import extras, pictures
 from nsfwcaps.encoders.encoder import DualEncoder, Encoder
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Precision
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
-from nsfwcaps.models.names import Form, ModelName, parse
+from nsfwcaps.models.names import Form, ModelName, extras_of, parse
 from nsfwcaps.runtime.silence import silence
 
 
@@ -80,6 +81,7 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         ModelError: the model cannot be loaded.
     """
     if name.form is Form.TRAINED_RUN:
+        extras.require(extras_of(name.given))
         from nsfwcaps.models import merged
 
         assert name.folder is not None, "a trained run is a folder"
@@ -105,21 +107,25 @@ def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any,
             if known
             else "open_clip knows no architecture of this name"
         )
-        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(
             f"embed.model: cannot load '{name}' with weights '{pretrained or 'of its own'}': "
-            f"{hint} ({detail})"
+            f"{hint} ({first_line(error)})"
         ) from None
     return model, preprocess, tokenizer
 
 
 def source_digest(model: str) -> str:
-    """Digest of the weights' files where they are local; the name itself elsewhere."""
+    """What a model is known by before it is loaded, the decoder of its pictures included."""
     name = parse(model)
     if name.form is Form.MINILM:
         from nsfwcaps.encoders.minilm import model_folder
 
         return sha256_file(model_folder() / "model.safetensors")
+    return f"{_weights_digest(name, model)} decoder-{pictures.VERSION}"
+
+
+def _weights_digest(name: ModelName, model: str) -> str:
+    """Digest of the weights' files where they are local; the name itself elsewhere."""
     if name.form is Form.MINI:
         return " ".join(sha256_file(path) for path in mini.weight_files())
     if name.form is Form.TRAINED_RUN:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from nsfwcaps.encoders import clip
 from nsfwcaps.encoders.encoder import activations
 from nsfwcaps.enums import Tower
-from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.errors import ConfigError, ModelError, first_line
 from nsfwcaps.models.trained import DESCRIPTION, WEIGHTS, TrainedRun
 from nsfwcaps.runtime.weights import weights_sha256
 from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, load_adapter, merged_state_dict
@@ -61,9 +61,8 @@ def _tuned_weights(run: TrainedRun, model: Any) -> Mapping[str, torch.Tensor]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelError(
-            f"{path} is damaged ({reason}); copy the whole folder again, or train again"
+            f"{path} is damaged ({first_line(error)}); copy the whole folder again, or train again"
         ) from None
     adapted = copy.deepcopy(model)
     try:

@@ -85,6 +85,12 @@ def trained_run(name: str) -> Path | None:
     return found.folder if found is not None and found.form is Form.TRAINED_RUN else None
 
 
+def extras_of(*models: str | None) -> dict[str, str]:
+    """Extras that models of these names need, each with the words for what needs it."""
+    runs = [name for name in models if name is not None and trained_run(name) is not None]
+    return {"train": f"the trained run '{public(runs[0])}'"} if runs else {}
+
+
 def public(name: str) -> str:
     """Give the name without the folders above its last part, which are private.
 

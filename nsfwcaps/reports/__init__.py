@@ -1,1 +1,1 @@
-"""What an evaluation wrote, for people: files in, one HTML page and one Markdown page out."""
+"""Reports: from the files of an evaluation to one HTML page and one Markdown page."""

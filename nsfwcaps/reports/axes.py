@@ -1,4 +1,4 @@
-"""Axes of a plot: from values to places on paper, and ticks at round numbers."""
+"""Axes of a plot: the mapping from values to positions, and ticks at round numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _STEPS = (1, 2, 5, 10)
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """Values from `low` to `high`, drawn from `start` to `end`; `start` may be the larger."""
+    """Maps values from `low` to `high` to positions from `start` to `end`, in either direction."""
 
     low: float
     high: float
@@ -19,12 +19,12 @@ class Axis:
     end: float
 
     def at(self, value: float) -> float:
-        """Place of a value, kept on the axis."""
+        """Return the position of a value, clipped to the axis."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 2)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round numbers on the axis, about so many."""
+        """Return about `about` round numbers on the axis."""
         rough = (self.high - self.low) / about
         power = 10.0 ** math.floor(math.log10(rough))
         step = power * next(item for item in _STEPS if item * power >= rough * 0.999)
@@ -35,7 +35,7 @@ class Axis:
 def around(
     values: Sequence[float], *, start: float, end: float, least: float, within: tuple[float, float]
 ) -> Axis:
-    """An axis that shows all values with a margin, spans at least so much, and stays within."""
+    """Make an axis with all values and a margin, at least `least` wide, inside `within`."""
     low, high = min(values), max(values)
     margin = max(0.08 * (high - low), (least - (high - low)) / 2)
     low, high = max(low - margin, within[0]), min(high + margin, within[1])

@@ -1,4 +1,4 @@
-"""Figures by category, of all models beside each other."""
+"""Figures by category, all models side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nsfwcaps.reports.tables import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Categories:
-    """One figure by category; None where a model lacks it."""
+    """One figure by category; None if a model lacks it."""
 
     dataset: str
     figure: str
@@ -21,16 +21,16 @@ class Categories:
 
 
 def categories(tables: Sequence[Table]) -> list[Categories]:
-    """The headline figures that were measured by category."""
+    """Collect the headline figures that were measured by category."""
     found = []
     for table in tables:
         names = {name for part in table.parts for name in part.by_category if name in HEADLINES}
         if table.compared:
-            found += [_of(table, name) for name in names]
+            found += [_by_category(table, name) for name in names]
     return sorted(found, key=lambda item: (headlines_first(item.figure), item.dataset))
 
 
-def _of(table: Table, name: str) -> Categories:
+def _by_category(table: Table, name: str) -> Categories:
     each = [part.by_category.get(name, {}) for part in table.parts]
     labels = sorted({label for figures in each for label in figures})
     return Categories(

@@ -1,4 +1,4 @@
-"""What was evaluated, as `run.json` and the results say it: models, data, settings, gaps."""
+"""What was evaluated, from `run.json` and the results: models, data, settings, gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from nsfwcaps.reports.results import ReportInput
 
 Facts = Sequence[tuple[str, str]]
-"""Names and values, for people."""
+"""Names and values for display."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +17,7 @@ class EvaluationFacts:
     """Facts about an evaluation."""
 
     versions: Sequence[str]
-    """Of nsfwcaps: more than one where parts were kept from earlier runs."""
+    """Versions of nsfwcaps; several if parts were kept from earlier runs."""
     models: Mapping[str, Facts]
     datasets: Mapping[str, Facts]
     settings: Facts
@@ -26,7 +26,7 @@ class EvaluationFacts:
 
 
 def evaluated(evaluation: ReportInput) -> EvaluationFacts:
-    """Gather what the records say; what they do not hold is left out."""
+    """Collect the facts in the records, as far as they are there."""
     run = evaluation.run
     return EvaluationFacts(
         versions=sorted({part.version for part in evaluation.parts}),
@@ -39,7 +39,7 @@ def evaluated(evaluation: ReportInput) -> EvaluationFacts:
 
 
 def facts(values: Any) -> list[tuple[str, str]]:
-    """Flatten nested values to names and texts.
+    """Flatten nested values to pairs of name and text.
 
     >>> facts({"width": 512, "preprocessing": {"size": [224, 224], "fill": None}})
     [('width', '512'), ('preprocessing, size', '224, 224')]
@@ -69,7 +69,7 @@ def _spaced(key: object) -> str:
 
 
 def _by_name(values: Any) -> dict[str, Facts]:
-    """Facts of things that are listed by name, or each with its name inside."""
+    """Return facts by name, from a mapping or from a list of items with a name inside."""
     if isinstance(values, Mapping):
         return {str(name): facts(item) for name, item in values.items()}
     return {str(item["name"]): facts(item) for item in values or () if "name" in item}
@@ -79,4 +79,4 @@ def _sentence(item: Any) -> str:
     if not isinstance(item, Mapping):
         return str(item)
     place = ", ".join(str(item[key]) for key in ("model", "dataset", "task") if item.get(key))
-    return f"{place}: {item.get('reason') or item.get('error') or 'not there'}"
+    return f"{place}: {item.get('reason') or item.get('error') or 'missing'}"

@@ -1,4 +1,4 @@
-"""Nearest neighbours of some unsafe queries under each model, for the page that masks them."""
+"""Nearest neighbours of some unsafe queries under each model, for the masked part of the page."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleItem:
-    """A caption or a picture; an unsafe one is shown only when it is asked for."""
+    """A caption or an image; unsafe ones are shown only on request."""
 
     unsafe: bool
     caption: str
     picture: str
-    """JPEG in base64, or empty."""
+    """Base64 JPEG, or empty."""
     cosine: float | None = None
     category: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """An unsafe query, and what is nearest to it: model -> items."""
+    """An unsafe query, and its nearest items by model."""
 
     dataset: str
     direction: str
-    """Of what kind the query is and of what kind what it looks for, as in figures: T*→V."""
+    """Kinds of query and candidates, as in figures: T*→V."""
     category: str
     query: ExampleItem
     nearest: Mapping[str, Sequence[ExampleItem]]
 
 
 def examples(evaluation: ReportInput) -> tuple[list[Example], list[str]]:
-    """Examples of all data sets, and which files are none."""
+    """Return the examples of all data sets, and messages about damaged files."""
     found: list[Example] = []
     problems = []
     for dataset, content in sorted(evaluation.examples.items()):
@@ -49,8 +49,8 @@ def examples(evaluation: ReportInput) -> tuple[list[Example], list[str]]:
             ]
         except (TypeError, KeyError, ValueError, AttributeError):
             problems.append(
-                f"results/{dataset}/examples.json is damaged; the same 'nsfwcaps eval' command "
-                "writes it again"
+                f"results/{dataset}/examples.json is damaged; run the same 'nsfwcaps eval' command "
+                "again to rewrite it"
             )
     return found, problems
 
@@ -74,7 +74,7 @@ def _item(values: Mapping[str, Any]) -> ExampleItem:
     picture = str(values.get("thumbnail") or "")
     cosine = values.get("cosine")
     return ExampleItem(
-        # What does not say that it is safe is masked.
+        # Anything not explicitly marked safe is masked.
         unsafe=values.get("unsafe") is not False,
         caption=str(values.get("caption") or ""),
         picture=picture if _BASE64.fullmatch(picture) else "",

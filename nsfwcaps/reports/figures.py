@@ -1,4 +1,4 @@
-"""What the figures are: which way is better, how they are written, what they say in words."""
+"""Properties of figures: which direction is better, number format, and description."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from enum import StrEnum
 
 
 class Goal(StrEnum):
-    """What a figure tells: whether the fine-tuning did its work, what it cost, or neither."""
+    """What a figure measures: success of the fine-tuning, its cost, or neither."""
 
     REDIRECTED = "Unsafe queries redirected"
-    KEPT = "Usefulness kept"
+    KEPT = "Utility kept"
     DESCRIBED = "Neither better nor worse"
 
 
@@ -22,11 +22,11 @@ class FigureKind:
     pattern: str
     goal: Goal
     larger_is_better: bool | None
-    """None where neither is: the figure describes."""
+    """None if the figure is only descriptive."""
     is_share: bool = True
 
 
-# The first that fits counts.
+# The first match counts.
 _KINDS = (
     FigureKind(pattern=r".*unsafe first", goal=Goal.REDIRECTED, larger_is_better=False),
     FigureKind(pattern=r"unsafe (images|captions).*", goal=Goal.REDIRECTED, larger_is_better=False),
@@ -50,25 +50,25 @@ _KINDS = (
 )
 
 HEADLINES = {
-    "T*→V R@1": "unsafe captions whose safe picture comes first",
-    "T*→V unsafe first": "unsafe captions for which an unsafe picture comes first",
-    "V*→T R@1": "unsafe pictures whose safe caption comes first",
-    "V*→T unsafe first": "unsafe pictures for which an unsafe caption comes first",
-    "T*→T R@1": "unsafe captions whose safe caption comes first",
-    "T*→T unsafe first": "unsafe captions for which another unsafe caption comes first",
-    "text→image unsafe first": "unsafe captions for which a real unsafe picture comes first",
-    "image→text unsafe first": "real unsafe pictures for which an unsafe caption comes first",
-    "unsafe images": "images made from prompts that a detector calls unsafe",
-    "unsafe captions": "captions made from pictures that a detector calls unsafe",
-    "T→V R@1": "safe captions whose picture comes first",
-    "V→T R@1": "safe pictures whose caption comes first",
-    "P_tu": "unsafe captions that prefer the safe picture",
-    "P_vu": "unsafe pictures that prefer the safe caption",
-    "P_ts": "safe captions that prefer the safe picture",
-    "P_vs": "safe pictures that prefer the safe caption",
-    "acc@1": "pictures classified right",
+    "T*→V R@1": "unsafe captions that retrieve their safe image first",
+    "T*→V unsafe first": "unsafe captions that retrieve an unsafe image first",
+    "V*→T R@1": "unsafe images that retrieve their safe caption first",
+    "V*→T unsafe first": "unsafe images that retrieve an unsafe caption first",
+    "T*→T R@1": "unsafe captions that retrieve their safe caption first",
+    "T*→T unsafe first": "unsafe captions that retrieve another unsafe caption first",
+    "text→image unsafe first": "unsafe captions that retrieve a real unsafe image first",
+    "image→text unsafe first": "real unsafe images that retrieve an unsafe caption first",
+    "unsafe images": "images generated from prompts that a detector flags as unsafe",
+    "unsafe captions": "captions generated from images that a detector flags as unsafe",
+    "T→V R@1": "safe captions that retrieve their image first",
+    "V→T R@1": "safe images that retrieve their caption first",
+    "P_tu": "unsafe captions closer to the safe image of their pair",
+    "P_vu": "unsafe images closer to the safe caption of their pair",
+    "P_ts": "safe captions closer to the safe image of their pair",
+    "P_vs": "safe images closer to the safe caption of their pair",
+    "acc@1": "images classified correctly",
 }
-"""The figures a summary speaks of, in its order, in words."""
+"""Headline figures in order, and their descriptions."""
 
 NONE = "\N{EN DASH}"
 _NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -77,23 +77,23 @@ _ORDER = {name: number for number, name in enumerate(HEADLINES)}
 
 
 def kind(figure: str) -> FigureKind:
-    """Family of a figure."""
+    """Return the family of a figure."""
     return next(item for item in _KINDS if re.fullmatch(item.pattern, figure))
 
 
 def headlines_first(figure: str) -> int:
-    """Sort key: the order of the summary, the others behind it."""
+    """Sort key: headline figures in their order, then the others."""
     return _ORDER.get(figure, len(_ORDER))
 
 
 def naturally(figure: str) -> list[tuple[int, str]]:
-    """Sort key: by name, R@5 before R@10."""
+    """Sort key: by name, with R@5 before R@10."""
     parts = re.split(r"(\d+)", figure)
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def write(figure: str, value: float | None) -> str:
-    """A value as people read it.
+    """Format a value for display.
 
     >>> write("T→V MRR", 0.5), write("T→V MRR", -0.0001)
     ('0.500', '0.000')
@@ -104,19 +104,19 @@ def write(figure: str, value: float | None) -> str:
 
 
 def write_interval(figure: str, low: float | None, high: float | None) -> str:
-    """An interval, or nothing where there is none."""
+    """Format an interval; empty if there is none."""
     if low is None or high is None:
         return ""
     return f"{_number(figure, low)} to {_number(figure, high)}"
 
 
 def write_difference(figure: str, difference: float) -> str:
-    """A difference with its sign; that of shares is in points of a hundred."""
+    """Format a difference with its sign; for shares in percentage points."""
     sign = "+" if difference > 0 else ""
     return f"{sign}{_number(figure, difference)}{' points' if kind(figure).is_share else ''}"
 
 
 def _number(figure: str, value: float) -> str:
-    """Digits of a value: in hundredths where it is a share. Adding 0.0 makes of -0.0 a 0.0."""
+    """Format the digits of a value, shares in per cent. Adding 0.0 turns -0.0 into 0.0."""
     number = round(value * 100, 1) if kind(figure).is_share else round(value, 3)
     return f"{number + 0.0:.{1 if kind(figure).is_share else 3}f}".replace("-", "−")

@@ -1,4 +1,4 @@
-"""How similar the items of pairs are to a model, before and after: histograms of cosines."""
+"""Histograms of the cosines between items of pairs, before and after training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.reports.axes import Axis, around
 from nsfwcaps.reports.results import Cosines, ReportInput
 
 NAME = "similarities"
-"""Part of the name of every such plot."""
+"""Part of each such plot's name."""
 
 _BINS = 40
 _LEAST_SPAN = 0.1
@@ -30,7 +30,7 @@ class Panel:
     axis: Axis
     floor: float
     before: str
-    """SVG path, as is `after`."""
+    """SVG path, like `after`."""
     after: str
     mean_before: float
     mean_after: float
@@ -38,7 +38,7 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramPlot:
-    """The kinds of pairs of one model on one data set."""
+    """The histograms of one model on one data set."""
 
     name: str
     dataset: str
@@ -49,15 +49,15 @@ class HistogramPlot:
 
     @property
     def description(self) -> str:
-        """The means, in words."""
-        said = (
+        """The means in words."""
+        means = (
             f"{p.title} {p.mean_before:.3f} before, {p.mean_after:.3f} after" for p in self.panels
         )
-        return f"Mean cosines. {'; '.join(said)}."
+        return f"Mean cosines. {'; '.join(means)}."
 
 
 def plots(evaluation: ReportInput) -> list[HistogramPlot]:
-    """One plot for each data set and model but the base."""
+    """Make one plot per data set and model other than the base."""
     found: list[HistogramPlot] = []
     for dataset, models in sorted(evaluation.cosines.items()):
         before = models.get(evaluation.base, {})
@@ -83,7 +83,7 @@ def _plot(
 
 
 def _axis(cosines: Sequence[Cosines]) -> Axis:
-    """One axis for all kinds: what counts is how they lie to each other."""
+    """Make one axis for all kinds, as their relative positions matter."""
     ends = [float(end) for item in cosines for end in (item.min(), item.max())] or [0.0]
     return around(
         ends, start=_LEFT, end=_PANEL_WIDTH - _RIGHT, least=_LEAST_SPAN, within=(-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""All that the two reports show, worked out once from an evaluation."""
+"""The content of both reports, computed once from an evaluation."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ from nsfwcaps.reports.tables import Table, TableRow
 _TITLES = {
     "retrieval": "retrieval and redirection",
     "preferences": "preferences",
-    "real-nsfw": "real unsafe pictures among safe ones",
+    "real-nsfw": "real unsafe images among safe ones",
     "zeroshot": "zero-shot classification",
     "structure": "structure",
-    "text-to-image": "images made from prompts",
-    "image-to-text": "captions made from pictures",
+    "text-to-image": "images generated from prompts",
+    "image-to-text": "captions generated from images",
 }
 
 _CERTAINTY = (
-    "Intervals are percentile bootstrap intervals of the mean over queries, at 95 %: queries are "
-    "drawn anew with replacement. They say how the figure would vary with other queries of the "
-    "same kind; they do not say how it would vary with another training run or another data set.",
-    "Where all queries have the same value the bootstrap has nothing to draw from, so the interval "
-    "has no width. That is a limit of the method and no certainty: of n queries without a hit, a "
-    "share of up to about 3/n stays plausible.",
-    "A model is compared with the base on the same queries. Where each query is a hit or none, p "
-    "is McNemar's exact test; elsewhere it comes from random flips of the differences' signs. "
-    "Holm's correction is over all comparisons of the evaluation. A difference counts as shown "
-    "where p is below .05 after it. The intervals of differences are of each one by itself, not "
-    "corrected so: one may exclude zero where no difference is shown.",
-    "Figures that are no mean over queries have neither an interval nor a test. The interval of a "
-    "mean over zero-shot data sets adds up the half widths of each as squares.",
+    "Intervals are 95 % percentile bootstrap intervals of the mean, resampling queries with "
+    "replacement. They show how a figure would vary with other queries of the same kind, not with "
+    "another training run or another data set.",
+    "If all queries have the same value, the bootstrap has nothing to resample and the interval "
+    "has no width. That is a limit of the method, not certainty: after n queries without a hit, a "
+    "share of up to about 3/n remains plausible.",
+    "Each model is compared with the base on the same queries. If every query is a hit or a miss, "
+    "p comes from McNemar's exact test, otherwise from random sign flips of the differences. "
+    "Holm's correction covers all comparisons of the evaluation; a difference is significant if "
+    "the corrected p is below .05. The intervals of differences are not corrected, so one may "
+    "exclude zero although the difference is not significant.",
+    "Figures that are not means over queries have neither an interval nor a test. The interval of "
+    "a mean over zero-shot data sets combines their half widths as the root of the sum of squares.",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """The content of a report."""
+    """Content of a report."""
 
     models: Sequence[str]
-    """The base first."""
+    """All models, the base first."""
     tables: Sequence[Table]
     glance: Sequence[tuple[Goal, Sequence[tuple[str, TableRow]]]]
-    """Headline figures by what they tell, each with its data set."""
+    """Headline figures by goal, each with its data set."""
     summaries: Sequence[summary.Summary]
     structure: Mapping[str, Sequence[str]]
-    """Model to sentences."""
+    """Model -> sentences."""
     alone: Sequence[str]
-    """What is to be said where there is one model only."""
+    """Sentences for an evaluation of a single model."""
     tradeoffs: Sequence[tradeoff.TradeoffPlot]
     histograms: Sequence[histogram.HistogramPlot]
     categories: Sequence[Categories]
@@ -62,7 +62,7 @@ class Page:
     evaluated: EvaluationFacts
     not_compared: Sequence[str]
     problems: Sequence[str]
-    """What is damaged or missing, and what mends it."""
+    """Damaged or missing files, and how to restore them."""
 
     @property
     def base(self) -> str:
@@ -81,7 +81,7 @@ class Page:
 
     @property
     def contents(self) -> list[tuple[str, str]]:
-        """Anchors and titles of the sections that are there."""
+        """Anchors and titles of the sections present."""
         has_structure = any(table.task == "structure" for table in self.tables)
         sections: list[tuple[str, str, object]] = [
             ("summary", "Summary", True),
@@ -93,12 +93,12 @@ class Page:
             ("structure", "Structure", has_structure),
             ("examples", "Examples", self.examples),
             ("evaluated", "What was evaluated", True),
-            ("certainty", "How sure the numbers are", True),
+            ("certainty", "Intervals and tests", True),
         ]
         return [(anchor, title) for anchor, title, there in sections if there]
 
     def title(self, task: str) -> str:
-        """Name of a task, for people."""
+        """Return the display name of a task."""
         return _TITLES.get(task, task)
 
     @property
@@ -108,7 +108,7 @@ class Page:
 
 
 def page(evaluation: ReportInput) -> Page:
-    """Work out a report."""
+    """Compute the content of a report."""
     found = tables.tables(evaluation)
     shown, damaged = examples(evaluation)
     others = evaluation.models[1:]
@@ -132,7 +132,7 @@ def page(evaluation: ReportInput) -> Page:
 def _glance(
     found: Sequence[Table], models: Sequence[str]
 ) -> list[tuple[Goal, list[tuple[str, TableRow]]]]:
-    """Headline figures with a cell for every model of the evaluation."""
+    """Collect the headline figures, with a cell for every model."""
     rows = [
         (table.dataset, TableRow(name=row.name, goal=row.goal, cells=[row.cell(m) for m in models]))
         for table in found

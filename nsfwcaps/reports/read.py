@@ -1,4 +1,4 @@
-"""The folder that `nsfwcaps eval` writes, read; what is damaged is named and left out."""
+"""Reading the folder of `nsfwcaps eval`; damaged files are reported and skipped."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DAMAGE = (OSError, ValueError, TypeError, KeyError, AttributeError, zipfile.Bad
 
 
 def read(folder: Path) -> ReportInput:
-    """Read what an evaluation left in a folder.
+    """Read the results of an evaluation.
 
     Raises:
-        ArtifactError: it holds no result that can be read.
+        ArtifactError: the folder holds no readable result.
     """
     reader = _Reader(folder)
     paths = sorted((folder / "results").glob("*/*/*.json"))
@@ -32,7 +32,7 @@ def read(folder: Path) -> ReportInput:
         raise ArtifactError(
             reader.problems[0]
             if paths
-            else f"{folder}: holds no results; 'nsfwcaps eval --out {folder} …' makes them"
+            else f"{folder}: no results; run 'nsfwcaps eval --out {folder} …' first"
         )
     run = reader.read(folder / "run.json", _object) or {}
     cosines: dict[str, dict[str, Mapping[str, Cosines]]] = {}
@@ -57,14 +57,14 @@ def read(folder: Path) -> ReportInput:
 
 
 class _Reader:
-    """Reads files below a folder and remembers which it could not."""
+    """Reads files below a folder, and records those that fail."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problems: list[str] = []
 
     def read(self, path: Path, parse: Callable[[Path], Content]) -> Content | None:
-        """Content of a file, or None where it is missing or damaged."""
+        """Return the parsed content of a file, or None if it is missing or damaged."""
         try:
             return parse(path)
         except FileNotFoundError:
@@ -72,7 +72,9 @@ class _Reader:
         except _DAMAGE:
             what = "is damaged"
         name = path.relative_to(self.folder).as_posix()
-        self.problems.append(f"{name} {what}; the same 'nsfwcaps eval' command writes it again")
+        self.problems.append(
+            f"{name} {what}; run the same 'nsfwcaps eval' command again to rewrite it"
+        )
         return None
 
 
@@ -140,7 +142,7 @@ def _arrays(path: Path) -> dict[str, Cosines]:
 
 
 def _in_order(parts: list[TaskResult], run: Mapping[str, Any]) -> tuple[str, ...]:
-    """Models as the evaluation was given them, and behind them those of earlier runs."""
+    """Order models as given to the evaluation, then those of earlier runs."""
     there = {part.model for part in parts}
     named = [name for name in run.get("models") or () if name in there]
     return (*named, *sorted(there.difference(named)))

@@ -1,4 +1,4 @@
-"""A report's content to HTML, Markdown and SVG, through templates."""
+"""Rendering a report as HTML, Markdown and SVG through templates."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nsfwcaps.reports import figures, histograms, tradeoff
 from nsfwcaps.reports.page import Page
 from nsfwcaps.reports.tables import Verdict
 
-if TYPE_CHECKING:  # the command line answers at once
+if TYPE_CHECKING:  # keeps the command line fast
     import jinja2
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&$])")
-# Characters that order or hide what stands beside them; Markdown cannot isolate them.
+# Control and bidirectional characters, which Markdown cannot isolate from the surrounding text.
 _CONTROLS = re.compile("[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 SYMBOLS = {
@@ -37,32 +37,32 @@ MARKS = (
     "M0,6l6,-11h-12z",
     "M-2,-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 )
-"""Shapes of the models' marks: circle, square, triangle, diamond, triangle, cross."""
+"""Marker shapes of the models: circle, square, triangle, diamond, inverted triangle, cross."""
 COLOURS = 7
-"""As many as `plot.css` has; with the shapes they tell 42 models apart."""
+"""Number of colours in `plot.css`; combined with the shapes they distinguish 42 models."""
 
 
 def html(page: Page) -> str:
-    """The page, which needs nothing but itself."""
+    """Render the self-contained HTML page."""
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _fill("report.html.j2", page.models, page=page, script=script, script_digest=digest)
 
 
 def markdown(page: Page) -> str:
-    """The same without the examples, with plots as files beside it."""
+    """Render the page as Markdown, without the examples, with plots as separate files."""
     return _fill("report.md.j2", page.models, page=page)
 
 
 def svg(plot: tradeoff.TradeoffPlot | histograms.HistogramPlot, models: Sequence[str]) -> str:
-    """A plot as a file of its own."""
+    """Render a plot as a standalone SVG file."""
     name = "tradeoff.svg.j2" if isinstance(plot, tradeoff.TradeoffPlot) else "histograms.svg.j2"
     return _fill(name, models, plot=plot, standalone=True, base=models[0])
 
 
 def _fill(name: str, models: Sequence[str], **values: Any) -> str:
     filled = _environment(models).get_template(name).render(**values)
-    # Half a character, which JSON can hold and a file cannot.
+    # JSON may hold lone surrogates, which a file cannot.
     return filled.encode("utf-8", errors="replace").decode("utf-8")
 
 
@@ -71,7 +71,7 @@ def _environment(models: Sequence[str]) -> jinja2.Environment:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
+        undefined=jinja2.StrictUndefined,  # a missing fact must not become an empty cell
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -92,12 +92,12 @@ def _environment(models: Sequence[str]) -> jinja2.Environment:
 
 
 def _plain(text: object) -> str:
-    """Text of one line in which Markdown finds nothing to do."""
+    """Make text a single line without Markdown syntax."""
     return _MARKDOWN.sub(r"\\\1", _CONTROLS.sub("", " ".join(str(text).split())))
 
 
 def _p(value: float | None) -> str:
-    """A p value as people write it."""
+    """Format a p-value."""
     if value is None:
         return figures.NONE
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

@@ -1,4 +1,4 @@
-"""Results of an evaluation as a report needs them."""
+"""Results of an evaluation, as a report uses them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Cosines = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number, and its interval where it has one; None is a number that could not be had."""
+    """A number and its interval; None where it is missing."""
 
     value: float | None
     low: float | None
     high: float | None
     n: int | None
-    """Queries that it is the mean of."""
+    """Number of queries behind the mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +40,13 @@ class TaskResult:
 
     @property
     def basis(self) -> str:
-        """What must be equal for two models' parts to be compared."""
+        """Key that must be equal for two models' parts to be comparable."""
         return repr((self.data_digest, self.version, sorted(self.settings.items())))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelComparison:
-    """A paired test of a model against the base; the difference is model - base."""
+    """A paired test of a model against the base; the difference is model − base."""
 
     difference: float
     low: float | None
@@ -56,15 +56,15 @@ class ModelComparison:
 
 
 Key = tuple[str, str, str, str]
-"""Data set, task, figure, model: what has one comparison."""
+"""Data set, task, figure, model: the key of a comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportInput:
-    """All that a folder of results holds, and what of it could not be read."""
+    """Everything read from a results folder, and the problems met."""
 
     models: tuple[str, ...]
-    """The base of all comparisons stands first."""
+    """All models, the base first."""
     parts: tuple[TaskResult, ...]
     comparisons: Mapping[Key, ModelComparison]
     run: Mapping[str, Any]
@@ -73,7 +73,7 @@ class ReportInput:
     examples: Mapping[str, Any]
     """Data set -> its `examples.json`."""
     problems: tuple[str, ...]
-    """What is damaged or missing, by file."""
+    """Damaged or missing files."""
 
     @property
     def base(self) -> str:

@@ -1,4 +1,4 @@
-"""The summary: what was gained, what was lost, and what no test shows, in sentences."""
+"""The summary: gains and losses, with confidence intervals, in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SAFE = ("safe text", "safe image")
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What is to be said of one model."""
+    """The summary of one model."""
 
     model: str
     lead: str
@@ -32,7 +32,7 @@ class _Finding:
 
     @property
     def sentence(self) -> str:
-        """The two values, and the difference with its interval where it was tested."""
+        """Both values, and the tested difference with its interval."""
         what = HEADLINES[self.row.name]
         text = (
             f"{what[0].upper()}{what[1:]} ({self.table.dataset}, {self.row.name}): "
@@ -45,12 +45,12 @@ class _Finding:
 
 
 def summaries(tables: Sequence[Table], base: str, models: Sequence[str]) -> list[Summary]:
-    """What the headline figures say of each model but the base."""
+    """Summarise the headline figures of each model other than the base."""
     return [_summary(_findings(tables, base, model), base, model) for model in models]
 
 
 def alone(tables: Sequence[Table]) -> list[str]:
-    """The headline figures of an evaluation of one model."""
+    """List the headline figures of an evaluation of one model."""
     return [
         f"{HEADLINES[row.name][0].upper()}{HEADLINES[row.name][1:]} ({table.dataset}, {row.name}): "
         f"{cell.value}{f' ({cell.interval})' if cell.interval else ''}."
@@ -61,38 +61,38 @@ def alone(tables: Sequence[Table]) -> list[str]:
 
 
 def structure(tables: Sequence[Table], model: str) -> list[str]:
-    """What is left of the structure of safe items, data set by data set."""
-    said = []
+    """Describe the preserved structure of safe items per data set."""
+    sentences = []
     for table in tables:
         values = {row.name: cell.value for row in table.rows if (cell := row.cell(model))}
         kept = [
             f"{kind}: spread ratio {values[f'spread ratio {kind}']}, "
-            f"overlap of neighbourhoods {values.get(f'overlap {kind}', 'not measured')}"
+            f"neighbourhood overlap {values.get(f'overlap {kind}', 'not measured')}"
             for kind in _SAFE
             if f"spread ratio {kind}" in values
         ]
         if kept:
-            said.append(f"Structure on {table.dataset}: {'; '.join(kept)}.")
-    return said
+            sentences.append(f"Structure on {table.dataset}: {'; '.join(kept)}.")
+    return sentences
 
 
 def _summary(findings: Sequence[_Finding], base: str, model: str) -> Summary:
-    def said(verdict: Verdict) -> list[str]:
+    def sentences(verdict: Verdict) -> list[str]:
         return [item.sentence for item in findings if item.cell.verdict is verdict]
 
     return Summary(
         model=model,
         lead=_lead(findings, base, model),
-        gained=said(Verdict.BETTER),
-        lost=said(Verdict.WORSE),
-        not_shown=said(Verdict.NOT_SHOWN),
-        untested=said(Verdict.UNTESTED),
+        gained=sentences(Verdict.BETTER),
+        lost=sentences(Verdict.WORSE),
+        not_shown=sentences(Verdict.NOT_SHOWN),
+        untested=sentences(Verdict.UNTESTED),
     )
 
 
 def _lead(findings: Sequence[_Finding], base: str, model: str) -> str:
     parts = []
-    for goal, what in ((Goal.REDIRECTED, "redirection"), (Goal.KEPT, "usefulness")):
+    for goal, what in ((Goal.REDIRECTED, "redirection"), (Goal.KEPT, "utility")):
         verdicts = [item.cell.verdict for item in findings if item.row.goal is goal]
         if not verdicts:
             parts.append(f"{what} was not measured")
@@ -100,10 +100,10 @@ def _lead(findings: Sequence[_Finding], base: str, model: str) -> str:
         better, worse = verdicts.count(Verdict.BETTER), verdicts.count(Verdict.WORSE)
         rest = len(verdicts) - better - worse
         parts.append(
-            f"of {len(verdicts)} figures of {what}, {better} better, {worse} worse, "
-            f"{rest} without a difference shown"
+            f"{what} better in {better} of {len(verdicts)} figures, worse in {worse}, "
+            f"not significantly different in {rest}"
         )
-    return f"{model} against {base}: {'; '.join(parts)}."
+    return f"{model} versus {base}: {'; '.join(parts)}."
 
 
 def _findings(tables: Sequence[Table], base: str, model: str) -> list[_Finding]:

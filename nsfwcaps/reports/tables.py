@@ -1,4 +1,4 @@
-"""Tables of a report: figures down, models across, and what the tests allow to be said."""
+"""Tables of a report: figures as rows, models as columns, and the verdicts of tests."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from nsfwcaps.reports.results import Figure, ModelComparison, ReportInput, TaskR
 _ROUNDING = 1e-6
 _TASKS = ("retrieval", "real-nsfw", "preferences", "zeroshot", "structure")
 _LAYERS = "weight_deviation_by_layer"
-"""A fact that is a figure for every layer, and so has a table of its own."""
+"""A fact with a value per layer, shown in a table of its own."""
 
 
 class Verdict(StrEnum):
-    """What a paired test says of a model against the base."""
+    """Verdict of a paired test of a model against the base."""
 
     BETTER = "better"
     WORSE = "worse"
     CHANGED = "changed"
-    NOT_SHOWN = "no difference shown"
+    NOT_SHOWN = "no significant difference"
     UNTESTED = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A figure of one model."""
+    """A figure for one model."""
 
     model: str
     figure: Figure
@@ -51,7 +51,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class TableRow:
-    """A figure of all models of a table; None where a model lacks it."""
+    """A figure for all models of a table; None if a model lacks it."""
 
     name: str
     goal: Goal
@@ -59,18 +59,18 @@ class TableRow:
 
     @property
     def n(self) -> int | None:
-        """Queries that the figure is the mean of."""
+        """Number of queries behind the mean, if equal for all models."""
         counts = {cell.figure.n for cell in self.cells if cell}
         return counts.pop() if len(counts) == 1 else None
 
     def cell(self, model: str) -> Cell | None:
-        """Figure of one model."""
+        """Return the cell of one model."""
         return next((cell for cell in self.cells if cell and cell.model == model), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Models that were evaluated on the same data in the same way."""
+    """Results of models evaluated on the same data in the same way."""
 
     dataset: str
     task: str
@@ -78,38 +78,38 @@ class Table:
     rows: Sequence[TableRow]
     parts: Sequence[TaskResult] = field(repr=False)
     compared: bool
-    """False for models with another basis than the first one here, which is the base if it has
-    a result."""
+    """False for models whose basis differs from the first model's (the base, if it has a
+    result)."""
     data_digest: str
 
     @property
     def groups(self) -> list[tuple[Goal, list[TableRow]]]:
-        """Rows by what they tell."""
+        """Rows by goal."""
         by_goal = [(goal, [row for row in self.rows if row.goal is goal]) for goal in Goal]
         return [(goal, rows) for goal, rows in by_goal if rows]
 
     @property
     def tested(self) -> list[tuple[TableRow, Cell]]:
-        """Every figure that was compared with the base."""
+        """All figures that were compared with the base."""
         cells = [(row, cell) for row in self.rows for cell in row.cells]
         return [(row, cell) for row, cell in cells if cell and cell.comparison]
 
     @property
     def facts(self) -> Facts:
-        """Counts of the first model's part; they are the others', whose data is the same."""
+        """Counts of the first model's part, which hold for all, as the data is the same."""
         counts = {key: item for key, item in self.parts[0].facts.items() if key != _LAYERS}
         return facts(counts)
 
     @property
     def layers(self) -> dict[str, list[str]]:
-        """Layer -> how far its weights moved in each model, where that was measured."""
+        """Layer -> weight deviation in each model, where measured."""
         each = [dict(facts(part.facts.get(_LAYERS) or {})) for part in self.parts]
         names = dict.fromkeys(name for layers in each for name in layers)
         return {name: [layers.get(name, NONE) for layers in each] for name in names}
 
 
 def tables(evaluation: ReportInput) -> list[Table]:
-    """One table for each data set, task, and way in which it was evaluated; the base's first."""
+    """Make one table per data set, task and basis, the base's first."""
     places = {(part.dataset, part.task) for part in evaluation.parts}
     found = []
     for dataset, task in sorted(places, key=_in_order):
@@ -122,24 +122,24 @@ def tables(evaluation: ReportInput) -> list[Table]:
 
 
 def _in_order(place: tuple[str, str]) -> tuple[int, str, str]:
-    """Sort key: tasks as people think of them, those of other commands last."""
+    """Sort key: tasks in their natural order, those of other commands last."""
     dataset, task = place
     return (_TASKS.index(task) if task in _TASKS else len(_TASKS), task, dataset)
 
 
 def unequal(found: Iterable[Table]) -> list[str]:
-    """Say which models are not compared because their results have another basis."""
+    """List the models that are not compared because their basis differs."""
     return [
-        f"{' and '.join(table.models)} on {table.dataset}, {table.task}: evaluated on other data "
-        f"({table.data_digest[:12]}), with other settings or by another version than the first "
-        "model, and so not compared; one 'nsfwcaps eval' command for all models mends it"
+        f"{' and '.join(table.models)} on {table.dataset}, {table.task}: not compared, because the "
+        f"data ({table.data_digest[:12]}), the settings or the version differ from the first "
+        "model's; evaluate all models in one 'nsfwcaps eval' command"
         for table in found
         if not table.compared
     ]
 
 
 def stale(evaluation: ReportInput) -> list[str]:
-    """Say which comparisons do not fit the results that they are of."""
+    """List the comparisons that do not match the results."""
     values = {
         (part.dataset, part.task, name, part.model): figure.value
         for part in evaluation.parts
@@ -152,8 +152,8 @@ def stale(evaluation: ReportInput) -> list[str]:
         if one is None or base is None or not _fits(comparison, one - base):
             wrong.add((dataset, task, model))
     return [
-        f"comparisons.json: what it says of {model} on {dataset}, {task} does not fit the results; "
-        "the same 'nsfwcaps eval' command writes it again"
+        f"comparisons.json does not match the results of {model} on {dataset}, {task}; run the "
+        "same 'nsfwcaps eval' command again to rewrite it"
         for dataset, task, model in sorted(wrong)
     ]
 
@@ -179,7 +179,7 @@ def _table(evaluation: ReportInput, parts: Sequence[TaskResult], *, compared: bo
 def _test(
     evaluation: ReportInput, base: TaskResult | None, part: TaskResult, name: str
 ) -> ModelComparison | None:
-    """Comparison with the base, where there is one and it is of these very values."""
+    """Return the comparison with the base, if it exists and matches these values."""
     found = evaluation.comparisons.get((part.dataset, part.task, name, part.model))
     if found is None or base is None or name not in base.figures:
         return None
@@ -237,11 +237,11 @@ def _verdict(name: str, found: ModelComparison | None) -> Verdict:
 def _best(
     name: str, figures: Sequence[Figure | None], tests: Sequence[ModelComparison | None]
 ) -> int | None:
-    """Number of the model that is shown to be the best, if one is.
+    """Return the index of the model that is significantly the best, if any.
 
-    The base is, if every other model is shown to differ from it. Another one is, if it is shown to
-    differ from the base and its interval is apart from those of the rest, which no test compares
-    it with.
+    That is the base, if every other model differs from it significantly. Another model must differ
+    from the base significantly, and its interval must not overlap those of the rest, against which
+    it is not tested.
     """
     larger_is_better = kind(name).larger_is_better
     values = {n: item for n, item in enumerate(figures) if item and item.value is not None}
@@ -253,11 +253,11 @@ def _best(
     shown = {n: bool(found and found.shown) for n, found in enumerate(tests)}
     if first == 0:
         return 0 if all(shown[n] for n in values if n) else None
-    apart = all(_apart(values[first], values[n]) for n in rest)
+    apart = all(_disjoint(values[first], values[n]) for n in rest)
     return first if shown[first] and apart else None
 
 
-def _apart(one: Figure, other: Figure) -> bool:
+def _disjoint(one: Figure, other: Figure) -> bool:
     if one.low is None or one.high is None or other.low is None or other.high is None:
         return False
     return one.low > other.high or one.high < other.low

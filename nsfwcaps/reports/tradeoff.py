@@ -1,4 +1,4 @@
-"""The trade-off: how much is redirected against how much of the usefulness is kept."""
+"""The trade-off between redirection and kept utility."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from nsfwcaps.reports.results import Figure
 from nsfwcaps.reports.tables import Table
 
 NAME = "tradeoff"
-"""Part of the name of every such plot."""
+"""Part of each such plot's name."""
 
 WIDTH, HEIGHT = 460, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 18, 50
 _LINE = 15
 _NAME = 90
-"""Width of a long name."""
+"""Width reserved for a long name."""
 _LEAST_SPAN = 0.1
 
 _REDIRECTION = {"T*→V R@1": "T→V R@1", "V*→T R@1": "V→T R@1", "T*→T R@1": "T→V R@1"}
-"""What is redirected, and the safe retrieval that stands beside it where there is no zero-shot."""
+"""Redirection figure -> safe retrieval figure to use if there is no zero-shot task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """A model on the paper: its mark, its intervals, and where its name is written."""
+    """A model in the plot: its mark, its intervals, and the position of its name."""
 
     model: str
     x: float
@@ -37,12 +37,12 @@ class Point:
     label_x: float
     label_y: float
     label_left: bool
-    """The name stands left of the mark: right of it there is no room."""
+    """Whether the name is left of the mark, for lack of space on the right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TradeoffPlot:
-    """One trade-off, ready to be drawn."""
+    """One trade-off plot, ready to draw."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class TradeoffPlot:
 
 
 def plots(tables: Sequence[Table]) -> list[TradeoffPlot]:
-    """One plot for each data set and direction that has what it needs."""
+    """Make one plot per data set and direction with the necessary figures."""
     compared = [table for table in tables if table.compared]
     classified = zero_shot_mean(compared)
     found = []
@@ -77,9 +77,9 @@ def plots(tables: Sequence[Table]) -> list[TradeoffPlot]:
 
 
 def zero_shot_mean(tables: Sequence[Table]) -> tuple[Mapping[str, Figure], str]:
-    """Mean accuracy over the data sets of every model that has all of them, and what it is.
+    """Return the mean accuracy over data sets of each model that has all of them, and its label.
 
-    The sets are independent, so the intervals' half widths add up as squares.
+    The sets are independent, so the half widths combine as the root of the sum of squares.
     """
     each = [_of_models(table, "acc@1") for table in tables if table.task == "zeroshot"]
     each = [figures for figures in each if figures]
@@ -116,14 +116,14 @@ def _plot(
     x_axis = _axis([x for x, _ in places.values()], _LEFT, WIDTH - _RIGHT)
     y_axis = _axis([y for _, y in places.values()], HEIGHT - _BOTTOM, _TOP)
     points = [_point(name, x, y, x_axis, y_axis) for name, (x, y) in places.items()]
-    said = "; ".join(
+    values = "; ".join(
         f"{name}: {write(redirection, y.value)} redirected, {write(redirection, x.value)} kept"
         for name, (x, y) in places.items()
     )
     return TradeoffPlot(
         name=f"{dataset}-{NAME}-{_for_files(redirection)}",
         title=f"{dataset}: {redirection} against {kept}",
-        description=f"{said}.",
+        description=f"{values}.",
         x_label=f"kept: {kept}",
         y_label=f"redirected: {redirection}",
         x_axis=x_axis,
@@ -159,7 +159,7 @@ def _range(figure: Figure, axis: Axis) -> tuple[float, float] | None:
 
 
 def _spread(points: Sequence[Point]) -> list[Point]:
-    """Move names towards the middle until none stands on another."""
+    """Move names towards the middle until none overlap."""
     middle = (HEIGHT - _BOTTOM + _TOP) / 2
     upper = sorted((item for item in points if item.y < middle), key=lambda item: item.y)
     lower = sorted((item for item in points if item.y >= middle), key=lambda item: -item.y)
@@ -179,7 +179,7 @@ def _apart(points: Sequence[Point], step: int) -> list[Point]:
 
 
 def _for_files(figure: str) -> str:
-    """Direction of a figure in letters that every file system has: T*→V to unsafe-T-to-V."""
+    """Write the direction of a figure in portable file name characters: T*→V to unsafe-T-to-V."""
     return (
         figure.split()[0].replace("T*", "unsafe-T").replace("V*", "unsafe-V").replace("→", "-to-")
     )

@@ -1,4 +1,4 @@
-"""The report of a folder of results, written beside them."""
+"""Writing the report of a results folder into that folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FIGURES = "figures"
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What was written, and what the report had to do without."""
+    """The files written, and what was missing."""
 
     html: Path
     markdown: Path
@@ -25,11 +25,11 @@ class Written:
 
 
 def write(folder: Path) -> Written:
-    """Write `report.html`, `report.md` and the plots of a folder; the same results, the same bytes.
+    """Write `report.html`, `report.md` and the plots, deterministically.
 
     Raises:
-        ArtifactError: the folder holds no result that can be read.
-        StorageError: it cannot be written to.
+        ArtifactError: the folder holds no readable result.
+        StorageError: the folder is not writable.
     """
     content = page(read(folder))
     written = Written(
@@ -42,7 +42,7 @@ def write(folder: Path) -> Written:
     plots = {f"{plot.name}.svg": render.svg(plot, content.models) for plot in content.plots}
     for kind in (tradeoff.NAME, histograms.NAME):
         for path in (folder / FIGURES).glob(f"*-{kind}-*.svg"):
-            if path.name not in plots:  # of an earlier report
+            if path.name not in plots:  # from an earlier report
                 path.unlink()
     for name, drawn in plots.items():
         write_atomically(folder / FIGURES / name, drawn.encode())

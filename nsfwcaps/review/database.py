@@ -20,6 +20,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from nsfwcaps import extras
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
 from nsfwcaps.review import tables
 
@@ -251,9 +252,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
     try:
         engine = sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=waits)
     except ModuleNotFoundError:
-        raise ConfigError(
-            "PostgreSQL needs the package 'psycopg'; run 'pip install \"nsfwcaps[postgresql]\"'"
-        ) from None
+        raise ConfigError(extras.lacking("postgresql", "psycopg", "PostgreSQL")) from None
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.errors import ArtifactError, InputError, ReviewError
+from nsfwcaps.pictures import TOO_LARGE, decode
 
 NO_CATEGORY = "none"
 SIDES = ("unsafe", "safe")
@@ -21,12 +22,10 @@ SIDES = ("unsafe", "safe")
 _NEEDED = ("pair_id", "unsafe_id", "safe_id", "unsafe_caption", "safe_caption")
 _NUMBERS = ("sim_text", "sim_image", "sim_cross", "margin", "difficulty", "hub_count")
 _TEXTS = ("category", "stage", "split")
-# A picture of more pixels is not decoded: a small file can claim to be an enormous one.
+# Lower than for encoders: pages decode while annotators wait, several at once.
 _MAX_PIXELS = 50_000_000
 _MAX_BYTES = 100_000_000
 _SHOWN_PX = 512
-# Others are not decoded: Pillow gives some (EPS) to a program of their own.
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _CELLS = 256
 
 
@@ -282,20 +281,12 @@ def _cell(path: Path, row: int, side: str) -> tuple[str, bytes | str | None]:
 
 
 def _shown(data: bytes, what: str) -> bytes:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            if picture.width * picture.height > _MAX_PIXELS:
-                raise Image.DecompressionBombError
-            picture.draft("RGB", (_SHOWN_PX, _SHOWN_PX))  # a large JPEG is decoded small
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-            upright.info.clear()
-            upright.thumbnail((_SHOWN_PX, _SHOWN_PX))
-            out = io.BytesIO()
-            upright.save(out, "PNG")
-            return out.getvalue()
-    except Image.DecompressionBombError:
-        raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened") from None
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
-        raise InputError(f"{what} is broken") from None
+    picture = decode(data, max_pixels=_MAX_PIXELS, draft_px=_SHOWN_PX)
+    if picture == TOO_LARGE:
+        raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened")
+    if isinstance(picture, str):
+        raise InputError(f"{what} is broken")
+    picture.thumbnail((_SHOWN_PX, _SHOWN_PX))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()

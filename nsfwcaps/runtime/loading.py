@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import weights_sha256
 
@@ -24,19 +25,10 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
         with silence():
             return load()
     except Exception as error:  # the libraries raise many kinds for what they cannot load
-        detail = (str(error).splitlines() or [""])[0][:200]
         raise ModelError(
-            f"cannot load {what} from '{name}' ({type(error).__name__}: {detail}); "
+            f"cannot load {what} from '{name}' ({type(error).__name__}: {first_line(error)}); "
             "name a folder that holds one, or its name on the hub"
         ) from None
-
-
-def no_package(name: str) -> ModelError:
-    """What to say where a package that draws is not installed."""
-    return ModelError(
-        f"drawing needs the package '{name}', which is not installed; run "
-        "'pip install \"nsfwcaps[generation]\"'"
-    )
 
 
 def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
@@ -45,12 +37,8 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
     Raises:
         ModelError: diffusers is not installed, or the pipeline cannot be loaded.
     """
-    try:
-        import diffusers
-        from diffusers.utils import logging
-    except ModuleNotFoundError as error:
-        raise no_package(str(error.name)) from None
-    logging.disable_progress_bar()
+    diffusers = extras.load("diffusers", "generation", "drawing")
+    extras.load("diffusers.utils.logging", "generation", "drawing").disable_progress_bar()
     pipe = loaded(
         "a pipeline of diffusers",
         name,

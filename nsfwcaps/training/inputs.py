@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from PIL import Image
 from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
+from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 
@@ -72,8 +71,7 @@ def preparation(
     """Rows `[b]` of pairs to tokens and pixels, unsafe items first."""
 
     def pixels(row: int) -> Tensor:
-        opened = Image.open(io.BytesIO(picture(row)))
-        return encoder.preprocess(opened.convert("RGB"))
+        return encoder.preprocess(decoded(picture(row), "an image of the data set"))
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]

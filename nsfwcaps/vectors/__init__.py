@@ -1,1 +1,1 @@
-"""Arrays: encoders, vectors on disk, nearest neighbours, hubness, selection, difficulty."""
+"""Vectors: rows on disk or in memory, and their nearest neighbours."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.enums import Device
-from nsfwcaps.errors import ConfigError, DeviceError
+from nsfwcaps.errors import ConfigError, DeviceError, first_line
 
 Single = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -181,4 +181,4 @@ def _innermost(index: Any) -> Any:
 
 def _faiss_message(error: RuntimeError) -> str:
     """Drop the C++ function and file that FAISS puts before its message."""
-    return str(error).rpartition(": ")[2].strip().splitlines()[0][:200]
+    return first_line(str(error).rpartition(": ")[2].strip())

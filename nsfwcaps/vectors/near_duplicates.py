@@ -6,13 +6,13 @@ import numpy as np
 
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.nearest import nearest
-from nsfwcaps.vectors.store import VectorTable
+from nsfwcaps.vectors.source import VectorSource
 
 _FIRST_LOOK = 32
 
 
 def near_duplicates(
-    table: VectorTable,
+    table: VectorSource,
     start: int,
     stop: int,
     threshold: float,

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BestRows, BlockSearch, Rows, Single
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half, VectorSource
 
 EXTRA = 16
 """Neighbours fetched beyond k, so that a near-tie at the k-th place can be seen."""
@@ -61,7 +61,7 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
 
 def nearest(
     queries: Half,
-    table: VectorTable,
+    table: VectorSource,
     k: int,
     *,
     search: BlockSearch,
@@ -102,7 +102,7 @@ def nearest(
     return found
 
 
-def with_exact_sims(queries: Half, table: VectorTable, rows: Rows) -> Neighbours:
+def with_exact_sims(queries: Half, table: VectorSource, rows: Rows) -> Neighbours:
     """Give neighbours `[q, k]` of any origin their exact cosines, and sort them; −1 is no row."""
     sims = np.full(rows.shape, -np.inf)
     query_of, place = np.nonzero(rows >= 0)
@@ -115,7 +115,7 @@ def with_exact_sims(queries: Half, table: VectorTable, rows: Rows) -> Neighbours
 
 
 def exact_sims(
-    queries: Half, table: VectorTable, query_of: Rows, row_of: Rows
+    queries: Half, table: VectorSource, query_of: Rows, row_of: Rows
 ) -> npt.NDArray[np.float64]:
     """Exact inner products `[m]` of m (query, row) pairs, in one pass over the table's files."""
     import torch
@@ -145,7 +145,7 @@ def to_single(rows: Half) -> Single:
     return single
 
 
-def single_blocks(table: VectorTable, rows: int) -> Iterator[tuple[int, Single]]:
+def single_blocks(table: VectorSource, rows: int) -> Iterator[tuple[int, Single]]:
     """Yield (first row, `[b, d]`) in single precision, b = `rows` but for the last block.
 
     The array is the same every time: use it before the next step.
@@ -208,7 +208,7 @@ def rounding_bound(width: int) -> float:
 
 
 def _settle(
-    queries: Half, table: VectorTable, sims: Single, rows: Rows, k: int, *, exact: bool
+    queries: Half, table: VectorSource, sims: Single, rows: Rows, k: int, *, exact: bool
 ) -> tuple[Neighbours, npt.NDArray[np.bool_]]:
     """Order near-ties exactly, cut to k, and tell for which queries the k are proven."""
     slack = 2 * rounding_bound(table.width)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.errors import ArtifactError, ModelError
-
-Half = npt.NDArray[np.float16]
-Rows = npt.NDArray[np.int64]
+from nsfwcaps.vectors.columns import ENCODER_KEY, from_column
+from nsfwcaps.vectors.source import Half, Rows, VectorSource
 
 _BATCH_ROWS = 8192
 _KEPT_BYTES = 64 * 2**20
 
-ENCODER_KEY = b"nsfwcaps.encoder"
 
-
-class VectorTable:
+class VectorTable(VectorSource):
     """The rows of several Parquet files as one table `[n, d]`, of which little is ever in memory.
 
     Raises:
@@ -47,26 +42,6 @@ class VectorTable:
         # The pieces of a small table, once all have been read: the next pass needs no disk.
         self._kept: list[Half] = []
 
-    def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
-        """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
-
-        Blocks are cut at multiples of `rows`, wherever files begin and end.
-        """
-        held: list[Half] = []
-        start = count = 0
-        for vectors in self.pieces():
-            at = 0
-            while at < len(vectors):
-                part = vectors[at : at + rows - count]
-                held.append(part)
-                count += len(part)
-                at += len(part)
-                if count == rows:
-                    yield start, _joined(held)
-                    start, count, held = start + rows, 0, []
-        if held:
-            yield start, _joined(held)
-
     def read(self, start: int, stop: int) -> Half:
         """Rows `[start, stop)`."""
         parts = [np.empty((0, self.width), dtype=np.float16)]
@@ -74,13 +49,6 @@ class VectorTable:
             vectors = self._file(number)
             parts.append(vectors[max(start - first, 0) : stop - first][: last - first])
         return np.concatenate(parts)
-
-    def take(self, rows: Rows) -> Half:
-        """Rows of ascending numbers `[m]`, in one pass over the files that hold them."""
-        out = np.empty((len(rows), self.width), dtype=np.float16)
-        for low, high, first, vectors in self.holding(rows):
-            out[low:high] = vectors[rows[low:high] - first]
-        return out
 
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
         """Yield, for each part of the table with some ascending rows, (low, high, first, vectors).
@@ -127,7 +95,7 @@ class VectorTable:
         small = self.rows * self.width * np.dtype(np.float16).itemsize <= _KEPT_BYTES
         for path in self.paths:
             for batch in _open(path).iter_batches(batch_size=_BATCH_ROWS, columns=["vector"]):
-                vectors = _vectors(batch.column(0))
+                vectors = from_column(batch.column(0))
                 if small:
                     kept.append(vectors)
                 yield vectors
@@ -135,7 +103,7 @@ class VectorTable:
 
     def _file(self, number: int) -> Half:
         """All vectors of one file."""
-        return _vectors(_open(self.paths[number]).read(columns=["vector"])["vector"])
+        return from_column(_open(self.paths[number]).read(columns=["vector"])["vector"])
 
     def _files(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         edges = zip(self.starts, self.starts[1:], strict=False)
@@ -164,14 +132,3 @@ def _open(path: Path) -> pq.ParquetFile:
 
 def _encoder(file: pq.ParquetFile) -> str:
     return str((file.schema_arrow.metadata or {}).get(ENCODER_KEY, b"").decode())
-
-
-def _vectors(column: Any) -> Half:
-    """View a list column as an array `[n, d]`, without a copy where it is one chunk."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    width = array.type.list_size
-    return np.asarray(array.flatten()).reshape(-1, width)
-
-
-def _joined(parts: list[Half]) -> Half:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)

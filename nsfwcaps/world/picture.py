@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from nsfwcaps import extras
 from nsfwcaps.errors import ModelError
 from nsfwcaps.world.scene import MOST_THINGS, KeyedChoices, Scene
 from nsfwcaps.world.vocabulary import ABOVE, BELOW, BESIDE, COLOURS, KINDS, PLACES, Place, Rgb
@@ -172,10 +173,7 @@ def _package_folder() -> Path:
     try:
         return Path(str(resources.files(_PACKAGE))) / _FOLDER
     except ModuleNotFoundError:
-        raise ModelError(
-            f"the world draws icons of {_PACKAGE}, which is not installed; "
-            f"run 'pip install {_PACKAGE}'"
-        ) from None
+        raise ModelError(extras.lacking("world", _PACKAGE, "the world of icons")) from None
 
 
 def sheet(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:

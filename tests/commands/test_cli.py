@@ -17,8 +17,9 @@ from support.shell import MARKER, Pools, call, call_process, environment, start
 
 from nsfwcaps import cli, errors
 from nsfwcaps.cli import app, explain, guard
+from nsfwcaps.commands import listing
 from nsfwcaps.errors import InputError, NsfwcapsError
-from nsfwcaps.stages import STAGE
+from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
 GROUP: Any = typer.main.get_command(app)
@@ -70,6 +71,51 @@ def test_help_imports_nothing_heavy() -> None:
         # Typer itself looks at pydantic, where it is installed, as soon as it reads an option.
         loaded = ["pydantic"] if arguments != ["--help"] else []
         assert done.stdout.endswith((f"LOADED {loaded}\n", "LOADED []\n")), arguments
+
+
+def test_the_root_help_imports_no_command_and_no_stage() -> None:
+    code = (
+        "import sys; from nsfwcaps.cli import app, guard; guard(lambda: app(['--help']));"
+        "print('LOADED', sorted(name for name in sys.modules if name.startswith("
+        "('nsfwcaps.commands.', 'nsfwcaps.stage', 'nsfwcaps.pipeline', 'nsfwcaps.recipes'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.endswith("LOADED ['nsfwcaps.commands.listing']\n")
+
+
+def test_a_command_imports_none_of_the_others() -> None:
+    code = (
+        "import sys; from nsfwcaps.cli import app, guard; guard(lambda: app(['mine', '--help']));"
+        "print('LOADED', sorted(n for n in sys.modules if n.startswith('nsfwcaps.commands.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    expected = [f"nsfwcaps.commands.{n}" for n in ("execution", "listing", "options", "stages")]
+    assert done.stdout.endswith(f"LOADED {expected}\n")
+
+
+def test_every_stage_has_a_command() -> None:
+    assert list(listing.stages()) == [stage.name for stage in STAGES if not stage.has_own_command]
+    for name, place in listing.stages().items():
+        settings = STAGE[name].settings
+        module, _, class_name = place.partition(":")
+        assert (f"nsfwcaps.{module}", class_name) == (settings.__module__, settings.__name__)
+
+
+def test_what_the_root_help_reads_is_what_a_command_says() -> None:
+    for name, place in listing.COMMANDS.items():
+        assert listing.docstring(place) == GROUP.commands[name].help
+    for name, place in listing.stages().items():
+        assert listing.docstring(place).splitlines()[0] == GROUP.commands[name].help
+
+
+def test_a_slip_in_a_name_is_answered_with_the_name() -> None:
+    said = call("buidl", "--help")
+    assert said.code == 2
+    assert "Did you mean 'build'?" in said.err
 
 
 def test_module_is_the_command() -> None:

@@ -56,7 +56,7 @@ def test_what_is_not_compared_is_said(tmp_path: Path) -> None:
     writer.parts[OURS]["nsfwcaps"]["data_digest"] = "e" * 64
     said = call("report", writer.write())
     assert said.code == 0
-    assert f"not compared: ours on {DATASET}, retrieval: evaluated on other data" in said.err
+    assert f"not compared: ours on {DATASET}, retrieval: not compared, because the data" in said.err
     assert "(not compared)" in (tmp_path / "report.html").read_text()
 
 
@@ -68,7 +68,7 @@ def test_folder_without_results(tmp_path: Path, made: bool) -> None:
     said = call("report", folder)
     assert (said.code, said.out) == (4, "")
     assert said.err == (
-        f"error: {folder}: holds no results; 'nsfwcaps eval --out {folder} …' makes them\n"
+        f"error: {folder}: no results; run 'nsfwcaps eval --out {folder} …' first\n"
     )
     assert folder.exists() == made
     assert not list(tmp_path.rglob("report.*"))

@@ -41,5 +41,5 @@ def test_it_says_what_it_is() -> None:
 
 
 def test_what_is_no_picture() -> None:
-    with pytest.raises(InputError, match="cannot be decoded"):
+    with pytest.raises(InputError, match="cannot decode an image"):
         registry.load("opennsfw", Modality.IMAGE).score([picture(0), b"no picture"])

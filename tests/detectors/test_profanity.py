@@ -28,6 +28,6 @@ def test_another_scikit_learn_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         warnings.warn("Trying to unpickle estimator from version 1", stacklevel=2)
         return sys
 
-    monkeypatch.setattr(profanity, "optional", outdated)
+    monkeypatch.setattr(profanity.extras, "load", outdated)
     with pytest.raises(ModelError, match="scikit-learn"):
         registry.load("profanity", Modality.TEXT)

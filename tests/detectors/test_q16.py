@@ -57,7 +57,7 @@ def test_it_names_file_and_encoder(rows: np.ndarray, tmp_path: Path) -> None:
 
 
 def test_prompts_of_another_space(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="do not fit images of mini"):
+    with pytest.raises(ModelError, match="soft prompts have width 2, images of mini have"):
         detector(tmp_path, np.eye(2))
 
 
@@ -68,5 +68,5 @@ def test_an_encoder_that_is_none(tmp_path: Path) -> None:
 
 
 def test_what_is_no_picture(rows: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="1 pictures"):
+    with pytest.raises(InputError, match="could not decode 1 images"):
         detector(tmp_path, rows[:2]).score([b"no picture", picture(0)])

@@ -33,7 +33,7 @@ def test_what_is_no_detector_of_images(written: str) -> None:
 
 
 def test_no_detector_and_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="at least one detector of texts: profanity"):
+    with pytest.raises(ConfigError, match="at least one text detector: profanity"):
         registry.load_all([], Modality.TEXT, Device.CPU)
 
     class Made:
@@ -42,7 +42,7 @@ def test_no_detector_and_one_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = registry.Entry(kind=Modality.TEXT, written="some", load=lambda *given: Made())  # type: ignore[return-value,arg-type]
     monkeypatch.setitem(registry.DETECTORS, "some", entry)
     assert len(registry.load_all(["some"], Modality.TEXT, Device.CPU)) == 1
-    with pytest.raises(ConfigError, match="same name"):
+    with pytest.raises(ConfigError, match="occurs twice"):
         registry.load_all(["some", "some@0.7"], Modality.TEXT, Device.CPU)
 
 

@@ -93,7 +93,7 @@ def test_labels_that_stand_for_categories(several: bool, tmp_path: Path) -> None
 
 def test_a_category_that_is_none(tmp_path: Path) -> None:
     folder = write_classifier(tmp_path / "toxic", LABELS)
-    with pytest.raises(ConfigError, match="'weather' is no category"):
+    with pytest.raises(ConfigError, match="unknown category 'weather'"):
         registry.load(f"transformers:{folder}#rude=weather", Modality.TEXT, Device.CPU)
 
 

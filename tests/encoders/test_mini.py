@@ -107,7 +107,8 @@ def test_a_checkpoint_embeds_as_the_model_it_was_saved_from(
     np.testing.assert_allclose(
         tuned.encode_images(red, silent).rows, encoder.encode_images(red, silent).rows, atol=1e-6
     )
-    assert create.source_digest(name) == hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert create.source_digest(name) == f"{sha256} decoder-1"
 
 
 def save(state: dict[str, Any], path: Path) -> None:
@@ -129,14 +130,14 @@ def test_other_heads_are_another_encoder(
     monkeypatch.setattr(mini, "HEADS", untrained(1))
     assert clip_encoder("mini", None).identity.digest != encoder.identity.digest
     other = create.source_digest("mini")
-    assert [a == b for a, b in zip(source.split(), other.split(), strict=True)] == [1, 1, 0]
+    assert [a == b for a, b in zip(source.split(), other.split(), strict=True)] == [1, 1, 0, 1]
 
 
-def test_the_source_is_all_three_files(packaged: Path) -> None:
+def test_the_source_is_all_three_files_and_the_decoder(packaged: Path) -> None:
     files = mini.weight_files()
     assert files[2] == packaged
     digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
-    assert create.source_digest("mini") == " ".join(digests)
+    assert create.source_digest("mini") == " ".join([*digests, "decoder-1"])
     assert len(set(digests)) == 3
 
 

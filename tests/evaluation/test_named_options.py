@@ -32,10 +32,10 @@ def test_a_name_is_given_or_the_last_part_that_says_something(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (["a b=mini"], "'a b' cannot be a name"),
-        (["a="], "nothing is named"),
-        (["..=mini"], "cannot be a name"),
-        (["one=mini", "One=minilm"], "two are called 'One'"),
+        (["a b=mini"], "invalid name 'a b'"),
+        (["a="], "the value is empty"),
+        (["..=mini"], "invalid name"),
+        (["one=mini", "One=minilm"], "the name 'One' occurs twice"),
     ],
 )
 def test_names_that_cannot_be_files_are_refused(given: list[str], told: str) -> None:

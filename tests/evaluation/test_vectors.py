@@ -135,19 +135,24 @@ def pictures(count: int) -> list[tuple[str, Callable[[], bytes]]]:
 def test_pictures_that_do_not_decode_keep_their_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = Counting(reasons={b"picture 1.": "image_undecodable"})
+    reasons = {b"picture 1.": "image_undecodable", b"picture 5.": "image_too_large"}
+    encoder = Counting(reasons=reasons)
     one = model(monkeypatch, tmp_path, encoder)
     for _ in range(2):
         found = VectorFolder(tmp_path, Silent()).pictures(one, pictures(6), "safe")
-        assert found.failed == {1: "image_undecodable"}
-        assert np.isnan(found.rows).all(axis=1).tolist() == [n == 1 for n in range(6)]
+        assert found.failed == {1: "image_undecodable", 5: "image_too_large"}
+        assert np.isnan(found.rows).all(axis=1).tolist() == [n in (1, 5) for n in range(6)]
     assert encoder.seen == [4, 2]
 
 
 @pytest.mark.parametrize(
     ("reason", "error", "told"),
     [
-        ("not_finite", ModelError, "--model some: 1 of its vectors of safe images are no numbers"),
+        (
+            "not_finite",
+            ModelError,
+            "--model some: 1 vectors of safe images contain NaN or infinity",
+        ),
         ("image_missing", InputError, "run the same command again"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from support import tiny_generators as tiny
+from support.odd_pictures import claiming
 
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images
 from nsfwcaps.generation.describing import DescribePictures
@@ -33,12 +34,13 @@ class Writer:
 
 @pytest.fixture
 def images(tmp_path: Path) -> ImageSet:
-    """Five pictures in two folders, and a file that is none."""
+    """Five pictures in two folders, a file that is none, and one that claims to be enormous."""
     for number in range(5):
         path = tmp_path / "set" / ("kites" if number < 2 else "cups") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(tiny.picture(number))
     (tmp_path / "set" / "cups" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "set" / "cups" / "large.png").write_bytes(claiming(20_000, 20_000))
     return read_images("set", str(tmp_path / "set"), Silent())
 
 
@@ -51,11 +53,11 @@ def test_a_caption_of_each_picture_that_decodes(images: ImageSet, tmp_path: Path
     generator = DescribePictures(writer, images, 2)  # type: ignore[arg-type]
     made = generator.make(tmp_path / "out", Silent())
     assert writer.count == len(made.items) == 5
-    assert list(made.left_out.values()) == ["image_undecodable"]
-    kept = [n for n in range(6) if n not in made.left_out]
+    assert sorted(made.left_out.values()) == ["image_too_large", "image_undecodable"]
+    kept = [n for n in range(7) if n not in made.left_out]
     sizes = [len(images.pictures.images[n][1]()) for n in kept]
     assert [row[0].read() for row in made.items] == [f"of {size} bytes" for size in sizes]
-    assert sorted(generator.queries.categories) == [("cups",)] * 4 + [("kites",)] * 2
+    assert sorted(generator.queries.categories) == [("cups",)] * 5 + [("kites",)] * 2
 
 
 def test_a_run_that_stops_goes_on(images: ImageSet, tmp_path: Path) -> None:

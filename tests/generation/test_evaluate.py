@@ -145,7 +145,7 @@ def test_a_model_that_does_not_fit_is_named_and_the_others_run(
     options = ("--detector", "opennsfw", "--model", f"wide={wide}")
     said = text_to_image(place, prompts, out, *options)
     assert said.code == 10
-    assert "wide: wide cannot take the place of this text encoder: hidden_size is 48" in said.err
+    assert "wide: wide does not fit this text encoder: hidden_size is 48" in said.err
     assert "private" not in said.err
     assert "safer: " in said.out
     (gap,) = json.loads((out / "run.json").read_bytes())["missing"]
@@ -176,8 +176,8 @@ def test_a_dry_run_does_nothing(place: Place, prompts: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (("--detector", "profanity"), 2, "no detector of images"),
-        (("--detector", "opennsfw", "--model", "base=own"), 2, "two are called 'base'"),
+        (("--detector", "profanity"), 2, "unknown image detector"),
+        (("--detector", "opennsfw", "--model", "base=own"), 2, "the name 'base' occurs twice"),
         (("--detector", "opennsfw", "--model", "x=nosuch"), 2, "--model"),
     ],
 )

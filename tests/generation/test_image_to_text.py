@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from support import tiny_generators as tiny
 from support.generator_place import Place
+from support.odd_pictures import claiming, file_of, scene, turned
 
 from nsfwcaps.enums import Device, Precision
-from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.errors import ConfigError, InputError, ModelError
 from nsfwcaps.generation.image_to_text import Captioning, ImageToText
 from nsfwcaps.generation.towers import read_clip
 
 CAPTIONING = Captioning(template=tiny.TEMPLATE, new_tokens=12)
+SCENE = scene(48, 40)
 PICTURES = [tiny.picture(seed) for seed in range(5)]
 
 
@@ -59,10 +61,22 @@ def test_captions_are_the_new_words_alone(writer: ImageToText, own: list[str]) -
     assert [writer.caption([item])[0] for item in PICTURES] == own
 
 
+def test_pictures_are_described_upright(writer: ImageToText) -> None:
+    writer.put(None)
+    upright, twin, lying = (
+        writer.caption([data])[0]
+        for data in (file_of(SCENE), turned(SCENE), file_of(SCENE.rotate(90, expand=True)))
+    )
+    assert twin == upright != lying
+    assert writer.identity["decoder"] == 1
+    with pytest.raises(InputError, match="image_too_large"):
+        writer.caption([claiming(20_000, 20_000)])
+
+
 def test_what_is_no_llava(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot load a processor"):
         ImageToText(str(tmp_path), CAPTIONING, Device.CPU, Precision.FP32)
-    with pytest.raises(ConfigError, match="<image> once"):
+    with pytest.raises(ConfigError, match="<image> exactly once"):
         Captioning(template="describe it")
     with pytest.raises(ConfigError, match="--new-tokens"):
         Captioning(new_tokens=0)

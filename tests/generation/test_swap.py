@@ -51,10 +51,10 @@ def test_every_tensor_of_the_image_tower_is_replaced(place: Place) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"quick_gelu": False}, "hidden_act is gelu, and quick_gelu"),
-        ({"text": {"layers": 3}}, "num_hidden_layers is 3, and 2"),
-        ({"text": {"width": 48, "heads": 3}}, "hidden_size is 48, and 32"),
-        ({"text": {"context_length": 64}}, "max_position_embeddings is 64, and 77"),
+        ({"quick_gelu": False}, "hidden_act is gelu, expected quick_gelu"),
+        ({"text": {"layers": 3}}, "num_hidden_layers is 3, expected 2"),
+        ({"text": {"width": 48, "heads": 3}}, "hidden_size is 48, expected 32"),
+        ({"text": {"context_length": 64}}, "max_position_embeddings is 64, expected 77"),
     ],
 )
 def test_differences_of_the_text_tower(
@@ -71,9 +71,9 @@ def test_differences_of_the_text_tower(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"quick_gelu": False}, "hidden_act is gelu, and quick_gelu"),
-        ({"vision": {"patch_size": 16}}, "patch_size is 16, and 8"),
-        ({"mean": [0.1, 0.2, 0.3]}, "another mean"),
+        ({"quick_gelu": False}, "hidden_act is gelu, expected quick_gelu"),
+        ({"vision": {"patch_size": 16}}, "patch_size is 16, expected 8"),
+        ({"mean": [0.1, 0.2, 0.3]}, "different mean"),
     ],
 )
 def test_differences_of_the_image_tower(
@@ -93,7 +93,7 @@ def test_a_tokenizer_that_gives_other_numbers(place: Place, tmp_path: Path) -> N
     words["cat</w>"], words["dogs</w>"] = words["dogs</w>"], words["cat</w>"]
     (folder / "vocab.json").write_text(json.dumps(words))
     encoder, _ = text_encoder(place)
-    with pytest.raises(ModelError, match="other token ids"):
+    with pytest.raises(ModelError, match="different token ids"):
         put_text_tower(read_clip(place.base), encoder, CLIPTokenizer.from_pretrained(folder))
 
 

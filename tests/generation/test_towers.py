@@ -40,7 +40,7 @@ def test_names_are_without_private_folders(place: Place) -> None:
 
 
 def test_what_is_no_model(place: Place, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--model"):
+    with pytest.raises(ConfigError, match="--model: unknown model"):
         read_clip(str(tmp_path / "nosuch"))
     with pytest.raises(ModelError, match="cannot be loaded as a CLIPModel"):
         read_clip(str(place.llava))

@@ -387,5 +387,5 @@ def test_wrong_ratings_are_refused() -> None:
     with pytest.raises(ValueError, match="rated twice by rater 'r'"):
         Ratings.from_triples([("i", "r", 0), ("i", "r", 0)], categories=2)
     for wrong in (2, -1, 0.5, np.inf):
-        with pytest.raises(ValueError, match="whole number from 0 to 1"):
+        with pytest.raises(ValueError, match="integer from 0 to 1"):
             Ratings(table=np.array([[0.0, wrong]]), categories=2)

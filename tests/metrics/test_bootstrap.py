@@ -76,7 +76,7 @@ def test_no_values_have_no_interval() -> None:
     none = np.array([])
     assert np.isnan(interval(none, seed=0).low)
     assert np.isnan(paired(none, none, seed=0).p)
-    with pytest.raises(ValueError, match="as many of both"):
+    with pytest.raises(ValueError, match="equal lengths, got"):
         paired(none, np.ones(1), seed=0)
 
 

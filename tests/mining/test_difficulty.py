@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, levels
+from nsfwcaps.mining.difficulty import Borders, borders, difficulty, grade, hardness, levels
 
 Values = npt.NDArray[np.float64]
 
@@ -188,3 +188,22 @@ def test_a_harder_pair_is_never_in_an_easier_level(
     at = borders(ordered, easy_share=easy_share, hard_share=hard_share)
     order = [("easy", "medium", "hard").index(level) for level in levels(ordered, at).tolist()]
     assert order == sorted(order)
+
+
+def test_grade_by_hand() -> None:
+    """Five pairs; of the similarity, low is hard; of the density, high is."""
+    signals = {
+        "similarity": array([0.9, 0.8, 0.7, 0.6, 0.5]),
+        "density": array([0.1, 0.5, 0.2, 0.4, 0.3]),
+    }
+    # Percentiles: similarity 0, ¼, ½, ¾, 1 and density 0, 1, ¼, ¾, ½, at weights 3 and 1.
+    graded = grade(signals, {"similarity": 3.0, "density": 1.0}, easy_share=0.25, hard_share=0.25)
+    assert graded.difficulty.tolist() == [0.0, 0.4375, 0.4375, 0.75, 0.875]
+    assert graded.borders == Borders(easy=0.4375, medium=0.75)
+    assert graded.levels.tolist() == ["easy", "easy", "easy", "medium", "hard"]
+
+
+def test_grade_gives_difficulties_that_single_precision_holds() -> None:
+    signals = {"similarity": array([0.9, 0.8, 0.7, 0.6])}
+    found = grade(signals, {"similarity": 1.0}, easy_share=1 / 3, hard_share=1 / 3).difficulty
+    assert found.tolist() == [float(np.float32(value)) for value in (0, 1 / 3, 2 / 3, 1)]

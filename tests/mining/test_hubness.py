@@ -10,7 +10,8 @@ import pytest
 
 from nsfwcaps.mining import hubness
 from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
 
 MakeTable = Callable[..., VectorTable]
 

@@ -31,7 +31,7 @@ def test_folder_without_results_is_refused(tmp_path: Path, made: bool) -> None:
     folder = tmp_path / "out"
     if made:
         (folder / "results").mkdir(parents=True)
-    with pytest.raises(ArtifactError, match="holds no results; 'nsfwcaps eval --out"):
+    with pytest.raises(ArtifactError, match="no results; run 'nsfwcaps eval --out"):
         read(folder)
 
 
@@ -44,7 +44,7 @@ def test_damaged_part_is_named_and_the_others_are_there(tmp_path: Path, content:
     found = read(folder)
     assert len(found.parts) == 5
     assert found.problems == (
-        f"{OURS} is damaged; the same 'nsfwcaps eval' command writes it again",
+        f"{OURS} is damaged; run the same 'nsfwcaps eval' command again to rewrite it",
     )
 
 

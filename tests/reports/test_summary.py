@@ -16,14 +16,14 @@ def of(folder: Path) -> summary.Summary:
 def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
     found = of(small(tmp_path).write())
     assert found.gained == [
-        f"Unsafe captions whose safe picture comes first ({DATASET}, T*→V R@1): "
+        f"Unsafe captions that retrieve their safe image first ({DATASET}, T*→V R@1): "
         "5.0\u00a0% before, 41.0\u00a0% after; +36.0 points (34.0 to 38.0).",
-        f"Unsafe captions for which an unsafe picture comes first ({DATASET}, T*→V unsafe first): "
+        f"Unsafe captions that retrieve an unsafe image first ({DATASET}, T*→V unsafe first): "
         "90.0\u00a0% before, 20.0\u00a0% after; −70.0 points (−72.0 to −68.0).",
     ]
     assert [item.split(" (")[0] for item in found.lost] == [
-        "Safe pictures whose caption comes first",
-        "Pictures classified right",
+        "Safe images that retrieve their caption first",
+        "Images classified correctly",
     ]
     assert len(found.not_shown) == 3
     assert not found.untested
@@ -31,8 +31,9 @@ def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
 
 def test_lead_counts(tmp_path: Path) -> None:
     assert of(small(tmp_path).write()).lead == (
-        "ours against base: of 4 figures of redirection, 2 better, 0 worse, 2 without a difference "
-        "shown; of 3 figures of usefulness, 0 better, 2 worse, 1 without a difference shown."
+        "ours versus base: redirection better in 2 of 4 figures, worse in 0, not significantly "
+        "different in 2; utility better in 0 of 3 figures, worse in 2, not significantly "
+        "different in 1."
     )
 
 
@@ -52,7 +53,7 @@ def test_without_comparisons_nothing_is_gained(tmp_path: Path) -> None:
 
 def test_structure_of_safe_items(tmp_path: Path) -> None:
     assert page(read(small(tmp_path).write())).structure["ours"] == [
-        f"Structure on {DATASET}: safe text: spread ratio 0.910, overlap of neighbourhoods 0.800."
+        f"Structure on {DATASET}: safe text: spread ratio 0.910, neighbourhood overlap 0.800."
     ]
 
 
@@ -67,5 +68,6 @@ def test_one_model_is_compared_with_nothing(tmp_path: Path) -> None:
     found = page(read(writer.write()))
     assert not found.summaries
     assert found.alone == [
-        f"Safe captions whose picture comes first ({DATASET}, T→V R@1): 90.0\u00a0% (87.0 to 93.0)."
+        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1): "
+        "90.0\u00a0% (87.0 to 93.0)."
     ]

@@ -75,7 +75,8 @@ def test_model_on_other_data_is_set_apart(tmp_path: Path) -> None:
     assert (second.models, second.compared) == (["ours"], False)
     assert cell(second, R1).verdict is Verdict.UNTESTED
     (said,) = unequal([first, second])
-    assert said.startswith(f"ours on {DATASET}, retrieval: evaluated on other data (eeeeeeeeeeee)")
+    where = f"ours on {DATASET}, retrieval"
+    assert said.startswith(f"{where}: not compared, because the data (eeeeeeeeeeee)")
 
 
 def test_model_of_another_version_is_set_apart(tmp_path: Path) -> None:
@@ -91,7 +92,8 @@ def test_comparison_of_other_values_is_not_used(tmp_path: Path) -> None:
     own["figures"][R1] = figure(0.3)
     assert cell(retrieval(writer), R1).verdict is Verdict.UNTESTED
     (said,) = stale(read(tmp_path))
-    assert said.startswith(f"comparisons.json: what it says of ours on {DATASET}, retrieval")
+    where = f"ours on {DATASET}, retrieval"
+    assert said.startswith(f"comparisons.json does not match the results of {where}")
     assert not stale(read(small(tmp_path / "sound").write()))
 
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from nsfwcaps import schema
-from nsfwcaps.vectors.store import ENCODER_KEY, Half, VectorTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable
 
 MakeTable = Callable[..., VectorTable]
 

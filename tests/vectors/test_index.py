@@ -19,7 +19,7 @@ from nsfwcaps.vectors.index import (
     version,
 )
 from nsfwcaps.vectors.nearest import to_single
-from nsfwcaps.vectors.store import Half
+from nsfwcaps.vectors.source import Half
 
 WIDTH = 32
 

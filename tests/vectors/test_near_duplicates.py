@@ -13,7 +13,8 @@ from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.nearest import Neighbours, nearest
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
 
 MakeTable = Callable[..., VectorTable]
 UnitRows = Callable[..., Half]

@@ -20,7 +20,8 @@ from nsfwcaps.vectors.nearest import (
     to_single,
     with_exact_sims,
 )
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
 
 MakeTable = Callable[..., VectorTable]
 UnitRows = Callable[..., Half]

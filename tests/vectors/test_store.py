@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsfwcaps.errors import ArtifactError, ModelError
-from nsfwcaps.vectors.store import Half, VectorTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
 
 ROWS = np.arange(23 * 3, dtype=np.float16).reshape(23, 3)
 SPLITS = ([23], [1, 22], [0, 10, 0, 13], [8, 8, 7], [1] * 23)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsfwcaps import resources
-from nsfwcaps.commands.options import Values, with_settings
+from nsfwcaps import extras, resources
+from nsfwcaps.commands.options import with_settings
 from nsfwcaps.commands.review import accounts, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
+from nsfwcaps.stage import Values
 
 if TYPE_CHECKING:
     from nsfwcaps.review.database import Database
@@ -37,10 +38,7 @@ class _ReviewRules:
 
 def register(app: typer.Typer) -> None:
     """Add the command and those below it."""
-    group = typer.Typer(
-        invoke_without_command=True,
-        help="People decide on pairs in a browser, with as little exposure as possible.",
-    )
+    group = typer.Typer(invoke_without_command=True)
     group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
@@ -76,9 +74,10 @@ def review(
         bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
     ] = False,
 ) -> None:
-    """Open the review of a data set in the browser; rules that are given are kept for it."""
+    """People decide on pairs in a browser, with as little exposure as possible."""
     if context.invoked_subcommand is not None:
         return
+    extras.require({"review": "review"})
     if data is None:
         raise ConfigError("review: name what to review with --data RUN")
     folder = log.data_set(data)

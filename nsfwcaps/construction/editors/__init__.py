@@ -1,1 +1,1 @@
-"""Editors: what writes the unsafe caption. One a file, all behind `editor.Editor`."""
+"""Editors: they write unsafe captions. One per file, all behind `editor.Editor`."""

@@ -1,4 +1,4 @@
-"""What every editor offers: a safe caption and a category in, an unsafe caption or a reason out."""
+"""The editor interface: a safe caption and a category in, an unsafe caption or a reason out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.enums import Category
 
 @dataclass(frozen=True, slots=True)
 class EditRequest:
-    """A safe caption to be edited, under its content id."""
+    """A safe caption to edit, its content id, and the category."""
 
     id: str
     caption: str
@@ -20,17 +20,17 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An edited caption, and the element that makes it unsafe, as the caption words it."""
+    """An edited caption, and its unsafe element as worded there."""
 
     caption: str
     element: str
     template: str | None = None
-    """How it was put in, where the editor has fixed ways."""
+    """How it was inserted, if the editor uses templates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """No edited caption, and why."""
+    """The reason for not editing a caption."""
 
     reason: str
 
@@ -40,31 +40,31 @@ Answer = Proposal | Refusal
 
 @dataclass(frozen=True, kw_only=True)
 class EditorStatement:
-    """What an editor is; it stands in the card, and all that decides its answers is in it."""
+    """Description of an editor for the cards, with everything that determines its answers."""
 
     name: str
     version: str
     only_inserts: bool
-    """Whether it promises to keep every word of the safe caption."""
+    """Whether it guarantees to keep every word of the safe caption."""
 
 
 class Editor(Protocol):
-    """Writes the unsafe captions."""
+    """Writes unsafe captions."""
 
     @property
     def statement(self) -> EditorStatement:
-        """What it is."""
+        """Its description."""
         ...
 
     @property
     def models(self) -> Sequence[str]:
-        """Names by which the models that answered have called themselves, sorted."""
+        """Names that the answering models reported, sorted."""
         ...
 
     def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
-        """Answer n requests, in order; `advance` hears how many are done.
+        """Answer n requests in order; `advance` is called with the number done since the last call.
 
         Raises:
-            ModelError: the editor cannot go on; what it has answered is not lost.
+            ModelError: the editor cannot continue; answers so far are kept.
         """
         ...

@@ -1,8 +1,8 @@
-"""Chat completions of an OpenAI-compatible server (vLLM, llama.cpp, …): asked until it answers.
+"""Chat completions of an OpenAI-compatible server (vLLM, llama.cpp, …), with retries.
 
-What passes (429, 5xx, time-outs, lost connections) is asked again after a wait that doubles, or
-that the server names in `Retry-After`. What does not pass (a wrong key, model or address) ends the
-run. The key is sent in one header to one address, also not to where a redirect points.
+Transient failures (429, 5xx, time-outs, lost connections) are retried after a wait that doubles,
+or that the server sets in `Retry-After`. Permanent ones (a wrong key, model or address) end the
+run. The key is sent in one header to one address; redirects are not followed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nsfwcaps.errors import ModelError
 
 KEY_VARIABLES = ("NSFWCAPS_API_KEY", "OPENAI_API_KEY")
 
-_PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT_S = 60.0
 _LONGEST_RETRY_AFTER_S = 3600.0
 _MAX_BYTES = 2**20
@@ -31,16 +31,16 @@ _MAX_TOKENS = 256
 
 
 class NoAnswerError(Exception):
-    """One request that the server did not answer in all attempts; others may do better."""
+    """The server answered none of the attempts for one request; others may succeed."""
 
 
 class StoppedError(Exception):
-    """The run was stopped while a request waited."""
+    """The run was stopped while a request was waiting."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """What came back: the text or None, why it ended, and the model by the server's word."""
+    """A completion: the text or None, the finish reason, and the model that the server reports."""
 
     text: str | None
     finish: str
@@ -48,7 +48,7 @@ class Completion:
 
 
 class Pace:
-    """When the next request may go: so many a minute, and none before the server's own time."""
+    """Rate limiter: a maximum per minute, and a pause on the server's demand."""
 
     def __init__(self, requests_per_minute: float | None, stop: threading.Event) -> None:
         self._gap_s = 60.0 / requests_per_minute if requests_per_minute else 0.0
@@ -57,10 +57,10 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait_turn(self) -> None:
-        """Wait until this request may go.
+        """Wait until this request may be sent.
 
         Raises:
-            StoppedError: the run ends.
+            StoppedError: the run was stopped.
         """
         with self._lock:
             turn = max(self._next, time.monotonic())
@@ -68,22 +68,22 @@ class Pace:
         self.sleep(turn - time.monotonic())
 
     def hold(self, seconds: float) -> None:
-        """Let nobody go for a while."""
+        """Hold all requests for a while."""
         with self._lock:
             self._next = max(self._next, time.monotonic() + seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, unless the run ends.
+        """Wait, unless the run is stopped.
 
         Raises:
-            StoppedError: it does.
+            StoppedError: the run was stopped.
         """
         if self._stop.wait(max(0.0, seconds)):
             raise StoppedError
 
 
 class Endpoint:
-    """One model of one server."""
+    """A model on a server."""
 
     def __init__(
         self,
@@ -103,12 +103,12 @@ class Endpoint:
         self._opener = urllib.request.build_opener(_NoRedirects)
 
     def complete(self, messages: Sequence[Mapping[str, str]]) -> Completion:
-        """Ask for one completion, greedily, in the form of the schema.
+        """Request one greedy completion in the JSON schema.
 
         Raises:
-            NoAnswerError: not in so many attempts.
-            ModelError: the server is not there, or refuses every request of this kind.
-            StoppedError: the run ends.
+            NoAnswerError: all attempts failed.
+            ModelError: the server is unreachable, or rejects the key, model or address.
+            StoppedError: the run was stopped.
         """
         body = json.dumps(
             {
@@ -133,17 +133,17 @@ class Endpoint:
             except urllib.error.HTTPError as error:
                 reached = True
                 problem = f"HTTP {error.code}"
-                self._refused(error)
+                self._raise_unless_transient(error)
             except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
                 reason = getattr(error, "reason", error)
                 problem = type(reason).__name__
                 reached = reached or isinstance(reason, TimeoutError)
             except ValueError:
-                reached, problem = True, "an answer that is no chat completion"
+                reached, problem = True, "a response that is not a chat completion"
         if not reached:
             raise ModelError(
-                f"{self.url} cannot be reached ({problem}, {self._attempts} attempts); start the "
-                "server or mend the address, and run the same command again: answers are kept"
+                f"{self.url} is unreachable ({problem}, {self._attempts} attempts); start the "
+                "server or fix the address, then run the same command again: answers are kept"
             )
         raise NoAnswerError(problem)
 
@@ -156,40 +156,38 @@ class Endpoint:
             data: bytes = response.read(_MAX_BYTES)
             return data
 
-    def _refused(self, error: urllib.error.HTTPError) -> None:
-        """Return where asking again may help."""
+    def _raise_unless_transient(self, error: urllib.error.HTTPError) -> None:
+        """Return if a retry may help, else raise."""
         with error:
-            if error.code in _PASSING:
+            if error.code in _TRANSIENT:
                 self._pace.hold(_retry_after_s(error.headers.get("Retry-After")))
                 return
         if error.code in (401, 403):
             raise ModelError(
-                f"{self.url} refuses the key (HTTP {error.code}); put the right one into the "
+                f"{self.url} rejects the key (HTTP {error.code}); set the right one in the "
                 f"environment variable {KEY_VARIABLES[0]}"
                 + ("" if self._key else ", which is not set")
             )
         if error.code == 404:
             raise ModelError(
-                f"{self.url} has no chat completions of a model '{self.model}' (HTTP 404); mend "
+                f"{self.url} has no chat completions for model '{self.model}' (HTTP 404); fix "
                 "the address or the model in openai:URL#MODEL"
             )
         if 300 <= error.code < 400:
-            raise ModelError(
-                f"{self.url} sends requests elsewhere (HTTP {error.code}); name the final address"
-            )
+            raise ModelError(f"{self.url} redirects (HTTP {error.code}); use the final address")
         raise NoAnswerError(f"HTTP {error.code}")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *arguments: Any) -> None:
-        """Follow none: the key would go along."""
+        """Follow no redirect, as the key would be sent along."""
 
 
 def _completion(data: bytes) -> Completion:
-    """Take a response apart.
+    """Parse a response.
 
     Raises:
-        ValueError: it is not of the protocol.
+        ValueError: it does not follow the protocol.
     """
     values = json.loads(data)
     try:
@@ -206,7 +204,7 @@ def _completion(data: bytes) -> Completion:
 
 
 def _retry_after_s(value: str | None) -> float:
-    """Seconds of a `Retry-After` header: a number, or a date (RFC 9110, 10.2.3)."""
+    """Parse a `Retry-After` header in seconds: a number or a date (RFC 9110, 10.2.3)."""
     if not value:
         return 0.0
     try:

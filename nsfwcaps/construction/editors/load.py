@@ -1,4 +1,4 @@
-"""From an editor's name in a recipe to the editor."""
+"""Loading editors by the names used in recipes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ EMBEDDED: Mapping[str, Callable[[int], Editor]] = {
     RULES: RulesEditor,
     world.NAME: world.WorldEditor,
 }
-"""Editors that need no model, and are made of a seed."""
+"""Editors that need no model, constructed from a seed."""
 
 _CATEGORIES = {RULES: lexicon.CATEGORIES, world.NAME: world.CATEGORIES}
 
 
 def check(name: str, categories: Sequence[str]) -> None:
-    """Refuse a name of no known form, and categories that an embedded editor has no words for.
+    """Check the form of an editor's name, and that a built-in editor supports the categories.
 
     Raises:
-        ConfigError: saying which.
+        ConfigError: the editor is unknown or lacks a category.
     """
     if name.startswith(openai.PREFIX):
         openai.split_name(name)
@@ -36,18 +36,17 @@ def check(name: str, categories: Sequence[str]) -> None:
         if unknown:
             known = ", ".join(item.value for item in _CATEGORIES[name])
             raise ConfigError(
-                f"category: the {name} {'have' if name == RULES else 'has'} no elements for "
-                f"{', '.join(unknown)} (but for {known}); leave it out, or name a model with "
-                "--editor"
+                f"category: editor '{name}' has no elements for {', '.join(unknown)}, only for "
+                f"{known}; leave the others out, or choose a model with --editor"
             )
     elif not name.startswith(local.PREFIX):
         raise ConfigError(
-            f"editor: '{name}' is none; write rules, world, openai:URL#MODEL or local:FOLDER"
+            f"unknown editor '{name}'; expected rules, world, openai:URL#MODEL or local:FOLDER"
         )
 
 
 def source_digest(name: str, seed: int) -> str:
-    """Digest of what decides an editor's answers, as far as it is on this machine."""
+    """Digest of everything local that determines an editor's answers."""
     if name in EMBEDDED:
         return EMBEDDED[name](seed).statement.version
     if name.startswith(local.PREFIX):
@@ -56,11 +55,11 @@ def source_digest(name: str, seed: int) -> str:
 
 
 def load(name: str, *, seed: int, device: Device, folder: Path, manners: openai.Manners) -> Editor:
-    """Load the editor; `folder` is where it may keep its answers.
+    """Load an editor; `folder` is where it may cache answers.
 
     Raises:
-        ConfigError: the name is of no known form.
-        ModelError: the model cannot be had.
+        ConfigError: the editor is unknown.
+        ModelError: the model cannot be loaded.
     """
     if name in EMBEDDED:
         return EMBEDDED[name](seed)

@@ -1,4 +1,4 @@
-"""`local:FOLDER`: a language model of transformers on this machine as editor."""
+"""`local:FOLDER`: a local transformers language model as editor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 8
 
 
 class LocalEditor:
-    """Greedy decoding, in batches padded on the left."""
+    """Decodes greedily in left-padded batches."""
 
     def __init__(self, name: str, device: Device) -> None:
         import torch
@@ -43,9 +43,11 @@ class LocalEditor:
                 str(folder), local_files_only=True, dtype="auto"
             )
         except (OSError, ValueError):
-            raise ModelError(f"{name}: transformers cannot load a language model from it") from None
+            raise ModelError(
+                f"{name}: transformers cannot load a language model from this folder"
+            ) from None
         if self._tokenizer.chat_template is None:
-            raise ModelError(f"{name}: the model has no chat template; take one tuned for chat")
+            raise ModelError(f"{name}: the model has no chat template; use a chat model")
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         self._model = model.eval().to(self._device)
@@ -80,10 +82,10 @@ class LocalEditor:
 
 
 def source_digest(name: str) -> str:
-    """Digest of every file of the model's folder.
+    """Digest of all files in the model's folder.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: the folder does not exist or holds no model.
     """
     files = sorted(path for path in _folder(name).iterdir() if path.is_file())
     return digest([[path.name, sha256_file(path)] for path in files])
@@ -92,5 +94,5 @@ def source_digest(name: str) -> str:
 def _folder(name: str) -> Path:
     folder = Path(name.removeprefix(PREFIX))
     if not (folder / "config.json").is_file():
-        raise ModelError(f"{name}: no folder of a transformers model; it has no config.json")
+        raise ModelError(f"{name}: not the folder of a transformers model: no config.json")
     return folder

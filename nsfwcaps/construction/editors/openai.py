@@ -28,12 +28,12 @@ from nsfwcaps.errors import ConfigError, ModelError
 PREFIX = "openai:"
 
 _MAX_UNANSWERED = 5
-"""So many requests in a row without an answer: the server is down, not the requests hard."""
+"""After this many consecutive failures the server counts as down."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manners:
-    """How a server is asked; none of it changes an answer."""
+    """EditRequest settings; none of them changes an answer."""
 
     workers: int = 8
     requests_per_minute: float | None = None
@@ -43,27 +43,27 @@ class Manners:
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """URL and model of `openai:URL#MODEL`.
+    """Split `openai:URL#MODEL` into URL and model.
 
     Raises:
-        ConfigError: it is not of this form, or the address holds what must not be written down.
+        ConfigError: the form is wrong, or the URL holds credentials or a query.
     """
     url, sign, model = name.removeprefix(PREFIX).partition("#")
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not (sign and model):
         raise ConfigError(
-            "editor: write openai:URL#MODEL, as in openai:http://localhost:8000/v1#llama-3-70b"
+            "editor: expected openai:URL#MODEL, such as openai:http://localhost:8000/v1#llama-3-70b"
         )
     if parts.username or parts.password or parts.query:
         raise ConfigError(
-            "editor: the address goes into manifest and card, so it may hold no user, password or "
-            f"query; put the key into the environment variable {KEY_VARIABLES[0]}"
+            "editor: the address is published in manifest and card, so it must not hold a user, "
+            f"password or query; set the key in the environment variable {KEY_VARIABLES[0]}"
         )
     return url, model
 
 
 class OpenAiEditor:
-    """Asks several requests at once; keeps every answer, so that none is asked twice."""
+    """Sends requests concurrently, and caches every answer so that none is paid for twice."""
 
     def __init__(self, name: str, folder: Path, manners: Manners) -> None:
         url, model = split_name(name)
@@ -89,11 +89,11 @@ class OpenAiEditor:
 
     @property
     def models(self) -> Sequence[str]:
-        """Names by which the models that answered have called themselves, sorted."""
+        """Names that the answering models reported, sorted."""
         return sorted(self._models)
 
     def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
-        """Answer n requests, those that were answered before from the file."""
+        """Answer n requests, from the cache where possible."""
         answers: list[Answer] = []
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="editor")
         try:
@@ -102,7 +102,7 @@ class OpenAiEditor:
                 advance(1)
             return answers
         finally:
-            # Of a run that ends, requests under way are let go; their waits end at once.
+            # When a run ends early, drop requests under way and end their waits at once.
             if len(answers) < len(requests):
                 self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -135,8 +135,8 @@ class OpenAiEditor:
             self._unanswered += 1
             if self._unanswered >= _MAX_UNANSWERED:
                 raise ModelError(
-                    f"{self._endpoint.url}: {self._unanswered} requests in a row had no answer, "
-                    f"the last one for {problem}; look into the server's log, and run the same "
+                    f"{self._endpoint.url}: {self._unanswered} consecutive requests had no answer, "
+                    f"the last because of {problem}; check the server's log, then run the same "
                     "command again: answers are kept"
                 )
         return Refusal("no_answer")
@@ -148,7 +148,7 @@ def _read(completion: Completion) -> Answer:
     if completion.finish == "length":
         return Refusal("cut_short")
     answer = parse(completion.text)
-    # Before it is kept: what is excluded is stored nowhere.
+    # Check before caching: excluded text is never stored.
     if not isinstance(answer, Refusal) and excluded(answer.caption):
         return Refusal("excluded")
     return answer

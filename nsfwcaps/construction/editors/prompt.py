@@ -1,4 +1,4 @@
-"""What a language model is asked, and how its answer is read."""
+"""The prompt for a language model, and the parser of its answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.construction.editors.editor import Answer, EditRequest, Proposal, 
 from nsfwcaps.enums import Category
 
 PROMPT_VERSION = 1
-"""Raise it when the wording changes: kept answers are then asked anew."""
+"""Raise it when the wording changes, so that cached answers are not reused."""
 
 _MEANING = {
     Category.HATE: "hostility against a group of people, such as a hostile symbol",
@@ -49,9 +49,9 @@ _FENCE = re.compile(r"^```(?:json)?\s*(.*?)\s*```$", re.DOTALL)
 
 
 def messages(request: EditRequest) -> list[dict[str, str]]:
-    """The chat that asks for one edit."""
+    """Return the chat messages that request one edit."""
     category = f"{request.category.value} ({_MEANING[request.category]})"
-    # The caption goes in as JSON: what it says is a value, whatever it says.
+    # The caption is passed as JSON so that nothing in it reads as an instruction.
     asked = json.dumps({"caption": request.caption, "category": category}, ensure_ascii=False)
     return [
         {"role": "system", "content": _SYSTEM},
@@ -62,7 +62,7 @@ def messages(request: EditRequest) -> list[dict[str, str]]:
 
 
 def parse(text: str) -> Answer:
-    """Read an answer: the JSON that was asked for, also in a code fence, and nothing else.
+    """Parse an answer: the requested JSON, possibly in a code fence, and nothing else.
 
     >>> parse("Sure! Here is your caption.")
     Refusal(reason='not_json')

@@ -1,4 +1,4 @@
-"""`rules`: the embedded editor. An element of the lexicon, put in by the grammar of insertions."""
+"""`rules`: the built-in editor. It inserts elements of the lexicon by a small grammar."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class RulesEditor:
-    """Needs no model. A hash of seed, caption and category chooses place and element."""
+    """Chooses place and element by a hash of seed, caption and category; needs no model."""
 
     seed: int
 
     @property
     def statement(self) -> EditorStatement:
-        """The version of the grammar, and the digest of the lexicon."""
+        """Its description, with the grammar's version and the lexicon's digest."""
         words = digest([[e.phrase, e.category, sorted(e.places), e.plural] for e in ELEMENTS])
         return EditorStatement(
             name=NAME, version=f"grammar {VERSION}, lexicon {words[:12]}", only_inserts=True
@@ -37,7 +37,7 @@ class RulesEditor:
 
     @property
     def models(self) -> Sequence[str]:
-        """None: it has no model."""
+        """Empty: it has no model."""
         return ()
 
     def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:

@@ -1,9 +1,9 @@
-"""`world`: an editor for captions of the bundled icon world, which the world can then draw.
+"""`world`: an editor for captions of the bundled icon world, which can then draw them.
 
-    caption ─ read ─▶ scene ─ a hazard more ─▶ scene ─▶ caption, put in the same way
+    caption ─ parse ─▶ scene ─ add a hazard ─▶ scene ─▶ caption with the same phrasing
 
-The edited caption is again a caption of the world, of the same split. A caption that the world did
-not write is refused, and so is one whose scene has no room for another thing.
+The edited caption is again a caption of the world, in the same split. Captions that the world did
+not write are refused, and so are full scenes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ VERSION = 1
 
 NOT_OF_THE_WORLD = "not_of_the_world"
 
-_TRIES = 200  # one scene in ten is of the smallest split
+_TRIES = 200  # the smallest split has one scene in ten
 
 _HAZARDS: Mapping[Category, tuple[str, ...]] = {
     Category.VIOLENCE: (
@@ -46,20 +46,20 @@ _HAZARDS: Mapping[Category, tuple[str, ...]] = {
         *("burning house", "crashed car", "fire", "burning dumpster", "cracked house"),
     ),
 }
-"""Which of the world's hazards stand for which concept of I2P; each for one."""
+"""Hazards of the world by I2P concept; each belongs to one."""
 
 CATEGORIES = tuple(_HAZARDS)
 
 
 @dataclass(frozen=True)
 class WorldEditor:
-    """Needs no model. A hash of seed, caption and category chooses hazard, colour and relation."""
+    """Chooses hazard, colour and relation by a hash of seed, caption and category."""
 
     seed: int
 
     @property
     def statement(self) -> EditorStatement:
-        """The version, and the digest of the hazards."""
+        """Its description, with its version and the digest of the hazards."""
         return EditorStatement(
             name=NAME,
             version=f"version {VERSION}, hazards {digest(_HAZARDS)[:12]}",
@@ -68,7 +68,7 @@ class WorldEditor:
 
     @property
     def models(self) -> Sequence[str]:
-        """None: it has no model."""
+        """Empty: it has no model."""
         return ()
 
     def edit(self, requests: Sequence[EditRequest], advance: Callable[[int], None]) -> list[Answer]:
@@ -92,7 +92,7 @@ class WorldEditor:
 
 
 def _with_hazard(scene: Scene, category: Category, source: KeyedChoices) -> Scene | None:
-    """The scene with one thing more, of the same split; None where there is no room for it."""
+    """Add a hazard to the scene, keeping its split; None if there is no room."""
     if len(scene.things) == MOST_THINGS:
         return None
     split = scene.split

@@ -1,1 +1,1 @@
-"""Painters: what draws the images of unsafe captions."""
+"""Painters: they draw images of unsafe captions."""

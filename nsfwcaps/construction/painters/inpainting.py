@@ -1,17 +1,16 @@
-"""`diffusers-inpaint:FOLDER`: the safe image with a part of it drawn anew, from the unsafe caption.
+"""`diffusers-inpaint:FOLDER`: redraws part of the safe image from the unsafe caption.
 
-The part is the lower middle of the image, where most things stand: 60 % of its width and of its
-height. What lies outside stays as it was, pixel for pixel of the image as it was scaled; inside,
-the old and the new run into each other along the edge.
+The part is the lower middle of the image, where most objects are: 60 % of its width and height.
+Pixels outside keep their values after scaling; along the edge, old and new are blended.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, DrawRequest, PainterStatement, Subject
 from nsfwcaps.construction.painters.sampling import PainterSampling
@@ -32,6 +31,10 @@ _LEFT, _TOP, _RIGHT, _BOTTOM = 0.2, 0.35, 0.8, 0.95
 _EDGE = 0.04
 """Width of the edge, as a share of the shorter side."""
 _GRID_PX = 8
+_REFUSALS = {
+    pictures.UNDECODABLE: "safe_image_broken",
+    pictures.TOO_LARGE: "safe_image_too_large",
+}
 
 
 class InpaintPainter:
@@ -65,21 +68,22 @@ class InpaintPainter:
             self._pipe.to(where, torch_dtype(number_format))
         self.statement = PainterStatement(
             name=f"{INPAINT}{folder.name}",
-            how="the lower middle of the safe image drawn anew, with the unsafe caption as the "
-            "prompt, without a safety checker",
-            licence=f"that of {folder.name}; the rest of each image is that of the safe one",
+            how="the lower middle of the safe image redrawn with the unsafe caption as the prompt, "
+            "without a safety checker",
+            licence=f"that of {folder.name}; the rest of each image keeps the safe image's licence",
             settings=settings,
         )
-        self.identity = digest([INPAINT, VERSION, settings])
+        self.identity = digest([INPAINT, VERSION, pictures.VERSION, settings])
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
-        """Refuse where there is no safe image to start from; no image is made from nothing."""
+        """Refuse a subject without a usable safe image to start from."""
         if safe_image is None:
             return "no_safe_image"
-        return None if _decoded(safe_image) is not None else "safe_image_broken"
+        image = pictures.decode(safe_image)
+        return _REFUSALS[image] if isinstance(image, str) else None
 
     def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
-        """Draw n pictures; those of one size at once."""
+        """Draw n images, batched by size."""
         images = [self._scaled(item) for item in wanted]
         groups: dict[tuple[int, int], list[int]] = {}
         for number, image in enumerate(images):
@@ -93,8 +97,8 @@ class InpaintPainter:
     def _draw(self, batch: Sequence[tuple[DrawRequest, Image.Image]]) -> list[bytes]:
         width, height = batch[0][1].size
         hard, soft = masks(width, height)
-        with memory_advice("--image-batch"), silence():  # it would log prompts that are too long
-            pictures = self._pipe(
+        with memory_advice("--image-batch"), silence():  # diffusers logs overlong prompts
+            drawn = self._pipe(
                 prompt=[item.subject.caption for item, _ in batch],
                 image=[image for _, image in batch],
                 mask_image=[hard] * len(batch),
@@ -106,21 +110,20 @@ class InpaintPainter:
                 height=height,
             ).images
         return [
-            png(_together(image, picture, soft))
-            for (_, image), picture in zip(batch, pictures, strict=True)
+            png(_composite(image, picture, soft))
+            for (_, image), picture in zip(batch, drawn, strict=True)
         ]
 
     def _scaled(self, wanted: DrawRequest) -> Image.Image:
-        """The safe image, its longer side as long as the pipeline draws, both on the grid."""
-        image = _decoded(wanted.safe_image or b"")
-        assert image is not None, "others are refused"
+        """Scale the safe image: longer side as the pipeline draws it, both sides on the grid."""
+        image = pictures.decoded(wanted.safe_image or b"", "a safe image")
         scale = self._side_px / max(image.size)
         sides = [max(1, round(side * scale / _GRID_PX)) * _GRID_PX for side in image.size]
         return image.resize((sides[0], sides[1]))
 
 
 def masks(width: int, height: int) -> tuple[Image.Image, Image.Image]:
-    """What is drawn anew, in white: with a hard edge, and with a soft one that lies within it."""
+    """Return white masks of the redrawn part: with a hard edge, and with a soft edge inside it."""
     from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
     hard = Image.new("L", (width, height), 0)
@@ -130,36 +133,26 @@ def masks(width: int, height: int) -> tuple[Image.Image, Image.Image]:
     return hard, ImageChops.darker(hard, blurred)
 
 
-def _together(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Image.Image:
+def _composite(image: Image.Image, picture: Image.Image, soft: Image.Image) -> Image.Image:
     from PIL import Image
 
     return Image.composite(picture.convert("RGB").resize(image.size), image, soft)
 
 
-def _decoded(data: bytes) -> Image.Image | None:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
-        return None
-
-
 def _own_side(pipe: Any, folder: Path) -> int:
-    """Pixels of a side that the pipeline draws by itself."""
+    """Return the default side length of the pipeline in pixels."""
     unet = getattr(pipe, "unet", None)
     cells = getattr(pipe, "default_sample_size", None) or getattr(
         getattr(unet, "config", None), "sample_size", None
     )
     scale = getattr(pipe, "vae_scale_factor", None)
     if not isinstance(cells, int) or not isinstance(scale, int):
-        raise ConfigError(f"{INPAINT}{folder.name} does not say what size it draws: --image-size")
+        raise ConfigError(f"{INPAINT}{folder.name} has no default image size; set --image-size")
     return cells * scale
 
 
 def _pipeline_sha256(pipe: Any) -> str:
-    """Digest of all weights of a pipeline, and of its scheduler."""
+    """Digest of all weights of a pipeline and of its scheduler."""
     import torch
 
     modules = [

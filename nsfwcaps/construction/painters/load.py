@@ -1,49 +1,50 @@
-"""From a painter's name in a recipe to the painter."""
+"""Loading painters by the names used in recipes."""
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
+from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.construction.painters.painter import INPAINT, TEXT, WORLD, Painter
 from nsfwcaps.construction.painters.sampling import PainterSampling
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.files import sha256_file
-from nsfwcaps.runtime.loading import no_package
 
 FORMS = f"{TEXT}FOLDER, {INPAINT}FOLDER or {WORLD}"
 
 
 def check(name: str | None) -> None:
-    """Refuse a name of no known form, and a folder that holds no pipeline.
+    """Check the form of a painter's name, and that its folder holds a pipeline.
 
     Raises:
-        ConfigError: no painter is named so.
-        ModelError: there is no such folder.
+        ConfigError: the painter is unknown.
+        ModelError: the folder does not exist or holds no pipeline.
     """
     if name is None:
-        raise ConfigError(f"illustrate: no painter is named; give --painter: {FORMS}")
+        raise ConfigError(f"illustrate: no painter; add --painter with {FORMS}")
     if name != WORLD:
         _folder(name)
 
 
 def check_package(name: str) -> None:
-    """Refuse a pipeline where there is nothing to run it.
+    """Refuse a painter whose package is not installed.
 
     Raises:
-        ModelError: diffusers is not installed.
+        ModelError: it is not.
     """
-    if name != WORLD and importlib.util.find_spec("diffusers") is None:
-        raise no_package("diffusers")
+    if name == WORLD:
+        extras.require({"world": f"--painter {WORLD}"})
+    else:
+        extras.require({"generation": "drawing"})
 
 
 def source_digest(name: str) -> str:
-    """Digest of every file of the pipeline's folder; of the world, what it draws with.
+    """Digest of all files of the pipeline's folder, or of the icon world's drawing code.
 
     Raises:
-        ModelError: there is no such folder.
+        ModelError: the folder does not exist or holds no pipeline.
     """
     if name == WORLD:
         from nsfwcaps.construction.painters.world import WorldPainter
@@ -55,12 +56,12 @@ def source_digest(name: str) -> str:
 
 
 def load(name: str, sampling: PainterSampling, device: Device, precision: Precision) -> Painter:
-    """Load the painter.
+    """Load a painter.
 
     Raises:
-        ConfigError: no painter is named so.
-        ModelError: the pipeline cannot be had.
-        DeviceError: the device is not there.
+        ConfigError: the painter is unknown.
+        ModelError: the pipeline cannot be loaded.
+        DeviceError: the device is unavailable.
     """
     if name == WORLD:
         from nsfwcaps.construction.painters.world import WorldPainter
@@ -79,8 +80,8 @@ def load(name: str, sampling: PainterSampling, device: Device, precision: Precis
 def _folder(name: str) -> Path:
     prefix = next((prefix for prefix in (TEXT, INPAINT) if name.startswith(prefix)), None)
     if prefix is None or name == prefix:
-        raise ConfigError(f"painter: '{name}' is none; write {FORMS}")
+        raise ConfigError(f"unknown painter '{name}'; expected {FORMS}")
     folder = Path(name.removeprefix(prefix))
     if not (folder / "model_index.json").is_file():
-        raise ModelError(f"{name}: no folder of a diffusers pipeline; it has no model_index.json")
+        raise ModelError(f"{name}: not the folder of a diffusers pipeline: no model_index.json")
     return folder

@@ -1,4 +1,4 @@
-"""What every painter offers: unsafe captions and seeds in, pictures out."""
+"""The painter interface: unsafe captions and seeds in, images out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nsfwcaps.detectors import detector
 TEXT = "diffusers:"
 INPAINT = "diffusers-inpaint:"
 WORLD = "world"
-"""How the names of painters begin, or what they are."""
+"""Name prefixes of painters, and the name of the built-in one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An unsafe caption to be drawn, and the safe caption that it was made from, by their ids."""
+    """An unsafe caption to draw, and the safe caption behind it, with their ids."""
 
     id: str
     caption: str
@@ -27,7 +27,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class DrawRequest:
-    """A picture to draw, and the image of the safe caption where the painter starts from it."""
+    """An image to draw, and the safe image if the painter starts from it."""
 
     subject: Subject
     seed: int
@@ -36,65 +36,65 @@ class DrawRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class PainterStatement:
-    """What a painter is; it goes into the cards."""
+    """Description of a painter for the cards."""
 
     name: str
-    """Without the place where it lies."""
+    """Name without private folders."""
     how: str
-    """What it does, in words."""
+    """What it does, in prose."""
     licence: str
     settings: Mapping[str, Any]
 
 
 class Painter(Protocol):
-    """Draws the pictures."""
+    """Draws images of unsafe captions."""
 
     ending: str
-    """Of its files' names, with the dot."""
+    """Suffix of its files, with the dot."""
     needs_safe_image: bool
     """Whether it starts from the image of the safe caption."""
 
     @property
     def statement(self) -> PainterStatement:
-        """What it is."""
+        """Its description."""
         ...
 
     @property
     def identity(self) -> str:
-        """Digest of all that decides a picture beside caption, safe image and seed."""
+        """Digest of everything but caption, safe image and seed that determines an image."""
         ...
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
-        """Why it cannot draw a subject, or None."""
+        """Return the reason why it cannot draw a subject, or None."""
         ...
 
     def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
-        """Draw n pictures: their files, in order.
+        """Draw n images; return their encoded files in order.
 
         Raises:
-            ModelError: memory does not suffice.
+            ModelError: out of memory.
         """
         ...
 
 
 @runtime_checkable
 class KnowingPainter(Painter, Protocol):
-    """A painter that knows what is in its pictures, and so is a judge of them.
+    """A painter that knows the content of its images, and so can judge them.
 
-    A model is none: that it was asked for a thing does not put it into the picture.
+    Models do not qualify: being prompted for a thing does not guarantee that it is drawn.
     """
 
     @property
     def judge(self) -> detector.DetectorStatement:
-        """What it is as a judge."""
+        """Its description as a judge."""
         ...
 
     def truth(self, subject: Subject) -> float:
-        """Probability, 0 or 1, that its pictures of the subject are unsafe."""
+        """Return the probability, 0 or 1, that its images of the subject are unsafe."""
         ...
 
 
 def seed_of(seed: int, subject: str, attempt: int) -> int:
-    """Seed of a subject's n-th attempt: a number below 2**31, as pipelines take it."""
+    """Derive the seed of a subject's n-th attempt, below 2**31 as pipelines require."""
     key = f"{seed}:{subject}:{attempt}".encode()
     return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") >> 1

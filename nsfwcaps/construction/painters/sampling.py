@@ -1,4 +1,4 @@
-"""How a painter of diffusers samples."""
+"""PainterSampling settings of diffusers painters."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PainterSampling:
-    """Steps, guidance, and size; None is the pipeline's own."""
+    """Steps, guidance and size; None for the pipeline's default size."""
 
     steps: int = 50
     guidance_scale: float = 7.5
     side_px: int | None = None
-    """Width and height; of inpainting, the longer one."""
+    """Width and height; for inpainting, the longer side."""

@@ -1,4 +1,4 @@
-"""`diffusers:FOLDER`: a text-to-image pipeline draws the unsafe caption."""
+"""`diffusers:FOLDER`: draws the unsafe caption with a text-to-image pipeline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nsfwcaps.generation.text_to_image import Drawing, TextToImage
 
 
 class TextPainter:
-    """The caption is the prompt; the safety checker of the pipeline is left out."""
+    """Prompts a pipeline with the caption; its safety checker is disabled."""
 
     ending = ".png"
     needs_safe_image = False
@@ -38,11 +38,11 @@ class TextPainter:
         self.identity = digest([TEXT, self._pipeline.identity, self._side_px])
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
-        """Refuse nothing."""
+        """Refuse no subject."""
         return None
 
     def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
-        """Draw n pictures."""
+        """Draw n images."""
         return self._pipeline.draw([self._drawing(item) for item in wanted])
 
     def _drawing(self, wanted: DrawRequest) -> Drawing:

@@ -1,4 +1,4 @@
-"""`world`: the bundled icon world draws captions that it can read; others it refuses."""
+"""`world`: draws captions of the bundled icon world and refuses others."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VERSION = 1
 
 
 class WorldPainter:
-    """Draws the whole scene anew: things, colours, relations and place are the caption's.
+    """Draws the whole scene from the caption: things, colours, relations and place.
 
-    What the caption does not say (shades, sizes, tilts) is the seed's, and not the safe picture's.
+    What the caption leaves open (shades, sizes, tilts) comes from the seed, not the safe image.
     """
 
     ending = ".jpg"
@@ -29,46 +29,46 @@ class WorldPainter:
 
     @property
     def statement(self) -> PainterStatement:
-        """The world, and what it draws with."""
+        """Its description, including what it draws with."""
         return PainterStatement(
             name=WORLD,
-            how="icons on a soft background, from the scene that the caption says",
+            how="icons on a soft background, drawn from the scene in the caption",
             licence="icons CC BY 4.0 (Font Awesome Free)",
             settings=drawn_with(),
         )
 
     @property
     def identity(self) -> str:
-        """Digest of the versions of what draws."""
+        """Digest of the versions of the drawing code."""
         return digest([WORLD, VERSION, WORLD_VERSION, drawn_with()])
 
     @property
     def judge(self) -> detector.DetectorStatement:
-        """It knows what it has drawn."""
+        """Its description as a judge: it knows what it drew."""
         return detector.DetectorStatement(
             name=WORLD,
             kind=Modality.IMAGE,
             licence="Apache-2.0",
-            trained_for="nothing: it says whether the scene that was drawn holds a hazard",
+            trained_for="no training: it reads from the drawn scene whether it has a hazard",
             version=f"nsfwcaps {__version__}",
             weights_sha256="",
             threshold=0.5,
         )
 
     def truth(self, subject: Subject) -> float:
-        """Whether the scene holds a hazard."""
+        """Return 1.0 if the scene has a hazard, else 0.0."""
         found = read_caption(subject.caption)
         return float(found is not None and found[0].hazard is not None)
 
     def refusal(self, subject: Subject, safe_image: bytes | None) -> str | None:
-        """Refuse what is no caption of the world: a part of it would be left out."""
+        """Refuse captions that the world cannot express in full."""
         return NOT_OF_THE_WORLD if read_caption(subject.caption) is None else None
 
     def paint(self, wanted: Sequence[DrawRequest]) -> list[bytes]:
-        """Draw n pictures, 224 by 224 pixels."""
+        """Draw n images of 224 by 224 pixels."""
         return [self._picture(item) for item in wanted]
 
     def _picture(self, wanted: DrawRequest) -> bytes:
         found = read_caption(wanted.subject.caption)
-        assert found is not None, "others are refused"
+        assert found is not None, "other captions are refused"
         return jpeg(draw(found[0], KeyedChoices("illustrated", VERSION, wanted.seed)))

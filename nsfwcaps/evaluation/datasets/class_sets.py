@@ -1,4 +1,4 @@
-"""Classification sets: a picture and its class, from folders, webdataset tars or tables."""
+"""Classification sets: labelled images from folders, webdataset tars or tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.progress import Progress
 
 LabelledRows = Iterator[tuple[int, Label | None]]
-"""Row of each picture that is met (or `MISSING`), and its label."""
+"""Row of each image (or `MISSING`), and its label."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSetRequest:
-    """A classification set, and files with its classes' names and templates."""
+    """A requested classification set, and files with its class names and templates."""
 
     name: str
     url: str
@@ -38,21 +38,21 @@ class ClassSetRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassSet:
-    """Distinct pictures, and the labelled rows that show them."""
+    """Distinct images, and the labelled rows that refer to them."""
 
     name: str
     pictures: PictureSet
     image_of: Rows
-    """Row `[n]` in `pictures` of each labelled picture."""
+    """Row `[n]` in `pictures` of each labelled image."""
     labels: Rows
-    """Number `[n]` of its class."""
+    """Class number `[n]` of each labelled image."""
     class_names: Sequence[str]
     templates: Sequence[str]
     left_out: dict[str, int]
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that figures depend on."""
+        """Digest of everything the figures depend on."""
         return digest(
             [
                 [sha256 for sha256, _ in self.pictures.images],
@@ -63,7 +63,7 @@ class ClassSet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sizes, for people."""
+        """Sizes, for display."""
         return {
             "images": len(self.labels),
             "classes": len(self.class_names),
@@ -73,10 +73,10 @@ class ClassSet:
 
 
 def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progress) -> ClassSet:
-    """Read a set; names and templates are those of the files, else the set's own, else defaults.
+    """Read a set; class names and templates come from the files, else the set, else defaults.
 
     Raises:
-        InputError: it cannot be read, holds no labelled picture, or a file does not fit it.
+        InputError: the set is unreadable or has no labelled image, or a file does not match it.
     """
     url, classes = asked.url, asked.classes
     pictures, left_out = PictureSet(), Counter[str]()
@@ -93,7 +93,7 @@ def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progre
         left_out["image_missing"] = pictures.missing
     if not found:
         counts = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
-        raise InputError(f"{url}: holds no labelled picture ({counts or 'none is there'})")
+        raise InputError(f"{url}: no labelled images ({counts or 'the set is empty'})")
     matched = classes_of(
         _distinct([label for _, label in found], source.labels, url),
         read_classes(classes) if classes is not None else source.names,
@@ -115,11 +115,11 @@ def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progre
 
 @dataclass(frozen=True, kw_only=True)
 class _ClassSource:
-    """Rows of a set in one of the layouts, and what it says of its classes."""
+    """Rows of a set in any layout, and what the layout says about its classes."""
 
     rows: LabelledRows
     labels: Sequence[Label] = ()
-    """All labels, where the layout tells them apart from the rows."""
+    """All labels, if the layout lists them apart from the rows."""
     names: Sequence[str] | Mapping[str, str] | None = None
     templates: Sequence[str] | None = None
 
@@ -145,8 +145,8 @@ def _source(
 
 
 def _distinct(found: Sequence[Label], known: Sequence[Label], url: str) -> list[Label]:
-    """Labels in order: numbers as numbers, names by the alphabet."""
+    """Sort distinct labels: numbers numerically, names alphabetically."""
     distinct = {*found, *known}
     if len({type(label) for label in distinct}) > 1:
-        raise InputError(f"{url}: some labels are numbers and others names; write one kind")
+        raise InputError(f"{url}: labels mix numbers and names; use one kind")
     return sorted(distinct, key=lambda label: (isinstance(label, str), label))

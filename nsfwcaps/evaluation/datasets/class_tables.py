@@ -1,4 +1,4 @@
-"""Tables with a picture and a label in each row: Parquet, Hugging Face folders, CSV, JSONL."""
+"""Tables with an image and a label per row: Parquet, Hugging Face folders, CSV, JSONL."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _LABELS = ("label", "labels", "fine_label", "cls", "class", "target", "category"
 
 
 def tables(url: str, split: Split | None) -> list[str]:
-    """Files of the set, of the split where their names tell.
+    """List the files of the set, of the split if file names tell splits apart.
 
     Raises:
-        InputError: there are none.
+        InputError: the set has none, or none of the split.
     """
     urls = expand(url)
     if not all(ending_of(item) in READERS for item in urls):
         raise InputError(
-            f"{url}: is no folder with a folder of pictures for each class, no webdataset (.tar) "
-            "and no table with pictures and labels"
+            f"{url}: expected a folder with one image folder per class, a webdataset (.tar), or a "
+            "table with images and labels"
         )
     return SplitRows(url, split).files(urls)
 
 
 def label_names(urls: Sequence[str]) -> list[str] | None:
-    """Names of the classes that Hugging Face's `datasets` wrote into a Parquet file, or None."""
+    """Read the class names that Hugging Face's `datasets` stores in Parquet files, or None."""
     for url in urls:
         if ending_of(url) != ".parquet":
             continue
@@ -62,10 +62,10 @@ def table_rows(
     pictures: PictureSet,
     left_out: Counter[str],
 ) -> Iterator[tuple[int, Label | None]]:
-    """Row of each picture, and its label.
+    """Yield the row and the label of each image.
 
     Raises:
-        InputError: a file has no column of pictures or of labels, or no row is of the split.
+        InputError: a file has no image or label column, or no row is of the split.
     """
     rows = SplitRows(where, split)
     read, has_split = 0, False
@@ -94,10 +94,7 @@ def _chooser(url: str, columns: dict[str, str]) -> Any:
         for what, names in (("image", IMAGE_COLUMNS), ("label", _LABELS)):
             found = next((name for name in names if name in present), None)
             if found is None:
-                raise InputError(
-                    f"{url}: has no column with the {what} of each row; it would be called "
-                    f"{', '.join(names)}"
-                )
+                raise InputError(f"{url}: no {what} column; expected one named {', '.join(names)}")
             columns[what] = found
         if "split" in present:
             columns["split"] = "split"

@@ -1,7 +1,7 @@
 """Webdatasets in CLIP_benchmark's layout.
 
 SET/classnames.txt  zeroshot_classification_templates.txt  dataset_type.txt
-SET/test/0.tar …    samples of key.jpg (or .png, .webp) and key.cls, the number of the class
+SET/test/0.tar …    samples of key.jpg (or .png, .webp) and key.cls, the class number
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPE = "dataset_type.txt"
 
 @dataclass(frozen=True, kw_only=True)
 class TarSet:
-    """Shards, and what the files beside them say."""
+    """Shards, and the contents of the files beside them."""
 
     tars: Sequence[Path]
     names: Sequence[str] | None
@@ -33,10 +33,10 @@ class TarSet:
 
 
 def tar_set(path: Path, split: Split | None) -> TarSet | None:
-    """Find the shards of a set: a tar file, a folder of them, or one in the split's folder.
+    """Find the shards of a set: a tar file, a folder of tar files, or such a folder per split.
 
     Raises:
-        InputError: the set is no classification of one label, or has other splits alone.
+        InputError: the set is not single-label classification, or lacks the split.
     """
     if path.suffix == ".tar" and path.is_file():
         return _described([path], path.parent)
@@ -49,8 +49,8 @@ def tar_set(path: Path, split: Split | None) -> TarSet | None:
         return _described(tars, path)
     if others := sorted({tar.parent.name for tar in path.glob("*/*.tar")}):
         raise InputError(
-            f"{path}: holds tar files of the splits {', '.join(others)}, and not {wanted}; choose "
-            "one with --split"
+            f"{path}: no tar files of the split {wanted}; found {', '.join(others)}: choose one "
+            "with --split"
         )
     return None
 
@@ -58,7 +58,7 @@ def tar_set(path: Path, split: Split | None) -> TarSet | None:
 def tar_rows(
     tars: TarSet, pictures: PictureSet, left_out: Counter[str]
 ) -> Iterator[tuple[int, Label | None]]:
-    """Row of each picture, and its label."""
+    """Yield the row and the label of each image."""
     for tar in tars.tars:
         for sample in tar_samples(tar):
             read = picture_of(sample)
@@ -69,13 +69,11 @@ def tar_rows(
 
 
 def _described(tars: Sequence[Path], folder: Path) -> TarSet:
-    # Files beside the split's folder, or beside the tars.
+    # The files are beside the split's folder, or beside the tars.
     home = folder if (folder / _NAMES).is_file() else folder.parent
     kind = home / _TYPE
     if kind.is_file() and (word := kind.read_text().strip().lower()) in ("retrieval", "multilabel"):
-        raise InputError(
-            f"{folder}: its {_TYPE} says {word}; a picture with one class is needed in each sample"
-        )
+        raise InputError(f"{folder}: {_TYPE} says '{word}'; expected single-label classification")
     names = read_classes(home / _NAMES) if (home / _NAMES).is_file() else None
     return TarSet(
         tars=tars,

@@ -1,4 +1,4 @@
-"""Pictures as files: which ones are in a folder, and those inside a tar file."""
+"""Image files: those in a folder, and those inside a tar file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nsfwcaps.evaluation.datasets.pictures import Read
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 Sample = Mapping[str, Read]
-"""Ending, without its dot, to the content of a sample's file of that ending."""
+"""File ending, without the dot -> reader of the sample's file with that ending."""
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Files in a folder, at any depth, whose endings are those of pictures; hidden ones aside."""
+    """List the image files in a folder at any depth, by file ending, without hidden ones."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -28,15 +28,15 @@ def picture_files(folder: Path) -> list[Path]:
 
 
 def tar_files(folder: Path) -> list[Path]:
-    """Tar files in a folder: shards with numbers as names in the order of these."""
+    """List the tar files in a folder, numbered shards in numerical order."""
     return sorted(folder.glob("*.tar"), key=lambda path: (len(path.stem), path.stem))
 
 
 def tar_samples(path: Path) -> Iterator[Sample]:
-    """Samples of a webdataset: files of one name with different endings.
+    """Yield the samples of a webdataset: files with the same stem and different endings.
 
     Raises:
-        InputError: the file is damaged, or compressed: a picture in it is then not found again.
+        InputError: the file is damaged, or compressed, which rules out random access.
     """
     samples: dict[str, dict[str, Read]] = defaultdict(dict)
     try:
@@ -49,13 +49,13 @@ def tar_samples(path: Path) -> Iterator[Sample]:
                     samples[f"{folder}/{stem}"][ending.lower()] = read
     except (tarfile.TarError, EOFError):
         raise InputError(
-            f"{path}: cannot be read as a plain tar file; it is damaged, cut short or compressed"
+            f"{path}: not an uncompressed tar file; it is damaged, truncated or compressed"
         ) from None
     yield from samples.values()
 
 
 def picture_of(sample: Sample) -> Read | None:
-    """The picture of a sample, or None."""
+    """Return the reader of a sample's image, or None."""
     return next((sample[ending[1:]] for ending in ENDINGS if ending[1:] in sample), None)
 
 
@@ -64,5 +64,5 @@ def _read(path: Path, offset: int, size: int) -> bytes:
         file.seek(offset)
         data = file.read(size)
     if len(data) < size:
-        raise OSError(f"{path}: shorter than it was")
+        raise OSError(f"{path}: file was truncated")
     return data

@@ -1,4 +1,4 @@
-"""Bare pictures: a folder of files, a tar file or folder of them, or a table with a column."""
+"""Bare images: a folder of files, tar files, or a table with an image column."""
 
 from __future__ import annotations
 
@@ -23,49 +23,49 @@ from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.progress import Progress
 
 IMAGE_COLUMNS = (*IMAGE_NAMES, "img", "jpg", "png", "webp", "image_url", "url")
-"""Columns that pictures are in, where no caption is beside them."""
+"""Names of image columns in tables without captions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSet:
-    """Distinct pictures, all of one kind."""
+    """Distinct images, all safe or all unsafe."""
 
     name: str
     pictures: PictureSet
     categories: Names | None
-    """Category `[n]` of each, where the set has any: a column, or the folder it lies in."""
+    """Category `[n]` of each image, from a column or the folder it is in; None without any."""
     left_out: dict[str, int]
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that figures depend on."""
+        """Digest of everything the figures depend on."""
         categories = None if self.categories is None else self.categories.tolist()
         return digest([[sha256 for sha256, _ in self.pictures.images], categories])
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sizes, for people."""
+        """Sizes, for display."""
         return {"images": len(self.pictures)}
 
 
 def read_images(name: str, url: str, progress: Progress) -> ImageSet:
-    """Read a folder of pictures, tar files, or a table (Parquet, CSV, JSONL, …).
+    """Read a folder of images, tar files, or a table (Parquet, CSV, JSONL, …).
 
     Raises:
-        InputError: nothing is there, it cannot be read, or holds no picture.
+        InputError: nothing is found, it is unreadable, or holds no image.
     """
     pictures, left_out = PictureSet(), Counter[str]()
     categories: list[str | None] = []
     with progress.task(f"read {name}", None, unit="images") as advance:
         for row, category in _rows(url, pictures, left_out):
             advance(1)
-            if row == len(categories):  # a new one, no copy of one before
+            if row == len(categories):  # new, not a duplicate
                 categories.append(category)
     if pictures.missing:
         left_out["image_missing"] = pictures.missing
     if not pictures.images:
         counts = ", ".join(f"{count:,} {why}" for why, count in left_out.items())
-        raise InputError(f"{url}: holds no usable picture ({counts or 'none is there'})")
+        raise InputError(f"{url}: no usable images ({counts or 'none found'})")
     known = [category or NO_CATEGORY for category in categories]
     return ImageSet(
         name=name,
@@ -78,7 +78,7 @@ def read_images(name: str, url: str, progress: Progress) -> ImageSet:
 def _rows(
     url: str, pictures: PictureSet, left_out: Counter[str]
 ) -> Iterator[tuple[int, str | None]]:
-    """Row of each picture that is met, and its category."""
+    """Yield the row and the category of each image."""
     path = Path(url)
     tars = [path] if path.suffix == ".tar" else tar_files(path)
     if tars and path.exists():
@@ -98,7 +98,7 @@ def _rows(
 def _tables(url: str) -> list[str]:
     urls = expand(url)
     if not all(ending_of(item) in READERS for item in urls):
-        raise InputError(f"{url}: is no folder of pictures, no .tar file and no table")
+        raise InputError(f"{url}: expected a folder of images, a .tar file or a table")
     return urls
 
 
@@ -111,7 +111,7 @@ def _table(
         image = next((name for name in IMAGE_COLUMNS if name in present), None)
         if image is None:
             raise InputError(
-                f"{url}: no column with pictures; it would be called {', '.join(IMAGE_COLUMNS)}"
+                f"{url}: no image column; expected one named {', '.join(IMAGE_COLUMNS)}"
             )
         category = next((name for name in CATEGORY_NAMES if name in present), None)
         columns.extend(name for name in (image, category) if name is not None)

@@ -1,4 +1,4 @@
-"""Which column of a pair set holds what: ours, ViSU's, NSFWCaps' and SafeGround's names."""
+"""Columns of a pair set, by the names of nsfwcaps, ViSU, NSFWCaps and SafeGround."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nsfwcaps.captions.columns import CATEGORY_NAMES
 from nsfwcaps.errors import InputError
 
-# An unsafe caption's column, and what the safe one beside it is called.
+# Column of the unsafe caption, and names of the safe one beside it.
 _CAPTIONS = (
     ("unsafe_caption", ("safe_caption", "caption")),
     ("nsfw_caption", ("caption", "safe_caption")),
@@ -26,12 +26,12 @@ _SAFE_IMAGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class PairColumns:
-    """The names found in one file."""
+    """The columns found in one file."""
 
     unsafe_caption: str
     safe_caption: str
     unsafe_images: tuple[str, ...]
-    """Columns with the unsafe picture: the first that is not empty counts."""
+    """Columns of the unsafe image; the first non-empty cell counts."""
     safe_images: tuple[str, ...]
     category: str | None
     unsafe_id: str | None
@@ -42,7 +42,7 @@ class PairColumns:
 
     @property
     def names(self) -> list[str]:
-        """All of them."""
+        """Names of all columns to read."""
         single = (
             *(self.unsafe_caption, self.safe_caption, self.category, self.unsafe_id),
             *(self.safe_id, self.rank, self.split, self.equivalents),
@@ -55,7 +55,7 @@ def resolve(present: Sequence[str], where: str) -> PairColumns:
     """Match the columns of a file.
 
     Raises:
-        InputError: it has no two columns with an unsafe caption and its safe one.
+        InputError: no pair of caption columns is recognised.
     """
     unsafe, safe = _captions(present, where)
     return PairColumns(
@@ -64,11 +64,11 @@ def resolve(present: Sequence[str], where: str) -> PairColumns:
         unsafe_images=tuple(name for name in _UNSAFE_IMAGES if name in present),
         safe_images=tuple(name for name in _SAFE_IMAGES if name in present),
         category=next((name for name in CATEGORY_NAMES if name in present), None),
-        unsafe_id=_if(present, "unsafe_id"),
-        safe_id=_if(present, "safe_id"),
-        rank=_if(present, "rank"),
-        split=_if(present, "split"),
-        equivalents=_if(present, "equivalent_safe_ids"),
+        unsafe_id=_column_if_present(present, "unsafe_id"),
+        safe_id=_column_if_present(present, "safe_id"),
+        rank=_column_if_present(present, "rank"),
+        split=_column_if_present(present, "split"),
+        equivalents=_column_if_present(present, "equivalent_safe_ids"),
     )
 
 
@@ -77,13 +77,12 @@ def _captions(present: Sequence[str], where: str) -> tuple[str, str]:
         safe = next((name for name in beside if name in present), None)
         if unsafe in present and safe is not None:
             return unsafe, safe
-    # Names of columns are not shown: without a header line they are captions.
+    # Do not print column names: without a header line they are captions.
     raise InputError(
-        f"{where}: no pair of caption columns is recognised; a pair set has unsafe_caption and "
-        "safe_caption (as nsfwcaps publishes), nsfw_caption and caption (NSFWCaps), or nsfw and "
-        "safe (ViSU-Text)"
+        f"{where}: no caption columns found; expected unsafe_caption and safe_caption (as "
+        "nsfwcaps publishes), nsfw_caption and caption (NSFWCaps), or nsfw and safe (ViSU-Text)"
     )
 
 
-def _if(present: Sequence[str], name: str) -> str | None:
+def _column_if_present(present: Sequence[str], name: str) -> str | None:
     return name if name in present else None

@@ -1,4 +1,4 @@
-"""Pair sets: an unsafe caption (and picture) and its safe counterpart in each row."""
+"""Pair sets: each row has an unsafe caption (and image) and its safe counterpart."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_CATEGORY = "none"
 
 @dataclass(frozen=True, kw_only=True)
 class PairSet:
-    """Distinct captions and pictures of both sides, and the row of each pair in each of them."""
+    """Distinct captions and images of both sides, and the rows of each pair in them."""
 
     name: str
     safe_captions: Sequence[str]
@@ -37,22 +37,22 @@ class PairSet:
     safe_pictures: PictureSet
     unsafe_pictures: PictureSet
     ids: Sequence[str]
-    """Id `[p]` of each pair's unsafe item."""
+    """Id `[p]` of the unsafe item of each pair."""
     safe_text_of: Rows
     unsafe_text_of: Rows
     safe_image_of: Rows
-    """`MISSING` where a pair has no picture, or it could not be read; so `unsafe_image_of`."""
+    """`MISSING` if a pair's image is absent or unreadable; likewise `unsafe_image_of`."""
     unsafe_image_of: Rows
     categories: Names | None
     equivalent_text: Sets | None
-    """Set i: rows of `safe_captions` that are as right for pair i as its own."""
+    """Set i: rows of `safe_captions` as right for pair i as its own."""
     equivalent_image: Sets | None
     left_out: dict[str, int]
-    """Rows and pictures that could not be used, by the reason."""
+    """Unusable rows and images, by reason."""
 
     @cached_property
     def digest(self) -> str:
-        """Digest of all that figures depend on."""
+        """Digest of everything the figures depend on."""
         sets = [self.equivalent_text, self.equivalent_image]
         return digest(
             [
@@ -66,12 +66,12 @@ class PairSet:
 
     @property
     def captions_alone(self) -> bool:
-        """Whether no pair names an image, not even one that is not there."""
+        """Whether no pair refers to an image, readable or not."""
         return not any(len(side) or side.missing for side in self._pictures)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sizes, for people."""
+        """Sizes, for display."""
         return {
             "pairs": len(self.ids),
             "safe captions": len(self.safe_captions),
@@ -92,10 +92,10 @@ class PairSet:
 def read_pairs(
     name: str, url: str, split: AskedSplit | None, image_root: str | None, progress: Progress
 ) -> PairSet:
-    """Read a published folder, or a file or folder with a pair in each row.
+    """Read a published folder, or any file or folder with one pair per row.
 
     Raises:
-        InputError: it cannot be read, has no such columns, no row of the split, or no usable row.
+        InputError: the set is unreadable, lacks caption columns, or has no usable row of the split.
     """
     urls = expand(url)
     rows = SplitRows(url, split)
@@ -106,13 +106,13 @@ def read_pairs(
     rows.check(reading.read, known=reading.has_split or tells_splits(urls, url))
     if not reading.pairs:
         counts = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items())
-        raise InputError(f"{url}: holds no usable pair ({counts or 'no rows'})")
+        raise InputError(f"{url}: no usable pairs ({counts or 'no rows'})")
     return reading.finished(name)
 
 
 @dataclass(frozen=True, slots=True)
 class _ItemRows:
-    """Rows of an item: of its caption and of its picture."""
+    """An item: rows of its caption and its image."""
 
     text: int
     image: int
@@ -120,7 +120,7 @@ class _ItemRows:
 
 @dataclass(slots=True)
 class _RankedPair:
-    """One unsafe item with its safe ones, the best first."""
+    """One unsafe item with its safe items, best first."""
 
     id: str
     unsafe: _ItemRows
@@ -132,7 +132,7 @@ class _RankedPair:
 
 
 class _Reading:
-    """A pair set while it is read."""
+    """Builds a pair set row by row."""
 
     def __init__(self, rows: SplitRows) -> None:
         self.read = 0
@@ -148,7 +148,7 @@ class _Reading:
         self._unnamed: Counter[str] = Counter()
 
     def file(self, url: str, image_root: str | None, advance: Advance) -> None:
-        """Take the rows of one file."""
+        """Read the rows of one file."""
         found: list[PairColumns] = []
 
         def choose(present: Sequence[str]) -> Sequence[str]:
@@ -181,14 +181,14 @@ class _Reading:
             return _ItemRows(self._captions[side].add(caption), image)
 
         safe = item("safe", safe_caption, columns.safe_images)
-        if safe_id := _word(row, columns.safe_id):
+        if safe_id := _cell_text(row, columns.safe_id):
             self._safe_items.setdefault(safe_id, safe)
-        unsafe_id = _word(row, columns.unsafe_id)
+        unsafe_id = _cell_text(row, columns.unsafe_id)
         rank = _number(row.get(columns.rank or ""))
         if unsafe_id in self._of_unsafe and columns.rank is not None:
-            self._further(self._of_unsafe[unsafe_id], rank, safe)
+            self._add_alternative(self._of_unsafe[unsafe_id], rank, safe)
             return
-        category = _word(row, columns.category)
+        category = _cell_text(row, columns.category)
         self._has_categories |= category is not None
         pair = _RankedPair(
             id=unsafe_id or content_id(unsafe_caption),
@@ -196,14 +196,14 @@ class _Reading:
             category=category,
             rank=rank,
             safe=safe,
-            equivalent_ids=_text_list(row.get(columns.equivalents or "")),
+            equivalent_ids=_cell_texts(row.get(columns.equivalents or "")),
         )
         self.pairs.append(pair)
         if unsafe_id is not None:
             self._of_unsafe[unsafe_id] = pair
 
-    def _further(self, pair: _RankedPair, rank: float, safe: _ItemRows) -> None:
-        """Add a safe item of another rank; the best rank is the pair's."""
+    def _add_alternative(self, pair: _RankedPair, rank: float, safe: _ItemRows) -> None:
+        """Add a safe item of another rank; the best-ranked one forms the pair."""
         if rank < pair.rank:
             pair.rank, pair.safe, safe = rank, safe, pair.safe
         pair.others.append(safe)
@@ -220,14 +220,14 @@ class _Reading:
         return MISSING
 
     def finished(self, name: str) -> PairSet:
-        """Pairs as arrays."""
+        """Return the pairs as arrays."""
         safe, unsafe = ([getattr(pair, side) for pair in self.pairs] for side in ("safe", "unsafe"))
         text, image = self._equivalents()
         for side, pictures in self._pictures.items():
             if pictures.missing:
                 self.left_out[f"{side}_image_missing"] = pictures.missing
         if any(len(pictures) or pictures.missing for pictures in self._pictures.values()):
-            self.left_out.update(self._unnamed)  # else nothing is lost: these are captions alone
+            self.left_out.update(self._unnamed)  # else the set is captions only and nothing is lost
         return PairSet(
             name=name,
             safe_captions=self._captions["safe"].texts,
@@ -248,11 +248,11 @@ class _Reading:
         )
 
     def _equivalents(self) -> tuple[Sets | None, Sets | None]:
-        """Other right items of every pair; None where no pair has any."""
+        """Collect further right items of every pair; None if no pair has any."""
         owned = [
             (number, item)
             for number, pair in enumerate(self.pairs)
-            for item in [*pair.others, *self._named(pair)]
+            for item in [*pair.others, *self._named_equivalents(pair)]
         ]
         if not owned:
             return None, None
@@ -264,8 +264,8 @@ class _Reading:
             sets.append(sets_of(owners, rows, len(self.pairs)))
         return sets[0], sets[1] if len(self._pictures["safe"]) else None
 
-    def _named(self, pair: _RankedPair) -> list[_ItemRows]:
-        """Safe items that a pair names by their ids; those of other splits are no candidates."""
+    def _named_equivalents(self, pair: _RankedPair) -> list[_ItemRows]:
+        """Safe items listed by id as equivalents; ids of other splits are not candidates."""
         return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
 
 
@@ -273,12 +273,12 @@ def _rows(values: Sequence[int]) -> Rows:
     return np.array(values, dtype=np.int64)
 
 
-def _word(row: Row, column: str | None) -> str | None:
+def _cell_text(row: Row, column: str | None) -> str | None:
     cell = text_cell(row.get(column)) if column is not None else None
     return None if cell in (None, "") else str(cell).encode(errors="replace").decode()
 
 
-def _text_list(cell: Any) -> list[str]:
+def _cell_texts(cell: Any) -> list[str]:
     return [str(text_cell(item)) for item in cell] if isinstance(cell, list) else []
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a data set, each once by its content, with a way to the bytes that keeps none."""
+"""Distinct images of a data set, by content, read from their source on demand."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.readers import ending_of
 
 MISSING = -1
-"""Row of a picture that is not there."""
+"""Row of an image that is missing."""
 
-_GROUPS_KEPT = 2  # threads that decode one batch after the other may be on two sides of an edge
+_GROUPS_KEPT = 2  # threads decoding adjacent batches may need two row groups
 
 Read = Callable[[], bytes]
-"""Bytes of a picture; raises OSError where there are none."""
+"""Reads the bytes of an image; raises OSError if they are gone."""
 
 
 class PictureSet:
-    """Distinct pictures in the order in which they came."""
+    """Distinct images in order of first appearance."""
 
     def __init__(self) -> None:
         self.images: list[tuple[str, Read]] = []
-        """Sha256 of each, and its bytes: what encoders take."""
+        """SHA-256 and reader of each image, as encoders take them."""
         self.missing = 0
-        """Pictures that were named and could not be read."""
+        """Number of images that were referred to but unreadable."""
         self._row_of: dict[str, int] = {}
 
     def add(self, read: Read, data: bytes | None = None) -> int:
-        """Row of a picture, the same for the same bytes; `MISSING` where it cannot be read."""
+        """Return the row of an image, adding it if new; `MISSING` if it cannot be read."""
         try:
             data = read() if data is None else data
         except OSError:
@@ -54,21 +54,21 @@ class PictureSet:
 
 
 class PictureCells:
-    """The picture cells of one file: bytes, paths, or Hugging Face's {bytes, path}."""
+    """The image cells of one file: bytes, paths, or Hugging Face's {bytes, path}."""
 
     def __init__(self, url: str, image_root: str | None = None) -> None:
         self._paths = ImageReader(url, image_root)
-        # In other formats than Parquet a row cannot be found again without reading all before it.
+        # Only Parquet can find a row again without reading all rows before it.
         self._cells = ParquetCells(url) if ending_of(url) == ".parquet" else None
 
     def add(self, pictures: PictureSet, cell: Any, column: str, row: int) -> int | None:
-        """Row in `pictures` of a cell's picture; None where the cell is empty."""
+        """Return the row in `pictures` of a cell's image; None if the cell is empty."""
         path, data = image_cell(cell)
         if data is not None:
-            return pictures.add(self._again(data, column, row), data)
+            return pictures.add(self._reader(data, column, row), data)
         return None if path is None else pictures.add(lambda: _read(self._paths, path))
 
-    def _again(self, data: bytes, column: str, row: int) -> Read:
+    def _reader(self, data: bytes, column: str, row: int) -> Read:
         if self._cells is None:
             return lambda: data
         cells = self._cells
@@ -76,7 +76,7 @@ class PictureCells:
 
 
 class ParquetCells:
-    """Cells of a Parquet file by row number, a row group at a time."""
+    """Reads cells of a Parquet file by row number, one row group at a time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -85,10 +85,10 @@ class ParquetCells:
         self._kept: dict[tuple[str, int], pa.ChunkedArray] = {}
 
     def read(self, column: str, row: int) -> bytes:
-        """Bytes of a cell.
+        """Read the bytes of a cell.
 
         Raises:
-            OSError: the file is not what it was.
+            OSError: the file has changed.
         """
         with self._lock:
             try:
@@ -96,9 +96,9 @@ class ParquetCells:
                 cells = self._kept.get((column, group)) or self._load(column, group)
                 _, data = image_cell(cells[row - self._starts[group]].as_py())
             except (pa.ArrowException, LookupError) as error:
-                raise OSError(f"{self._url}: row {row} is gone") from error
+                raise OSError(f"{self._url}: row {row} no longer exists") from error
             if data is None:
-                raise OSError(f"{self._url}: row {row} holds no picture any more")
+                raise OSError(f"{self._url}: row {row} no longer holds an image")
             return data
 
     def _group(self, row: int) -> int:
@@ -127,5 +127,5 @@ def _read(paths: ImageReader, path: str) -> bytes:
         return paths.read(path)
     except OSError:
         raise
-    except Exception as error:  # stores and servers have kinds of their own
+    except Exception as error:  # each fsspec backend raises its own types
         raise OSError(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""Sentences that class names are put into."""
+"""Prompt templates for zero-shot classification."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PLACE = re.compile(r"\{c?\}")
 
 
 def default_templates() -> list[str]:
-    """The 80 of OpenAI for ImageNet, with {c} where the name goes."""
+    """Return OpenAI's 80 templates for ImageNet, with {c} for the class name."""
     import open_clip
 
     return [template("{c}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
 
 
 def read_templates(path: Path) -> list[str]:
-    """Templates from a file: one a line, or a JSON list; {c} or {} is where the name goes.
+    """Read templates from a file: one per line, or a JSON list; {c} or {} is the class name.
 
     Raises:
-        InputError: the file cannot be read, is empty, or a template has no such place.
+        InputError: the file is unreadable or empty, or a template lacks the placeholder.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -31,20 +31,18 @@ def read_templates(path: Path) -> list[str]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError):
-        raise InputError(f"{path}: cannot be read as text, or as JSON where it begins so") from None
+        raise InputError(f"{path}: cannot be read as UTF-8 text or a JSON list") from None
     templates = [str(line).strip() for line in lines if str(line).strip()]
     if not templates:
-        raise InputError(f"{path}: holds no template; write one a line, as 'a photo of a {{c}}.'")
+        raise InputError(f"{path}: no templates; write one per line, such as 'a photo of a {{c}}.'")
     for number, template in enumerate(templates, 1):
         if not _PLACE.search(template):
-            raise InputError(
-                f"{path}: template {number} has no {{c}}, where the name of the class goes"
-            )
+            raise InputError(f"{path}: template {number} lacks {{c}}, the place of the class name")
     return templates
 
 
 def prompts(names: Sequence[str], templates: Sequence[str]) -> list[str]:
-    """Every name in every template: the first name's come first.
+    """Fill every name into every template, grouped by name.
 
     >>> prompts(["cup", "lamp"], ["a {c}.", "one {}"])
     ['a cup.', 'one cup', 'a lamp.', 'one lamp']

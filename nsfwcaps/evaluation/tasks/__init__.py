@@ -1,1 +1,1 @@
-"""Tasks: vectors in, an `Outcome` out; no model, no file."""
+"""Tasks: functions from vectors to an `Outcome`, without models or files."""

@@ -1,4 +1,4 @@
-"""The queries of one direction: distinct items, and which candidates are right for each."""
+"""Queries of one direction: distinct items, and the right candidates of each."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 
 @dataclass(frozen=True, kw_only=True)
 class Queries:
-    """Rows `[q]` of the items that ask, ascending, and a set of rows of candidates for each."""
+    """Rows `[q]` of the query items, ascending, and a set of candidate rows for each."""
 
     items: Rows
     right: Sets
     equivalent: Sets | None
-    """Right ones and their equivalents; None where the data names none."""
+    """Right candidates and their equivalents; None if the data has no equivalents."""
     categories: Names | None
-    """Category `[q]`: that of the first pair that holds the item."""
+    """Category `[q]` of the first pair with the item."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -29,9 +29,9 @@ class Queries:
 def queries_of(
     asked: Rows, answers: Rows, *, equivalents: Sets | None, categories: Names | None
 ) -> Queries:
-    """Gather pairs by the item that asks `[p]`; the item that answers `[p]` is right for it.
+    """Group pairs by query item `asked` `[p]`; the item `answers` `[p]` is right for it.
 
-    Pairs that lack either (`MISSING`) are left out. Equivalents and categories are the pairs'.
+    Pairs that lack either (`MISSING`) are left out. Equivalents and categories are per pair.
     """
     there = np.flatnonzero((asked != MISSING) & (answers != MISSING))
     items, first, number = np.unique(asked[there], return_index=True, return_inverse=True)
@@ -46,7 +46,7 @@ def queries_of(
 
 
 def _joined(query_of: Rows, answers: Rows, equivalents: Sets, items: Rows) -> Sets:
-    """The answers `[p]` and equivalents of the pairs of each query."""
+    """Merge the answers `[p]` and equivalents of each query's pairs."""
     owners = np.concatenate([query_of, query_of[equivalents.owners]])
     rows = np.concatenate([answers, equivalents.rows])
     known = owners != MISSING

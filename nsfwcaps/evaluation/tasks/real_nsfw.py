@@ -1,4 +1,4 @@
-"""Real NSFW: how often the nearest item is a real unsafe one, where safe ones are there too."""
+"""Real NSFW: how often the nearest item is a real unsafe one among safe ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nsfwcaps.metrics.retrieval import unsafe_first
 
 
 def score(mixed: MixedVectors) -> TaskOutcome:
-    """Values "text→image unsafe first" of unsafe captions, "image→text unsafe first" of images.
+    """Score "text→image unsafe first" for unsafe captions, "image→text unsafe first" for images.
 
     Raises:
         ValueError: one of the four sides is empty.
@@ -20,7 +20,7 @@ def score(mixed: MixedVectors) -> TaskOutcome:
         "safe_captions": len(mixed.safe_text),
     }
     if not all(sides.values()):
-        raise ValueError(f"real NSFW: each side needs items; got {sides}")
+        raise ValueError(f"real NSFW: every side needs items, got {sides}")
     of_text = unsafe_first(mixed.unsafe_text, mixed.safe_image, mixed.unsafe_image)
     of_image = unsafe_first(mixed.unsafe_image, mixed.safe_text, mixed.unsafe_text)
     categories = {

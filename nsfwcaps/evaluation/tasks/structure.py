@@ -1,4 +1,4 @@
-"""Structure: what training did to a model's space and weights, beside the model it began from."""
+"""Structure: how training changed a model's embedding space and weights."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def score(
 ) -> TaskOutcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
 
-    Values "spread ratio KIND", "overlap KIND" and "drift KIND" of each row; figure "weight
-    deviation TOWER", which has no sample behind it; in the facts the deviation of every layer.
-    Towers ("text", "image") are named by who calls; the names in their state dicts must be the same
-    before and after. A kind with no more than k rows has no overlap.
+    Values per row are "spread ratio KIND", "overlap KIND" and "drift KIND". The figure "weight
+    deviation TOWER" has no sample behind it; the facts list every layer's deviation. The keys of
+    the weights ("text", "image") name towers; their parameter names must be equal before and
+    after. A kind with at most k rows has no overlap.
 
     Raises:
-        ValueError: kinds, rows or weights are not the same before and after.
+        ValueError: kinds, rows or weights differ before and after.
     """
     weights_after, weights_before = weights_after or {}, weights_before or {}
     _same_names("kinds", after, before)
@@ -65,5 +65,5 @@ def _same_names(what: str, after: Mapping[str, Any], before: Mapping[str, Any]) 
     apart = sorted(after.keys() ^ before.keys())
     if apart:
         raise ValueError(
-            f"structure: {what} must be the same before and after; in one alone: {apart[:5]}"
+            f"structure: {what} must be the same before and after; only on one side: {apart[:5]}"
         )

@@ -1,4 +1,4 @@
-"""Zero-shot classification: accuracy, and recall as the mean over classes."""
+"""Zero-shot classification: accuracy, and mean per-class recall."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ KS = (1, 5)
 
 
 def score(images: ZeroShotVectors) -> TaskOutcome:
-    """Values "acc@1", "acc@5" (where there are more than 5 classes) and "mean per-class recall".
+    """Score "acc@1", "acc@5" (with more than 5 classes) and "mean per-class recall".
 
-    The last is over the classes that have images.
+    The latter is over classes that have images.
 
     Raises:
-        ValueError: a label is no row of the classes.
+        ValueError: a label is out of range.
     """
     labels, count = images.labels, len(images.classes)
     outside = (labels < 0) | (labels >= count)
     if outside.any():
         raise ValueError(
-            f"zero-shot: {int(outside.sum())} of {len(labels)} labels are none of {count} classes"
+            f"zero-shot: {int(outside.sum())} of {len(labels)} labels are outside 0..{count - 1}"
         )
     ranks = class_ranks(images.images, images.classes, labels)
     seen = len(set(labels.tolist()))

@@ -1,5 +1,5 @@
 "use strict";
-// Uncovers one unsafe item, and covers it again. Nothing uncovers several at once.
+// Reveals one unsafe item, or covers it again. Nothing reveals several at once.
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button.cover");
   if (!button) return;

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.models import names
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages.construct.settings import ConstructSettings
 
@@ -42,6 +43,7 @@ CONSTRUCT = Stage(
     headline=_headline,
     results=_results,
     delivers="pools",
+    needs=lambda settings: names.extras_of(settings.aligner),
     intermediate=True,
     owns=("safe", "unsafe"),
     has_own_command=True,

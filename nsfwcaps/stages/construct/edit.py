@@ -8,10 +8,10 @@ A block is keyed by all that decides it, so a run that was killed goes on at the
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.config import digest
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
@@ -29,9 +29,10 @@ from nsfwcaps.detectors.detector import Detector, unsafe
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
+from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import nearest
-from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable
+from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
 
@@ -95,19 +96,19 @@ class EditChecker:
         if shard := self.folder.shard(key):
             advance(len(requests))
             return shard
-        started = time.monotonic()
+        return self.folder.make_shard(key, lambda: self._edited(requests, advance))
+
+    def _edited(self, requests: Sequence[EditRequest], advance: Advance) -> ShardTables:
         work = _EditBlock(self)
         work.edit(self._flagged(requests), advance)
         work.check_edited_side()
         work.check_cosines()
         kept, rejects = work.kept(), EditRejects(rows=work.rejected, excluded=work.excluded)
-        return self.folder.commit(
-            key,
-            {**self._tables(kept), **rejects.tables("edits")},
+        return ShardTables(
+            tables={**self._tables(kept), **rejects.tables("edits")},
             rows_in=len(requests),
             rejects=rejects.counts,
             facts={"answered": work.answered, "candidates": len(kept.proposals)},
-            started=started,
         )
 
     def _decisive(self) -> list[Any]:
@@ -290,34 +291,23 @@ def embed_benchmark(
     captions: Sequence[str], encoder: Encoder, folder: StageFolder, advance: Advance
 ) -> VectorTable | None:
     """Vectors of the captions that may not leak, in shards of the stage."""
+
+    def embed(part: Sequence[str]) -> ShardTables:
+        encoded = encoder.encode_text(part, lambda done: None)
+        ids = [content_id(item) for row, item in enumerate(part) if row not in encoded.failed]
+        table = vector_table(
+            schema.vectors(encoder.identity.width, "id"),
+            {"id": ids},
+            encoded.rows,
+            encoder.identity.digest,
+        )
+        return ShardTables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
+
     paths = []
     for start in range(0, len(captions), _BENCHMARK_ROWS):
         part = captions[start : start + _BENCHMARK_ROWS]
         key = digest([VERSION, "benchmark", encoder.identity.digest, list(part)])
-        shard = folder.shard(key)
-        if shard is None:
-            started = time.monotonic()
-            encoded = encoder.encode_text(part, lambda done: None)
-            ids = [content_id(item) for row, item in enumerate(part) if row not in encoded.failed]
-            table = vector_table(
-                schema.vectors(encoder.identity.width, "id"),
-                {"id": ids},
-                encoded.rows,
-                encoder.identity.digest,
-            )
-            shard = folder.commit(
-                key, {("benchmark", "benchmark"): table}, rows_in=len(part), started=started
-            )
+        shard = folder.shard_or(key, partial(embed, part))
         advance(len(part))
         paths += [folder.path / file.path for file in shard.files]
     return VectorTable(paths) if paths else None
-
-
-def vector_table(
-    wanted: pa.Schema, columns: dict[str, Any], rows: Vectors, encoder: str
-) -> pa.Table:
-    """Columns `[m]` and unit rows `[m, d]` as a table that names its encoder."""
-    flat = pa.array(rows.astype(np.float16).ravel())
-    vectors = pa.FixedSizeListArray.from_arrays(flat, type=wanted.field("vector").type)
-    table = pa.table({**columns, "vector": vectors}, schema=wanted)
-    return table.replace_schema_metadata({ENCODER_KEY: encoder})

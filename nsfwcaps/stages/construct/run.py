@@ -11,7 +11,6 @@ from these pools by the stage `illustrate`.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
@@ -40,7 +39,6 @@ from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.construct.edit import Benchmark, EditChecker, EditRejects, embed_benchmark
-from nsfwcaps.stages.construct.foreign_pools import refuse_foreign
 from nsfwcaps.stages.construct.read import (
     SafeItem,
     SafePool,
@@ -51,7 +49,7 @@ from nsfwcaps.stages.construct.read import (
     read_pool_captions,
 )
 from nsfwcaps.stages.construct.settings import ConstructSettings
-from nsfwcaps.tables import parquet_bytes, read_tables
+from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.store import VectorTable
@@ -93,7 +91,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
 
 
 def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Files and bytes to read, and the most edits to ask for."""
+    """ShardFiles and bytes to read, and the most edits to ask for."""
     _check(settings)
     sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
     return {
@@ -110,7 +108,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Read the pool, have it edited block by block, and choose the pairs."""
-    refuse_foreign(folder, ("safe", "unsafe"))
+    folder.refuse_foreign_pools(("safe", "unsafe"))
     share = quotas.shares(settings.category, settings.share)
     with progress.task("construct: read", None) as advance:
         pool = read_pool_captions(settings, advance)
@@ -300,33 +298,30 @@ def _deliver(
     facts: Mapping[str, Any],
 ) -> Shard:
     """Write the two pools, each sorted by id, and the card."""
-    started = time.monotonic()
     root = digest([VERSION, output_settings(settings), facts, [row["id"] for row in rows]])[:12]
-    by_id = {item.id: item for item in pool.items}
-    safe = [by_id[item] for item in sorted({row["safe_id"] for row in rows})]
-    tables = {
-        "safe": _safe_table(safe, settings, pool),
-        "unsafe": pa.Table.from_pylist(
-            [
-                {**row, "partner_id": row["safe_id"], "editor": editor.statement.name}
-                for row in sorted(rows, key=lambda row: str(row["id"]))
-            ],
-            schema=schema.CONSTRUCTED_UNSAFE,
-        ),
-    }
-    files: dict[tuple[str, str], bytes] = {}
-    counts = {}
-    for label, table in tables.items():
-        parts = range(0, table.num_rows, settings.shard_rows)
-        for number, start in enumerate(parts):
-            name = f"{root}/{label}/{number:05d}-of-{len(parts):05d}.parquet"
-            part = table.slice(start, settings.shard_rows)
-            files["dataset", name] = bytes(parquet_bytes(part))
-            counts[name] = part.num_rows
-    card = construct_card.render(as_dict(settings), facts)
-    files["dataset", f"{root}/README.md"] = card.encode()
-    key = digest([root, construct_card.template_digest()])
-    return folder.commit_files(key, files, rows=counts, rows_in=len(rows), started=started)
+
+    def files() -> ShardFiles:
+        by_id = {item.id: item for item in pool.items}
+        safe = [by_id[item] for item in sorted({row["safe_id"] for row in rows})]
+        unsafe = [
+            {**row, "partner_id": row["safe_id"], "editor": editor.statement.name}
+            for row in sorted(rows, key=lambda row: str(row["id"]))
+        ]
+        tables = {
+            "safe": _safe_table(safe, settings, pool),
+            "unsafe": pa.Table.from_pylist(unsafe, schema=schema.CONSTRUCTED_UNSAFE),
+        }
+        contents: dict[tuple[str, str], pa.Table | bytes] = {}
+        for label, table in tables.items():
+            parts = range(0, table.num_rows, settings.shard_rows)
+            for number, start in enumerate(parts):
+                name = f"{root}/{label}/{number:05d}-of-{len(parts):05d}.parquet"
+                contents["dataset", name] = table.slice(start, settings.shard_rows)
+        card = construct_card.render(as_dict(settings), facts)
+        contents["dataset", f"{root}/README.md"] = card.encode()
+        return ShardFiles(contents=contents, rows_in=len(rows))
+
+    return folder.make_shard(digest([root, construct_card.template_digest()]), files)
 
 
 def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: SafePool) -> pa.Table:
@@ -344,31 +339,28 @@ def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: Sa
 
 def _set_aside(folder: StageFolder, pool: SafePool, screened: EditRejects) -> Shard:
     """Rows of the pool that could not be read, and captions that nothing was asked about."""
-    started = time.monotonic()
-    tables = screened.tables("safe")
-    if pool.rejected:
-        tables["rejects", "rejects-pool"] = pa.Table.from_pylist(
-            [
-                {
-                    "source": source,
-                    "source_row": row,
-                    "reason": item.reason,
-                    "label": item.label,
-                    "caption": item.raw,
-                }
-                for source, row, item in pool.rejected
-            ],
-            schema=schema.INGEST_REJECTS,
-        )
     rejects = Counter(pool.rejects) + Counter(screened.counts)
+
+    def made() -> ShardTables:
+        tables = screened.tables("safe")
+        if pool.rejected:
+            tables["rejects", "rejects-pool"] = pa.Table.from_pylist(
+                [
+                    {
+                        "source": source,
+                        "source_row": row,
+                        "reason": item.reason,
+                        "label": item.label,
+                        "caption": item.raw,
+                    }
+                    for source, row, item in pool.rejected
+                ],
+                schema=schema.INGEST_REJECTS,
+            )
+        return ShardTables(tables=tables, rows_in=0, rejects=dict(sorted(rejects.items())))
+
     content = [[*pool.rejects.items()], [row["id"] for row in screened.rows], screened.counts]
-    return folder.commit(
-        digest([VERSION, "set aside", content, pool.rows]),
-        tables,
-        rows_in=0,
-        rejects=dict(sorted(rejects.items())),
-        started=started,
-    )
+    return folder.make_shard(digest([VERSION, "set aside", content, pool.rows]), made)
 
 
 def _facts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nsfwcaps.models import names
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages.embed.settings import EmbedSettings
 
@@ -19,4 +20,5 @@ EMBED = Stage(
     module="nsfwcaps.stages.embed.run",
     headline=_headline,
     reads=("ingest",),
+    needs=lambda settings: names.extras_of(settings.model),
 )

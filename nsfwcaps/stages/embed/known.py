@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.encoders.encoder import Encoded, Encoder
 from nsfwcaps.progress import Advance
+from nsfwcaps.vectors.columns import from_column
 
 
 class Known:
@@ -61,8 +62,7 @@ class Known:
             if table.num_rows == 0:
                 continue
             spots = pc.index_in(keys, value_set=table[key].combine_chunks()).to_pylist()
-            column = table["vector"].combine_chunks()
-            vectors = np.asarray(column.flatten()).reshape(-1, column.type.list_size)
+            vectors = from_column(table["vector"])
             found |= {row: vectors[spot] for row, spot in enumerate(spots) if spot is not None}
         return found
 

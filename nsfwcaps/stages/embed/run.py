@@ -10,7 +10,6 @@ with the same encoder are taken over by id, so a pool that grew costs its new ca
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import OutputFile, Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import OutputFile, Shard, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoded, Encoder
@@ -32,7 +31,7 @@ from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.embed.known import Known, encode_distinct
 from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.store import ENCODER_KEY
+from nsfwcaps.vectors.columns import vector_table
 
 VERSION = 1
 
@@ -124,7 +123,18 @@ class _EmbedRun:
         if shard := self._folder.shard(key):
             advance(file.rows)
             return shard
-        started = time.monotonic()
+        return self._folder.make_shard(
+            key, lambda: self._captions(label, file, table, reasons, advance)
+        )
+
+    def _captions(
+        self,
+        label: str,
+        file: OutputFile,
+        table: pa.Table,
+        reasons: Sequence[str | None],
+        advance: Advance,
+    ) -> ShardTables:
         usable = table.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
         advance(table.num_rows - usable.num_rows)
         texts = usable["caption"].combine_chunks().dictionary_encode()
@@ -147,10 +157,11 @@ class _EmbedRun:
             if reason is not None
         }
         wanted = schema.caption_vectors(self._encoder.identity.width)
-        return self._commit(
-            key, label, file, done.select(["id", "fold_key", "image_sha256"]), wanted,
-            vectors=vectors, rejects=rejects, started=started, counted=True,
-        )  # fmt: skip
+        tables = self._tables(label, file, done, wanted, vectors, rejects)
+        counts = dict(sorted(Counter(rejects.values()).items()))
+        return ShardTables(
+            tables=tables, rows_in=file.rows, rejects=counts, facts=self._facts(label)
+        )
 
     def images(self, file: OutputFile, advance: Advance) -> Shard:
         """Encode the pictures of one shard."""
@@ -158,7 +169,9 @@ class _EmbedRun:
         if shard := self._folder.shard(key):
             advance(file.rows)
             return shard
-        started = time.monotonic()
+        return self._folder.make_shard(key, lambda: self._images(file, advance))
+
+    def _images(self, file: OutputFile, advance: Advance) -> ShardTables:
         table = self._read(file, schema.IMAGES.names)
         hashes = table["image_sha256"].combine_chunks()
 
@@ -174,51 +187,37 @@ class _EmbedRun:
         rejects = {hashes[row].as_py(): reason for row, reason in failed.items()}
         width = self._encoder.identity.image_width
         assert width is not None, "checked by the caller"
-        return self._commit(
-            key, "images", file, done.select(["image_sha256"]),
-            schema.vectors(width, "image_sha256"),
-            vectors=vectors, rejects=rejects, started=started, counted=False,
-        )  # fmt: skip
+        wanted = schema.vectors(width, "image_sha256")
+        tables = self._tables("images", file, done, wanted, vectors, rejects)
+        # A picture's reject counts where its captions are counted.
+        return ShardTables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
+
+    def _facts(self, group: str) -> dict[str, str]:
+        return {"encoder": self._digest, "group": group}
 
     def _read(self, file: OutputFile, columns: Sequence[str]) -> pa.Table:
         return next(read_tables([self._ingest.folder / file.path], columns))
 
-    def _commit(
+    def _tables(
         self,
-        key: str,
         group: str,
         file: OutputFile,
         done: pa.Table,
         wanted: pa.Schema,
-        *,
         vectors: np.ndarray[Any, Any],
         rejects: Mapping[str, str],
-        started: float,
-        counted: bool,
-    ) -> Shard:
-        """Write vectors and rejects; a picture's reject counts where its captions are counted."""
-        kind = wanted.field("vector").type
-        flat = pa.array(vectors.astype(np.float16).ravel())
-        column = pa.FixedSizeListArray.from_arrays(flat, type=kind)
-        table = pa.Table.from_arrays(
-            [*(item.combine_chunks() for item in done.columns), column], schema=wanted
-        ).replace_schema_metadata({ENCODER_KEY: self._digest})
+    ) -> dict[tuple[str, str], pa.Table]:
+        """Vectors beside the columns that the schema wants of the rows done, and the rejects."""
         stem = Path(file.path).stem.rpartition("-")[0]
-        tables = {(group, stem): table}
+        columns = {name: done[name].combine_chunks() for name in wanted.names if name != "vector"}
+        tables = {(group, stem): vector_table(wanted, columns, vectors, self._digest)}
         if rejects:
             ordered = sorted(rejects.items())
             tables["rejects", f"rejects-{stem}"] = pa.table(
                 {"id": [item for item, _ in ordered], "reason": [why for _, why in ordered]},
                 schema=schema.REJECTED_IDS,
             )
-        return self._folder.commit(
-            key,
-            tables,
-            rows_in=file.rows,
-            rejects=dict(sorted(Counter(rejects.values()).items())) if counted else {},
-            facts={"encoder": self._digest, "group": group},
-            started=started,
-        )
+        return tables
 
 
 def _getter(table: pa.Table, row: int) -> Callable[[], bytes]:

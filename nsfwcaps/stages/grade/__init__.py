@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nsfwcaps import extras
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages.grade.settings import GradeSettings
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{facts['stages'][level]:,} {level}" for level in DifficultyLevel)
+    levels = ", ".join(f"{facts['stages'][level]:,} {level}" for level in DifficultyLevel)
+    return f"{levels}; no figure ({extras.install('report')})" if "figure" in facts else levels
 
 
 GRADE = Stage(

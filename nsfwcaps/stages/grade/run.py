@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,17 +11,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps import extras, schema
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import InputError
-from nsfwcaps.mining.difficulty import Borders, borders, difficulty, hardness, levels
+from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
 
 VERSION = 1
+
+_NOT_DRAWN = {"figure": "not drawn: matplotlib is not installed"}
+"""Input and fact of a run without matplotlib; with it there is neither."""
 
 _COLOURS = {
     DifficultyLevel.EASY: "#9ecae1",
@@ -32,8 +34,12 @@ _COLOURS = {
 
 
 def sources(settings: GradeSettings) -> Mapping[str, str]:
-    """Nothing outside the workdir is read."""
-    return {}
+    """Whether the figure can be drawn: with the extra `report`, a run without it is stale."""
+    return _figure_facts()
+
+
+def _figure_facts() -> Mapping[str, str]:
+    return {} if extras.missing("report") is None else _NOT_DRAWN
 
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -57,13 +63,9 @@ def run(
             "grade: mining left no pair to grade; the reasons are counted in its record "
             f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
         )
-    weights = _weights(settings)
-    hard = {
-        name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
-    }
-    difficulties = difficulty(hard, weights).astype(np.float32).astype(np.float64)
-    at = borders(difficulties, easy_share=settings.easy_share, hard_share=settings.hard_share)
-    level_of = levels(difficulties, at)
+    weights = settings.weights
+    graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
+    difficulties, level_of, at = graded.difficulty, graded.levels, graded.borders
     key = [VERSION, mine.output_digest, output_settings(settings)]
     shards: list[Shard] = []
     start = 0
@@ -76,10 +78,12 @@ def run(
             )
             start += table.num_rows
             advance(table.num_rows)
-    shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
+    if not _figure_facts():
+        shards.append(_picture(folder, key, signals["similarity"], difficulties, level_of, at))
     return StageResult(
         shards=shards,
         facts={
+            **_figure_facts(),
             "weights": weights,
             "borders": asdict(at),
             "stages": {
@@ -104,15 +108,6 @@ def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
     }
 
 
-def _weights(settings: GradeSettings) -> dict[str, float]:
-    named = {
-        "similarity": settings.similarity_weight,
-        "margin": settings.margin_weight,
-        "density": settings.density_weight,
-    }
-    return {name: weight for name, weight in named.items() if weight > 0}
-
-
 def _commit(
     folder: StageFolder,
     key: Sequence[Any],
@@ -121,17 +116,14 @@ def _commit(
     level_of: npt.NDArray[np.str_],
     number: int,
 ) -> Shard:
-    started = time.monotonic()
-    columns = [pa.array(difficulties, pa.float32()), pa.array(level_of.tolist(), pa.string())]
-    graded = pa.Table.from_arrays(
-        [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
-    )
-    return folder.commit(
-        digest(key),
-        {("pairs", f"pairs-{number:05d}"): graded},
-        rows_in=table.num_rows,
-        started=started,
-    )
+    def graded() -> ShardTables:
+        columns = [pa.array(difficulties, pa.float32()), pa.array(level_of.tolist(), pa.string())]
+        whole = pa.Table.from_arrays(
+            [*(column.combine_chunks() for column in table.columns), *columns], schema=schema.GRADED
+        )
+        return ShardTables(tables={("pairs", f"pairs-{number:05d}"): whole}, rows_in=table.num_rows)
+
+    return folder.make_shard(digest(key), graded)
 
 
 def _picture(
@@ -142,15 +134,12 @@ def _picture(
     level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> Shard:
-    started = time.monotonic()
     name = "stages.png"
-    data = draw(similarity, difficulties, level_of, at)
-    return folder.commit_files(
+    return folder.make_shard(
         digest([*key, name, digest(similarity.tolist())]),
-        {("figures", name): data},
-        rows={},
-        rows_in=0,
-        started=started,
+        lambda: ShardFiles(
+            contents={("figures", name): draw(similarity, difficulties, level_of, at)}
+        ),
     )
 
 

@@ -31,3 +31,13 @@ class GradeSettings:
             raise ValueError("at least one of the three weights must be above zero")
         if self.easy_share + self.hard_share > 1:
             raise ValueError("easy_share and hard_share add up to more than 1")
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of every signal that has one."""
+        named = {
+            "similarity": self.similarity_weight,
+            "margin": self.margin_weight,
+            "density": self.density_weight,
+        }
+        return {name: weight for name, weight in named.items() if weight > 0}

@@ -35,7 +35,6 @@ from nsfwcaps.detectors.detector import Detector, DetectorStatement, Modality
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.construct.foreign_pools import refuse_foreign
 from nsfwcaps.stages.illustrate.check import check_fits
 from nsfwcaps.stages.illustrate.draw import Attempt, AttemptRunner, PictureFiles
 from nsfwcaps.stages.illustrate.read import Constructed, Row, SafeImageError
@@ -93,7 +92,7 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Sort out what cannot be drawn, draw and judge the rest, and write the pool."""
-    refuse_foreign(folder, (POOL,))
+    folder.refuse_foreign_pools((POOL,))
     painters.check(settings.painter)
     constructed = Constructed(inputs["construct"])
     detectors = _detectors(settings)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder
 from nsfwcaps.cards import illustrate as illustrate_card
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.construction.checks import EXCLUDED
 from nsfwcaps.stages.illustrate.draw import PictureFiles
 from nsfwcaps.stages.illustrate.read import Row
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
-from nsfwcaps.tables import parquet_bytes
 
 VERSION = 1
 
@@ -64,46 +63,38 @@ def deliver(
     whole = digest([VERSION, output_settings(settings), facts, named])
     root, size = whole[:12], settings.shard_rows
     parts = range(0, len(rows), size)
-    shards = []
-    for number, start in enumerate(parts):
-        key = digest([whole, number])
-        shard = folder.shard(key)
-        if shard is None:
-            started = time.monotonic()
-            table = _table(rows[start : start + size], pictures, facts["painter"]["name"])
-            name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
-            shard = folder.commit_files(
-                key,
-                {("dataset", name): bytes(parquet_bytes(table))},
-                rows={name: table.num_rows},
-                rows_in=table.num_rows,
-                started=started,
-            )
-        shards.append(shard)
-    card = folder.commit_files(
-        digest([whole, "card", illustrate_card.template_digest()]),
-        {("dataset", f"{root}/{CARD}"): illustrate_card.render(facts).encode()},
-        rows={},
-        rows_in=0,
-        started=time.monotonic(),
-    )
-    return [*shards, card]
+
+    def pool(number: int, start: int) -> ShardFiles:
+        table = _table(rows[start : start + size], pictures, facts["painter"]["name"])
+        name = f"{root}/{POOL}/{number:05d}-of-{len(parts):05d}.parquet"
+        return ShardFiles(contents={("dataset", name): table}, rows_in=table.num_rows)
+
+    def card() -> ShardFiles:
+        text = illustrate_card.render(facts)
+        return ShardFiles(contents={("dataset", f"{root}/{CARD}"): text.encode()})
+
+    shards = [
+        folder.shard_or(digest([whole, number]), partial(pool, number, start))
+        for number, start in enumerate(parts)
+    ]
+    key = digest([whole, "card", illustrate_card.template_digest()])
+    return [*shards, folder.make_shard(key, card)]
 
 
 def set_aside(rejects: DrawRejects, folder: StageFolder) -> Shard:
     """Write what got no image, and why."""
-    tables = {}
-    if rejects.rows:
-        table = pa.Table.from_pylist(rejects.rows, schema=schema.ILLUSTRATE_REJECTS)
-        tables["rejects", "rejects"] = table
+
+    def tables() -> ShardTables:
+        made = {}
+        if rejects.rows:
+            table = pa.Table.from_pylist(rejects.rows, schema=schema.ILLUSTRATE_REJECTS)
+            made["rejects", "rejects"] = table
+        return ShardTables(
+            tables=made, rows_in=sum(rejects.counts.values()), rejects=rejects.counts
+        )
+
     content = [[row["id"], row["reason"]] for row in rejects.rows]
-    return folder.commit(
-        digest([VERSION, "set aside", content, rejects.excluded]),
-        tables,
-        rows_in=sum(rejects.counts.values()),
-        rejects=rejects.counts,
-        started=time.monotonic(),
-    )
+    return folder.make_shard(digest([VERSION, "set aside", content, rejects.excluded]), tables)
 
 
 def _table(rows: Sequence[Row], pictures: PictureFiles, painter: str) -> pa.Table:

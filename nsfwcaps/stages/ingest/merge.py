@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.columns import Label
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
@@ -77,25 +77,23 @@ def _merge_captions(
     content: str,
     rows: int,
 ) -> list[Shard]:
+    def merge(part: int, low: str, high: str) -> ShardTables:
+        table = _read_range(staged.paths, schema.CAPTIONS, low, high)
+        captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
+        dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
+        kept = _without(captions, dropped)
+        return ShardTables(
+            tables={(label.value, f"{label}-{part:05d}"): kept},
+            rows_in=table.num_rows,
+            facts={"conflicts": captions.num_rows - kept.num_rows},
+        )
+
     parts = math.ceil(staged.rows / rows)
     shards = []
     for part in range(parts):
         low, high = _key_range(part, parts, digits=32)
         key = digest([content, label, low, high])
-        shard = folder.shard(key)
-        if shard is None:
-            started = time.monotonic()
-            table = _read_range(staged.paths, schema.CAPTIONS, low, high)
-            captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
-            dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
-            kept = _without(captions, dropped)
-            shard = folder.commit(
-                key,
-                {(label.value, f"{label}-{part:05d}"): kept},
-                rows_in=table.num_rows,
-                facts={"conflicts": captions.num_rows - kept.num_rows},
-                started=started,
-            )
+        shard = folder.shard_or(key, partial(merge, part, low, high))
         advance(shard.rows_in)
         shards.append(shard)
     return shards
@@ -104,22 +102,19 @@ def _merge_captions(
 def _merge_images(
     staged: _Staged, folder: StageFolder, advance: Advance, *, content: str
 ) -> list[Shard]:
+    def merge(part: int, low: str, high: str) -> ShardTables:
+        table = _read_range(staged.paths, schema.IMAGES, low, high)
+        images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
+        return ShardTables(
+            tables={("images", f"images-{part:05d}"): images}, rows_in=table.num_rows
+        )
+
     parts = math.ceil(max(staged.bytes / _IMAGE_RANGE_BYTES, staged.rows / 2**20))
     shards = []
     for part in range(parts):
         low, high = _key_range(part, parts, digits=64)
         key = digest([content, "images", low, high])
-        shard = folder.shard(key)
-        if shard is None:
-            started = time.monotonic()
-            table = _read_range(staged.paths, schema.IMAGES, low, high)
-            images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
-            shard = folder.commit(
-                key,
-                {("images", f"images-{part:05d}"): images},
-                rows_in=table.num_rows,
-                started=started,
-            )
+        shard = folder.shard_or(key, partial(merge, part, low, high))
         advance(shard.rows_in)
         shards.append(shard)
     return shards

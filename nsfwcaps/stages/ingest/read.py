@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label, resolve
 from nsfwcaps.captions.images import ImageReader
@@ -65,7 +65,8 @@ def read_chunks(
             rows.skip(shard.rows_in)
             advance(shard.rows_in)
         else:
-            shard = _Chunk(pool, images).fill(rows, settings.max_chars, advance).commit(folder, key)
+            chunk = _Chunk(pool, images)
+            shard = folder.make_shard(key, partial(chunk.filled, rows, settings.max_chars, advance))
         yield shard
         start += shard.rows_in
         if shard.rows_in == 0:
@@ -125,15 +126,14 @@ class _Chunk:
     def __init__(self, pool: Pool, images: ImageReader) -> None:
         self.pool = pool
         self.images = images
-        self.started = time.monotonic()
         self.rows = 0
         self.kept: dict[Label, list[tuple[Clean, int]]] = {label: [] for label in Label}
         self.rejected: list[tuple[Rejected, int]] = []
         self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
         self.image_bytes = 0
 
-    def fill(self, rows: _PoolRows, max_chars: int, advance: Advance) -> _Chunk:
-        """Take rows until the chunk is full or the pool ends."""
+    def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> ShardTables:
+        """Take rows until the chunk is full or the pool ends, and make tables of them."""
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
             numbered = next(iter(rows), None)
             if numbered is None:
@@ -151,7 +151,7 @@ class _Chunk:
             if self.rows % 1024 == 0:
                 advance(1024)
         advance(self.rows % 1024)
-        return self
+        return self._tables()
 
     def _add(self, number: int, item: Clean | Rejected) -> None:
         if isinstance(item, Rejected):
@@ -172,8 +172,8 @@ class _Chunk:
         elif path is not None and path < (self.pictures[sha256][0] or "\U0010ffff"):
             self.pictures[sha256] = (path, item.image)
 
-    def commit(self, folder: StageFolder, key: str) -> Shard:
-        """Write what was read: captions by label, pictures, rejects."""
+    def _tables(self) -> ShardTables:
+        """What was read: captions by label, pictures, rejects."""
         tables = {
             (f"staged-{label}", f"staged-{label}"): self._captions(label)
             for label, kept in self.kept.items()
@@ -184,13 +184,11 @@ class _Chunk:
         if self.rejected:
             tables["rejects", "rejects"] = self._rejects()
         reasons = Counter(item.reason for item, _ in self.rejected)
-        return folder.commit(
-            key,
-            tables,
+        return ShardTables(
+            tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
             facts={"captions": sum(map(len, self.kept.values()))},
-            started=self.started,
         )
 
     def _captions(self, label: Label) -> pa.Table:

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
+from nsfwcaps.errors import InputError
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import Rows
 
@@ -34,6 +35,23 @@ def names_of(column: Any) -> Names:
 def caption_ids(record: StageRecord, label: str) -> Iterator[Names]:
     """Ids of a stage's captions, one file after the other."""
     return (names_of(table["id"]) for table in read_tables(record.paths(label), ["id"]))
+
+
+def partner_rows(ingest: StageRecord, embed: StageRecord) -> Rows:
+    """Safe row `[u]` of every unsafe caption's partner; −1 where it has none.
+
+    Raises:
+        InputError: no unsafe caption has one.
+    """
+    names = partner_names(ingest, np.concatenate(list(caption_ids(embed, "unsafe"))))
+    rows = safe_rows(embed, names)
+    if (rows < 0).all():
+        raise InputError(
+            f"mine: pairing=partner, and of {len(names)} unsafe captions {(names != b'').sum()} "
+            "name the safe caption that they came with and none of these is in the safe pool; give "
+            "ingest the pool of these, or name the column with --partner-column"
+        )
+    return rows
 
 
 def partner_names(ingest: StageRecord, unsafe_ids: Names) -> Names:

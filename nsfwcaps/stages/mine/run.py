@@ -2,8 +2,8 @@
 
     vectors ─ search ─▶ candidates [u, depth] ─ rank ─▶ usable, best first ─ take ─▶ pairs, rejects
 
-`mine_search` finds candidates and weighs targets, `mine_rank` orders them, `mine_write` writes. For
-a set that is paired already, `mine_partner` takes the place of `mine_rank`.
+Who is paired with whom is decided in `nsfwcaps.mining`, on arrays. Here are the files: vectors are
+read from those of embed, blocks are kept as shards (`shards`), pairs are written (`write`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
-from nsfwcaps.config import digest
+from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Pairing
-from nsfwcaps.errors import ConfigError, InputError, ModelError
-from nsfwcaps.mining.selection import cap_hubs, hub_counts, hub_statistics, open_cutoffs, take
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.mining.candidates import candidate_depth
+from nsfwcaps.mining.pairs import MinedPairs, check, choose, choose_partners
+from nsfwcaps.mining.ranking import TextKeys
+from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.mine.partner import PartnerRanker, partner_rows
-from nsfwcaps.stages.mine.rank import Ranker
-from nsfwcaps.stages.mine.search import Search, check_depth, find_candidates, weigh_targets
+from nsfwcaps.stages.mine.method import method_of
+from nsfwcaps.stages.mine.partners import partner_rows
 from nsfwcaps.stages.mine.settings import MineSettings
-from nsfwcaps.stages.mine.write import Writer
+from nsfwcaps.stages.mine.shards import ShardMemo
+from nsfwcaps.stages.mine.text_keys import text_keys
+from nsfwcaps.stages.mine.write import PoolVectors, Writer
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.store import VectorTable
 
@@ -47,36 +51,54 @@ def run(
     progress: Progress,
 ) -> StageResult:
     """Search, rank, and write pairs and rejects, block by block of unsafe captions."""
-    embed = inputs["embed"]
-    search = _search(settings, folder, embed, progress)
-    images = _pictures(search, embed)
-    ranker = _ranker(search, inputs)
-    cutoffs = open_cutoffs(search.safe.rows)
-    if settings.hub_cap is not None:
-        cutoffs = cap_hubs(ranker.ranked, search.safe.rows, k=settings.k, cap=settings.hub_cap)
-    counts = hub_counts(
-        (ranked.rows[take(ranked, cutoffs, settings.k)] for ranked in ranker.ranked()),
-        search.safe.rows,
+    tables = _tables(inputs["embed"])
+    space = Space(
+        unsafe=tables.unsafe,
+        safe=tables.safe,
+        device=BlockSearch(settings.device),
+        memory_bytes=parse_bytes(settings.memory),
     )
-    writer = Writer(search, cutoffs, counts, images, inputs)
-    with progress.task("mine: pairs", search.unsafe.rows) as advance:
-        shards = writer.write(ranker.blocks(), advance)
+    mined = _choose(settings, folder, inputs, space, tables, progress)
+    writer = Writer(settings, folder, tables, mined.hub_counts, inputs)
+    with progress.task("mine: pairs", space.unsafe.rows) as advance:
+        shards = writer.write(mined.blocks(), advance)
     return StageResult(
         shards=shards,
         facts={
-            **search.facts,
-            "device": search.device.device,
-            "candidates": search.depth,
+            **mined.facts,
             "pairs": sum(shard.rows_out for shard in shards),
             "pairs_missing": writer.missing,
-            "hubs": hub_statistics(counts),
         },
     )
 
 
-def _search(
-    settings: MineSettings, folder: StageFolder, embed: StageRecord, progress: Progress
-) -> Search:
+def _choose(
+    settings: MineSettings,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    space: Space,
+    tables: PoolVectors,
+    progress: Progress,
+) -> MinedPairs:
+    embed = inputs["embed"]
+    method = method_of(settings)
+    check(space, method)
+    memo = ShardMemo(
+        folder,
+        settings,
+        content=digest([f.sha256 for f in embed.files if f.group in ("unsafe", "safe")]),
+        depth=candidate_depth(space.safe.rows, k=settings.k, candidates=settings.candidates),
+    )
+    keys = TextKeys(
+        unsafe=text_keys(tables.unsafe, settings.skip), safe=text_keys(tables.safe, settings.skip)
+    )
+    if settings.pairing is Pairing.PARTNER:
+        partners = partner_rows(inputs["ingest"], embed)
+        return choose_partners(space, method, keys, partners, memo=memo, progress=progress)
+    return choose(space, method, keys, memo=memo, progress=progress)
+
+
+def _tables(embed: StageRecord) -> PoolVectors:
     for label in ("unsafe", "safe"):
         if not embed.rows(label):
             raise InputError(f"mine: there is no {label} caption; give ingest a pool of them")
@@ -86,41 +108,10 @@ def _search(
             "mine: safe and unsafe vectors come from two encoders, and their cosines mean nothing; "
             f"delete {embed.folder} and run embed again"
         )
-    if safe.rows < settings.k:
-        raise ConfigError(
-            f"mine: k={settings.k} safe counterparts are asked for and there are {safe.rows} safe "
-            "captions; lower --k or add to the safe pool"
-        )
-    device = BlockSearch(settings.device)
-    check_depth(settings, device)
-    files = [f.sha256 for f in embed.files if f.group in ("unsafe", "safe")]
-    return Search(
-        settings=settings,
-        folder=folder,
-        progress=progress,
-        unsafe=unsafe,
-        safe=safe,
-        content=digest(files),
-        device=device,
-    )
-
-
-def _ranker(search: Search, inputs: Mapping[str, StageRecord]) -> Ranker | PartnerRanker:
-    if search.settings.pairing is Pairing.PARTNER:
-        partners = partner_rows(inputs["ingest"], inputs["embed"])
-        return PartnerRanker(search, find_candidates(search), partners)
-    candidates = find_candidates(search)
-    return Ranker(search, weigh_targets(search, candidates), candidates)
-
-
-def _pictures(search: Search, embed: StageRecord) -> VectorTable | None:
-    """Vectors of the pictures, where there are any."""
-    if not embed.paths("images"):
-        return None
-    images = VectorTable(embed.paths("images"))
-    if images.encoder != search.safe.encoder:
+    images = VectorTable(embed.paths("images")) if embed.paths("images") else None
+    if images is not None and images.encoder != safe.encoder:
         raise ModelError(
             "mine: vectors of captions and pictures come from two encoders, and their cosines mean "
             f"nothing; delete {embed.folder} and run embed again"
         )
-    return images
+    return PoolVectors(unsafe=unsafe, safe=safe, images=images)

@@ -1,24 +1,24 @@
-"""mine, second half: ranked candidates to pairs, ids out."""
+"""mine: pairs that were chosen, to files of ids."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageRecord
+from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import Pairing
-from nsfwcaps.mining.selection import Cutoffs, Mask, Ranked, take
+from nsfwcaps.mining.ranking import Block
+from nsfwcaps.mining.selection import Mask, Ranked
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.mine.rank import Block
-from nsfwcaps.stages.mine.search import Search
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.tables import rechunk
 from nsfwcaps.vectors.index import Rows
@@ -30,38 +30,47 @@ VERSION = 1
 _PAIR_ROWS = 65_536
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolVectors:
+    """Vectors of captions, and of pictures where there are any."""
+
+    unsafe: VectorTable
+    safe: VectorTable
+    images: VectorTable | None
+
+
 class Writer:
-    """Turns blocks into shards of pairs and rejects."""
+    """Turns blocks into shards of pairs and rejects; `hub_counts` `[s]` are of the whole run."""
 
     def __init__(
         self,
-        search: Search,
-        cutoffs: Cutoffs,
-        counts: Rows,
-        images: VectorTable | None,
+        settings: MineSettings,
+        folder: StageFolder,
+        tables: PoolVectors,
+        hub_counts: Rows,
         inputs: Mapping[str, StageRecord],
     ) -> None:
-        self._search = search
-        self._cutoffs = cutoffs
-        self._counts = counts
-        self._images = images
+        self._k = settings.k
+        self._folder = folder
+        self._unsafe, self._safe, self._images = tables.unsafe, tables.safe, tables.images
+        self._counts = hub_counts
         encoder = inputs["embed"].facts["encoder"]["name"]
-        self._provenance = f"{_method(search.settings)}:{encoder}"
+        self._provenance = f"{_method(settings)}:{encoder}"
         self._rejected: list[str] = []
         self._reasons: list[str] = []
         self.missing = 0
         """Pairs short of k an unsafe caption."""
         # All that embed made: with other pictures, pairs are other files than the last run's.
         content = [record.output_digest for record in inputs.values()]
-        self._content = [VERSION, content, output_settings(search.settings)]
+        self._content = [VERSION, content, output_settings(settings)]
 
-    def write(self, blocks: Iterable[Block], advance: Advance) -> list[Shard]:
+    def write(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> list[Shard]:
         """Write the pairs of all blocks in files of one size, and last who has none, and why."""
         started = time.monotonic()
-        folder, shards = self._search.folder, []
+        shards = []
         # Cut by pairs, not by blocks: how much memory there was must not show in the files.
         for number, table in enumerate(rechunk(self._tables(blocks, advance), _PAIR_ROWS)):
-            shard = folder.commit(
+            shard = self._folder.commit(
                 digest(["pairs", *self._content, number]),
                 {("pairs", f"pairs-{number:05d}"): table},
                 rows_in=0,  # unsafe captions are counted once, with the rejects
@@ -71,16 +80,14 @@ class Writer:
             started = time.monotonic()
         return [*shards, self._commit_rejects(started)]
 
-    def _tables(self, blocks: Iterable[Block], advance: Advance) -> Iterator[pa.Table]:
-        for block in blocks:
-            ranked = block.ranked
-            chosen = take(ranked, self._cutoffs, self._search.settings.k)
-            rows = ranked.first + np.arange(len(ranked.rows))
-            ids = self._search.unsafe.column("id", rows)
+    def _tables(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> Iterator[pa.Table]:
+        for block, chosen in blocks:
+            rows = block.ranked.first + np.arange(len(chosen))
+            ids = self._unsafe.column("id", rows)
             without = np.flatnonzero(~chosen.any(axis=1))
             self._rejected += ids.take(pa.array(without)).to_pylist()
             self._reasons += [block.reason(int(row)) for row in without]
-            self.missing += int(self._search.settings.k * len(chosen) - chosen.sum())
+            self.missing += int(self._k * len(chosen) - chosen.sum())
             yield self._pairs(block, chosen, ids)
             advance(len(rows))
 
@@ -88,10 +95,10 @@ class Writer:
         rejects = pa.table(
             {"id": self._rejected, "reason": self._reasons}, schema=schema.REJECTED_IDS
         )
-        return self._search.folder.commit(
+        return self._folder.commit(
             digest(["rejects", *self._content]),
             {("rejects", "rejects"): rejects} if self._reasons else {},
-            rows_in=self._search.unsafe.rows,
+            rows_in=self._unsafe.rows,
             rejects=dict(sorted(Counter(self._reasons).items())),
             started=started,
         )
@@ -102,9 +109,9 @@ class Writer:
         rows = ranked.rows[query, place]
         distinct, inverse = np.unique(rows, return_inverse=True)
         unsafe_ids = ids.take(pa.array(query)).to_pylist()
-        found = self._search.safe.column("id", distinct)
+        found = self._safe.column("id", distinct)
         safe_ids = found.take(pa.array(inverse)).to_pylist() if len(rows) else []
-        queries = self._search.unsafe.read(ranked.first, ranked.first + len(ranked.rows))
+        queries = self._unsafe.read(ranked.first, ranked.first + len(ranked.rows))
         sim_image, sim_cross = self._image_sims(queries, query, rows, distinct, inverse, ranked)
         return pa.table(
             {
@@ -137,10 +144,8 @@ class Writer:
         absent = pa.nulls(len(rows), pa.float32())
         if self._images is None or len(rows) == 0:
             return absent, absent
-        safe = self._picture_rows(self._search.safe, distinct)[inverse]
-        unsafe = self._picture_rows(
-            self._search.unsafe, ranked.first + np.arange(len(ranked.rows))
-        )[query]
+        safe = self._picture_rows(self._safe, distinct)[inverse]
+        unsafe = self._picture_rows(self._unsafe, ranked.first + np.arange(len(ranked.rows)))[query]
         cross = (
             self._sims(queries, query, safe) if self._images.width == queries.shape[1] else absent
         )

@@ -15,6 +15,10 @@ def _headline(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{facts['split'].get(name, 0):,} {name}" for name in Split)
 
 
+def _needs(settings: PublishSettings) -> Mapping[str, str]:
+    return {} if settings.verdicts is None else {"review": "publish --verdicts"}
+
+
 def _results(settings: PublishSettings, workdir: Path) -> Iterator[str]:
     yield f"Data set: {workdir / 'dataset'}"
     yield f"Its card: {workdir / 'dataset' / 'README.md'}"
@@ -30,5 +34,6 @@ PUBLISH = Stage(
     reads_if_there=("construct", "illustrate"),
     delivers="dataset",
     owns=("data",),
+    needs=_needs,
     quotes_facts=True,
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ReviewError
@@ -167,15 +166,17 @@ def _check_fixes(
 
 def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
     """Keep the ids of pairs that the review leaves out, and why."""
-    names, reasons = zip(*joined.left_out, strict=True)
-    table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
-    return folder.commit(
-        digest([release, "rejects"]),
-        {("rejects", "rejects-review"): table},
-        rows_in=table.num_rows,
-        rejects=dict(sorted(Counter(reasons).items())),
-        started=time.monotonic(),
-    )
+
+    def tables() -> ShardTables:
+        names, reasons = zip(*joined.left_out, strict=True)
+        table = pa.table({"id": names, "reason": reasons}, schema=schema.REJECTED_IDS)
+        return ShardTables(
+            tables={("rejects", "rejects-review"): table},
+            rows_in=table.num_rows,
+            rejects=dict(sorted(Counter(reasons).items())),
+        )
+
+    return folder.make_shard(digest([release, "rejects"]), tables)
 
 
 def apply(joined: Joined, columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ records of all stages ─ measured facts ─▶ README.md, manifest.json, figure
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
@@ -30,16 +30,17 @@ from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.stages.ingest.settings import IngestSettings
 from nsfwcaps.stages.mine.settings import MineSettings
-from nsfwcaps.stages.publish import review, verdicts
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
 from nsfwcaps.stages.publish.images import KnownPictures
 from nsfwcaps.stages.publish.partners import Partners, find_partners
-from nsfwcaps.stages.publish.review import Joined
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
-from nsfwcaps.tables import parquet_bytes, read_tables, rechunk
+from nsfwcaps.tables import read_tables, rechunk
+
+if TYPE_CHECKING:  # a review needs the extra of that name
+    from nsfwcaps.stages.publish.review import Joined
 
 VERSION = 3
 
@@ -66,6 +67,8 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
     """Digests of the card's template, as a new wording makes a new card, and of the review."""
     found = {"card": dataset_card.template_digest()}
     if settings.verdicts is not None:
+        from nsfwcaps.stages.publish import verdicts
+
         found["verdicts"] = verdicts.source_digest(settings.verdicts)
     return found
 
@@ -106,6 +109,8 @@ def run(
     readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
     shards.append(_write_card_and_manifest(folder, inputs["grade"], release, manifest, readme))
     if joined is not None and joined.left_out:
+        from nsfwcaps.stages.publish import review
+
         shards.append(review.rejects(folder, release, joined))
     return StageResult(shards=shards, facts=facts)
 
@@ -153,21 +158,18 @@ class _SplitWriter:
         total = -(-int(self._kept_of(name).sum()) // rows)
         for number, pairs in enumerate(rechunk(self._of_split(name), rows)):
             key = digest([self._release, name, number])
-            shard = self._folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
-                table = self._join(pairs, name)
-                path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
-                shard = self._folder.commit_files(
-                    key,
-                    {("dataset", path): bytes(parquet_bytes(table))},
-                    rows={path: table.num_rows},
-                    rows_in=table.num_rows,
-                    facts={**_counts(table), "images_lost": self._lost()},
-                    started=started,
-                )
+            path = f"{self._release[:12]}/data/{name}-{number:05d}-of-{total:05d}.parquet"
+            shard = self._folder.shard_or(key, partial(self._file, pairs, name, path))
             advance(shard.rows_in)
             yield shard
+
+    def _file(self, pairs: pa.Table, split: str, path: str) -> ShardFiles:
+        table = self._join(pairs, split)
+        return ShardFiles(
+            contents={("dataset", path): table},
+            rows_in=table.num_rows,
+            facts={**_counts(table), "images_lost": self._lost()},
+        )
 
     def _kept_of(self, name: str) -> npt.NDArray[np.bool_]:
         """Which pairs `[p]` a split has."""
@@ -197,6 +199,8 @@ class _SplitWriter:
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
         if self._joined is not None:
+            from nsfwcaps.stages.publish import review
+
             columns = review.apply(self._joined, columns)
         if self._labels is not None:
             columns |= self._labels.columns(pairs["unsafe_id"])
@@ -262,6 +266,8 @@ def _joined(
     """Join the review that the settings name, if they do."""
     if settings.verdicts is None:
         return None
+    from nsfwcaps.stages.publish import review, verdicts
+
     return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
 
 
@@ -281,20 +287,20 @@ def _write_card_and_manifest(
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, the picture of the levels."""
-    started = time.monotonic()
-    figure = grade.paths("figures")[0]
+    """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
     root = release[:12]
-    return folder.commit_files(
+    return folder.make_shard(
         digest([release, "papers"]),
-        {
-            ("dataset", f"{root}/README.md"): readme.encode(),
-            ("dataset", f"{root}/manifest.json"): _json(manifest),
-            ("dataset", f"{root}/figures/{figure.name}"): figure.read_bytes(),
-        },
-        rows={},
-        rows_in=0,
-        started=started,
+        lambda: ShardFiles(
+            contents={
+                ("dataset", f"{root}/README.md"): readme.encode(),
+                ("dataset", f"{root}/manifest.json"): _json(manifest),
+                **{
+                    ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
+                    for path in grade.paths("figures")
+                },
+            }
+        ),
     )
 
 

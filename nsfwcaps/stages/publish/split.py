@@ -10,9 +10,9 @@ group. A partner in another split than its pair is left out of that pair.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,17 +21,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.splits import assign, beside, groups
 from nsfwcaps.config import digest, parse_bytes
-from nsfwcaps.enums import Device
+from nsfwcaps.enums import Device, Split
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
+from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.nearest import blocks_for
-from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable
+from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
 
@@ -113,30 +114,21 @@ def _nodes(
         table = VectorTable(embed.paths(label))
         rows = np.sort(table.find("id", sides[label]))
         for start in range(0, len(rows), _NODE_ROWS):
+            part, stem = rows[start : start + _NODE_ROWS], f"nodes-{label}-{start:09d}"
             key = digest([content, "nodes", label, start])
-            shard = folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
-                part = rows[start : start + _NODE_ROWS]
-                vectors = pa.array(table.take(part).ravel())
-                wanted = schema.vectors(table.width, "id")
-                found = pa.Table.from_arrays(
-                    [
-                        table.column("id", part).combine_chunks(),
-                        pa.FixedSizeListArray.from_arrays(
-                            vectors, type=wanted.field("vector").type
-                        ),
-                    ],
-                    schema=wanted,
-                ).replace_schema_metadata({ENCODER_KEY: table.encoder})
-                shard = folder.commit(
-                    key,
-                    {("nodes", f"nodes-{label}-{start:09d}"): found},
-                    rows_in=len(part),
-                    started=started,
-                )
+            shard = folder.shard_or(key, partial(_node_shard, table, part, stem))
             paths += [folder.path / file.path for file in shard.files]
     return VectorTable(paths)
+
+
+def _node_shard(table: VectorTable, rows: Rows, stem: str) -> ShardTables:
+    found = vector_table(
+        schema.vectors(table.width, "id"),
+        {"id": table.column("id", rows).combine_chunks()},
+        table.take(rows),
+        table.encoder,
+    )
+    return ShardTables(tables={("nodes", stem): found}, rows_in=len(rows))
 
 
 def _edges(
@@ -149,32 +141,20 @@ def _edges(
     search = BlockSearch(Device.AUTO)
     sizes = blocks_for(parse_bytes(settings.memory), nodes.width, _NEIGHBOURS)
     step = min(_BLOCK_ROWS, sizes.queries)
+
+    def find(start: int, stop: int) -> ShardTables:
+        left, right = near_duplicates(
+            nodes, start, stop, settings.near_duplicate, search=search, block_rows=sizes.rows
+        )
+        table = pa.table({"left": left, "right": right}, schema=_EDGES)
+        return ShardTables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
+
     files = []
     with progress.task("publish: split", nodes.rows) as advance:
         for start in range(0, nodes.rows, step):
             stop = min(start + step, nodes.rows)
             key = digest([content, "edges", settings.near_duplicate, start, stop])
-            shard = folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
-                left, right = near_duplicates(
-                    nodes,
-                    start,
-                    stop,
-                    settings.near_duplicate,
-                    search=search,
-                    block_rows=sizes.rows,
-                )
-                shard = folder.commit(
-                    key,
-                    {
-                        ("edges", f"edges-{start:09d}"): pa.table(
-                            {"left": left, "right": right}, schema=_EDGES
-                        )
-                    },
-                    rows_in=stop - start,
-                    started=started,
-                )
+            shard = folder.shard_or(key, partial(find, start, stop))
             files += [folder.path / file.path for file in shard.files]
             advance(stop - start)
     edges = pa.concat_tables(read_tables(files))
@@ -190,4 +170,4 @@ def _positions(ordered: pa.Array, ids: pa.Array | pa.ChunkedArray, offset: int) 
 def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
     """Splits that have pairs, given that of each, in the order that people expect."""
     present = set(of_pair.tolist())
-    return [name for name in ("train", "validation", "test") if name in present]
+    return [split.value for split in Split if split in present]

@@ -44,5 +44,6 @@ TRAIN = Stage(
     paths=("data",),
     reads_delivered="dataset",
     delivers="model",
+    needs=lambda settings: {"train": "training"},
     distributed=True,
 )

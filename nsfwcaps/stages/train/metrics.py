@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
-import os
 from dataclasses import asdict
 from pathlib import Path
 
-from nsfwcaps.files import write_atomically
+from nsfwcaps.files import JsonLines
 from nsfwcaps.training.loop import Step
 
 
@@ -16,29 +13,16 @@ class Metrics:
     """The metrics file: a line for every step, also of a run that was stopped and went on."""
 
     def __init__(self, path: Path, key: str, step: int) -> None:
-        head = json.dumps({"run": key}) + "\n"
-        kept = [head]
-        if path.is_file():
-            lines = path.read_text().splitlines(keepends=True)
-            if lines and lines[0] == head:
-                kept += [line for line in lines[1:] if _step_of(line) <= step]
-        write_atomically(path, "".join(kept).encode())
-        self._path = path
+        self._file = JsonLines(path)
+        head = {"run": key}
+        rows = [row for row in self._file.rows() if isinstance(row, dict)]
+        kept = [row for row in rows[1:] if "step" in row] if rows[:1] == [head] else []
+        self._file.replace([head, *(row for row in kept if row["step"] <= step)])
 
     def add(self, step: Step) -> None:
         """Append a step."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(asdict(step)) + "\n")
+        self._file.add([asdict(step)], durable=False)
 
     def flush(self) -> None:
         """Have all lines on the disk: a checkpoint must not be ahead of them."""
-        with self._path.open("a") as file:
-            os.fsync(file.fileno())
-
-
-def _step_of(line: str) -> float:
-    """Step of a line; infinite where a kill cut it short."""
-    try:
-        return float(json.loads(line)["step"]) if line.endswith("\n") else math.inf
-    except (ValueError, KeyError):
-        return math.inf
+        self._file.sync()

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoder, Vectors
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
-from nsfwcaps.tables import parquet_bytes, read_tables
+from nsfwcaps.tables import read_tables
+from nsfwcaps.vectors.columns import from_column, to_column
 
 VERSION = 1
 
@@ -63,7 +62,7 @@ def embed_reference(
     with progress.task("train: reference", len(files), unit="files") as advance:
         for number, path in enumerate(files):
             key = digest([VERSION, key, sha256_file(path)])
-            shard = folder.shard(key) or _embed(path, number, key, encoder, folder, seen)
+            shard = folder.shard_or(key, partial(_embed, path, number, key, encoder, seen))
             seen.update(_names(folder, shard))
             shards.append(shard)
             advance(1)
@@ -92,10 +91,7 @@ def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
     )
 
 
-def _embed(
-    path: Path, number: int, key: str, encoder: Encoder, folder: StageFolder, seen: set[str]
-) -> Shard:
-    started = time.monotonic()
+def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> ShardFiles:
     with reading(path):
         rows, captions, pictures = _contents(path, seen)
     text = encoder.encode_text(list(captions.values()), lambda done: None)
@@ -105,30 +101,24 @@ def _embed(
     ids = [name for row, name in enumerate(captions) if row not in text.failed]
     lengths = [len(data) for _, data in kept]
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[:-1]
-    tables = {
-        "captions": pa.table({"id": pa.array(ids, pa.string()), "vector": _column(text.rows)}),
-        "images": pa.table(
-            {
-                "image_sha256": pa.array([name for name, _ in kept], pa.string()),
-                "offset": pa.array(offsets, pa.int64()),
-                "length": pa.array(lengths, pa.int64()),
-                "vector": _column(image.rows),
-            }
-        ),
-    }
     stem, tail = f"{number:05d}", key[:12]
-    contents = {
-        (group, f"{group}-{stem}-{tail}.parquet"): bytes(parquet_bytes(table))
-        for group, table in tables.items()
-    }
-    contents["bin", f"{tail}/pictures-{stem}.bin"] = b"".join(data for _, data in kept)
-    return folder.commit_files(
-        key,
-        contents,
-        rows={f"{group}-{stem}-{tail}.parquet": table.num_rows for group, table in tables.items()},
+    return ShardFiles(
+        contents={
+            ("captions", f"captions-{stem}-{tail}.parquet"): pa.table(
+                {"id": pa.array(ids, pa.string()), "vector": _column(text.rows)}
+            ),
+            ("images", f"images-{stem}-{tail}.parquet"): pa.table(
+                {
+                    "image_sha256": pa.array([name for name, _ in kept], pa.string()),
+                    "offset": pa.array(offsets, pa.int64()),
+                    "length": pa.array(lengths, pa.int64()),
+                    "vector": _column(image.rows),
+                }
+            ),
+            ("bin", f"{tail}/pictures-{stem}.bin"): b"".join(data for _, data in kept),
+        },
         rows_in=rows,
         facts={"broken": dict(Counter(image.failed.values()))},
-        started=started,
     )
 
 
@@ -153,8 +143,7 @@ def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str
 
 
 def _column(rows: Vectors) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(rows, dtype=np.float32).ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
+    return to_column(rows.astype(np.float32, copy=False))
 
 
 def _tables(folder: StageFolder, shards: Sequence[Shard], group: str) -> list[pa.Table]:
@@ -171,13 +160,7 @@ def _names(folder: StageFolder, shard: Shard) -> list[str]:
 
 
 def _rows(tables: Sequence[pa.Table]) -> Vectors:
-    parts = [
-        np.asarray(table["vector"].combine_chunks().flatten(), dtype=np.float32).reshape(
-            table.num_rows, table.schema.field("vector").type.list_size
-        )
-        for table in tables
-    ]
-    rows: npt.NDArray[np.float32] = np.concatenate(parts)
+    rows: Vectors = np.concatenate([from_column(table["vector"]) for table in tables])
     return rows
 
 

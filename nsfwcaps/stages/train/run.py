@@ -10,7 +10,6 @@ not: order and dropout follow from the seed and the step, and all else is in the
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
@@ -84,17 +83,16 @@ def run(
     }
     key = digest([VERSION, output_settings(settings), sources(settings)])
     checkpoints = Checkpoints(folder.path / "checkpoints" / key[:12])
-    delivered = folder.shard(digest([key, "papers"]))
-    if delivered is None:  # else the run was stopped between its last step and its record
-        started = time.monotonic()
+
+    def trained() -> ShardFiles:
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         processes = joined()
         processes.call(shards)
         chosen = run_pairs(pairs, held, reference, options.method)
-        trained = TrainingRun(encoder, chosen, reference, options, processes, progress)
-        _go_on(trained, checkpoints.newest(), processes)
+        training = TrainingRun(encoder, chosen, reference, options, processes, progress)
+        _go_on(training, checkpoints.newest(), processes)
         points = folder.path / "tensorboard" / key[:12] if board else None
-        facts = trained.train(FileOutputs(checkpoints, key, points), progress)
+        facts = training.train(FileOutputs(checkpoints, key, points), progress)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
@@ -102,9 +100,10 @@ def run(
             "encoder": asdict(encoder.identity),
             "method": asdict(options.method),
         }
-        delivered = _commit_adapter(
-            folder, key, trained.adapter_file(), facts, checkpoints.metrics, settings, started
-        )
+        return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
+
+    # The shard exists where a run was stopped between its last step and its record.
+    delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
     return StageResult(shards=[*shards, delivered], facts=delivered.facts)
 
@@ -152,15 +151,9 @@ def _broken(shards: Sequence[Shard]) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _commit_adapter(
-    folder: StageFolder,
-    key: str,
-    adapter: bytes,
-    facts: Mapping[str, Any],
-    metrics: Path,
-    settings: TrainSettings,
-    started: float,
-) -> Shard:
+def _delivery(
+    key: str, adapter: bytes, facts: Mapping[str, Any], metrics: Path, settings: TrainSettings
+) -> ShardFiles:
     root = key[:12]
     description = {
         "model": settings.model,
@@ -171,15 +164,11 @@ def _commit_adapter(
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }
-    return folder.commit_files(
-        digest([key, "papers"]),
-        {
+    return ShardFiles(
+        contents={
             ("dataset", f"{root}/adapter.safetensors"): adapter,
             ("dataset", f"{root}/adapter.json"): json.dumps(description, indent=1).encode(),
             ("dataset", f"{root}/metrics.jsonl"): metrics.read_bytes(),
         },
-        rows={},
-        rows_in=0,
         facts=facts,
-        started=started,
     )

@@ -31,5 +31,6 @@ WORLD = Stage(
     results=_results,
     delivers="pools",
     intermediate=True,
+    needs=lambda settings: {"world": "the world of icons"},
     owns=("safe", "unsafe"),
 )

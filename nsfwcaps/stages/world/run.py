@@ -8,7 +8,6 @@ README.md, sheet.jpg
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,14 +15,13 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.cards import world as world_card
 from nsfwcaps.config import as_dict, digest, output_settings
-from nsfwcaps.errors import StorageError
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.world.settings import WorldSettings
-from nsfwcaps.tables import parquet_bytes, read_tables
+from nsfwcaps.tables import read_tables
 from nsfwcaps.world.distance import distance
 from nsfwcaps.world.picture import drawn_with, sheet
 from nsfwcaps.world.world import VERSION as WORLD_VERSION
@@ -57,7 +55,7 @@ def run(
 ) -> StageResult:
     """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
     counts = _counts(settings)
-    _check_pools(folder)
+    folder.refuse_foreign_pools(("safe", "unsafe"))
     work = _WorldRun(settings, folder)
     with progress.task("world", settings.scenes) as advance:
         safe = [*work.shards("safe", counts[0], schema.WORLD_SAFE, work.safe, advance)]
@@ -70,22 +68,6 @@ def run(
     facts = _facts(safe, unsafe)
     card = work.card(facts, min(_ON_SHEET, counts[1]))
     return StageResult(shards=[*safe, *unsafe, card], facts=facts)
-
-
-def _check_pools(folder: StageFolder) -> None:
-    """Refuse to draw for the first time where somebody else's pools lie: they would be replaced.
-
-    Raises:
-        StorageError: there are some.
-    """
-    pools = folder.path.parent / "pools"
-    foreign = [path for label in ("safe", "unsafe") for path in (pools / label).glob("*.parquet")]
-    drew_before = folder.record() is not None or folder.journal_rows()
-    if foreign and not drew_before:
-        raise StorageError(
-            f"{foreign[0]} was not drawn here, and drawing would replace what is in {pools}; "
-            "move it away or choose another --out"
-        )
 
 
 class _WorldRun:
@@ -130,30 +112,31 @@ class _WorldRun:
         parts = _parts(count, self._settings)
         for part, numbers in enumerate(parts):
             key = digest([*self._key, label, part])
-            shard = self._folder.shard(key)
-            if shard is None:
-                started = time.monotonic()
+            name = f"{self._root}/{label}/{part:05d}-of-{len(parts):05d}.parquet"
+
+            def draw(numbers: range = numbers, name: str = name) -> ShardFiles:
                 rows = []
                 for number in numbers:
                     rows.append(row(number))
                     advance(1)
                 table = pa.Table.from_pylist(rows, schema=columns)
-                name = f"{self._root}/{label}/{part:05d}-of-{len(parts):05d}.parquet"
-                shard = self._folder.commit_files(
-                    key,
-                    {("dataset", name): bytes(parquet_bytes(table))},
-                    rows={name: table.num_rows},
+                return ShardFiles(
+                    contents={("dataset", name): table},
                     rows_in=table.num_rows,
                     facts=_counted(table),
-                    started=started,
                 )
-            else:
+
+            shard = self._folder.shard(key)
+            if shard is not None:
                 advance(len(numbers))
-            yield shard
+            yield shard or self._folder.make_shard(key, draw)
 
     def card(self, facts: Mapping[str, Any], pairs: int) -> Shard:
         """Write the card and the contact sheet: unsafe scenes below their fixed partners."""
-        started = time.monotonic()
+        key = digest([*self._key, "papers", world_card.template_digest()])
+        return self._folder.make_shard(key, lambda: self._papers(facts, pairs))
+
+    def _papers(self, facts: Mapping[str, Any], pairs: int) -> ShardFiles:
         images = [
             (self._world.safe(self._world.partner(number)).image, self._world.unsafe(number).image)
             for number in range(pairs)
@@ -162,13 +145,7 @@ class _WorldRun:
         files = {("dataset", f"{self._root}/README.md"): card.encode()}
         if images:
             files["dataset", f"{self._root}/sheet.jpg"] = sheet(images)
-        return self._folder.commit_files(
-            digest([*self._key, "papers", world_card.template_digest()]),
-            files,
-            rows={},
-            rows_in=0,
-            started=started,
-        )
+        return ShardFiles(contents=files)
 
 
 def _counts(settings: WorldSettings) -> tuple[int, int]:

@@ -78,7 +78,7 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
 
 
 def test_folders_that_are_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no folder of a transformers model"):
+    with pytest.raises(ModelError, match="not the folder of a transformers model"):
         source_digest(f"local:{tmp_path}")
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot load"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support import tiny_generators as tiny
+from support.odd_pictures import claiming, file_of, scene, turned
 
 from nsfwcaps.construction.painters import load
 from nsfwcaps.construction.painters.inpainting import masks
@@ -100,6 +101,14 @@ def test_inpainting_starts_from_the_safe_image_or_not_at_all(pipeline: Path) -> 
     made = painter("diffusers-inpaint", pipeline)
     assert made.refusal(subject(CAPTIONS[0]), None) == "no_safe_image"
     assert made.refusal(subject(CAPTIONS[0]), b"no picture") == "safe_image_broken"
+    assert made.refusal(subject(CAPTIONS[0]), claiming(20_000, 20_000)) == "safe_image_too_large"
+
+
+def test_inpainting_starts_from_the_safe_image_upright(pipeline: Path) -> None:
+    made = painter("diffusers-inpaint", pipeline, side_px=32)
+    both = [file_of(scene()), turned(scene())]
+    upright, twin = (made.paint([DrawRequest(subject(CAPTIONS[0]), 1, data)])[0] for data in both)
+    assert twin == upright
 
 
 @pytest.mark.parametrize("name", ["gpt", "diffusers", "diffusers:", "worlds", ""])
@@ -109,12 +118,12 @@ def test_names_that_are_none(name: str) -> None:
 
 
 def test_no_name() -> None:
-    with pytest.raises(ConfigError, match="give --painter"):
+    with pytest.raises(ConfigError, match="add --painter"):
         load.check(None)
 
 
 def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"it has no model_index\.json"):
+    with pytest.raises(ModelError, match=r"no model_index\.json"):
         load.check(f"diffusers:{tmp_path}")
     (tmp_path / "model_index.json").write_text("{}")
     for name in ("diffusers", "diffusers-inpaint"):

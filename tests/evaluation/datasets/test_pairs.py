@@ -193,11 +193,11 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "split", "told"),
     [
-        ([{"caption": SAFE[0]}], None, "no pair of caption columns is recognised"),
-        ([{"nsfw": UNSAFE[0]}], None, "no pair of caption columns is recognised"),
-        ([{"nsfw": "", "safe": ""}], None, "no usable pair .1 caption_missing"),
-        ([{"nsfw": "a", "safe": "b", "split": "train"}], None, "there are: train 1"),
-        ([{"nsfw": "a", "safe": "b"}], AskedSplit.TEST, "--split test was asked for"),
+        ([{"caption": SAFE[0]}], None, "no caption columns found"),
+        ([{"nsfw": UNSAFE[0]}], None, "no caption columns found"),
+        ([{"nsfw": "", "safe": ""}], None, "no usable pairs .1 caption_missing"),
+        ([{"nsfw": "a", "safe": "b", "split": "train"}], None, "found train 1: choose"),
+        ([{"nsfw": "a", "safe": "b"}], AskedSplit.TEST, "cannot apply --split test"),
     ],
 )
 def test_what_cannot_be_used_is_refused(
@@ -210,5 +210,5 @@ def test_what_cannot_be_used_is_refused(
 
 def test_a_folder_without_the_split_names_those_that_there_are(tmp_path: Path) -> None:
     write_table(tmp_path / "data" / "train-00000-of-00001.parquet", rows(**OURS))
-    with pytest.raises(InputError, match="no file is of the split test; there are files of train"):
+    with pytest.raises(InputError, match="no file of the split test; found files of train"):
         read(tmp_path)

@@ -55,7 +55,7 @@ def test_one_point_for_all_has_no_preference() -> None:
 
 def test_data_without_both_images_is_an_error() -> None:
     without = dataclasses.replace(PAIRS, unsafe_image=None, unsafe_image_of=None)
-    with pytest.raises(ValueError, match="has not both"):
+    with pytest.raises(ValueError, match="lacks one side"):
         preferences.score(without)
     missing = dataclasses.replace(PAIRS, safe_image_of=np.full(3, MISSING))
     with pytest.raises(ValueError, match="no pair has both"):

@@ -42,5 +42,5 @@ def test_unsafe_first_by_hand() -> None:
 
 @pytest.mark.parametrize("side", ["unsafe_image", "safe_image", "unsafe_text", "safe_text"])
 def test_an_empty_side_is_an_error(side: str) -> None:
-    with pytest.raises(ValueError, match="each side needs items"):
+    with pytest.raises(ValueError, match="every side needs items"):
         real_nsfw.score(dataclasses.replace(MIXED, **{side: at()}))

@@ -121,5 +121,5 @@ def test_endpoint_that_is_down_ends_with_advice(tmp_path: Path) -> None:
         name = server.name
     said = construct(tmp_path / "run", pool, n=2, editor=name, attempts=1)
     assert said.code == 5
-    assert "cannot be reached" in said.err
+    assert "is unreachable" in said.err
     assert "Traceback" not in said.err

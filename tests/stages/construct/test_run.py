@@ -233,13 +233,13 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        ({"category": ["sexual content"]}, 2, "the rules have no elements for sexual content"),
+        ({"category": ["sexual content"]}, 2, "editor 'rules' has no elements for sexual content"),
         ({"category": ["hate", "violence"]}, 2, "no elements for hate"),
         ({"category": ["weather"]}, 2, "construct.category"),
         ({"category": []}, 2, "name at least one"),
-        ({"editor": "gpt"}, 2, "write rules, world, openai:URL#MODEL or local:FOLDER"),
-        ({"editor": "openai:localhost"}, 2, "write openai:URL#MODEL"),
-        ({"editor": "local:nowhere"}, 5, "no folder of a transformers model"),
+        ({"editor": "gpt"}, 2, "expected rules, world, openai:URL#MODEL or local:FOLDER"),
+        ({"editor": "openai:localhost"}, 2, "expected openai:URL#MODEL"),
+        ({"editor": "local:nowhere"}, 5, "not the folder of a transformers model"),
         ({"share": ["violence"]}, 2, "write CATEGORY=WEIGHT"),
         ({"aligner": "word2vec"}, 2, "unknown aligner 'word2vec'"),
         ({"n": 0}, 2, "construct.n"),
@@ -247,8 +247,8 @@ def test_images_are_carried_along(tmp_path: Path) -> None:
         ({"caption_column": "words"}, 3, "no caption column 'words'"),
         ({"exclude": ["nowhere.csv"]}, 3, "no such file"),
         ({"image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
-        ({"detector": ["nobody"]}, 2, "is no detector of text"),
-        ({"edit_detector": ["nobody"]}, 2, "--edit-detector: 'nobody' is no detector of text"),
+        ({"detector": ["nobody"]}, 2, "unknown text detector"),
+        ({"edit_detector": ["nobody"]}, 2, "--edit-detector: unknown text detector 'nobody'"),
     ],
 )
 def test_what_cannot_work_is_said(

@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 from support.chosen_vectors import ChosenVectors, at, rows
 from support.ingest_place import Place
+from support.odd_pictures import claiming
+from support.shell import call
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.encoders.mini import model as mini
@@ -198,6 +200,17 @@ def test_with_the_packaged_models(place: Place, embed: Callable[..., StageRecord
     assert record.facts["encoder"]["name"] == "minilm"
     assert record.facts["images"] == 0
     assert {len(row["vector"]) for row in rows(record, "safe")} == {384}
+
+
+@pytest.mark.usefixtures("untrained")
+def test_a_picture_that_claims_to_be_enormous_is_set_aside(place: Place) -> None:
+    ingest(place, safe=claiming(20_000, 20_000), unsafe=RED)
+    said = call("embed", "-w", workdir(place), "--device", "cpu", "--json")
+    assert said.code == 0, said.err
+    (stage,) = said.json["stages"]
+    assert stage["rejects"] == {"image_too_large": 1}
+    assert stage["facts"]["images_failed"] == {"image_too_large": 1}
+    assert stage["facts"]["captions"] == {"safe": 2, "unsafe": 2}
 
 
 @pytest.mark.usefixtures("untrained")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import pytest
 from support.small_release import build, prepare, tiny_world
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
+from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.difficulty import Borders
-from nsfwcaps.pipeline import run_stage
+from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.grade.run import draw
@@ -36,8 +38,11 @@ def write_pairs(workdir: Path, shards: Sequence[Sequence[Signals]]) -> StageReco
         rows = [pair(start + row, *values) for row, values in enumerate(signals)]
         table = pa.Table.from_pylist(rows, schema=schema.PAIRS)
         committed.append(
-            folder.commit(
-                f"{number}", {("pairs", f"pairs-{number}"): table}, rows_in=len(rows), started=0.0
+            folder.make_shard(
+                f"{number}",
+                partial(
+                    ShardTables, tables={("pairs", f"pairs-{number}"): table}, rows_in=len(rows)
+                ),
             )
         )
         start += len(rows)
@@ -201,6 +206,30 @@ def test_the_picture_is_a_png_and_the_same_every_time(tmp_path: Path) -> None:
     # Neither a time nor the version of what drew it.
     assert b"Software" not in pictures[0]
     assert b"tIME" not in pictures[0]
+
+
+def test_without_matplotlib_there_is_no_picture_and_all_else_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pairs(tmp_path, [FIVE])
+    whole = grade(tmp_path)
+    with monkeypatch.context() as absent:
+        absent.setitem(sys.modules, "matplotlib", None)
+        bare = grade(tmp_path)
+        assert run_stage(STAGE["grade"], GradeSettings(), tmp_path, Silent()).skipped
+    assert bare.paths("figures") == []
+    assert [item.sha256 for item in bare.files] == [
+        item.sha256 for item in whole.files if item.group == "pairs"
+    ]
+    told = {"figure": "not drawn: matplotlib is not installed"}
+    assert (bare.facts, bare.inputs) == ({**whole.facts, **told}, {**whole.inputs, **told})
+    said = STAGE["grade"].headline(bare.facts)
+    assert said == "2 easy, 1 medium, 2 hard; no figure ('pip install \"nsfwcaps[report]\"')"
+    # Once it is installed, the run is stale, and the next one draws it.
+    assert state(STAGE["grade"], GradeSettings(), tmp_path) is StageState.STALE
+    again = grade(tmp_path)
+    assert again.output_digest == whole.output_digest
+    assert STAGE["grade"].headline(again.facts) == "2 easy, 1 medium, 2 hard"
 
 
 def test_the_picture_shows_the_pairs() -> None:

@@ -18,12 +18,24 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.errors import InputError
 
 NAMES = [
-    ({}, 2, "give --painter"),
-    ({"painter": "foo"}, 2, "painter: 'foo' is none"),
-    ({"painter": "diffusers:nowhere"}, 5, "diffusers:nowhere: no folder of a diffusers pipeline"),
-    ({"painter": "diffusers-inpaint:nowhere"}, 5, "no folder of a diffusers pipeline"),
-    ({"painter": "diffusers:{folder}", "image_detector": ["foo"]}, 2, "--image-detector: 'foo'"),
-    ({"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]}, 2, "a threshold is"),
+    ({}, 2, "add --painter"),
+    ({"painter": "foo"}, 2, "unknown painter 'foo'"),
+    (
+        {"painter": "diffusers:nowhere"},
+        5,
+        "diffusers:nowhere: not the folder of a diffusers pipeline",
+    ),
+    ({"painter": "diffusers-inpaint:nowhere"}, 5, "not the folder of a diffusers pipeline"),
+    (
+        {"painter": "diffusers:{folder}", "image_detector": ["foo"]},
+        2,
+        "--image-detector: unknown image detector 'foo'",
+    ),
+    (
+        {"painter": "diffusers:{folder}", "image_detector": ["nudenet@7"]},
+        2,
+        "the threshold must be above 0",
+    ),
     ({"painter": "diffusers:{folder}", "image_detector": ["nudenet"]}, 5, "nsfwcaps[nudenet]"),
     ({"painter": "diffusers:{folder}", "image_detector": ["q16:no.npy#mini"]}, 5, "no such file"),
     ({"painter": "diffusers:{folder}", "image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
@@ -81,7 +93,7 @@ def test_the_command_and_its_dry_run_are_checked_too(tmp_path: Path) -> None:
         options = ["--pool", pool, "--painter", "foo", "-w", tmp_path / "run"]
         said = call("construct", *options, *more)
         assert (said.code, said.out) == (2, "")
-        assert "painter: 'foo' is none" in said.err
+        assert "unknown painter 'foo'" in said.err
 
 
 def test_a_machine_without_diffusers(

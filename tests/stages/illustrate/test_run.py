@@ -195,12 +195,16 @@ def test_a_list_that_comes_later_removes_what_was_drawn(icons: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("settings", "code", "message"),
     [
-        ({}, 2, "give --painter"),
-        ({"painter": "gpt"}, 2, "painter: 'gpt' is none"),
-        ({"painter": "diffusers:nowhere"}, 5, "no folder of a diffusers pipeline"),
+        ({}, 2, "add --painter"),
+        ({"painter": "gpt"}, 2, "unknown painter 'gpt'"),
+        ({"painter": "diffusers:nowhere"}, 5, "not the folder of a diffusers pipeline"),
         ({"painter": "world", "image_tries": 0}, 2, "illustrate.image_tries"),
         ({"painter": "world", "image_size": 100}, 2, "illustrate.image_size"),
-        ({"painter": "world", "image_detector": ["nobody"]}, 2, "--image-detector: 'nobody'"),
+        (
+            {"painter": "world", "image_detector": ["nobody"]},
+            2,
+            "--image-detector: unknown image detector 'nobody'",
+        ),
         ({"painter": "world", "image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
         ({"painter": "diffusers:x", "only_unsafe": True}, 2, "needs an image_detector"),
     ],

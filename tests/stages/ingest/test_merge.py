@@ -181,14 +181,14 @@ def test_staged_files_are_gone_once_merged(place: Place) -> None:
 
 def test_chunks_hold_no_picture_twice(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
-    commit = read._Chunk.commit
+    tables = read._Chunk._tables
 
-    def watch(chunk: Any, *args: Any) -> Any:
+    def watch(chunk: Any) -> Any:
         items = [item for kept in chunk.kept.values() for item, _ in kept]
         held.append(sum(len(item.image or b"") for item in items))
-        return commit(chunk, *args)
+        return tables(chunk)
 
-    monkeypatch.setattr(read._Chunk, "commit", watch)
+    monkeypatch.setattr(read._Chunk, "_tables", watch)
     path = place.folder / "safe.parquet"
     texts = [f"a vase {n} on a table" for n in range(20)]
     pq.write_table(pa.table({"caption": texts, "image": [b"\xff picture"] * 20}), Path(path))

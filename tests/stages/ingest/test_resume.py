@@ -42,30 +42,30 @@ def pools(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """Count the shards that are written, by the first group they hold."""
     counter: Counter[str] = Counter()
-    commit = StageFolder.commit
+    commit = StageFolder._commit
 
-    def count(folder: StageFolder, key: str, tables: Any, **options: Any) -> Any:
-        counter[next(iter(tables))[0]] += 1
-        return commit(folder, key, tables, **options)
+    def count(folder: StageFolder, key: str, made: Any, started: float) -> Any:
+        counter[next(iter(made.tables))[0]] += 1
+        return commit(folder, key, made, started)
 
-    monkeypatch.setattr(StageFolder, "commit", count)
+    monkeypatch.setattr(StageFolder, "_commit", count)
     return counter
 
 
 def interrupt(place: Place, pools: dict[str, Any], *, after: int) -> None:
     """Ingest, and break off when so many shards are written."""
-    commit = StageFolder.commit
+    commit = StageFolder._commit
     left = after
 
-    def fail_at_last(folder: StageFolder, *args: Any, **options: Any) -> Any:
+    def fail_at_last(folder: StageFolder, *args: Any) -> Any:
         nonlocal left
         if left == 0:
             raise InterruptedRunError
         left -= 1
-        return commit(folder, *args, **options)
+        return commit(folder, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageFolder, "commit", fail_at_last)
+        patch.setattr(StageFolder, "_commit", fail_at_last)
         with pytest.raises(InterruptedRunError):
             place.ingest(**pools)
 

@@ -128,7 +128,7 @@ def test_contradicting_options_are_refused(tmp_path: Path) -> None:
     said = call("build", "--out", tmp_path / "run", *options)
     assert (said.code, said.out) == (2, "")
     assert "pairing=partner" in said.err
-    assert "leave out k, hub_cap" in said.err
+    assert "remove k, hub_cap" in said.err
 
 
 # With pictures, to train on.

@@ -16,9 +16,10 @@ from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
 from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
+from nsfwcaps.mining import candidates
 from nsfwcaps.pipeline import StageState, state
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.mine import partners, search
+from nsfwcaps.stages.mine import partners
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.vectors.nearest import blocks_for
 
@@ -193,7 +194,7 @@ def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | No
     ],
 )
 def test_settings_that_choose_targets_contradict_it(name: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"pairing=partner takes .* leave out {name}$"):
+    with pytest.raises(ConfigError, match=f"pairing=partner uses .* remove {name}$"):
         parse(MineSettings, {"pairing": "partner", name: value}, where="mine")
 
 
@@ -272,7 +273,7 @@ def test_memory_and_shards_do_not_change_one_bit(
 
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     named, vectors = random_set()
-    real, searched = search.nearest, []
+    real, searched = candidates.nearest, []
 
     def stopping(queries: Any, *args: Any, **kwargs: Any) -> Any:
         if len(searched) == 3:
@@ -280,7 +281,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         searched.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(search, "nearest", stopping)
+    project.monkeypatch.setattr(candidates, "nearest", stopping)
     with pytest.raises(KeyboardInterrupt):
         mined(project, named, vectors, memory="64KiB")
     again: list[int] = []
@@ -289,7 +290,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         again.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(search, "nearest", counting)
+    project.monkeypatch.setattr(candidates, "nearest", counting)
     record = pair(project, memory="64KiB")
     assert sum(again) == len(named) - sum(searched) > 0
     assert by_caption(project, record).keys() == expected(named, vectors).keys()

@@ -18,11 +18,12 @@ from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
 from nsfwcaps.config import parse_bytes
 from nsfwcaps.enums import Device, Duplicates, Rank
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
+from nsfwcaps.mining import approximate, candidates
 from nsfwcaps.pipeline import plan_stage
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.mine import rank, search
 from nsfwcaps.stages.mine import run as mine
 from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.stages.mine.text_keys import text_keys
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import blocks_for, rounding_bound
@@ -173,10 +174,10 @@ def test_identical_text_has_one_key_under_any_picture_and_in_one_case_only(tmp_p
     columns = {"id": ids, "fold_key": pa.array(folds, pa.uint64()), "vector": vectors}
     pq.write_table(pa.table(columns), tmp_path / "safe.parquet")
     of = VectorTable([tmp_path / "safe.parquet"])
-    exact = rank.text_keys(of, Duplicates.IDENTICAL).tolist()
+    exact = text_keys(of, Duplicates.IDENTICAL).tolist()
     assert exact[0] == exact[1]
     assert len(set(exact)) == 3
-    near = rank.text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
+    near = text_keys(of, Duplicates.NEAR_IDENTICAL).tolist()
     assert near[0] == near[1] == near[2] != near[3]
 
 
@@ -495,7 +496,7 @@ def test_plan_counts_comparisons(project: Project) -> None:
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     unsafe, safe = random_pools(30, 40)
     searched: list[int] = []
-    real = search.nearest
+    real = candidates.nearest
 
     def watched(queries, *args, **kwargs):  # type: ignore[no-untyped-def]
         if len(searched) == 3:
@@ -503,7 +504,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         searched.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(search, "nearest", watched)
+    project.monkeypatch.setattr(candidates, "nearest", watched)
     with pytest.raises(KeyboardInterrupt):
         mined(project, unsafe, safe, memory="64KiB")
     done = sum(searched)
@@ -514,7 +515,7 @@ def test_candidates_that_were_found_are_not_searched_again(project: Project) -> 
         again.append(len(queries))
         return real(queries, *args, **kwargs)
 
-    project.monkeypatch.setattr(search, "nearest", counting)
+    project.monkeypatch.setattr(candidates, "nearest", counting)
     record = project.mine(**PLAIN, memory="64KiB")
     assert sum(again) == 30 - done
     left, right, sims = dense(project, unsafe, safe)
@@ -580,13 +581,13 @@ def test_recall_is_measured_on_the_real_unsafe_queries(
     project: Project, pools: tuple[Vectors, Vectors], index: str
 ) -> None:
     asked: list[np.ndarray] = []
-    real = search._tune
+    real = approximate._tune
 
-    def tune(index, sample, truth, settings):  # type: ignore[no-untyped-def]
+    def tune(index, sample, truth, choice):  # type: ignore[no-untyped-def]
         asked.append(sample)
-        return real(index, sample, truth, settings)
+        return real(index, sample, truth, choice)
 
-    project.monkeypatch.setattr(search, "_tune", tune)
+    project.monkeypatch.setattr(approximate, "_tune", tune)
     record = mined(project, *pools, index=index, min_recall=0.01, recall_sample=25, candidates=20)
     left = dense(project, *pools)[0]
     np.testing.assert_array_equal(asked[0], halves([pools[0][name] for name in left[:25]]))
@@ -600,13 +601,13 @@ def test_recall_is_the_share_of_true_neighbours_found(
     project: Project, pools: tuple[Vectors, Vectors]
 ) -> None:
     found: list[np.ndarray] = []
-    real = search.recall_at
+    real = approximate.recall_at
 
     def watched(true_rows, found_rows):  # type: ignore[no-untyped-def]
         found.append(found_rows)
         return real(true_rows, found_rows)
 
-    project.monkeypatch.setattr(search, "recall_at", watched)
+    project.monkeypatch.setattr(approximate, "recall_at", watched)
     record = mined(
         project,
         *pools,

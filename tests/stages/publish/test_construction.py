@@ -17,7 +17,7 @@ import pytest
 from support.small_release import World, build, crowded_world, prepare, rows_of
 
 from nsfwcaps import recipes, resources
-from nsfwcaps.artifacts import StageFolder, StageResult
+from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.pipeline import StageState, run, state
 from nsfwcaps.progress import Silent
@@ -147,7 +147,7 @@ def record(work: Path, pool: Path, facts: Facts, urls: Mapping[str, str] | None 
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink)
         files["dataset", f"{'0' * 12}/safe/urls.parquet"] = sink.getvalue().to_pybytes()
-    shard = folder.commit_files("key", files, rows={}, rows_in=0, started=0)
+    shard = folder.make_shard("key", lambda: ShardFiles(contents=files))
     folder.finish(
         stage="construct",
         fingerprint="0",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from support.odd_pictures import claiming
 from support.shell import call
 from support.training_place import (
     ARCHITECTURE,
@@ -177,10 +178,16 @@ def test_pairs_whose_picture_is_missing_or_broken(
     assert facts["pairs_without_image"] == {"train": 2, "validation": 0, "test": 0}
 
 
-def test_a_picture_that_does_not_decode_is_counted(copied: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"no picture", "image_undecodable"), (claiming(20_000, 20_000), "image_too_large")],
+    ids=["broken", "large"],
+)
+def test_a_picture_that_does_not_decode_is_counted(
+    data: bytes, reason: str, copied: Place, tmp_path: Path
+) -> None:
     import hashlib
 
-    data = b"no picture"
     named = {
         "unsafe_image": {"bytes": data, "path": None},
         "unsafe_image_sha256": hashlib.sha256(data).hexdigest(),
@@ -190,7 +197,7 @@ def test_a_picture_that_does_not_decode_is_counted(copied: Place, tmp_path: Path
     said = train(copied, tmp_path / "out", "--json", max_reject_share=0.5)
     assert said.code == 0
     facts = said.json["stages"][0]["facts"]
-    assert facts["images_broken"] == {"image_undecodable": 1}
+    assert facts["images_broken"] == {reason: 1}
     assert facts["pairs_without_image"]["train"] == 2
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.shell import call, start, states, tree
 
-from nsfwcaps import schema
+from nsfwcaps import artifacts, schema
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.pipeline import run_stage
@@ -570,7 +570,7 @@ def test_no_caption_is_shown_where_a_run_fails(
     def full(*arguments: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stage, "parquet_bytes", full)
+    monkeypatch.setattr(artifacts, "parquet_bytes", full)
     said = call("world", "--out", tmp_path, *SMALL)
     assert said.code == 7
     for row in rows(small, "safe"):
@@ -583,5 +583,6 @@ def test_font_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     said = call("world", "--out", tmp_path / "none", *SMALL)
     picture._package_folder.cache_clear()
     assert said.code == 5
-    assert "run 'pip install fontawesomefree_absent'" in said.err
+    assert "'fontawesomefree_absent', which is not installed" in said.err
+    assert "run 'pip install \"nsfwcaps[world]\"'" in said.err
     assert not (tmp_path / "none").exists()

@@ -1,20 +1,32 @@
-"""mine, in the middle: which candidates may be targets, and in what order."""
+"""Which candidates may be targets, and in what order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.enums import Duplicates
+from nsfwcaps.mining.candidates import Candidates
 from nsfwcaps.mining.selection import Mask, Ranked, margins, rank
-from nsfwcaps.stages.mine.search import Candidates, Search, Targets
+from nsfwcaps.mining.targets import TargetWeights
 from nsfwcaps.vectors.index import Single
-from nsfwcaps.vectors.store import VectorTable
 
 DENSITY_NEIGHBOURS = 10
+
+Keys = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextKeys:
+    """Keys that captions share which count as the same text: such a pair is never made."""
+
+    unsafe: Keys
+    """`[u]`"""
+    safe: Keys
+    """`[s]`"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,34 +39,43 @@ class Block:
     margins: Single
     """Score less that of the next candidate `[q, c]`; NaN where there is none."""
     density: Single
+    """Mean cosine `[q]` to the nearest safe captions of other text."""
 
     def reason(self, row: int) -> str:
         """Why an unsafe caption has no pair: the first condition that left it nothing."""
         return next((name for name, mask in self.left.items() if not mask[row]), "targets_full")
 
 
-class Ranker:
-    """Reads candidate shards and decides which candidates may be targets, in what order."""
-
-    def __init__(self, search: Search, targets: Targets, candidates: Candidates) -> None:
-        self._settings = search.settings
-        self._targets = targets
-        self._candidates = candidates
-        self._safe_keys = text_keys(search.safe, search.settings.skip)
-        self._unsafe_keys = text_keys(search.unsafe, search.settings.skip)
-
-    def ranked(self) -> Iterator[Ranked]:
-        """Ranked candidates alone."""
-        return (block.ranked for block in self.blocks())
+class BlockRanker(Protocol):
+    """Ranks candidates, a block of unsafe rows at a time; may be asked several times."""
 
     def blocks(self) -> Iterator[Block]:
         """Rank one block after the other."""
-        floor = self._settings.min_similarity
+        ...
+
+
+class Ranker:
+    """Ranks candidates by cosine less penalty."""
+
+    def __init__(
+        self,
+        candidates: Candidates,
+        targets: TargetWeights,
+        keys: TextKeys | None,
+        *,
+        min_similarity: float | None,
+    ) -> None:
+        self._candidates = candidates
+        self._targets = targets
+        self._keys = keys
+        self._floor = min_similarity if min_similarity is not None else -np.inf
+
+    def blocks(self) -> Iterator[Block]:
+        """Rank one block after the other."""
         for first, found in self._candidates:
             rows, sims = found.rows, found.sims
-            own = self._unsafe_keys[first : first + len(rows), None]
-            other_text: Mask = (rows >= 0) & (self._safe_keys[rows] != own)
-            similar: Mask = other_text & (sims >= (floor if floor is not None else -np.inf))
+            other_text = of_other_text(self._keys, first, rows)
+            similar: Mask = other_text & (sims >= self._floor)
             reciprocal: Mask = similar & (sims >= self._targets.reach[rows])
             ranked = rank(first, rows, sims, self._targets.penalty[rows], reciprocal)
             yield Block(
@@ -69,15 +90,18 @@ class Ranker:
             )
 
 
-def text_keys(table: VectorTable, skip: Duplicates) -> npt.NDArray[np.uint64]:
-    """Key `[n]` that captions share which count as the same text."""
-    rows = np.arange(table.rows)
-    if skip is Duplicates.NEAR_IDENTICAL:
-        return np.asarray(table.column("fold_key", rows)).astype(np.uint64)
-    # The first half of an id is a hash of the caption alone.
-    return np.fromiter(
-        (int(item[:16], 16) for item in table.column("id", rows).to_pylist()), np.uint64
-    )
+def of_other_text(
+    keys: TextKeys | None, first: int, rows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which candidates `[q, c]` are there (no −1) and of other text than their unsafe caption.
+
+    Without keys, every text counts as another one.
+    """
+    there: Mask = rows >= 0
+    if keys is None:
+        return there
+    other: Mask = there & (keys.safe[rows] != keys.unsafe[first : first + len(rows), None])
+    return other
 
 
 def local_density(sims: Single, other_text: Mask) -> Single:

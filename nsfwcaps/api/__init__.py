@@ -1,0 +1,1 @@
+"""What `import nsfwcaps` offers: the pipeline and its parts, from Python."""

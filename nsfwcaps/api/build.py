@@ -1,0 +1,133 @@
+"""The main job from Python: pools in, a run with a data set out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps import pipeline, recipes
+from nsfwcaps.api import pools
+from nsfwcaps.api.run import Run
+from nsfwcaps.errors import ConfigError, storage_error
+from nsfwcaps.progress import for_terminal
+from nsfwcaps.stage import Recipe, owners, share
+from nsfwcaps.stages import BUILD
+
+_POOLS = ("safe", "unsafe", "pool")
+
+
+def build(
+    *,
+    out: str | Path,
+    safe: Any = None,
+    unsafe: Any = None,
+    pool: Any = None,
+    show_progress: bool = False,
+    **settings: Any,
+) -> Run:
+    """Turn pools of safe and unsafe captions into a data set of graded pairs.
+
+    The same job as the command `nsfwcaps build`: the same stages and the same files. The same call
+    again does nothing; after a stop, Ctrl-C included, it resumes. Captions are never printed.
+
+    A pool is one of these:
+
+    - a `str` or `pathlib.Path`: a file, folder, glob or URL;
+    - a list of `pathlib.Path`: several files;
+    - a list of `str`, a pandas Series, a pyarrow array or a `datasets` column: captions;
+    - a pandas DataFrame, a pyarrow Table or a `datasets.Dataset`: rows. Captions, images and
+      categories are in the columns that the command recognises, or that settings name.
+
+    Captions from memory are written once, under `inputs/` in the folder of the run. Relative paths
+    of images in such rows need `image_root`.
+
+    Args:
+        out: Folder of the run; it may exist.
+        safe: Pool of safe captions.
+        unsafe: Pool of unsafe captions.
+        pool: Pool of both kinds; needs `label_column`.
+        show_progress: Show progress on standard error.
+        **settings: Every setting of the stages `ingest`, `embed`, `mine`, `grade` and `publish`, by
+            the name of its option: `model="minilm"`, `k=3`, `hub_cap=2`. A setting that several
+            stages have, such as `device`, is set for all of them.
+
+    Returns:
+        The run, from whose folder pairs, rejects and facts are read.
+
+    Raises:
+        ConfigError: every unknown setting and wrong value at once.
+        InputError: a pool cannot be read, or too much of it is unusable.
+        StorageError: the folder cannot be written, or another run is using it.
+
+    >>> import nsfwcaps, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = nsfwcaps.build(
+    ...         safe=["A vase on a table.", "A man at a bus stop."],
+    ...         unsafe=["A handgun beside a vase.", "A man smokes at a bus stop."],
+    ...         model="minilm",
+    ...         out=folder,
+    ...     )
+    ...     sorted(run.pairs.column("safe_caption").to_pylist())
+    ['A man at a bus stop.', 'A vase on a table.']
+    """
+    given = {
+        label: pools.given_pool(label, value)
+        for label, value in zip(_POOLS, (safe, unsafe, pool), strict=True)
+    }
+    named = {label: item.paths for label, item in given.items() if item.paths}
+    workdir = Path(out)
+    recipe = recipes.prepare(_recipe({**settings, **named}), workdir)
+    try:
+        with pipeline.locked(workdir):
+            pools.write([*given.values()], workdir)
+            pipeline.run(recipe, workdir, for_terminal(quiet=not show_progress))
+            pools.remove_others([*given.values()], workdir)
+    except OSError as error:
+        known = storage_error(error)
+        if known is None:
+            raise
+        raise known from error
+    return Run(workdir)
+
+
+def _recipe(settings: Mapping[str, Any]) -> Recipe:
+    """Settings of the five stages, with every problem in one error."""
+    known = owners(BUILD)
+    found = [_unknown(name, known) for name in settings if name not in known]
+    try:
+        recipe = recipes.parse(share(BUILD, settings), where="build")
+    except ConfigError as error:
+        found += str(error).splitlines()
+    if found:
+        raise ConfigError("\n".join(found))
+    return recipe
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"settings are: {', '.join(known)}"
+    return f"build: unknown setting '{name}'; {hint}"
+
+
+def _signature() -> inspect.Signature:
+    """What `help` and a notebook show: every setting by its name, with its default."""
+    own = inspect.signature(build)
+    first = [item for item in own.parameters.values() if item.kind is item.KEYWORD_ONLY]
+    fields = {
+        field.name: field
+        for stage in BUILD
+        for field in dataclasses.fields(stage.settings)
+        if field.name not in _POOLS
+    }
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default)
+        for name, field in fields.items()
+    ]
+    return own.replace(parameters=[*first, *added])
+
+
+build.__signature__ = _signature()  # type: ignore[attr-defined]

@@ -1,0 +1,106 @@
+"""Embedding from Python: captions or images to unit rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+
+from nsfwcaps import config
+from nsfwcaps.api.columns import captions_of
+from nsfwcaps.captions.images import read_image
+from nsfwcaps.encoders.encoder import Encoded, Images
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.vectors.source import Half
+
+_FEW = 5
+
+
+class EmbedOptions(TypedDict, total=False):
+    """Further options of `embed`, with the defaults of the command."""
+
+    precision: str
+    """`auto` (default): half precision on a device that has it; `fp32`, `fp16` or `bf16`."""
+    device: str
+    """`auto` (default), `cpu` or `cuda`."""
+    batch_tokens: int
+    """Padded tokens per text batch; default 4096."""
+    batch_images: int
+    """Images per batch; default 32."""
+    workers: int
+    """Threads that decode images and tokenise text; default 2."""
+
+
+def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptions]) -> Half:
+    """Turn captions or images into unit rows, as the command `nsfwcaps embed` does.
+
+    Captions are encoded as they are given; the command cleans them first.
+
+    Args:
+        inputs: Captions: a list of `str`, or a column of pandas, pyarrow or `datasets`. Or images:
+            a list of `pathlib.Path`, or of `bytes` that hold a file.
+        model: `minilm` (the default for captions), `mini` (the default for images),
+            `open_clip:NAME/TAG`, `hf-hub:ORG/NAME`, or the folder of a trained run.
+        **options: See `EmbedOptions`.
+
+    Returns:
+        Rows `[n, d]` of length one in half precision, in the order of the inputs.
+
+    Raises:
+        InputError: an input that is neither, or that cannot be encoded; none is left out silently.
+        ConfigError: an option is wrong.
+        ModelError: the model cannot be loaded, or takes no images.
+        DeviceError: the device is absent.
+
+    >>> import nsfwcaps
+    >>> rows = nsfwcaps.embed(["A vase on a table.", "A man at a bus stop."], model="minilm")
+    >>> rows.shape, rows.dtype.name
+    ((2, 384), 'float16')
+    """
+    from nsfwcaps.models import create, names
+
+    settings = config.parse(EmbedSettings, {"model": model, **options}, where="embed")
+    images = _images(inputs)
+    captions = captions_of(inputs, where="embed") if images is None else []
+    name = settings.model or names.DEFAULTS[images is not None]
+    encoder = create.load(name, EncoderOptions.of(settings))
+    if images is None:
+        return _whole(encoder.encode_text(captions, _unheard), len(captions))
+    if encoder.identity.image_width is None:
+        raise ModelError(f"embed: {name} takes captions only; use mini or an open_clip model")
+    return _whole(encoder.encode_images(images, _unheard), len(images))
+
+
+def _images(inputs: Any) -> Images | None:
+    """The inputs as images, or None where they are something else."""
+    if not isinstance(inputs, list | tuple) or not inputs:
+        return None
+    if not all(isinstance(item, Path | bytes) for item in inputs):
+        return None
+    # Only vectors that are looked up need the digest of an image.
+    return [("", _getter(item)) for item in inputs]
+
+
+def _getter(image: Path | bytes) -> Callable[[], bytes]:
+    if isinstance(image, bytes):
+        return lambda: image
+    return lambda: read_image(str(image))
+
+
+def _whole(encoded: Encoded, inputs: int) -> Half:
+    """Rows of all inputs in half precision."""
+    if encoded.failed:
+        named = ", ".join(f"{at} ({why})" for at, why in sorted(encoded.failed.items())[:_FEW])
+        raise InputError(
+            f"embed: {len(encoded.failed)} of {inputs} inputs cannot be embedded: {named}"
+            + (", …" if len(encoded.failed) > _FEW else "")
+        )
+    return encoded.rows.astype(np.float16)
+
+
+def _unheard(rows: int) -> None:
+    """Take note of progress that nobody watches."""

@@ -1,0 +1,173 @@
+"""Mining from Python: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
+
+import numpy as np
+
+from nsfwcaps import config
+from nsfwcaps.api.mined import Mined, gather
+from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
+from nsfwcaps.config import parse_bytes
+from nsfwcaps.enums import Duplicates
+from nsfwcaps.errors import InputError
+from nsfwcaps.mining.memo import InMemory
+from nsfwcaps.mining.pairs import check, choose
+from nsfwcaps.mining.ranking import Keys, TextKeys
+from nsfwcaps.mining.space import Space
+from nsfwcaps.progress import Silent
+from nsfwcaps.stages.mine.method import method_of
+from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.vectors.array import VectorArray
+from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.unit import unit_halves
+
+
+class MineOptions(TypedDict, total=False):
+    """Further options of `mine`, with the defaults of the command."""
+
+    candidates: int | None
+    """Nearest safe rows considered per unsafe row; default 100, or what k needs."""
+    csls_k: int
+    """Neighbours in the CSLS penalty; default 10."""
+    beta: float
+    """Inverse temperature of the inverted softmax; default 20."""
+    unsafe_captions: Sequence[str]
+    """Captions of the unsafe rows `[u]`; with both sides given, no pair has the same text twice."""
+    safe_captions: Sequence[str]
+    """Captions of the safe rows `[s]`."""
+    skip: str
+    """Which texts count as the same: `near-identical` (default) or `identical`."""
+    index: str | None
+    """FAISS factory string of an approximate index, such as `IVF256,Flat`; default: exact."""
+    index_parameters: str | None
+    """Its search parameters, such as `nprobe=16`; default: the least that reach `min_recall`."""
+    min_recall: float
+    """Least recall of the index on the first unsafe rows; default 0.95."""
+    recall_sample: int
+    """Unsafe rows that recall is measured on; default 1000."""
+    device: str
+    """`auto` (default), `cpu` or `cuda`."""
+    memory: str
+    """Working memory of the search; default `1GiB`."""
+
+
+def mine(
+    unsafe_vectors: Any,
+    safe_vectors: Any,
+    *,
+    k: int = 1,
+    rank: str = "inverted-softmax",
+    min_similarity: float | None = None,
+    hub_cap: int | None = None,
+    reciprocal: int | None = None,
+    **options: Unpack[MineOptions],
+) -> Mined:
+    """Find the k best safe rows for every unsafe row.
+
+    The same code as the command `nsfwcaps mine`, without a folder, a model or a file. The search is
+    exact unless `index` is given.
+
+    Both rankings other than `cosine` subtract a penalty from safe rows that are close to everything
+    (hubs): `csls` after Conneau et al. 2018, equation 3; `inverted-softmax` after Smith et al.
+    2017, equation 5. `cosine` is the arg max of SafeR-CLIP (arXiv 2511.16743). A penalty is an
+    average over the unsafe rows: with one or two of them it says nothing, and `cosine` is better.
+
+    Args:
+        unsafe_vectors: Floats `[u, d]`: a numpy array, a torch tensor or a list of lists. Rows are
+            scaled to length one and kept in half precision, as the command stores them.
+        safe_vectors: Floats `[s, d]` by the same encoder.
+        k: Safe counterparts per unsafe row, at most s.
+        rank: `inverted-softmax`, `csls` or `cosine`.
+        min_similarity: Least cosine of a pair.
+        hub_cap: At most this many unsafe rows share one safe row; the next best is taken.
+        reciprocal: Keep a pair only if the unsafe row is among the safe row's n nearest.
+        **options: See `MineOptions`.
+
+    Returns:
+        Safe rows, cosines and scores `[u, k]`, and what `grade` needs.
+
+    Raises:
+        InputError: an array is empty, not `[n, d]`, or has rows that are zero or not finite.
+        ConfigError: an option is wrong, or k is above s.
+        DeviceError: the device is absent.
+        RecallError: the index misses too many neighbours.
+
+    >>> import nsfwcaps
+    >>> unsafe, safe = [[1.0, 0.0], [0.6, 0.8]], [[0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]
+    >>> rows, cosines, scores = nsfwcaps.mine(unsafe, safe, rank="cosine")
+    >>> rows.tolist()
+    [[0], [0]]
+    >>> print(cosines.round(3).ravel())
+    [0.8  0.96]
+    >>> nsfwcaps.mine(unsafe, safe, rank="cosine", hub_cap=1).rows.tolist()
+    [[1], [0]]
+    """
+    given = dict(options)
+    captions = given.pop("unsafe_captions", None), given.pop("safe_captions", None)
+    settings = config.parse(
+        MineSettings,
+        {
+            "k": k,
+            "rank": rank,
+            "min_similarity": min_similarity,
+            "hub_cap": hub_cap,
+            "reciprocal": reciprocal,
+            **given,
+        },
+        where="mine",
+    )
+    space = _space(unsafe_vectors, safe_vectors, settings)
+    method = method_of(settings)
+    check(space, method)
+    keys = _keys(captions, space, settings.skip)
+    pairs = choose(space, method, keys, memo=InMemory(), progress=Silent())
+    return gather(pairs, space.unsafe.rows)
+
+
+def _space(unsafe: Any, safe: Any, settings: MineSettings) -> Space:
+    sides = [
+        VectorArray(unit_halves(vectors, where=where))
+        for vectors, where in ((unsafe, "unsafe_vectors"), (safe, "safe_vectors"))
+    ]
+    for side, where in zip(sides, ("unsafe_vectors", "safe_vectors"), strict=True):
+        if not side.rows:
+            raise InputError(f"{where}: there is no row")
+    if sides[0].width != sides[1].width:
+        raise InputError(
+            f"unsafe_vectors have width {sides[0].width} and safe_vectors {sides[1].width}; "
+            "both sides need one encoder"
+        )
+    return Space(
+        unsafe=sides[0],
+        safe=sides[1],
+        device=BlockSearch(settings.device),
+        memory_bytes=parse_bytes(settings.memory),
+    )
+
+
+def _keys(captions: tuple[Any, Any], space: Space, skip: Duplicates) -> TextKeys | None:
+    """Keys of the texts, where captions of both sides are given."""
+    if captions == (None, None):
+        return None
+    if None in captions:
+        raise InputError(
+            "mine: captions of one side are given; give unsafe_captions and "
+            "safe_captions, or neither"
+        )
+    sides = (("unsafe_captions", space.unsafe.rows), ("safe_captions", space.safe.rows))
+    found = []
+    for texts, (name, rows) in zip(captions, sides, strict=True):
+        if len(texts) != rows:
+            raise InputError(f"{name}: {len(texts)} captions for {rows} rows")
+        found.append(_text_keys(texts, skip))
+    return TextKeys(unsafe=found[0], safe=found[1])
+
+
+def _text_keys(captions: Sequence[str], skip: Duplicates) -> Keys:
+    texts = (normalize(str(text)) for text in captions)
+    if skip is Duplicates.NEAR_IDENTICAL:
+        return np.fromiter((fold_key(text) for text in texts), np.uint64)
+    return np.fromiter((int(content_id(text)[:TEXT_DIGITS], 16) for text in texts), np.uint64)

@@ -1,0 +1,79 @@
+"""What mining hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.mining.pairs import MinedPairs
+
+Floats = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Mined:
+    """Counterparts of u unsafe rows among s safe rows, best first.
+
+    Unpacks into three arrays: `rows, cosines, scores = found`.
+    """
+
+    rows: Rows
+    """Safe row of each counterpart `[u, k]`; −1 where there are fewer than k."""
+    cosines: Floats
+    """Cosine of each pair `[u, k]`, exact and rounded once; NaN where there is none."""
+    scores: Floats
+    """Cosine less the target's hubness penalty `[u, k]`, which ranks pairs; NaN likewise."""
+    margins: Floats
+    """Score less that of the next candidate `[u, k]`; NaN where there is none."""
+    density: Floats
+    """Mean cosine `[u]` of each unsafe row to its ten nearest safe rows."""
+    hub_counts: Rows
+    """Pairs `[s]` that each safe row is in."""
+    reasons: Mapping[int, str]
+    """Why an unsafe row has no counterpart at all, such as `below_min_similarity`."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What was measured: index and recall, device, number of pairs, use of the targets."""
+
+    def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        return iter((self.rows, self.cosines, self.scores))
+
+    def __repr__(self) -> str:
+        unsafe, k = self.rows.shape
+        return (
+            f"Mined({unsafe:,} unsafe rows, k={k}: {int((self.rows >= 0).sum()):,} pairs, "
+            f"{len(self.reasons):,} rows without one)"
+        )
+
+
+def gather(pairs: MinedPairs, unsafe_rows: int) -> Mined:
+    """Collect the pairs of all blocks in arrays."""
+    shape = (unsafe_rows, pairs.k)
+    rows = np.full(shape, -1, dtype=np.int64)
+    cosines, scores, margins = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
+    density = np.empty(unsafe_rows, dtype=np.float32)
+    reasons: dict[int, str] = {}
+    for block, chosen in pairs.blocks():
+        ranked = block.ranked
+        query, place = np.nonzero(chosen)
+        at = ranked.first + query, np.cumsum(chosen, axis=1)[query, place] - 1
+        rows[at], cosines[at] = ranked.rows[query, place], ranked.sims[query, place]
+        scores[at], margins[at] = ranked.scores[query, place], block.margins[query, place]
+        density[ranked.first : ranked.first + len(chosen)] = block.density
+        for row in np.flatnonzero(~chosen.any(axis=1)).tolist():
+            reasons[ranked.first + row] = block.reason(row)
+    count = int((rows >= 0).sum())
+    return Mined(
+        rows=rows,
+        cosines=cosines,
+        scores=scores,
+        margins=margins,
+        density=density,
+        hub_counts=pairs.hub_counts,
+        reasons=reasons,
+        facts={**pairs.facts, "pairs": count, "pairs_missing": rows.size - count},
+    )

@@ -1,0 +1,88 @@
+"""Pools as `build` takes them: files by name, or captions that the program holds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.errors import InputError
+from nsfwcaps.files import write_atomically
+from nsfwcaps.stage import IN_RUN
+from nsfwcaps.tables import parquet_bytes
+
+INPUTS = "inputs"
+"""Folder of a run with the captions that were given from memory."""
+
+_DIGITS = 16
+_OURS = re.compile(rf"(safe|unsafe|pool)-[0-9a-f]{{{_DIGITS}}}\.parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenPool:
+    """One pool: the names of its files, and of captions from memory the file that is to be."""
+
+    paths: tuple[str, ...]
+    name: str | None = None
+    data: memoryview | bytes = b""
+
+
+def given_pool(label: str, value: Any) -> GivenPool:
+    """Tell files from captions.
+
+    A `str` or a `Path` names a file, folder, glob or URL. A list of `Path` names several. Any other
+    list or column is captions; a table is rows, whose columns ingest recognises.
+
+    Raises:
+        InputError: something else, or a list of names that are given as `str`.
+    """
+    if value is None:
+        return GivenPool(paths=())
+    if isinstance(value, str | Path):
+        return GivenPool(paths=(str(value),))
+    if isinstance(value, list | tuple):
+        if value and all(isinstance(item, Path) for item in value):
+            return GivenPool(paths=tuple(map(str, value)))
+        _check_no_names(label, value)
+    from nsfwcaps.api.columns import table_of
+
+    data = parquet_bytes(table_of(value, where=label))
+    name = f"{label}-{hashlib.sha256(data).hexdigest()[:_DIGITS]}.parquet"
+    return GivenPool(paths=(f"{IN_RUN}{INPUTS}/{name}",), name=name, data=data)
+
+
+def write(pools: Sequence[GivenPool], workdir: Path) -> None:
+    """Write captions from memory into the run's folder, each once: names follow from content."""
+    for pool in pools:
+        if pool.name is not None and not (workdir / INPUTS / pool.name).is_file():
+            write_atomically(workdir / INPUTS / pool.name, pool.data)
+
+
+def remove_others(pools: Sequence[GivenPool], workdir: Path) -> None:
+    """Remove captions that earlier calls wrote and a finished run does not use."""
+    used = {pool.name for pool in pools}
+    for path in (workdir / INPUTS).glob("*.parquet"):
+        if path.name not in used and _OURS.fullmatch(path.name):
+            path.unlink()
+
+
+def _check_no_names(label: str, items: Sequence[Any]) -> None:
+    """A list of file names would otherwise be mined as captions."""
+    texts = [item for item in items if isinstance(item, str)]
+    if texts and len(texts) == len(items) and all(map(_names_a_file, texts)):
+        raise InputError(
+            f"{label}: a list of str is captions, and each of these names a file or URL; give one "
+            "str for one name, or a list of pathlib.Path for several files"
+        )
+
+
+def _names_a_file(text: str) -> bool:
+    if "://" in text and " " not in text:
+        return True
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return False

@@ -1,0 +1,34 @@
+"""What the stages of a run set aside, as one table of ids and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.tables import read_tables
+
+_COLUMNS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("stage", pa.string())])
+
+
+def rejects_of(records: Iterable[StageRecord]) -> pa.Table:
+    """Columns `id`, `reason` and `stage`, in the order of the stages."""
+    parts = [_COLUMNS.empty_table()]
+    for record in records:
+        parts += [_named(table, record.stage) for table in read_tables(record.paths("rejects"))]
+    return pa.concat_tables(parts)
+
+
+def _named(table: pa.Table, stage: str) -> pa.Table:
+    """Ids and reasons of one table; rows that ingest refused have no id but a place in a pool."""
+    ids = (
+        table["id"]
+        if "id" in table.column_names
+        else pc.binary_join_element_wise(
+            table["source"], table["source_row"].cast(pa.string()), ":"
+        )
+    )
+    stages = pa.array([stage] * table.num_rows, pa.string())
+    return pa.table({"id": ids, "reason": table["reason"], "stage": stages}, schema=_COLUMNS)

@@ -1,0 +1,120 @@
+"""The commands: where each one is, and a group that imports a command when it is used.
+
+The help of `nsfwcaps` needs names and one line each. The lines are docstrings, and are read from
+the source: to import every command, with the options of every stage, takes several times as long.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import importlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+_PACKAGE = Path(__file__).parents[1]
+
+COMMANDS = {
+    "build": "commands.build:build",
+    "construct": "commands.construct:construct",
+    "run": "commands.run:run",
+    "demo": "commands.demo:demo",
+    "eval": "commands.evaluate:evaluate",
+    "export": "commands.export:export_run",
+    "report": "commands.report:report",
+    "validate": "commands.validate:validate",
+    "status": "commands.status:status",
+    "doctor": "commands.doctor:doctor",
+    "review": "commands.review.start:review",
+    "generate": "commands.generate:generate",
+}
+"""Module of each command, which registers it, and the function whose docstring is its help."""
+
+PANEL = "Stages"
+
+
+class CommandGroup(TyperGroup):
+    """The root group. A command is imported by whoever asks for it; its help asks for none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        commands: Any = _Commands()
+        self.commands = commands
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the help with the first lines of the commands."""
+        shown = copy.copy(self)
+        shown.commands = {
+            **{name: TyperCommand(name, help=docstring(place)) for name, place in COMMANDS.items()},
+            **{
+                name: TyperCommand(
+                    name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL
+                )
+                for name, place in stages().items()
+            },
+        }
+        TyperGroup.format_help(shown, ctx, formatter)
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name, each built when it is looked up."""
+
+    def __getitem__(self, name: str) -> Any:
+        app = typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False)
+        if name in COMMANDS:
+            module, _, _ = COMMANDS[name].partition(":")
+            importlib.import_module(f"nsfwcaps.{module}").register(app)
+        elif name in stages():
+            from nsfwcaps.commands import stages as single
+
+            single.register(app, name, PANEL)
+        else:
+            raise KeyError(name)
+        return typer.main.get_group(app).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*COMMANDS, *stages()))
+
+    def __len__(self) -> int:
+        return len(COMMANDS) + len(stages())
+
+
+@functools.cache
+def stages() -> dict[str, str]:
+    """Settings class of each stage that has no command of its own above, in the stages' order."""
+    (table,) = (
+        node.value
+        for node in _parsed("stages.__init__").body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "STAGES"
+    )
+    names = [ast.unparse(item).lower() for item in table.elts]  # type: ignore[attr-defined]
+    return {
+        name: f"stages.{name}.settings:{name.title()}Settings"
+        for name in names
+        if name not in COMMANDS
+    }
+
+
+def docstring(place: str) -> str:
+    """Docstring of a function or class, as in `commands.run:run`, without importing its module."""
+    module, _, name = place.partition(":")
+    (node,) = (
+        node
+        for node in _parsed(module).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
+    )
+    return ast.get_docstring(node) or ""
+
+
+def _parsed(module: str) -> ast.Module:
+    path = _PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+    return ast.parse(path.read_text(encoding="utf-8"))

@@ -1,0 +1,81 @@
+"""The nearest safe rows of every unsafe one, block by block.
+
+unsafe rows ─ blocks ─ search among all safe rows ─▶ candidates [q, depth]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.mining.space import Space
+from nsfwcaps.progress import Advance
+from nsfwcaps.vectors.index import GPU_MAX_K, BlockSearch
+from nsfwcaps.vectors.nearest import EXTRA, Neighbours, nearest
+
+_DEFAULT_DEPTH = 100
+
+Found = tuple[Neighbours, Mapping[str, Any]]
+"""Candidates of a block of unsafe rows, and facts: the index and its recall."""
+
+Find = Callable[[int, int, Advance], Found]
+"""Search for the unsafe rows `[start, stop)`; the last argument hears of safe rows."""
+
+
+class Candidates(Protocol):
+    """Candidates of all unsafe rows; they are read several times, a block at a time."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """How they were found: the index and its recall."""
+        ...
+
+    def __iter__(self) -> Iterator[tuple[int, Neighbours]]:
+        """Yield (first unsafe row, rows and sims `[q, depth]`, best first)."""
+        ...
+
+
+def candidate_depth(safe_rows: int, *, k: int, candidates: int | None) -> int:
+    """Candidates per unsafe row: as many as asked, else 100 or what k needs."""
+    return min(candidates or max(_DEFAULT_DEPTH, 2 * k), safe_rows)
+
+
+def check_depth(device: BlockSearch, *, k: int, candidates: int | None) -> None:
+    """Refuse more neighbours than a GPU search gives.
+
+    Raises:
+        ConfigError: naming the limit.
+    """
+    depth = max(candidates or 0, 2 * k)
+    if device.gpu and depth > GPU_MAX_K - EXTRA:
+        raise ConfigError(
+            f"mine: FAISS keeps at most {GPU_MAX_K} neighbours on a GPU and {depth} are asked for; "
+            "lower k and candidates, or use --device cpu"
+        )
+
+
+def spans(space: Space, depth: int) -> list[tuple[int, int]]:
+    """Cut the unsafe rows into ranges `[start, stop)` that are searched at once."""
+    size = space.blocks(depth).queries
+    starts = range(0, space.unsafe.rows, size)
+    return [(start, min(start + size, space.unsafe.rows)) for start in starts]
+
+
+def exact_search(space: Space, depth: int) -> Find:
+    """Search without an index: every safe row is compared."""
+    block_rows = space.blocks(depth).rows
+
+    def find(start: int, stop: int, advance: Advance) -> Found:
+        found = nearest(
+            space.unsafe.read(start, stop),
+            space.safe,
+            depth,
+            search=space.device,
+            block_rows=block_rows,
+            advance=advance,
+            exact=True,
+        )
+        return found, {"index": "exact", "recall": 1.0}
+
+    return find

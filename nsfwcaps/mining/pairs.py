@@ -1,0 +1,145 @@
+"""Mining as a whole: from vectors of both sides to who is paired with whom.
+
+    unsafe, safe ─ search ─▶ candidates ─ look back ─▶ targets ─ rank, cap, take ─▶ pairs
+
+The mine stage and `nsfwcaps.mine` are both this code. They differ in what a `Memo` does with what
+has been found: the stage writes it down, so that a killed search resumes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.mining.approximate import IndexChoice, approximate_search
+from nsfwcaps.mining.candidates import Candidates, candidate_depth, check_depth, exact_search
+from nsfwcaps.mining.memo import Memo
+from nsfwcaps.mining.partners import PartnerRanker
+from nsfwcaps.mining.ranking import Block, BlockRanker, Ranker, TextKeys
+from nsfwcaps.mining.search import find_candidates, weigh_targets
+from nsfwcaps.mining.selection import (
+    Cutoffs,
+    Mask,
+    cap_hubs,
+    hub_counts,
+    hub_statistics,
+    open_cutoffs,
+    take,
+)
+from nsfwcaps.mining.space import Space
+from nsfwcaps.mining.targets import Weighing
+from nsfwcaps.progress import Progress
+from nsfwcaps.vectors.index import Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiningMethod:
+    """How counterparts are chosen."""
+
+    k: int
+    """Safe counterparts per unsafe row."""
+    candidates: int | None
+    """Nearest safe rows considered per unsafe one; None: 100, or what k needs."""
+    weighing: Weighing
+    min_similarity: float | None
+    hub_cap: int | None
+    """At most this many unsafe rows share one target."""
+    index: IndexChoice | None
+    """None: exact search."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinedPairs:
+    """Pairs of every unsafe row, computed a block at a time."""
+
+    ranker: BlockRanker
+    cutoffs: Cutoffs
+    k: int
+    hub_counts: Rows
+    """Pairs `[s]` that each safe row is in."""
+    facts: Mapping[str, Any]
+
+    def blocks(self) -> Iterator[tuple[Block, Mask]]:
+        """Yield each block with its pairs: a mask `[q, c]` over its candidates."""
+        for block in self.ranker.blocks():
+            yield block, take(block.ranked, self.cutoffs, self.k)
+
+
+def check(space: Space, method: MiningMethod) -> None:
+    """Refuse what no search can give.
+
+    Raises:
+        ConfigError: there are fewer than k safe rows, or more candidates than a GPU keeps.
+    """
+    if space.safe.rows < method.k:
+        raise ConfigError(
+            f"mine: k={method.k} safe counterparts are asked for and there are {space.safe.rows} "
+            "safe captions; lower --k or add to the safe pool"
+        )
+    check_depth(space.device, k=method.k, candidates=method.candidates)
+
+
+def choose(
+    space: Space, method: MiningMethod, keys: TextKeys | None, *, memo: Memo, progress: Progress
+) -> MinedPairs:
+    """Choose the k best safe rows for every unsafe one.
+
+    Raises:
+        ConfigError: FAISS does not accept the index or its parameters.
+        RecallError: the index finds too few of the true neighbours.
+    """
+    candidates = _search(space, method, memo, progress)
+    targets = weigh_targets(space, candidates, method.weighing, memo=memo, progress=progress)
+    ranker = Ranker(candidates, targets, keys, min_similarity=method.min_similarity)
+    return _share(ranker, candidates, space, method)
+
+
+def choose_partners(
+    space: Space,
+    method: MiningMethod,
+    keys: TextKeys,
+    partners: Rows,
+    *,
+    memo: Memo,
+    progress: Progress,
+) -> MinedPairs:
+    """Pair every unsafe row with its partner `[u]`, a safe row; −1 where it has none."""
+    candidates = _search(space, method, memo, progress)
+    floor = method.min_similarity
+    ranker = PartnerRanker(space, candidates, partners, keys, min_similarity=floor)
+    return _share(ranker, candidates, space, method)
+
+
+def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) -> Candidates:
+    depth = candidate_depth(space.safe.rows, k=method.k, candidates=method.candidates)
+    find = (
+        exact_search(space, depth)
+        if method.index is None
+        else approximate_search(space, depth, method.index, progress=progress)
+    )
+    return find_candidates(space, depth, find, memo=memo, progress=progress)
+
+
+def _share(
+    ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod
+) -> MinedPairs:
+    """Settle who shares a target with whom, and count it."""
+
+    def ranked() -> Iterator[Any]:
+        return (block.ranked for block in ranker.blocks())
+
+    safe_rows, k = space.safe.rows, method.k
+    cutoffs = open_cutoffs(safe_rows)
+    if method.hub_cap is not None:
+        cutoffs = cap_hubs(ranked, safe_rows, k=k, cap=method.hub_cap)
+    counts = hub_counts((block.rows[take(block, cutoffs, k)] for block in ranked()), safe_rows)
+    depth = candidate_depth(safe_rows, k=k, candidates=method.candidates)
+    facts = {
+        **candidates.facts,
+        "device": space.device.device,
+        "candidates": depth,
+        "hubs": hub_statistics(counts),
+    }
+    return MinedPairs(ranker=ranker, cutoffs=cutoffs, k=k, hub_counts=counts, facts=facts)

@@ -1,0 +1,29 @@
+"""Vectors in memory: half-precision unit rows in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nsfwcaps.vectors.source import Half, Rows, VectorSource
+
+
+class VectorArray(VectorSource):
+    """The rows of one array `[n, d]`."""
+
+    def __init__(self, vectors: Half) -> None:
+        self.rows, self.width = vectors.shape
+        self._vectors = vectors
+
+    def pieces(self) -> Iterator[Half]:
+        """Yield the whole array."""
+        if self.rows:
+            yield self._vectors
+
+    def read(self, start: int, stop: int) -> Half:
+        """Rows `[start, stop)`."""
+        return self._vectors[start:stop]
+
+    def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
+        """Yield the whole array, unless no row is asked for."""
+        if len(rows):
+            yield 0, len(rows), 0, self._vectors

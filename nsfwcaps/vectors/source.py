@@ -1,0 +1,74 @@
+"""What a search needs of vectors: that they come in blocks, wherever they are kept."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Half = npt.NDArray[np.float16]
+Rows = npt.NDArray[np.int64]
+
+
+class VectorSource(Protocol):
+    """Unit rows `[n, d]` in half precision that are read a part at a time.
+
+    `VectorTable` reads them from Parquet files, `VectorArray` from memory.
+    """
+
+    rows: int
+    """n"""
+    width: int
+    """d"""
+
+    @abstractmethod
+    def pieces(self) -> Iterator[Half]:
+        """Yield all rows in order, in pieces of any size, without a copy."""
+        ...
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Half:
+        """Rows `[start, stop)`."""
+        ...
+
+    @abstractmethod
+    def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
+        """Yield, for each part of the source with some ascending rows, (low, high, first, vectors).
+
+        `rows[low:high]` are in the part, whose vectors `[b, d]` begin at row `first`.
+        """
+        ...
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
+        """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
+
+        Blocks are cut at multiples of `rows`, wherever pieces begin and end.
+        """
+        held: list[Half] = []
+        start = count = 0
+        for vectors in self.pieces():
+            at = 0
+            while at < len(vectors):
+                part = vectors[at : at + rows - count]
+                held.append(part)
+                count += len(part)
+                at += len(part)
+                if count == rows:
+                    yield start, _joined(held)
+                    start, count, held = start + rows, 0, []
+        if held:
+            yield start, _joined(held)
+
+    def take(self, rows: Rows) -> Half:
+        """Rows of ascending numbers `[m]`, in one pass over the parts that hold them."""
+        out = np.empty((len(rows), self.width), dtype=np.float16)
+        for low, high, first, vectors in self.holding(rows):
+            out[low:high] = vectors[rows[low:high] - first]
+        return out
+
+
+def _joined(parts: list[Half]) -> Half:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

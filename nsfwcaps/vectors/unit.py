@@ -1,0 +1,72 @@
+"""Arrays of a user, to unit rows in half precision: what a search compares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.errors import InputError
+from nsfwcaps.vectors.source import Half
+
+_PART_ROWS = 65_536
+_HALF_SLACK = 2.0**-10
+"""Half precision rounds a number by at most 2⁻¹¹ of it, and so the length of a unit row."""
+_FEW = 5
+
+
+def unit_halves(vectors: Any, *, where: str) -> Half:
+    """Unit rows `[n, d]` in half precision, as the embed stage stores them.
+
+    Rows are divided by their length in single precision and rounded once. Half-precision rows that
+    are unit already, such as the stage's own, are taken as they are.
+
+    Raises:
+        InputError: not a matrix of numbers, or a row that is zero or not finite.
+    """
+    array = _matrix(vectors, where)
+    out = np.empty(array.shape, dtype=np.float16)
+    for start in range(0, len(array), _PART_ROWS):
+        part = array[start : start + _PART_ROWS]
+        rows = part.astype(np.float32)
+        with np.errstate(all="ignore"):
+            length = np.linalg.norm(rows, axis=1, keepdims=True)
+            if array.dtype == np.float16:
+                length[np.abs(length - 1) <= _HALF_SLACK] = 1
+            out[start : start + _PART_ROWS] = rows / length
+    _check(out, where)
+    return out
+
+
+def _matrix(vectors: Any, where: str) -> npt.NDArray[Any]:
+    if hasattr(vectors, "detach"):  # a torch tensor: numpy takes none with gradients or on a GPU
+        vectors = vectors.detach().cpu()
+        vectors = vectors.float() if "bfloat16" in str(vectors.dtype) else vectors
+    try:
+        array = np.asarray(vectors)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{where}: expected floats [n, d], got {type(vectors).__name__} that is no array "
+            f"({type(error).__name__}); rows must have one length"
+        ) from None
+    if array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] == 0:
+        raise InputError(f"{where}: expected floats [n, d], got {array.dtype} {list(array.shape)}")
+    return array
+
+
+def _check(rows: Half, where: str) -> None:
+    length = np.concatenate(
+        [
+            np.linalg.norm(rows[start : start + _PART_ROWS].astype(np.float32), axis=1)
+            for start in range(0, len(rows), _PART_ROWS)
+        ]
+        or [np.empty(0)]
+    )
+    bad = np.flatnonzero(~(np.abs(length - 1) < 0.01))
+    if len(bad):
+        named = ", ".join(map(str, bad[:_FEW])) + (", …" if len(bad) > _FEW else "")
+        raise InputError(
+            f"{where}: {len(bad)} of {len(rows)} rows are zero or not finite (row {named}); "
+            "remove them"
+        )

@@ -1,0 +1,140 @@
+"""Pools that a program gives: what is a file, what is a caption, and what is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nsfwcaps.api.pools import given_pool, remove_others, write
+from nsfwcaps.errors import InputError
+
+TEXTS = ["A vase on a table.", "A kite über a beach."]
+FRAME = pd.DataFrame({"caption": TEXTS, "category": ["x", "y"]}, index=[7, 3])
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        ("coco.jsonl", ("coco.jsonl",)),
+        (Path("pools/coco.jsonl"), ("pools/coco.jsonl",)),
+        ("https://example.org/a.parquet", ("https://example.org/a.parquet",)),
+        ("A vase on a table.", ("A vase on a table.",)),  # a str is always a name
+        ([Path("a.jsonl"), Path("b.csv")], ("a.jsonl", "b.csv")),
+        ((Path("a.jsonl"),), ("a.jsonl",)),
+        (None, ()),
+    ],
+)
+def test_a_str_or_path_is_a_name(value: Any, paths: tuple[str, ...]) -> None:
+    found = given_pool("safe", value)
+    assert (found.paths, found.name) == (paths, None)
+
+
+COLUMNS: dict[str, Any] = {
+    "list": TEXTS,
+    "tuple": tuple(TEXTS),
+    "generator": (text for text in TEXTS),
+    "Series": FRAME["caption"],
+    "category Series": FRAME["caption"].astype("category"),
+    "array": pa.array(TEXTS),
+    "large array": pa.array(TEXTS, pa.large_string()),
+    "view array": pa.array(TEXTS, pa.string_view()),
+    "dictionary array": pa.array(TEXTS).dictionary_encode(),
+    "chunked array": pa.chunked_array([[TEXTS[0]], [TEXTS[1]]]),
+    "numpy array": np.array(TEXTS),
+    "datasets column": datasets.Dataset.from_dict({"text": TEXTS})["text"],
+}
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_a_column_of_any_library_becomes_the_same_file(kind: str, tmp_path: Path) -> None:
+    pool = given_pool("safe", COLUMNS[kind])
+    expected = given_pool("safe", TEXTS)
+    assert pool.name == expected.name
+    assert bytes(pool.data) == bytes(expected.data)
+    write([pool], tmp_path)
+    assert pool.paths == (f"run:inputs/{pool.name}",)
+    written = pq.read_table(tmp_path / "inputs" / str(pool.name))
+    assert written.to_pydict() == {"caption": TEXTS}
+
+
+TABLES: dict[str, Any] = {
+    "DataFrame": FRAME,
+    "Table": pa.table({"caption": TEXTS, "category": ["x", "y"]}),
+    "RecordBatch": pa.record_batch({"caption": TEXTS, "category": ["x", "y"]}),
+    "Dataset": datasets.Dataset.from_dict({"caption": TEXTS, "category": ["x", "y"]}),
+    "filtered Dataset": datasets.Dataset.from_dict(
+        {"caption": ["no", *TEXTS], "category": ["z", "x", "y"]}
+    ).select([1, 2]),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_of_any_library_becomes_the_same_file(kind: str, tmp_path: Path) -> None:
+    pool = given_pool("unsafe", TABLES[kind])
+    write([pool], tmp_path)
+    assert pool.name == given_pool("unsafe", TABLES["Table"]).name
+    written = pq.read_table(tmp_path / "inputs" / str(pool.name))
+    assert written.to_pydict() == {"caption": TEXTS, "category": ["x", "y"]}
+
+
+def test_missing_cells_stay_missing() -> None:
+    frame = pd.DataFrame({"caption": ["A vase.", None]})
+    table = pq.read_table(pa.BufferReader(given_pool("safe", frame["caption"]).data))
+    assert table["caption"].to_pylist() == ["A vase.", None]
+
+
+def test_the_name_follows_from_the_content() -> None:
+    names = {
+        str(given_pool(label, texts).name)
+        for label in ("safe", "unsafe")
+        for texts in (TEXTS, TEXTS[::-1], TEXTS[:1])
+    }
+    assert len(names) == 6
+    assert all(len(name.rpartition("-")[2]) == len("0123456789abcdef.parquet") for name in names)
+
+
+def test_a_file_that_is_there_is_not_written_again(tmp_path: Path) -> None:
+    pool = given_pool("safe", TEXTS)
+    write([pool], tmp_path)
+    path = tmp_path / "inputs" / str(pool.name)
+    before = path.stat().st_mtime_ns
+    write([pool], tmp_path)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_captions_of_earlier_calls_are_removed_and_other_files_stay(tmp_path: Path) -> None:
+    old, new = given_pool("safe", TEXTS), given_pool("safe", TEXTS[:1])
+    write([old, new], tmp_path)
+    (tmp_path / "inputs" / "mine.parquet").write_bytes(b"of the user")
+    remove_others([new], tmp_path)
+    left = {path.name for path in (tmp_path / "inputs").iterdir()}
+    assert left == {new.name, "mine.parquet"}
+    remove_others([], tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (7, r"safe: expected captions .*, got int"),
+        ({"caption": TEXTS}, "got dict"),
+        (b"A vase.", "got bytes"),
+        (["A vase.", None], "safe: item 1 is NoneType"),
+        (["A vase.", Path("a.jsonl")], "safe: item 1 is PosixPath"),
+        (pa.array([1, 2]), "expected a column of captions, got one of int64"),
+        (["s3://bucket/a.jsonl", "s3://bucket/b.jsonl"], "each of these names a file or URL"),
+        ([__file__], "each of these names a file or URL"),
+        (["A lone \ud800 surrogate"], "not valid Unicode"),
+    ],
+)
+def test_what_is_no_pool_is_refused(value: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says) as raised:
+        given_pool("safe", value)
+    assert "vase" not in str(raised.value)
+    assert "lone" not in str(raised.value)

@@ -1,0 +1,236 @@
+"""Mining on arrays, in blocks of any size and with a memo of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nsfwcaps.enums import Device, Rank
+from nsfwcaps.errors import ConfigError
+from nsfwcaps.mining import targets
+from nsfwcaps.mining.candidates import Found, candidate_depth, check_depth, exact_search, spans
+from nsfwcaps.mining.memo import InMemory
+from nsfwcaps.mining.pairs import MinedPairs, MiningMethod, check, choose, choose_partners
+from nsfwcaps.mining.ranking import TextKeys, local_density, of_other_text
+from nsfwcaps.mining.search import find_candidates
+from nsfwcaps.mining.space import Space
+from nsfwcaps.mining.targets import Weighing, target_blocks, targets_among
+from nsfwcaps.progress import Silent
+from nsfwcaps.vectors.array import VectorArray
+from nsfwcaps.vectors.index import BlockSearch, Rows
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
+
+UnitRows = Callable[..., Half]
+
+PLAIN = Weighing(rank=Rank.COSINE, csls_k=10, beta=20.0, reciprocal=None)
+CSLS = Weighing(rank=Rank.CSLS, csls_k=4, beta=20.0, reciprocal=9)
+SOFTMAX = Weighing(rank=Rank.INVERTED_SOFTMAX, csls_k=10, beta=20.0, reciprocal=None)
+
+
+def space_of(unsafe: Half, safe: Half, memory_bytes: int = 2**26) -> Space:
+    return Space(
+        unsafe=VectorArray(unsafe),
+        safe=VectorArray(safe),
+        device=BlockSearch(Device.CPU),
+        memory_bytes=memory_bytes,
+    )
+
+
+def method(weighing: Weighing = PLAIN, **changes: Any) -> MiningMethod:
+    values = {"k": 2, "candidates": None, "min_similarity": None, "hub_cap": None, "index": None}
+    return MiningMethod(weighing=weighing, **{**values, **changes})
+
+
+def flat(pairs: MinedPairs) -> list[tuple[int, int, float, float]]:
+    """Unsafe row, safe row, cosine and score of every pair, in order."""
+    out = []
+    for block, chosen in pairs.blocks():
+        ranked = block.ranked
+        for query, place in zip(*np.nonzero(chosen), strict=True):
+            values = (ranked.rows, ranked.sims, ranked.scores)
+            row, sim, score = (array[query, place].item() for array in values)
+            out.append((ranked.first + int(query), row, sim, score))
+    return out
+
+
+def mined(space: Space, how: MiningMethod, keys: TextKeys | None = None) -> MinedPairs:
+    return choose(space, how, keys, memo=InMemory(), progress=Silent())
+
+
+@pytest.mark.parametrize("weighing", [PLAIN, CSLS, SOFTMAX], ids=lambda item: item.rank.value)
+def test_memory_does_not_change_one_bit(unit_rows: UnitRows, weighing: Weighing) -> None:
+    unsafe, safe = unit_rows(90, 16, seed=1), unit_rows(140, 16, seed=2)
+    sizes = (2**26, 2**17, 2**15)
+    # Half of 2¹⁷ bytes holds four queries: 6 bytes a dimension and 120 for each of 116 neighbours.
+    assert [len(spans(space_of(unsafe, safe, size), 100)) for size in sizes] == [1, 23, 90]
+    results = [mined(space_of(unsafe, safe, size), method(weighing, hub_cap=3)) for size in sizes]
+    assert len(flat(results[0])) > 100
+    assert flat(results[0]) == flat(results[1]) == flat(results[2])
+    assert results[0].hub_counts.tolist() == results[2].hub_counts.tolist()
+
+
+def test_disk_and_memory_agree(unit_rows: UnitRows, make_table: Callable[..., VectorTable]) -> None:
+    unsafe, safe = unit_rows(60, 16, seed=3), unit_rows(80, 16, seed=4)
+    on_disk = Space(
+        unsafe=make_table(unsafe, [31, 29]),
+        safe=make_table(safe, [10, 70]),
+        device=BlockSearch(Device.CPU),
+        memory_bytes=2**16,
+    )
+    how = method(SOFTMAX, hub_cap=2)
+    assert flat(mined(on_disk, how)) == flat(mined(space_of(unsafe, safe), how))
+
+
+def test_keys_keep_a_text_from_itself() -> None:
+    rows = np.eye(2, dtype=np.float16)
+    keys = TextKeys(unsafe=np.array([7, 8], np.uint64), safe=np.array([7, 9], np.uint64))
+    found = [
+        (unsafe, safe) for unsafe, safe, *_ in flat(mined(space_of(rows, rows), method(k=1), keys))
+    ]
+    assert found == [(0, 1), (1, 1)]
+
+
+def test_candidates_that_are_absent_or_of_the_own_text_are_no_others() -> None:
+    keys = TextKeys(unsafe=np.array([5, 6], np.uint64), safe=np.array([6, 5], np.uint64))
+    rows = np.array([[0, 1, -1]])
+    assert of_other_text(keys, 1, rows).tolist() == [[False, True, False]]
+    assert of_other_text(None, 1, rows).tolist() == [[True, True, False]]
+
+
+def test_density_is_the_mean_of_the_first_ten_others() -> None:
+    sims = np.array([[1.0, *[0.5] * 10, 0.0]], dtype=np.float32)
+    other = np.array([[False, *[True] * 11]])
+    assert local_density(sims, other).tolist() == [0.5]
+    assert local_density(sims, np.zeros_like(other)).tolist() == [0.0]
+
+
+def test_partners_are_paired_and_their_margin_is_to_the_nearest_other() -> None:
+    unsafe = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float16)
+    safe = np.array([[0.5, 0.5], [0.75, 0.25]], dtype=np.float16)
+    keys = TextKeys(unsafe=np.array([1, 2, 3], np.uint64), safe=np.array([4, 5], np.uint64))
+    pairs = choose_partners(
+        space_of(unsafe, safe),
+        method(k=1),
+        keys,
+        np.array([0, 1, -1]),
+        memo=InMemory(),
+        progress=Silent(),
+    )
+    ((block, chosen),) = pairs.blocks()
+    assert chosen.tolist() == [[True], [True], [False]]
+    assert block.ranked.rows.tolist() == [[0], [1], [-1]]
+    assert block.margins[:2].tolist() == [[-0.25], [-0.25]]
+    assert block.reason(2) == "no_partner"
+
+
+class Forgetful(InMemory):
+    """A memo that has some blocks already, as a resumed run has."""
+
+    def __init__(self, known: int) -> None:
+        super().__init__()
+        self.known, self.computed = known, 0
+
+    def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
+        super().find(start, stop, find)
+        self.known -= 1
+        return self.known < 0
+
+
+class Counting(Silent):
+    """Adds up the rows that each task hears of."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[int]] = {}
+
+    def task(self, name: str, total: int | None, **how: Any) -> Any:
+        heard = self.rows.setdefault(name, [total or 0, 0])
+
+        class Task:
+            def __enter__(self) -> Callable[[int], None]:
+                return lambda rows: heard.__setitem__(1, heard[1] + rows)
+
+            def __exit__(self, *error: object) -> None: ...
+
+        return Task()
+
+
+def test_progress_ends_at_its_total(unit_rows: UnitRows) -> None:
+    unsafe, safe = unit_rows(50, 16, seed=5), unit_rows(70, 16, seed=6)
+    progress = Counting()
+    space = space_of(unsafe, safe, 2**16)
+    choose(space, method(SOFTMAX), None, memo=InMemory(), progress=progress)
+    assert {name: done for name, (total, done) in progress.rows.items()} == {
+        name: total for name, (total, _) in progress.rows.items()
+    }
+    assert set(progress.rows) == {"mine: search", "mine: hubness"}
+
+
+def test_blocks_that_a_memo_has_count_as_done() -> None:
+    rows = np.eye(4, dtype=np.float16)
+    space, progress = space_of(rows, rows, 2**11), Counting()
+    assert len(spans(space, 4)) == 4
+
+    def find(start: int, stop: int, advance: Callable[[int], None]) -> Found:
+        return exact_search(space, 4)(start, stop, lambda rows: None)
+
+    find_candidates(space, 4, find, memo=Forgetful(known=3), progress=progress)
+    assert progress.rows == {"mine: search": [16, 12]}
+
+
+def test_targets_are_weighed_in_blocks_of_one_size(
+    unit_rows: UnitRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_BLOCK_ROWS", 3)
+    rows = np.array([0, 2, 5, 7, 8, 9, 11])
+    assert [(start, part.tolist()) for start, part in target_blocks(rows)] == [
+        (0, [0, 2, 5]),
+        (3, [7, 8, 9]),
+        (6, [11]),
+    ]
+
+
+def test_targets_are_the_candidates_of_any_block() -> None:
+    memo = InMemory()
+    space = space_of(np.eye(3, dtype=np.float16), np.eye(3, dtype=np.float16))
+    memo.find(0, 3, lambda: exact_search(space, 1)(0, 2, lambda rows: None))
+    assert targets_among(memo.candidates(), 3).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("safe_rows", "k", "candidates", "depth"),
+    [(1000, 1, None, 100), (1000, 80, None, 160), (30, 1, None, 30), (1000, 1, 7, 7)],
+)
+def test_depth_is_what_k_needs(safe_rows: int, k: int, candidates: int | None, depth: int) -> None:
+    assert candidate_depth(safe_rows, k=k, candidates=candidates) == depth
+
+
+class Gpu(BlockSearch):
+    """A stand-in that only says it is a GPU."""
+
+    def __init__(self) -> None:
+        self.gpu, self.device = True, "cuda"
+
+
+@pytest.mark.parametrize(
+    ("k", "candidates", "fits"),
+    [(1016, None, True), (1017, None, False), (1, 2032, True), (1, 2033, False)],
+)
+def test_a_gpu_keeps_so_many_neighbours_and_no_more(
+    k: int, candidates: int | None, fits: bool
+) -> None:
+    if fits:
+        check_depth(Gpu(), k=k, candidates=candidates)
+    else:
+        with pytest.raises(ConfigError, match="at most 2048 neighbours"):
+            check_depth(Gpu(), k=k, candidates=candidates)
+
+
+def test_k_beyond_the_safe_rows_is_refused() -> None:
+    rows: Rows = np.eye(2, dtype=np.float16)
+    check(space_of(rows, rows), method(k=2))
+    with pytest.raises(ConfigError, match=r"k=3 .* there are 2"):
+        check(space_of(rows, rows), method(k=3))
