@@ -24,7 +24,7 @@ class EmbedOptions(TypedDict, total=False):
     """Further options of `embed`, with the defaults of the command."""
 
     precision: str
-    """`auto` (default): half precision on a device that has it; `fp32`, `fp16` or `bf16`."""
+    """Half precision by default on a device that has it, else single; or `fp32`, `fp16`, `bf16`."""
     device: str
     """`auto` (default), `cpu` or `cuda`."""
     batch_tokens: int
