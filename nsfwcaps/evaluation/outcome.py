@@ -15,7 +15,7 @@ Names = npt.NDArray[np.str_]
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutcome:
-    """TaskOutcome of one task of one model on one data set.
+    """Outcome of one task of one model on one data set.
 
     On the same input two models' outcomes list the same queries in the same order, so values of
     the same name can be compared pairwise.

@@ -21,7 +21,7 @@ from nsfwcaps.runtime.silence import silence
 
 @dataclass(frozen=True, kw_only=True)
 class TextToImageSampling:
-    """TextToImageSampling settings."""
+    """Sampling settings."""
 
     steps: int = 50
     guidance_scale: float = 7.5

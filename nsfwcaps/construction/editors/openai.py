@@ -33,7 +33,7 @@ _MAX_UNANSWERED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Manners:
-    """EditRequest settings; none of them changes an answer."""
+    """Request settings; none of them changes an answer."""
 
     workers: int = 8
     requests_per_minute: float | None = None

@@ -1,4 +1,4 @@
-"""PainterSampling settings of diffusers painters."""
+"""Sampling settings of diffusers painters."""
 
 from __future__ import annotations
 
