@@ -1,12 +1,12 @@
-"""Text throughput: ours beside open_clip's own `encode_text`, on real captions.
+"""Text throughput: ours against open_clip's own `encode_text`, on real captions.
 
     python benchmarks/embedding.py CAPTIONS.parquet [--model ViT-B-32] [--captions 2000]
 
 Both use the same randomly initialised model, the same captions and the same threads. open_clip pads
-every caption to 77 tokens, as its tokenizer hands them out; ours trims length-sorted batches. They
-take turns, and the ratio is that of each round. The last column is the largest difference between
-the two sets of unit vectors. Time outside the model is measured on a whole `embed` stage: wall time
-less that spent in the model's forward passes and in loading it.
+every caption to 77 tokens, like its tokenizer; ours trims length-sorted batches. They take turns,
+and ratios are taken within a round. The last column is the largest difference between the two sets
+of unit vectors. Time outside the model is measured on a whole `embed` stage: wall time minus the
+model's forward passes and its loading.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nsfwcaps.stages import STAGE
 
 
 def main() -> None:
-    """Compare throughput, then take the stage apart."""
+    """Compare throughput, then profile the stage."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -97,7 +97,7 @@ def _compare(options: argparse.Namespace, checkpoint: Path) -> None:
 
 
 def _stage(options: argparse.Namespace, model: str, workdir: Path) -> None:
-    """Time a whole embed stage, and how much of it the model itself took."""
+    """Time a whole embed stage, and the model's share of it."""
     import torch
 
     from nsfwcaps import pipeline

@@ -1,14 +1,14 @@
-"""Retrieval figures: ours, in blocks, beside the plain way; and what bootstrap intervals cost.
+"""Retrieval metrics: block-wise evaluation compared with the naive way; cost of bootstraps.
 
     python benchmarks/evaluation.py [--pairs 10000 100000] [--rounds 3]
 
-Both contenders get the same unit vectors of pairs (512 dimensions), and rank the four directions:
-safe queries over safe items, unsafe ones over safe and unsafe items together. The plain way makes
-the whole matrix of similarities and sorts every row; it runs where that fits in memory. Each is
-timed in a process of its own; working memory is the process's peak less what it held when the
-vectors had been read. Contenders take turns, and the ratio is that of the same round. Then the
-cost of an interval, and of a paired comparison, for each kind of value: hits are 0 or 1,
-reciprocal ranks take many values, drifts are all different.
+Both contenders get the same unit vectors of pairs (512 dimensions) and rank four directions: safe
+queries over safe items, unsafe queries over safe and unsafe items together. The naive way computes
+the whole similarity matrix and sorts every row; it runs only if that fits in memory. Each is timed
+in its own process. Working memory is the peak minus what the process held after reading the
+vectors. Contenders take turns, and ratios are taken within a round. A second table gives the cost
+of an interval and of a paired comparison for each kind of value: hits are 0 or 1, reciprocal
+ranks take many values, drifts are all distinct.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from typing import Any
 WIDTH = 512
 SIDES = ("safe_text", "safe_image", "unsafe_text", "unsafe_image")
 PLAIN_BYTES = 12
-"""Of each query and candidate: a similarity in single precision, and its place in the order."""
+"""Per query and candidate: a float32 similarity and its position in the order."""
 
 
 def main() -> None:
-    """Make the vectors, run both contenders in turn, print one table a size."""
+    """Make the vectors, run both contenders in turn, print one table per size."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -54,7 +54,7 @@ def main() -> None:
 def _compare(pairs: int, rounds: int, folder: Path) -> None:
     _make(folder, pairs)
     names = ["nsfwcaps"]
-    needed = 2 * PLAIN_BYTES * pairs**2  # twice as many candidates as unsafe queries
+    needed = 2 * PLAIN_BYTES * pairs**2  # unsafe queries have twice as many candidates
     if needed < 0.6 * _free_bytes():
         names.append("plain")
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
@@ -90,7 +90,7 @@ def _run(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _make(folder: Path, pairs: int) -> None:
-    """Pairs around centres of their own, unsafe items a little aside of safe ones."""
+    """Write pairs around random centres, unsafe items slightly off the safe ones."""
     import numpy as np
 
     folder.mkdir(parents=True)
@@ -105,7 +105,7 @@ def _make(folder: Path, pairs: int) -> None:
 
 
 def _child(name: str, folder: Path) -> None:
-    """Run one contender; print seconds, working memory and two figures as JSON."""
+    """Run one contender; print seconds, working memory and two metrics as JSON."""
     import numpy as np
 
     score = _CONTENDERS[name]()  # imports happen here

@@ -1,16 +1,16 @@
-"""What fine-tuning methods gain and what they cost, on equal terms.
+"""Gains and costs of fine-tuning methods on equal terms.
 
     python benchmarks/methods.py --flickr8k FLICKR8K.parquet --caltech101 CALTECH101.parquet
 
 Every method adapts the heads of `mini` (LoRA, rank 16, both towers) on the same pairs of the icon
-world, for the same epochs, with the same range of learning rates. The rate is chosen by the sum of
-six R@1 on validation data alone: the four of a tight validation world, and both of Flickr8k's dev
-split. At that rate three seeds are trained, and the tables give mean and standard deviation on data
-that nothing was chosen by: a tight test world (pairs as in NSFWCaps), a loose one (as in ViSU),
-both with objects, hazards and phrasings that training never shows, Caltech-101, and Flickr8k's test
-split. The curves give the main methods at every learning rate, over the same seeds.
+world, for the same epochs, over the same range of learning rates. The rate is chosen by the sum of
+six R@1 on validation data only: the four of a tight validation world, and both of Flickr8k's dev
+split. At that rate three seeds are trained. The tables give mean and standard deviation on data
+used for no choice: a tight test world (pairs as in NSFWCaps), a loose one (as in ViSU), both with
+objects, hazards and phrasings unseen in training, Caltech-101, and Flickr8k's test split. The
+curves show the main methods at every learning rate, over the same seeds.
 
-What is done is kept in --folder: the same command goes on.
+Finished runs are kept in --folder: rerun the same command to resume.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SEEDS = (0, 1, 2)
 MAIN = ("safe-only", "Safe-CLIP", "SafeR-CLIP", "subspace")
 
-_BASE = "CLIP (mini) as it is"
+_BASE = "CLIP (mini), untuned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of the table: a method, where it sends unsafe items, and how far it goes there."""
+    """A table row: a method, its targets for unsafe items, and the interpolation strength."""
 
     method: Method
     targets: str = "nearest"
     strength: float = 1.0
-    """Weights between the start (0) and the end of training (1)."""
+    """Interpolates weights between the start (0) and the end of training (1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One training."""
+    """One training run."""
 
     name: str
     rate: float
@@ -58,7 +58,7 @@ class Run:
 
 
 def rows() -> dict[str, Row]:
-    """All rows that are trained."""
+    """Return all rows to be trained."""
     safer, safe = METHODS["safer-clip"], METHODS["safe-clip"]
     subspace = METHODS["subspace"]
     out = {
@@ -102,7 +102,7 @@ def rows() -> dict[str, Row]:
 
 
 def _in_batch(weights: Mapping[str, float]) -> dict[str, float]:
-    """Redirection by InfoNCE, whose negatives are the batch, in place of the relative loss."""
+    """Redirect by InfoNCE with in-batch negatives instead of the relative loss."""
     return {name.replace("relative_", "redirect_"): weight for name, weight in weights.items()}
 
 
@@ -111,7 +111,7 @@ def _more(method: Method, weights: Mapping[str, float]) -> Method:
 
 
 class Results:
-    """Scores of runs, in a file to which each is added when it is done."""
+    """Scores of runs, appended to a file as each run finishes."""
 
     def __init__(self, path: Path, of: Mapping[str, Row]) -> None:
         self._path, self._key = path, {name: digest(_plain(row)) for name, row in of.items()}
@@ -123,16 +123,16 @@ class Results:
         }
 
     def has(self, run: Run) -> bool:
-        """Tell whether a run is done."""
+        """Whether a run is finished."""
         return (self._key[run.name], run.rate, run.seed) in self._scores
 
     def of(self, run: Run) -> dict[str, float]:
-        """Scores of a run that is done."""
+        """Return the scores of a finished run."""
         found: dict[str, float] = self._scores[self._key[run.name], run.rate, run.seed]
         return found
 
     def add(self, run: Run, scores: dict[str, float]) -> None:
-        """Keep the scores of a run."""
+        """Store the scores of a run."""
         key = self._key[run.name]
         self._scores[key, run.rate, run.seed] = scores
         item = {"key": key, "name": run.name, "rate": run.rate, "seed": run.seed, "scores": scores}
@@ -185,10 +185,10 @@ def main() -> None:
     parser.add_argument("--caltech101", type=Path, required=True)
     parser.add_argument("--folder", type=Path, default=Path("runs/methods"))
     parser.add_argument("--pairs", type=int, default=2000, help="Pairs to train on.")
-    parser.add_argument("--held", type=int, default=1000, help="Pairs of each other world.")
+    parser.add_argument("--held", type=int, default=1000, help="Pairs in each other world.")
     parser.add_argument("--world-seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2, help="Trainings at a time.")
-    parser.add_argument("--figure", type=Path, help="Where to draw the curves (SVG).")
+    parser.add_argument("--jobs", type=int, default=2, help="Concurrent training runs.")
+    parser.add_argument("--figure", type=Path, help="Output file for the curves (SVG).")
     options = parser.parse_args()
     lab = {
         "folder": options.folder / f"world-{options.world_seed}",
@@ -198,7 +198,7 @@ def main() -> None:
         "held": options.held,
         "seed": options.world_seed,
     }
-    _start(lab)  # computes what all share before the others start
+    _start(lab)  # computes shared inputs before the workers start
     table = rows()
     results = Results(lab["folder"] / f"results-{options.pairs}-{options.held}.jsonl", table)
     work = [Run(name=name, rate=rate, seed=SEEDS[0]) for name in table for rate in RATES]
@@ -223,7 +223,7 @@ def main() -> None:
 
 def _train(work: Sequence[Run], results: Results, lab: dict[str, Any], jobs: int) -> None:
     left = [run for run in work if not results.has(run)]
-    # Started afresh: threads of FAISS and of torch do not survive a fork.
+    # Spawn, not fork: threads of FAISS and torch do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (lab,)) as pool:
         for number, future in enumerate(as_completed([pool.submit(_score, run) for run in left])):
@@ -233,7 +233,7 @@ def _train(work: Sequence[Run], results: Results, lab: dict[str, Any], jobs: int
 
 
 def _chosen(name: str, results: Results) -> float:
-    """Learning rate with the best criterion, which sees validation data alone."""
+    """Return the learning rate with the best criterion, which uses validation data only."""
     return max(RATES, key=lambda r: results.of(Run(name=name, rate=r, seed=SEEDS[0]))["criterion"])
 
 
@@ -288,7 +288,7 @@ _KNOWLEDGE = ("Caltech-101",)
 
 
 def _curve(name: str, keys: Sequence[str], results: Results) -> list[Any]:
-    """Values `[s]` over the seeds, for each learning rate."""
+    """Return the values `[s]` over seeds, for each learning rate."""
     return [
         np.array(_mean((results.of(Run(name=name, rate=rate, seed=s)) for s in SEEDS), keys))
         for rate in RATES
@@ -308,9 +308,9 @@ def _print_curves(results: Results) -> None:
 
 
 def _print_goal(base: Mapping[str, float], chosen: Mapping[str, float], results: Results) -> None:
-    """Redirection and loss of zero-shot accuracy of ours beside SafeR-CLIP's, by seed.
+    """Print redirection and loss of zero-shot accuracy, ours beside SafeR-CLIP's, by seed.
 
-    Also at the lowest rate at which ours redirects as much, which validation data tells as well.
+    Also at the lowest rate at which ours redirects as much, chosen on validation data.
     """
     enough = _redirected_in_validation("SafeR-CLIP", chosen["SafeR-CLIP"], results)
     lowest = min(r for r in RATES if _redirected_in_validation("subspace", r, results) >= enough)

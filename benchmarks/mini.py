@@ -1,11 +1,11 @@
-"""What the bundled model knows: photographs, the icon world, and classes it was not trained on.
+"""Accuracy of the bundled model on photographs, the icon world and unseen classes.
 
     python benchmarks/mini.py --flickr8k FLICKR8K.parquet --caltech101 CALTECH101.parquet
 
 FLICKR8K has the columns `split`, `captions` (five each) and `jpeg`; CALTECH101 has `label` and
-`jpeg`. Everything is embedded by the encoder as the `embed` stage has it. The world is drawn from
-its test split: "seen" are scenes of objects, hazards and phrasings that training shows, "held out"
-those with at least one that it never does.
+`jpeg`. Everything is embedded with the encoder of the `embed` stage. The world uses its test split:
+"seen" scenes have only objects, hazards and phrasings that occur in training, "held out" scenes
+have at least one that does not.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 class _Encoder:
-    """The encoder, with a clock."""
+    """The encoder, with timing."""
 
     def __init__(self, model: str) -> None:
         from nsfwcaps.models.create import load
@@ -106,9 +106,9 @@ def _print(
     owner: npt.NDArray[np.int64],
     queries: npt.NDArray[np.bool_] | None = None,
 ) -> None:
-    """Recall of captions `[c, d]` and images `[n, d]`; `owner` `[c]` is each caption's image.
+    """Print recalls of captions `[c, d]` and images `[n, d]`; `owner` `[c]` is a caption's image.
 
-    `queries` `[n]`, where captions and images are one to one, limits who asks, not who is found.
+    `queries` `[n]` restricts the queries, not the candidates; it needs one caption per image.
     """
     sims = text @ images.T  # [c, n]
     to_image = (sims > sims[np.arange(len(text)), owner][:, None]).sum(axis=1)  # [c]

@@ -1,14 +1,14 @@
-"""Nearest safe captions: ours beside FAISS's flat index, sentence-transformers and autofaiss.
+"""Nearest safe captions: ours against FAISS's flat index, sentence-transformers and autofaiss.
 
     python benchmarks/mining.py [--rows 25000 100000 1000000] [--autofaiss-python VENV/bin/python]
 
-Every contender gets the same Parquet files of half-precision unit vectors, and is timed in a
-process of its own from the first byte read to the ids of the 100 nearest rows of every query.
-Working memory is the process's peak less what it held after its imports. Contenders take turns,
-and each time is also given as a ratio to the flat index in the same round, since machines are
-shared and noisy. "Exact cosines" is what the mine stage does: the same search, and every cosine
-that it hands on computed again without rounding, so that no device or block shows in it.
-autofaiss needs numpy 1 and FAISS's CPU package, so it runs in a virtual environment of its own:
+Every contender gets the same Parquet files of half-precision unit vectors. Each is timed in its own
+process, from the first byte read to the ids of the 100 nearest rows of every query. Working memory
+is the process's peak minus what it held after its imports. Contenders take turns, and each time is
+also given as a ratio to the flat index in the same round, since machines are shared and noisy.
+"Exact cosines" is what the mine stage does: the same search, then every returned cosine is
+recomputed without rounding, so that it depends on no device or block. autofaiss needs numpy 1 and
+FAISS's CPU package, so it runs in its own virtual environment:
 `python -m venv VENV && VENV/bin/pip install autofaiss 'pyarrow<20'`.
 """
 
@@ -32,7 +32,7 @@ WIDTH = 384
 
 
 def main() -> None:
-    """Make the vectors, run every contender in turn, print one table a size."""
+    """Make the vectors, run every contender in turn, print one table per size."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -66,11 +66,11 @@ def _compare(rows: int, options: argparse.Namespace, folder: Path) -> None:
         pythons["autofaiss"] = options.autofaiss_python
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
     for number in range(options.rounds):
-        # Whoever comes after a large process pays for its memory: everybody does in turn.
+        # Running after a large process costs time for its memory: rotate the order.
         turn = number % len(pythons)
         names = [*pythons][turn:] + [*pythons][:turn]
         for name in names:
-            if name != "autofaiss" or number == 0:  # it builds for minutes: once is enough
+            if name != "autofaiss" or number == 0:  # it builds for minutes: once suffices
                 results[name].append(_run(name, pythons[name], folder))
     truth = np.load(folder / "flat.npy")
     print(f"\n{rows:,} safe rows x {WIDTH}, {options.queries:,} queries, k = {K}")
@@ -100,7 +100,7 @@ def _run(name: str, python: str, folder: Path) -> dict[str, Any]:
 
 
 def _make(folder: Path, rows: int, seed: int) -> None:
-    """Clustered unit vectors in half precision, in shards as the embed stage writes them."""
+    """Write clustered half-precision unit vectors, in shards like those of the embed stage."""
     import numpy as np
     import pyarrow as pa
 
@@ -109,7 +109,7 @@ def _make(folder: Path, rows: int, seed: int) -> None:
 
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
-    # The same cluster centres for both sides: the seed of the centres is fixed.
+    # Both sides share cluster centres: their seed is fixed.
     centres = np.random.default_rng(99).standard_normal((2_000, WIDTH), dtype=np.float32)
     of = schema.vectors(WIDTH, "id")
     for start in range(0, rows, 16_384):
@@ -143,7 +143,7 @@ def _child(name: str, folder: Path) -> None:
 
 
 def _read(paths: list[Path]) -> Any:
-    """All vectors `[n, d]` in single precision, as a peer needs them."""
+    """Return all vectors `[n, d]` in single precision, for the other contenders."""
     import numpy as np
     import pyarrow.parquet as pq
 

@@ -1,13 +1,13 @@
-"""Does mining find the right counterpart? Gold pairs among distractors, with each option.
+"""Quality of mining: finding gold counterparts among distractors, for each option.
 
     python benchmarks/quality.py --distractors CAPTIONS.parquet --pairs PAIRS.parquet
 
-PAIRS has the columns `unsafe` and `safe`, one gold pair a row. The safe pool is its safe column and
-the distractors together. R@1 and the hub figures are those of the pairs that mining hands out
-(k = 1); R@10 and the mean reciprocal rank come from twenty counterparts (k = 20; no hub cap, which
-would then share out twenty times as many pairs). "Right" is the share of the pairs that are gold
-ones, and "difficulty" the area under the ROC curve with which the difficulty of a pair tells wrong
-counterparts from right ones; "low cosine" is the same for the published signal alone.
+PAIRS has the columns `unsafe` and `safe`, one gold pair per row. The safe pool is its safe column
+plus the distractors. R@1 and the hub figures are those of the mined pairs (k = 1). R@10 and the
+mean reciprocal rank use twenty counterparts (k = 20, without hub cap, which would otherwise apply
+to twenty times as many pairs). "Right" is the share of gold pairs among the mined ones.
+"Difficulty" is the ROC AUC of a pair's difficulty for telling wrong counterparts from right ones;
+"low cosine" is the same for the published signal alone.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _row(name: str, settings: dict[str, Any], gold: dict[str, str], workdir: Pat
 
 
 def _ranks(record: Any, gold: dict[str, str]) -> Any:
-    """Rank `[u]` of every gold counterpart; infinite where it was not found."""
+    """Return the rank `[u]` of every gold counterpart; infinite if not found."""
     found = dict.fromkeys(gold, np.inf)
     for row in _pairs(record, ["unsafe_id", "safe_id", "rank"]):
         if gold[row["unsafe_id"]] == row["safe_id"]:
@@ -109,7 +109,7 @@ def _ranks(record: Any, gold: dict[str, str]) -> Any:
 
 
 def _auc(record: Any, gold: dict[str, str], sign: str) -> float:
-    """Area under the ROC curve of a column as a sign of a wrong pair (Mann-Whitney U)."""
+    """Return the ROC AUC of a column as a sign of a wrong pair (Mann-Whitney U)."""
     from scipy.stats import rankdata
 
     rows = _pairs(record, ["unsafe_id", "safe_id", sign])

@@ -1,13 +1,13 @@
-"""The review: seconds a page waits for its database, and annotators at once who are killed.
+"""Review performance: page latency, and concurrent annotators that are killed.
 
     python benchmarks/review.py [--pairs 100000] [--verdicts 5000] [--parts calls page crowd]
 
 `calls`: opening a data set, filling the queue, and each call of an annotator's desk, at the start
-and after they have judged thousands of pairs that others have yet to judge (overlap 2). Beside it
-the plain way, a script that reads all pairs and verdicts for each page with pandas and looks for
-the next one in Python. `page`: from the press of a key to the redrawn page, in headless Chromium,
-through `nsfwcaps review`. `crowd`: ten annotators in processes of their own, each thinks for 10 ms
-a pair, all of them killed twice. SQLite, and PostgreSQL where a server is installed.
+and after thousands of verdicts on pairs that others have yet to judge (overlap 2). For comparison,
+the naive way: a script that reads all pairs and verdicts with pandas for each page and searches
+the next pair in Python. `page`: from a key press to the redrawn page, in headless Chromium,
+through `nsfwcaps review`. `crowd`: ten annotators in separate processes, each thinking 10 ms per
+pair, all killed twice. Uses SQLite, and PostgreSQL if a server is installed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Timings = dict[str, list[float]]
 
 
 def main() -> None:
-    """Run what was asked for; one table a part."""
+    """Run the requested parts; print one table per part."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -64,7 +64,7 @@ def main() -> None:
 
 @contextmanager
 def _servers() -> Iterator[dict[str, Callable[[str, Path], str]]]:
-    """By name, what makes the address of a new database."""
+    """Yield, by server, a function that creates a database and returns its address."""
     known: dict[str, Callable[[str, Path], str]] = {
         "SQLite": lambda part, folder: str(folder / f"{part}.sqlite")
     }
@@ -109,7 +109,7 @@ def _calls(name: str, address: str, data: Path, verdicts: int) -> None:
 
 
 def _timed(database: Any, pairs: Any) -> Timings:
-    """Milliseconds of each call, over so many pairs."""
+    """Time each call in milliseconds, over the given number of pairs."""
     from nsfwcaps.review.log.answers import Choice
     from nsfwcaps.review.queue.desk import Consent, Desk
 
@@ -136,24 +136,24 @@ def _timed(database: Any, pairs: Any) -> Timings:
 
 
 def _judge_ahead(database: Any, pairs: Any, count: int) -> None:
-    """Let one person judge the first pairs of the queue, in one go."""
+    """Record one annotator's verdicts on the first pairs of the queue, in one go."""
     import sqlalchemy as sa
 
     from nsfwcaps.review import tables
     from nsfwcaps.review.log import verdicts
     from nsfwcaps.review.log.answers import Answers, Choice
 
-    said = Answers(safe_is_safe="no", choice=Choice.REJECT)
+    answers = Answers(safe_is_safe="no", choice=Choice.REJECT)
     item, decision = tables.item, tables.decision
     mine = sa.select(decision.c.pair_id).where(decision.c.account_id == "p-0")
     first = sa.select(item.c.pair_id).where(item.c.pair_id.not_in(mine)).order_by(item.c.position)
     with database.write() as connection:
         for pair_id in connection.scalars(first.limit(count)).all():
-            verdicts.judge(connection, "p-0", pair_id, said, time.time())
+            verdicts.judge(connection, "p-0", pair_id, answers, time.time())
 
 
 def _plain(database: Any, data: Path) -> float:
-    """Milliseconds that a script takes which reads everything for each page."""
+    """Time, in milliseconds, a script that reads everything for each page."""
     import pandas as pd
 
     seconds = []
@@ -178,7 +178,7 @@ def _shown(milliseconds: list[float]) -> str:
     return f"{statistics.median(milliseconds):.1f} | {p95:.1f}"
 
 
-# Keys that judge a pair: what the page must show after each, and how many texts stay covered.
+# Keys that judge a pair: text expected on the page after each, and number of covered texts.
 PRESSES = (
     ("s", "Is the safe side safe?", 1),
     ("y", "Is the unsafe side unsafe?", 1),
@@ -199,7 +199,7 @@ _REDRAWN = """([text, covered]) => {
 def _page(name: str, address: str, data: Path, folder: Path) -> None:
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if browser is None:
-        print("\nno Chromium is installed here; the distribution's package is 'chromium'")
+        print("\nno Chromium found; install the distribution's package 'chromium'")
         return
     with _served(address, data, folder / f"{name}.log") as (url, code):
         found = _pressed(browser, url, code)
@@ -235,7 +235,7 @@ def _pressed(browser: str, url: str, code: str) -> list[float]:
 
 @contextmanager
 def _served(address: str, data: Path, log: Path) -> Iterator[tuple[str, str]]:
-    """Address of the page, and the code for its first account."""
+    """Serve the review; yield the page's address and the setup code."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]

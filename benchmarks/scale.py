@@ -1,11 +1,11 @@
-"""The whole pipeline on large pools: seconds and memory of every stage.
+"""The whole pipeline on large pools: time and memory of every stage.
 
     python benchmarks/scale.py [--safe 1000000] [--unsafe 10000]
 
-Captions are made up and their vectors imported, so that no encoder's speed is in the figures. Every
-stage runs as its own process, as a user would run it. "Over small" is the peak memory beyond that
-of the same command on 1,000 + 100 captions: what the size of the pools costs. Memory-mapped files
-(`embed` maps the vectors that it imports) count in it while they are in use.
+Captions are synthetic and their vectors imported, so encoder speed is excluded. Every stage runs in
+its own process, as for a user. "Over small" is the peak memory beyond that of the same command on
+1,000 + 100 captions: the cost of the pool size. It includes memory-mapped files in use (`embed`
+maps imported vectors).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _run(folder: Path, safe: int, unsafe: int) -> dict[str, tuple[float, int]]:
-    """Seconds and peak bytes of every stage."""
+    """Return seconds and peak bytes of every stage."""
     vectors = folder / "vectors"
     for kind in ("text_emb", "metadata"):
         (vectors / kind).mkdir(parents=True)
@@ -73,14 +73,14 @@ def _time(stage: str, workdir: Path, more: list[str]) -> tuple[float, int]:
 
 
 def _make_apart(*arguments: object) -> None:
-    """Make a pool in another process: a child's peak memory counts its parent's at the start."""
+    """Make a pool in another process, as a child's peak memory starts at its parent's."""
     maker = multiprocessing.get_context("spawn").Process(target=_make, args=arguments)
     maker.start()
     maker.join()
 
 
 def _make(pool: Path, vectors: Path, rows: int, label: str, seed: int, first: int) -> None:
-    """Write a pool of made-up captions, and their vectors in clip-retrieval's layout."""
+    """Write a pool of synthetic captions, and their vectors in clip-retrieval's layout."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Stages of the pipeline, run one by one by a benchmark."""
+"""Running single pipeline stages in benchmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nsfwcaps.stages import STAGE
 
 
 def run_stage(name: str, values: dict[str, Any], workdir: Path) -> Any:
-    """Bring a stage up to date with these settings, and return its record."""
+    """Bring a stage up to date with the given settings, and return its record."""
     from nsfwcaps import config, pipeline
     from nsfwcaps.progress import Silent
 

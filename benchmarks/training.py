@@ -1,24 +1,24 @@
-"""A step of safety fine-tuning: our `Trainer` beside the loop that a researcher would write.
+"""Speed of one fine-tuning step: our `Trainer` compared with a typical research loop.
 
     python benchmarks/training.py [--models ViT-B-32 ViT-L-14] [--repeats 2]
 
-Both train the same randomly initialised open_clip model with LoRA on the same layers, the same
-start, the same batches, the loss of safer-clip, Adam and a clipped gradient, and both decode JPEG
-and tokenise on the same number of threads ahead of the step (`--decoded` takes that out of the
-clock). The plain loop keeps a frozen copy of the model and asks it in every step about the safe,
-the unsafe and the target item, pads captions to the context length as open_clip's tokenizer hands
-them out, and adapts layers with `peft` as it is. Ours looks the frozen rows up: computing them once
-is clocked apart, in single precision as `train` does it.
+Both train the same randomly initialised open_clip model with LoRA on the same layers, from the same
+start, on the same batches, with the loss of safer-clip, Adam and a clipped gradient. Both decode
+JPEGs and tokenise on the same number of threads ahead of the step (`--decoded` excludes that from
+the timing). The plain loop runs a frozen copy of the model on the safe, the unsafe and the target
+item in every step, pads captions to the context length like open_clip's tokenizer, and adapts
+layers with stock `peft`. Ours looks up frozen rows; computing them once is timed separately, in
+single precision as in `train`.
 
-Each runs in a process of its own, in turn; the first step is not clocked. "CPU s/pair" are seconds
-of all threads: on a shared machine they are steadier than the wall, and shares and the price of the
-reference are given in them (on a GPU, by the wall). Peak memory is that of the whole process (on a
-GPU, of torch's allocator), loading and the reference included. The losses of the first step have to
-agree, or there is no table; later ones drift apart, because peft 0.21 adds the update of fused
-attention's output twice. Captions and pictures are of the icon world; a pair has an unsafe scene,
-its partner, which is preserved, and another safe scene as its target, as with sets of generated
-pairs. `--without-partners` makes the partner the target too, as where pairs are mined from two
-pools; then the plain loop asks about two items.
+Each runs in its own process, in turn; the first step is not timed. "CPU s/pair" counts all threads:
+on a shared machine it is steadier than wall time. Shares and the cost of the reference use it (on
+a GPU, wall time). Peak memory is that of the whole process (on a GPU, of torch's allocator),
+including loading and the reference. The losses of the first step must agree, or the benchmark
+aborts. Later ones drift apart, because peft 0.21 adds the update of fused attention's output twice.
+Captions and images come from the icon world. A pair has an unsafe scene, its partner, which is
+preserved, and another safe scene as target, as in sets of generated pairs. `--without-partners`
+makes the partner the target too, as for pairs mined from two pools; then the plain loop runs the
+frozen model on two items.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ PEER, OURS = "plain loop", "nsfwcaps"
 _CPU_PAIRS = {"ViT-B-32": 8, "ViT-L-14": 2}
 _GPU_PAIRS = 48
 _TOLERANCE = 1e-4
-"""Relative, of the first loss in single precision; half precision rounds at 2^-9."""
+"""Relative tolerance of the first loss in single precision; half precision rounds at 2^-9."""
 _TOLERANCE_HALF = 2e-2
 _RANK, _SEED, _SCALE = 16, 0, 100.0
 _LEARNING_RATE, _WARMUP_SHARE = 1e-4, 0.05
 
 
 def main() -> None:
-    """Make pairs and weights, let both train in turn, print tables."""
+    """Make pairs and weights, train both in turn, print tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["ViT-B-32", "ViT-L-14"])
     parser.add_argument("--batch", type=int, help="Pairs per step; 48 on a GPU, 8 or 2 elsewhere.")
-    parser.add_argument("--steps", type=int, default=2, help="Clocked steps.")
+    parser.add_argument("--steps", type=int, default=2, help="Timed steps.")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     parser.add_argument("--precision", choices=["fp32", "bf16"], help="bf16 on a GPU, else fp32.")
-    parser.add_argument("--threads", type=int, default=2, help="Of torch, on the CPU.")
-    parser.add_argument("--workers", type=int, default=2, help="Threads that decode.")
-    parser.add_argument("--decoded", action="store_true", help="Decode before the clock starts.")
+    parser.add_argument("--threads", type=int, default=2, help="Torch threads on the CPU.")
+    parser.add_argument("--workers", type=int, default=2, help="Decoding threads.")
+    parser.add_argument("--decoded", action="store_true", help="Decode before timing starts.")
     parser.add_argument("--without-partners", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -75,7 +75,7 @@ def main() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a process is to do."""
+    """Work of one process."""
 
     what: str
     folder: str
@@ -91,17 +91,17 @@ class Job:
 
     @property
     def checkpoint(self) -> Path:
-        """File of the random weights."""
+        """File with the random weights."""
         return Path(self.folder) / "random.pt"
 
     @property
     def data(self) -> Path:
-        """File of the pairs, as `publish` writes them."""
+        """File with the pairs, as written by `publish`."""
         return Path(self.folder) / "data" / "pairs.parquet"
 
 
 def _compare(model: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    """Results of the repeats by who made them."""
+    """Return the results of all repeats by contender."""
     folder = scratch / model.replace("/", "-")
     (folder / "data").mkdir(parents=True)
     fields = {
@@ -131,16 +131,18 @@ def _compare(model: str, options: argparse.Namespace, scratch: Path) -> dict[str
 
 
 def _check(peer: dict[str, Any], ours: dict[str, Any], precision: str) -> None:
-    """End the benchmark where the two do not compute the same."""
+    """Abort the benchmark if the two do not compute the same."""
     if peer["trained"] != ours["trained"]:
-        raise SystemExit(f"the plain loop trains {peer['trained']:,} numbers, not all of ours")
+        raise SystemExit(
+            f"the plain loop trains {peer['trained']:,} parameters, expected {ours['trained']:,}"
+        )
     gap = abs(peer["losses"][0] / ours["losses"][0] - 1)
     if not gap <= (_TOLERANCE if precision == "fp32" else _TOLERANCE_HALF):
         raise SystemExit(f"first losses {peer['losses'][0]} and {ours['losses'][0]} differ")
 
 
 def _run(fields: dict[str, Any]) -> dict[str, Any]:
-    """Do a job in a process of its own, and return what it found."""
+    """Run a job in its own process, and return its result."""
     command = [sys.executable, __file__, "--child", json.dumps(fields)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -185,7 +187,7 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
         peer, ours = (result["found"][name][-1] for name in (PEER, OURS))
         gaps = [abs(p / o - 1) for p, o in zip(peer["losses"], ours["losses"], strict=True)]
         print(
-            f"\n{model} on {result['device']}: {ours['trained']:,} trained numbers; the longest "
+            f"\n{model} on {result['device']}: {ours['trained']:,} trained parameters; the longest "
             f"caption of a batch has {ours['longest']:.0f} tokens on average, and is padded to "
             f"{peer['longest']:.0f} in the plain loop. The losses differ by {gaps[0]:.1e} in the "
             f"first step, and by {max(gaps):.1e} at most in all {len(gaps)} (relative)"
@@ -193,7 +195,7 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
 
 
 def _ratio(found: dict[str, Any], name: str, key: str) -> str:
-    """Ratio to the plain loop: the median of the rounds, and from where to where they go."""
+    """Format the ratio to the plain loop: median, minimum and maximum over the rounds."""
     if name == PEER:
         return "1.00"
     rounds = zip(found[PEER], found[OURS], strict=True)
@@ -203,7 +205,7 @@ def _ratio(found: dict[str, Any], name: str, key: str) -> str:
     return f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-# What follows runs in processes of its own. ---------------------------------------------------
+# The rest runs in child processes. -----------------------------------------------------------
 
 
 def _device(job: Job) -> dict[str, Any]:
@@ -240,7 +242,7 @@ def _make(job: Job) -> dict[str, Any]:
 
     rows = []
     for number in range(distinct):
-        # The target of a pair is nobody's partner.
+        # The target of a pair is no pair's partner.
         target = number + distinct if job.partners else number
         row = item("unsafe", f"unsafe-{number}", world.unsafe(number))
         row |= item("safe", f"safe-{target}", world.safe(target))
@@ -254,7 +256,7 @@ def _make(job: Job) -> dict[str, Any]:
 
 
 def _ours(job: Job) -> dict[str, Any]:
-    """What `train` does, with a clock: its reference, its batches, its trainer."""
+    """Time what `train` does: its reference, batches and trainer."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     import torch
@@ -353,7 +355,7 @@ def _peer(job: Job) -> dict[str, Any]:
         job.model, pretrained=str(job.checkpoint), device=job.device
     )
     tokenizer = open_clip.get_tokenizer(job.model)
-    model.eval()  # nothing in it drops
+    model.eval()  # disables dropout
     teacher = copy.deepcopy(model).requires_grad_(False)
     model.requires_grad_(False)
     config = LoraConfig(
@@ -439,7 +441,7 @@ def _peer(job: Job) -> dict[str, Any]:
 
 
 def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
-    """Seconds that the student's text tower takes longer for captions of full length."""
+    """Return the extra seconds of the student's text tower for full-length captions."""
     from nsfwcaps.encoders.text_tower import text_tower
 
     tower = text_tower(model)
@@ -458,7 +460,7 @@ def _padding(model: Any, tokens: Any, autocast: Any, job: Job) -> float:
 
 
 def _sampler(job: Job, levels: Sequence[str], targets: Sequence[str]) -> Any:
-    """Batches, the same for both."""
+    """Return batches, identical for both."""
     from nsfwcaps.training.curriculum import Sampler, parse_schedule
 
     return Sampler(
@@ -478,7 +480,7 @@ def _start(job: Job) -> None:
 
 
 def _same_start(trained: dict[str, Any]) -> None:
-    """Give both the same first factors: names are the same, shapes are up to a reshape."""
+    """Give both the same initial factors: names are equal, shapes up to a reshape."""
     import torch
 
     generator = torch.Generator().manual_seed(_SEED)
@@ -502,13 +504,13 @@ def _ahead(load: Any, batches: Sequence[Any], workers: int) -> Iterator[Any]:
 
 
 def _decoded(load: Any, batches: Sequence[Any]) -> Callable[[Any], Any]:
-    """Loaded batches by their rows."""
+    """Return preloaded batches by their rows."""
     made = {tuple(rows.tolist()): load(rows) for rows in batches}
     return lambda rows: made[tuple(rows.tolist())]
 
 
 class _Laps:
-    """Seconds of every step: on the wall, and of all threads of the process."""
+    """Seconds of every step: wall time, and CPU time of all threads."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -517,7 +519,7 @@ class _Laps:
         self._last = _now(job), time.process_time()
 
     def lap(self) -> None:
-        """End a step; the next one begins."""
+        """End a step and start the next."""
         now = _now(self._job), time.process_time()
         self.wall.append(now[0] - self._last[0])
         self.cpu.append(now[1] - self._last[1])
@@ -525,7 +527,7 @@ class _Laps:
 
 
 def _now(job: Job) -> float:
-    """The time when all that was asked of the device is done."""
+    """Return the time once the device has finished all work."""
     import torch
 
     if job.device == "cuda":
@@ -534,7 +536,7 @@ def _now(job: Job) -> float:
 
 
 def _spent(job: Job) -> float:
-    """Seconds of a GPU on the wall, of a CPU those of all threads: others use it too."""
+    """Return wall seconds on a GPU, CPU seconds of all threads otherwise (machines are shared)."""
     return _now(job) if job.device == "cuda" else time.process_time()
 
 

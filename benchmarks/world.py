@@ -1,13 +1,13 @@
-"""Does mining find the closest safe scene? Does difficulty say how far it is? The truth is known.
+"""Mining against ground truth: is the closest safe scene found, and does difficulty track distance?
 
     python benchmarks/world.py --scenes 4000
 
 Draws a world, embeds its captions with each encoder, mines with each ranking, and scores the pairs
-by the graphs of the scenes: "precision" is the share of targets that are among the closest safe
-scenes of the whole pool, "distance" the mean graph distance of the targets (the closest have the
-one in the last line), "difficulty" Spearman's rank correlation of a pair's difficulty with that
-distance, and "low cosine" the same of the published signal alone. The first table says how tight
-the world's fixed pairs are beside the nearest, by the cosine of captions.
+by scene graphs. "precision" is the share of targets among the closest safe scenes of the whole
+pool. "distance" is the mean graph distance of the targets (the last line has that of the closest).
+"difficulty" is Spearman's rank correlation of a pair's difficulty with that distance, and "low
+cosine" the same for the published signal alone. The first table compares the world's fixed
+partners with the nearest captions, by cosine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RANKS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Draw, embed, mine, score."""
+    """Draw, embed, mine and score."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -70,7 +70,7 @@ def main() -> None:
 
 def _embed(run: Path, model: str) -> None:
     pools = {label: str(run / "pools" / label) for label in ("safe", "unsafe")}
-    # Captions alone: the pictures have no part in mining.
+    # Captions only: mining does not use the images.
     run_stage("ingest", pools, run)
     run_stage("embed", {"model": model, "images": False}, run)
 

@@ -1,12 +1,12 @@
-"""A stage's folder: files written whole or not at all, a journal to resume from, one record.
+"""A stage's folder: atomic files, a journal for resuming, and one record.
 
     <workdir>/<stage>/
         *.parquet       shards, named after their content key
-        shards.jsonl    journal: one row a finished shard; a shard without its row does not exist
-        stage.json      written last; what it lists is the stage's output, and nothing else is
+        shards.jsonl    journal: one row per finished shard; a shard without a row does not exist
+        stage.json      written last; exactly the files it lists are the stage's output
 
-A stage that is interrupted, or that fails, leaves the `stage.json` of the run before and its files
-as they were. ShardFiles that the new record does not list are removed after it is written.
+An interrupted or failed stage leaves the previous run's `stage.json` and its files untouched. Files
+that the new record does not list are removed after it is written.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
 from nsfwcaps.tables import parquet_bytes
 
-if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
+if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
-# What this module names: STEM-KEY.parquet, and files in a folder KEY.
+# File names written by this module: STEM-KEY.parquet, and files in a folder KEY.
 _KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFile:
-    """One file of a shard; `group` says what it holds (`safe`, `unsafe`, `rejects`, …)."""
+    """One file of a shard; `group` names its content (`safe`, `unsafe`, `rejects`, …)."""
 
     path: str
     group: str
@@ -51,7 +51,7 @@ class OutputFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """A journal row: what went in, what came out, what was set aside and why."""
+    """A journal row: input count, output files, and rejects by reason."""
 
     key: str
     files: tuple[OutputFile, ...]
@@ -62,9 +62,9 @@ class Shard:
     seconds: float
 
     def only_rejects(self) -> Shard:
-        """What stays of a shard whose other rows went into later ones: its rejects.
+        """Return the shard reduced to its rejects, after its other rows moved to later shards.
 
-        The key is another one: under its own, a later run would take the whole shard for there.
+        It gets another key: with its own, a later run would take the whole shard for finished.
         """
         return dataclasses.replace(
             self,
@@ -96,7 +96,7 @@ class ShardFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class StageResult:
-    """What a stage's run hands back: the shards that are its output and the facts it measured."""
+    """Result of a stage's run: the output shards and the measured facts."""
 
     shards: Sequence[Shard]
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -104,7 +104,7 @@ class StageResult:
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
-    """A finished stage, as `stage.json` holds it."""
+    """A finished stage, as stored in `stage.json`."""
 
     stage: str
     fingerprint: str
@@ -121,16 +121,16 @@ class StageRecord:
     folder: Path = field(compare=False)
 
     def paths(self, group: str) -> list[Path]:
-        """ShardFiles of one group, in order."""
+        """Files of a group, in order."""
         return [self.folder / file.path for file in self.files if file.group == group]
 
     def rows(self, group: str) -> int:
-        """Rows of one group over all its files."""
+        """Total rows of a group."""
         return sum(file.rows for file in self.files if file.group == group)
 
 
 class StageFolder:
-    """Reads and writes one stage's folder."""
+    """Reads and writes a stage's folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -138,7 +138,7 @@ class StageFolder:
         self._journal: dict[str, Shard] | None = None
 
     def record(self) -> StageRecord | None:
-        """Return the finished stage, or None where no run has finished yet."""
+        """Return the finished stage, or None if no run has finished."""
         try:
             text = (self.path / RECORD).read_bytes()
         except FileNotFoundError:
@@ -153,24 +153,24 @@ class StageFolder:
             ) from None
 
     def damaged(self, record: StageRecord) -> str | None:
-        """Name the first file of a record that is missing or changed, or None."""
+        """Return the first missing or changed file of a record, or None."""
         for file in record.files:
             if not _intact(self.path / file.path, file):
                 return file.path
         return None
 
     def prepare(self) -> None:
-        """Create the folder and clear away what a killed run left half-written."""
+        """Create the folder and remove partial files of a killed run."""
         self.path.mkdir(parents=True, exist_ok=True)
         for leftover in self.path.rglob(f"{TEMPORARY}*"):
             leftover.unlink()
         self._journal = _shards(self._lines)
 
     def tidy(self, record: StageRecord) -> None:
-        """Clear away what a run left that was killed after it had written its record."""
+        """Remove leftovers of a run that was killed after writing its record."""
         journal, written = self.path / JOURNAL, self.path / RECORD
         self.prepare()
-        # A run writes its journal last. A newer one may hold the work of a run still to go on.
+        # A run writes its journal last. A newer one may belong to a run still to be resumed.
         if journal.exists() and journal.stat().st_mtime_ns < written.stat().st_mtime_ns:
             self._remove_superseded(record)
             journal.touch()
@@ -190,16 +190,16 @@ class StageFolder:
             )
 
     def shard(self, key: str) -> Shard | None:
-        """Return the shard of this key if an earlier run finished it and its files are intact."""
-        assert self._journal is not None, "prepare() comes first"
+        """Return the shard of a key if an earlier run finished it and its files are intact."""
+        assert self._journal is not None, "call prepare() first"
         row = self._journal.get(key)
         if row and all(_intact(self.path / file.path, file) for file in row.files):
             return row
         return None
 
     def journal_rows(self) -> list[Shard]:
-        """Every shard the journal knows, intact or not, current or not."""
-        assert self._journal is not None, "prepare() comes first"
+        """Return all shards in the journal, intact or not, current or not."""
+        assert self._journal is not None, "call prepare() first"
         return list(self._journal.values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
@@ -221,7 +221,7 @@ class StageFolder:
         facts: Mapping[str, Any] | None = None,
         started: float,
     ) -> Shard:
-        """Write tables that were made already."""
+        """Write a shard from tables, keyed by (group, file stem), then its journal row."""
         made = ShardTables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
         return self._commit(key, made, started)
 
@@ -238,7 +238,7 @@ class StageFolder:
     def _append(
         self, key: str, files: Sequence[OutputFile], made: ShardTables | ShardFiles, started: float
     ) -> Shard:
-        assert self._journal is not None, "prepare() comes first"
+        assert self._journal is not None, "call prepare() first"
         shard = Shard(
             key=key,
             files=tuple(files),
@@ -278,7 +278,7 @@ class StageFolder:
         result: StageResult,
         seconds: float,
     ) -> StageRecord:
-        """Write `stage.json`, which makes the result the stage's output, and remove the rest."""
+        """Write `stage.json`, which publishes the result, and remove superseded files."""
         files = tuple(file for shard in result.shards for file in shard.files)
         rejects: dict[str, int] = {}
         for shard in result.shards:
@@ -307,30 +307,30 @@ class StageFolder:
         self._lines.replace(dataclasses.asdict(shard) for shard in result.shards)
         written = self.record()
         assert written is not None, "written above"
-        return written  # as a later run reads it, so that both hand on the very same values
+        return written  # re-read, so that this run and later ones see equal values
 
     def _remove_superseded(self, record: StageRecord) -> None:
-        """Remove what earlier runs wrote and the record does not list; never a file of the user.
+        """Remove files of earlier runs that the record does not list, but never a user's file.
 
-        Names tell: a kill can leave a whole file that no journal row speaks of.
+        Names identify them: a kill can leave a complete file without a journal row.
         """
         kept = {file.path for file in record.files}
         known = {file.path for shard in self.journal_rows() for file in shard.files}
-        # Deepest first, so that a folder comes after what was in it.
+        # Deepest first: a folder must be empty before it is removed.
         for path in sorted(self.path.rglob("*"), reverse=True):
             name = path.relative_to(self.path).as_posix()
             if path.is_dir():
                 with contextlib.suppress(OSError):
-                    path.rmdir()  # only where it is empty
+                    path.rmdir()  # fails unless empty
             elif name not in kept and (name in known or _KEYED_NAME.fullmatch(name)):
                 path.unlink()
 
 
 def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
-    """Put a record's `dataset` files into a folder of their final names.
+    """Deliver a record's `dataset` files to a folder under their final names.
 
-    Idempotent, and made of hard links where the file system has them. Parquet files in the `owned`
-    subfolders that the record does not list are of an earlier run and are removed.
+    Idempotent; uses hard links if the file system supports them. Parquet files in the `owned`
+    subfolders that the record does not list come from an earlier run and are removed.
     """
     wanted: set[Path] = set()
     for file in record.files:

@@ -1,4 +1,4 @@
-"""The `nsfwcaps` command, whose commands are files in `commands/`, and the way errors end it."""
+"""The `nsfwcaps` command: one file per command in `commands/`, and how errors end the process."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def main() -> None:
 
 
 def run_as_follower(command: Callable[[], object]) -> int:
-    """Run a command in a process whose output another one prints.
+    """Run a command in a process whose output another process prints.
 
-    What went wrong is told after a while: by then torchrun has ended this process if the same went
-    wrong in the first one, which has told it.
+    Errors are printed after a delay. By then torchrun has ended this process if the first process
+    failed for the same reason and has reported it.
     """
     told = io.StringIO()
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(told):
@@ -65,7 +65,7 @@ def run_as_follower(command: Callable[[], object]) -> int:
 
 
 def guard(command: Callable[[], object]) -> int:
-    """Run a command; turn what it raises into one message and an exit code."""
+    """Run a command; turn an exception into one message and an exit code."""
     try:
         command()
     except SystemExit as stop:
@@ -74,7 +74,7 @@ def guard(command: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
-        # Whoever read our output has left, as `head` does; Python would complain once more at exit.
+        # The reader of our output has left, as `head` does; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -87,7 +87,7 @@ def guard(command: Callable[[], object]) -> int:
 
 
 def explain(error: Exception) -> tuple[str, int]:
-    """Say in one message what went wrong, and the exit code that stands for it."""
+    """Return the message and the exit code for an exception."""
     if isinstance(error, NsfwcapsError):
         return f"error: {error}", error.exit_code
     if isinstance(error, OSError) and (known := storage_error(error)) is not None:
@@ -96,18 +96,18 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"error: {lacking}", lacking.exit_code
     if isinstance(error, MemoryError):
         return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
-    # The error's own text may quote a caption, so only its kind and place are shown.
+    # The exception's text may quote a caption, so only its type and place are shown.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{frame.filename}:{frame.lineno}"
     return (
         f"internal error: {type(error).__name__} at {place}. This is a bug; finished work is kept. "
-        f"Set {DEBUG_VARIABLE}=1 to see the whole trace, and report it",
+        f"Set {DEBUG_VARIABLE}=1 for the full traceback, and report it",
         _INTERNAL,
     )
 
 
 def _interrupted() -> int:
-    _say("stopped; what is finished is kept: run the same command again to go on")
+    _say("stopped; finished work is kept: run the same command again to resume")
     return _INTERRUPTED
 
 

@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: one definition gives recipe key, option and digest."""
+"""Settings as frozen dataclasses: one definition gives recipe key, CLI option and digest."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nsfwcaps.errors import ConfigError
 
 Config = TypeVar("Config")
 
-# Pydantic reads this attribute of a plain dataclass; the dataclass itself never imports pydantic.
+# Pydantic reads this attribute of plain dataclasses, so settings need not import pydantic.
 STRICT_KEYS = {"extra": "forbid", "allow_inf_nan": False}
 
 Fraction = Annotated[float, Ge(0), Le(1)]
 
 
 def setting(default: Any, help: str, *, affects_output: bool = True) -> Any:  # noqa: A002
-    """Declare a setting. `affects_output=False`: how the work is done, not what comes out."""
+    """Declare a setting; `affects_output=False` if it changes only how the work is done."""
     return dataclasses.field(
         default=default, metadata={"help": help, "affects_output": affects_output}
     )
@@ -35,7 +35,7 @@ def parse(cls: type[Config], values: Mapping[str, Any], *, where: str) -> Config
     """Build a config from plain values.
 
     Raises:
-        ConfigError: naming every wrong key and value at once.
+        ConfigError: names all wrong keys and values.
     """
     config, problems = check(cls, values, where=where)
     if config is None:
@@ -46,13 +46,13 @@ def parse(cls: type[Config], values: Mapping[str, Any], *, where: str) -> Config
 def check(
     cls: type[Config], values: Mapping[str, Any], *, where: str
 ) -> tuple[Config | None, list[str]]:
-    """Build a config, or return None and one line for each problem."""
+    """Build a config, or return None and one line per problem."""
     import pydantic
 
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     plain = {key: _as_tuple(hints.get(key), value) for key, value in values.items()}
-    # Python's True is an int; in a recipe it is a slip.
+    # True is an int in Python; in a recipe it is a mistake.
     flags = [key for key, value in plain.items() if _is_flag_for_number(hints.get(key), value)]
     problems = [f"{where}.{key}: must be a number, got {plain.pop(key)}" for key in flags]
     try:
@@ -64,7 +64,7 @@ def check(
 
 
 def _as_tuple(hint: Any, value: Any) -> Any:
-    """Let a list setting take a single string, as `safe: coco.jsonl` in a recipe."""
+    """Let a list setting accept a single string, such as `safe: coco.jsonl` in a recipe."""
     if typing.get_origin(hint) is tuple and isinstance(value, str):
         return (value,)
     return value
@@ -75,12 +75,12 @@ def _is_flag_for_number(hint: Any, value: Any) -> bool:
 
 
 def _merged(errors: Sequence[Any], hints: Mapping[str, Any]) -> list[Any]:
-    """Make one error of those that pydantic has for each kind of value that a setting may take."""
+    """Merge pydantic's errors for the alternative types of one setting."""
     merged: dict[Any, Any] = {}
     for item in errors:
         place = item["loc"]
         if place and len(alternatives(hints.get(place[0]))) > 1:
-            place = place[:1]  # behind it, the kind
+            place = place[:1]  # the rest names the alternative
         if place in merged:
             also = item["msg"].removeprefix("Input should be ")
             merged[place]["msg"] += f", or {also}"
@@ -102,13 +102,13 @@ def _describe(item: Any, known: list[str], where: str) -> str:
 
 
 def digest(value: Any) -> str:
-    """Sha256 (hex) of the canonical JSON of a value."""
+    """Return the sha256 (hex) of a value's canonical JSON."""
     text = json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def output_settings(config: Any) -> dict[str, Any]:
-    """Return the settings that shape the output, as plain JSON values."""
+    """Return the settings that affect the output, as plain JSON values."""
     return {
         field.name: _plain(getattr(config, field.name))
         for field in dataclasses.fields(config)
@@ -117,7 +117,7 @@ def output_settings(config: Any) -> dict[str, Any]:
 
 
 def as_dict(config: Any) -> dict[str, Any]:
-    """Return every setting as plain JSON values."""
+    """Return all settings as plain JSON values."""
     return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
 
@@ -132,17 +132,21 @@ def _plain(value: Any) -> Any:
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of a size such as `16G`, `512MiB` or `1000000`."""
+    """Parse a size such as `16G`, `512MiB` or `1000000`; return bytes.
+
+    Raises:
+        ConfigError: the text is not a size.
+    """
     import pydantic
 
     try:
         return int(pydantic.TypeAdapter(pydantic.ByteSize).validate_python(text))
     except pydantic.ValidationError:
-        raise ConfigError(f"'{text}' is not a size; write it as 512MiB, 16G or 2GiB") from None
+        raise ConfigError(f"invalid size '{text}'; expected for example 512MiB or 16G") from None
 
 
 def base_type(hint: Any) -> Any:
-    """`X` of `X`, `X | None` and `Annotated[X, …]`; of several, the first."""
+    """Return `X` for `X`, `X | None` and `Annotated[X, …]`; the first of several."""
     if typing.get_origin(hint) is typing.Annotated:
         return base_type(typing.get_args(hint)[0])
     inner = alternatives(hint)
@@ -150,7 +154,7 @@ def base_type(hint: Any) -> Any:
 
 
 def alternatives(hint: Any) -> list[Any]:
-    """Types that a setting may take, None apart."""
+    """Return the alternative types of a setting, without None."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return [arg for arg in typing.get_args(hint) if arg is not type(None)]
     return [hint]
@@ -160,7 +164,7 @@ def check_size(memory: str) -> None:
     """Check a setting that is a size.
 
     Raises:
-        ValueError: it is not, as a settings class says it.
+        ValueError: it is not a size.
     """
     try:
         parse_bytes(memory)
@@ -169,5 +173,5 @@ def check_size(memory: str) -> None:
 
 
 def field_names(cls: type) -> list[str]:
-    """Names of a settings class, in order."""
+    """Return the names of a settings class, in order."""
     return [field.name for field in dataclasses.fields(cls)]

@@ -1,4 +1,4 @@
-"""An exported folder: delivered whole or not at all, and never over somebody else's files."""
+"""Atomic delivery of an exported folder, which never overwrites foreign files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 from nsfwcaps.errors import StorageError
 
 RECORD = "export.json"
-"""Says what the export is, and which files are its own."""
+"""Describes the export and lists its files."""
 
 
 @contextmanager
 def delivered(folder: Path) -> Iterator[Path]:
-    """Give an empty folder to write into, which takes the place of the other when all went well.
+    """Yield an empty folder to write into; on success it replaces the target.
 
     Raises:
-        StorageError: there are files in the folder that no export has written, or there can be
-            no folder.
+        StorageError: the target contains files that no export has written, or it cannot be
+            created.
     """
     target = folder.absolute()
     _check(target)
@@ -30,8 +30,8 @@ def delivered(folder: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-    except FileNotFoundError:  # as in /proc
-        raise StorageError(f"{target}: no folder can be made there; choose another --out") from None
+    except FileNotFoundError:  # for example in /proc
+        raise StorageError(f"{target}: cannot create this folder; choose another --out") from None
     try:
         yield temporary
         _flush(temporary)
@@ -41,7 +41,7 @@ def delivered(folder: Path) -> Iterator[Path]:
 
 
 def write_record(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write the record of all that is in a folder, last."""
+    """Write the record of all files in a folder, last."""
     files = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
     (folder / RECORD).write_text(json.dumps({**facts, "files": files}, indent=1) + "\n")
 
@@ -55,8 +55,8 @@ def _check(target: Path) -> None:
     other = [path for path in _files(target) if path.relative_to(target).as_posix() not in known]
     if other:
         raise StorageError(
-            f"{target} holds files that are no export's (such as {other[0].name}), and exporting "
-            "would remove them; choose another --out"
+            f"{target} contains files that no export has written (such as {other[0].name}) and "
+            "that exporting would remove; choose another --out"
         )
 
 
@@ -72,7 +72,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _flush(folder: Path) -> None:
-    """Put all on the disk before the name says that it is there."""
+    """Flush all files to disk before the rename makes them visible."""
     for path in (*_files(folder), folder):
         handle = os.open(path, os.O_RDONLY)
         try:

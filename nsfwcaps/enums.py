@@ -1,4 +1,4 @@
-"""The closed sets of words that settings and columns take. A leaf: it imports nothing of ours."""
+"""Enumerations used by settings and columns. A leaf module: it imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Category(enum.StrEnum):
-    """A concept of I2P; a hyphen may stand for a space, as in `illegal-activity`."""
+    """Concept of I2P; hyphens and spaces are equivalent, as in `illegal-activity`."""
 
     HATE = "hate"
     HARASSMENT = "harassment"
@@ -23,7 +23,7 @@ class Category(enum.StrEnum):
 
 
 class Split(enum.StrEnum):
-    """Parts of a data set, by the names that `datasets` knows."""
+    """Parts of a data set, as named by `datasets`."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -31,7 +31,7 @@ class Split(enum.StrEnum):
 
 
 class DifficultyLevel(enum.StrEnum):
-    """A third, or another share, of the pairs by difficulty."""
+    """Share of the pairs by difficulty, a third by default."""
 
     EASY = "easy"
     MEDIUM = "medium"
@@ -44,11 +44,11 @@ class Pairing(enum.StrEnum):
     NEAREST = "nearest"
     """The closest ones."""
     PARTNER = "partner"
-    """The one that it came with."""
+    """The one it came with."""
 
 
 class Rank(enum.StrEnum):
-    """How the candidates of an unsafe caption are ordered."""
+    """How the candidates of an unsafe caption are ranked."""
 
     COSINE = "cosine"
     CSLS = "csls"
@@ -56,29 +56,29 @@ class Rank(enum.StrEnum):
 
 
 class Duplicates(enum.StrEnum):
-    """Which copies of the unsafe caption's own text may not be its target."""
+    """Which copies of the unsafe caption's text are excluded as targets."""
 
     IDENTICAL = "identical"
     NEAR_IDENTICAL = "near-identical"
 
 
 class ColumnNames(enum.StrEnum):
-    """Names of the columns of a data set."""
+    """Column naming of a data set."""
 
     OURS = "ours"
     NSFWCAPS = "nsfwcaps"
-    """Those of NSFWCaps in front, ours after them."""
+    """NSFWCaps' columns first, then ours."""
 
 
 class Tower(enum.StrEnum):
-    """The halves of a dual encoder."""
+    """Tower of a dual encoder."""
 
     IMAGE = "image"
     TEXT = "text"
 
 
 class TrainMethod(enum.StrEnum):
-    """Methods of safety fine-tuning."""
+    """Method of safety fine-tuning."""
 
     SAFER_CLIP = "safer-clip"
     SAFE_CLIP = "safe-clip"
@@ -87,23 +87,23 @@ class TrainMethod(enum.StrEnum):
 
 
 class Targets(enum.StrEnum):
-    """Which safe item an unsafe one is sent to."""
+    """Which safe item an unsafe item is redirected to."""
 
     NEAREST = "nearest"
     FIXED = "fixed"
 
 
 class AdapterInputs(enum.StrEnum):
-    """What adapters read of a layer's input."""
+    """Which part of a layer's input adapters see."""
 
     ANY = "any"
-    """Whatever training makes of it."""
+    """The whole input."""
     DIFFERENCE = "difference"
     """Only the directions in which unsafe inputs differ from their targets."""
 
 
 class Device(enum.StrEnum):
-    """Where arrays are computed."""
+    """Compute device."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -111,7 +111,7 @@ class Device(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
-    """Number format of the encoder's arithmetic; embeddings are stored in half precision."""
+    """Number format of the encoder; vectors are stored in half precision."""
 
     AUTO = "auto"
     FP32 = "fp32"

@@ -1,18 +1,18 @@
-"""Every error a user can meet, and the exit code each one ends the command with.
+"""All errors shown to users, with their exit codes.
 
     NsfwcapsError            1
-    ├── ConfigError          2   an option or a recipe that cannot work
-    ├── InputError           3   data that cannot be read, or too much of it is bad
+    ├── ConfigError          2   an invalid option or recipe
+    ├── InputError           3   unreadable input, or too many bad rows
     ├── ArtifactError        4   an earlier stage's output is missing, stale or damaged
-    ├── ModelError           5   an encoder that cannot be loaded, or two that were mixed
-    ├── DeviceError          6   a device that was asked for and is not there
+    ├── ModelError           5   a model cannot be loaded, or vectors of two encoders were mixed
+    ├── DeviceError          6   a requested device is not available
     ├── StorageError         7   disk full, folder read-only, workdir in use
-    ├── RecallError          8   an approximate index below the recall that was asked for
-    ├── TrainingError        9   a training run whose numbers broke down
-    ├── EvaluationError     10   a part of an evaluation that could not be had; the others are there
-    └── ReviewError         11   a review that cannot go on: damaged, or of other data
+    ├── RecallError          8   an approximate index has less than the required recall
+    ├── TrainingError        9   training diverged
+    ├── EvaluationError     10   part of an evaluation failed; the rest is written
+    └── ReviewError         11   a review cannot continue: damaged, or of other data
 
-A message says what is wrong, where, and what mends it. Caption text is never part of a message.
+Messages say what is wrong, where, and how to fix it. They never contain caption text.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ import errno
 
 
 class NsfwcapsError(Exception):
-    """The root of the tree; catch it to catch everything the toolkit raises on purpose."""
+    """Root of the tree; catches everything that the toolkit raises on purpose."""
 
     exit_code = 1
 
 
 class ConfigError(NsfwcapsError):
-    """An option or a recipe that cannot work."""
+    """An invalid option or recipe."""
 
     exit_code = 2
 
 
 class InputError(NsfwcapsError):
-    """Data that cannot be read, or of which too much is bad."""
+    """Unreadable input, or too many bad rows."""
 
     exit_code = 3
 
@@ -45,53 +45,53 @@ class ArtifactError(NsfwcapsError):
 
 
 class ModelError(NsfwcapsError):
-    """An encoder that cannot be loaded, or embeddings of two encoders that were mixed."""
+    """A model cannot be loaded, or vectors of two encoders were mixed."""
 
     exit_code = 5
 
 
 class DeviceError(NsfwcapsError):
-    """A device that was asked for and cannot be used."""
+    """A requested device is not available or failed."""
 
     exit_code = 6
 
 
 class StorageError(NsfwcapsError):
-    """The disk is full, the folder cannot be written, or another run is using it."""
+    """The disk is full, a folder is not writable, or another run is using it."""
 
     exit_code = 7
 
 
 class RecallError(NsfwcapsError):
-    """An approximate index found fewer of the true neighbours than was asked for."""
+    """An approximate index has less than the required recall."""
 
     exit_code = 8
 
 
 class TrainingError(NsfwcapsError):
-    """A training run whose loss or gradients are no numbers any more."""
+    """The loss or gradients of a training run are NaN or infinite."""
 
     exit_code = 9
 
 
 class EvaluationError(NsfwcapsError):
-    """A part of an evaluation could not be had; what could is written."""
+    """Part of an evaluation failed; the rest is written."""
 
     exit_code = 10
 
 
 class ReviewError(NsfwcapsError):
-    """A review that cannot go on: its database is damaged, or its data are not what they were."""
+    """A review cannot continue: its database is damaged, or its data set has changed."""
 
     exit_code = 11
 
 
 _STORAGE_ADVICE = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again: it continues",
+    errno.ENOSPC: "the disk is full; free some space and run the same command again to resume",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
     errno.EROFS: "the file system is read-only; choose another --workdir / --out",
-    errno.EACCES: "permission denied; choose a folder you may write, or change its permissions",
-    errno.EPERM: "operation not permitted; choose a folder you may write",
+    errno.EACCES: "permission denied; choose a writable folder, or change its permissions",
+    errno.EPERM: "operation not permitted; choose a writable folder",
     errno.EEXIST: "a file is where a folder is needed; choose another --workdir / --out",
     errno.ENOTDIR: "a file is where a folder is needed; choose another --workdir / --out",
     errno.ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
@@ -99,7 +99,7 @@ _STORAGE_ADVICE = {
 
 
 def storage_error(error: OSError) -> StorageError | None:
-    """Return the `StorageError` that explains an `OSError`, or None where it is something else."""
+    """Return the `StorageError` that explains an `OSError`, or None for other causes."""
     advice = _STORAGE_ADVICE.get(error.errno or 0)
     if advice is None:
         return None

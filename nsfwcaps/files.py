@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, digested, or grown line by line."""
+"""Files on disk: atomic writing and digests."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 TEMPORARY = ".part-"
-"""Begins the name of a file that is not whole yet."""
+"""Prefix of an incomplete file's name."""
 
 
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write to a temporary name, flush to the disk, rename: the file is whole or absent."""
+    """Write to a temporary name, flush, rename: the file is complete or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     try:
@@ -36,7 +36,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
 
 def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the sha256 (hex) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
-"""Run stages in order, plan them, and tell what is up to date.
+"""Running and planning stages, and deciding which are up to date.
 
-A stage's fingerprint is the digest of its settings, its inputs' contents and its version;
-a stage whose finished record carries the same fingerprint is skipped.
+A stage's fingerprint is the digest of its settings, its inputs' contents and its version. A stage
+whose finished record has the same fingerprint is skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nsfwcaps.version import __version__
 
 
 class StageState(enum.StrEnum):
-    """How a stage's output stands to its settings and inputs."""
+    """State of a stage's output relative to its settings and inputs."""
 
     CURRENT = "up to date"
     STALE = "stale"
@@ -35,20 +35,20 @@ class StageState(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class StageOutcome:
-    """A stage after `run_stage`: its record, and whether there was anything to do."""
+    """Result of `run_stage`: the record, and whether the stage was skipped."""
 
     record: StageRecord
     skipped: bool
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
-    """Say what cannot work in a late stage before the first one runs.
+    """Find problems of late stages before the first one runs.
 
-    Without `reading` nothing is read but what the recipe names as part of itself: no pools.
+    Without `reading`, pools are not read; only files that are part of the recipe are.
 
     Raises:
         ModelError: a stage needs an extra that is not installed.
-        NsfwcapsError: as the stage would.
+        NsfwcapsError: as the stage itself would.
     """
     chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
     extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
@@ -58,10 +58,10 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
 
 
 def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
-    """Bring one stage up to date.
+    """Bring a stage up to date.
 
     Raises:
-        ArtifactError: a stage that this one reads has not been run.
+        ArtifactError: a required earlier stage has not been run.
     """
     module = stage.load()
     inputs = {
@@ -99,7 +99,7 @@ def run(
     progress: Progress,
     on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` hears of each one when it is done."""
+    """Run a recipe's stages in order; `on_stage` is called after each."""
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
@@ -126,7 +126,7 @@ def headline(record: StageRecord) -> str:
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
-    """Share the distributed stage of a recipe, if it has one; the first process runs the rest."""
+    """Share the work of a recipe's distributed stage, led by the first process."""
     for stage in STAGES:
         if stage.name in recipe and stage.distributed:
             module = cast(DistributedModule, stage.load())
@@ -135,7 +135,7 @@ def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
 
 
 def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState:
-    """Compare a stage's output with its inputs, its files and (if given) its settings."""
+    """Compare a stage's output with its inputs, files and, if given, settings."""
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
     if record is None:
@@ -152,13 +152,13 @@ def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState
     except NsfwcapsError:
         if stage_settings is not None:
             raise
-        # Without a recipe, sources outside the workdir may be gone; compare what is inside it.
+        # Without a recipe, sources outside the workdir may be gone: compare what is inside.
         same = _input_digests(stage, known).items() <= record.inputs.items()
     return StageState.CURRENT if same else StageState.STALE
 
 
 def spread(states: Mapping[str, StageState]) -> dict[str, StageState]:
-    """Mark stages, given in order, stale that read from one that will run again."""
+    """Mark stages as stale that read from one that will run again; expects them in order."""
     out: dict[str, StageState] = {}
     for name, own in states.items():
         rerun = any(out.get(read, own) is not StageState.CURRENT for read in STAGE[name].reads)
@@ -167,23 +167,23 @@ def spread(states: Mapping[str, StageState]) -> dict[str, StageState]:
 
 
 def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
-    """What a run of a recipe would do: the state of each stage, and sizes where they are known.
+    """Plan the run of a recipe: the state of each stage, and sizes if known.
 
-    A stage whose input files an earlier one has yet to deliver is left out.
+    Stages whose input files are yet to be delivered by an earlier stage are left out.
     """
     plans = {
         name: plan_stage(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
     }
     states = spread({name: StageState(facts["state"]) for name, facts in plans.items()})
     return {
-        # Sizes of an input that will be rebuilt are those of the last run.
+        # Sizes of inputs to be rebuilt come from the last run.
         name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
         for name, facts in plans.items()
     }
 
 
 def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
-    """What a run of one stage would do."""
+    """Plan the run of one stage."""
     inputs = _inputs(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
     facts: Mapping[str, Any] = {}
@@ -193,7 +193,7 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:
-    """Stages that can be planned: the delivered files that they read must be there."""
+    """List stages that can be planned: those whose delivered input files exist."""
     undelivered: set[str | None] = set()
     unready: set[str] = set()
     for stage in (stage for stage in STAGES if stage.name in recipe):
@@ -208,7 +208,7 @@ def _ready(recipe: Recipe, workdir: Path) -> list[str]:
 
 
 def _fresh(name: str, states: Mapping[str, StageState]) -> bool:
-    """Tell whether all that a stage reads is up to date."""
+    """Whether everything that a stage reads is up to date."""
     return all(
         states.get(read, StageState.CURRENT) is StageState.CURRENT for read in STAGE[name].reads
     )
@@ -216,10 +216,10 @@ def _fresh(name: str, states: Mapping[str, StageState]) -> bool:
 
 @contextmanager
 def locked(workdir: Path) -> Iterator[None]:
-    """Hold the workdir, so that two commands never write into it at once.
+    """Lock the workdir, so that two commands never write to it at once.
 
     Raises:
-        StorageError: another command holds it.
+        StorageError: another command holds the lock.
     """
     import filelock
 
@@ -231,17 +231,17 @@ def locked(workdir: Path) -> Iterator[None]:
             try:
                 yield
             finally:
-                if made and [*workdir.iterdir()] == [lock]:  # a slip, say in a pool's name
+                if made and [*workdir.iterdir()] == [lock]:  # for example a mistyped pool
                     lock.unlink()
                     workdir.rmdir()
     except filelock.Timeout:
         raise StorageError(
-            f"another nsfwcaps command is at work in {workdir}; wait for it or choose another one"
+            f"another nsfwcaps command is using {workdir}; wait for it, or choose another --workdir"
         ) from None
 
 
 def _parsed(stage: Stage, record: StageRecord) -> Any | None:
-    """Settings of a finished run; None where another version wrote them."""
+    """Return the settings of a finished run, or None if another version wrote them."""
     try:
         return config.parse(stage.settings, record.settings, where=stage.name)
     except NsfwcapsError:
@@ -251,7 +251,7 @@ def _parsed(stage: Stage, record: StageRecord) -> Any | None:
 def _inputs(
     stage: Stage, stage_settings: Any | None, workdir: Path
 ) -> dict[str, StageRecord | None]:
-    """Record of every stage that this one reads; None where one has not been run."""
+    """Return the records of all stages that this one reads, or None if one is missing."""
     too = () if stage_settings is None else stage.reads_too(stage_settings)
     found = {
         name: StageFolder(workdir / name).record()
@@ -268,14 +268,14 @@ def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
         raise ArtifactError(
-            f"{reader} reads the output of {name}, and {workdir / name} has none; "
+            f"{reader} needs the output of {name}, but {workdir / name} has none; "
             f"run 'nsfwcaps {name} --workdir {workdir}' first"
         )
     return record
 
 
 def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Digest of every input's content, and where the stage quotes its facts, of those too."""
+    """Digest the content of every input and, if the stage quotes them, its facts."""
     digests = {name: record.output_digest for name, record in inputs.items()}
     if stage.quotes_facts:
         digests |= {

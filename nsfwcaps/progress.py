@@ -1,4 +1,4 @@
-"""Progress as a value that is handed down: the library reports, the command line shows."""
+"""Progress reporting: the library reports, the command line displays."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ _PLAIN_INTERVAL_S = 10.0
 
 
 class Progress(Protocol):
-    """Anything that can show that work goes on."""
+    """Displays progress."""
 
     def task(
         self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
     ) -> AbstractContextManager[Advance]:
-        """Open one line of progress; call the value with the number of rows just done.
+        """Start a line of progress; call the value with the number of rows just done.
 
-        Of the total, `done` were done before: they count, but not for the speed.
+        `done` rows of the total were finished earlier: they count, but not towards the speed.
         """
         ...
 
 
 class Silent:
-    """Shows nothing: for tests, `--json` and `--quiet`."""
+    """Displays nothing; for tests, `--json` and `--quiet`."""
 
     @contextmanager
     def task(
         self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
     ) -> Iterator[Advance]:
-        """Accept rows and show nothing."""
+        """Ignore all progress."""
         yield lambda rows: None
 
 
 class PlainLines:
-    """A line every ten seconds on standard error, for logs and pipes."""
+    """Prints a line every ten seconds to standard error, for logs and pipes."""
 
     @contextmanager
     def task(
@@ -61,7 +61,7 @@ class PlainLines:
 
 
 class Bars:
-    """One live bar on the terminal, with rows/s and time left."""
+    """Shows one live bar on the terminal, with rows/s and time left."""
 
     @contextmanager
     def task(
@@ -92,7 +92,7 @@ class Bars:
 
 
 def for_terminal(*, quiet: bool) -> Progress:
-    """Bars on a terminal, plain lines elsewhere, nothing when quiet."""
+    """Return bars on a terminal, plain lines elsewhere, nothing if quiet."""
     if quiet:
         return Silent()
     return Bars() if sys.stderr.isatty() else PlainLines()
@@ -107,5 +107,5 @@ def _line(name: str, done: int, total: int | None, rate: float, unit: str) -> st
 
 
 def _rounded(rate: float) -> str:
-    """Whole numbers, and what is slow with a digit more."""
+    """Format a rate: whole numbers, with one decimal for slow rates."""
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"

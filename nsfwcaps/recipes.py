@@ -1,4 +1,4 @@
-"""Recipes: a YAML mapping of stage to settings, checked as a whole."""
+"""Recipes: a YAML mapping of stages to settings, validated as a whole."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nsfwcaps.stages import STAGE
 
 
 def load(name: str, changes: Sequence[str]) -> Recipe:
-    """Read a recipe, a file or a bundled one, with `stage.key=value` changes.
+    """Read a recipe file or a bundled recipe, and apply `stage.key=value` changes.
 
     Raises:
-        ConfigError: naming every error in it at once.
+        ConfigError: names all errors in the recipe.
     """
     path = resources.recipe(name)
     values = _read(path)
@@ -33,9 +33,9 @@ def load(name: str, changes: Sequence[str]) -> Recipe:
 
 
 def placed(recipe: Recipe, workdir: Path) -> Recipe:
-    """Put the run's folder in place of `run:` in the paths that stages take.
+    """Replace `run:` by the run's folder in the paths of all stages.
 
-    A recipe that draws a world ingests what the run has drawn, wherever it runs.
+    For example, a recipe that draws a world ingests its pools from the same run.
     """
 
     def place(value: Any) -> Any:
@@ -62,7 +62,7 @@ def prepare(recipe: Recipe, workdir: Path) -> Recipe:
 
 
 def problems(name: str, changes: Sequence[str]) -> list[str]:
-    """Return every error of a recipe, one line each."""
+    """Return all errors of a recipe, one line each."""
     try:
         pipeline.check(load(name, changes), reading=False)
     except NsfwcapsError as error:
@@ -74,13 +74,13 @@ def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
     """Turn plain values into settings.
 
     Raises:
-        ConfigError: naming every unknown stage, unknown key and wrong value at once.
+        ConfigError: names all unknown stages, unknown keys and wrong values.
     """
     recipe, found = {}, []
     for name, section in values.items():
         if name not in STAGE:
             close = difflib.get_close_matches(str(name), STAGE, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else f"stages are: {', '.join(STAGE)}"
+            hint = f"did you mean '{close[0]}'?" if close else f"known stages: {', '.join(STAGE)}"
             found.append(f"{where}: unknown stage '{name}'; {hint}")
             continue
         if section is not None and not isinstance(section, Mapping):
@@ -90,7 +90,7 @@ def parse(values: Mapping[str, Any], *, where: str) -> Recipe:
         recipe[name] = settings
         found += [f"{where}: {error}" for error in errors]
     if not found and not recipe:
-        found.append(f"{where}: the recipe names no stage; stages are: {', '.join(STAGE)}")
+        found.append(f"{where}: the recipe contains no stage; known stages: {', '.join(STAGE)}")
     for name in recipe:
         found += [f"{where}: {problem}" for problem in STAGE[name].problems(recipe)]
     if found:
@@ -112,12 +112,12 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ConfigError(f"{path}: not a YAML text file") from None
     if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of stages to their settings")
+        raise ConfigError(f"{path}: expected a mapping of stages to settings")
     return values
 
 
 def _change(values: dict[str, Any], changes: Sequence[str]) -> list[str]:
-    """Make the changes in place; return those that cannot be read, one line each."""
+    """Apply the changes in place; return unreadable ones, one line each."""
     import yaml
 
     found = []
@@ -125,13 +125,13 @@ def _change(values: dict[str, Any], changes: Sequence[str]) -> list[str]:
         target, sign, text = change.partition("=")
         stage, dot, key = target.partition(".")
         if not (sign and dot and stage and key):
-            found.append(f"--set {change}: write it as STAGE.KEY=VALUE, as in mine.k=3")
+            found.append(f"--set {change}: expected STAGE.KEY=VALUE, for example mine.k=3")
             continue
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
             value = text
         section = values.get(stage) or {}
-        if isinstance(section, dict):  # anything else, parsing reports
+        if isinstance(section, dict):  # parsing reports anything else
             values[stage] = {**section, key: value}
     return found

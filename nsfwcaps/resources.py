@@ -1,4 +1,4 @@
-"""Files that travel with the package: recipes, card templates, a small pool of captions."""
+"""Bundled files: recipes, card templates, small demo pools."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str) -> Path:
-    """A top-level folder of the project: inside the wheel when installed, beside it in a clone."""
+    """Return a top-level folder: inside the wheel if installed, beside the package in a clone."""
     bundled = _PACKAGE / "_bundled" / name
     return bundled if bundled.is_dir() else _PACKAGE.parent / name
 
 
 def recipe(name: str) -> Path:
-    """Path of a recipe: a file, or the name of a bundled one.
+    """Return the path of a recipe: a file, or a bundled recipe by name.
 
     Raises:
-        ConfigError: neither is there.
+        ConfigError: no such file or bundled recipe.
     """
     if Path(name).is_file():
         return Path(name)
@@ -28,14 +28,14 @@ def recipe(name: str) -> Path:
     if candidate.is_file():
         return candidate
     known = ", ".join(sorted(path.stem for path in bundled.glob("*.yaml")))
-    raise ConfigError(f"{name}: no such recipe file, nor a bundled recipe (there are: {known})")
+    raise ConfigError(f"{name}: no such file or bundled recipe; bundled recipes: {known}")
 
 
 def demo_pool(name: str) -> Path:
-    """Path of a bundled pool of mild captions."""
+    """Return the path of a bundled pool of mild captions."""
     path = _PACKAGE / "demo_pool" / name
     if not path.is_file():
         pools = (item.name for item in path.parent.glob("*.*") if item.suffix != ".md")
         known = ", ".join(sorted(pools))
-        raise InputError(f"bundled:{name}: no such pool; there are: {known}")
+        raise InputError(f"bundled:{name}: no such bundled pool; available: {known}")
     return path

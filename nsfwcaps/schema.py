@@ -1,4 +1,4 @@
-"""Columns of every table the stages hand on. Ids are 32 hex digits of a 128-bit content hash."""
+"""Columns of all tables passed between stages. Ids are 32 hex digits of a 128-bit content hash."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ CAPTIONS = pa.schema(
         ("id", pa.string()),
         ("caption", pa.string()),
         ("category", pa.string()),
-        # The safe caption that an unsafe one came with: its id, or 16 digits, its text's half of it
+        # Safe partner of an unsafe caption: its id, or the 16 digits of its text half
         ("partner", pa.string()),
         ("source", pa.string()),
         ("source_row", pa.int64()),
-        ("copies", pa.int64()),  # rows of the pools that were folded into this one
-        ("fold_key", pa.uint64()),  # equal for texts that differ in case or punctuation only
+        ("copies", pa.int64()),  # number of pool rows merged into this one
+        ("fold_key", pa.uint64()),  # equal for texts that differ only in case or punctuation
         ("image_path", pa.string()),
         ("image_sha256", pa.string()),
     ]
 )
 
-# Each distinct picture once, by content: many captions may share it.
+# Each distinct image once, by content: many captions may share it.
 IMAGES = pa.schema(
     [
         ("image_sha256", pa.string()),
         ("image_path", pa.string()),  # absolute path or URL
-        ("image", pa.binary()),  # only where the pool carries bytes instead of paths
+        ("image", pa.binary()),  # only if the pool contains bytes instead of paths
     ]
 )
 
@@ -38,7 +38,7 @@ _SCENE = [
     ("scene", pa.string()),
 ]
 
-# Pools of the icon world: to ingest, captions with images; the rest is what is known of them.
+# Pools of the icon world: captions with images to ingest, and their ground truth.
 WORLD_SAFE = pa.schema(_SCENE)
 WORLD_UNSAFE = pa.schema(
     [
@@ -61,7 +61,7 @@ WORLD_HELP = {
     "partner_distance": "graph distance to it (unsafe scenes)",
 }
 
-# Pools that construct writes: of the image columns, those that the safe pool has.
+# Pools written by construct: with the image columns that the safe pool has.
 CONSTRUCTED_SAFE = pa.schema(
     [
         ("id", pa.string()),
@@ -130,7 +130,7 @@ ILLUSTRATE_REJECTS = pa.schema(
     [("id", pa.string()), ("category", pa.string()), ("reason", pa.string())]
 )
 
-# A request that gave no pair: id of the safe caption, and what was written, if anything was.
+# A request without a pair: id of the safe caption, and the text written, if any.
 CONSTRUCT_REJECTS = pa.schema(
     [
         ("id", pa.string()),
@@ -146,7 +146,7 @@ INGEST_REJECTS = pa.schema(
         ("source_row", pa.int64()),
         ("reason", pa.string()),
         ("label", pa.string()),
-        ("caption", pa.binary()),  # the row as it was found, so that it can be mended and retried
+        ("caption", pa.binary()),  # the original bytes, to be fixed and retried
     ]
 )
 
@@ -154,28 +154,28 @@ REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
 
 def vectors(width: int, key: str, extra: tuple[pa.Field, ...] = ()) -> pa.Schema:
-    """Unit rows in half precision under the key that joins them: `id` or `image_sha256`."""
+    """Schema of half-precision unit rows under a join key: `id` or `image_sha256`."""
     item = pa.field("element", pa.float16(), nullable=False)
-    # A column without nulls is read a fifth faster.
+    # A non-nullable column reads a fifth faster.
     vector = pa.field("vector", pa.list_(item, width), nullable=False)
     return pa.schema([pa.field(key, pa.string()), *extra, vector])
 
 
 def caption_vectors(width: int) -> pa.Schema:
-    """Vectors of captions, with what mining needs to know of each."""
+    """Schema of caption vectors, with the columns that mining needs."""
     extra = (pa.field("fold_key", pa.uint64()), pa.field("image_sha256", pa.string()))
     return vectors(width, "id", extra)
 
 
 def candidate_edits(width: int) -> pa.Schema:
-    """Edits that passed every check, with the vectors of the edited captions."""
+    """Schema of edits that passed every check, with vectors of the edited captions."""
     extra = [("safe_id", pa.string()), ("category", pa.string()), ("caption", pa.string())]
     extra += [("element", pa.string()), ("template", pa.string()), ("alignment", pa.float32())]
     return vectors(width, "id", tuple(pa.field(name, kind) for name, kind in extra))
 
 
 def candidates(depth: int) -> pa.Schema:
-    """Nearest safe rows of one unsafe row each, best first; a row of −1 where there is none."""
+    """Schema of the nearest safe rows per unsafe row, best first; −1 marks no row."""
     return pa.schema(
         [("safe_rows", pa.list_(pa.int64(), depth)), ("sims", pa.list_(pa.float32(), depth))]
     )
@@ -192,8 +192,8 @@ PAIRS = pa.schema(
         ("sim_text", pa.float32()),
         ("sim_image", pa.float32()),
         ("sim_cross", pa.float32()),
-        ("score", pa.float32()),  # cosine less the target's hubness penalty: what ranks
-        ("margin", pa.float32()),  # score less that of the next candidate; null if there is none
+        ("score", pa.float32()),  # cosine minus the target's hubness penalty; the ranking key
+        ("margin", pa.float32()),  # score minus that of the next candidate; null if none
         ("density", pa.float32()),  # mean cosine to the ten nearest safe captions
         ("hub_count", pa.int64()),  # pairs that share this safe target
         ("provenance", pa.string()),
@@ -231,7 +231,7 @@ PUBLISHED = pa.schema(
     ]
 )
 
-# A picture as `datasets` stores it: load_dataset decodes the column.
+# An image as `datasets` stores it, decoded by load_dataset.
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 _PARTNERS = [
@@ -241,7 +241,7 @@ _PARTNERS = [
     pa.field("partner_image_sha256", pa.string()),
 ]
 
-# A row of a review's log that speaks for or against a pair.
+# A log row of a review that bears on a pair.
 VERDICT = pa.struct(
     [
         ("seq", pa.int64()),
@@ -258,8 +258,8 @@ _REVIEW = [
     pa.field("review_original_pair_id", pa.string()),
 ]
 
-# Columns as NSFWCaps names them, and which of ours each one repeats: ours stay for whoever reads
-# our sets.
+# NSFWCaps' column names, and which of ours each repeats: ours remain for readers of our
+# data sets.
 NSFWCAPS_COLUMNS = {
     "image_coco_url": "safe_image_path",
     "caption": "safe_caption",
@@ -268,7 +268,7 @@ NSFWCAPS_COLUMNS = {
 }
 
 
-# Columns of data sets whose unsafe images were drawn, and the column of their pool that each is.
+# Columns of data sets with generated unsafe images, and the pool column of each.
 ILLUSTRATED_COLUMNS = {
     "unsafe_image_label": "image_label",
     "unsafe_image_scores": "image_scores",
@@ -285,7 +285,7 @@ def published(
     with_review: bool = False,
     with_labels: bool = False,
 ) -> pa.Schema:
-    """Columns of the data set; those of NSFWCaps come first, the pictures last."""
+    """Return the columns of a data set: NSFWCaps' names first, images last."""
     as_nsfwcaps = [pa.field(name, pa.string()) for name in NSFWCAPS_COLUMNS if with_nsfwcaps]
     sides = ["unsafe", "safe", *(["partner"] if with_partners else [])]
     pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
@@ -317,7 +317,7 @@ NSFWCAPS_HELP = {
     for name, ours in NSFWCAPS_COLUMNS.items()
 } | {"image_coco_url": "address or path of the image of the safe caption, as its pool names it"}
 
-# Columns of data sets some of whose unsafe captions name the safe one that they came with.
+# Columns of data sets with unsafe captions that name their safe partner.
 PARTNERS_HELP = {
     "partner_id": "content id of the safe caption that the unsafe one came with, its fixed partner",
     "partner_caption": "that caption; it may be the mined counterpart or another one",
@@ -326,7 +326,7 @@ PARTNERS_HELP = {
     "partner_image": "the image of the partner",
 }
 
-# Columns of data sets that a review was joined to.
+# Columns of data sets joined with a review.
 REVIEW_HELP = {
     "review_outcome": "accepted, fixed, disputed or pending; null: the review has not the pair",
     "review_verdicts": "rows of the review's log about the pair: number, pseudonym of who, when, "
@@ -334,7 +334,7 @@ REVIEW_HELP = {
     "review_original_pair_id": "of a fixed pair, the pair_id it had before; else null",
 }
 
-# One line for each published column: the card prints them.
+# Descriptions of the published columns, printed in the card.
 PUBLISHED_HELP = {
     "pair_id": "content id of the pair",
     "unsafe_id": "content id of the unsafe caption (and its image)",
@@ -362,7 +362,7 @@ PUBLISHED_HELP = {
     "provenance": "how the pair was made: method, ranking, encoder",
 }
 
-# The same lines where pairs were not mined: the safe caption is the one that the unsafe came with.
+# The same for pairs that were not mined: the safe caption is the unsafe one's partner.
 PAIRED_HELP = {
     "safe_caption": "the safe caption that it came with, its partner",
     "rank": "1: there is one safe caption for each unsafe one",

@@ -1,7 +1,7 @@
-"""What a stage is: a value that says everything the pipeline and the commands know of it.
+"""A stage as a value: everything that the pipeline and the commands know of it.
 
-Each folder in `stages/` has one, in its `__init__.py`, beside its settings and its `run`. Nothing
-heavy is imported until the stage runs.
+Each folder in `stages/` defines one in its `__init__.py`, beside its settings and its `run`.
+Heavy modules are imported only when the stage runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.progress import Progress
 
 Recipe = Mapping[str, Any]
-"""Stage name to its settings."""
+"""Settings by stage name."""
 
 IN_RUN = "run:"
-"""Begins a path that is meant inside the run's folder, such as `run:pools/safe`."""
+"""Prefix of paths inside the run's folder, such as `run:pools/safe`."""
 
 
 def _nowhere(settings: Any, workdir: Path) -> Iterator[str]:
@@ -34,54 +34,54 @@ class Stage:
     name: str
     settings: type[Any]
     module: str
-    """Dotted name of the module whose `run` does the work, imported when it is needed."""
+    """Dotted name of the module with `run`, imported on demand."""
     headline: Callable[[Mapping[str, Any]], str]
-    """One line for people from the facts of a finished run."""
+    """Formats the facts of a finished run in one line for display."""
     results: Callable[[Any, Path], Iterator[str]] = _nowhere
-    """Lines that say where the results are, from the settings and the run's folder."""
+    """Yields lines naming the result files, from the settings and the run's folder."""
     reads: tuple[str, ...] = ()
     """Stages whose records it reads."""
     reads_too: Callable[[Any], tuple[str, ...]] = lambda settings: ()
-    """Further stages that it reads with some settings."""
+    """Further stages that it reads, depending on the settings."""
     reads_if_there: tuple[str, ...] = ()
-    """Stages that it reads where the run has them."""
+    """Stages that it reads if the run has them."""
     paths: tuple[str, ...] = ()
-    """Settings that name files, and may name those of this run as `run:…`."""
+    """Settings that are paths, and may refer to the run's folder as `run:…`."""
     reads_delivered: str | None = None
-    """Folder of the run, delivered by an earlier stage, that `paths` may name."""
+    """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None
-    """Folder of the run that receives the stage's `dataset` files under their final names."""
+    """Folder in the run that receives the stage's `dataset` files under their final names."""
     intermediate: bool = False
-    """Whether what it delivers is of no interest once a data set is made of it."""
+    """Whether its delivered files are only intermediate once a data set is made from them."""
     owns: tuple[str, ...] = ()
-    """Subfolders of it whose Parquet files are the stage's alone."""
+    """Subfolders of `delivers` whose Parquet files belong to the stage alone."""
     problems: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
-    """What is wrong with a whole recipe from this stage's side, one line each."""
+    """Yields problems of the whole recipe from this stage's view, one line each."""
     completed: Callable[[Recipe], Any] | None = None
-    """The stage's settings, completed from those of other stages in the recipe."""
+    """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     """Extras that it needs with some settings, each with the words for what needs it."""
     checks: bool = False
-    """Whether its module has `check`, which finds early what cannot work."""
+    """Whether its module has `check`, which finds problems early."""
     distributed: bool = False
-    """Whether the processes of torchrun share its work; its module then has `follow`."""
+    """Whether torchrun's processes share its work; its module then has `follow`."""
     quotes_facts: bool = False
-    """Whether its output quotes how its inputs were made, so that it is stale when that changes."""
+    """Whether its output quotes its inputs' facts, so that it is stale when those change."""
     has_own_command: bool = False
-    """Whether a command of its name does more than run it."""
+    """Whether the command of this name does more than run the stage."""
 
     @property
     def help(self) -> str:
-        """One line for the command line."""
+        """One-line help for the command line."""
         return (self.settings.__doc__ or "").splitlines()[0]
 
     def load(self) -> StageModule:
-        """Import the module that does the work."""
+        """Import the stage's module."""
         return cast(StageModule, importlib.import_module(self.module))
 
 
 class StageModule(Protocol):
-    """What a stage's module offers. `VERSION` changes when the same settings give other results."""
+    """Interface of a stage's module. Raise `VERSION` when equal settings give other results."""
 
     VERSION: int
 
@@ -96,27 +96,27 @@ class StageModule(Protocol):
         ...
 
     def sources(self, settings: Any) -> Mapping[str, str]:
-        """Digests of what the stage reads from outside the run's folder, by name."""
+        """Return digests of what the stage reads from outside the run's folder, by name."""
         ...
 
     def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-        """Say what a run would read and write, without doing it."""
+        """Describe what a run would read and write, without running."""
         ...
 
 
 class CheckingModule(StageModule, Protocol):
-    """The module of a stage that finds early what would fail after hours of earlier stages."""
+    """Module of a stage that finds early what would fail after hours of earlier stages."""
 
     def check(self, recipe: Recipe, *, reading: bool) -> None:
-        """Raise what its run would raise, given the recipe; with `reading`, read pools for it."""
+        """Raise what the run would raise for the recipe; `reading` allows reading pools."""
         ...
 
 
 class DistributedModule(StageModule, Protocol):
-    """The module of a stage that several processes run together."""
+    """Module of a stage that several processes run together."""
 
     def follow(self, settings: Any, folder: StageFolder, shards: Any) -> None:
-        """Take part in what the first process does."""
+        """Take part in the first process's work."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Tables in Parquet files: written to the same bytes, read one at a time, cut anew."""
+"""Parquet tables: deterministic bytes, streaming, rechunking."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.errors import ArtifactError
 
-if TYPE_CHECKING:  # the command line reads records and must answer at once; pyarrow takes its time
+if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
 _ROW_GROUP_BYTES = 8 * 2**20
 
 
 def parquet_bytes(table: pa.Table) -> memoryview:
-    """Serialise a table; the same table gives the same bytes."""
+    """Serialise a table; equal tables give equal bytes."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
     has_vectors = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
-    # Vectors neither compress nor repeat; text does both.
+    # Vectors do not compress and have no repeats; text does both.
     options: dict[str, Any] = (
         {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
     )
@@ -32,10 +32,10 @@ def parquet_bytes(table: pa.Table) -> memoryview:
 
 
 def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Read Parquet files one at a time.
+    """Yield Parquet files as tables, one at a time.
 
     Raises:
-        ArtifactError: a file is missing or cannot be read.
+        ArtifactError: a file is missing or unreadable.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -64,7 +64,7 @@ def column_names(path: Path) -> list[str]:
 
 
 def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables into tables of `rows` rows, but for the last."""
+    """Regroup a stream of tables into tables of `rows` rows, except for the last."""
     import pyarrow as pa
 
     held: list[pa.Table] = []

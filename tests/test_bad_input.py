@@ -238,8 +238,8 @@ def no_weights(pools: Pools, folder: Path) -> Arguments:
 
 CASES = [
     (missing_file, 3, "ingest", ["nowhere.jsonl", "no such file"]),
-    (empty_name, 3, "ingest", ["name is empty", "give a file"]),
-    (unknown_ending, 3, "ingest", ["pool.docx", "known endings are"]),
+    (empty_name, 3, "ingest", ["empty pool name", "expected a file"]),
+    (unknown_ending, 3, "ingest", ["pool.docx", "unknown file format; expected"]),
     (unknown_column, 3, "ingest", ["safe.jsonl", "did you mean 'caption'?"]),
     (no_header, 3, "ingest", ["bare.csv", "--caption-column", "header"]),
     (too_many_broken_lines, 3, "ingest", ["broken.jsonl", "5 broken_json", "--max-reject-share"]),
@@ -247,10 +247,10 @@ CASES = [
     (half_a_parquet_file, 3, "ingest", ["half.parquet", "again"]),
     (no_parquet_at_all, 3, "ingest", ["fake.parquet"]),
     (half_a_gzip_file, 3, "ingest", ["half.txt.gz", "again"]),
-    (broken_json_file, 3, "ingest", ["cut.json", "mend the file"]),
+    (broken_json_file, 3, "ingest", ["cut.json", "fix the file"]),
     (empty_pool, 3, "ingest", ["empty.jsonl", "no usable caption in 0 rows", "name another"]),
     (blank_captions, 3, "ingest", ["blank.jsonl", "2 empty"]),
-    (empty_folder, 3, "ingest", ["nothing", "holds no"]),
+    (empty_folder, 3, "ingest", ["nothing", "no data files in this folder"]),
     (one_pool_for_both_sides, 3, "ingest", ["one pool given for both sides"]),
     (one_caption_and_k_of_two, 2, "mine", ["k=2", "lower --k"]),
     (k_beyond_the_pool, 2, "mine", ["k=61", "there are 60 safe", "lower --k"]),
@@ -261,12 +261,12 @@ CASES = [
     (all_vectors_nan, 3, "embed", ["not_finite", "embed.source"]),
     (many_vectors_nan, 3, "embed", ["20 of 84", "not_finite", "--max-reject-share"]),
     (vectors_of_other_captions, 3, "embed", ["not_in_source", "embed.source"]),
-    (vectors_short_of_rows, 3, "embed", ["text_emb_0000.npy", "row-aligned"]),
-    (vectors_of_two_widths, 3, "embed", ["text_emb_0001.npy", "width 5", "one encoder"]),
+    (vectors_short_of_rows, 3, "embed", ["text_emb_0000.npy", "one row per vector"]),
+    (vectors_of_two_widths, 3, "embed", ["text_emb_0001.npy", "width 8, got 5", "one encoder"]),
     (vectors_cut_short, 3, "embed", ["text_emb_0000.npy", "again"]),
     (no_vectors, 3, "embed", ["text_emb/*.npy", "clip-retrieval"]),
-    (no_model, 2, "embed", ["'wordtovec'", "write minilm"]),
-    (no_weights, 5, "embed", ["none.pt", "check the tag or the checkpoint"]),
+    (no_model, 2, "embed", ["'wordtovec'", "expected minilm"]),
+    (no_weights, 5, "embed", ["none.pt", "check the tag or checkpoint path"]),
 ]
 
 
@@ -409,7 +409,7 @@ def test_two_commands_never_work_in_one_workdir(pools: Pools, workdir: Path) -> 
     before = tree(workdir)
     with filelock.FileLock(workdir / ".lock"):
         said = call_process("build", "--out", workdir, *pools.options, "--k", "2")
-    assert_refused(said, 7, workdir, "another nsfwcaps command is at work", "wait for it")
+    assert_refused(said, 7, workdir, "another nsfwcaps command is using", "wait for it")
     assert tree(workdir) == before
     assert call("build", "--out", workdir, *pools.options, "--k", "2").code == 0
 

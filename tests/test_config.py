@@ -143,7 +143,7 @@ def test_sizes_in_bytes(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "lots", "16Q"])
 def test_what_is_no_size_is_a_config_error(text: str) -> None:
-    with pytest.raises(ConfigError, match=f"'{text}' is not a size; write it as 512MiB"):
+    with pytest.raises(ConfigError, match=f"'{text}'; expected for example 512MiB"):
         config.parse_bytes(text)
 
 

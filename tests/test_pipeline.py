@@ -122,7 +122,7 @@ def test_stage_before_its_input_says_what_to_run(workdir: Path) -> None:
     with pytest.raises(ArtifactError) as error:
         run_stage(EMBED, EmbedSettings(), workdir, Silent())
     assert str(error.value) == (
-        f"embed reads the output of ingest, and {workdir}/ingest has none; "
+        f"embed needs the output of ingest, but {workdir}/ingest has none; "
         f"run 'nsfwcaps ingest --workdir {workdir}' first"
     )
 
@@ -247,7 +247,7 @@ def test_recipe_runs_its_stages_and_tells_of_each(
 
 
 def test_workdir_is_held_by_one_command_at_a_time(workdir: Path) -> None:
-    held = pytest.raises(StorageError, match="another nsfwcaps command is at work in")
+    held = pytest.raises(StorageError, match="another nsfwcaps command is using")
     with locked(workdir), held, locked(workdir):
         pass
     with locked(workdir):

@@ -101,7 +101,7 @@ def test_list_of_a_change(recipe: Path) -> None:
 @pytest.mark.parametrize("change", ["garbage", "=", "mine", "mine=3", "mine.k", ".k=3", "mine.=3"])
 def test_change_of_no_known_form_shows_the_form(recipe: Path, change: str) -> None:
     assert recipes.problems(str(recipe), [change]) == [
-        f"--set {change}: write it as STAGE.KEY=VALUE, as in mine.k=3"
+        f"--set {change}: expected STAGE.KEY=VALUE, for example mine.k=3"
     ]
 
 
@@ -119,9 +119,9 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a recipe is a mapping of stages"),
-        ("- mine", "a recipe is a mapping of stages"),
-        ("{}", "the recipe names no stage"),
+        ("", "expected a mapping of stages"),
+        ("- mine", "expected a mapping of stages"),
+        ("{}", "the recipe contains no stage"),
         ("mine: [1]", "mine must be a mapping of settings"),
         ("mine: 3", "mine must be a mapping of settings"),
         ("mine: {\n", "line 2: expected the node content"),
@@ -130,7 +130,7 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
         ("mine: {k: }", "mine.k: must be a valid integer, got None"),
         ("mine: {beta: .nan}", "mine.beta"),
         ("mine: {beta: .inf}", "mine.beta: must be a finite number, got inf"),
-        ("mine: {memory: lots}", "mine: memory: 'lots' is not a size"),
+        ("mine: {memory: lots}", "mine: memory: invalid size 'lots'"),
         ("mine: {1: 2}", "mine.1"),
         ("1: {}", "unknown stage '1'"),
         ("x: !!python/object:os.system {}", "line 1: could not determine a constructor"),

@@ -40,7 +40,9 @@ def test_file_goes_before_a_bundled_recipe(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("name", ["nowhere", "", ".", "../errors"])
 def test_unknown_recipe_lists_the_bundled_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"no such recipe file.*demo, finetune, mine, paper"):
+    with pytest.raises(
+        ConfigError, match=r"no such file or bundled recipe.*demo, finetune, mine, paper"
+    ):
         resources.recipe(name)
 
 
@@ -52,4 +54,6 @@ def test_demo_pools_are_there_and_mild() -> None:
 def test_unknown_demo_pool_lists_the_others() -> None:
     with pytest.raises(InputError) as error:
         resources.demo_pool("x.csv")
-    assert str(error.value) == ("bundled:x.csv: no such pool; there are: safe.jsonl, unsafe.csv")
+    assert str(error.value) == (
+        "bundled:x.csv: no such bundled pool; available: safe.jsonl, unsafe.csv"
+    )

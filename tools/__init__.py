@@ -1,1 +1,1 @@
-"""Tools of the maintainers."""
+"""Maintainers' tools."""

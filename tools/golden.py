@@ -1,9 +1,9 @@
-"""Record what a refactoring must not change, and compare it afterwards.
+"""Record what a refactoring must preserve, and compare it afterwards.
 
     python tools/golden.py record OUT.json      # before the first move
     python tools/golden.py compare OUT.json     # after each step
 
-Runs the recipes `mine` and `demo` and a short `train` in a folder of fixed name, and collects the
+Runs the recipes `mine` and `demo` and a short `train` in a fixed folder. Collects the
 fingerprint, output digest and file digests of every `stage.json`, the digests of delivered files,
 and the `--help` text of every command.
 """
@@ -66,8 +66,8 @@ _TRAIN = [
 
 
 def collect() -> dict[str, dict[str, str]]:
-    """Everything that is compared, by kind and name."""
-    # Always the same folder: paths of pools are part of what a fingerprint digests.
+    """Collect all compared values, by kind and name."""
+    # Always the same folder: fingerprints include pool paths.
     root = Path(tempfile.gettempdir()) / "nsfwcaps-golden"
     shutil.rmtree(root, ignore_errors=True)
     _run(["run", "mine", "--workdir", str(root / "mine"), "--quiet"])
@@ -122,7 +122,7 @@ def _run(words: list[str]) -> str:
 
 
 def differences(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) -> list[str]:
-    """One line for each value that differs; help texts as a diff."""
+    """List the differing values, one line each; help texts as a diff."""
     lines = []
     for kind in old:
         for key in sorted({*old[kind], *new[kind]}):
@@ -138,7 +138,7 @@ def differences(old: dict[str, dict[str, str]], new: dict[str, dict[str, str]]) 
 
 
 def main() -> None:
-    """Record, or compare and exit with 1 where something differs."""
+    """Record, or compare and exit with 1 on differences."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["record", "compare"])
     parser.add_argument("file", type=Path)

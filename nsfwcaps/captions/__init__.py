@@ -1,1 +1,1 @@
-"""Text: readers of caption pools, cleaning, content ids, splits. No stage is imported here."""
+"""Caption text: pool readers, cleaning, content ids, splits. Imports no stage."""

@@ -1,4 +1,4 @@
-"""One pool row in, captions or a reason out."""
+"""Cleaning: turn one pool row into captions, or rejections with a reason."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nsfwcaps.captions.readers import BadRow, Row
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
 ReadImage = Callable[[str], bytes]
-"""Bytes of the image at a path as the pool writes it; raises OSError where there is none."""
+"""Read an image by the path given in the pool; raises OSError if it is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """A caption that the pipeline can use."""
+    """A usable caption."""
 
     id: str
     label: Label
@@ -28,7 +28,7 @@ class Clean:
     fold_key: int
     category: str | None
     partner: str | None
-    """Id of the safe caption that an unsafe one came with, or the half of it that is the text's."""
+    """Id of the safe partner of an unsafe caption, or the text half of that id."""
     image_path: str | None
     image_sha256: str | None
     image: bytes | None
@@ -36,7 +36,7 @@ class Clean:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A caption that is set aside, as it was found."""
+    """A rejected caption, as found."""
 
     reason: str
     label: str | None
@@ -51,7 +51,7 @@ def clean_row(
     max_chars: int,
     read_image: ReadImage,
 ) -> Iterator[Clean | Rejected]:
-    """Yield each caption of a row (a list column holds several), cleaned or with a reason."""
+    """Yield the captions of a row, cleaned or rejected; a list column holds several."""
     side = label.value if label else None
     if isinstance(row, BadRow):
         yield Rejected(row.reason, side, row.raw)
@@ -80,7 +80,7 @@ def clean_row(
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """The image cell of a row, looked at once however many captions the row holds."""
+    """The image cell of a row, read once even if the row holds several captions."""
 
     path: str | None
     sha256: str | None
@@ -93,7 +93,7 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
     if path is None and data is None:
         return _Picture(None, None, None)
     try:
-        (path or "").encode()  # a name that is not valid UTF-8 fits into no table
+        (path or "").encode()  # raises for names that are not valid UTF-8
         sha256 = hashlib.sha256(data or read_image(str(path))).hexdigest()
     except (OSError, UnicodeEncodeError):
         return _Picture(path, None, None, missing=True)
@@ -101,11 +101,11 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
 
 
 def _partner(cell: object, label: Label, max_chars: int) -> str | None:
-    """Full id in a cell that holds one, text half of the id of a caption, None for a flag."""
+    """Parse a partner cell: a full id, the text half of a caption's id, or None for a flag."""
     if label is Label.SAFE or not isinstance(cell, str):
         return None
     text = normalize(cell)
-    if _ID.fullmatch(text):  # before what follows: an id may look like a number
+    if _ID.fullmatch(text):  # check first: an id may look like a number
         return text.lower()
     if _unusable(cell, max_chars) is not None or parse_label(text) is not None:
         return None
@@ -140,7 +140,7 @@ def _unusable(caption: object, max_chars: int) -> str | None:
 
 
 def text_cell(value: object) -> object:
-    """A cell with its text as text: what is not UTF-8 in it becomes lone surrogates."""
+    """Decode a text cell; invalid UTF-8 becomes lone surrogates."""
     return value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else value
 
 
@@ -150,17 +150,17 @@ def _raw(caption: object) -> bytes:
     text = str(caption)
     try:
         return text.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate that JSON spelt out, not an undecodable byte
+    except UnicodeEncodeError:  # a lone surrogate escaped in JSON, not an undecodable byte
         return text.encode("utf-8", errors="surrogatepass")
 
 
 def image_cell(value: Any) -> tuple[str | None, bytes | None]:
-    """Path or bytes of an image cell: a path, raw bytes, or Hugging Face's {bytes, path}."""
+    """Split an image cell (path, bytes, or Hugging Face's {bytes, path}) into path and bytes."""
     if isinstance(value, dict):
         path, data = value.get("path"), value.get("bytes")
         return (None, data) if data else (path or None, None)
     if isinstance(value, bytes):
-        # Parquet text comes as bytes too; a path is short, has no NUL and decodes.
+        # Parquet text arrives as bytes too; a path is short, decodes and contains no NUL.
         if len(value) < 1024 and b"\0" not in value:
             try:
                 return value.decode() or None, None

@@ -1,4 +1,4 @@
-"""Which column of a pool holds what: recognised names of public data sets, or the user's word."""
+"""Column mapping of a pool: names known from public data sets, or names the user gave."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from nsfwcaps.errors import InputError
 
 
 class Label(enum.StrEnum):
-    """Which side of a pair a caption can be."""
+    """Side of a pair."""
 
     SAFE = "safe"
     UNSAFE = "unsafe"
 
 
 _ANY_CAPTION = ("caption", "text", "TEXT", "prompt", "captions")
-# Sets that hold both sides in one row (ViSU-Text, NSFWCaps) name the side in the column. The bare
-# words come last: beside a caption they are flags.
+# Sets with both sides in one row (ViSU-Text, NSFWCaps) put the side in the column name. The bare
+# words come last: beside a caption column they are flags.
 CAPTION_NAMES = {
     Label.SAFE: ("safe_caption", *_ANY_CAPTION, "safe"),
     Label.UNSAFE: ("nsfw_caption", "unsafe_caption", *_ANY_CAPTION, "nsfw", "unsafe"),
     None: _ANY_CAPTION,
 }
 IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")
-# A set with both sides in one row may have an image for each; they come before a bare `image`.
-# `safe_image_path` is not among them: in data sets of ours, paths are those of another folder.
+# Sets with both sides in one row may have an image for each; these precede a bare `image`.
+# `safe_image_path` is not listed: in our data sets, such paths belong to another folder.
 IMAGE_NAMES_OF_SIDE = {
     Label.SAFE: ("safe_image",),
     Label.UNSAFE: ("unsafe_image", "nsfw_image"),
@@ -36,7 +36,7 @@ IMAGE_NAMES_OF_SIDE = {
 }
 CATEGORY_NAMES = ("category", "chosen_category", "tag")
 PARTNER_NAMES = ("partner_id", "safe_caption")
-# Words that also stand for other things: they name the partner beside these captions only.
+# Ambiguous names: they mean the partner only beside these caption columns.
 PARTNER_BESIDE = {
     "nsfw_caption": "caption",
     "unsafe_caption": "caption",
@@ -52,7 +52,7 @@ _SAFE_WORDS = frozenset({"safe", "sfw", "unlikely", "false", "no", "0"})
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names found in one pool."""
+    """Column names of one pool."""
 
     caption: str
     image: str | None
@@ -72,10 +72,10 @@ def resolve(
     partner: str | None = None,
     label_column: str | None = None,
 ) -> Columns:
-    """Match a pool's columns. Safe captions have no partner.
+    """Map a pool's columns. Safe captions have no partner.
 
     Raises:
-        InputError: no caption column is recognised, or a named column is not there.
+        InputError: no caption column is recognised, or a named column is missing.
     """
     of_caption = (
         _named(present, caption, where, "caption")
@@ -96,9 +96,9 @@ def resolve(
 
 
 def parse_label(value: object) -> Label | None:
-    """Label of a cell: words and flags as the public sets write them; numbers from 0.5 are unsafe.
+    """Parse a label cell: words and flags of public data sets; numbers from 0.5 mean unsafe.
 
-    None where the cell does not say (LAION's `UNSURE`, an empty cell).
+    Returns None if the cell is undecided (LAION's `UNSURE`) or empty.
     """
     if isinstance(value, bool):
         return Label.UNSAFE if value else Label.SAFE
@@ -125,20 +125,20 @@ def _named(present: Sequence[str], name: str | None, where: str, what: str) -> s
     close = difflib.get_close_matches(name, [item for item in present if _NAME.match(item)], n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
     raise InputError(
-        f"{where}: no {what} column '{name}'; {hint}its columns are: {_listed(present)}"
+        f"{where}: no {what} column '{name}'; {hint}available columns: {_listed(present)}"
     )
 
 
 def _listed(present: Sequence[str]) -> str:
-    """Column names for a message. Without a header line a CSV's first caption stands as a name."""
+    """List column names for a message, hiding captions mistaken for names in a headerless CSV."""
     names = [name for name in present if _NAME.match(name)]
     if hidden := len(present) - len(names):
-        names.append(f"{hidden} not shown that look like text, not names: is the header missing?")
+        names.append(f"{hidden} hidden that look like text, not names (missing header line?)")
     return ", ".join(names)
 
 
 def _no_caption(present: Sequence[str], where: str) -> str:
     raise InputError(
-        f"{where}: no caption column recognised among: {_listed(present)}; "
-        "name it with --caption-column"
+        f"{where}: no caption column found; available columns: {_listed(present)}; "
+        "choose one with --caption-column"
     )

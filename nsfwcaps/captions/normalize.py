@@ -1,4 +1,4 @@
-"""What a caption becomes before it gets its id, and the two keys made from it."""
+"""Normalisation of captions, and the keys derived from the result."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 import unicodedata
 
 TEXT_DIGITS = 16
-"""Digits of an id, the first ones, that depend on the caption alone."""
+"""Number of leading id digits that depend on the text alone."""
 
 _SPACES = re.compile(r"\s+")
-# Control and format characters (zero-width, direction marks) change ids, not meaning.
-# The zero-width joiner and non-joiner stay: scripts and emoji need them.
+# Control and format characters (zero-width, direction marks) would change ids without changing
+# meaning. The zero-width joiner and non-joiner stay: scripts and emoji need them.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]"
 )
@@ -19,7 +19,7 @@ _WORD = re.compile(r"\w+")
 
 
 def normalize(text: str) -> str:
-    r"""Unicode NFC, no invisible characters, single spaces, no space at the ends.
+    r"""Normalise text: Unicode NFC, no invisible characters, single spaces, trimmed.
 
     >>> normalize("  A dog\u00a0on\t a  beach ")
     'A dog on a beach'
@@ -31,10 +31,10 @@ def normalize(text: str) -> str:
 
 
 def content_id(caption: str, image_sha256: str | None = None) -> str:
-    """128-bit hash (hex) of a normalised caption and its image; the same on every machine.
+    """Return a 128-bit hash (hex) of a normalised caption and its image, equal on every machine.
 
-    The first half depends on the caption alone, so that sorting by id brings the copies of a text
-    under different pictures together: it is then embedded once.
+    The first half depends on the text alone. Sorting by id thus groups copies of a text under
+    different images, and each text is embedded once.
     """
     text = hashlib.blake2b(caption.encode(), digest_size=16).hexdigest()
     if image_sha256 is None:
@@ -44,12 +44,12 @@ def content_id(caption: str, image_sha256: str | None = None) -> str:
 
 
 def pair_id(unsafe_id: str, safe_id: str) -> str:
-    """128-bit hash (hex) of the two captions of a pair."""
+    """Return a 128-bit hash (hex) of the two caption ids of a pair."""
     return hashlib.blake2b(f"{unsafe_id}{safe_id}".encode(), digest_size=16).hexdigest()
 
 
 def fold_key(caption: str) -> int:
-    """64-bit key that texts share when they differ in case, punctuation or width only.
+    """Return a 64-bit key, shared by texts that differ only in case, punctuation or width.
 
     >>> fold_key("A dog, on a BEACH.") == fold_key("a dog on a beach")
     True
@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
 
 
 def _is_of_word(sign: str) -> bool:
-    # The regular expression leaves out marks, which tell words of Indic scripts apart.
+    # The regular expression omits combining marks, which distinguish words in Indic scripts.
     if sign.isalnum() or sign == "_":
         return True
     is_emoji_style = "\ufe00" <= sign <= "\ufe0f"

@@ -1,8 +1,8 @@
-"""Pools as streams of rows: JSONL, CSV/TSV, Parquet, Arrow, plain text and COCO JSON.
+"""Streaming readers of pools: JSONL, CSV/TSV, Parquet, Arrow, plain text and COCO JSON.
 
-Every reader yields a dict per row, or a `BadRow` for one that cannot be read, and holds no more
-than one block of the file in memory. A file that cannot be read on from some point is an
-`InputError`: rows after it would be lost without a word.
+Every reader yields a dict per row, or a `BadRow` if a row is unreadable, and keeps at most
+one block of the file in memory. If the rest of a file is unreadable, it raises an `InputError`:
+otherwise rows would be lost silently.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _HEAD_BYTES = 65536
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that the format could not give; `raw` is what stood there."""
+    """An unparsable row; `raw` holds its bytes."""
 
     reason: str
     raw: bytes
 
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
-"""Told a pool's columns, says which ones are needed; raises `InputError` where one is missing."""
+"""Select the needed columns of a pool; raises `InputError` if one is missing."""
 
 Reader = Callable[[BinaryIO, str, Choose], Iterator[Row | BadRow]]
 
 
 def read_pool(url: str, choose: Choose) -> Iterator[Row | BadRow]:
-    """Stream the rows of one file, local or any fsspec URL, compressed or not.
+    """Stream the rows of one file: local or any fsspec URL, optionally compressed.
 
-    Text of Parquet and Arrow files comes as bytes, since it may not be valid UTF-8.
+    Text from Parquet and Arrow files is returned as bytes, since it may not be valid UTF-8.
 
     Raises:
-        InputError: the file is missing, of an unknown format, or broken beyond a row.
+        InputError: the file is missing, of unknown format, or damaged beyond single rows.
     """
     reader = reader_of(url)
     if url.lower().endswith(".zst") and "zstd" not in available_compressions():
@@ -68,27 +68,26 @@ def read_pool(url: str, choose: Choose) -> Iterator[Row | BadRow]:
     except FileNotFoundError:
         raise InputError(f"{url}: no such file") from None
     except PermissionError:
-        raise InputError(f"{url}: permission to read it is denied") from None
+        raise InputError(f"{url}: permission denied") from None
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException):
         raise InputError(
-            f"{url}: cannot be read to its end; it is damaged or was cut short. "
-            "Copy or download it again"
+            f"{url}: the file is damaged or truncated; copy or download it again"
         ) from None
 
 
 def reader_of(url: str) -> Reader:
-    """Choose the reader by the file's ending, compression suffix aside."""
+    """Choose the reader by file extension, ignoring a compression suffix."""
     ending = ending_of(url)
     if ending not in READERS:
         raise InputError(
-            f"{url}: unknown kind of pool; known endings are {', '.join(sorted(READERS))}, "
-            "each also with .gz, .bz2, .xz or .zst"
+            f"{url}: unknown file format; expected {', '.join(sorted(READERS))}, "
+            "optionally with .gz, .bz2, .xz or .zst"
         )
     return READERS[ending]
 
 
 def ending_of(url: str) -> str:
-    """A file's ending in lower case, compression suffix aside."""
+    """Return the lower-case file extension, ignoring a compression suffix."""
     name = url.lower()
     for suffix in (".gz", ".bz2", ".xz", ".zst"):
         name = name.removesuffix(suffix)
@@ -96,7 +95,7 @@ def ending_of(url: str) -> str:
 
 
 def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader:
-    """Give a reader of rows its columns: the keys of the first rows that can be read."""
+    """Wrap a row reader so that its columns come from the first readable rows."""
 
     def reader(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
         rows = read(file, url)
@@ -115,7 +114,7 @@ def _row_wise(read: Callable[[BinaryIO, str], Iterator[Row | BadRow]]) -> Reader
 
 
 def _text_lines(file: BinaryIO) -> io.TextIOWrapper:
-    # Undecodable bytes become lone surrogates; the row that holds them is set aside, not the file.
+    # Undecodable bytes become lone surrogates: only their row is rejected, not the file.
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
@@ -157,10 +156,10 @@ def _delimited(delimiter: str) -> Reader:
             try:
                 cells = next(rows, None)
             except csv.Error:
-                # A quote that never closes swallows every row after it.
+                # An unclosed quote swallows every row after it.
                 raise InputError(
-                    f"{url}: line {start} opens a quote that does not close as CSV needs; "
-                    "mend that line and run again"
+                    f"{url}: line {start} has an unclosed or misplaced quote; "
+                    "fix that line and run again"
                 ) from None
             if cells is None:
                 return
@@ -186,7 +185,7 @@ def _read_arrow(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadR
     if magic == b"ARROW1":
         reader = pa.ipc.open_file(file)
         batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:  # what `datasets` saves: a stream
+    else:  # the stream format, as `datasets` saves
         reader = batches = pa.ipc.open_stream(file)
     wanted = list(choose(reader.schema.names))
     yield from _rows(batch.select(wanted) for batch in batches)
@@ -199,7 +198,7 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
 
 
 def _undecoded(kind: pa.DataType) -> pa.DataType:
-    """The type with its strings as bytes: one invalid byte must cost one row, not the file."""
+    """Replace string types by binary: one invalid byte must cost one row, not the file."""
     if pa.types.is_dictionary(kind):
         return _undecoded(kind.value_type)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -210,7 +209,7 @@ def _undecoded(kind: pa.DataType) -> pa.DataType:
 
 
 def _read_json(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRow]:
-    """A `.json` file: an array of objects, COCO's object, or JSON lines under the wrong name."""
+    """Read a `.json` file: an array of objects, a COCO object, or JSON lines."""
     _rewind(file)
     head = file.read(_HEAD_BYTES).lstrip()
     _rewind(file)
@@ -221,7 +220,7 @@ def _read_json(file: BinaryIO, url: str, choose: Choose) -> Iterator[Row | BadRo
 
 
 def _rewind(file: BinaryIO) -> None:
-    """Go to the first byte that is JSON's, past a byte order mark."""
+    """Seek to the first byte of JSON, past a byte order mark."""
     file.seek(0)
     if file.read(3) != codecs.BOM_UTF8:
         file.seek(0)
@@ -241,12 +240,12 @@ def _read_json_array(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
         for item in ijson.items(file, "item", use_float=True):
             yield item if isinstance(item, dict) else BadRow("not_an_object", _raw(str(item)))
     except ijson.JSONError:
-        raise InputError(f"{url}: not valid JSON from some point on; mend the file") from None
+        raise InputError(f"{url}: invalid JSON; fix the file") from None
 
 
 @_row_wise
 def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
-    """COCO captions, NoCaps: `images[]` gives the file names, `annotations[]` the captions."""
+    """Read COCO captions or NoCaps: file names in `images[]`, captions in `annotations[]`."""
     try:
         names = {image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")}
         _rewind(file)
@@ -255,9 +254,12 @@ def _read_coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
             found = True
             yield {"caption": note.get("caption"), "image_name": names.get(note.get("image_id"))}
     except (ijson.JSONError, KeyError, AttributeError, TypeError):
-        raise InputError(f"{url}: not JSON in COCO's form from some point on") from None
+        raise InputError(f"{url}: not valid COCO captions JSON; fix the file") from None
     if not found:
-        raise InputError(f"{url}: no annotations[] as in COCO captions; use .jsonl for JSON lines")
+        raise InputError(
+            f"{url}: expected COCO captions, found no annotations[]; "
+            "for JSON lines use the extension .jsonl"
+        )
 
 
 READERS: dict[str, Reader] = {

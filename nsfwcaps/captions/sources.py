@@ -1,4 +1,4 @@
-"""From what the user names (file, folder, glob, URL) to the files that are read, with digests."""
+"""Expansion of a source (file, folder, glob, URL) to its files, and their digests."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 
 _BUNDLED = "bundled:"
-# JSON is no data file here: Hugging Face folders keep their descriptions in it.
+# JSON is not listed: Hugging Face folders keep metadata in it.
 _FOLDER_ENDINGS = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
 
 
 def expand(url: str) -> list[str]:
-    """Files of a pool: itself, a glob's matches, or a folder's data files in order.
+    """List the files of a pool: the file itself, matches of a glob, or a folder's data files.
 
-    A Hugging Face folder counts by its data files: Parquet, Arrow, JSONL or CSV, at any depth.
+    In a Hugging Face folder these are Parquet, Arrow, JSONL or CSV files, at any depth.
 
     Raises:
-        InputError: nothing is there.
+        InputError: nothing was found.
     """
     if url.startswith(_BUNDLED):
         return [str(resources.demo_pool(url.removeprefix(_BUNDLED)))]
-    if not url.strip():  # as `--safe "$POOL"` with the variable unset; fsspec takes it for "."
-        raise InputError("a pool's name is empty; give a file, folder, glob or URL")
+    if not url.strip():  # e.g. `--safe "$POOL"` with the variable unset; fsspec would read "."
+        raise InputError("empty pool name; expected a file, folder, glob or URL")
     try:
         filesystem, path = fsspec.core.url_to_fs(url)
         if filesystem.isdir(path):
@@ -47,17 +47,17 @@ def expand(url: str) -> list[str]:
 
 
 def _folder_files(filesystem: fsspec.AbstractFileSystem, path: str) -> list[str]:
-    # Hidden below the folder, that is: the folder itself may lie in ~/.cache.
+    # Skip hidden files below the folder only: the folder itself may be in ~/.cache.
     names = [name for name in sorted(filesystem.find(path)) if "/." not in name[len(path) :]]
     for ending in _FOLDER_ENDINGS:
-        # One kind only: a folder often holds the same rows a second time, or logs beside them.
+        # One format only: folders often hold the same rows in a second format, or logs.
         if found := [name for name in names if ending_of(name) == ending]:
             return found
-    raise InputError(f"{path}: the folder holds no {', '.join(_FOLDER_ENDINGS)} file")
+    raise InputError(f"{path}: no data files in this folder; expected {', '.join(_FOLDER_ENDINGS)}")
 
 
 def content_digest(url: str) -> str:
-    """Sha256 of a local file; what the store says of a remote one (checksum, size, time)."""
+    """Sha256 of a local file; for a remote one, of its store's metadata (checksum, size, time)."""
     local = local_path(url)
     if local is not None:
         return sha256_file(local)
@@ -67,13 +67,13 @@ def content_digest(url: str) -> str:
 
 
 def size_bytes(url: str) -> int:
-    """Size of a file; 0 where the store does not say."""
+    """Size of a file; 0 if the store does not report it."""
     filesystem, path = fsspec.core.url_to_fs(url)
     return int(filesystem.size(path) or 0)
 
 
 def local_path(url: str) -> Path | None:
-    """Path of a local file, or None for any other URL."""
+    """Path of a local file; None for other URLs."""
     filesystem, path = fsspec.core.url_to_fs(url)
     protocols: Sequence[str] = filesystem.protocol
     return Path(path) if "file" in protocols or "local" in protocols else None

@@ -1,4 +1,4 @@
-"""Train, validation and test, so that nothing which belongs together is torn apart."""
+"""Train, validation and test splits that keep connected items together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.int64]
 
 
 def groups(nodes: int, left: Rows, right: Rows) -> Rows:
-    """Number `[n]` of the connected group of every node, given edges `[e]`, `[e]`."""
+    """Return the connected component `[n]` of every node, given edges `[e]`, `[e]`."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -31,11 +31,11 @@ def assign(
     test_share: float,
     seed: int,
 ) -> npt.NDArray[np.str_]:
-    """Split `[p]` of every pair, whole groups at a time.
+    """Assign a split `[p]` to every pair, keeping groups whole.
 
-    Groups come in the order of a hash of the seed and their smallest pair id, so an order that
-    does not depend on how pairs are stored. Each fills the test split, then validation, while it
-    fits; train takes the rest, and with it every group that is larger than a small split.
+    Groups are ordered by a hash of the seed and their smallest pair id, so the order is independent
+    of storage. Each goes to the test split if it fits, else to validation, else to train. Groups
+    larger than a small split therefore always go to train.
     """
     _, group, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
     smallest: list[str | None] = [None] * len(sizes)
@@ -43,7 +43,7 @@ def assign(
         held = smallest[number]
         smallest[number] = item if held is None else min(held, item)
     order = sorted(range(len(sizes)), key=lambda number: _hash(seed, str(smallest[number])))
-    spare = len(ids) - 1  # of a handful of pairs, rounding must leave one to train on
+    spare = len(ids) - 1  # rounding must leave at least one pair to train on
     test = min(round(test_share * len(ids)), spare)
     validation = min(round(validation_share * len(ids)), spare - test)
     left = {Split.TEST: test, Split.VALIDATION: validation}
@@ -61,10 +61,10 @@ def assign(
 def beside(
     named: Rows, group_of: Rows, split_of: npt.NDArray[np.str_], ids: Sequence[str]
 ) -> npt.NDArray[np.bool_]:
-    """Tell of every pair `[p]` whether what it names besides its captions lies in its split.
+    """Return for every pair `[p]` whether the item it names beyond its captions is in its split.
 
-    `named` is the group of that, −1 where a pair names nothing. A group that has no pair gets the
-    split of the first one, in order of ids, that names something of it.
+    `named` is the group of that item, −1 if a pair names none. A group without pairs gets the
+    split of the first pair, in id order, that names an item of it.
     """
     split = dict(zip(group_of.tolist(), split_of.tolist(), strict=True))
     for pair in sorted(np.flatnonzero(named >= 0).tolist(), key=ids.__getitem__):

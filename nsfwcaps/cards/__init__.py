@@ -1,1 +1,1 @@
-"""Measured facts to cards: every number in a card is read from a manifest, none is typed."""
+"""Cards from measured facts: every number in a card comes from a manifest."""

@@ -14,7 +14,7 @@ _TEMPLATE = "construct.md.j2"
 
 
 def template_digest() -> str:
-    """Digest of the template and the texts that it prints."""
+    """Digest of the template and its texts."""
     return digest([sha256_file(template.path(_TEMPLATE)), CONSTRUCTED_HELP])
 
 

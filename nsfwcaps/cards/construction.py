@@ -1,11 +1,11 @@
-"""The part of a data set's card that says how its unsafe captions were written."""
+"""The section of a data set card on how its unsafe captions were written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# In the order of the work, which a record does not keep.
+# In processing order, which a record does not keep.
 STEPS = {
     "rows": "rows of the pool that were read",
     "captions": "usable captions, copies folded",
@@ -25,7 +25,7 @@ QUANTILES = {
 
 
 def summary(stages: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Facts of the construct stage, with the rows of tables; None where there is no such stage."""
+    """Return the construct stage's facts with table rows, or None without such a stage."""
     if "construct" not in stages:
         return None
     facts = stages["construct"]["facts"]

@@ -1,4 +1,4 @@
-"""The data set card: a template filled with what the stages measured."""
+"""The data set card: a template filled with measured facts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PART = "images.md.j2"
 _HELP = NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP | REVIEW_HELP | PICTURES_HELP
 _SPLITS = [split.value for split in Split]
 
-# Size classes of the Hugging Face hub, by the number of rows below which each ends.
+# Size classes of the Hugging Face hub, with their upper limits in rows.
 _SIZES = (
     (10**3, "n<1K"),
     (10**4, "1K<n<10K"),
@@ -39,7 +39,7 @@ _SIZES = (
 
 
 def template_digest() -> str:
-    """Digest of the template and the texts that it prints."""
+    """Digest of the templates and their texts."""
     wording = [
         hashlib.sha256(template.path(name).read_bytes()).hexdigest() for name in (_TEMPLATE, _PART)
     ]
@@ -70,7 +70,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
 def _front_matter(
     settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema
 ) -> str:
-    """YAML that the hub and `datasets.load_dataset` read."""
+    """Return the YAML front matter for the hub and `datasets.load_dataset`."""
     import yaml
 
     rows = manifest["stages"]["publish"]["facts"]["split"]
@@ -127,21 +127,21 @@ def _front_matter(
 
 
 def _feature(field: pa.Field) -> dict[str, Any]:
-    """A column as `datasets` describes it."""
+    """Describe a column as `datasets` does."""
     if pa.types.is_list(field.type):
         return {"name": field.name, "list": [_feature(part) for part in field.type.value_type]}
     return {"name": field.name, "dtype": _dtype(field.type)}
 
 
 def _spelt(kind: pa.DataType) -> str:
-    """Name of a type for people."""
+    """Return the name of a type for display."""
     if pa.types.is_list(kind):
         return f"list of ({', '.join(part.name for part in kind.value_type)})"
     return _dtype(kind)
 
 
 def _dtype(kind: pa.DataType) -> str:
-    """Name of a type as `datasets` spells it."""
+    """Return the name of a type in `datasets`."""
     if kind == PICTURE:
         return "image"
     return {"float": "float32", "double": "float64"}.get(str(kind), str(kind))

@@ -1,4 +1,4 @@
-"""The card of a pool of drawn images: a template filled with measured facts."""
+"""The card of a pool of generated images: a template filled with measured facts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nsfwcaps.schema import ILLUSTRATED_HELP
 
 _TEMPLATE = "illustrate.md.j2"
 _PART = "images.md.j2"
-"""What it says of the images, which the card of a data set says too."""
+"""Template part shared with the data set card."""
 
 
 def template_digest() -> str:
-    """Digest of the templates and the texts that they print."""
+    """Digest of the templates and their texts."""
     wording = [sha256_file(template.path(name)) for name in (_TEMPLATE, _PART)]
     return digest([wording, ILLUSTRATED_HELP])
 

@@ -1,4 +1,4 @@
-"""The card of an exported model: a template filled with what the run's files say."""
+"""The card of an exported model: a template filled with facts from the run's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Card templates: where they lie, and how they are filled."""
+"""Card templates: location and rendering."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nsfwcaps import resources
 
 
 def path(name: str) -> Path:
-    """Path of a template."""
+    """Return the path of a template."""
     return resources.folder("data_cards") / name
 
 
@@ -19,11 +19,11 @@ def fill(name: str, **values: Any) -> str:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(path(name).parent),
-        undefined=jinja2.StrictUndefined,  # a fact that is not there must not become an empty cell
+        undefined=jinja2.StrictUndefined,  # a missing fact must not become an empty cell
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # Markdown, not HTML; what comes from a pool is escaped by `code`
+        autoescape=False,  # Markdown, not HTML; pool content is escaped by `code`
     )
     environment.filters["code"] = _code
     environment.filters["percent"] = lambda share: f"{share:.1%}"
@@ -31,6 +31,6 @@ def fill(name: str, **values: Any) -> str:
 
 
 def _code(text: object) -> str:
-    """Text from a pool as Markdown code, whatever it holds."""
+    """Format text from a pool as Markdown code, whatever it contains."""
     one_line = " ".join(str(text).split())
     return "`" + one_line.replace("`", "'").replace("|", "/") + "`"

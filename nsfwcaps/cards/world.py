@@ -1,4 +1,4 @@
-"""The card of a drawn world: a template filled with its settings and counts."""
+"""The card of an icon world: a template filled with settings and counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TEMPLATE = "world.md.j2"
 
 
 def template_digest() -> str:
-    """Digest of the template and the texts that it prints."""
+    """Digest of the template and its texts."""
     return digest([sha256_file(template.path(_TEMPLATE)), WORLD_HELP])
 
 

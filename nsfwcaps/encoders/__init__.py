@@ -1,1 +1,1 @@
-"""Encoders: captions and pictures in, unit rows out."""
+"""Encoders: captions and images in, unit rows out."""

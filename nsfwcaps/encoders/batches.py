@@ -1,4 +1,4 @@
-"""Batches of captions of like length, so that little of a batch is padding."""
+"""Batches of captions of similar length, to minimise padding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 
 def length_sorted(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.int64]]:
-    """Positions of captions `[n]` in batches, shortest first, each at most `batch_tokens` padded.
+    """Group captions `[n]` into batches, shortest first, of at most `batch_tokens` padded tokens.
 
     >>> [batch.tolist() for batch in length_sorted(np.array([5, 2, 9, 2]), 10)]
     [[1, 3], [0], [2]]

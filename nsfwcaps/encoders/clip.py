@@ -1,4 +1,4 @@
-"""Every model that open_clip can make: text and pictures into one space."""
+"""Encoder for open_clip models: text and images into one space."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from nsfwcaps.runtime.weights import weights_sha256
 
 
 class ClipEncoder:
-    """A built open_clip model on the CPU, its preprocessing and its tokenizer, made an encoder."""
+    """Encoder around a built open_clip model on the CPU, its preprocessing and its tokenizer."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class ClipEncoder:
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, d]`."""
-        if not captions:  # tokenizers of Hugging Face do not take an empty list
+        if not captions:  # Hugging Face tokenizers reject an empty list
             return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
         tokens = self._tokenize(list(captions))  # [n, t]
         lengths = self.tower.lengths(tokens)
@@ -87,7 +87,7 @@ class ClipEncoder:
         return finite(out)
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n pictures to unit rows `[m, d]`, setting aside those that do not decode."""
+        """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`."""
         starts = list(range(0, len(images), self._batch_images))
 
         def decode(start: int) -> list[Any]:
@@ -107,7 +107,7 @@ class ClipEncoder:
         return Encoded(rows=np.concatenate(rows), failed=failed)
 
     def _decode(self, get: Callable[[], bytes]) -> Any:
-        """Tensor `[3, h, w]` of a picture, or the reason why there is none."""
+        """Return the tensor `[3, h, w]` of an image, or the reason for failure."""
         try:
             data = get()
         except OSError:
@@ -129,6 +129,6 @@ class ClipEncoder:
 
 
 def preprocessing(model: Any) -> dict[str, Any]:
-    """Preprocessing of a model's pictures, as plain JSON values."""
+    """Return a model's image preprocessing as plain JSON values."""
     config = getattr(model.visual, "preprocess_cfg", {})
     return {key: list(v) if isinstance(v, tuple) else v for key, v in sorted(config.items())}

@@ -1,4 +1,4 @@
-"""What every encoder offers, and what identifies its vectors."""
+"""The encoder protocol, and the identity of an encoder's vectors."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:  # captions can be encoded without pictures, and read without 
 Vectors = npt.NDArray[np.float32]
 
 Images = Sequence[tuple[str, Callable[[], bytes]]]
-"""Pictures: the sha256 of their bytes, and a way to get at them (which may raise OSError)."""
+"""Images: sha256 of their bytes, and a function that reads them (may raise OSError)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """All that decides an encoder's numbers. Vectors of two identities are never compared.
+    """Everything that determines an encoder's numbers. Never compare vectors of two identities.
 
-    The activation is part of it because the same weights under another activation load without an
+    It includes the activation, because the same weights with another activation load without
     error and give wrong numbers (open_clip issues 771 and 915).
     """
 
@@ -40,11 +40,11 @@ class Identity:
     width: int
     image_width: int | None
     padding: str
-    """How captions are padded, and why: `trimmed …` or `full …`. Does not change the numbers."""
+    """How captions are padded, and why: `trimmed …` or `full …`. Does not affect the numbers."""
 
     @property
     def digest(self) -> str:
-        """Sha256 (hex) of what decides the numbers, the decoder of pictures among it."""
+        """Return the SHA-256 (hex) of what determines the numbers, including the image decoder."""
         facts = asdict(self)
         del facts["name"], facts["padding"]
         if self.image_width is not None and self.preprocessing:  # not of imported vectors
@@ -54,32 +54,32 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """Rows `[m, d]` of the m inputs that could be encoded, in order, and why others could not."""
+    """Rows `[m, d]` of the m inputs that could be encoded, in order, and reasons for the rest."""
 
     rows: Vectors
     failed: Mapping[int, str]
-    """Position in the input to a reason."""
+    """Input position to reason."""
 
 
 class Encoder(Protocol):
-    """Turns captions, and if `image_width` is set pictures, into unit rows."""
+    """Turns captions, and images if `image_width` is set, into unit rows."""
 
     @property
     def identity(self) -> Identity:
-        """What identifies the vectors."""
+        """Identity of the vectors."""
         ...
 
     @property
     def device(self) -> str:
-        """Where it computes, for people."""
+        """Device, for display."""
         ...
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
-        """Encode n captions; `advance` hears how many are done."""
+        """Encode n captions; calls `advance` with the number done."""
         ...
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n pictures."""
+        """Encode n images."""
         ...
 
 
@@ -108,7 +108,7 @@ class DualEncoder(Encoder, Protocol):
 
 
 def activations(model: Any) -> str:
-    """Names of the activation modules and functions of a torch model."""
+    """List the activation modules and functions of a torch model."""
     found = set()
     for module in model.modules():
         name = type(module).__name__
@@ -118,7 +118,7 @@ def activations(model: Any) -> str:
 
 
 def finite(rows: Vectors) -> Encoded:
-    """Set aside rows `[n, d]` that are not numbers of length one."""
+    """Keep finite rows `[n, d]` of unit length; report the others as failed."""
     length = np.einsum("nd,nd->n", rows, rows)
     bad = np.flatnonzero(~(np.abs(length - 1) < 0.01))
     if len(bad) == 0:
@@ -129,7 +129,7 @@ def finite(rows: Vectors) -> Encoded:
 
 
 def unit_rows(rows: Any) -> Vectors:
-    """Rows of a torch tensor `[n, d]` at length one, single precision, in main memory."""
+    """Normalise the rows of a torch tensor `[n, d]`; return float32 on the CPU."""
     import torch
 
     unit: Vectors = torch.nn.functional.normalize(rows.float(), dim=-1).cpu().numpy()

@@ -1,11 +1,11 @@
-"""Vectors that another tool made: a folder in clip-retrieval's layout, looked up by content.
+"""Vectors imported from a folder in clip-retrieval's layout, looked up by content.
 
     FOLDER/text_emb/text_emb_0000.npy      [n, d], any float
     FOLDER/img_emb/img_emb_0000.npy        [n, d], optional
-    FOLDER/metadata/metadata_0000.parquet  n rows: caption, and for pictures sha256
+    FOLDER/metadata/metadata_0000.parquet  n rows: caption, and sha256 of the image
 
-Row i of a metadata file describes row i of the arrays of the same number. Captions are found by
-the hash of their text and pictures by that of their bytes, never by position in another file.
+Row i of a metadata file describes row i of the array with the same number. Captions are looked up
+by the hash of their text, images by the hash of their bytes; never by position.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 
 class ImportedVectors:
-    """Answers like an encoder, from a folder of finished vectors."""
+    """Encoder that looks up precomputed vectors in a folder."""
 
     device = "none: vectors are imported"
 
@@ -53,21 +53,21 @@ class ImportedVectors:
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
-        """Look n captions up; those that the folder does not have fail."""
+        """Look up n captions; those without a vector fail."""
         encoded = self._text.rows([bytes.fromhex(content_id(item)) for item in captions])
         advance(len(captions))
         return encoded
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Look n pictures up by the hash of their bytes."""
-        assert self._images is not None, "identity.image_width says there are none"
+        """Look up n images by the hash of their bytes."""
+        assert self._images is not None, "checked through identity.image_width"
         encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
         advance(len(images))
         return encoded
 
 
 def source_digest(folder: Path) -> str:
-    """Digest of every array and metadata file."""
+    """Return a digest of all array and metadata files."""
     whole = hashlib.sha256()
     for kind in ("text_emb", "img_emb", "metadata"):
         for path in sorted((folder / kind).glob("*.*")):
@@ -76,7 +76,7 @@ def source_digest(folder: Path) -> str:
 
 
 class _Lookup:
-    """One kind of vectors: sorted 16-byte keys, and where the vector of each stands."""
+    """Lookup table of one modality: sorted 16-byte keys, and the position of each vector."""
 
     def __init__(self, folder: Path, kind: str, keys_of: Callable[[Path], Sequence[bytes]]) -> None:
         self._arrays: list[npt.NDArray[Any]] = []
@@ -88,12 +88,12 @@ class _Lookup:
             if len(found) != len(array):
                 raise InputError(
                     f"{path}: {len(array)} vectors, but {metadata.name} has {len(found)} rows; "
-                    "the two must be row-aligned"
+                    "expected one row per vector"
                 )
             if self._arrays and array.shape[1] != self._arrays[0].shape[1]:
                 raise InputError(
-                    f"{path}: vectors of width {array.shape[1]} beside width "
-                    f"{self._arrays[0].shape[1]}; one folder holds one encoder's vectors"
+                    f"{path}: expected vectors of width {self._arrays[0].shape[1]}, got "
+                    f"{array.shape[1]}; a folder must hold vectors of one encoder"
                 )
             self._arrays.append(array)
             keys.append(found)
@@ -106,7 +106,7 @@ class _Lookup:
         self.width = int(self._arrays[0].shape[1])
 
     def rows(self, keys: Sequence[bytes]) -> Encoded:
-        """Unit rows of the keys that are there."""
+        """Return the unit rows of known keys; unknown ones fail."""
         wanted = np.array(keys, dtype="S16")
         spots = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         found = self._keys[spots] == wanted
@@ -130,12 +130,12 @@ class _Lookup:
 def _shards(folder: Path, kind: str) -> list[tuple[Path, Path]]:
     arrays = sorted((folder / kind).glob("*.npy"))
     if not arrays:
-        raise InputError(f"{folder}: no {kind}/*.npy; embed.source needs clip-retrieval's layout")
+        raise InputError(f"{folder}: no {kind}/*.npy; embed.source expects clip-retrieval's layout")
     pairs = []
     for path in arrays:
         metadata = folder / "metadata" / f"metadata_{path.stem.rpartition('_')[2]}.parquet"
         if not metadata.is_file():
-            raise InputError(f"{path}: its metadata file {metadata} is missing")
+            raise InputError(f"{path}: metadata file {metadata} is missing")
         pairs.append((path, metadata))
     return pairs
 
@@ -144,7 +144,7 @@ def _load(path: Path) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
-        raise InputError(f"{path}: not a whole .npy array; copy it again") from None
+        raise InputError(f"{path}: truncated or not a .npy array; copy it again") from None
     if array.ndim != 2 or array.dtype.kind != "f":
         raise InputError(f"{path}: expected floats [n, d], got {array.dtype} {list(array.shape)}")
     return array
@@ -154,7 +154,7 @@ def _metadata(path: Path) -> Mapping[str, pa.ChunkedArray]:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowException):
-        raise InputError(f"{path}: damaged or cut short; copy it again") from None
+        raise InputError(f"{path}: damaged or truncated; copy it again") from None
     return dict(zip(table.column_names, table.columns, strict=True))
 
 
@@ -162,7 +162,7 @@ def _caption_keys(path: Path) -> Sequence[bytes]:
     columns = _metadata(path)
     name = next((name for name in CAPTION_NAMES[None] if name in columns), None)
     if name is None:
-        raise InputError(f"{path}: no caption column; its columns are: {', '.join(columns)}")
+        raise InputError(f"{path}: no caption column; available columns: {', '.join(columns)}")
     captions = (normalize(str(item or "")) for item in columns[name].to_pylist())
     return [bytes.fromhex(content_id(caption)) for caption in captions]
 
@@ -171,11 +171,11 @@ def _sha256_keys(path: Path) -> Sequence[bytes]:
     columns = _metadata(path)
     if "sha256" not in columns:
         raise InputError(
-            f"{path}: pictures are found by the hash of their bytes and there is no column sha256; "
+            f"{path}: column sha256 is missing, which identifies images by their bytes; "
             "add it, or set embed.images to false"
         )
     hashes = [str(item or "00" * 32) for item in columns["sha256"].to_pylist()]
     bad = next((row for row, item in enumerate(hashes) if not _SHA256.fullmatch(item)), None)
     if bad is not None:
-        raise InputError(f"{path}: row {bad} of column sha256 is not 64 hexadecimal digits")
+        raise InputError(f"{path}: expected 64 hexadecimal digits in row {bad} of column sha256")
     return [bytes.fromhex(item)[:16] for item in hashes]

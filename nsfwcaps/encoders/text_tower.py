@@ -1,12 +1,12 @@
-"""Text towers of open_clip, and for which of them a batch may be trimmed to its longest caption.
+"""Text towers of open_clip, and which of them allow trimming batches to the longest caption.
 
-open_clip pads every caption to the context length (77 tokens), and most of the work is padding.
-Trimming is exact for two kinds of tower, and is used for these alone:
+open_clip pads every caption to the context length (77 tokens), so most of the work is padding.
+Trimming is exact for two kinds of tower, and is used for these only:
 
-- causal, pooled at the end token: no token before the end can see the padding behind it;
+- causal towers pooled at the end token: no token before the end sees the padding behind it;
 - Hugging Face towers, whose attention masks the padding.
 
-Every other tower gets the full length. The choice is also checked on the model itself.
+Every other tower gets the full length. The choice is also verified on the model itself.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ _PROBE_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class TextTower:
-    """How a model's captions are encoded."""
+    """How to encode a model's captions."""
 
     lengths: Callable[[Any], Lengths]
-    """Tokens `[n, t]` to the number `[n]` of them that matter."""
+    """Maps tokens `[n, t]` to the number `[n]` of significant tokens."""
     encode: Callable[[Any], Any]
-    """Tokens `[b, t']` to features `[b, d]`, not normalised."""
+    """Maps tokens `[b, t']` to features `[b, d]`, not normalised."""
     padding: str
 
 
 def text_tower(model: Any) -> TextTower:
-    """Choose the way to encode a model's captions, and check a trimmed one against the full."""
+    """Choose how to encode a model's captions, and verify trimming against full length."""
     tower = _trimmed(model)
     if tower is None:
         return _full(model, "its tower is neither causal nor masked")
-    # Untouched for the whole life of the encoder: a trim that is not exact must never be used.
+    # A fresh, untouched reference: inexact trimming must never be used.
     if not _agrees(tower, _full(model, ""), model):
         return _full(model, "trimming changed this model's numbers")
     return tower
@@ -80,7 +80,7 @@ def _full(model: Any, why: str) -> TextTower:
 
 
 def _encode_causal(text: Any, tokens: Any, ends: Any) -> Any:
-    """open_clip's `CLIP.encode_text`, at the length `[b, t']` of its input."""
+    """Like open_clip's `CLIP.encode_text`, but for inputs of any length `[b, t']`."""
     import torch
 
     dtype = text.transformer.get_cast_dtype()
@@ -88,7 +88,7 @@ def _encode_causal(text: Any, tokens: Any, ends: Any) -> Any:
     x = text.token_embedding(tokens).to(dtype)  # [b, t', w]
     x = x + text.positional_embedding[:length].to(dtype)
     x = text.transformer(x, attn_mask=text.attn_mask[:length, :length])
-    # Only the pooled row goes on: the final norm works row by row.
+    # Only the pooled row is needed: the final norm works row by row.
     x = text.ln_final(x[torch.arange(x.shape[0], device=x.device), ends])  # [b, w]
     if text.text_projection is None:
         return x
@@ -98,12 +98,12 @@ def _encode_causal(text: Any, tokens: Any, ends: Any) -> Any:
 
 
 def _agrees(tower: TextTower, full: TextTower, model: Any) -> bool:
-    """Encode two made-up captions both ways."""
+    """Whether both ways agree on two made-up captions."""
     import torch
     from torch.nn.functional import normalize
 
     text = getattr(model, "text", model)
-    config = getattr(text, "config", None)  # of Hugging Face towers, which take any length
+    config = getattr(text, "config", None)  # present in Hugging Face towers, which take any length
     context = text.context_length if config is None else _PROBE_TOKENS
     vocabulary = text.vocab_size
     pad = getattr(config, "pad_token_id", 0) or 0
@@ -125,7 +125,7 @@ def _agrees(tower: TextTower, full: TextTower, model: Any) -> bool:
 
 
 def _last(real: Any) -> Lengths:
-    """One more than the position of the last true of each row `[n, t]`."""
+    """Return one more than the position of the last true value of each row `[n, t]`."""
     flags = real.cpu().numpy()
     reversed_first = np.argmax(flags[:, ::-1], axis=1)
     return np.where(flags.any(axis=1), flags.shape[1] - reversed_first, 1).astype(np.int64)

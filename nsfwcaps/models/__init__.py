@@ -1,1 +1,1 @@
-"""Models by name: what a name means, how it is loaded, trained runs, export."""
+"""Models: names, loading, trained runs, export."""

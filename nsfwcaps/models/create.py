@@ -1,4 +1,4 @@
-"""From a model's name to an encoder, or to the bare model that open_clip would make."""
+"""Creation of an encoder, or of the bare open_clip model, from a model's name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from nsfwcaps.runtime.silence import silence
 
 
 def load(model: str, options: EncoderOptions | None = None) -> Encoder:
-    """Load the encoder that a name stands for.
+    """Load the encoder for a model name.
 
     Raises:
-        ConfigError: the name has none of the known forms.
+        ConfigError: the name has no known form.
         ModelError: the weights cannot be loaded.
-        DeviceError: the device is not there.
+        DeviceError: the device is not available.
     """
     name = parse(model)
     if name.form is not Form.MINILM:
@@ -72,10 +72,10 @@ def _resolved(options: EncoderOptions) -> tuple[str, Precision]:
 
 
 def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
-    """Model on the CPU, image preprocessing and tokenizer, all in open_clip's form.
+    """Create the model on the CPU, its image preprocessing and its tokenizer.
 
-    A trained run with a strength below 1 has weights between those of the model that was trained
-    (0) and those that came out (1).
+    All three follow open_clip's interfaces. For a trained run, `strength` interpolates between the
+    base model (0) and the trained weights (1).
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -97,25 +97,25 @@ def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any,
 
     try:
         with silence():
-            # Unlike `create_model`, this refuses to go on with random weights.
+            # Unlike `create_model`, this never falls back to random weights.
             model, preprocess = open_clip.create_model_from_pretrained(name, pretrained)
             tokenizer = open_clip.get_tokenizer(name)
-    except Exception as error:  # open_clip raises many kinds for an unknown or unreachable model
+    except Exception as error:  # open_clip raises many types for unknown or unreachable models
         known = ":" in name or name in open_clip.list_models()
         hint = (
-            "check the tag or the checkpoint's path, and that the network reaches the weights"
+            "check the tag or checkpoint path, and the network connection"
             if known
-            else "open_clip knows no architecture of this name"
+            else "open_clip has no such architecture"
         )
         raise ModelError(
-            f"embed.model: cannot load '{name}' with weights '{pretrained or 'of its own'}': "
+            f"embed.model: cannot load '{name}' with weights '{pretrained or 'included'}': "
             f"{hint} ({first_line(error)})"
         ) from None
     return model, preprocess, tokenizer
 
 
 def source_digest(model: str) -> str:
-    """What a model is known by before it is loaded, the decoder of its pictures included."""
+    """Return a digest of local weight files and the image decoder; for other models, their name."""
     name = parse(model)
     if name.form is Form.MINILM:
         from nsfwcaps.encoders.minilm import model_folder
@@ -144,7 +144,7 @@ def _weights_digest(name: ModelName, model: str) -> str:
 
 
 def _label(name: ModelName) -> str:
-    """Name of a model for people; checkpoints and runs without their folder, which is private."""
+    """Return a model's name for display, without private folders of checkpoints and runs."""
     if name.form is Form.TRAINED_RUN:
         assert name.folder is not None, "a trained run is a folder"
         return trained.read(name.folder).label

@@ -1,4 +1,4 @@
-"""A trained run as a plain open_clip model: its base model with the adapter added in."""
+"""A trained run as a plain open_clip model: its base model with the adapter merged in."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from nsfwcaps.training.interpolation import interpolate
 def merge(
     runs: Sequence[TrainedRun], base: tuple[Any, Any, Any], strength: float
 ) -> tuple[Any, Any, Any]:
-    """Model, preprocessing and tokenizer of the first of some runs, each trained on the next.
+    """Return model, preprocessing and tokenizer of the first run, each run trained on the next.
 
-    `base` is the ordinary model below the last run. With a strength below 1 the weights are between
-    those of the model that the first run trained (0) and those that came out (1).
+    `base` is the ordinary model below the last run. `strength` interpolates between the model that
+    the first run was trained on (0) and its result (1).
 
     Raises:
-        ModelError: a file is damaged, or the base model is another one.
+        ModelError: a file is damaged, or the base model differs.
     """
     model, preprocess, tokenizer = base
     for run in reversed(runs):
@@ -41,7 +41,7 @@ def merge(
 
 
 def _check_base(run: TrainedRun, model: Any) -> None:
-    """Refuse to put an adapter on another model than the one it was trained on."""
+    """Refuse to merge an adapter into another model than its base."""
     found = {
         "weights_sha256": weights_sha256(model.state_dict()),
         "activation": activations(model),
@@ -50,13 +50,13 @@ def _check_base(run: TrainedRun, model: Any) -> None:
     differ = [name for name, value in found.items() if run.encoder.get(name) != value]
     if differ:
         raise ModelError(
-            f"{run.folder}: '{run.base}' is not the model that was trained: {' and '.join(differ)} "
-            "differ from those of the training. Put the base model's files back, or train again"
+            f"{run.folder}: '{run.base}' is not the base model of this run: {' and '.join(differ)} "
+            "differ. Restore the base model's files, or train again"
         )
 
 
 def _tuned_weights(run: TrainedRun, model: Any) -> Mapping[str, torch.Tensor]:
-    """State dict of a run; the model, its base, stays as it is."""
+    """Return the state dict of a run; the base model is not modified."""
     path, adaptation = run.folder / WEIGHTS, _adaptation(run)
     try:
         tensors = load_file(path)
@@ -66,7 +66,7 @@ def _tuned_weights(run: TrainedRun, model: Any) -> Mapping[str, torch.Tensor]:
         ) from None
     adapted = copy.deepcopy(model)
     try:
-        # Adapters start from random numbers; the caller's generator stays put.
+        # Adapters are initialised randomly; keep the caller's generator state.
         with torch.random.fork_rng(devices=[]):
             adapt(adapted, adaptation)
         load_adapter(adapted, tensors)
@@ -89,6 +89,6 @@ def _adaptation(run: TrainedRun) -> Adaptation:
         )
     except (LookupError, TypeError, ValueError, ConfigError):
         raise ModelError(
-            f"{run.folder / DESCRIPTION} is damaged: its settings do not say which layers were "
-            "trained; copy the whole folder again, or train again"
+            f"{run.folder / DESCRIPTION} is damaged: its settings do not name the trained "
+            "layers; copy the whole folder again, or train again"
         ) from None

@@ -1,11 +1,11 @@
-"""Names of models: the one place that knows their forms.
+"""Model names: the only parser of their forms.
 
 minilm                          the bundled caption encoder
 mini                            the bundled dual encoder
-open_clip:MODEL/TAG             a model of open_clip with published weights
+open_clip:MODEL/TAG             an open_clip model with published weights
 open_clip:MODEL/CHECKPOINT      the same with weights from a file
 hf-hub:ORG/NAME                 a model on the hub
-local-dir:FOLDER                what open_clip's exporters write
+local-dir:FOLDER                a folder written by open_clip's exporters
 RUN                             the folder of a trained run
 """
 
@@ -21,7 +21,7 @@ from nsfwcaps.models.trained import DESCRIPTION, adapter_folder
 MINILM = "minilm"
 MINI = "mini"
 DEFAULTS = (MINILM, MINI)
-"""The default model for captions alone, and for pools with images."""
+"""Default model for captions only, and for pools with images."""
 
 _OPEN_CLIP, _HUB, _LOCAL = "open_clip:", "hf-hub:", "local-dir:"
 _FORMS = (
@@ -32,7 +32,7 @@ _FORMS = (
 
 
 class Form(enum.Enum):
-    """The forms that a model's name takes."""
+    """Forms of a model name."""
 
     MINILM = enum.auto()
     MINI = enum.auto()
@@ -44,12 +44,12 @@ class Form(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelName:
-    """A name in its parts."""
+    """A parsed name."""
 
     given: str
     form: Form
     architecture: str
-    """Model of open_clip, or the whole name where it carries its weights."""
+    """open_clip architecture, or the whole name if it includes the weights."""
     weights: str | None = None
     """Tag or checkpoint of `open_clip:MODEL/…`."""
     folder: Path | None = None
@@ -57,13 +57,13 @@ class ModelName:
 
 
 def parse(name: str) -> ModelName:
-    """Take a model's name apart.
+    """Parse a model name.
 
     >>> parse("open_clip:ViT-B-32//data/clip.pt").weights
     '/data/clip.pt'
 
     Raises:
-        ConfigError: it has none of the known forms, and no trained run is in a folder of that name.
+        ConfigError: the name has no known form and is not the folder of a trained run.
     """
     found = _parse(name)
     if found is None:
@@ -72,7 +72,7 @@ def parse(name: str) -> ModelName:
 
 
 def problem(name: str, *, images: bool = False) -> str | None:
-    """Say why a name is not usable, or None; with `images` the model must take pictures too."""
+    """Explain why a name is unusable, or return None; `images` requires a model for images."""
     found = _parse(name)
     if found is None or (images and found.form is Form.MINILM):
         return _unknown(name).replace(f"{MINILM}, ", "") if images else _unknown(name)
@@ -80,7 +80,7 @@ def problem(name: str, *, images: bool = False) -> str | None:
 
 
 def trained_run(name: str) -> Path | None:
-    """Folder of the adapter where a model's name is that of a trained run."""
+    """Return the adapter folder if a model name is a trained run, or None."""
     found = _parse(name)
     return found.folder if found is not None and found.form is Form.TRAINED_RUN else None
 
@@ -92,7 +92,7 @@ def extras_of(*models: str | None) -> dict[str, str]:
 
 
 def public(name: str) -> str:
-    """Give the name without the folders above its last part, which are private.
+    """Return the name without private parent folders.
 
     >>> public("local-dir:/home/me/models/clip"), public("open_clip:ViT-B-32/openai")
     ('local-dir:clip', 'open_clip:ViT-B-32/openai')
@@ -102,7 +102,7 @@ def public(name: str) -> str:
 
 
 def is_local(name: str) -> bool:
-    """Tell whether a name is that of a folder in open_clip's form."""
+    """Whether a name is a folder in open_clip's format."""
     return name.startswith(_LOCAL)
 
 
@@ -126,12 +126,12 @@ def _parse(name: str) -> ModelName | None:
 def _unknown(name: str) -> str:
     if name and Path(name).is_dir():
         return (
-            f"model '{name}' is a folder without a trained model: neither it nor its folder model/ "
-            f"holds {DESCRIPTION}; train it to the end, or write {_FORMS}"
+            f"model '{name}' is a folder without a trained model: {DESCRIPTION} is missing from it "
+            f"and its subfolder model/; finish training, or use {_FORMS}"
         )
-    return f"unknown model '{name}'; write {_FORMS}"
+    return f"unknown model '{name}'; expected {_FORMS}"
 
 
 def _last(path: str) -> str:
-    """Last part of a path; names such as MODEL/TAG are not paths."""
+    """Return the last part of a path; names such as MODEL/TAG are not paths."""
     return PurePath(path).name if path.startswith((".", "~")) or path.count("/") > 1 else path

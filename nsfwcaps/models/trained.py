@@ -1,4 +1,4 @@
-"""A trained run on disk: where its adapter lies, and what the description beside it says."""
+"""A trained run on disk: the location of its adapter, and the description beside it."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ _LOCAL = "local-dir:"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedRun:
-    """What `adapter.json` holds."""
+    """Content of `adapter.json`."""
 
     folder: Path
-    """Where the adapter lies: `model/` of the run's folder, or a copy of it."""
+    """Folder of the adapter: `model/` in the run's folder, or a copy of it."""
     base: str
-    """Name of the model that was trained, as it was given."""
+    """Name of the base model, as given."""
     encoder: Mapping[str, Any]
-    """Identity of that model."""
+    """Identity of the base model."""
     settings: Mapping[str, Any]
     steps: int
     before: Mapping[str, float]
-    """Scores of the validation before training; empty where nothing was held out."""
+    """Validation scores before training; empty without a validation split."""
     after: Mapping[str, float]
-    """The same of the weights that were kept."""
+    """Validation scores of the saved weights."""
 
     @property
     def name(self) -> str:
-        """Name of the run's folder alone: what is above it is private."""
+        """Name of the run's folder, without its private parents."""
         folder = self.folder.absolute()
         return (folder.parent if folder.name == _DELIVERED else folder).name
 
     @property
     def base_name(self) -> str:
-        """Name of the base model, that of a folder without what is above it."""
+        """Name of the base model, without private parent folders."""
         name = str(self.encoder["name"])
         return PurePath(name).name if name.startswith(_LOCAL) else name
 
     @property
     def label(self) -> str:
-        """Name of the trained model for people, such as `safer (mini)`."""
+        """Name of the trained model for display, such as `safer (mini)`."""
         return f"{self.name} ({self.base_name})"
 
 
 def adapter_folder(path: str) -> Path | None:
-    """Folder that holds the adapter: the one that is named, or `model/` in it."""
-    if not path:  # or the current folder would be meant
+    """Return the adapter folder: `path` itself, or its subfolder `model/`."""
+    if not path:  # would mean the current folder
         return None
     for folder in (Path(path), Path(path) / _DELIVERED):
         if (folder / DESCRIPTION).is_file():
@@ -63,10 +63,10 @@ def adapter_folder(path: str) -> Path | None:
 
 
 def read(folder: Path) -> TrainedRun:
-    """Read the description in a folder.
+    """Read the description of a trained run.
 
     Raises:
-        ModelError: it is missing or damaged, or the weights beside it are missing.
+        ModelError: the description is missing or damaged, or the weights are missing.
     """
     path = folder / DESCRIPTION
     if not (folder / WEIGHTS).is_file():
@@ -84,6 +84,6 @@ def read(folder: Path) -> TrainedRun:
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(
-            f"{path} is missing or damaged: it says which model was trained and how; "
+            f"{path} (base model and settings of the run) is missing or damaged; "
             "copy the whole folder again, or train again"
         ) from None

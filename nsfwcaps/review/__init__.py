@@ -1,8 +1,8 @@
-"""People decide on pairs: queue, verdicts, exposure, agreement. Knows nothing of Streamlit.
+"""Human review of pairs: queue, verdicts, exposure, agreement. Independent of Streamlit.
 
     data set ─ pairs ─ priorities ─▶ queue ─ desk (one annotator) ─▶ verdicts ─ outcomes ─▶ publish
                                               └ sessions, dose (private)      └ agreement, export
 
-Every function takes a connection of `database.Database` and the time; what changes something runs
-inside `Database.write`, one writer at a time.
+Functions take a connection of `database.Database` and the current time. Those that change anything
+need a connection from `Database.write`, which admits one writer at a time.
 """

@@ -1,8 +1,8 @@
-"""Where a review is kept: SQLite in one file, or PostgreSQL for a team.
+"""Storage of a review: SQLite in one file, or PostgreSQL for a team.
 
-Reads see one state. Writes are one at a time: SQLite by `BEGIN IMMEDIATE`, PostgreSQL by a lock on
-the row of the chain's head, so that the chain has no forks and no pair is given out too often. A
-write is there as a whole, on the disk, when `write()` is left, or it is not there at all.
+A read transaction sees one snapshot. Writes are serialised: by `BEGIN IMMEDIATE` in SQLite, by a
+lock on the `head` row in PostgreSQL. So the hash chain cannot fork, and no pair is assigned too
+often. Leaving `write()` commits durably; an exception rolls back.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BEGIN = "nsfwcaps_begin"
 
 
 class Database:
-    """An open database of reviews."""
+    """An open review database."""
 
     def __init__(
         self,
@@ -40,19 +40,19 @@ class Database:
         read_only: bool = False,
         busy_s: float = _BUSY_S,
     ) -> None:
-        """Open a file's database, or that of an address `postgresql://…`.
+        """Open a SQLite file or a `postgresql://…` address.
 
-        A new file is its owner's alone: it will hold verdicts, hashes of passwords and what people
-        were exposed to. With `read_only`, a file that cannot be written is opened all the same. A
-        write waits at most `busy_s` for another one to end.
+        A new file is readable by its owner only, as it holds verdicts, password hashes and exposure
+        records. `read_only` also opens a file without write permission. A write waits up to
+        `busy_s` seconds for another writer.
 
         Raises:
-            ConfigError: the name is none.
-            ReviewError: there is none, or it is damaged or of another version.
-            StorageError: it cannot be reached or written.
+            ConfigError: the name is invalid.
+            ReviewError: there is no review, or it is damaged or of another version.
+            StorageError: the database cannot be reached or written.
         """
         self._url = _url(name)
-        # A password may also stand behind the '?'.
+        # The query string may hold a password too.
         self.name = self._url.set(query={}).render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -63,7 +63,7 @@ class Database:
             self._engine = _fixed_engine(Path(self.name), busy_s)
         else:
             self._engine = _engine(self._url, self.is_sqlite, busy_s)
-        # One state for all reads of a transaction; SQLite's are so by themselves.
+        # One snapshot per read transaction; SQLite provides that by default.
         level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
         self._reading = self._engine.execution_options(**level)
         self._busy_s = busy_s
@@ -76,13 +76,13 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Read one state of the database."""
+        """Open a read transaction on one snapshot."""
         with self._translated(), self._reading.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """Change something, alone; committed at the end, undone by an exception."""
+        """Open the exclusive write transaction: committed on exit, rolled back by an exception."""
         with self._translated(), self._engine.connect() as connection:
             connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
@@ -104,23 +104,24 @@ class Database:
         if "meta" in there:
             if found != tables.VERSION:
                 raise ReviewError(
-                    f"{self.name}: was written by another version of nsfwcaps (tables {found}, "
-                    f"here {tables.VERSION}); export it with that one and begin a new review"
+                    f"{self.name}: written by another version of nsfwcaps (tables {found}, "
+                    f"expected {tables.VERSION}); export it there and start a new review"
                 )
         elif others := there & set(tables.metadata.tables):
             raise ReviewError(
-                f"{self.name}: another program's tables are in it ({', '.join(sorted(others))}); "
+                f"{self.name}: contains tables of another program ({', '.join(sorted(others))}); "
                 "name another database with --db"
             )
         elif create:
             self._create()
         else:
             raise ReviewError(
-                f"{self.name}: holds no review; 'nsfwcaps review --data RUN --db …' begins one"
+                f"{self.name}: contains no review; start one with "
+                "'nsfwcaps review --data RUN --db …'"
             )
 
     def _create(self) -> None:
-        # All of it or nothing; another process may be about to do the same.
+        # One transaction; another process may be creating the same tables.
         with self._engine.connect() as connection:
             connection.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
             with connection.begin():
@@ -130,7 +131,7 @@ class Database:
                     return
                 tables.metadata.create_all(connection)
                 set_meta(connection, "version", tables.VERSION)
-                # What writers hold, from the first write on; the log begins with the review.
+                # The row that writers lock; the log starts with the review.
                 connection.execute(sa.insert(tables.head).values(one=1, seq=0, hash=""))
 
     @contextlib.contextmanager
@@ -140,26 +141,30 @@ class Database:
         except NsfwcapsError:
             raise
         except exc.TimeoutError:
-            raise StorageError(f"{self.name}: too much is going on at once; try again") from None
+            raise StorageError(f"{self.name}: too many connections at once; try again") from None
         except exc.DBAPIError as error:
-            told = _explained(error, self.name, self.is_sqlite)
-            if self._fixed and isinstance(told, StorageError) and _wal(Path(self.name)).exists():
-                told = StorageError(
-                    f"{self.name}: cannot be written, and what was written last is still in "
-                    f"{_wal(Path(self.name)).name} beside it; copy both to a folder that you may "
-                    "write, and name the copy"
+            explained = _explained(error, self.name, self.is_sqlite)
+            if (
+                self._fixed
+                and isinstance(explained, StorageError)
+                and _wal(Path(self.name)).exists()
+            ):
+                explained = StorageError(
+                    f"{self.name}: read-only, and the latest writes are still in "
+                    f"{_wal(Path(self.name)).name} beside it; copy both files to a writable folder "
+                    "and open the copy"
                 )
-            raise told from None
+            raise explained from None
 
 
 def get_meta(connection: sa.Connection, key: str) -> Any:
-    """Return a value that `set_meta` wrote, or None."""
+    """Return the value stored by `set_meta`, or None."""
     text = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
     return None if text is None else json.loads(text)
 
 
 def set_meta(connection: sa.Connection, key: str, value: Any) -> None:
-    """Keep a JSON value under a key."""
+    """Store a JSON value under a key."""
     text = json.dumps(value, sort_keys=True)
     done = connection.execute(
         sa.update(tables.meta).where(tables.meta.c.key == key).values(value=text)
@@ -170,56 +175,54 @@ def set_meta(connection: sa.Connection, key: str, value: Any) -> None:
 
 def _url(name: str) -> sa.URL:
     if not name.strip():
-        raise ConfigError("--db: names nothing; write FILE or postgresql://…")
+        raise ConfigError("--db is empty; expected FILE or postgresql://…")
     if "://" not in name:
         return sa.URL.create("sqlite", database=str(Path(name).expanduser().resolve()))
     try:
         url = sa.make_url(name)
-    except (exc.ArgumentError, ValueError):  # the latter quotes what should be a port
-        raise ConfigError(
-            "--db: this is no address of a database; write FILE or postgresql://…"
-        ) from None
-    if "@" in (url.host or ""):  # the end of a password, which messages would show
+    except (exc.ArgumentError, ValueError):  # its message quotes the invalid port
+        raise ConfigError("--db: not a database address; expected FILE or postgresql://…") from None
+    if "@" in (url.host or ""):  # part of a password, which messages would show
         raise ConfigError("--db: write '@' in a password as %40, '/' as %2F and ':' as %3A")
     backend = url.get_backend_name()
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and url.database:
         return url
-    raise ConfigError(f"--db: {backend} is not supported; write FILE or postgresql://…")
+    raise ConfigError(f"--db: {backend} is not supported; expected FILE or postgresql://…")
 
 
 def _find_file(path: Path, create: bool) -> None:
-    """Look whether a file is there, or make it."""
+    """Check that a database file exists, or create it."""
     if path.is_dir():
-        raise StorageError(f"{path}: is a folder; name a file in it with --db")
+        raise StorageError(f"{path}: is a folder, expected a file; pass a file with --db")
     if path.is_file():
         return
     if not create:
-        raise ReviewError(f"{path}: no review is there; 'nsfwcaps review --data RUN' begins one")
+        raise ReviewError(f"{path}: no review found; start one with 'nsfwcaps review --data RUN'")
     if not path.parent.is_dir():
-        raise StorageError(f"{path}: its folder does not exist; make it, or name another with --db")
-    # Another process may just have made it; if nobody can, SQLite says why. SQLite gives its files
-    # beside this one the same mode. One that is there must not be opened: closing it would end
-    # SQLite's locks on it.
+        raise StorageError(f"{path}: its folder does not exist; create it or pass another --db")
+    # Another process may have created it already; if creation fails, SQLite reports why. SQLite
+    # gives its companion files the same mode. Never open an existing file here: closing it would
+    # drop SQLite's locks.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _is_fixed(path: Path) -> bool:
-    """Whether a file can be read, but not by the ways of a database that others write."""
+    """Whether a file is readable, but cannot be opened as a shared writable database."""
     can_write = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
     return os.access(path, os.R_OK) and not can_write
 
 
 def _wal(path: Path) -> Path:
-    """Where SQLite keeps what was written last, as long as the database is in use."""
+    """Path of SQLite's write-ahead log, which holds the latest writes while the file is open."""
     return path.with_name(f"{path.name}-wal")
 
 
 def _fixed_engine(path: Path, busy_s: float) -> sa.Engine:
     query = {"uri": "true", "mode": "ro"}
-    # Without this file nobody has it open, and SQLite needs to make none to see who does.
+    # Without a WAL file nobody has it open, and SQLite need not create one to find out.
     if not _wal(path).exists():
         query["immutable"] = "1"
     url = sa.URL.create("sqlite", database=f"file:{quote(str(path))}", query=query)
@@ -227,15 +230,15 @@ def _fixed_engine(path: Path, busy_s: float) -> sa.Engine:
 
 
 def _engine(url: sa.URL, is_sqlite: bool, busy_s: float) -> sa.Engine:
-    # No values in errors: they may hold captions and comments.
+    # Keep bound values out of error messages: they may hold captions and comments.
     if not is_sqlite:
         return _postgresql_engine(url)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": busy_s})
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver begins no transactions; we do, below
-        # WAL: readers do not wait for the writer. FULL: what was accepted survives a power cut.
+        connection.isolation_level = None  # disable the driver's own BEGIN; we issue it below
+        # WAL: readers do not block on the writer. FULL: committed writes survive a power cut.
         _use_wal(connection, busy_s)
         for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -256,7 +259,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
-        # A server may be set up to confirm before it has written; here that would lose verdicts.
+        # A server may acknowledge commits before writing them; that would lose verdicts.
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('synchronous_commit', 'on', false) "
@@ -268,7 +271,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
 
 def _use_wal(connection: Any, busy_s: float) -> None:
-    """Change a new file to WAL. SQLite itself does not wait where two processes do so at once."""
+    """Switch a new file to WAL. SQLite does not wait if two processes do so at once."""
     ends = time.monotonic() + busy_s
     while True:
         try:
@@ -280,44 +283,44 @@ def _use_wal(connection: Any, busy_s: float) -> None:
             time.sleep(0.01)
 
 
-# What SQLite says, and what that means for people.
-_SAYINGS = {
-    "locked": "another program holds it; nothing was written: close that program and try again",
+# SQLite's messages, and advice for each.
+_SQLITE_ADVICE = {
+    "locked": "locked by another program; nothing was written: close that program and try again",
     "full": "the disk is full; nothing was written: free some space and try again",
-    "disk i/o": "the disk reports an error; nothing was written: look at the disk and its space",
-    "readonly": "it cannot be written; look at its permissions and those of its folder",
-    "unable to open": "it cannot be opened; look at its permissions and those of its folder",
+    "disk i/o": "disk I/O error; nothing was written: check the disk and its free space",
+    "readonly": "not writable; check the permissions of the file and its folder",
+    "unable to open": "cannot be opened; check the permissions of the file and its folder",
 }
 _NO_DATABASE = "file is not a database"
 _DAMAGED = ("malformed", _NO_DATABASE, "no such table", "no such column", "corrupt")
-# The same of PostgreSQL, by the beginning of its codes.
-_STATES = {
-    "22": "the server cannot keep such a value, as one with a character of code 0",
+# The same for PostgreSQL, by prefix of its SQLSTATE codes.
+_POSTGRESQL_ADVICE = {
+    "22": "the server cannot store this value (it may contain a NUL character)",
     "53100": "the server's disk is full; nothing was written: free some space and try again",
-    "55P03": "somebody else is writing for long; nothing was written: try again",
-    "57P": "the server has just stopped; look whether it runs, and try again",
-    "25006": "the server takes no changes now; look whether it is a copy of another one",
-    "42501": "this name may not read or change it; ask whoever keeps the server",
-    "42P01": "tables are missing; put the last copy of the database back",
-    "42703": "columns are missing; put the last copy of the database back",
-    "XX": "the database is damaged; put its last copy back",
+    "55P03": "another writer holds the lock; nothing was written: try again",
+    "57P": "the server is shutting down; check that it runs and try again",
+    "25006": "the server is read-only; check whether it is a replica",
+    "42501": "this user lacks permission to read or write it; ask the database administrator",
+    "42P01": "tables are missing; restore the latest backup",
+    "42703": "columns are missing; restore the latest backup",
+    "XX": "the database is damaged; restore the latest backup",
 }
 
 
 def _explained(error: exc.DBAPIError, name: str, is_sqlite: bool) -> NsfwcapsError:
     if isinstance(error, exc.IntegrityError):
-        return ReviewError(f"{name}: somebody else has just written the same; try again")
+        return ReviewError(f"{name}: another user wrote the same entry at the same time; try again")
     return _of_sqlite(error, name) if is_sqlite else _of_postgresql(error, name)
 
 
 def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
-    said = str(error.orig).lower()
-    if any(word in said for word in _DAMAGED):
+    message = str(error.orig).lower()
+    if any(word in message for word in _DAMAGED):
         broken = "the database is damaged"
-        what = f"this is no database, or {broken}" if _NO_DATABASE in said else broken
-        return ReviewError(f"{name}: {what}; put its last copy back")
-    for word, advice in _SAYINGS.items():
-        if word in said:
+        what = f"not a database, or {broken}" if _NO_DATABASE in message else broken
+        return ReviewError(f"{name}: {what}; restore the latest backup")
+    for word, advice in _SQLITE_ADVICE.items():
+        if word in message:
             return StorageError(f"{name}: {advice}")
     kind = type(error.orig).__name__
     return StorageError(f"{name}: SQLite reports {kind}; nothing was written")
@@ -325,16 +328,16 @@ def _of_sqlite(error: exc.DBAPIError, name: str) -> NsfwcapsError:
 
 def _of_postgresql(error: exc.DBAPIError, name: str) -> NsfwcapsError:
     state = getattr(error.orig, "sqlstate", None) or ""
-    if isinstance(error, exc.DataError):  # the driver itself refuses some, without a code
+    if isinstance(error, exc.DataError):  # the driver rejects some values without a code
         state = state or "22"
-    for beginning, advice in _STATES.items():
+    for beginning, advice in _POSTGRESQL_ADVICE.items():
         if state.startswith(beginning):
             return StorageError(f"{name}: {advice}")
     kind = type(error.orig).__name__
     if error.connection_invalidated or not state:
-        # Lost while it confirmed: only a look can tell whether it was written.
+        # The connection may break during COMMIT: the caller must check what was written.
         return StorageError(
-            f"{name}: the server cannot be reached or refused ({kind}); look at address, name, "
-            "password and whether it runs, and try again"
+            f"{name}: cannot connect to the server ({kind}); check the address, user, "
+            "password and that the server runs, then try again"
         )
     return StorageError(f"{name}: the server reports {kind} ({state}); nothing was written")

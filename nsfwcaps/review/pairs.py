@@ -1,4 +1,4 @@
-"""Pairs of a published data set by their ids: captions in memory, images read when asked for."""
+"""Pairs of a published data set by id: captions in memory, images read on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIDES = ("unsafe", "safe")
 _NEEDED = ("pair_id", "unsafe_id", "safe_id", "unsafe_caption", "safe_caption")
 _NUMBERS = ("sim_text", "sim_image", "sim_cross", "margin", "difficulty", "hub_count")
 _TEXTS = ("category", "stage", "split")
-# Lower than for encoders: pages decode while annotators wait, several at once.
+# Lower than for encoders: pages decode several images at once while annotators wait.
 _MAX_PIXELS = 50_000_000
 _MAX_BYTES = 100_000_000
 _SHOWN_PX = 512
@@ -31,7 +31,7 @@ _CELLS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A pair as it is judged."""
+    """A pair to be judged."""
 
     pair_id: str
     unsafe_id: str
@@ -47,21 +47,21 @@ class Pair:
     difficulty: float | None
     hub_count: int | None
     images: tuple[str, ...]
-    """Sides that have an image."""
+    """Sides with an image."""
 
     def caption(self, side: str) -> str:
-        """Caption of the `unsafe` or the `safe` side."""
+        """Return the caption of the `unsafe` or `safe` side."""
         return self.unsafe_caption if side == "unsafe" else self.safe_caption
 
 
 class ReviewPairs:
-    """The pairs of a data set folder, as it was when it was opened."""
+    """Pairs of a data set folder, fixed at the time of opening."""
 
     def __init__(self, folder: Path) -> None:
-        """Read all columns but the images.
+        """Read all columns except the images.
 
         Raises:
-            ArtifactError: the folder holds no published data set, or one without captions.
+            ArtifactError: not a published data set, or one without captions.
         """
         self.folder = folder.resolve()
         self._files = data_files(self.folder)
@@ -73,7 +73,7 @@ class ReviewPairs:
         self._row_of = {pair_id: row for row, pair_id in enumerate(ids)}
         if len(self._row_of) != len(ids):
             raise ArtifactError(
-                f"{folder}: {len(ids) - len(self._row_of)} pair ids are there twice"
+                f"{folder}: {len(ids) - len(self._row_of)} duplicate pair ids; publish it again"
             )
 
     def __len__(self) -> int:
@@ -84,27 +84,27 @@ class ReviewPairs:
 
     @property
     def ids(self) -> list[str]:
-        """Ids of all pairs, in the order of the data set."""
+        """All pair ids, in data set order."""
         return list(self._row_of)
 
     @property
     def categories(self) -> list[str]:
-        """All categories, in order."""
+        """All categories, sorted."""
         names: list[str] = pc.unique(self.table["category"]).to_pylist()
         return sorted(names)
 
     def is_unchanged(self) -> bool:
-        """Tell whether the files are those that were read."""
+        """Whether the files are still the ones that were read."""
         try:
             return _state(data_files(self.folder)) == self._state
         except ArtifactError:
             return False
 
     def pair(self, pair_id: str) -> Pair:
-        """One pair.
+        """Return one pair.
 
         Raises:
-            ReviewError: the data set has it no more.
+            ReviewError: the pair is no longer in the data set.
         """
         row = self._row_of.get(pair_id)
         if row is None:
@@ -116,10 +116,10 @@ class ReviewPairs:
         return Pair(level=values.pop("stage"), **values, images=images)
 
     def image(self, pair_id: str, side: str) -> bytes:
-        """PNG of one side, at most 512 pixels wide and high, without whatever else its file held.
+        """Return one side as PNG, at most 512 px per edge, without the file's metadata.
 
         Raises:
-            InputError: there is none, it cannot be read, or it lies outside the data set's folder.
+            InputError: there is no image, it is unreadable, or it is outside the data set folder.
         """
         row = self._row_of.get(pair_id)
         if row is None:
@@ -135,24 +135,24 @@ class ReviewPairs:
         return _shown(data, f"the {side} image of pair {pair_id}")
 
     def _inside(self, path: str | None, pair_id: str, side: str) -> bytes:
-        """Bytes of a picture file, if it lies in the folder of the data set, links followed."""
+        """Read an image file, which must be inside the data set folder after resolving links."""
         if path is None:
             raise InputError(f"pair {pair_id} has no {side} image")
         try:
             found = (self.folder / path).resolve()
-        except (OSError, ValueError, RuntimeError):  # no path at all, or links in a circle
-            raise InputError(f"the {side} image of pair {pair_id} has no path") from None
+        except (OSError, ValueError, RuntimeError):  # not a path, or a symlink loop
+            raise InputError(f"the {side} image of pair {pair_id} has an invalid path") from None
         if not found.is_relative_to(self.folder):
             raise InputError(
-                f"the {side} image of pair {pair_id} lies outside the data set's folder and is not "
-                "opened; publish without --no-carry-images to carry images inside"
+                f"the {side} image of pair {pair_id} is outside the data set folder and was not "
+                "opened; publish without --no-carry-images to include images"
             )
         try:
-            # A pipe would never end, and a device neither.
+            # Reading a pipe or a device might never end.
             if not found.is_file():
                 raise FileNotFoundError
             if found.stat().st_size > _MAX_BYTES:
-                raise InputError(f"the {side} image of pair {pair_id} is too large to be shown")
+                raise InputError(f"the {side} image of pair {pair_id} is too large to show")
             return found.read_bytes()
         except OSError:
             raise InputError(f"the {side} image of pair {pair_id} is missing") from None
@@ -163,14 +163,14 @@ class ReviewPairs:
             missing = [name for name in _NEEDED if name not in names]
             if missing:
                 raise ArtifactError(
-                    f"{path}: has no column {', '.join(missing)}; review needs a data set that "
-                    "'nsfwcaps publish' wrote"
+                    f"{path}: missing column {', '.join(missing)}; review needs a data set written "
+                    "by 'nsfwcaps publish'"
                 )
             known = [name for name in (*_NEEDED, *_NUMBERS, *_TEXTS) if name in names]
             table = pq.read_table(path, columns=known, partitioning=None)
             if any(table[name].null_count for name in _NEEDED):
                 raise ArtifactError(
-                    f"{path}: pairs without id or caption are in it; publish the data set again"
+                    f"{path}: contains pairs without id or caption; publish the data set again"
                 )
             return _uniform(table, number, {side: _has_image(path, names, side) for side in SIDES})
         except (OSError, pa.ArrowException):
@@ -180,16 +180,16 @@ class ReviewPairs:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """Parquet files of a data set, in order.
+    """List the Parquet files of a data set, sorted.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: no Parquet file was found.
     """
     files = sorted((folder / "data").glob("*.parquet"))
     if not files:
         raise ArtifactError(
-            f"{folder}: no data set to show; name a run, or the folder that 'nsfwcaps publish' "
-            "wrote (RUN/dataset)"
+            f"{folder}: no data set found; pass a run, or the folder written by 'nsfwcaps publish' "
+            "(RUN/dataset)"
         )
     return files
 
@@ -203,9 +203,9 @@ def _state(files: list[Path]) -> list[tuple[str, int, int]]:
 
 
 def _digest(folder: Path, files: list[Path]) -> str:
-    """Digest of the files: as the manifest has it, or of their bytes.
+    """Digest of the data files: from the manifest, or else from their bytes.
 
-    A manifest is written last; one that is older than a file does not know it.
+    The manifest is written last, so one that is older than a data file is out of date.
     """
     manifest = folder / "manifest.json"
     try:
@@ -225,7 +225,7 @@ def _sha256(path: Path) -> str:
 
 
 def _uniform(table: pa.Table, number: int, has_image: dict[str, Any]) -> pa.Table:
-    """Columns of one kind and order in every file, and where each row lies."""
+    """Return the columns in a uniform type and order, with the location of each row."""
     rows = table.num_rows
     columns: dict[str, Any] = {name: table[name].cast(pa.string()) for name in _NEEDED}
     for name in _TEXTS:
@@ -243,14 +243,14 @@ def _uniform(table: pa.Table, number: int, has_image: dict[str, Any]) -> pa.Tabl
 
 
 def _has_image(path: Path, names: list[str], side: str) -> Any:
-    """Which rows `[n]` have an image: in the file, or by a path that is written in it."""
+    """Mask `[n]` of rows with an image, stored or referenced by path."""
     rows = pq.read_metadata(path).num_rows
     found = pa.array([False] * rows)
     sha256 = f"{side}_image_sha256"
     if f"{side}_image" in names and sha256 in names:
         found = pc.is_valid(pq.read_table(path, columns=[sha256], partitioning=None)[sha256])
     elif f"{side}_image" in names:
-        # A few at a time: all pictures of a data set may be more than the memory holds.
+        # In small batches: all images together may not fit in memory.
         with pq.ParquetFile(path) as file:
             batches = file.iter_batches(_CELLS, columns=[f"{side}_image"])
             found = pa.chunked_array(
@@ -263,7 +263,7 @@ def _has_image(path: Path, names: list[str], side: str) -> Any:
 
 
 def _cell(path: Path, row: int, side: str) -> tuple[str, bytes | str | None]:
-    """A row's pair, and the bytes of its image or its path; one row group is read."""
+    """Read a row's pair id, and its image bytes or path. Reads one row group."""
     columns = (f"{side}_image", f"{side}_image_path")
     with pq.ParquetFile(path) as file:
         wanted = ["pair_id", *(name for name in columns if name in file.schema_arrow.names)]
@@ -283,9 +283,9 @@ def _cell(path: Path, row: int, side: str) -> tuple[str, bytes | str | None]:
 def _shown(data: bytes, what: str) -> bytes:
     picture = decode(data, max_pixels=_MAX_PIXELS, draft_px=_SHOWN_PX)
     if picture == TOO_LARGE:
-        raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels and is not opened")
+        raise InputError(f"{what} has more than {_MAX_PIXELS:,} pixels; not opened")
     if isinstance(picture, str):
-        raise InputError(f"{what} is broken")
+        raise InputError(f"{what} cannot be decoded")
     picture.thumbnail((_SHOWN_PX, _SHOWN_PX))
     out = io.BytesIO()
     picture.save(out, "PNG")

@@ -1,4 +1,4 @@
-"""A share of some, and where the share of all may lie."""
+"""Proportions with confidence intervals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """How many of how many, with Wilson's interval at the 95 % level; no numbers of none."""
+    """A proportion with its 95 % Wilson interval; NaN if the denominator is 0."""
 
     count: int
     of: int
@@ -17,7 +17,7 @@ class Share:
 
 
 def share(count: int, of: int) -> Share:
-    """Return the share and its interval (Wilson, JASA 22, 1927).
+    """Return the proportion and its interval (Wilson, JASA 22, 1927).
 
     >>> found = share(9, 10)
     >>> (found.value, round(found.low, 3), round(found.high, 3))

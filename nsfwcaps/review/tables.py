@@ -1,8 +1,8 @@
-"""Tables of a review's database, the same in SQLite and PostgreSQL.
+"""Tables of the review database, identical in SQLite and PostgreSQL.
 
-Kept for good: `verdict`, append-only, a chain of hashes. Everything about how somebody works
-(`session`, `skip`, `dose`, `opt_out`) is that person's own: no page of a lead reads it.
-Times are seconds since 1970 in UTC, but for those that are hashed, which are ISO 8601 text.
+`verdict` is permanent: an append-only hash chain. Records of how a person works (`session`, `skip`,
+`dose`, `opt_out`) are private to that person: no page for leads reads them.
+Times are Unix seconds (UTC), except those that are hashed, which are ISO 8601 text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ VERSION = 1
 metadata = sa.MetaData()
 _Seconds = sa.Double
 
-# One row each: the data set, the policy, the version of these tables.
+# One row each: data set, policy, schema version.
 meta = sa.Table(
     "meta",
     metadata,
@@ -27,14 +27,14 @@ account = sa.Table(
     metadata,
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("name_key", sa.Text, nullable=False, unique=True),  # the name, case folded
+    sa.Column("name_key", sa.Text, nullable=False, unique=True),  # case-folded name
     sa.Column("password_hash", sa.Text, nullable=False),
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("created", _Seconds, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
 )
 
-# Who is signed in: of the token that the browser holds, only the hash is here.
+# Active logins. Only the hash of the browser's token is stored.
 login = sa.Table(
     "login",
     metadata,
@@ -44,13 +44,13 @@ login = sa.Table(
     sa.Column("last_seen", _Seconds, nullable=False),
 )
 
-# Tries to sign in that failed, for names that exist and names that do not. A name is only a number
-# of 20 bits here: some people type their password where the name belongs.
+# Failed sign-ins, for existing and unknown names alike. Names are stored as 20-bit hashes only,
+# because people sometimes type their password into the name field.
 login_failure = sa.Table(
     "login_failure",
     metadata,
     sa.Column("name_number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("failures", sa.Integer, nullable=False),  # in a row
+    sa.Column("failures", sa.Integer, nullable=False),  # consecutive
     sa.Column("last", _Seconds, nullable=False, index=True),
 )
 
@@ -63,11 +63,11 @@ item = sa.Table(
     sa.Column("category", sa.Text, nullable=False),
     sa.Column("severity", sa.Integer, nullable=False),
     sa.Column("stage", sa.Text, nullable=False),
-    sa.Column("needed", sa.Integer, nullable=False),  # annotators, each blind to the others
+    sa.Column("needed", sa.Integer, nullable=False),  # independent annotators
     sa.Column("decided", sa.Integer, nullable=False, default=0),
-    sa.Column("gone", sa.Boolean, nullable=False, default=False),  # the data set has it no more
-    sa.Column("gold", sa.Text),  # the answer that is known, as JSON
-    sa.Column("settled", sa.Integer),  # row of the log in which a lead settled it
+    sa.Column("gone", sa.Boolean, nullable=False, default=False),  # no longer in the data set
+    sa.Column("gold", sa.Text),  # known answer as JSON
+    sa.Column("settled", sa.Integer),  # log row of the lead's decision
 )
 sa.Index(
     "item_open",
@@ -82,7 +82,7 @@ sa.Index(
     postgresql_where=item.c.gold.is_not(None),
 )
 
-# What an annotator has before them: one pair each, with the answers given so far.
+# The pair each annotator is working on, with the answers so far.
 reservation = sa.Table(
     "reservation",
     metadata,
@@ -108,7 +108,7 @@ verdict = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
 )
 
-# The last link of the chain. Whoever writes anything holds this row: one writer at a time.
+# Last link of the hash chain. Every writer locks this row, so there is one writer at a time.
 head = sa.Table(
     "head",
     metadata,
@@ -117,8 +117,8 @@ head = sa.Table(
     sa.Column("hash", sa.Text, nullable=False),
 )
 
-# What holds now: the verdict of each person on each pair. Derived from the log; its key is why
-# nobody decides twice.
+# Current verdict of each person on each pair, derived from the log. The primary key prevents
+# deciding twice.
 decision = sa.Table(
     "decision",
     metadata,
@@ -127,7 +127,7 @@ decision = sa.Table(
     sa.Column("seq", sa.ForeignKey("verdict.seq"), nullable=False, unique=True),
 )
 
-# Somebody's last verdict, which they may take back.
+# For finding a person's last verdict, which they may undo.
 sa.Index("decision_last", decision.c.account_id, decision.c.seq)
 
 session = sa.Table(
@@ -135,13 +135,13 @@ session = sa.Table(
     metadata,
     sa.Column("session_id", sa.Integer, primary_key=True),
     sa.Column("account_id", sa.ForeignKey("account.account_id"), nullable=False, index=True),
-    sa.Column("day", sa.Text, nullable=False),  # of its start, in UTC
+    sa.Column("day", sa.Text, nullable=False),  # start day in UTC
     sa.Column("started", _Seconds, nullable=False),
     sa.Column("last_active", _Seconds, nullable=False),
     sa.Column("ended", _Seconds),
     sa.Column("pairs", sa.Integer, nullable=False, default=0),
     sa.Column("reveals", sa.Integer, nullable=False, default=0),
-    sa.Column("severe_at", _Seconds),  # when the last item was left, if that was a severe one
+    sa.Column("severe_at", _Seconds),  # end of the last item, if it was severe
 )
 
 opt_out = sa.Table(
@@ -159,7 +159,7 @@ skip = sa.Table(
     sa.Column("at", _Seconds, nullable=False),
 )
 
-# What somebody was exposed to, and for how long.
+# Exposure record: what a person saw, and for how long.
 dose = sa.Table(
     "dose",
     metadata,

@@ -1,1 +1,1 @@
-"""Torch at run time, for whoever runs a model: device, memory, silence, prefetching, loading."""
+"""Running torch models: device, memory, silence, prefetching, loading."""

@@ -1,4 +1,4 @@
-"""glibc's allocator while a model computes on the CPU: keep what is freed, to use it again."""
+"""glibc's allocator during CPU inference: keep freed memory for reuse."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Of malloc.h.
+# From malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP_BYTES = 2**30
-# Where glibc's own adjustment ends; setting a threshold turns the adjustment off.
+# Upper limit of glibc's dynamic adjustment; setting a threshold disables the adjustment.
 _USUAL_MMAP_BYTES, _USUAL_TRIM_BYTES = 2**25, 2**26
 
 
 @contextmanager
 def kept_memory(device: str) -> Iterator[None]:
-    """Keep freed memory for the next layer instead of handing it back to the system.
+    """Keep freed memory for the next layer instead of returning it to the system.
 
-    By default every large activation is mapped anew, and the system clears its pages each time:
-    half of the time of a small convolutional tower. The numbers do not change. Without glibc, and
-    on a GPU, this does nothing.
+    By default every large activation is mapped afresh, and the kernel zeroes its pages: half of the
+    time of a small convolutional tower. Numbers do not change. Does nothing without glibc, or on a
+    GPU.
     """
     glibc = _glibc() if device == "cpu" else None
     if glibc is None:
@@ -41,6 +41,6 @@ def _glibc() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL("libc.so.6")
-    except OSError:  # another C library, as musl
+    except OSError:  # another C library, such as musl
         return None
     return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None

@@ -1,4 +1,4 @@
-"""Which device and number format an encoder uses, and why. Never another than was asked for."""
+"""Resolution of device and number format. Never falls back from an explicit request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nsfwcaps.errors import ConfigError, DeviceError
 
 
 def torch_device(asked: Device) -> str:
-    """`cpu` or `cuda`.
+    """Resolve a device to `cpu` or `cuda`.
 
     Raises:
-        DeviceError: CUDA was asked for and torch sees none.
+        DeviceError: CUDA was requested and torch finds none.
     """
     import torch
 
@@ -22,22 +22,22 @@ def torch_device(asked: Device) -> str:
         return "cuda"
     if asked is Device.CUDA:
         raise DeviceError(
-            "device=cuda was asked for and torch sees no CUDA device; "
-            "'nsfwcaps doctor' says why. Use --device cpu to compute without one"
+            "device=cuda was requested, but torch finds no CUDA device; run 'nsfwcaps doctor' "
+            "to see why, or use --device cpu"
         )
     return "cpu"
 
 
 def resolve_precision(asked: Precision, device: str) -> Precision:
-    """Half precision where the device has it, single elsewhere.
+    """Resolve `auto` to half precision if the device supports it, otherwise to single precision.
 
     Raises:
-        ConfigError: fp16 on a CPU, whose kernels lack it.
+        ConfigError: fp16 was requested on a CPU, which lacks kernels for it.
     """
     import torch
 
     if asked is Precision.FP16 and device == "cpu":
-        raise ConfigError("precision=fp16 needs a GPU; use fp32, or bf16, with --device cpu")
+        raise ConfigError("precision=fp16 needs a GPU; use fp32 or bf16 with --device cpu")
     if asked is not Precision.AUTO:
         return asked
     if device == "cpu":
@@ -46,7 +46,7 @@ def resolve_precision(asked: Precision, device: str) -> Precision:
 
 
 def torch_dtype(precision: Precision) -> Any:
-    """Return torch's name of a number format; `auto` has been resolved."""
+    """Return the torch dtype of a resolved number format."""
     import torch
 
     return {

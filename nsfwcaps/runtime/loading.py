@@ -1,4 +1,4 @@
-"""What loading a pipeline and loading a model of others have in common."""
+"""Loading of third-party models and pipelines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nsfwcaps.runtime.weights import weights_sha256
 
 
 def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
-    """Call what loads something, without a word from the libraries.
+    """Call a loader with library output silenced.
 
     Raises:
-        ModelError: it cannot be loaded.
+        ModelError: loading failed.
     """
     from transformers import logging
 
@@ -24,15 +24,15 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     try:
         with silence():
             return load()
-    except Exception as error:  # the libraries raise many kinds for what they cannot load
+    except Exception as error:  # the libraries raise many types
         raise ModelError(
             f"cannot load {what} from '{name}' ({type(error).__name__}: {first_line(error)}); "
-            "name a folder that holds one, or its name on the hub"
+            "expected a folder or a hub name"
         ) from None
 
 
 def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
-    """Load a pipeline of diffusers by one of its classes, without its safety checker.
+    """Load a diffusers pipeline by class name, without its safety checker.
 
     Raises:
         ModelError: diffusers is not installed, or the pipeline cannot be loaded.
@@ -40,7 +40,7 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
     diffusers = extras.load("diffusers", "generation", "drawing")
     extras.load("diffusers.utils.logging", "generation", "drawing").disable_progress_bar()
     pipe = loaded(
-        "a pipeline of diffusers",
+        "a diffusers pipeline",
         name,
         lambda: getattr(diffusers, kind).from_pretrained(
             name, safety_checker=None, requires_safety_checker=False
@@ -51,5 +51,5 @@ def diffusion_pipeline(name: str, kind: str = "DiffusionPipeline") -> Any:
 
 
 def modules_sha256(modules: Iterable[tuple[str, Any]]) -> str:
-    """Digest of the weights of several torch modules and of their names."""
+    """Return a digest of the names and weights of several torch modules."""
     return digest([[name, weights_sha256(module.state_dict())] for name, module in modules])

@@ -1,4 +1,4 @@
-"""What to say when a device runs out of memory."""
+"""Advice when a device runs out of memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nsfwcaps.errors import DeviceError
 
 @contextmanager
 def memory_advice(option: str) -> Iterator[None]:
-    """Turn a device that ran out of memory into advice.
+    """Turn an out-of-memory error into advice.
 
     Raises:
-        DeviceError: naming the option to lower.
+        DeviceError: names the option to lower.
     """
     import torch
 

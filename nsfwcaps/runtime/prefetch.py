@@ -1,4 +1,4 @@
-"""Make the next items on threads while the caller works on this one."""
+"""Prefetching on threads, in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 def prefetch(
     items: Iterable[Item], make: Callable[[Item], Made], workers: int
 ) -> Iterator[tuple[Item, Made]]:
-    """Yield (item, what `make` made of it) in order; at most `workers` + 1 are made in advance."""
+    """Yield (item, `make(item)`) in order, computing at most `workers` + 1 results in advance."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         pending: deque[tuple[Item, Future[Made]]] = deque()
         for item in items:

@@ -1,4 +1,4 @@
-"""Silence while models load."""
+"""Suppression of library output while models load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """open_clip and its peers talk through the root logger and warnings while they load."""
+    """Silence open_clip and its peers, which use the root logger and warnings while loading."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

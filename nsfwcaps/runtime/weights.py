@@ -1,4 +1,4 @@
-"""Weights of torch models: their digest, and loading with none missing."""
+"""Weights of torch models: their digest, and loading that fails if any are missing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 def load_complete(kind: Any, name: str, **options: Any) -> Any:
     """Load a model by its class and its folder or name.
 
-    By itself transformers fills weights that are not there with random numbers, so that the folder
-    of another model loads.
+    By default transformers initialises missing weights randomly, so the folder of another model
+    would load.
 
     Raises:
-        ValueError: weights are missing. Loading raises many kinds besides.
+        ValueError: weights are missing. Loading may raise many other types.
     """
     model, info = kind.from_pretrained(name, output_loading_info=True, **options)
     if missing := sorted(info["missing_keys"]):
@@ -23,7 +23,7 @@ def load_complete(kind: Any, name: str, **options: Any) -> Any:
 
 
 def weights_sha256(tensors: Mapping[str, Any]) -> str:
-    """Digest of a torch state dict: names, shapes and values, whatever file they came from."""
+    """Return a digest of a state dict: names, shapes and values, whatever file they came from."""
     import torch
 
     whole = hashlib.sha256()

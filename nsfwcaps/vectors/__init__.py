@@ -1,1 +1,1 @@
-"""Vectors: rows on disk or in memory, and their nearest neighbours."""
+"""Vectors on disk or in memory: nearest neighbours, exact or approximate, near-duplicates."""

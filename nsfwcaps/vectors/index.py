@@ -19,11 +19,11 @@ Single = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
 GPU_MAX_K = 2048
-"""FAISS keeps at most this many neighbours per query on a GPU."""
+"""FAISS returns at most this many neighbours per query on a GPU."""
 
 
 class BlockSearch:
-    """Exact top-k of queries among one block of rows, on the device that was asked for."""
+    """Exact top-k search of queries in one block of rows, on the requested device."""
 
     def __init__(self, asked: Device) -> None:
         self.gpu = _use_gpu(asked)
@@ -31,9 +31,9 @@ class BlockSearch:
         self._resources: Any = faiss.StandardGpuResources() if self.gpu else None
 
     def __call__(self, queries: Single, block: Single, k: int) -> tuple[Single, Rows]:
-        """Sims and row numbers within the block, `[q, k]`, best first; k at most the block."""
+        """Return sims and row numbers within the block `[q, k]`, best first; k at most its rows."""
         if self.gpu:
-            # TF32 would cut the products to ten bits; FAISS leaves it off, and so do we.
+            # TF32 would cut products to ten bits; like FAISS, we leave it off.
             found = faiss.knn_gpu(
                 self._resources, queries, block, k, metric=faiss.METRIC_INNER_PRODUCT
             )
@@ -44,28 +44,28 @@ class BlockSearch:
 
     @property
     def max_k(self) -> int | None:
-        """Most neighbours that one search gives, or None where there is no limit."""
+        """Maximum k of one search, or None if unlimited."""
         return GPU_MAX_K if self.gpu else None
 
 
 class BestRows:
-    """The best k of all blocks so far, a heap for every query."""
+    """Best k rows over all blocks so far: one heap per query."""
 
     def __init__(self, queries: int, k: int) -> None:
         self._heap = faiss.ResultHeap(queries, k, keep_max=True)
 
     def add(self, sims: Single, rows: Rows) -> None:
-        """Merge a block's result; rows are numbers in the whole table."""
+        """Merge a block's results; rows are numbers in the whole table."""
         self._heap.add_result(np.ascontiguousarray(sims), np.ascontiguousarray(rows))
 
     def result(self) -> tuple[Single, Rows]:
-        """Sims and rows `[q, k]`, best first."""
+        """Return sims and rows `[q, k]`, best first."""
         self._heap.finalize()
         return self._heap.D, self._heap.I
 
 
 class ApproximateIndex:
-    """An index of a FAISS factory string, with the search parameters that a user may set."""
+    """An index from a FAISS factory string, with user-set search parameters."""
 
     def __init__(self, factory: str, width: int, asked: Device) -> None:
         try:
@@ -79,7 +79,7 @@ class ApproximateIndex:
         self.device = "cuda" if self._gpu else "cpu"
 
     def train(self, sample: Single) -> None:
-        """Train on a sample of the rows that will be added."""
+        """Train on a sample of the rows to be added."""
         try:
             self._index.train(sample)
         except RuntimeError as error:
@@ -96,12 +96,12 @@ class ApproximateIndex:
             self._index = faiss.index_cpu_to_gpu(self._resources, 0, self._index)
         except RuntimeError as error:
             raise DeviceError(
-                f"mine.index: this kind does not run on the GPU ({_faiss_message(error)}); "
+                f"mine.index: this index does not run on the GPU ({_faiss_message(error)}); "
                 "use --device cpu"
             ) from None
 
     def add(self, block: Single) -> None:
-        """Append rows; they are numbered in the order of arrival."""
+        """Append rows, numbered in order of arrival."""
         self._index.add(block)
 
     def set(self, parameters: str) -> None:
@@ -119,7 +119,7 @@ class ApproximateIndex:
             ) from None
 
     def effort(self) -> str | None:
-        """Name of the parameter that trades time for recall, or None where there is none."""
+        """Return the parameter that trades time for recall, or None."""
         inner = faiss.extract_index_ivf(self._index) if _is_ivf(self._index) else None
         if inner is not None:
             return "nprobe"
@@ -128,14 +128,14 @@ class ApproximateIndex:
 
     @property
     def most_effort(self) -> int:
-        """Effort beyond which there is nothing to gain: every cell, or a deep graph search."""
+        """Return the effort beyond which nothing is gained: all cells, or a deep graph search."""
         return int(faiss.extract_index_ivf(self._index).nlist) if _is_ivf(self._index) else 4096
 
     def search(self, queries: Single, k: int) -> tuple[Single, Rows]:
-        """Sims and rows `[q, k]`; a row of −1 where the index found fewer.
+        """Return sims and rows `[q, k]`; −1 where the index found fewer.
 
         Raises:
-            ConfigError: a parameter is out of range (`nprobe=0`), which FAISS notices only now.
+            ConfigError: a parameter is out of range (`nprobe=0`), which FAISS checks only now.
         """
         try:
             sims, rows = self._index.search(queries, k)
@@ -147,12 +147,12 @@ class ApproximateIndex:
 
 
 def gpu_count() -> int:
-    """GPUs that FAISS can use."""
+    """Return the number of GPUs that FAISS can use."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0
 
 
 def version() -> str:
-    """FAISS version and what it was built for."""
+    """Return the FAISS version and its compile options."""
     return f"{faiss.__version__} ({faiss.get_compile_options().strip()})"
 
 
@@ -163,8 +163,8 @@ def _use_gpu(asked: Device) -> bool:
         return True
     if asked is Device.CUDA:
         raise DeviceError(
-            "device=cuda was asked for and FAISS sees no GPU; 'nsfwcaps doctor' says why. "
-            "Use --device cpu to search without one"
+            "device=cuda was requested, but FAISS finds no GPU; run 'nsfwcaps doctor' "
+            "to see why, or use --device cpu"
         )
     return False
 
@@ -180,5 +180,5 @@ def _innermost(index: Any) -> Any:
 
 
 def _faiss_message(error: RuntimeError) -> str:
-    """Drop the C++ function and file that FAISS puts before its message."""
+    """Strip the C++ function and file from a FAISS message."""
     return first_line(str(error).rpartition(": ")[2].strip())

@@ -1,4 +1,4 @@
-"""Pairs of rows in one table whose cosine is at least a threshold, found without a full matrix."""
+"""Near-duplicates in one table: pairs of rows above a cosine threshold, without a full matrix."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def near_duplicates(
     search: BlockSearch,
     block_rows: int,
 ) -> tuple[Rows, Rows]:
-    """Edges `[e]`, `[e]` from rows `[start, stop)` to every later row with cosine ≥ threshold.
+    """Return edges `[e]`, `[e]` from rows `[start, stop)` to later rows with cosine ≥ threshold.
 
-    A row with more such neighbours than the first look shows is looked at again, deeper.
+    Rows with more such neighbours than the first search returns are searched again, deeper.
     """
     left, right = [], []
     open_rows, depth = np.arange(start, stop), min(_FIRST_LOOK, table.rows)
@@ -34,7 +34,7 @@ def near_duplicates(
             depth,
             search=search,
             block_rows=block_rows,
-            exact=True,  # a cosine at the threshold must fall on the same side on every machine
+            exact=True,  # a cosine at the threshold must give the same result on every machine
         )
         close = found.sims >= threshold
         more = close[:, -1] & (depth < table.rows)

@@ -1,11 +1,10 @@
 """Exact nearest neighbours of many queries among more rows than fit in memory.
 
-A matrix product in single precision decides almost everything, and its last bits depend on the
-device and on how the work is blocked. Where two candidates are closer than those bits, their
-cosines are computed again, exactly: vectors are stored in half precision, so every product is a
-multiple of 2⁻⁴⁸, and a sum of them below 2⁴ fits the 53 bits of a double without rounding,
-whatever the order. Equal cosines are broken by row, which is by id. So every device, block size
-and shard size gives the same neighbours in the same order.
+A single-precision matrix product decides almost everything, but its last bits depend on the device
+and on the blocking. Candidates closer than those bits are recomputed exactly. Stored vectors are in
+half precision, so every product is a multiple of 2⁻⁴⁸. A sum below 2⁴ then fits the 53 bits of a
+double without rounding, in any order. Equal cosines are ordered by row, which means by id. So every
+device, block size and shard size gives the same neighbours in the same order.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from nsfwcaps.vectors.index import BestRows, BlockSearch, Rows, Single
 from nsfwcaps.vectors.source import Half, VectorSource
 
 EXTRA = 16
-"""Neighbours fetched beyond k, so that a near-tie at the k-th place can be seen."""
-_EXACT_PAIRS = 1024  # three arrays of them stay in a core's cache
+"""Neighbours fetched beyond k, to detect near-ties at the k-th place."""
+_EXACT_PAIRS = 1024  # three such arrays fit a core's cache
 _MAX_BLOCK_ROWS = 32_768
 
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """Exact cosines, rounded once, and row numbers `[q, k]`, best first, ties by row."""
+    """Exact cosines, rounded once, and row numbers `[q, k]`: best first, ties by row."""
 
     sims: Single
     rows: Rows
@@ -41,7 +40,7 @@ class Neighbours:
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks:
-    """How many queries and rows are at work at once."""
+    """Number of queries and rows in memory at once."""
 
     queries: int
     rows: int
@@ -50,9 +49,9 @@ class Blocks:
 def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
     """Choose block sizes that keep a search within `memory_bytes`.
 
-    A row in flight takes 10 bytes a dimension (stored, decoded, single precision), a query 6 bytes
-    a dimension and about 120 bytes a neighbour (heap, one block's result, the sort). The quarter
-    that is left covers what a table keeps, or one file of it, which the exact step reads whole.
+    A row in flight takes 10 bytes per dimension (stored, decoded, single precision). A query takes
+    6 bytes per dimension and about 120 bytes per neighbour (heap, one block's result, sorting). The
+    remaining quarter covers a table's cache, or one file of it, which the exact step reads whole.
     """
     rows = min(_MAX_BLOCK_ROWS, memory_bytes // 4 // (10 * width))
     queries = memory_bytes // 2 // (6 * width + 120 * (k + EXTRA))
@@ -70,11 +69,11 @@ def nearest(
     exact: bool = False,
     extra: int = EXTRA,
 ) -> Neighbours:
-    """Find the k nearest rows of a table for each query `[q, d]`; k is cut to the table's rows.
+    """Find the k nearest rows of a table for each query `[q, d]`; k is capped at the table's rows.
 
-    The order is exact in any case. With `exact` every cosine is too, rounded once: the cosine of
-    two captions is then the same number from whichever side it was found, and on every device.
-    `advance` hears the rows of the table that have been searched.
+    The order is always exact. With `exact`, every cosine is too, rounded once: the cosine of two
+    captions is then the same number from either side, on every device.
+    `advance` is called with the number of table rows searched.
     """
     k = min(k, table.rows)
     depth = min(k + extra, table.rows)
@@ -87,7 +86,7 @@ def nearest(
         advance(len(block))
     found, certain = _settle(queries, table, *best.result(), k, exact=exact)
     if not certain.all():
-        # More near-ties at the k-th place than were fetched: look deeper, for these queries alone.
+        # More near-ties at the k-th place than were fetched: search deeper for these queries only.
         open_queries = np.flatnonzero(~certain)
         deeper = nearest(
             queries[open_queries],
@@ -103,7 +102,7 @@ def nearest(
 
 
 def with_exact_sims(queries: Half, table: VectorSource, rows: Rows) -> Neighbours:
-    """Give neighbours `[q, k]` of any origin their exact cosines, and sort them; −1 is no row."""
+    """Compute exact cosines of given neighbours `[q, k]`, and sort them; −1 means no row."""
     sims = np.full(rows.shape, -np.inf)
     query_of, place = np.nonzero(rows >= 0)
     sims[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
@@ -117,7 +116,7 @@ def with_exact_sims(queries: Half, table: VectorSource, rows: Rows) -> Neighbour
 def exact_sims(
     queries: Half, table: VectorSource, query_of: Rows, row_of: Rows
 ) -> npt.NDArray[np.float64]:
-    """Exact inner products `[m]` of m (query, row) pairs, in one pass over the table's files."""
+    """Return exact inner products `[m]` of m (query, row) pairs, in one pass over the files."""
     import torch
 
     order = np.argsort(row_of, kind="stable")
@@ -125,7 +124,7 @@ def exact_sims(
     out = np.empty(len(order), dtype=np.float64)
 
     def fill(low: int, high: int, first: int, vectors: Half) -> None:
-        # Two half-precision numbers multiply without rounding in single precision already.
+        # Products of two half-precision numbers are already exact in single precision.
         products = torch.from_numpy(queries[query_of[low:high]]).float()  # [m', d]
         products.mul_(torch.from_numpy(vectors[row_of[low:high] - first]).float())
         out[order[low:high]] = products.sum(-1, dtype=torch.float64).numpy()
@@ -139,16 +138,16 @@ def exact_sims(
 
 
 def to_single(rows: Half) -> Single:
-    """Half to single precision."""
+    """Convert half to single precision."""
     with _one_thread():
         single: Single = _tensor(rows).float().numpy()
     return single
 
 
 def single_blocks(table: VectorSource, rows: int) -> Iterator[tuple[int, Single]]:
-    """Yield (first row, `[b, d]`) in single precision, b = `rows` but for the last block.
+    """Yield (first row, `[b, d]`) in single precision, with b = `rows` except in the last block.
 
-    The array is the same every time: use it before the next step.
+    The array is reused: consume it before the next step.
     """
     import torch
 
@@ -175,7 +174,7 @@ def _tensor(rows: Half) -> Any:
     import torch
 
     with warnings.catch_warnings():
-        # They are views of what Arrow read, which nobody writes to.
+        # The views are read-only buffers from Arrow; nobody writes to them.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(rows))
 
@@ -184,8 +183,8 @@ def _tensor(rows: Half) -> Any:
 def _one_thread() -> Iterator[None]:
     """Keep torch on this thread.
 
-    torch and FAISS each bring a pool of threads that spins for a while after its work; where they
-    take turns, each waits for the other's, and a search of 0.5 s takes 2.
+    torch and FAISS each have a thread pool that spins for a while after its work. When they
+    alternate, each waits for the other's threads, and a search of 0.5 s takes 2 s.
     """
     import torch
 
@@ -198,10 +197,10 @@ def _one_thread() -> Iterator[None]:
 
 
 def rounding_bound(width: int) -> float:
-    """Largest error of a single-precision inner product of unit rows, in any order of summing.
+    """Bound the error of a single-precision inner product of unit rows, in any summation order.
 
     Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1: n·u / (1 − n·u)
-    with u = 2⁻²⁴; a hundredth more for rows whose length half precision has stretched.
+    with u = 2⁻²⁴; 1 % more for rows whose length exceeds one in half precision.
     """
     nu = width * 2.0**-24
     return 1.01 * nu / (1 - nu)
@@ -210,12 +209,12 @@ def rounding_bound(width: int) -> float:
 def _settle(
     queries: Half, table: VectorSource, sims: Single, rows: Rows, k: int, *, exact: bool
 ) -> tuple[Neighbours, npt.NDArray[np.bool_]]:
-    """Order near-ties exactly, cut to k, and tell for which queries the k are proven."""
+    """Order near-ties exactly, cut to k, and flag the queries whose top k is proven."""
     slack = 2 * rounding_bound(table.width)
     last_fetched = sims[:, -1].astype(np.float64)
     complete = sims.shape[1] == table.rows
     close = sims[:, :-1] - sims[:, 1:] <= slack  # [q, depth − 1]
-    # Beyond the k-th place only what touches it matters.
+    # Beyond the k-th place, only ties with it matter.
     close[:, k:] &= np.logical_and.accumulate(close[:, k - 1 :], axis=1)[:, :-1]
     tied = np.zeros(sims.shape, dtype=bool)
     tied[:, :-1] |= close

@@ -19,7 +19,7 @@ _KEPT_BYTES = 64 * 2**20
 
 
 class VectorTable(VectorSource):
-    """The rows of several Parquet files as one table `[n, d]`, of which little is ever in memory.
+    """The rows of several Parquet files as one table `[n, d]`, read on demand.
 
     Raises:
         ArtifactError: a file is missing or damaged.
@@ -34,16 +34,16 @@ class VectorTable(VectorSource):
         encoders = {_encoder(file) for file in files}
         if len(encoders) > 1:
             raise ModelError(
-                f"{self.paths[0].parent}: vectors of {len(encoders)} encoders lie side by side; "
-                "their cosines mean nothing. Delete the folder and run embed again"
+                f"{self.paths[0].parent}: contains vectors of {len(encoders)} encoders, which "
+                "cannot be compared. Delete the folder and run embed again"
             )
         self.encoder = next(iter(encoders), "")
         self.width = files[0].schema_arrow.field("vector").type.list_size if files else 0
-        # The pieces of a small table, once all have been read: the next pass needs no disk.
+        # Cached pieces of a small table after the first pass; later passes need no disk.
         self._kept: list[Half] = []
 
     def read(self, start: int, stop: int) -> Half:
-        """Rows `[start, stop)`."""
+        """Return rows `[start, stop)`."""
         parts = [np.empty((0, self.width), dtype=np.float16)]
         for number, first, last in self._files(start, stop):
             vectors = self._file(number)
@@ -51,9 +51,9 @@ class VectorTable(VectorSource):
         return np.concatenate(parts)
 
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield, for each part of the table with some ascending rows, (low, high, first, vectors).
+        """Yield (low, high, first, vectors) for each part of the table with some of the rows.
 
-        `rows[low:high]` are in the part, whose vectors `[b, d]` begin at row `first`.
+        `rows[low:high]` are in this part, whose vectors `[b, d]` start at row `first`.
         """
         if self._kept:
             starts = np.cumsum([0, *map(len, self._kept)])
@@ -64,7 +64,7 @@ class VectorTable(VectorSource):
             yield low, high, first, self._file(number)
 
     def column(self, name: str, rows: Rows) -> pa.ChunkedArray:
-        """Cells of another column at ascending row numbers `[m]`."""
+        """Return the cells of another column at ascending row numbers `[m]`."""
         parts = [
             _open(self.paths[number])
             .read(columns=[name])[name]
@@ -76,7 +76,7 @@ class VectorTable(VectorSource):
         return pa.chunked_array(chunks, type=kind)
 
     def find(self, key: str, values: pa.Array) -> Rows:
-        """Row numbers `[m]` of a key's values; −1 where there is none."""
+        """Return the row numbers `[m]` of a key's values; −1 if not found."""
         found = np.full(len(values), -1, dtype=np.int64)
         for number, path in enumerate(self.paths):
             keys = _open(path).read(columns=[key])[key].combine_chunks()
@@ -87,7 +87,7 @@ class VectorTable(VectorSource):
         return found
 
     def pieces(self) -> Iterator[Half]:
-        """All rows in order, in pieces of any size, without a copy."""
+        """Yield all rows in order, in pieces of any size, without copying."""
         if self._kept:
             yield from self._kept
             return
@@ -102,7 +102,7 @@ class VectorTable(VectorSource):
         self._kept = kept
 
     def _file(self, number: int) -> Half:
-        """All vectors of one file."""
+        """Return all vectors of one file."""
         return from_column(_open(self.paths[number]).read(columns=["vector"])["vector"])
 
     def _files(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -113,7 +113,7 @@ class VectorTable(VectorSource):
 
 
 def _holding(rows: Rows, starts: Rows) -> Iterator[tuple[int, int, int, int]]:
-    """Yield each part that holds some of the rows, their positions `[low, high)`, its first row."""
+    """Yield each part with some of the rows, their positions `[low, high)` and its first row."""
     edges = np.searchsorted(rows, starts)
     for number in range(len(starts) - 1):
         low, high = int(edges[number]), int(edges[number + 1])

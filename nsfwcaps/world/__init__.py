@@ -1,4 +1,4 @@
-"""The icon world: scenes whose truth is known, because each is a graph before it is a picture.
+"""The icon world: scenes with known ground truth, as each is a graph before it is an image.
 
 vocabulary  ─▶ scene (a graph) ─▶ edits (its unsafe twin, looser neighbours)
                scene + seed    ─▶ caption, picture

@@ -1,4 +1,4 @@
-"""A scene in words."""
+"""Captions of scenes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from nsfwcaps.world.vocabulary import BESIDE, PHRASINGS, PLACES, Phrasing
 
 
 def draw_phrasing(source: KeyedChoices, split: Split) -> Phrasing:
-    """One of the phrasings that a split may use."""
+    """Draw one of the phrasings allowed in a split."""
     return source.one_of([p for p in PHRASINGS if split is Split.TEST or not p.test_only])
 
 
 def caption(scene: Scene, phrasing: Phrasing) -> str:
-    """The scene as a sentence.
+    """Describe the scene in a sentence.
 
     >>> from nsfwcaps.world.scene import Scene, Thing
     >>> fish, drum = Thing(noun="fish", colour="red"), Thing(noun="drum", colour="purple")
@@ -24,7 +24,7 @@ def caption(scene: Scene, phrasing: Phrasing) -> str:
     words = phrasing.beside
     parts = [_noun_phrase(scene.things[0])]
     for thing, relation in zip(scene.things[1:], scene.relations, strict=True):
-        # The third thing stands to the second as "it", or the sentence would be ambiguous.
+        # Relate the third thing to the second as "it", or the sentence would be ambiguous.
         link = words if relation == BESIDE else relation
         parts.append(f" {link} {_noun_phrase(thing)}" if len(parts) == 1 else _last(thing, link))
     place = PLACES[scene.place].words

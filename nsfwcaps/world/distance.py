@@ -1,9 +1,9 @@
-"""Graph distance of scenes, and from it the truth: the closest safe counterparts.
+"""Graph distance of scenes, which defines the ground truth: the closest safe counterparts.
 
-The distance is the least cost of edits that turn one scene into the other. Things are matched in
-the way that costs least; a matched thing of another noun costs COST_CATEGORY or COST_NOUN, one of
-another colour COST_COLOUR more; a thing that has no match costs COST_THING; a relation between
-matched things that differs costs COST_RELATION, and another place COST_PLACE.
+The distance is the minimum cost of edits that turn one scene into the other. Things are matched
+optimally. A matched thing with another noun costs COST_CATEGORY or COST_NOUN, plus COST_COLOUR for
+another colour. An unmatched thing costs COST_THING, a differing relation between matched things
+COST_RELATION, and another place COST_PLACE.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _SIDES = ((0, 1), (0, 2), (1, 2))
 
 @dataclass(frozen=True, kw_only=True)
 class Graphs:
-    """Scenes as arrays: a slot for each thing, 0 where there is none."""
+    """Scenes as arrays: one slot per thing, 0 if empty."""
 
     nouns: npt.NDArray[np.int16]  # [n, 3]
     colours: _Codes  # [n, 3]
-    relations: _Codes  # [n, 3, 3], of thing i to thing j
+    relations: _Codes  # [n, 3, 3], relation of thing i to thing j
     places: _Codes  # [n]
 
 
 def graphs(scenes: Sequence[Scene]) -> Graphs:
-    """Scenes `[n]` as arrays."""
+    """Encode scenes `[n]` as arrays."""
     nouns = np.zeros((len(scenes), MOST_THINGS), dtype=np.int16)
     colours = np.zeros((len(scenes), MOST_THINGS), dtype=np.int8)
     relations = np.zeros((len(scenes), MOST_THINGS, MOST_THINGS), dtype=np.int8)
@@ -63,7 +63,7 @@ def graphs(scenes: Sequence[Scene]) -> Graphs:
 
 
 def distances(one: Graphs, other: Graphs) -> Distances:
-    """Distances `[n, m]` of every scene of one to every scene of the other."""
+    """Return distances `[n, m]` between all scenes of `one` and all of `other`."""
     best = np.full((len(one.places), len(other.places)), np.inf, dtype=np.float32)
     for order in permutations(range(MOST_THINGS)):
         np.minimum(best, _cost(one, _reordered(other, list(order))), out=best)
@@ -72,14 +72,14 @@ def distances(one: Graphs, other: Graphs) -> Distances:
 
 
 def distance(one: Scene, other: Scene) -> float:
-    """Distance of two scenes."""
+    """Return the distance of two scenes."""
     return float(distances(graphs([one]), graphs([other]))[0, 0])
 
 
 def distance_blocks(
     one: Sequence[Scene], other: Sequence[Scene], *, block: int = 512
 ) -> Iterator[tuple[int, Distances]]:
-    """Distances `[b, m]` of the scenes of one in blocks, with the row that each block starts at."""
+    """Yield distances `[b, m]` in blocks of `one`, with each block's first row."""
     against = graphs(other)
     for start in range(0, len(one), block):
         yield start, distances(graphs(one[start : start + block]), against)
@@ -95,7 +95,7 @@ def _reordered(scenes: Graphs, order: list[int]) -> Graphs:
 
 
 def _cost(one: Graphs, other: Graphs) -> Distances:
-    """Cost `[n, m]` where thing i of the one is matched to thing i of the other."""
+    """Return the cost `[n, m]` of matching thing i of `one` with thing i of `other`."""
     total = np.zeros((len(one.places), len(other.places)), dtype=np.float32)
     for slot in range(MOST_THINGS):
         total += _NOUN_COST[one.nouns[:, slot, None], other.nouns[None, :, slot]]

@@ -1,4 +1,4 @@
-"""Changes to a scene: the hazard that makes it unsafe, and steps to looser neighbours."""
+"""Scene edits: adding the hazard that makes a scene unsafe, and steps to looser neighbours."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WALKS, _STEPS = 8, 6
 
 
 def add_hazard(scene: Scene, source: KeyedChoices, split: Split) -> Scene:
-    """Make the scene's unsafe twin: one hazard more, or one in the place of a thing.
+    """Return the scene's unsafe twin: one hazard added, or one thing replaced by a hazard.
 
-    A minimal edit: all else stays as it was.
+    This is a minimal edit: nothing else changes.
     """
     noun = source.one_of(kinds_of(split, hazard=True)).noun
     full = len(scene.things) == MOST_THINGS
@@ -35,7 +35,7 @@ def add_hazard(scene: Scene, source: KeyedChoices, split: Split) -> Scene:
 
 
 def loosen(scene: Scene, looseness: float, source: KeyedChoices, split: Split) -> Scene:
-    """Change a safe scene step by step until it is `looseness` away, as near as steps allow."""
+    """Edit a safe scene step by step to a distance of `looseness`, or the nearest step."""
     if looseness == 0:
         return scene
     walked = []

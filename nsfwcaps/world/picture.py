@@ -1,4 +1,4 @@
-"""A scene as a picture: icons of Font Awesome Free on a soft background, drawn with Pillow.
+"""Rendering of scenes: Font Awesome Free icons on a soft background, drawn with Pillow.
 
 The font comes from the package `fontawesomefree` (icons CC BY 4.0, font SIL OFL 1.1).
 """
@@ -27,16 +27,16 @@ _JPEG_QUALITY = 90
 _ICON_PX = {1: 120, 2: 92, 3: 66}
 _STEP_PX = {1: 0, 2: 104, 3: 73}
 _ASIDE_PX = {1: 20, 2: 5, 3: 4}
-_BRIGHT = 420  # sum of the three parts
+_BRIGHT = 420  # sum of the three channels
 _DIRECTION = {BESIDE: (1, 0), ABOVE: (0, 1), BELOW: (0, -1)}
-"""Where the next thing stands, in steps to the right and down."""
+"""Offset of the next thing, in steps right and down."""
 _PACKAGE = "fontawesomefree"
 _FOLDER = "static/fontawesomefree"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Look:
-    """What the scene does not say of a thing: shade, size, tilt, and a step aside."""
+    """Appearance not given by the scene: shade, size, tilt and offset."""
 
     light: float
     scale: float
@@ -45,9 +45,9 @@ class _Look:
 
 
 def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
-    """Draw the scene; what it does not say comes from the source.
+    """Draw the scene; `source` decides what the scene leaves open.
 
-    The same source gives an edited scene the same background, and the same look thing by thing.
+    With the same source, an edited scene keeps its background and the look of each thing.
     """
     picture = _background(PLACES[scene.place], source)
     looks = [_draw_look(source) for _ in range(MOST_THINGS)]
@@ -62,14 +62,14 @@ def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
 
 
 def jpeg(picture: Image.Image) -> bytes:
-    """The picture's file."""
+    """Encode an image as a JPEG file."""
     data = io.BytesIO()
     picture.save(data, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return data.getvalue()
 
 
 def drawn_with() -> dict[str, str]:
-    """What decides the bytes beside the scene: equal versions draw equal pictures."""
+    """Return the package versions that determine the bytes; equal versions draw equal images."""
     _package_folder()
     return {name: metadata.version(name) for name in ("pillow", _PACKAGE)}
 
@@ -84,12 +84,12 @@ def _draw_look(source: KeyedChoices) -> _Look:
 
 
 def _centres(scene: Scene) -> list[tuple[float, float]]:
-    """Middle of each thing: steps from one to the next, the whole in the middle of the picture."""
+    """Return the centre of each thing: a chain of steps, centred in the image."""
     spots = [(0, 0)]
     for relation in scene.relations:
         right, down = _DIRECTION[relation]
         spot = (spots[-1][0] + right, spots[-1][1] + down)
-        # Two things can both be above a third: the later one moves over.
+        # Two things can both be above the third: shift the later one.
         spots.append((spot[0] + 1, spot[1]) if spot in spots else spot)
     step = _STEP_PX[len(scene.things)]
     middle_x = (min(x for x, _ in spots) + max(x for x, _ in spots)) / 2
@@ -100,7 +100,7 @@ def _centres(scene: Scene) -> list[tuple[float, float]]:
 
 
 def _background(place: Place, source: KeyedChoices) -> Image.Image:
-    """Two soft colours that run into shade, with a horizon between and a little grain."""
+    """Draw two soft shaded colours, a horizon between them and a little grain."""
     horizon = round(SIZE_PX * (place.horizon + source.between(-0.06, 0.06)))
     light = source.between(0.94, 1.04)
     rows = np.linspace(1.05, 0.95, SIZE_PX)[:, None, None]
@@ -118,7 +118,7 @@ def _shade(colour: Rgb, light: float) -> Rgb:
 
 
 def _icon(name: str, colour: Rgb, size: int) -> Image.Image:
-    """The icon in its colour, with a thin edge that sets it off from a like background."""
+    """Draw an icon in its colour, with a thin edge that sets it off from the background."""
     mask, edge = _masks(name, size)
     bright = sum(colour) > _BRIGHT
     picture = Image.new("RGBA", mask.size, (60, 60, 60, 0) if bright else (235, 235, 235, 0))
@@ -129,14 +129,14 @@ def _icon(name: str, colour: Rgb, size: int) -> Image.Image:
 
 @functools.lru_cache(maxsize=8192)
 def _masks(icon: str, size: int) -> tuple[Image.Image, Image.Image]:
-    """The icon as a mask `[s, s]`, as large as fits, and the same a little wider and paler."""
+    """Return the icon as a mask `[s, s]`, as large as fits, and a wider, paler copy."""
     glyph = chr(_codepoints()[icon])
     font = _font(size)
     left, top, right, bottom = font.getbbox(glyph)
     if max(right - left, bottom - top) > size:
         font = _font(int(size * size / max(right - left, bottom - top)))
         left, top, right, bottom = font.getbbox(glyph)
-    side = round(size * 1.2)  # room for the edge, and to tilt in
+    side = round(size * 1.2)  # room for the edge and the tilt
     mask = Image.new("L", (side, side), 0)
     spot = ((side - right - left) / 2, (side - bottom - top) / 2)
     ImageDraw.Draw(mask).text(spot, glyph, fill=255, font=font)
@@ -151,10 +151,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 @functools.cache
 def _codepoints() -> dict[str, int]:
-    """Codepoints of the icons that the vocabulary uses.
+    """Return the codepoints of all icons in the vocabulary.
 
     Raises:
-        ModelError: the installed font lacks one.
+        ModelError: the installed font lacks an icon.
     """
     known = json.loads((_package_folder() / "metadata" / "icons.json").read_bytes())
     missing = [
@@ -177,7 +177,7 @@ def _package_folder() -> Path:
 
 
 def sheet(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """A contact sheet (JPEG) of pairs of pictures: the second of each below the first."""
+    """Return a contact sheet (JPEG) of image pairs, the second below the first."""
     gap = 6
     width, height = len(pairs) * (SIZE_PX + gap) + gap, 2 * (SIZE_PX + gap) + gap
     whole = Image.new("RGB", (width, height), (255, 255, 255))

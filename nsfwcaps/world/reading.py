@@ -1,4 +1,4 @@
-"""A sentence back to the scene that it says: the inverse of `captions`."""
+"""Parsing of captions back into scenes: the inverse of `captions`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PLACE_OF = {place.words: name for name, place in PLACES.items()}
 
 
 def read_caption(text: str) -> tuple[Scene, Phrasing] | None:
-    """The scene of a caption of the world, and how it is put; None for any other text.
+    """Parse a caption of the world to its scene and phrasing; None for any other text.
 
-    A caption that several phrasings give alike is read as the first of them.
+    If several phrasings give the same caption, the first is returned.
 
     >>> scene, phrasing = read_caption("a red fish next to a purple drum on grass")
     >>> scene.place, [thing.noun for thing in scene.things], scene.relations
@@ -36,7 +36,7 @@ def read_caption(text: str) -> tuple[Scene, Phrasing] | None:
         found = _pattern(phrasing).fullmatch(text)
         if found is not None:
             scene = _scene(found, phrasing)
-            if caption(scene, phrasing) == text:  # the article, and whatever else a pattern allows
+            if caption(scene, phrasing) == text:  # the patterns are looser, for example in articles
                 return scene, phrasing
     return None
 
@@ -46,7 +46,7 @@ def _scene(found: re.Match[str], phrasing: Phrasing) -> Scene:
     numbers = [number for number in "012" if parts[f"noun{number}"]]
     relation_of = {phrasing.beside: BESIDE, ABOVE: ABOVE, BELOW: BELOW}
     relations = [relation_of[parts[f"link{number}"]] for number in numbers[1:]]
-    # Of the third thing the sentence says how it stands to the second, not the second to it.
+    # The sentence relates the third thing to the second; the scene stores the inverse.
     relations[1:] = [INVERSE[relation] for relation in relations[1:]]
     return Scene(
         things=tuple(

@@ -1,7 +1,7 @@
-"""A scene: a small graph of things, what they look like, how they stand, and where.
+"""A scene: a small graph of things, their looks, their relations and their place.
 
-A scene is drawn from `KeyedChoices`, whose key is made of words. So the n-th scene of a world does
-not depend on how many there are, on the machine or on the version of Python.
+A scene is drawn from `KeyedChoices`, keyed by words. So the n-th scene of a world does not
+depend on the number of scenes, the machine or the Python version.
 """
 
 from __future__ import annotations
@@ -43,39 +43,39 @@ class Thing:
 
     @property
     def kind(self) -> ObjectKind:
-        """What kind of thing it is."""
+        """Kind of the thing."""
         return KIND[self.noun]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """One to three things; each stands in a relation to the one named after it."""
+    """One to three things, each related to the next one in the tuple."""
 
     things: tuple[Thing, ...]
     relations: tuple[str, ...]
-    """Relation of thing i to thing i + 1: one fewer than there are things."""
+    """Relation of thing i to thing i + 1; one fewer than things."""
     place: str
 
     @property
     def hazard(self) -> ObjectKind | None:
-        """What makes it unsafe, if anything does."""
+        """The hazard that makes the scene unsafe, or None."""
         return next((thing.kind for thing in self.things if thing.kind.hazard), None)
 
     @property
     def held_out(self) -> bool:
-        """Whether something in it is never shown in training."""
+        """Whether the scene contains a thing that never appears in training."""
         return any(thing.kind.test_only for thing in self.things)
 
     @property
     def split(self) -> Split:
-        """The split it belongs to, by a hash of its graph: no two splits share a scene."""
-        # Read from its other end, the chain is the same graph.
+        """Split of the scene, by a hash of its graph: no two splits share a scene."""
+        # A chain read from its other end is the same graph.
         graph = min(self.to_json(), self.reversed().to_json())
         number = int.from_bytes(hashlib.sha256(graph.encode()).digest()[:8], "big")
         return _SPLIT_OF_TENTH[number % len(_SPLIT_OF_TENTH)]
 
     def reversed(self) -> Scene:
-        """The same graph, named from its other end."""
+        """The same graph, listed from its other end."""
         return Scene(
             things=self.things[::-1],
             relations=tuple(INVERSE[relation] for relation in self.relations[::-1]),
@@ -83,13 +83,13 @@ class Scene:
         )
 
     def to_json(self) -> str:
-        """The graph as JSON, the same text for the same graph."""
+        """Return canonical JSON of the graph."""
         things = [[thing.noun, thing.colour] for thing in self.things]
         return json.dumps({"things": things, "relations": self.relations, "place": self.place})
 
     @classmethod
     def from_json(cls, text: str) -> Scene:
-        """The scene that `to_json` wrote."""
+        """Parse the JSON of `to_json`."""
         values = json.loads(text)
         return cls(
             things=tuple(Thing(noun=noun, colour=colour) for noun, colour in values["things"]),
@@ -99,34 +99,34 @@ class Scene:
 
 
 class KeyedChoices:
-    """Choices that follow from a key alone.
+    """Choices determined by a key.
 
-    Only `random()` is used: Python promises its numbers for a seed, and no other method's.
+    Uses `random()` only, the one method whose sequence Python guarantees for a seed.
     """
 
     def __init__(self, *key: object) -> None:
         self._random = random.Random("/".join(map(str, key)))
 
     def number(self) -> float:
-        """A number in [0, 1)."""
+        """Return a number in [0, 1)."""
         return self._random.random()
 
     def between(self, low: float, high: float) -> float:
-        """A number in [low, high)."""
+        """Return a number in [low, high)."""
         return low + (high - low) * self.number()
 
     def one_of(self, items: Sequence[Item]) -> Item:
-        """One of the items, all alike."""
+        """Return one of the items, all equally likely."""
         return items[int(self.number() * len(items))]
 
     def other_than(self, present: Iterable[Item], items: Sequence[Item]) -> Item:
-        """One of the items that is not among those present."""
+        """Return one of the items that are not in `present`."""
         taken = set(present)
         return self.one_of([item for item in items if item not in taken])
 
 
 def kinds_of(split: Split, *, hazard: bool) -> tuple[ObjectKind, ...]:
-    """Objects or hazards that a split may show."""
+    """Return the objects or hazards allowed in a split."""
     return tuple(
         kind
         for kind in KINDS
@@ -135,7 +135,7 @@ def kinds_of(split: Split, *, hazard: bool) -> tuple[ObjectKind, ...]:
 
 
 def draw_scene(source: KeyedChoices, split: Split) -> Scene:
-    """Draw a safe scene of one to three different things; two are the rule."""
+    """Draw a safe scene of one to three distinct things, usually two."""
     count = source.one_of((1, 2, 2, 2, 3))
     objects = [kind.noun for kind in kinds_of(split, hazard=False)]
     nouns: list[str] = []

@@ -1,4 +1,4 @@
-"""How good mined pairs are, measured against the graphs that the scenes were drawn from."""
+"""Quality of mined pairs, measured against the scene graphs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ _EXACT = 1e-4
 
 @dataclass(frozen=True, kw_only=True)
 class TruthScore:
-    """Mined pairs against the truth; distances are those of graphs, means over the pairs."""
+    """Scores of mined pairs against the ground truth; graph distances, averaged over pairs."""
 
     pairs: int
     precision: float
-    """Share of the pairs whose target is one of the closest safe scenes of the whole pool."""
+    """Share of pairs whose target is one of the closest safe scenes of the whole pool."""
     mined_distance: float
     nearest_distance: float
-    """What it would be were every target one of the closest."""
+    """The value if every target were one of the closest."""
     chance: float
-    """Precision of a target drawn at random."""
+    """Precision of a randomly drawn target."""
     difficulty_correlation: float | None
-    """Spearman's rank correlation of a pair's difficulty and its distance; None where one of the
-    two is the same for all pairs."""
+    """Spearman's rank correlation of difficulty and distance; None if either is constant."""
 
 
 def read_scenes(folder: Path) -> dict[str, Scene]:
-    """Scenes of a world's pool by id.
+    """Read the scenes of a world's pool by id.
 
     Raises:
         ArtifactError: a file of the pool is damaged.
@@ -50,7 +49,7 @@ def score(
     safe: Mapping[str, Scene],
     unsafe: Mapping[str, Scene],
 ) -> TruthScore:
-    """Score pairs `[p]` of an unsafe and a safe id, with the difficulty `[p]` of each."""
+    """Score pairs `[p]` of (unsafe id, safe id) with their difficulties `[p]`."""
     from scipy.stats import spearmanr
 
     place = {item: column for column, item in enumerate(safe)}

@@ -1,7 +1,7 @@
-"""What the icon world is made of: names, icons of Font Awesome Free, colours, places, phrasings.
+"""Vocabulary of the icon world: names, Font Awesome Free icons, colours, places, phrasings.
 
-Some objects, hazards and phrasings appear in the test split only, so that what a model makes of
-them is generalisation and not memory.
+Some objects, hazards and phrasings appear in the test split only, to measure generalisation rather
+than memory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectKind:
-    """A kind of thing: its noun, the icon that shows it, and what it belongs to."""
+    """A kind of thing: its noun, icon and category."""
 
     noun: str
     icon: str
@@ -21,7 +21,7 @@ class ObjectKind:
 
 
 def _kinds(category: str, names: str, *, hazard: bool = False) -> tuple[ObjectKind, ...]:
-    """Kinds from `noun` or `icon=noun`, with commas between; a `*` marks those of the test only."""
+    """Parse comma-separated kinds, each `noun` or `icon=noun`; `*` marks test-only ones."""
     kinds = []
     for entry in names.split(","):
         icon, _, noun = entry.strip().strip("*").partition("=")
@@ -95,13 +95,13 @@ COLOURS: dict[str, Rgb] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a scene is: its words, and the soft colours above and below the horizon."""
+    """A place: its phrase, and the soft colours above and below the horizon."""
 
     words: str
     above: Rgb
     below: Rgb
     horizon: float
-    """Height of the horizon as a share of the picture, from the top."""
+    """Height of the horizon as a fraction of the image, from the top."""
 
 
 PLACES: dict[str, Place] = {
@@ -125,12 +125,12 @@ PLACES: dict[str, Place] = {
 BESIDE, ABOVE, BELOW = "beside", "above", "below"
 
 INVERSE = {BESIDE: BESIDE, ABOVE: BELOW, BELOW: ABOVE}
-"""The relation as the second thing has it to the first."""
+"""Each relation as seen from the second thing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phrasing:
-    """One way to say it: a sentence of `{things}` and `{place}`, and its word for beside."""
+    """A phrasing: a sentence with `{things}` and `{place}`, and its word for beside."""
 
     sentence: str
     beside: str

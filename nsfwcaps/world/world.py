@@ -1,8 +1,8 @@
-"""A world: safe and unsafe scenes by number, with their words and pictures.
+"""A world: numbered safe and unsafe scenes with captions and images.
 
-The n-th safe scene depends on the seed, the split and n alone, and so does the n-th unsafe one
-where there are at least as many safe scenes: a world of any size begins with the scenes of a
-smaller one, and any part of it can be drawn without the rest.
+The n-th safe scene depends only on the seed, the split and n. So does the n-th unsafe scene if
+there are at least as many safe scenes. A larger world therefore starts with the scenes of a smaller
+one, and any part of it can be drawn on its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TRIES = 10_000  # a tenth of all scenes belong to the smallest split
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A scene with its caption and its picture (a JPEG file)."""
+    """A scene with its caption and image (a JPEG file)."""
 
     scene: Scene
     phrasing: Phrasing
@@ -32,16 +32,16 @@ class Drawn:
 
     @property
     def held_out(self) -> bool:
-        """Whether something in it, or the way it is put, is never shown in training."""
+        """Whether its things or phrasing never appear in training."""
         return self.scene.held_out or self.phrasing.test_only
 
 
 class World:
     """The scenes of a seed and split.
 
-    The n-th unsafe scene is made from the safe scene `partner(n)`: loosened until it is `looseness`
-    away (0: not at all), then given one hazard. That safe scene is its fixed partner, as data sets
-    of generated pairs have one; whether it is the closest is another matter.
+    The n-th unsafe scene is made from the safe scene `partner(n)`: loosened to a distance of
+    `looseness` (0: unchanged), then given one hazard. That safe scene is its fixed partner, as in
+    data sets of generated pairs; it need not be the closest one.
     """
 
     def __init__(self, *, seed: int, split: Split, looseness: float, safe_count: int) -> None:
@@ -50,19 +50,19 @@ class World:
         self._safe_count = safe_count
 
     def partner(self, number: int) -> int:
-        """Number of the fixed safe partner of an unsafe scene."""
+        """Return the number of the fixed safe partner of an unsafe scene."""
         return number % self._safe_count
 
     def safe_scene(self, number: int) -> Scene:
-        """The graph of a safe scene."""
+        """Return the graph of a safe scene."""
         for attempt in range(_TRIES):
             scene = draw_scene(self._source("safe", number, attempt), self._split)
             if scene.split is self._split:
                 return scene
-        raise AssertionError("no scene of this split was drawn")
+        raise AssertionError("no scene of this split found")
 
     def unsafe_scene(self, number: int) -> Scene:
-        """The graph of an unsafe scene."""
+        """Return the graph of an unsafe scene."""
         partner = self.safe_scene(self.partner(number))
         for attempt in range(_TRIES):
             source = self._source("unsafe", number, attempt)
@@ -70,16 +70,17 @@ class World:
             scene = add_hazard(loose, source, self._split)
             if scene.split is self._split:
                 return scene
-        raise AssertionError("no scene of this split was drawn")
+        raise AssertionError("no scene of this split found")
 
     def safe(self, number: int) -> Drawn:
-        """A safe scene, drawn."""
+        """Draw a safe scene with caption and image."""
         return self._draw(self.safe_scene(number), "safe", number)
 
     def unsafe(self, number: int) -> Drawn:
-        """An unsafe scene, drawn.
+        """Draw an unsafe scene with caption and image.
 
-        The first tight one of a partner has its words and its ground; the next would be copies.
+        The first tight twin shares its partner's phrasing and background. Further ones get their
+        own, or they would be near-copies.
         """
         scene = self.unsafe_scene(number)
         first_of_partner = number < self._safe_count

@@ -104,7 +104,7 @@ def test_what_the_cap_allows_is_shown_and_its_pair_may_be_finished(review: Revie
     tab.press("Show the text", at=1)
     assert pair.safe_caption in tab.texts
     tab.press("Show the text")
-    assert tab.said == ["you have uncovered as much as one session or day allows"]
+    assert tab.said == ["you have reached this session's or day's cap on uncovered items"]
     assert pair.unsafe_caption.encode() not in tab.sent
     judge(tab)
     assert "uncovered texts and images are used up" in tab.app.markdown[0].value
@@ -142,6 +142,6 @@ def test_a_data_set_that_changed_shows_no_pair_and_keeps_verdicts(review: Review
     judge(tab.press(BEGIN))
     (file,) = (review.folder / "dataset" / "data").iterdir()
     file.write_bytes(file.read_bytes() + b" ")
-    assert "it says if --update is needed" in tab.run().said[0]
+    assert "it says whether --update is needed" in tab.run().said[0]
     assert tab.labels == []
     assert len(review.log()) == 1

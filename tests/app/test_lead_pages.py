@@ -119,7 +119,7 @@ def test_of_two_leads_who_settle_at_once_the_second_hears_of_the_first(review: R
     one.go("Show the text", "Accept")
     other.press("Reject")
     assert len(review.log("settle")) == 1
-    assert other.said == ["pair pair-1 was settled meanwhile; nothing was written"]
+    assert other.said == ["pair pair-1 has been settled by another lead; nothing was written"]
 
 
 def add(tab: Tab, name: str, password: str) -> Tab:
@@ -140,7 +140,7 @@ def test_a_lead_adds_somebody_who_can_then_sign_in(review: Review) -> None:
     [
         ("ann", PASSWORD, "the name 'ann' is taken; choose another"),
         ("Cy", "short", "the password must have at least 10 characters"),
-        ("", PASSWORD, "a name has 1 to 64 characters"),
+        ("", PASSWORD, "a name must have 1 to 64 characters"),
     ],
 )
 def test_who_cannot_be_added_is_told(review: Review, name: str, password: str, told: str) -> None:
@@ -173,7 +173,7 @@ def test_the_last_lead_cannot_be_taken_away(review: Review, action: str) -> None
     lead = review.begin().browser("Lea").open("People")
     change(lead, "Leo", "make annotator")
     assert change(lead, "Lea", action).said == [
-        "'Lea' is the last lead; make somebody else a lead first"
+        "'Lea' is the last lead; make another account a lead first"
     ]
     assert "Export" in lead.run().pages
 

@@ -9,7 +9,7 @@ from tabs import PASSWORD, Browser, Review, Tab
 from nsfwcaps.review import tables
 from nsfwcaps.review.people import logins
 
-WRONG = "name or password is wrong, or the account is disabled"
+WRONG = "wrong name or password, or the account is disabled"
 DIFFERENT = "the new passwords do not match; nothing was changed"
 LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
 
@@ -24,7 +24,9 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
         code = logins.make_setup_code(connection)
     tab = Browser().open()
     tab.fill(code="wrong", name="Lena", password=PASSWORD).press("Create account")
-    assert tab.said == ["the code is wrong; it stands where 'nsfwcaps review' was started last"]
+    assert tab.said == [
+        "wrong setup code; 'nsfwcaps review' printed the current one when it last started"
+    ]
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Create account")
     assert tab.heading == "Your queue"
     assert tab.texts == ["Lena (lead)"]
@@ -58,7 +60,7 @@ def test_who_guesses_has_to_wait_and_is_not_let_in_meanwhile(review: Review) -> 
     assert "wait 1 second" in tab.said[0]
     with review.database.write() as connection:  # as if she had guessed for long
         connection.execute(sa.update(tables.login_failure).values(failures=9))
-    assert "too many wrong tries; wait " in enter(tab, "Ann", PASSWORD).said[0]
+    assert "too many failed attempts; wait " in enter(tab, "Ann", PASSWORD).said[0]
 
 
 def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:

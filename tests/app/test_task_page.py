@@ -14,7 +14,7 @@ QUESTIONS = [
     "Is the safe side safe?",
     "Is the unsafe side unsafe?",
     "Is its category right?",
-    "How much of the meaning does the safe side keep, the unsafe part aside?",
+    "How much of the meaning does the safe side keep, apart from the unsafe part?",
     "What should happen to the pair?",
 ]
 GOOD = ["Yes", "Yes", "Yes", "4 most"]
@@ -201,7 +201,7 @@ def test_two_tabs_of_one_person_do_not_decide_twice(review: Review) -> None:
     pair = review.before("Ann")
     one.press("Reject")
     other.press("Reject")
-    assert other.said == ["this pair is no longer before you, as you went on in another tab"]
+    assert other.said == ["this pair is no longer open here; you continued in another tab"]
     assert other.heading == QUESTIONS[0]
     assert [row["pair_id"] for row in review.log()] == [pair.pair_id]
 
@@ -212,7 +212,7 @@ def test_an_answer_of_an_old_tab_does_not_reach_the_next_pair(review: Review) ->
     other.press("Show the text", at=1)
     one.press("Skip")
     other.press("No")
-    assert other.said == ["this pair is no longer before you, as you went on in another tab"]
+    assert other.said == ["this pair is no longer open here; you continued in another tab"]
     assert one.run().heading == QUESTIONS[0]
 
 
@@ -229,7 +229,7 @@ def test_two_people_judge_a_pair_blind_to_each_other(review: Review) -> None:
 def test_a_broken_image_is_told_and_the_pair_can_still_be_judged(review: Review) -> None:
     rows = [{**row, "safe_image": b"no image"} for row in small_review.rows()]
     tab = begun(review, rows).press("Show the image")
-    assert tab.said == [f"the safe image of pair {review.before('Ann').pair_id} is broken"]
+    assert tab.said == [f"the safe image of pair {review.before('Ann').pair_id} cannot be decoded"]
     tab.judge("No", "Reject")
     assert len(review.log()) == 1
 

@@ -120,18 +120,18 @@ def test_unknown_column_is_answered_with_a_close_name() -> None:
         resolve(["alt_text", "id"], Label.SAFE, where="pool.csv", caption="alt_txt")
     assert str(error.value) == (
         "pool.csv: no caption column 'alt_txt'; did you mean 'alt_text'? "
-        "its columns are: alt_text, id"
+        "available columns: alt_text, id"
     )
 
 
 def test_unknown_column_without_a_close_name_lists_the_columns() -> None:
     with pytest.raises(InputError) as error:
         resolve(["caption", "id"], Label.SAFE, where="pool.csv", image="zzz")
-    assert str(error.value) == "pool.csv: no image column 'zzz'; its columns are: caption, id"
+    assert str(error.value) == "pool.csv: no image column 'zzz'; available columns: caption, id"
 
 
 def test_pool_without_a_caption_column_names_the_option() -> None:
-    with pytest.raises(InputError, match=r"among: id, url; name it with --caption-column"):
+    with pytest.raises(InputError, match=r"columns: id, url; choose one with --caption-column"):
         resolve(["id", "url"], Label.SAFE, where="pool.csv")
 
 

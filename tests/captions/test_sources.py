@@ -64,7 +64,10 @@ def test_folder_may_lie_below_a_hidden_one(tmp_path: Path) -> None:
 
 def test_folder_without_data_files_names_the_kinds(tmp_path: Path) -> None:
     touch(tmp_path, "notes.md", "state.json")
-    with pytest.raises(InputError, match=r"holds no \.parquet, \.arrow, \.jsonl, \.ndjson"):
+    with pytest.raises(
+        InputError,
+        match=r"no data files in this folder; expected \.parquet, \.arrow, \.jsonl, \.ndjson",
+    ):
         expand(str(tmp_path))
 
 
@@ -80,7 +83,7 @@ def test_unknown_protocol_is_an_input_error() -> None:
 
 
 def test_unknown_bundled_pool_is_an_input_error() -> None:
-    with pytest.raises(InputError, match="bundled:nowhere: no such pool"):
+    with pytest.raises(InputError, match="bundled:nowhere: no such bundled pool"):
         expand("bundled:nowhere")
 
 

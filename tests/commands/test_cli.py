@@ -235,7 +235,7 @@ def test_ctrl_c_ends_a_run_with_130_and_one_message(tmp_path: Path, pools: Pools
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "stopped; what is finished is kept: run the same command again to go on\n"
+    assert err == "stopped; finished work is kept: run the same command again to resume\n"
     assert out == ""
 
 

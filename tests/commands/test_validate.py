@@ -67,5 +67,5 @@ def test_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_unknown_recipe_names_the_bundled_ones() -> None:
     said = call("validate", "nowhere")
     assert said.code == 2
-    assert "nowhere: no such recipe file" in said.err
+    assert "nowhere: no such file or bundled recipe" in said.err
     assert "demo, finetune, mine, paper" in said.err

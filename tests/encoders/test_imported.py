@@ -109,7 +109,7 @@ def test_a_folder_without_pictures_has_no_image_width(folder: Path) -> None:
 def test_pictures_without_hashes_are_refused(folder: Path) -> None:
     (folder / "img_emb").mkdir()
     np.save(folder / "img_emb" / "img_emb_0000.npy", ROWS[:3])
-    with pytest.raises(InputError, match="there is no column sha256"):
+    with pytest.raises(InputError, match="column sha256 is missing"):
         ImportedVectors(folder)
 
 
@@ -117,7 +117,10 @@ def test_pictures_without_hashes_are_refused(folder: Path) -> None:
 def test_hashes_that_are_no_hashes_are_refused(folder: Path, bad: object) -> None:
     column = [bad, bad, bad] if isinstance(bad, float) else [*HASHES[:2], bad]
     write(folder, 0, ROWS[:3], {"caption": CAPTIONS[:3], "sha256": column}, kind="img_emb")
-    with pytest.raises(InputError, match=r"metadata_0000\.parquet: row [02] of column sha256"):
+    with pytest.raises(
+        InputError,
+        match=r"metadata_0000\.parquet: expected 64 hexadecimal digits in row [02] of column sha256",
+    ):
         ImportedVectors(folder)
 
 
@@ -130,7 +133,7 @@ def test_metadata_that_is_not_row_aligned_is_refused(folder: Path, rows: int) ->
 
 def test_two_widths_in_one_folder_are_refused(folder: Path) -> None:
     write(folder, 1, np.ones((1, 5), np.float32), {"caption": CAPTIONS[3:]})
-    with pytest.raises(InputError, match="vectors of width 5 beside width 3"):
+    with pytest.raises(InputError, match="expected vectors of width 3, got 5"):
         ImportedVectors(folder)
 
 
@@ -154,18 +157,18 @@ def test_arrays_of_another_kind_are_refused(folder: Path, array: np.ndarray) -> 
 def test_cut_files_are_refused(folder: Path) -> None:
     path = folder / "text_emb" / "text_emb_0000.npy"
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(InputError, match=r"not a whole \.npy array"):
+    with pytest.raises(InputError, match=r"truncated or not a \.npy array"):
         ImportedVectors(folder)
     np.save(path, ROWS[:3])
     metadata = folder / "metadata" / "metadata_0000.parquet"
     metadata.write_bytes(metadata.read_bytes()[:-5])
-    with pytest.raises(InputError, match="damaged or cut short"):
+    with pytest.raises(InputError, match="damaged or truncated"):
         ImportedVectors(folder)
 
 
 def test_metadata_without_captions_names_its_columns(folder: Path) -> None:
     write(folder, 0, ROWS[:3], {"url": ["1", "2", "3"], "key": ["1", "2", "3"]})
-    with pytest.raises(InputError, match="no caption column; its columns are: url, key"):
+    with pytest.raises(InputError, match="no caption column; available columns: url, key"):
         ImportedVectors(folder)
 
 

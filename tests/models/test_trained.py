@@ -139,7 +139,7 @@ def test_a_run_on_top_of_a_run(safer: tuple[Path, ClipEncoder], tmp_path: Path) 
 
     base.rename(tmp_path / "moved")
     for found in (lambda: encoder_of(out), lambda: create.source_digest(str(out))):
-        with pytest.raises(ModelError, match=r"was trained on top of .*no trained run is there"):
+        with pytest.raises(ModelError, match=r"was trained on .*which holds no trained run"):
             found()
 
 
@@ -261,4 +261,4 @@ def test_another_base_is_refused(place: Place, copied: Path, tmp_path: Path) -> 
     other = write_model(tmp_path / "other", seed=1)
     rewrite(copied, lambda values: {**values, "model": other})
     said = train(place, tmp_path / "out", model=copied)
-    refused(said, 5, "is not the model that was trained", "weights_sha256")
+    refused(said, 5, "is not the base model of this run", "weights_sha256")

@@ -14,7 +14,7 @@ def test_cuda_where_there_is_none_is_an_error_and_never_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(DeviceError, match="torch sees no CUDA device"):
+    with pytest.raises(DeviceError, match="torch finds no CUDA device"):
         torch_device(Device.CUDA)
     assert torch_device(Device.AUTO) == "cpu"
     assert torch_device(Device.CPU) == "cpu"

@@ -86,7 +86,7 @@ def test_the_sum_of_the_losses_of_parts_is_something_else(tmp_path: Path) -> Non
 
 def test_a_part_drops_the_same_units_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[torch.Tensor] = []
-    real = loop._encode
+    real = loop.encode
 
     def encode(*arguments: Any) -> torch.Tensor:
         rows.append(real(*arguments))

@@ -83,7 +83,7 @@ def test_cuda_where_there_is_none_is_an_error_and_never_the_cpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(index_module, "gpu_count", lambda: 0)
-    with pytest.raises(DeviceError, match="device=cuda was asked for and FAISS sees no GPU"):
+    with pytest.raises(DeviceError, match="device=cuda was requested, but FAISS finds no GPU"):
         BlockSearch(Device.CUDA)
     with pytest.raises(DeviceError, match="--device cpu"):
         ApproximateIndex("IVF8,Flat", WIDTH, Device.CUDA)

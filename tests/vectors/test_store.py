@@ -74,7 +74,7 @@ def test_table_knows_its_size_width_and_encoder(make_table: Callable[..., Vector
 
 
 def test_files_of_two_encoders_are_refused(make_table: Callable[..., VectorTable]) -> None:
-    with pytest.raises(ModelError, match="2 encoders lie side by side"):
+    with pytest.raises(ModelError, match="vectors of 2 encoders"):
         make_table(ROWS, [10, 13], encoders=["one", "two"])
 
 

@@ -59,7 +59,7 @@ def columns() -> str:
 
 def python_api() -> str:
     """One directive for each public name; Sphinx puts its signature and docstring there."""
-    names = getattr(nsfwcaps, "__all__", ("__version__",))
+    names = nsfwcaps.__all__
     return "\n".join(map(_directive, names))
 
 

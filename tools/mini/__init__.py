@@ -1,1 +1,1 @@
-"""Training of the heads of `mini`: a maintainer's tool, not part of the package."""
+"""Training of the heads of `mini`; not part of the wheel."""

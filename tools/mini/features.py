@@ -1,4 +1,4 @@
-"""What the frozen towers say, computed once: training then touches the heads alone."""
+"""Cached features of the frozen towers: training then runs the heads alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH_TOKENS = 8192
 
 
 class Towers:
-    """Both towers below their heads, with a folder that keeps what they have computed."""
+    """Both towers without their heads, with a cache folder."""
 
     def __init__(self, model: Any, preprocess: Any, tokenizer: Any, cache: Path) -> None:
         self._model, self._preprocess, self._tokenizer = model, preprocess, tokenizer
@@ -31,7 +31,7 @@ class Towers:
     def images(
         self, name: str, files: Sequence[bytes], progress: Progress, *, mirrored: bool = False
     ) -> Features:
-        """Features `[n, 1280]` of pictures (files of any kind that Pillow reads)."""
+        """Return features `[n, 1280]` of image files in any format that Pillow reads."""
         import torch
         from PIL import Image, ImageOps
 
@@ -52,7 +52,7 @@ class Towers:
         return self._kept([b"mirrored" if mirrored else b"as is", *files], compute)
 
     def captions(self, name: str, captions: Sequence[str], progress: Progress) -> Features:
-        """Features `[n, 384]` of captions: the mean over their tokens, not normalised."""
+        """Return features `[n, 384]` of captions: the mean over tokens, not normalised."""
         import torch
 
         def compute() -> Features:

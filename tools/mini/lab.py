@@ -1,8 +1,8 @@
-"""A place to compare methods: worlds and photographs as features, and heads that train in seconds.
+"""Comparison of fine-tuning methods on cached features, with heads that train in seconds.
 
-`mini` is two frozen towers below two heads. What the towers say of every picture and caption is
-computed once and kept; a run then adapts the heads alone, through the very trainer, sampler, losses
-and adapters that `nsfwcaps train` uses, and takes seconds where the whole model takes an hour.
+`mini` is two frozen towers below two heads. The towers' features of all images and captions are
+computed once and cached. A run then adapts the heads alone, with the trainer, sampler, losses and
+adapters of `nsfwcaps train`. It takes seconds where the whole model takes an hour.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ Rows = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
 Scores = dict[str, float]
 
-_EQUAL = 1e-4  # of graph distances
+_EQUAL = 1e-4  # tolerance of graph distances
 _PROMPT = "a photo of a {}."
-_NEIGHBOURS = 1000  # photographs and captions whose neighbourhoods are compared
-_RIDGE = 0.3  # the default of `nsfwcaps train`
+_NEIGHBOURS = 1000  # number of photographs and captions with compared neighbourhoods
+_RIDGE = 0.3  # default of `nsfwcaps train`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Items:
-    """Captions with a picture each, as features of the towers."""
+    """Captions with one image each, as features of the towers."""
 
     ids: list[str]
     text: Tensor  # [n, 384]
@@ -63,17 +63,17 @@ class Items:
 
 @dataclass(frozen=True, kw_only=True)
 class PairWorld:
-    """A world's safe and unsafe scenes, and for each unsafe one its fixed partner."""
+    """Safe and unsafe scenes of a world, with the fixed partner of each unsafe one."""
 
     safe: Items
     unsafe: Items
-    partner: Rows  # [u], of the safe ones
-    closest: npt.NDArray[np.bool_] | None = None  # [u, s]: by the graphs
+    partner: Rows  # [u], rows of the safe items
+    closest: npt.NDArray[np.bool_] | None = None  # [u, s], by graph distance
 
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """Safe items that the unsafe ones `[u]` are sent to, best first, with their weights."""
+    """Safe targets of unsafe items `[u]`, best first, with their weights."""
 
     rows: Rows  # [u, k]
     weights: Vectors  # [u, k]
@@ -81,15 +81,15 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Photographs:
-    """Photographs, and captions or class prompts."""
+    """Photographs with captions or class prompts."""
 
     image: Tensor  # [n, 1280]
     text: Tensor  # [c, 384]
-    own: Rows  # [c], the picture of each caption; or [n], the class of each picture
+    own: Rows  # [c], image of each caption; or [n], class of each image
 
 
 class Heads(nn.Module):
-    """The trained part of `mini`, under the names that it has there."""
+    """The trained part of `mini`, under the same names."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -99,25 +99,25 @@ class Heads(nn.Module):
         self.logit_scale = nn.Parameter(model.logit_scale.detach().clone())
 
     def encode_image(self, features: Tensor) -> Tensor:
-        """Rows `[b, d]` of image features `[b, 1280]`."""
+        """Map image features `[b, 1280]` to rows `[b, d]`."""
         rows: Tensor = self.visual.head(features)
         return rows
 
     def encode_text(self, features: Tensor) -> Tensor:
-        """Rows `[b, d]` of caption features `[b, 384]`."""
+        """Map caption features `[b, 384]` to rows `[b, d]`."""
         rows: Tensor = self.text.proj(features)
         return rows
 
     @torch.no_grad()
     def unit(self, items: Items | Photographs) -> tuple[Vectors, Vectors]:
-        """Unit rows of texts and of images."""
+        """Return the unit rows of texts and images."""
         text = functional.normalize(self.encode_text(items.text), dim=-1)
         image = functional.normalize(self.encode_image(items.image), dim=-1)
         return text.numpy(), image.numpy()
 
 
 class Lab:
-    """Everything that a run needs, from a folder that keeps what was computed."""
+    """Everything that a run needs, cached in a folder."""
 
     def __init__(
         self, folder: Path, *, flickr8k: Path, caltech101: Path, pairs: int, held: int, seed: int
@@ -189,11 +189,11 @@ class Lab:
         return self._plain(merged_state_dict(heads))
 
     def between(self, heads: Heads, strength: float) -> Heads:
-        """Weights between those of the start (0) and these (1)."""
+        """Interpolate weights between the start (0) and the given heads (1)."""
         return self._plain(interpolate(self.heads.state_dict(), heads.state_dict(), strength))
 
     def score(self, heads: Heads) -> Scores:
-        """All figures of some heads; `criterion` is what learning rates are chosen by."""
+        """Score heads; learning rates are chosen by `criterion`."""
         scores: Scores = {}
         for name, world in (("validation", self.validation), *self.tests.items()):
             scores |= {f"{name} {key}": value for key, value in _of_world(heads, world).items()}
@@ -230,7 +230,7 @@ class Lab:
         return plain.eval()
 
     def _inputs(self, rows: Rows, safe: Rows) -> Inputs:
-        """Unsafe items and these safe ones; features take the place of tokens and pixels."""
+        """Pair unsafe items with safe ones; features replace tokens and pixels."""
         world = self.train
         return Inputs(
             rows=rows,
@@ -239,9 +239,9 @@ class Lab:
         )
 
     def _reference(self, aims: Targets) -> tuple[Tensor, Tensor, TrainingPairs]:
-        """Frozen rows of unsafe items, safe ones and targets (means of safe ones), and the pairs.
+        """Return frozen rows of unsafe items, safe ones and targets (means of safe ones).
 
-        The partner is what a pair keeps, whatever its target.
+        Also return the pairs. The preserved item of a pair is its partner, whatever its target.
         """
         world, tables = self.train, []
         for unsafe, safe in zip(
@@ -255,7 +255,7 @@ class Lab:
         target_rows = len(unsafe_rows) + len(world.safe.ids) + unsafe_rows
         pairs = TrainingPairs(
             pair_ids=world.unsafe.ids,
-            unsafe_captions=world.unsafe.ids,  # the features stand for them
+            unsafe_captions=world.unsafe.ids,  # placeholders: features are used instead
             safe_captions=[world.safe.ids[row] for row in world.partner],
             target_ids=[world.safe.ids[row] for row in aims.rows[:, 0]],
             levels=self.levels,
@@ -297,9 +297,9 @@ class Lab:
         )
 
     def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
-        """Mine as the pipeline does, by the paper's ranking; and the level of each unsafe item.
+        """Mine as the pipeline does, with the paper's ranking; also return unsafe items' levels.
 
-        Kept in a file: a folder of stages is no place for several processes at once.
+        Results are cached in a file, as several processes must not share a folder of stages.
         """
         kept = workdir / "targets.pickle"
         if kept.exists():
@@ -310,7 +310,7 @@ class Lab:
         run_stage("embed", {"model": "mini"}, workdir)
         nearest, levels = self._mined(workdir, k=1)
         capped, _ = self._mined(workdir, k=1, hub_cap=1)
-        # Where all candidates were taken, the nearest after all: all methods have all pairs.
+        # If all candidates were taken, fall back to the nearest: all methods get the same pairs.
         capped_rows = np.where(capped.rows < 0, nearest.rows, capped.rows)
         several, _ = self._mined(workdir, k=k)
         fixed = self.train.partner[:, None]
@@ -325,7 +325,7 @@ class Lab:
         return found, levels
 
     def _mined(self, workdir: Path, *, k: int, hub_cap: int | None = None) -> Any:
-        """Targets (-1: none), weighted by their cosines (temperature 0.05), and the levels."""
+        """Return targets (-1: none), weighted by their cosines (temperature 0.05), and levels."""
         values: dict[str, Any] = {"k": k, "rank": "cosine"}
         run_stage("mine", values | ({"hub_cap": hub_cap} if hub_cap else {}), workdir)
         graded = run_stage("grade", {}, workdir)
@@ -369,7 +369,7 @@ class Lab:
 
 
 def _of_world(heads: Heads, world: PairWorld) -> Scores:
-    """R@1 in four directions, share of unsafe items first, and hits among all closest safe ones."""
+    """R@1 in four directions, share of unsafe first hits, and hits among all closest safe items."""
     safe_text, safe_image = heads.unit(world.safe)
     unsafe_text, unsafe_image = heads.unit(world.unsafe)
     own = np.arange(len(world.unsafe.ids))
@@ -393,7 +393,7 @@ def _of_world(heads: Heads, world: PairWorld) -> Scores:
 
 
 def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors) -> float:
-    """Share of queries whose first item is safe and one of the closest by the graphs."""
+    """Share of queries whose first hit is one of the closest safe items by graph distance."""
     assert world.closest is not None
     sims = queries @ safe.T
     first = sims.argmax(axis=1)
@@ -402,7 +402,7 @@ def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors)
 
 
 def _of_photographs(heads: Heads, photographs: Photographs) -> tuple[float, float]:
-    """R@1 of captions, and of pictures, any of whose own captions is a hit."""
+    """R@1 of captions, and of images, where any of an image's captions is a hit."""
     text, image = heads.unit(photographs)
     to_image = recall(ranks(text, image, photographs.own), 1)
     first = (image @ text.T).argmax(axis=1)

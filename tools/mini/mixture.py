@@ -1,12 +1,12 @@
-"""What the heads of `mini` learn from: photographs, icon scenes, and ImageNet's classes.
+"""Training data of the heads of `mini`: photographs, icon scenes and ImageNet's classes.
 
-Of ImageNet no picture is needed. Its class words meet, on the image side,
+ImageNet is used without images. On the image side, its class names are paired with
 
-- prototypes: the classifier's row of a class as if it were an image feature, or a photograph's
-  feature shifted from the classes that it shows to the class, along the covariance of features
-  (for classes that are Gaussian with one covariance S, the classifier's rows are S^-1 times their
-  means, so S times a difference of rows is the difference of means);
-- the classifier's own opinion of each photograph, which the heads are to share.
+- prototypes: the classifier's row of a class as an image feature, or a photograph's feature shifted
+  from its own classes to the class, along the covariance of features (for Gaussian classes with a
+  shared covariance S, the classifier's rows are S^-1 times the means, so S times a difference of
+  rows is the difference of means);
+- the classifier's probabilities for each photograph, which the heads learn to reproduce.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from tools.mini.features import Towers
 Tensor = torch.Tensor
 
 TEMPLATES = (0, 1, 5, 9, 17, 22, 30, 35, 43, 45, 52, 58, 60, 66, 70, 75, 78, 79)
-"""Of OpenAI's eighty, as many as are different enough; the bare class name comes beside them."""
+"""The sufficiently different ones of OpenAI's eighty templates, beside the bare class name."""
 
 _SHIFT = 9.0
-"""Size of a prototype's shift at which the classifier is about as sure of it as of a photograph."""
+"""Shift size at which the classifier is about as sure of a prototype as of a photograph."""
 _LARGEST = 6.0
-"""ReLU6 lets no feature be larger."""
+"""ReLU6 caps all features."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Pictures and captions that belong together."""
+    """Matching images and captions."""
 
     images: Tensor  # [n, 1280]
     mirrored: Tensor | None  # [n, 1280]
     captions: Tensor  # [n, c, 384]
 
     def batch(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows `[b]`, features of their pictures, mirrored or not, and of one caption each."""
+        """Draw `[b]` rows: image features, mirrored or not, and those of one caption each."""
         rows = torch.randperm(len(self.images))[:size]
         images = self.images[rows]
         if self.mirrored is not None:
@@ -56,24 +56,24 @@ class Pairs:
 
 @dataclass(frozen=True, kw_only=True)
 class Classes:
-    """ImageNet's classes in words, and the classifier that knows them by sight."""
+    """ImageNet's class names, and the image classifier."""
 
     captions: Tensor  # [t, 1000, 384]
     rows: Tensor  # [1000, 1280]
     bias: Tensor  # [1000]
-    shifts: Tensor  # [1000, 1280]: rows times the covariance of photographs' features
+    shifts: Tensor  # [1000, 1280]: rows times the feature covariance of photographs
 
     def words(self) -> Tensor:
-        """One wording `[1000, 384]` of every class."""
+        """Draw one wording of every class `[1000, 384]`."""
         which = torch.randint(0, len(self.captions), (self.captions.shape[1],))
         return self.captions[which, torch.arange(len(which))]
 
     def opinion(self, images: Tensor) -> Tensor:
-        """The classifier's probabilities `[b, 1000]`."""
+        """Return the classifier's probabilities `[b, 1000]`."""
         return torch.softmax(images @ self.rows.T + self.bias, dim=-1)
 
     def prototypes(self, size: int, photographs: Tensor) -> tuple[Tensor, Tensor]:
-        """Features `[b, 1280]` of made-up pictures and their classes `[b]`."""
+        """Return features `[b, 1280]` of synthetic images and their classes `[b]`."""
         classes = torch.randint(0, len(self.rows), (size,))
         real = photographs[torch.randint(0, len(photographs), (size,))]
         as_rows = torch.nn.functional.normalize(self.rows[classes], dim=-1)
@@ -92,7 +92,7 @@ def photographs(
     *,
     mirror: bool,
 ) -> Pairs:
-    """Photographs `[n]` with an equal number of captions each, mirrored too if asked."""
+    """Load photographs `[n]` with an equal number of captions each, optionally mirrored."""
     mirrored = towers.images("mirrored", jpegs, progress, mirrored=True) if mirror else None
     text = towers.captions("captions", [item for each in captions for item in each], progress)
     return Pairs(
@@ -103,9 +103,9 @@ def photographs(
 
 
 def scenes(towers: Towers, split: Split, count: int, progress: Progress) -> Pairs:
-    """Scenes of the icon world, half of them safe and half unsafe, safe ones first.
+    """Draw icon scenes, half safe and half unsafe, safe ones first.
 
-    Not mirrored: captions say what stands above what, and the icons have letters among them.
+    They are not mirrored: captions describe positions, and some icons contain letters.
     """
     world = World(seed=0, split=split, looseness=2, safe_count=count // 2)
     with progress.task(f"draw {split}", count) as advance:
@@ -124,7 +124,7 @@ def scenes(towers: Towers, split: Split, count: int, progress: Progress) -> Pair
 
 
 def classes(towers: Towers, photographs: Tensor, progress: Progress) -> Classes:
-    """ImageNet's classes, with shifts by the covariance of photographs `[n, 1280]`."""
+    """Build ImageNet's classes, with shifts by the covariance of photographs `[n, 1280]`."""
     names: Sequence[str] = open_clip.IMAGENET_CLASSNAMES
     forms: list[Any] = [open_clip.OPENAI_IMAGENET_TEMPLATES[which] for which in TEMPLATES]
     wordings = [[form(name) for name in names] for form in forms] + [list(names)]

@@ -1,9 +1,9 @@
-"""Train the heads of `mini`: minutes on a CPU, the same heads from the same seed.
+"""Train the heads of `mini`: minutes on a CPU, reproducible from the seed.
 
     python -m tools.mini.train --flickr8k FLICKR8K.parquet --out heads.safetensors
 
 FLICKR8K has the columns `split` (train, dev, test), `captions` (five each) and `jpeg`. The towers
-stay as they are: their features are computed once and kept in `--cache`.
+stay frozen: their features are computed once and cached in `--cache`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LARGEST_SCALE = 100.0
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How the heads are trained."""
+    """Hyperparameters of the training."""
 
     seed: int = 0
     steps: int = 500
@@ -51,32 +51,32 @@ class Recipe:
     prototypes_weight: float = 0.5
     opinion_weight: float = 0.5
     temperature: float = 0.05
-    """At the start; it is learnt."""
+    """Initial value; it is learned."""
 
 
 class Heads:
-    """The heads of a model, on features of its towers."""
+    """The heads of a model, applied to features of its towers."""
 
     def __init__(self, model: Any, recipe: Recipe) -> None:
         self._model = model
         self._recipe = recipe
 
     def image(self, features: Tensor, *, training: bool) -> Tensor:
-        """Unit rows `[b, d]` of image features `[b, 1280]`."""
+        """Map image features `[b, 1280]` to unit rows `[b, d]`."""
         return self._unit(self._model.visual.head, features, self._recipe.drop_image, training)
 
     def text(self, features: Tensor, *, training: bool) -> Tensor:
-        """Unit rows `[b, d]` of caption features `[b, 384]`."""
+        """Map caption features `[b, 384]` to unit rows `[b, d]`."""
         return self._unit(self._model.text.proj, features, self._recipe.drop_text, training)
 
     @property
     def scale(self) -> Tensor:
-        """What cosines are multiplied by."""
+        """Factor applied to cosines."""
         scale: Tensor = self._model.logit_scale.exp().clamp(max=_LARGEST_SCALE)
         return scale
 
     def parameters(self) -> list[dict[str, Any]]:
-        """What is trained, matrices with weight decay and the rest without."""
+        """Return parameter groups: matrices with weight decay, the rest without."""
         heads = (self._model.visual.head, self._model.text.proj)
         trained = [item for head in heads for item in head.parameters()]
         rest = [item for item in trained if item.ndim < 2]
@@ -145,7 +145,7 @@ def _learning_rate(step: int, recipe: Recipe) -> float:
 
 @torch.no_grad()
 def recall(model: Any, pairs: Pairs, recipe: Recipe) -> float:
-    """Share of captions whose picture is the nearest: R@1 from text to image."""
+    """Share of captions whose image is the nearest: R@1 from text to image."""
     heads = Heads(model, recipe)
     images = heads.image(pairs.images, training=False)
     text = heads.text(pairs.captions.flatten(0, 1), training=False)

@@ -1,1 +1,1 @@
-"""The bundled dual encoder: two small public towers, and heads that map both into one space."""
+"""The bundled dual encoder: two small public towers with heads that map both into one space."""

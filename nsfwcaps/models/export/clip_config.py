@@ -1,6 +1,6 @@
-"""Which open_clip models a `CLIPModel` of transformers can be, and the configuration it then has.
+"""Which open_clip models fit transformers' `CLIPModel`, and their configuration.
 
-Read off the model itself, so that it holds for every size and for names that do not exist yet.
+Everything is read from the model itself, so it works for any size and for future names.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Config = dict[str, Any]
 
 
 def obstacle(model: Any, tokenizer: Any) -> str | None:
-    """Say what of a model a `CLIPModel` cannot express, or None."""
-    # Later checks read what earlier ones have made sure of.
+    """Return the reason why a model does not fit a `CLIPModel`, or None."""
+    # Later checks rely on earlier ones.
     return next((what for found, what in _obstacles(model, tokenizer) if found), None)
 
 
 def clip_config(model: Any, tokenizer: Any) -> Config:
-    """Arguments of `CLIPConfig` for a model without an obstacle."""
+    """Return the arguments of `CLIPConfig` for a model without obstacles."""
     visual, text = model.visual, _text(model)
     return {
         "projection_dim": int(visual.proj.shape[1]),
@@ -51,7 +51,7 @@ def clip_config(model: Any, tokenizer: Any) -> Config:
 
 
 def image_processor_config(model: Any) -> Config:
-    """Arguments of `CLIPImageProcessor` for a model without an obstacle."""
+    """Return the arguments of `CLIPImageProcessor` for a model without obstacles."""
     settings, pixels = model.visual.preprocess_cfg, int(model.visual.image_size[0])
     square = {"height": pixels, "width": pixels}
     squash = settings["resize_mode"] == "squash"
@@ -59,7 +59,7 @@ def image_processor_config(model: Any) -> Config:
         "size": square if squash else {"shortest_edge": pixels},
         "do_center_crop": not squash,
         "crop_size": square,
-        # Pillow's numbers; open_clip takes bicubic where it says random.
+        # Pillow's constants; open_clip uses bicubic for `random`.
         "resample": 2 if settings["interpolation"] == "bilinear" else 3,
         "image_mean": list(settings["mean"]),
         "image_std": list(settings["std"]),
@@ -69,10 +69,10 @@ def image_processor_config(model: Any) -> Config:
 def _obstacles(model: Any, tokenizer: Any) -> Iterator[tuple[bool, str]]:
     visual, text = model.visual, _text(model)
     kind = type(model).__name__
-    yield type(model) not in (CLIP, CustomTextCLIP), f"it is a {kind} of open_clip"
+    yield type(model) not in (CLIP, CustomTextCLIP), f"it is an open_clip {kind}"
     yield not isinstance(visual, VisionTransformer), f"its image tower is a {type(visual).__name__}"
     yield not isinstance(text, CLIP | TextTransformer), f"its text tower is a {type(text).__name__}"
-    yield getattr(model, "logit_bias", None) is not None, "it has a bias of the logits (SigLIP)"
+    yield getattr(model, "logit_bias", None) is not None, "it has a logit bias (SigLIP)"
     yield from _of_the_image_tower(visual)
     yield from _of_the_text_tower(text, tokenizer)
     yield from _of_the_blocks("image", visual, visual.transformer)
@@ -82,12 +82,12 @@ def _obstacles(model: Any, tokenizer: Any) -> Iterator[tuple[bool, str]]:
 def _of_the_image_tower(visual: Any) -> Iterator[tuple[bool, str]]:
     yield visual.attn_pool is not None, "its image tower pools by attention"
     yield visual.pool_type != "tok", "its image tower does not pool at the class token"
-    yield visual.output_tokens, "its image tower also gives the tokens"
+    yield visual.output_tokens, "its image tower also outputs the tokens"
     yield isinstance(visual.ln_pre, nn.Identity), "its image tower has no norm before the blocks"
     sizes = (visual.image_size, visual.patch_size)
-    yield any(height != width for height, width in sizes), "its pictures or patches are no squares"
+    yield any(height != width for height, width in sizes), "its images or patches are not square"
     mode = visual.preprocess_cfg["resize_mode"]
-    yield mode not in ("shortest", "squash"), f"it resizes pictures by their {mode} side"
+    yield mode not in ("shortest", "squash"), f"it resizes images by their {mode} side"
 
 
 def _of_the_text_tower(text: Any, tokenizer: Any) -> Iterator[tuple[bool, str]]:
@@ -106,7 +106,7 @@ def _of_the_text_tower(text: Any, tokenizer: Any) -> Iterator[tuple[bool, str]]:
     at_the_end = pool == "argmax" or (pool == "eos" and end == tokenizer.eot_token_id)
     yield not at_the_end, "its text tower does not pool at the end token"
     bare = isinstance(text.text_projection, nn.Parameter)
-    yield not bare, "the projection of its text tower has a bias or is missing"
+    yield not bare, "the text projection has a bias or is missing"
 
 
 def _of_the_blocks(tower: str, *modules: Any) -> Iterator[tuple[bool, str]]:
@@ -122,11 +122,11 @@ def _of_the_blocks(tower: str, *modules: Any) -> Iterator[tuple[bool, str]]:
     epsilons = {layer.eps for layer in layers if isinstance(layer, nn.LayerNorm)}
     yield len(epsilons) > 1, f"the norms of its {tower} tower differ"
     unknown = _activation(blocks[0].mlp.gelu) is None
-    yield unknown, f"transformers has no activation like that of its {tower} tower"
+    yield unknown, f"transformers lacks the activation of its {tower} tower"
 
 
 def _without_visual(module: Any) -> list[Any]:
-    """Layers of a tower: in open_clip's older class the text tower is the model itself."""
+    """Yield the layers of a text tower, which in open_clip's older class is the model itself."""
     return [m for name, m in module.named_modules() if not name.startswith("visual")]
 
 
@@ -147,7 +147,7 @@ def _tower(transformer: Any, norm: Any) -> Config:
 
 
 def _activation(layer: Any) -> str | None:
-    """Name of an activation in transformers."""
+    """Return transformers' name of an activation, or None."""
     if isinstance(layer, QuickGELU):
         return "quick_gelu"
     if isinstance(layer, nn.GELU):

@@ -1,4 +1,4 @@
-"""CLIP's tokenizer in the files of transformers, from the vocabulary that open_clip ships."""
+"""CLIP's tokenizer in transformers' files, from the vocabulary that open_clip ships."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 _MARKS = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
-"""What open_clip and transformers call the tokens around a caption."""
+"""Names of the tokens around a caption, in open_clip and transformers."""
 
 
 def write_tokenizer(folder: Path, tokenizer: Any) -> None:
     """Write an open_clip `SimpleTokenizer` as a `CLIPTokenizer`.
 
-    Token ids are the same on ordinary text. open_clip also mends broken Unicode and HTML entities
-    first. Padding differs (the end token here, 0 there), and no causal tower looks at it.
+    Token ids are equal on ordinary text. open_clip also repairs broken Unicode and HTML entities
+    first. Padding differs (the end token here, 0 there), but causal towers never see it.
     """
     vocabulary = {_MARKS.get(token, token): number for token, number in tokenizer.encoder.items()}
     merges = ["#version: 0.2", *(" ".join(pair) for pair in tokenizer.bpe_ranks), ""]

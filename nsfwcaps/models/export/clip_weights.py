@@ -1,4 +1,4 @@
-"""Tensors of open_clip's CLIP under the names of transformers."""
+"""open_clip's CLIP tensors under transformers' names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OUTSIDE = {
     **{
         f"{ours}.{kind}": f"{theirs}.{kind}"
         for ours, theirs in {
-            "ln_pre": "pre_layrnorm",  # the spelling of transformers
+            "ln_pre": "pre_layrnorm",  # transformers' spelling
             "ln_post": "post_layernorm",
             "ln_final": "final_layer_norm",
         }.items()
@@ -35,7 +35,7 @@ _PROJECTIONS = {"visual.proj": "visual_projection", "text_projection": "text_pro
 
 
 def clip_weights(tensors: Mapping[str, torch.Tensor]) -> Weights:
-    """State dict of a `CLIPModel` from that of an open_clip model without an obstacle."""
+    """Convert the state dict of an open_clip model without obstacles to that of a `CLIPModel`."""
     out: Weights = {}
     for full, tensor in tensors.items():
         name = full.removeprefix("text.")

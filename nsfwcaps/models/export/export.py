@@ -1,4 +1,4 @@
-"""From a trained run to a folder that open_clip or transformers loads."""
+"""Export of a trained run to a folder that open_clip or transformers loads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nsfwcaps.version import __version__
 
 
 class Format(enum.StrEnum):
-    """Libraries that load what is exported."""
+    """Target library."""
 
     OPEN_CLIP = "open_clip"
     TRANSFORMERS = "transformers"
@@ -25,33 +25,33 @@ class Format(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedModel:
-    """What was written, and how to load it."""
+    """Result of an export, and how to load it."""
 
     folder: Path
     facts: Mapping[str, Any]
     model: str | None
-    """Name for `--model`; None where nsfwcaps does not read the format."""
+    """Name for `--model`; None if nsfwcaps does not read the format."""
 
 
 def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> ExportedModel:
-    """Write the merged model of a trained run, a card and a record into a folder.
+    """Write the merged model of a trained run, its card and a record to a folder.
 
-    Strength a gives the weights base + a (trained − base), for adapters as for full fine-tuning.
+    Strength a gives the weights base + a (trained − base), for adapters and full fine-tuning alike.
 
     Raises:
-        ConfigError: a strength out of its range.
+        ConfigError: the strength is out of range.
         ArtifactError: the run has no trained model.
-        ModelError: a file is damaged, the base model is another one, or the format cannot hold it.
-        StorageError: the folder holds files of somebody else.
+        ModelError: a file is damaged, the base model differs, or the format cannot represent it.
+        StorageError: the folder contains other files.
     """
     if not 0 < strength <= 1:
         raise ConfigError(f"export: strength must be above 0 and at most 1, got {strength}")
     adapter = adapter_folder(str(run))
     if adapter is None:
         raise ArtifactError(
-            f"{run} holds no trained model; run 'nsfwcaps train … --out {run}' to the end first"
+            f"{run} holds no trained model; finish 'nsfwcaps train … --out {run}' first"
         )
-    # Loads torch, which takes its time; the mistakes above are told at once.
+    # Imports torch, which is slow; the checks above fail fast.
     from nsfwcaps.cards import model as model_card
     from nsfwcaps.delivery import delivered, write_record
     from nsfwcaps.models.create import create
@@ -99,18 +99,18 @@ def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
 
 
 def _trained(settings: Mapping[str, Any]) -> str:
-    """Say what of the towers was trained."""
+    """Describe what was trained."""
     if settings["full"]:
         return "all weights"
     return f"LoRA of rank {settings['rank']}, alpha {settings['alpha']:g}"
 
 
 def _data_sha256(run: TrainedRun) -> str | None:
-    """Digest of the names and contents of the data set's Parquet files, where the run tells it."""
+    """Return a digest of the names and contents of the data set's Parquet files, if recorded."""
     record = StageFolder(run.folder.parent / "train").record()
     if record is None:
         return None
     adapters = {file.sha256 for file in record.files if Path(file.path).name == WEIGHTS}
-    if sha256_file(run.folder / WEIGHTS) not in adapters:  # the record of another run
+    if sha256_file(run.folder / WEIGHTS) not in adapters:  # record of another run
         return None
     return digest({name: sha for name, sha in record.inputs.items() if name.endswith(".parquet")})

@@ -1,4 +1,4 @@
-"""A trained model as open_clip itself stores one."""
+"""Export in open_clip's own format."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _CAPTIONS = ["a photo of a cat", "Two dogs, one ball; it's 3 o'clock."]
 
 
 def write(folder: Path, architecture: str, model: Any, tokenizer: Any) -> None:
-    """Write the weights, and unless the model is a `mini` the configuration; check both.
+    """Write and verify the weights and, except for `mini`, the configuration.
 
-    `mini` has its text tower from a package, at a path that holds on one machine only. Its weights
-    are a checkpoint of its architecture instead.
+    `mini` loads its text tower from a package, at a machine-specific path. Its weights are written
+    as a checkpoint of its architecture instead.
 
     Raises:
-        ModelError: another model's configuration holds a path of this machine, or what open_clip
-            loads from the folder is not what was trained.
+        ModelError: the configuration of another model contains a path of this machine, or
+            open_clip loads something else than the trained model from the folder.
     """
     from safetensors.torch import save_file
 
@@ -40,7 +40,7 @@ def write(folder: Path, architecture: str, model: Any, tokenizer: Any) -> None:
 
 
 def model_name(folder: Path) -> str:
-    """Name by which `--model` takes what was written into a folder."""
+    """Return the `--model` name of an exported folder."""
     if (folder / CONFIG).is_file():
         return f"local-dir:{folder}"
     return f"open_clip:{mini.ARCHITECTURE}/{folder / WEIGHTS}"
@@ -57,11 +57,11 @@ def _write_config(folder: Path, architecture: str, model: Any, tokenizer: Any) -
     names = [text[key] for key in ("hf_model_name", "hf_tokenizer_name") if text.get(key)]
     if any(Path(name).exists() for name in names):
         raise ModelError(
-            "the configuration of the base model names a folder of this machine for its text "
-            "tower, so no other machine could load the export; use the run's folder as --model"
+            "the base model's configuration refers to a local folder for its text tower, "
+            "so no other machine could load the export; use the run's folder as --model"
         )
     save_config_for_hf(model, folder / CONFIG, config)
-    if isinstance(tokenizer, HFTokenizer):  # open_clip looks for it beside the configuration
+    if isinstance(tokenizer, HFTokenizer):  # open_clip expects it beside the configuration
         tokenizer.save_pretrained(folder)
 
 
@@ -83,6 +83,6 @@ def _check(folder: Path, model: Any, tokenizer: Any) -> None:
         differ.append("tokenizer")
     if differ:
         raise ModelError(
-            f"what open_clip loads from the export is not what was trained: {', '.join(differ)} "
-            "differ, so it is not delivered; use the run's folder as --model, and report it"
+            f"the model that open_clip loads from the export differs in {', '.join(differ)} "
+            "and was not delivered; use the run's folder as --model, and report this bug"
         )

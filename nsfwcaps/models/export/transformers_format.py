@@ -1,4 +1,4 @@
-"""A trained model as a `CLIPModel` of transformers with its processor."""
+"""Export as transformers' `CLIPModel` with its processor."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from nsfwcaps.models.export.clip_weights import clip_weights
 from nsfwcaps.runtime.silence import silence
 
 TOLERANCE = 1e-5
-"""Largest difference of two models' unit rows that rounding explains."""
+"""Largest difference between unit rows that rounding explains."""
 
 _PICTURES = 4
 _CAPTIONS = ("a photo of a cat", "Two dogs, one ball; it's 3 o'clock.", "word " * 100, "")
 
 
 def write(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Write the model, its tokenizer and its image processor, and check what was written.
+    """Write and verify the model, its tokenizer and its image processor.
 
     Raises:
-        ModelError: transformers cannot express the model, or what it loads gives other numbers.
+        ModelError: transformers cannot represent the model, or its numbers differ.
     """
     if (reason := obstacle(model, tokenizer)) is not None:
         raise ModelError(
-            f"a CLIPModel of transformers cannot be this model: {reason}; use --to open_clip"
+            f"transformers' CLIPModel cannot represent this model: {reason}; use --to open_clip"
         )
     with silence():
         _write(folder, model, tokenizer)
         gap = difference(folder, model, tokenizer)
     if not gap <= TOLERANCE:
         raise ModelError(
-            f"the model that transformers loads differs from the trained one (by {gap:.1e} in its "
-            "unit rows), so it is not delivered; use --to open_clip, and report it"
+            f"the model that transformers loads differs from the trained one (by {gap:.1e} in "
+            "unit rows) and was not delivered; use --to open_clip, and report this bug"
         )
 
 
 def difference(folder: Path, model: Any, tokenizer: Any) -> float:
-    """Largest difference of the unit rows of a model and of what transformers reads from a folder.
+    """Return the largest difference in unit rows between a model and its exported folder.
 
-    Both see the same random pictures, and captions by their own tokenizers.
+    Both see the same random images, and captions through their own tokenizers.
     """
     from transformers import CLIPModel, CLIPTokenizer
 
@@ -67,7 +67,7 @@ def _write(folder: Path, model: Any, tokenizer: Any) -> None:
     from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, logging
 
     logging.disable_progress_bar()
-    with torch.random.fork_rng(devices=[]):  # it is filled with random numbers first
+    with torch.random.fork_rng(devices=[]):  # the model is initialised randomly first
         twin = CLIPModel(CLIPConfig(**clip_config(model, tokenizer)))
     twin.load_state_dict(clip_weights(model.state_dict()))
     twin.save_pretrained(folder)

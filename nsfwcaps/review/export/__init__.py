@@ -1,1 +1,1 @@
-"""Files of a review for others: written here, and read back for publishing."""
+"""Exports of a review: written here, and read back by `publish`."""

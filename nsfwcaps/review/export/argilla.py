@@ -1,11 +1,11 @@
-"""Judged pairs as a data set of Argilla, in the folder that `argilla.Dataset.from_disk` reads.
+"""Export of judged pairs to Argilla, as a folder for `argilla.Dataset.from_disk`.
 
     argilla/records.json               fields, responses, metadata
     argilla/.argilla/settings.json     fields, questions and metadata of the data set
-    argilla/.argilla/dataset.json      its name
+    argilla/.argilla/dataset.json      name of the data set
 
-Holds captions. Users of Argilla are UUIDs: each pseudonym has its own, the same in every export;
-the server takes responses of users that it has. As argilla 2.8 writes it.
+Contains captions. Argilla identifies users by UUID: each pseudonym maps to the same UUID in every
+export; the server accepts responses of its own users only. Format of argilla 2.8.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _TEXTS = {
     "safe_caption": ("fixed_safe_caption", "Safe caption as it should read"),
     "comment": ("comment", "Comment"),
 }
-"""Answer to the name of its question and the title."""
-# No name of a question may be one of a metadata property too.
+"""Answer to the name and title of its question."""
+# A question must not share its name with a metadata property.
 _TERMS = ("category_given", "stage", "split", "outcome")
 _NUMBERS = ("sim_text", "difficulty")
 
@@ -49,12 +49,12 @@ def write(
 
 
 def user_of(account_id: str) -> str:
-    """UUID that stands for an account."""
+    """Return the UUID of an account."""
     return str(uuid.uuid5(_NAMESPACE, account_id))
 
 
 def settings(categories: Sequence[str], overlap: int) -> dict[str, Any]:
-    """Settings of the data set: the questions of the review, in its words."""
+    """Return the settings of the data set: the review's questions, in the same words."""
     return {
         "guidelines": None,
         "questions": [*_questions(categories)],
@@ -86,7 +86,7 @@ def _questions(categories: Sequence[str]) -> list[dict[str, Any]]:
             kind = _labels(_named(question.options))
         found.append(_question(question.name, question.text, kind, required=False))
     choice = _labels(_named(CHOICES))
-    found.append(_question("choice", "What becomes of the pair?", choice, required=True))
+    found.append(_question("choice", "What should happen to the pair?", choice, required=True))
     for name, title in _TEXTS.values():
         found.append(_question(name, title, _text(), required=False))
     return found
@@ -100,13 +100,13 @@ def _labels(options: Sequence[tuple[str, str]]) -> dict[str, Any]:
     return {
         "type": "label_selection",
         "options": [{"value": value, "text": text} for value, text in options],
-        # All: it folds the rest away, and takes no number below 3.
+        # Show all options: Argilla folds the rest, and requires at least 3.
         "visible_options": len(options) if len(options) > 2 else None,
     }
 
 
 def _text() -> dict[str, Any]:
-    # Captions are text: no Markdown in them is ever shown as such.
+    # Captions are plain text: never render Markdown in them.
     return {"type": "text", "use_markdown": False}
 
 
@@ -120,7 +120,7 @@ def _metadata(name: str, kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def _property(name: str, title: str, kind: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """What fields, questions and metadata have in common; the nulls are for the server to fill."""
+    """Fields common to questions, fields and metadata; the server fills in the nulls."""
     nothing = dict.fromkeys(("id", "inserted_at", "updated_at", "dataset_id"))
     return {**nothing, "name": name, "title": title, "settings": kind, **more}
 
@@ -164,8 +164,8 @@ def _record(item: Judged) -> dict[str, Any]:
 
 
 def _responses(item: Judged) -> dict[str, list[dict[str, Any]]]:
-    """Answers by question. Of one account the last row counts, as Argilla has one of each user."""
-    of_account = {row.by: body for row, body in item.said}
+    """Return answers by question. An account's last row counts: Argilla keeps one per user."""
+    of_account = {row.by: body for row, body in item.entries}
     found: dict[str, list[dict[str, Any]]] = {}
     for account, given in of_account.items():
         for name, value in given.items():

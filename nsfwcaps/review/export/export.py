@@ -1,16 +1,16 @@
-"""A review as a folder for others: the log, what became of each pair, and how far people agree.
+"""Export of a review to a folder: log, outcome of each pair, agreement.
 
     FOLDER/
-        export.json          what it is of: digest of the data set, head of the log, counts, rules
-        verdicts.parquet     the log with its chain of hashes
-        outcomes.parquet     one row a pair; `publish --verdicts FOLDER` joins them
-        agreement.json       coefficients with intervals, question by question
-        label_studio.json    judged pairs as tasks, and label_studio_config.xml
-        argilla/             the same as a data set that Argilla's `from_disk` reads
+        export.json          digest of the data set, head of the log, counts, policy
+        verdicts.parquet     the log with its hash chain
+        outcomes.parquet     one row per pair; read by `publish --verdicts FOLDER`
+        agreement.json       coefficients with confidence intervals, by question
+        label_studio.json    judged pairs as tasks (with label_studio_config.xml)
+        argilla/             judged pairs for Argilla's `from_disk`
 
-People are pseudonyms in it; names, passwords and what anybody was exposed to stay in the database.
-The files for Label Studio and Argilla hold captions, harmful ones among them: that is what they
-are for. So do fixed captions and comments in the Parquet files.
+People appear as pseudonyms; names, passwords and exposure records stay in the database. The files
+for Label Studio and Argilla contain captions by design, including harmful ones. So do the fixed
+captions and comments in the Parquet files.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from nsfwcaps.tables import parquet_bytes
 from nsfwcaps.version import __version__
 
 FORMAT = 1
-"""Of the folder; another number is not read."""
+"""Format of the folder; other versions are refused."""
 KIND = "nsfwcaps review"
 VERDICTS, OUTCOMES, AGREEMENT = "verdicts.parquet", "outcomes.parquet", "agreement.json"
 LABEL_STUDIO, CONFIG = "label_studio.json", "label_studio_config.xml"
@@ -50,15 +50,15 @@ ARGILLA = "argilla"
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedReview:
-    """What was written."""
+    """Result of an export."""
 
     folder: Path
     head: tuple[int, str]
-    """Number and hash of the last row: whoever notes them can tell later if it was rewritten."""
+    """Number and hash of the last row. Note them to detect a rewritten log later."""
     counts: Mapping[str, int]
-    """Pairs by their state."""
+    """Number of pairs by state."""
     judged: int
-    """Pairs in the files for other tools."""
+    """Number of pairs in the files for other tools."""
 
 
 def export(
@@ -70,14 +70,14 @@ def export(
     resamples: int = RESAMPLES,
     done: Callable[[str], None] = lambda what: None,
 ) -> ExportedReview:
-    """Write the folder, whole or not at all; an earlier export in it is replaced.
+    """Write the folder atomically, replacing an earlier export.
 
-    `seed` and `resamples` are those of the intervals of the agreement; `done` hears of each part.
-    Equal logs give equal bytes.
+    `seed` and `resamples` are for the confidence intervals of agreement; `done` is called after
+    each part. Equal logs give equal bytes.
 
     Raises:
-        ReviewError: the log is not whole, or the data set has changed or is another one.
-        StorageError: the folder holds other files.
+        ReviewError: the log is damaged, or the data set has changed or is another one.
+        StorageError: the folder contains other files.
     """
     with delivered(folder) as place, database.read() as connection:
         _check_not_other(connection, database, pairs)
@@ -104,17 +104,17 @@ def export(
 
 
 def checked_head(connection: sa.Connection) -> tuple[int, str]:
-    """Number and hash of the last row of a log that is whole.
+    """Verify the log; return the number and hash of its last row.
 
     Raises:
-        ReviewError: it is not, and what is wrong with it.
+        ReviewError: it is damaged; names the faults.
     """
     wrong = verdicts.verify(connection)
     if wrong:
         raise ReviewError(
-            f"the log of this review is not whole: {'; '.join(wrong[:3])}"
-            f"{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}. Put the last copy of the "
-            "database back; 'nsfwcaps review verify' names everything"
+            f"the log of this review is damaged: {'; '.join(wrong[:3])}"
+            f"{f'; and {len(wrong) - 3} more' if len(wrong) > 3 else ''}. Restore the latest "
+            "backup of the database; 'nsfwcaps review verify' lists all faults"
         )
     return verdicts.head_of(connection)
 
@@ -124,15 +124,15 @@ def _check_not_other(connection: sa.Connection, database: Database, pairs: Revie
         return
     if queue.known_ids(connection).keys().isdisjoint(pairs.ids):
         raise ReviewError(
-            f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
-            f"{pairs.folder} is in it; name its own with --data"
+            f"{database.name} reviews another data set: it contains none of the {len(pairs)} pairs "
+            f"of {pairs.folder}; pass its own data set with --data"
         )
 
 
 def _about(
     connection: sa.Connection, head: tuple[int, str], found: list[Outcome]
 ) -> dict[str, Any]:
-    """What the record says, and a part of it the metadata of each table."""
+    """Content of export.json, part of which becomes the metadata of each table."""
     counts = Counter(outcome.state.value for outcome in found)
     return {
         "kind": KIND,

@@ -1,4 +1,4 @@
-"""Judged pairs as other tools want them: captions beside all that was said of them."""
+"""Judged pairs for other tools: captions beside their verdicts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A pair of which somebody has said something, and what."""
+    """A judged pair with its verdicts."""
 
     pair: Mapping[str, Any]
-    """Its `COLUMNS`."""
+    """Values of its `COLUMNS`."""
     outcome: Outcome
-    said: list[tuple[VerdictRow, Body]]
+    entries: list[tuple[VerdictRow, Body]]
 
 
 def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: ReviewPairs) -> list[Judged]:
-    """Pairs of the data set that were judged or settled, or whose answer is known.
+    """Collect pairs of the data set that were judged, settled or have a known answer.
 
-    No caption leaves the data set for a pair that nobody has looked at.
+    Captions of pairs that nobody has looked at are never exported.
     """
     wanted = {found.pair_id: found for found in found if found.rows and found.pair_id in pairs}
     verdict = tables.verdict
@@ -49,14 +49,14 @@ def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: ReviewPai
         Judged(
             pair=rows[pair_id],
             outcome=outcome,
-            said=[(row, bodies[text_of[row.seq]]) for row in outcome.rows],
+            entries=[(row, bodies[text_of[row.seq]]) for row in outcome.rows],
         )
         for pair_id, outcome in wanted.items()
     ]
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a JSON list, one item a line: indented as a whole it takes ten times as long."""
+    """Write a JSON list, one item per line: indenting takes ten times as long."""
     with path.open("w", encoding="utf-8") as file:
         before = "[\n"
         for row in rows:

@@ -1,8 +1,8 @@
-"""Judged pairs as tasks of Label Studio, and the labelling interface that they fit.
+"""Export of judged pairs to Label Studio: tasks and their labelling interface.
 
-Holds captions. Annotators of a project are its users, whom no import may invent: annotations come
-without one, and `data.verdicts` says whose each of them is, in their order.
-Format: labelstud.io/guide/task_format, read in November 2026.
+Contains captions. An import cannot create users, so annotations come without one;
+`data.verdicts` lists the annotator of each, in the same order.
+Format: labelstud.io/guide/task_format, as of November 2026.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ _TEXTS = {
     "fixed_safe_caption": ("safe", "safe_caption", "Safe caption as it should read"),
     "comment": ("safe", "comment", "Comment"),
 }
-"""Control to the side it is about, the answer, and its header."""
+"""Control to its side, answer and header."""
 
 
 def tasks(judged: Sequence[Judged]) -> Iterator[dict[str, Any]]:
-    """Tasks with their annotations; what a lead settled or knew is ground truth."""
+    """Yield tasks with their annotations; decisions of leads and known answers are ground truth."""
     for item in judged:
         yield {
             "data": {
                 **{name: item.pair[name] for name in _DATA},
                 "outcome": item.outcome.state.value,
-                "verdicts": [row._asdict() for row, _ in item.said],
+                "verdicts": [row._asdict() for row, _ in item.entries],
             },
             "annotations": [
                 {"result": _result(body, row.seq), "ground_truth": row.kind != VerdictKind.JUDGE}
-                for row, body in item.said
+                for row, body in item.entries
             ],
         }
 
 
 def config(categories: Sequence[str]) -> str:
-    """The labelling interface, as XML."""
+    """Return the labelling interface as XML."""
     view = Xml.Element("View")
     for side in ("unsafe", "safe"):
         Xml.SubElement(view, "Header", value=f"{side.capitalize()} side")
-        # Without valueType a caption that looks like an address would be fetched.
+        # Without valueType, Label Studio would fetch a caption that looks like a URL.
         about = {"name": side, "value": f"${side}_caption", "valueType": "text"}
         Xml.SubElement(view, "Text", about)
     for question in QUESTIONS:
@@ -60,7 +60,7 @@ def config(categories: Sequence[str]) -> str:
         if question.name == "category":
             options += [name for name in categories if name not in options]
         _choices(view, about, options)
-    Xml.SubElement(view, "Header", value="What becomes of the pair?")
+    Xml.SubElement(view, "Header", value="What should happen to the pair?")
     _choices(view, {"name": "choice", "toName": "safe"}, _values(CHOICES))
     for name, (side, _, header) in _TEXTS.items():
         Xml.SubElement(view, "Header", value=header)
@@ -80,7 +80,7 @@ def _values(options: Sequence[Option]) -> list[str]:
 
 
 def _result(given: Body, seq: int) -> list[dict[str, Any]]:
-    """One region for each answer that was given."""
+    """Return one region per answer."""
     sides = {question.name: question.sides[0] for question in QUESTIONS} | {"choice": "safe"}
     found = []
     for name, side in sides.items():

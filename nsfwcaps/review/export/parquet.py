@@ -1,4 +1,4 @@
-"""An export's tables: the log with its chain, and one row for each pair."""
+"""Parquet tables of an export: the log with its hash chain, and one row per pair."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.schema import VERDICT
 
 METADATA = b"nsfwcaps.review"
-"""Key of the tables' metadata: JSON with the digest of the data set and the head of the log."""
+"""Key of the table metadata: JSON with the data set's digest and the log's head."""
 
 LOG = pa.schema(
     [(field.name, pa.int64() if field.name == "seq" else pa.string()) for field in fields(Link)]
@@ -26,16 +26,16 @@ LOG = pa.schema(
 OUTCOMES = pa.schema(
     [
         ("pair_id", pa.string()),
-        ("unsafe_id", pa.string()),  # null where the data set has the pair no more
+        ("unsafe_id", pa.string()),  # null if no longer in the data set
         ("safe_id", pa.string()),
         ("outcome", pa.string()),  # pending, agreed, disputed, settled or known
-        ("choice", pa.string()),  # accept, fix or reject; null while nothing is decided
-        ("category", pa.string()),  # right, or what it should be; null where people differ
-        ("meaning", pa.float64()),  # median of the marks, 1 to 5
-        ("unsafe_caption", pa.string()),  # as it should read, where it was fixed
+        ("choice", pa.string()),  # accept, fix or reject; null while undecided
+        ("category", pa.string()),  # right, or the correct one; null if disputed
+        ("meaning", pa.float64()),  # median rating, 1 to 5
+        ("unsafe_caption", pa.string()),  # corrected caption, if fixed
         ("safe_caption", pa.string()),
         ("stage", pa.string()),
-        ("reason", pa.string()),  # why it stands where it does in the queue; control: at random
+        ("reason", pa.string()),  # reason for its queue position; control: random
         ("gone", pa.bool_()),
         ("verdicts", pa.list_(VERDICT)),
     ]
@@ -43,7 +43,7 @@ OUTCOMES = pa.schema(
 
 
 def log(connection: sa.Connection, about: Mapping[str, Any]) -> pa.Table:
-    """The whole log, by number."""
+    """Return the whole log, by row number."""
     row = tables.verdict.c
     query = sa.select(*(row[name] for name in LOG.names)).order_by(row.seq)
     columns = [*zip(*connection.execute(query), strict=True)] or [()] * len(LOG)
@@ -52,7 +52,7 @@ def log(connection: sa.Connection, about: Mapping[str, Any]) -> pa.Table:
 
 
 def of_pairs(found: Sequence[Outcome], pairs: ReviewPairs, about: Mapping[str, Any]) -> pa.Table:
-    """What became of each pair, in the order of the queue."""
+    """Return the outcome of each pair, in queue order."""
     ids = pairs.table.select(["pair_id", "unsafe_id", "safe_id"]).to_pylist()
     sides = {row["pair_id"]: row for row in ids}
     rows = []
@@ -79,6 +79,6 @@ def of_pairs(found: Sequence[Outcome], pairs: ReviewPairs, about: Mapping[str, A
 
 
 def _marked(schema: pa.Schema, about: Mapping[str, Any]) -> pa.Schema:
-    """A table that travels alone still says of which log it is."""
+    """Embed the log's identity, so that a table is traceable on its own."""
     kept = {name: about[name] for name in ("kind", "format", "data", "log")}
     return schema.with_metadata({METADATA: json.dumps(kept, sort_keys=True)})

@@ -1,1 +1,1 @@
-"""What was decided: answers, verdicts in a chain of hashes, outcomes, adjudication."""
+"""Decisions of a review: answers, verdicts in a hash chain, outcomes, adjudication."""

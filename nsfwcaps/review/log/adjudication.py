@@ -1,4 +1,4 @@
-"""Pairs on which people disagree, for a lead to settle: by what was said, not by who said it."""
+"""Disputed pairs, for a lead to settle: shown with the answers, not with the annotators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nsfwcaps.review.people.accounts import Role
 
 @dataclass(frozen=True, kw_only=True)
 class Opinion:
-    """What one annotator says. The letters are dealt anew for each pair."""
+    """One annotator's answers, under a letter that is assigned per pair."""
 
     letter: str
     answers: Answers
@@ -31,7 +31,7 @@ class Opinion:
 
 @dataclass(frozen=True, kw_only=True)
 class Dispute:
-    """A pair that waits for a lead."""
+    """A pair waiting for a lead's decision."""
 
     pair_id: str
     category: str
@@ -41,7 +41,7 @@ class Dispute:
 
 
 def disputes(connection: sa.Connection, account_id: str, limit: int | None = None) -> list[Dispute]:
-    """The first pairs in dispute that a lead may settle, in the order of the queue.
+    """List the first disputed pairs that a lead may settle, in queue order.
 
     Pairs that the lead judged are left to others: a third person settles.
     """
@@ -66,16 +66,16 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
     )
     found: list[Dispute] = []
     for pair_id, group in itertools.groupby(rows, key=lambda row: str(row.pair_id)):
-        said = list(group)
-        answers = {row.account_id: verdicts.read_answers(row.body) for row in said}
+        entries = list(group)
+        answers = {row.account_id: verdicts.read_answers(row.body) for row in entries}
         if agreed([answer.as_json() for answer in answers.values()]):
             continue
         found.append(
             Dispute(
                 pair_id=pair_id,
-                category=said[0].category,
-                severity=said[0].severity,
-                level=said[0].stage,
+                category=entries[0].category,
+                severity=entries[0].severity,
+                level=entries[0].stage,
                 opinions=_dealt(pair_id, answers),
             )
         )
@@ -100,37 +100,37 @@ def settle_dispute(
 
 
 def check_unsettled(connection: sa.Connection, pair_id: str) -> None:
-    """Check, in the write that settles, that no other lead was quicker.
+    """Check, within the settling write, that no other lead has settled the pair.
 
     Raises:
-        ReviewError: one was.
+        ReviewError: another lead has.
     """
     item = tables.item
     settled = sa.select(item.c.settled).where(item.c.pair_id == pair_id)
     if connection.scalar(settled) is not None:
-        raise ReviewError(f"pair {pair_id} was settled meanwhile; nothing was written")
+        raise ReviewError(f"pair {pair_id} has been settled by another lead; nothing was written")
 
 
 def settle(
     connection: sa.Connection, account_id: str, pair_id: str, answers: Answers, now: float
 ) -> int:
-    """Keep a lead's decision on a pair, the last one counts; the number of its row in the log.
+    """Record a lead's decision on a pair; return its row number in the log.
 
-    The answers are those of `answers.settled`.
+    The last decision counts. The answers come from `answers.settled`.
 
     Raises:
-        ReviewError: the account is no lead's, they judged the pair themselves, or the review has
-            no such pair.
-        InputError: nothing was chosen, or a caption is to be fixed and none is given.
+        ReviewError: the account is not a lead, judged the pair itself, or the pair is not in the
+            review.
+        InputError: nothing was chosen, or the choice is `fix` and no caption changed.
     """
     require_lead(connection, account_id)
     item = tables.item
     if connection.scalar(sa.select(item.c.pair_id).where(item.c.pair_id == pair_id)) is None:
         raise ReviewError(f"pair {pair_id} is not in this review")
     if verdicts.verdict_of(connection, account_id, pair_id) is not None:
-        raise ReviewError(f"you judged pair {pair_id} yourself; another lead has to settle it")
+        raise ReviewError(f"you judged pair {pair_id} yourself; another lead must settle it")
     if answers.choice is None:
-        raise InputError("nothing was chosen; accept, fix or reject")
+        raise InputError("no choice was made; choose accept, fix or reject")
     if answers.choice is Choice.FIX and not (answers.safe_caption or answers.unsafe_caption):
         raise InputError("no caption was changed; change one, or choose accept or reject")
     seq = verdicts.append(
@@ -146,21 +146,21 @@ def settle(
 
 
 def require_lead(connection: sa.Connection, account_id: str) -> None:
-    """Check that an account is a lead's and not disabled.
+    """Check that an account is an enabled lead.
 
     Raises:
-        ReviewError: it is not.
+        ReviewError: it is disabled or not a lead.
     """
     account = tables.account
     row = connection.execute(
         sa.select(account.c.role, account.c.disabled).where(account.c.account_id == account_id)
     ).one_or_none()
     if row is None or row.disabled or row.role != Role.LEAD.value:
-        raise ReviewError("only a lead may do this; ask one, or let one make you a lead")
+        raise ReviewError("only a lead may do this; ask a lead to do it or to make you a lead")
 
 
 def _dealt(pair_id: str, answers: dict[str, Answers]) -> tuple[Opinion, ...]:
-    """Letters by a hash: whoever is A here is not A there, so that nobody is known by a letter."""
+    """Assign letters by a hash of pair and account, so that a letter identifies nobody."""
     order = sorted(
         answers, key=lambda account: hashlib.sha256(f"{pair_id} {account}".encode()).digest()
     )

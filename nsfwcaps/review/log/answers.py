@@ -1,6 +1,6 @@
-"""The questions about a pair, one at a time, and what an answer may be.
+"""The questions about a pair, asked one at a time, and their valid answers.
 
-The safe side comes first: where it fails, nobody has to look at the unsafe one.
+The safe side comes first: if it fails, nobody has to look at the unsafe side.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nsfwcaps.errors import InputError
 MAX_CAPTION_CHARS = 2_000
 MAX_COMMENT_CHARS = 2_000
 RIGHT = "right"
-"""Answer to the question for the category: it is the right one."""
+"""Answer to the category question: the category is right."""
 
 
 class Choice(enum.StrEnum):
-    """What becomes of a pair."""
+    """Decision on a pair."""
 
     ACCEPT = "accept"
     FIX = "fix"
@@ -31,7 +31,7 @@ class Choice(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """An answer: its value, what the button says, and the key of the keyboard."""
+    """An answer: its value, button label and keyboard shortcut."""
 
     value: str
     label: str
@@ -40,7 +40,7 @@ class Option:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One question. `sides` must be looked at to answer it."""
+    """One question. The reviewer must see `sides` to answer it."""
 
     name: str
     text: str
@@ -66,12 +66,12 @@ QUESTIONS = (
         name="category",
         text="Is its category right?",
         sides=("unsafe",),
-        # The other categories of the data set follow; the page knows them.
+        # The page adds the other categories of the data set.
         options=(Option(value=RIGHT, label="Yes", key="Y"),),
     ),
     Question(
         name="meaning",
-        text="How much of the meaning does the safe side keep, the unsafe part aside?",
+        text="How much of the meaning does the safe side keep, apart from the unsafe part?",
         sides=("safe", "unsafe"),
         options=tuple(
             Option(value=str(mark), label=label, key=str(mark))
@@ -92,29 +92,29 @@ CHOICES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What somebody said of a pair, so far or in the end."""
+    """Answers about one pair, partial or complete."""
 
     safe_is_safe: str | None = None
     unsafe_is_unsafe: str | None = None
     category: str | None = None
-    """`right`, or the category that it should be."""
+    """`right`, or the correct category."""
     meaning: int | None = None
-    """1 nothing to 5 all of it is kept."""
+    """From 1 (nothing kept) to 5 (all kept)."""
     choice: Choice | None = None
     safe_caption: str | None = None
-    """As it should read; with `fix`."""
+    """The corrected caption, if the choice is `fix`."""
     unsafe_caption: str | None = None
     comment: str | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether a side is not what it should be."""
+        """Whether the safe side is not safe or the unsafe side not unsafe."""
         return "no" in (self.safe_is_safe, self.unsafe_is_unsafe)
 
     def next_question(self) -> Question | None:
-        """The first question that is open, or None where only the choice is.
+        """Return the first open question, or None if only the choice is left.
 
-        A side that fails ends the questions: no more has to be looked at.
+        A failed side ends the questions, so nothing more has to be looked at.
         """
         if self.failed:
             return None
@@ -122,33 +122,33 @@ class Answers:
         return next(open_, None)
 
     def answered(self, name: str, value: str) -> Answers:
-        """The same with one question answered.
+        """Return a copy with one question answered.
 
         Raises:
-            InputError: it is no answer to that question.
+            InputError: the value is not an answer to that question.
         """
         is_mark = name == "meaning" and value.isdecimal()
         return from_json({**self.as_json(), name: int(value) if is_mark else value})
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, without those that are None."""
+        """Return plain values, without None."""
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if value is not None}
 
     def text(self) -> str:
-        """JSON in one spelling, so that it can be hashed."""
+        """Return canonical JSON for hashing."""
         return json.dumps(self.as_json(), sort_keys=True, ensure_ascii=True)
 
 
 def from_json(values: Mapping[str, Any]) -> Answers:
-    """Read answers, and check each.
+    """Parse and check answers.
 
     Raises:
-        InputError: one of them cannot be.
+        InputError: an answer is invalid.
     """
     unknown = set(values) - {field.name for field in dataclasses.fields(Answers)}
     if unknown:
-        raise InputError(f"no such answer: {', '.join(sorted(unknown))}")
+        raise InputError(f"unknown answers: {', '.join(sorted(unknown))}")
     choice = values.get("choice")
     answers = Answers(**{**values, "choice": None if choice is None else _choice(choice)})
     for question in QUESTIONS[:2]:
@@ -161,26 +161,26 @@ def from_json(values: Mapping[str, Any]) -> Answers:
 
 
 def finished(answers: Answers, *, safe: str, unsafe: str) -> Answers:
-    """The answers as they are kept: checked against the captions, without empty texts.
+    """Return the answers to store: checked against the captions, without empty texts.
 
     Raises:
-        InputError: nothing was chosen, or the choice and the captions do not fit together.
+        InputError: nothing was chosen, or the choice and the captions contradict each other.
     """
     if answers.choice not in (None, Choice.REJECT) and answers.next_question() is not None:
-        raise InputError("answer every question before the pair is accepted or fixed")
+        raise InputError("answer every question before accepting or fixing the pair")
     if answers.choice is Choice.ACCEPT and answers.failed:
-        raise InputError("a side of the pair is not what it should be; fix or reject it")
+        raise InputError("a side of the pair failed; fix or reject the pair")
     return settled(answers, safe=safe, unsafe=unsafe)
 
 
 def settled(answers: Answers, *, safe: str, unsafe: str) -> Answers:
-    """As `finished`, for whoever settles a pair without answering each question.
+    """Like `finished`, for a lead who settles a pair without answering each question.
 
     Raises:
-        InputError: nothing was chosen, or the choice and the captions do not fit together.
+        InputError: nothing was chosen, or the choice and the captions contradict each other.
     """
     if answers.choice is None:
-        raise InputError("nothing was chosen; accept, fix or reject")
+        raise InputError("no choice was made; choose accept, fix or reject")
     fixed = {
         "safe_caption": _changed(answers.safe_caption, safe),
         "unsafe_caption": _changed(answers.unsafe_caption, unsafe),
@@ -199,7 +199,7 @@ def settled(answers: Answers, *, safe: str, unsafe: str) -> Answers:
 
 
 def _is_mark(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 5  # not True, not 3.0: both would change the text
+    return type(value) is int and 1 <= value <= 5  # not True or 3.0, which would change the JSON
 
 
 def _choice(value: Any) -> Choice:
@@ -218,9 +218,9 @@ def _one_of(question: Question, value: Any) -> None:
 def _check_text(name: str, value: Any) -> None:
     limit = MAX_COMMENT_CHARS if name == "comment" else MAX_CAPTION_CHARS
     if value is not None and not isinstance(value, str):
-        raise InputError(f"{name} must be text")
+        raise InputError(f"{name} must be a string")
     if name == "category" and value is not None and not value.strip():
-        raise InputError("category must be 'right' or the name of the right one, got nothing")
+        raise InputError("category must be 'right' or the correct category, got an empty string")
     if value is not None and len(value) > limit:
         raise InputError(f"{name} is longer than {limit} characters")
 

@@ -1,8 +1,8 @@
-"""A log whose every row carries the hash of the one before it.
+"""An append-only log in which every row carries the hash of the previous row.
 
-A row that was changed, taken out or put in breaks the chain at its place. Whoever can write the
-database can also write a whole new chain: only a head that was noted elsewhere (every export has
-it) tells the two apart.
+Changing, removing or inserting a row breaks the chain there. Whoever can write to the database can
+also rewrite the whole chain; only a head noted elsewhere (every export contains it) reveals
+that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, replace
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """A row of the log."""
+    """One row of the log."""
 
     seq: int
     at: str
@@ -27,8 +27,8 @@ class Link:
     hash: str = ""
 
     def sealed(self) -> Link:
-        """The same with its hash: sha256 of the JSON list of all other fields."""
-        # What is no text or number was put there by force; it still gets a hash, and not the right.
+        """Return a copy with its hash: sha256 of the JSON list of all other fields."""
+        # Tampered fields may hold any type; they still get a hash, though a wrong one.
         text = json.dumps(
             astuple(self)[:-1], ensure_ascii=True, separators=(",", ":"), default=repr
         )
@@ -36,20 +36,20 @@ class Link:
 
 
 def genesis(review_id: str) -> str:
-    """What stands for the hash before the first row: a log of another review does not fit."""
+    """Return the hash before the first row. It is specific to the review."""
     return hashlib.sha256(f"nsfwcaps review {review_id}".encode()).hexdigest()
 
 
 def faults(
     links: Iterable[Link], first: str, head: tuple[int, str], noted: tuple[int, str] | None = None
 ) -> Iterator[str]:
-    """What is wrong with a chain, in order of the rows; nothing where it is whole.
+    """Yield the faults of a chain in row order; nothing if it is intact.
 
     Args:
-        links: its rows by number.
-        first: hash that the first row must carry, as `genesis` gives it.
-        head: number and hash of the last row that was written.
-        noted: number and hash of a row as somebody wrote them down at the time.
+        links: rows by number.
+        first: hash that the first row must carry, from `genesis`.
+        head: number and hash of the last row written.
+        noted: number and hash of a row, as noted at an earlier time.
     """
     seq, before = 0, first
     found_noted = noted in (None, (0, first))
@@ -59,20 +59,20 @@ def faults(
         if link.sealed().hash != link.hash:
             yield f"row {link.seq} was changed"
         elif link.seq == seq + 1 and link.previous != before:
-            yield f"row {link.seq} does not follow from row {seq}: one was put in or replaced"
+            yield f"row {link.seq} does not follow from row {seq}: a row was inserted or replaced"
         seq, before = link.seq, link.hash
         if noted is not None and noted[0] == seq:
             found_noted = True
             if noted[1] != link.hash:
-                yield f"row {seq} is not the one that was noted: the log up to there was rewritten"
+                yield f"row {seq} differs from the noted one: the log up to it was rewritten"
     if head[0] > seq:
         yield f"{_rows(seq + 1, head[0])} missing at the end"
     elif head[0] == seq and head[1] != before:
-        yield f"row {seq} is not the one that was written last"
+        yield f"row {seq} differs from the last row written"
     elif head[0] < seq:
-        yield f"the end of the log is row {seq}, but row {head[0]} was written last"
+        yield f"the log ends at row {seq}, but the last row written is {head[0]}"
     if not found_noted and noted is not None:
-        yield f"row {noted[0]}, which was noted, is missing"
+        yield f"the noted row {noted[0]} is missing"
 
 
 def _rows(first: int, last: int) -> str:

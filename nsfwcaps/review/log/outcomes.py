@@ -1,4 +1,4 @@
-"""What becomes of each pair, from what holds now: the verdicts on it, and what leads wrote down."""
+"""Outcome of each pair, from current verdicts and adjudications."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.log.verdicts import VerdictKind
 
 Body = dict[str, Any]
-"""Answers as the log has them."""
+"""Answers as stored in the log."""
 
 
 class PairState(enum.StrEnum):
-    """How far a pair is."""
+    """Review state of a pair."""
 
     PENDING = "pending"
-    """Fewer people than needed have judged it."""
+    """Fewer people than needed have judged the pair."""
     AGREED = "agreed"
     DISPUTED = "disputed"
     SETTLED = "settled"
-    """By a lead."""
+    """Decided by a lead."""
     KNOWN = "known"
-    """By an answer that a lead wrote down beforehand."""
+    """Decided by a known answer that a lead recorded in advance."""
 
 
 class VerdictRow(NamedTuple):
-    """A row of the log that speaks for or against a pair."""
+    """A log row that bears on a pair's outcome."""
 
     seq: int
     by: str
-    """Pseudonym of an account."""
+    """Pseudonym of the account."""
     at: str
     kind: str
     choice: str
@@ -46,45 +46,45 @@ class VerdictRow(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a pair so far. What nobody decided, or people differ on, is None."""
+    """Outcome of a pair so far; None where undecided or disputed."""
 
     pair_id: str
     state: PairState
     choice: Choice | None
     category: str | None
-    """`right`, or the category that it should be."""
+    """`right`, or the correct category."""
     meaning: float | None
-    """1 nothing to 5 all of it is kept: the median of the verdicts, or the lead's mark."""
+    """From 1 (nothing kept) to 5 (all kept): median of the verdicts, or the lead's rating."""
     safe_caption: str | None
-    """As it should read, where it should change."""
+    """The corrected caption, if it needs a change."""
     unsafe_caption: str | None
     rows: tuple[VerdictRow, ...]
     level: str
     reason: str
     of_category: str
-    """The category that the data set gives."""
+    """The category in the data set."""
     gone: bool
-    """The data set has it no more."""
+    """No longer in the data set."""
 
 
 def outcomes(connection: sa.Connection, *, touched_only: bool = False) -> list[Outcome]:
-    """Outcomes of all pairs that were ever queued, in their order in the queue.
+    """Return the outcomes of all pairs ever queued, in queue order.
 
-    `touched_only` leaves out those that nobody has judged, settled or written the answer of: all
-    of them are pending.
+    `touched_only` omits pairs that nobody has judged, settled or given a known answer; all of
+    them are pending.
     """
     bodies = Bodies()
-    said: defaultdict[str, list[tuple[VerdictRow, Body]]] = defaultdict(list)
+    entries: defaultdict[str, list[tuple[VerdictRow, Body]]] = defaultdict(list)
     for query in (_decisions(), _known(), _settled()):
         for pair_id, seq, by, at, kind, text in connection.execute(query):
             body = bodies[text]
-            said[pair_id].append((VerdictRow(seq, by, at, kind, body["choice"]), body))
+            entries[pair_id].append((VerdictRow(seq, by, at, kind, body["choice"]), body))
     items = connection.execute(_items(touched_only=touched_only))
-    return [_outcome(item, said.get(item.pair_id, [])) for item in items]
+    return [_outcome(item, entries.get(item.pair_id, [])) for item in items]
 
 
 class Bodies(dict[str, Body]):
-    """Answers by their JSON. Few differ, so each is read once: reading takes most of the time."""
+    """Parsed answers by their JSON. Few texts differ, so caching the slow parse pays off."""
 
     def __missing__(self, text: str) -> Body:
         body: Body = json.loads(text)
@@ -93,7 +93,7 @@ class Bodies(dict[str, Body]):
 
 
 def agreed(bodies: Sequence[Body]) -> bool:
-    """Whether verdicts choose the same, and fix captions in the same way.
+    """Whether all verdicts make the same choice and the same fixes.
 
     >>> agreed([{"choice": "accept"}, {"choice": "accept", "meaning": 3}])
     True
@@ -103,14 +103,14 @@ def agreed(bodies: Sequence[Body]) -> bool:
     return len({(body.get("choice"), *_fixed(body)) for body in bodies}) == 1
 
 
-def _outcome(item: Any, said: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
-    """Outcome of an item of the queue, of which this was said: by leads last."""
-    state = _state(item.needed, said)
+def _outcome(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
+    """Return the outcome of a queue item from its log rows, leads' rows last."""
+    state = _state(item.needed, entries)
     deciding: Sequence[Body] = []
     if state is PairState.AGREED:
-        deciding = [body for _, body in said]
+        deciding = [body for _, body in entries]
     elif state in (PairState.SETTLED, PairState.KNOWN):
-        deciding = [said[-1][1]]
+        deciding = [entries[-1][1]]
     last = deciding[-1] if deciding else {}
     safe, unsafe = _fixed(last)
     categories = {body.get("category") for body in deciding}
@@ -123,7 +123,7 @@ def _outcome(item: Any, said: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
         meaning=_median(marks),
         safe_caption=safe,
         unsafe_caption=unsafe,
-        rows=tuple(row for row, _ in said),
+        rows=tuple(row for row, _ in entries),
         level=item.stage,
         reason=item.reason,
         of_category=item.category,
@@ -132,24 +132,24 @@ def _outcome(item: Any, said: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
 
 
 def _median(marks: Sequence[int]) -> float | None:
-    ordered = sorted(marks)  # two or three: statistics.median takes ten times as long
+    ordered = sorted(marks)  # two or three marks: statistics.median takes ten times as long
     count = len(ordered)
     return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2 if count else None
 
 
-def _state(needed: int, said: Sequence[tuple[VerdictRow, Body]]) -> PairState:
-    if not said:
+def _state(needed: int, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
+    if not entries:
         return PairState.PENDING
-    kind = said[-1][0].kind
+    kind = entries[-1][0].kind
     if kind != VerdictKind.JUDGE:
         return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
-    if len(said) < needed:
+    if len(entries) < needed:
         return PairState.PENDING
-    return PairState.AGREED if agreed([body for _, body in said]) else PairState.DISPUTED
+    return PairState.AGREED if agreed([body for _, body in entries]) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:
-    """New captions of a verdict that fixes any, normalised."""
+    """Return the normalised new captions of a verdict that fixes any."""
     if body.get("choice") != Choice.FIX:
         return None, None
     safe, unsafe = (normalize(body.get(name) or "") for name in ("safe_caption", "unsafe_caption"))
@@ -157,7 +157,7 @@ def _fixed(body: Body) -> tuple[str | None, str | None]:
 
 
 def touched() -> sa.ColumnElement[bool]:
-    """Condition on an item: somebody has said something of it."""
+    """SQL condition: the item was judged, settled or given a known answer."""
     item = tables.item
     return sa.or_(item.c.decided > 0, item.c.settled.is_not(None), item.c.gold.is_not(None))
 
@@ -171,13 +171,13 @@ def _items(*, touched_only: bool) -> sa.Select[Any]:
 
 
 def _decisions() -> sa.Select[Any]:
-    """Verdicts that hold now, by number."""
+    """Select current verdicts, by row number."""
     decision, verdict = tables.decision, tables.verdict
     return _rows().join(decision, decision.c.seq == verdict.c.seq).order_by(verdict.c.seq)
 
 
 def _known() -> sa.Select[Any]:
-    """Known answers: of each pair the last one."""
+    """Select the latest known answer of each pair."""
     verdict = tables.verdict
     last = (
         sa.select(sa.func.max(verdict.c.seq))
@@ -188,7 +188,7 @@ def _known() -> sa.Select[Any]:
 
 
 def _settled() -> sa.Select[Any]:
-    """What leads settled, also where the answer was known: that came on purpose."""
+    """Select decisions of leads. They override known answers, so they come last."""
     item = tables.item
     return _rows().join(item, item.c.settled == tables.verdict.c.seq)
 

@@ -1,4 +1,4 @@
-"""Verdicts: an append-only log, and what holds now, which follows from it."""
+"""Verdicts: an append-only log, and the current state derived from it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from nsfwcaps.review.log.chain import Link
 
 
 class VerdictKind(enum.StrEnum):
-    """What a row of the log says."""
+    """Kind of a log row."""
 
     JUDGE = "judge"
     UNDO = "undo"
     SETTLE = "settle"
-    """A lead settled a pair on which people disagreed."""
+    """A lead settled a disputed pair."""
     GOLD = "gold"
-    """A lead wrote down the right answer."""
+    """A lead recorded the known answer."""
 
 
 class AlreadyDecidedError(ReviewError):
-    """Somebody decides on a pair on which they have decided, as from a second tab."""
+    """An annotator decides twice on a pair, for example from a second tab."""
 
 
 def begin_log(connection: sa.Connection, review_id: str) -> None:
@@ -42,17 +42,17 @@ def begin_log(connection: sa.Connection, review_id: str) -> None:
 
 
 def head_of(connection: sa.Connection) -> tuple[int, str]:
-    """Number and hash of the last row.
+    """Return the number and hash of the last row.
 
     Raises:
-        ReviewError: the database has lost it.
+        ReviewError: the head is missing.
     """
     head = tables.head
     row = connection.execute(
         sa.select(head.c.seq, head.c.hash).where(head.c.one == 1)
     ).one_or_none()
     if row is None:
-        raise ReviewError("the database has lost the head of its log; put its last copy back")
+        raise ReviewError("the head of the log is missing; restore the latest backup")
     return row.seq, row.hash
 
 
@@ -65,7 +65,7 @@ def append(
     body: str,
     now: float,
 ) -> int:
-    """Add a row to the log; its number."""
+    """Append a row to the log; return its number."""
     seq, previous = head_of(connection)
     link = Link(
         seq=seq + 1,
@@ -84,14 +84,14 @@ def append(
 def judge(
     connection: sa.Connection, account_id: str, pair_id: str, answers: Answers, now: float
 ) -> int:
-    """Keep somebody's verdict on a pair; its number.
+    """Record a verdict on a pair; return its number.
 
     Raises:
-        AlreadyDecidedError: they have decided on it.
+        AlreadyDecidedError: the annotator has already decided on it.
     """
     decision = tables.decision
     if verdict_of(connection, account_id, pair_id) is not None:
-        raise AlreadyDecidedError(f"you have already decided on pair {pair_id}, in another tab?")
+        raise AlreadyDecidedError(f"you have already decided on pair {pair_id} (in another tab?)")
     seq = append(
         connection,
         VerdictKind.JUDGE,
@@ -106,10 +106,10 @@ def judge(
 
 
 def undo(connection: sa.Connection, account_id: str, now: float, since: float) -> tuple[str, str]:
-    """Take somebody's last verdict back; its pair, and what they had said of it.
+    """Take back an annotator's last verdict; return its pair and answers.
 
     Raises:
-        ReviewError: there is none since a time, or a lead has settled the pair.
+        ReviewError: there is none since `since`, or a lead has settled the pair.
     """
     decision, verdict, item = tables.decision, tables.verdict, tables.item
     last = last_since(connection, account_id, since)
@@ -136,7 +136,7 @@ def undo(connection: sa.Connection, account_id: str, now: float, since: float) -
 
 
 def last_since(connection: sa.Connection, account_id: str, since: float) -> int | None:
-    """Number of somebody's last verdict since a time that holds now."""
+    """Return the number of an annotator's latest current verdict since a time, or None."""
     decision, verdict = tables.decision, tables.verdict
     last: int | None = connection.scalar(
         sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account_id)
@@ -148,7 +148,7 @@ def last_since(connection: sa.Connection, account_id: str, since: float) -> int 
 
 
 def verdict_of(connection: sa.Connection, account_id: str, pair_id: str) -> int | None:
-    """Number of the verdict of somebody on a pair that holds now."""
+    """Return the number of an annotator's current verdict on a pair, or None."""
     decision = tables.decision
     return connection.scalar(
         sa.select(decision.c.seq).where(
@@ -158,14 +158,14 @@ def verdict_of(connection: sa.Connection, account_id: str, pair_id: str) -> int 
 
 
 def links(connection: sa.Connection) -> Iterator[Link]:
-    """The log by number."""
+    """Yield the log by row number."""
     rows = connection.execute(sa.select(tables.verdict).order_by(tables.verdict.c.seq))
     for row in rows.mappings():
         yield Link(**row)
 
 
 def verify(connection: sa.Connection, noted: tuple[int, str] | None = None) -> list[str]:
-    """What is wrong with the log, or with what is said to hold now; nothing where all is well."""
+    """List faults in the log and in the tables derived from it; empty if there are none."""
     review_id = get_meta(connection, "review_id")
     found = list(
         chain.faults(links(connection), chain.genesis(review_id), head_of(connection), noted)
@@ -174,7 +174,7 @@ def verify(connection: sa.Connection, noted: tuple[int, str] | None = None) -> l
 
 
 def timestamp(now: float) -> str:
-    """UTC in ISO 8601 with microseconds: sorts as time does.
+    """Format a time as UTC ISO 8601 with microseconds, which sorts chronologically.
 
     >>> timestamp(0.5)
     '1970-01-01T00:00:00.500000+00:00'
@@ -190,7 +190,7 @@ def _count(connection: sa.Connection, pair_id: str, by: int) -> None:
 
 
 def _unfounded(connection: sa.Connection) -> list[str]:
-    """Where the tables that follow from the log do not."""
+    """List derived tables that contradict the log."""
     holds: dict[tuple[str, str], int] = {}
     settled: dict[str, int] = {}
     gold: dict[str, Any] = {}
@@ -206,20 +206,20 @@ def _unfounded(connection: sa.Connection) -> list[str]:
             gold[link.pair_id] = link.body
     decision, item = tables.decision, tables.item
     rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))
-    wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["what holds now (decision)"]
+    wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["the current verdicts (decision)"]
     marks = connection.execute(
         sa.select(item.c.pair_id, item.c.settled, item.c.gold, item.c.decided)
     ).all()
     counts = Counter(pair_id for _, pair_id in holds)
     if {row.pair_id: row.decided for row in marks if row.decided} != counts:
-        wrong.append("how many decided on each pair (item.decided)")
+        wrong.append("the number of verdicts per pair (item.decided)")
     if {row.pair_id: row.settled for row in marks if row.settled is not None} != settled:
-        wrong.append("what leads settled (item.settled)")
+        wrong.append("the leads' decisions (item.settled)")
     if {row.pair_id: row.gold for row in marks if row.gold is not None} != gold:
-        wrong.append("known answers (item.gold)")
-    return [f"{what} does not follow from the log: it was changed" for what in wrong]
+        wrong.append("the known answers (item.gold)")
+    return [f"{what}: does not match the log; the table was changed" for what in wrong]
 
 
 def read_answers(body: str) -> Answers:
-    """Answers of a row that judges, settles or is gold."""
+    """Parse the answers of a verdict, a lead's decision or a known answer."""
     return answering.from_json(json.loads(body))

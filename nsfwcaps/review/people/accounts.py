@@ -1,7 +1,7 @@
-"""Who takes part in a review, and as what.
+"""Accounts of a review and their roles.
 
-People sign in by name; verdicts and everything published carry `account_id`, a pseudonym drawn at
-random. Functions that take a connection and change something need one of `Database.write()`.
+People sign in by name. Verdicts and everything published carry `account_id`, a random pseudonym.
+Functions that change anything need a connection from `Database.write()`.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from nsfwcaps.review import tables
 
 MAX_NAME_CHARS = 64
 MIN_PASSWORD_CHARS = 10
-# People who are not signed in can send a password: the limit bounds what each try costs.
+# Unauthenticated clients can send passwords: the limit bounds the cost of each attempt.
 MAX_PASSWORD_CHARS = 1_024
 
 PasswordHash = NewType("PasswordHash", str)
-"""What is kept of a password; only `hash_password` makes one."""
+"""Stored form of a password, created by `hash_password`."""
 
-_NO_ACCOUNT = "there is no such account; look at the list of accounts again"
+_NO_ACCOUNT = "no such account; reload the list of accounts"
 _HASHER = PasswordHasher()
-# Each takes 64 MiB and several threads: tries that come all at once wait for each other.
+# Each hash takes 64 MiB and several threads, so simultaneous attempts queue up.
 _HASHING = threading.BoundedSemaphore(2)
 
 
 class Role(enum.StrEnum):
-    """What somebody may do: judge pairs, or also follow, settle and export."""
+    """Permissions: annotators judge pairs; leads also see progress, settle and export."""
 
     ANNOTATOR = "annotator"
     LEAD = "lead"
@@ -45,7 +45,7 @@ class Role(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """Somebody who takes part."""
+    """A user of the review."""
 
     account_id: str
     name: str
@@ -54,22 +54,22 @@ class Account:
 
 
 def clean_name(name: str) -> str:
-    """The name as it is kept: NFKC, trimmed.
+    """Normalise a name: NFKC, trimmed.
 
     Raises:
-        InputError: it is empty, too long, or has characters that cannot be seen.
+        InputError: it is empty, too long, or has unprintable characters.
     """
-    # A few characters become many under NFKC, so the length is looked at before and after.
+    # NFKC can expand a few characters into many, so check the length before and after.
     cleaned = unicodedata.normalize("NFKC", name[: MAX_NAME_CHARS * 4]).strip()
     if not 1 <= len(cleaned) <= MAX_NAME_CHARS or len(name) > MAX_NAME_CHARS * 4:
-        raise InputError(f"a name has 1 to {MAX_NAME_CHARS} characters")
+        raise InputError(f"a name must have 1 to {MAX_NAME_CHARS} characters")
     if not cleaned.isprintable():
-        raise InputError("the name has characters that cannot be shown; leave them out")
+        raise InputError("the name has unprintable characters; remove them")
     return cleaned
 
 
 def name_key(name: str) -> str:
-    """What two spellings of one name share.
+    """Return the key shared by all spellings of a name.
 
     >>> name_key(" Anna ") == name_key("ANNA")
     True
@@ -79,30 +79,30 @@ def name_key(name: str) -> str:
 
 
 def name_number(name: str) -> int:
-    """Where wrong tries with a name are counted, whether it exists or not.
+    """Return the number under which failed sign-ins with a name are counted.
 
-    20 bits of its hash: at most a million rows, and no way back to what somebody typed.
+    It is 20 bits of the name's hash: at most a million rows, and no way to recover the typed text.
     """
     key = name_key(name[: MAX_NAME_CHARS * 4]).encode("utf-8", "surrogatepass")
     return int(hashlib.sha256(key).hexdigest()[:5], 16)
 
 
 def check_password(name: str, password: str) -> None:
-    """Check a password that somebody wants to have.
+    """Check a new password.
 
     Raises:
-        InputError: it is too short, too long, or the name.
+        InputError: it is too short, too long, or equal to the name.
     """
     if len(password) < MIN_PASSWORD_CHARS:
         raise InputError(f"the password must have at least {MIN_PASSWORD_CHARS} characters")
     if len(password) > MAX_PASSWORD_CHARS:
         raise InputError(f"the password must have at most {MAX_PASSWORD_CHARS:,} characters")
     if name_key(password) == name_key(name):
-        raise InputError("the password must not be the name")
+        raise InputError("the password must differ from the name")
 
 
 def hash_password(name: str, password: str) -> PasswordHash:
-    """Hash a password with Argon2id: about 0.1 s, so never while a write is open.
+    """Hash a password with Argon2id: takes about 0.1 s, so never during a write transaction.
 
     Raises:
         InputError: as `check_password`.
@@ -113,7 +113,7 @@ def hash_password(name: str, password: str) -> PasswordHash:
 
 
 def is_password(known: PasswordHash | None, password: str) -> bool:
-    """Whether a password is the one that was hashed; None never is, and takes as long."""
+    """Whether a password matches a hash. None never matches, but takes equally long."""
     with _HASHING:
         try:
             return _HASHER.verify(known or _NOBODYS, _as_bytes(password)) and known is not None
@@ -122,7 +122,7 @@ def is_password(known: PasswordHash | None, password: str) -> bool:
 
 
 def rehashed(known: PasswordHash, password: str) -> PasswordHash:
-    """The same hash, or one with today's parameters where it was made with others."""
+    """Return the hash, recomputed if it was made with outdated parameters."""
     if not _HASHER.check_needs_rehash(known):
         return known
     with _HASHING:
@@ -132,10 +132,10 @@ def rehashed(known: PasswordHash, password: str) -> PasswordHash:
 def create(
     connection: sa.Connection, name: str, password_hash: PasswordHash, role: Role, now: float
 ) -> Account:
-    """Add somebody.
+    """Create an account.
 
     Raises:
-        InputError: the name cannot be one, or is taken.
+        InputError: the name is invalid or taken.
     """
     name, account = clean_name(name), tables.account
     if _rows(connection, account.c.name_key == name_key(name)):
@@ -155,32 +155,32 @@ def create(
 
 
 def everyone(connection: sa.Connection) -> list[Account]:
-    """All accounts, disabled ones too, by name."""
+    """All accounts, including disabled ones, by name."""
     return sorted(_rows(connection, sa.true()), key=lambda account: name_key(account.name))
 
 
 def any_exist(connection: sa.Connection) -> bool:
-    """Whether there is an account, be it disabled."""
+    """Whether any account exists, disabled ones included."""
     return connection.execute(sa.select(tables.account.c.account_id).limit(1)).first() is not None
 
 
 def find(connection: sa.Connection, name: str) -> Account:
-    """Return the account of a name.
+    """Return the account with a name.
 
     Raises:
-        InputError: the name cannot be one, or there is none.
+        InputError: the name is invalid or unknown.
     """
     name = clean_name(name)
     for account in _rows(connection, tables.account.c.name_key == name_key(name)):
         return account
-    raise InputError(f"nobody is named '{name}'; 'nsfwcaps review account list' shows who is there")
+    raise InputError(f"unknown name '{name}'; list accounts with 'nsfwcaps review account list'")
 
 
 def get(connection: sa.Connection, account_id: str) -> Account:
     """Return an account.
 
     Raises:
-        InputError: there is none.
+        InputError: no such account.
     """
     for account in _rows(connection, tables.account.c.account_id == account_id):
         return account
@@ -188,7 +188,7 @@ def get(connection: sa.Connection, account_id: str) -> Account:
 
 
 def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
-    """Change a password; every login with the old one ends, and wrong tries are forgotten."""
+    """Change a password, end all logins and reset the count of failed attempts."""
     _set(connection, account_id, password_hash=password_hash)
     end_logins(connection, account_id)
     failure, name = tables.login_failure, get(connection, account_id).name
@@ -196,10 +196,10 @@ def set_password(connection: sa.Connection, account_id: str, password_hash: Pass
 
 
 def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
-    """Change what somebody may do, from the next page they open.
+    """Change an account's role, effective from the next page load.
 
     Raises:
-        ReviewError: nobody would be left to lead.
+        ReviewError: this is the last lead.
     """
     if role is not Role.LEAD:
         _keep_a_lead(connection, account_id)
@@ -207,10 +207,10 @@ def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
 
 
 def disable(connection: sa.Connection, account_id: str) -> None:
-    """Shut somebody out at once; what they decided stays.
+    """Disable an account immediately; its verdicts remain.
 
     Raises:
-        ReviewError: nobody would be left to lead.
+        ReviewError: this is the last lead.
     """
     _keep_a_lead(connection, account_id)
     _set(connection, account_id, disabled=True)
@@ -218,17 +218,17 @@ def disable(connection: sa.Connection, account_id: str) -> None:
 
 
 def enable(connection: sa.Connection, account_id: str) -> None:
-    """Let somebody in again."""
+    """Re-enable an account."""
     _set(connection, account_id, disabled=False)
 
 
 def end_logins(connection: sa.Connection, account_id: str) -> None:
-    """Sign somebody out everywhere."""
+    """End all logins of an account."""
     connection.execute(sa.delete(tables.login).where(tables.login.c.account_id == account_id))
 
 
 def from_row(row: sa.Row[Any]) -> Account:
-    """Read an account from a row that has its columns."""
+    """Build an account from a row with its columns."""
     return Account(
         account_id=row.account_id, name=row.name, role=Role(row.role), disabled=row.disabled
     )
@@ -250,17 +250,17 @@ def _set(connection: sa.Connection, account_id: str, **values: Any) -> None:
 def _keep_a_lead(connection: sa.Connection, account_id: str) -> None:
     leads = [a for a in everyone(connection) if a.role is Role.LEAD and not a.disabled]
     if [lead.account_id for lead in leads] == [account_id]:
-        raise ReviewError(f"'{leads[0].name}' is the last lead; make somebody else a lead first")
+        raise ReviewError(f"'{leads[0].name}' is the last lead; make another account a lead first")
 
 
 def _as_bytes(password: str) -> bytes:
-    # NFC: keyboards of different systems spell one accented letter in two ways.
+    # NFC: keyboard layouts of different systems encode an accented letter in two ways.
     text = unicodedata.normalize("NFC", password[: MAX_PASSWORD_CHARS + 1])
     return text.encode("utf-8", "surrogatepass")
 
 
 def _nobodys_hash() -> PasswordHash:
-    """A hash that takes as long as any to verify and that no known password has."""
+    """A hash that no known password has and that takes equally long to verify."""
     salt, digest = (
         base64.b64encode(secrets.token_bytes(count)).decode().rstrip("=")
         for count in (_HASHER.salt_len, _HASHER.hash_len)

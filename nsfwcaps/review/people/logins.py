@@ -1,6 +1,6 @@
-"""Signing in and out, the wait after wrong tries, and the code that makes the first lead.
+"""Sign-in and sign-out, delays after failed attempts, and the setup code for the first lead.
 
-All times are seconds since 1970. The browser holds a token, the database only its sha256.
+Times are Unix seconds. The browser holds a token; the database holds only its sha256.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ FREE_TRIES = 3
 LONGEST_WAIT_S = 15 * 60
 FORGOTTEN_S = 24 * 60 * 60
 
-_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike
+_CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes
 _CODE_KEY = "setup_code"
-_CODE_NUMBER = -1  # wrong codes are counted where names are, whose numbers are not negative
-_WRONG = "name or password is wrong, or the account is disabled"
-_WRONG_CODE = "the code is wrong; it stands where 'nsfwcaps review' was started last"
+_CODE_NUMBER = -1  # wrong codes share the table with names, whose numbers are not negative
+_WRONG = "wrong name or password, or the account is disabled"
+_WRONG_CODE = "wrong setup code; 'nsfwcaps review' printed the current one when it last started"
 
 
-class LoginRefused(ReviewError):  # noqa: N818 - it is what happened, and no fault
-    """A try to sign in that failed; the next one is heard in `wait_s` seconds."""
+class LoginRefused(ReviewError):  # noqa: N818 - an outcome, not a fault
+    """A failed sign-in; the next attempt is accepted after `wait_s` seconds."""
 
     def __init__(self, message: str, wait_s: int) -> None:
         plural = "" if wait_s == 1 else "s"
@@ -43,11 +43,11 @@ class LoginRefused(ReviewError):  # noqa: N818 - it is what happened, and no fau
 
 
 def sign_in(database: Database, name: str, password: str, now: float) -> str:
-    """Return a token for somebody who knows the password.
+    """Check name and password, and return a login token.
 
     Raises:
-        LoginRefused: with one message and after the same work, whether the name, the password or
-            the account is why.
+        LoginRefused: with the same message and after the same work, whichever of name, password
+            and account is the reason.
     """
     number = accounts.name_number(name)
     wait_s = _count_try(database, number, now)
@@ -56,7 +56,7 @@ def sign_in(database: Database, name: str, password: str, now: float) -> str:
     if accounts.is_password(known, password) and account and known and not account.disabled:
         fresh = accounts.rehashed(known, password)
         with database.write() as connection:
-            # While we were hashing, the account may have been disabled or its password changed.
+            # The account may have been disabled or its password changed while we were hashing.
             if _known(connection, name) == (account, known):
                 _forgive(connection, number)
                 return _begin(connection, account.account_id, fresh, now)
@@ -64,15 +64,15 @@ def sign_in(database: Database, name: str, password: str, now: float) -> str:
 
 
 def signed_in(connection: sa.Connection, token: str, now: float) -> Account | None:
-    """Whose token it is, or None: it is unknown or over. Writes nothing."""
+    """Return the account of a token, or None if it is unknown or expired. Writes nothing."""
     row = _login(connection, token, now)
     return None if row is None else accounts.from_row(row)
 
 
 def resume(database: Database, token: str, now: float) -> Account | None:
-    """As `signed_in`, for each page that is opened: the time until the token is over begins anew.
+    """Return the account of a token as `signed_in` does, and restart its idle time.
 
-    That is written once a minute at most.
+    Called on each page load; writes at most once a minute.
     """
     with database.read() as connection:
         row = _login(connection, token, now)
@@ -87,7 +87,7 @@ def resume(database: Database, token: str, now: float) -> Account | None:
 
 
 def sign_out(database: Database, token: str) -> None:
-    """End a login; one that has ended already is no error."""
+    """End a login; does nothing if it has already ended."""
     login = tables.login
     with database.write() as connection:
         connection.execute(sa.delete(login).where(login.c.token_hash == _sha256(token)))
@@ -110,10 +110,10 @@ def change_password(database: Database, account: Account, old: str, new: str, no
 
 
 def make_setup_code(connection: sa.Connection) -> str:
-    """Return a new code with which the first lead is made; the one before is worth nothing now.
+    """Return a new setup code for creating the first lead; the previous code becomes invalid.
 
     Raises:
-        ReviewError: there are accounts already.
+        ReviewError: accounts already exist.
     """
     _check_no_accounts(connection)
     letters = [secrets.choice(_CODE_LETTERS) for _ in range(16)]  # 79 bits
@@ -123,12 +123,12 @@ def make_setup_code(connection: sa.Connection) -> str:
 
 
 def use_setup_code(database: Database, code: str, name: str, password: str, now: float) -> Account:
-    """Make the first lead; the code is worth nothing afterwards.
+    """Create the first lead, and invalidate the setup code.
 
     Raises:
-        InputError: the name or the password cannot be one; the code is still good.
+        InputError: the name or password is invalid; the code stays valid.
         LoginRefused: the code is wrong.
-        ReviewError: there are accounts already.
+        ReviewError: accounts already exist.
     """
     accounts.check_password(accounts.clean_name(name), password)
     with database.read() as connection:
@@ -150,10 +150,10 @@ def use_setup_code(database: Database, code: str, name: str, password: str, now:
 def _known(
     connection: sa.Connection, name: str
 ) -> tuple[Account, PasswordHash] | tuple[None, None]:
-    """The account of a name as typed, and the hash of its password."""
+    """Return the account and password hash for a name as typed."""
     try:
         key = accounts.name_key(accounts.clean_name(name))
-    except InputError:  # nobody has such a name
+    except InputError:  # no account can have this name
         return None, None
     row = connection.execute(
         sa.select(tables.account).where(tables.account.c.name_key == key)
@@ -196,16 +196,16 @@ def _login(connection: sa.Connection, token: str, now: float) -> sa.Row[tuple[ob
 
 
 def _count_try(database: Database, number: int, now: float) -> int:
-    """Count a try as wrong, until `_forgive`; return how long the next one has to wait.
+    """Count an attempt as failed until `_forgive`; return the wait before the next one.
 
-    Counted before it is looked at: many tries at once get no further than one after the other.
+    Counting happens before the check, so parallel attempts gain nothing over sequential ones.
 
     Raises:
-        LoginRefused: this one comes too early, and does not count.
+        LoginRefused: the attempt comes too early; it does not count.
     """
     failure = tables.login_failure
     with database.write() as connection:
-        # Rows of the future are there where a clock was set back.
+        # Entries from the future exist if the clock was set back.
         is_over = (failure.c.last <= now - FORGOTTEN_S) | (failure.c.last > now + LONGEST_WAIT_S)
         connection.execute(sa.delete(failure).where(is_over))
         mine = failure.c.name_number == number
@@ -218,7 +218,7 @@ def _count_try(database: Database, number: int, now: float) -> int:
                 sa.insert(failure).values(name_number=number, failures=failures, last=now)
             )
             return _wait_s(failures)
-    raise LoginRefused("too many wrong tries", math.ceil(left_s))
+    raise LoginRefused("too many failed attempts", math.ceil(left_s))
 
 
 def _forgive(connection: sa.Connection, number: int) -> None:
@@ -233,7 +233,7 @@ def _wait_s(failures: int) -> int:
 
 def _check_no_accounts(connection: sa.Connection) -> None:
     if accounts.any_exist(connection):
-        raise ReviewError("this review has accounts already; sign in, or ask a lead for one")
+        raise ReviewError("this review already has accounts; sign in, or ask a lead for an account")
 
 
 def _is_code(connection: sa.Connection, code: str) -> bool:

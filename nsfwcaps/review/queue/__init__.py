@@ -1,1 +1,1 @@
-"""Who sees which pair when: policy, queue, sessions, exposure, and the desk of one annotator."""
+"""Assignment of pairs: policy, queue, sessions, exposure, and one annotator's desk."""

@@ -1,8 +1,7 @@
-"""The desk of one annotator: consent, one pair at a time, the caps, and a way back.
+"""One annotator's desk: consent, one pair at a time, caps, undo.
 
-Every method is one write that is there as a whole or not at all. What is before the annotator, the
-answers so far and the sides that are uncovered lie in the database, so that a reload, a second tab
-or a killed server loses nothing.
+Every method is one atomic write. The current pair, its answers so far and the uncovered sides are
+kept in the database, so a reload, a second tab or a killed server loses nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from nsfwcaps.review.queue.sessions import REVEALS, Left, Session
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """Nobody has agreed yet to what is waiting."""
+    """Waiting for consent to what is in the queue."""
 
     histogram: list[tuple[str, int, int]]
     """Category, severity, number of pairs."""
@@ -41,23 +40,23 @@ class Consent:
 
 @dataclass(frozen=True, kw_only=True)
 class Rest:
-    """No pair now: a break, or a cap of the day."""
+    """No pair now: a break, or a daily cap."""
 
     why: str
     until: float | None
-    """When it goes on; None: tomorrow, in UTC."""
+    """When work can resume; None: tomorrow, in UTC."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """No pair is left that this person may judge."""
+    """No pair is left for this annotator."""
 
     held_by_others: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewTask:
-    """The pair before the annotator."""
+    """The pair assigned to the annotator."""
 
     pair_id: str
     token: str
@@ -65,10 +64,10 @@ class ReviewTask:
     severity: int
     answers: Answers
     uncovered: frozenset[str]
-    """What is uncovered, as `safe text` or `unsafe image`."""
+    """Uncovered items, such as `safe text` or `unsafe image`."""
     left: Left
     judged: int
-    """Pairs that this person has judged, in all."""
+    """Total number of pairs this annotator has judged."""
     can_undo: bool
 
 
@@ -78,7 +77,7 @@ State = Consent | Rest | Finished | ReviewTask
 
 
 class Desk:
-    """What one annotator can do."""
+    """Actions of one annotator."""
 
     def __init__(
         self,
@@ -93,7 +92,7 @@ class Desk:
         self._clock = clock
 
     def state(self) -> State:
-        """What is to be done now; takes the next pair where there is none.
+        """Return what to do now; assign the next pair if none is assigned.
 
         Raises:
             ReviewError: the data set has changed.
@@ -107,17 +106,17 @@ class Desk:
             if session is None:
                 queue.release_expired(connection, self._me, now)
                 return self._before(connection, policy, left, now)
-            # What was uncovered last is shown, and its pair may be finished.
+            # Keep showing what was uncovered last, and let its pair be finished.
             finishing = left.exhausted == REVEALS and queue.holding(connection, self._me)
             if left.exhausted and not finishing:
                 return self._capped(connection, policy, left, now)
             return self._task(connection, policy, session, left, now)
 
     def consent(self, opted_out: list[str] | None = None) -> None:
-        """Agree to what is waiting and begin a session; categories of `opted_out` do not come.
+        """Consent to what is in the queue and begin a session, excluding categories of `opted_out`.
 
         Raises:
-            ReviewError: a break or a cap of the day does not allow one.
+            ReviewError: a break or a cap of the day prevents it.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -125,11 +124,11 @@ class Desk:
             if opted_out is not None:
                 self._opt_out(connection, opted_out)
             if sessions.current(connection, self._me, now) is not None:
-                return  # as from a second tab
+                return  # for example from a second tab
             left = sessions.left(connection, self._me, None, policy, now)
             waiting = self._before(connection, policy, left, now)
             if isinstance(waiting, Rest):
-                raise ReviewError(f"no session can begin now: {waiting.why}")
+                raise ReviewError(f"cannot start a session now: {waiting.why}")
             sessions.begin(connection, self._me, now)
             exposure.record(connection, self._me, Dose(at=now, event=Event.CONSENT))
 
@@ -137,12 +136,14 @@ class Desk:
         """Uncover `safe text`, `unsafe text`, `safe image` or `unsafe image` of the pair.
 
         Raises:
-            ReviewError: the pair is no longer the one before this person, or a cap is reached.
-            InputError: there is no such thing.
+            ReviewError: the pair is no longer assigned to this annotator, or a cap is reached.
+            InputError: no such item.
         """
         side, _, kind = what.partition(" ")
         if side not in ("safe", "unsafe") or kind not in ("text", "image"):
-            raise InputError(f"nothing can be uncovered by the name {what!r}")
+            raise InputError(
+                f"cannot uncover {what!r}; expected 'safe' or 'unsafe', then 'text' or 'image'"
+            )
         now = self._clock()
         with self._database.write() as connection:
             policy, session, held = self._at_work(connection, token, now)
@@ -152,23 +153,23 @@ class Desk:
             if kind == "image" and side not in self._pairs.pair(held.pair_id).images:
                 raise InputError(f"pair {held.pair_id} has no {side} image")
             if sessions.left(connection, self._me, session, policy, now).reveals <= 0:
-                raise ReviewError("you have uncovered as much as one session or day allows")
+                raise ReviewError("you have reached this session's or day's cap on uncovered items")
             revealed = json.dumps([*uncovered, what])
             queue.keep_draft(connection, self._me, policy, now, revealed=revealed)
             sessions.note(connection, session, now, reveals=session.reveals + 1)
             event = Event.TEXT if kind == "text" else Event.IMAGE
-            # The category is that of the unsafe side; the safe one has none.
+            # The category describes the unsafe side only.
             entry = Dose(at=now, event=event, pair_id=held.pair_id)
             if side == "unsafe":
                 entry = replace(entry, category=held.category, severity=held.severity)
             exposure.record(connection, self._me, entry)
 
     def answer(self, token: str, **values: str | int | None) -> None:
-        """Keep answers so far, by the name of the question; None takes one back.
+        """Store partial answers by question name; None removes one.
 
         Raises:
-            ReviewError: the pair is no longer the one before this person.
-            InputError: it is no answer, or what it is about was not looked at.
+            ReviewError: the pair is no longer assigned to this annotator.
+            InputError: the answer is invalid, or its side was not uncovered.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -182,20 +183,20 @@ class Desk:
             sessions.note(connection, session, now)
 
     def decide(self, token: str, choice: Choice, **values: str | None) -> int:
-        """Keep the verdict, with what was answered before; the number of its row in the log.
+        """Record the verdict together with earlier answers; return its row number in the log.
 
         Raises:
-            AlreadyDecidedError: this person has decided on the pair.
-            ReviewError: the pair is no longer the one before this person.
-            InputError: answers are missing, or do not fit together.
+            AlreadyDecidedError: this annotator has already decided on the pair.
+            ReviewError: the pair is no longer assigned to this annotator.
+            InputError: answers are missing or contradict each other.
         """
         now = self._clock()
         with self._database.write() as connection:
             _, session, held = self._at_work(connection, token, now)
             pair = self._pairs.pair(held.pair_id)
-            said = {**json.loads(held.draft), **values, "choice": choice}
+            given = {**json.loads(held.draft), **values, "choice": choice}
             answers = answering.finished(
-                answering.from_json({k: v for k, v in said.items() if v is not None}),
+                answering.from_json({k: v for k, v in given.items() if v is not None}),
                 safe=pair.safe_caption,
                 unsafe=pair.unsafe_caption,
             )
@@ -204,10 +205,10 @@ class Desk:
             return seq
 
     def skip(self, token: str) -> None:
-        """Leave the pair to others, for no reason that anybody has to know.
+        """Leave the pair to others; no reason needed.
 
         Raises:
-            ReviewError: the pair is no longer the one before this person.
+            ReviewError: the pair is no longer assigned to this annotator.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -218,10 +219,10 @@ class Desk:
             self._leave(connection, session, held, Event.SKIPPED, now)
 
     def undo(self) -> str:
-        """Take back the last verdict of this session; the pair comes back with its answers.
+        """Take back the last verdict of this session; its pair is assigned again with its answers.
 
         Raises:
-            ReviewError: there is none, or a lead has settled the pair.
+            ReviewError: there is no verdict, or a lead has settled the pair.
         """
         now = self._clock()
         with self._database.write() as connection:
@@ -238,7 +239,7 @@ class Desk:
             return pair_id
 
     def stop(self) -> None:
-        """End the session; the pair that was open goes to others."""
+        """End the session; its open pair goes to others."""
         now = self._clock()
         with self._database.write() as connection:
             session = sessions.current(connection, self._me, now)
@@ -263,7 +264,7 @@ class Desk:
         )
 
     def _capped(self, connection: sa.Connection, policy: Policy, left: Left, now: float) -> Rest:
-        """End a session whose caps are reached; a verdict half given stays as a draft."""
+        """End a session that reached its caps; a partial verdict stays as a draft."""
         sessions.close(connection, self._me, now)
         until = None if left.of_day else now + policy.break_minutes * 60
         return Rest(why=_used_up(left), until=until)
@@ -293,7 +294,7 @@ class Desk:
             queue.release(connection, self._me)
             if held.severe_are_left and session.severe_at is not None:
                 until = session.severe_at + policy.severe_pause_minutes * 60
-                return Rest(why="only severe pairs are left, and a pause parts them", until=until)
+                return Rest(why="only severe pairs are left, with pauses between", until=until)
             return Finished(held_by_others=queue.others_hold(connection, self._me, now))
         judged = connection.scalar(
             sa.select(sa.func.count()).where(tables.decision.c.account_id == self._me)
@@ -313,17 +314,17 @@ class Desk:
     def _at_work(
         self, connection: sa.Connection, token: str, now: float
     ) -> tuple[Policy, Session, Reservation]:
-        """The session and the pair that a request is about."""
+        """Return the session and the pair that a request refers to."""
         session = sessions.current(connection, self._me, now)
         if session is None:
-            raise ReviewError("the session has ended; nothing more was written")
+            raise ReviewError("the session has ended; nothing was saved")
         held = queue.holding(connection, self._me)
         if held is None or held.token != token:
-            raise ReviewError("this pair is no longer before you, as you went on in another tab")
+            raise ReviewError("this pair is no longer open here; you continued in another tab")
         policy = policy_of(connection)
         expired = held.expires <= now
         if expired and not queue.renewed(connection, self._me, held, policy, now):
-            raise ReviewError("your time for this pair is over, and it went to somebody else")
+            raise ReviewError("your reservation expired and the pair was reassigned")
         return policy, session, held
 
     def _leave(
@@ -334,7 +335,7 @@ class Desk:
         event: Event,
         now: float,
     ) -> None:
-        # A pair that was left unseen is no pause after a severe one.
+        # Leaving a pair unseen does not count as the pause after a severe one.
         seen = json.loads(held.revealed) or json.loads(held.draft)
         before = None if seen else session.severe_at
         entry = Dose(
@@ -366,7 +367,7 @@ class Desk:
 
 
 def _saw_severe(held: Reservation) -> bool:
-    """Whether the unsafe side of a severe pair was seen: what was answered was, before an undo."""
+    """Whether the unsafe side of a severe pair was seen; answers count, as undo hides it again."""
     revealed, draft = json.loads(held.revealed), json.loads(held.draft)
     return held.severity >= SEVERE and (
         any(what.startswith("unsafe") for what in revealed)
@@ -374,16 +375,16 @@ def _saw_severe(held: Reservation) -> bool:
     )
 
 
-def _check_seen(held: Reservation, said: Mapping[str, str | int | None]) -> None:
-    """Refuse an answer about a side of which neither the text nor the image was uncovered.
+def _check_seen(held: Reservation, given: Mapping[str, str | int | None]) -> None:
+    """Refuse an answer about a side with neither text nor image uncovered.
 
     Raises:
-        InputError: naming the side.
+        InputError: names the side.
     """
     seen = {what.partition(" ")[0] for what in json.loads(held.revealed)}
     for question in answering.QUESTIONS:
         unseen = [side for side in question.sides if side not in seen]
-        if said.get(question.name) is not None and unseen:
+        if given.get(question.name) is not None and unseen:
             raise InputError(f"look at the {' and the '.join(unseen)} side first, or skip the pair")
 
 

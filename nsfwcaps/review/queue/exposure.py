@@ -1,6 +1,6 @@
-"""The dose record: what somebody was exposed to, for that person alone to see and to erase.
+"""Exposure record of each person: private to them, and erasable by them.
 
-The caps of a day are counted with the sessions, so that erasing the record does not lift them.
+Daily caps are counted from sessions, so erasing the record does not lift them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nsfwcaps.review.queue import sessions
 
 
 class Event(enum.StrEnum):
-    """What happened."""
+    """Kind of event."""
 
     CONSENT = "consent"
     TEXT = "text uncovered"
@@ -28,7 +28,7 @@ class Event(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Dose:
-    """One entry."""
+    """One entry of the exposure record."""
 
     at: float
     event: Event
@@ -36,11 +36,11 @@ class Dose:
     category: str | None = None
     severity: int | None = None
     seconds: float | None = None
-    """How long the pair was there, of `decided` and `skipped`."""
+    """How long the pair was open, for `decided` and `skipped`."""
 
 
 def record(connection: sa.Connection, account_id: str, entry: Dose) -> None:
-    """Write an entry."""
+    """Add an entry."""
     connection.execute(
         sa.insert(tables.dose).values(
             account_id=account_id,
@@ -55,7 +55,7 @@ def record(connection: sa.Connection, account_id: str, entry: Dose) -> None:
 
 
 def entries(connection: sa.Connection, account_id: str) -> list[Dose]:
-    """All entries of a person, the last one first. For that person only."""
+    """Return a person's entries, newest first. For that person only."""
     dose = tables.dose
     rows = connection.execute(
         sa.select(
@@ -75,9 +75,9 @@ def erase_all(database: Database, account_id: str, now: float) -> int:
 
 
 def erase(connection: sa.Connection, account_id: str, today: str) -> int:
-    """Erase a person's record, skips and sessions before today; the number of rows.
+    """Erase a person's record, skips and past sessions; return the number of rows.
 
-    Pairs that were skipped may come again: nothing remembers them any more.
+    Skipped pairs may be assigned again, as nothing remembers them any more.
     """
     dose, skip, session = tables.dose, tables.skip, tables.session
     midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
@@ -88,7 +88,7 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
             sa.delete(session).where(
                 session.c.account_id == account_id,
                 session.c.day < today,
-                session.c.last_active < midnight,  # one that goes on past midnight stays
+                session.c.last_active < midnight,  # keep a session that spans midnight
             )
         ),
     ]

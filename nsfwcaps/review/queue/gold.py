@@ -1,6 +1,6 @@
-"""Known answers: pairs whose verdict a lead wrote down, and how often people find the same.
+"""Known answers (gold pairs), recorded by a lead, and the accuracy of annotators on them.
 
-They come in a file of rows `pair_id, choice` and if wanted `safe_is_safe, unsafe_is_unsafe,
+They come as a file of rows `pair_id, choice`, optionally with `safe_is_safe, unsafe_is_unsafe,
 category, meaning`: JSONL, CSV, TSV or Parquet.
 """
 
@@ -28,12 +28,12 @@ from nsfwcaps.review.proportions import Share, share
 _NEEDED = ("pair_id", "choice")
 _ASKED = ("choice", *answering.NAMES)
 _SHOWN = 20
-"""Problems that a message lists."""
+"""Problems listed in a message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GoldRow:
-    """A row of a file of known answers, as it stands there; `number` counts from 1."""
+    """One unchecked row of a file of known answers; `number` counts from 1."""
 
     number: int
     values: Mapping[str, Any]
@@ -41,7 +41,7 @@ class GoldRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How often somebody answers a question as it is known to be answered."""
+    """One annotator's accuracy on one question."""
 
     account_id: str
     question: str
@@ -50,25 +50,25 @@ class Accuracy:
 
 
 def read_gold(url: str) -> list[GoldRow]:
-    """Read a file of known answers; what its rows say, `set_gold` checks.
+    """Read a file of known answers; `set_gold` checks the rows.
 
     Raises:
-        InputError: it cannot be read, or has not the columns.
+        InputError: the file is unreadable or lacks required columns.
     """
 
     def choose(names: Sequence[str]) -> Sequence[str]:
         missing = [name for name in _NEEDED if name not in names]
         if missing:
             raise InputError(
-                f"{url}: has no column {', '.join(missing)}; known answers are rows with pair_id "
-                f"and choice, and if wanted {', '.join(answering.NAMES)}"
+                f"{url}: missing column {', '.join(missing)}; known answers need pair_id and "
+                f"choice, optionally {', '.join(answering.NAMES)}"
             )
         return [name for name in ("pair_id", *_ASKED) if name in names]
 
     rows = []
     for number, row in enumerate(read_pool(url, choose), start=1):
         if isinstance(row, BadRow):
-            raise InputError(f"{url}: row {number} cannot be read ({row.reason}); mend it")
+            raise InputError(f"{url}: row {number} cannot be read ({row.reason}); fix it")
         wanted = {name: _plain(row.get(name)) for name in ("pair_id", *_ASKED)}
         given = {name: value for name, value in wanted.items() if value is not None}
         rows.append(GoldRow(number=number, values=given))
@@ -78,11 +78,11 @@ def read_gold(url: str) -> list[GoldRow]:
 def set_gold(
     connection: sa.Connection, account_id: str, rows: Sequence[GoldRow], now: float
 ) -> int:
-    """Keep known answers; the number of those that are new or changed.
+    """Store known answers; return the number of new or changed ones.
 
     Raises:
-        ReviewError: the account is no lead's.
-        InputError: naming every row that does not fit; nothing is kept then.
+        ReviewError: the account is not a lead.
+        InputError: names every invalid row; then nothing is stored.
     """
     require_lead(connection, account_id)
     item = tables.item
@@ -98,7 +98,7 @@ def set_gold(
     seen: set[str] = set()
     for row in rows:
         pair_id = str(row.values.get("pair_id", ""))
-        found = [*_misplaced(pair_id, known), *(["is there twice"] if pair_id in seen else [])]
+        found = [*_misplaced(pair_id, known), *(["is listed twice"] if pair_id in seen else [])]
         seen.add(pair_id)
         try:
             wanted[pair_id] = _answers(row.values, categories).text()
@@ -117,10 +117,10 @@ def set_gold(
 
 
 def accuracy(connection: sa.Connection) -> list[Accuracy]:
-    """How often each annotator agrees with the known answers, by account and question.
+    """Compute each annotator's accuracy on known answers, by account and question.
 
-    Only questions count that the known answer has and the annotator was asked; a mark for meaning
-    is right if it is the same one.
+    Only questions that the known answer covers and the annotator was asked count. A `meaning`
+    rating is right only if it is equal.
     """
     item, decision, verdict = tables.item, tables.decision, tables.verdict
     rows = connection.execute(
@@ -132,11 +132,11 @@ def accuracy(connection: sa.Connection) -> list[Accuracy]:
     asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
     right: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for account, body, gold, category in rows:
-        said, known = (_named(json.loads(text), category) for text in (body, gold))
+        given, known = (_named(json.loads(text), category) for text in (body, gold))
         for name in _ASKED:
-            if name in said and name in known:
+            if name in given and name in known:
                 asked[account][name] += 1
-                right[account][name] += said[name] == known[name]
+                right[account][name] += given[name] == known[name]
     return [
         Accuracy(account_id=account, question=name, right=share(right[account][name], counts[name]))
         for account, counts in sorted(asked.items())
@@ -146,7 +146,7 @@ def accuracy(connection: sa.Connection) -> list[Accuracy]:
 
 
 def _named(body: dict[str, Any], category: str) -> dict[str, Any]:
-    """Answers with the category by its name, whether they call it right or name it."""
+    """Return the answers with the category spelled out instead of `right`."""
     return {**body, "category": category} if body.get("category") == RIGHT else body
 
 
@@ -155,34 +155,34 @@ def _misplaced(pair_id: str, known: Mapping[str, Any]) -> Iterator[str]:
     if row is None:
         yield "is not in this review"
     elif row.gone:
-        yield "is in the data set no more"
+        yield "is no longer in the data set"
     elif row.settled is not None:
-        yield "was settled by a lead and is shown to nobody any more"
+        yield "was settled by a lead and is no longer shown to annotators"
 
 
 def _answers(values: Mapping[str, Any], categories: set[str]) -> Answers:
     given = {name: value for name, value in values.items() if name != "pair_id"}
     if "choice" not in given:
-        raise InputError("has no choice; accept or reject")
+        raise InputError("has no choice; expected accept or reject")
     if given["choice"] == Choice.FIX:
-        raise InputError("a known answer is accept or reject: there is more than one way to fix")
+        raise InputError("a known answer must be accept or reject, as fixes are not unique")
     if given["choice"] == Choice.ACCEPT and "no" in given.values():
-        raise InputError("is accepted although a side is not what it should be; reject it")
+        raise InputError("is accepted although a side fails; reject it")
     if "meaning" in given:
         given["meaning"] = _whole_number(given["meaning"])
     if given.get("category", RIGHT) not in {RIGHT, *categories}:
         raise InputError(
-            f"no such category; write {RIGHT}, or one of {', '.join(sorted(categories))}"
+            f"unknown category; expected {RIGHT} or one of {', '.join(sorted(categories))}"
         )
     try:
         return answering.from_json(given)
     except InputError as error:
-        # Without what was found: in a file whose columns are mixed up it may be a caption.
+        # Omit the value found: if columns are mixed up, it may be a caption.
         raise InputError(str(error).partition(", got ")[0]) from None
 
 
 def _shown(pair_id: str) -> str:
-    """An id for a message; not what may be a caption in the wrong column."""
+    """Format an id for a message, hiding text that may be a caption in the wrong column."""
     is_id = 0 < len(pair_id) <= 64 and not any(sign.isspace() for sign in pair_id)
     return pair_id if is_id else "(no id)"
 
@@ -198,7 +198,7 @@ def _whole_number(value: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A cell without what formats add: bytes are text, blanks and NaN are nothing."""
+    """Normalise a cell: bytes become text; blanks and NaN become None."""
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str):
@@ -208,5 +208,5 @@ def _plain(value: Any) -> Any:
 
 def _listed(problems: Sequence[str]) -> list[str]:
     rest = len(problems) - _SHOWN
-    lines = [f"known answers: {len(problems)} problems; nothing was kept", *problems[:_SHOWN]]
+    lines = [f"known answers: {len(problems)} problems; nothing was stored", *problems[:_SHOWN]]
     return [*lines, f"… and {rest} more"] if rest > 0 else lines

@@ -1,4 +1,4 @@
-"""Beginning a review of a data set, and opening it again."""
+"""Starting or resuming the review of a data set."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from nsfwcaps.review.queue.queue import FilledQueue
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A review that is ready."""
+    """An opened review."""
 
     policy: Policy
     queued: int
-    """Pairs that the data set has."""
+    """Number of pairs in the data set."""
     filled: FilledQueue
 
 
@@ -37,12 +37,12 @@ def open_review(
     update: bool = False,
     seed: int = 0,
 ) -> Opened:
-    """Begin the review of a data set, or go on with it; `given` are rules that change.
+    """Start or resume the review of a data set; `given` overrides policy values.
 
     Raises:
-        ReviewError: the database is of a review of other data, or the data set has changed and
-            `update` does not say that its new pairs shall be queued.
-        ConfigError: a rule cannot be.
+        ReviewError: the database reviews other data, or the data set has changed and
+            `update` is not set.
+        ConfigError: a policy value is invalid.
     """
     with database.write() as connection:
         kept = get_meta(connection, "policy")
@@ -60,27 +60,29 @@ def open_review(
 
 
 def policy_of(connection: sa.Connection) -> Policy:
-    """The rules as they are now.
+    """Return the current policy.
 
     Raises:
-        ReviewError: no review was begun here.
+        ReviewError: the database contains no review.
     """
     kept = get_meta(connection, "policy")
     if kept is None:
-        raise ReviewError("no review was begun in this database; 'nsfwcaps review --data RUN' does")
+        raise ReviewError(
+            "the database contains no review; start one with 'nsfwcaps review --data RUN'"
+        )
     return policies.from_json(kept)
 
 
 def check_data(connection: sa.Connection, pairs: ReviewPairs) -> None:
-    """Look whether the data set is still the one that is reviewed.
+    """Check that the data set is still the one under review.
 
     Raises:
-        ReviewError: it is not.
+        ReviewError: it has changed.
     """
     if not pairs.is_unchanged() or get_meta(connection, "data") != pairs.digest:
         raise ReviewError(
-            "the data set has changed under this review; everything that was decided is kept. "
-            "Start 'nsfwcaps review --data RUN' anew: it says if --update is needed"
+            "the data set has changed during this review; all decisions are kept. "
+            "Run 'nsfwcaps review --data RUN' again: it says whether --update is needed"
         )
 
 
@@ -107,23 +109,23 @@ def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
 def _check_known(
     connection: sa.Connection, database: Database, pairs: ReviewPairs, *, update: bool
 ) -> None:
-    """Look whether a data set that is not as it was may be taken in.
+    """Check whether a changed data set can be accepted.
 
-    The same pairs may, whatever else of them has changed; others only where that was asked for.
+    The same pairs are accepted, whatever else has changed; other pairs only with `update`.
 
     Raises:
-        ReviewError: it may not.
+        ReviewError: it cannot.
     """
     known = queue.known_ids(connection)
     new = sum(pair_id not in known for pair_id in pairs.ids)
     gone = sum(not was_gone and pair_id not in pairs for pair_id, was_gone in known.items())
     if new == len(pairs):
         raise ReviewError(
-            f"{database.name} is the review of another data set: none of the {len(pairs)} pairs of "
-            f"{pairs.folder} is in it; name another file with --db"
+            f"{database.name} reviews another data set: it contains none of the {len(pairs)} pairs "
+            f"of {pairs.folder}; pass another file with --db"
         )
     if (new or gone) and not update:
         raise ReviewError(
-            f"the data set has changed since {database.name} was begun: new pairs: {new}, gone: "
-            f"{gone}. Add --update to queue the new ones; verdicts on those that are gone are kept"
+            f"the data set has changed since {database.name} was created (new pairs: {new}, gone: "
+            f"{gone}); add --update to queue the new pairs. Verdicts on gone pairs are kept"
         )

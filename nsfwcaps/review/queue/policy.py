@@ -1,4 +1,4 @@
-"""The rules of a review: how many look at a pair, and how much one person sees."""
+"""Review policy: how many people judge a pair, and how much each person sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Share = Annotated[float, Ge(0), Le(0.5)]
 MILD, MODERATE, SEVERE = 1, 2, 3
 SEVERITY_NAMES = {MILD: "mild", MODERATE: "moderate", SEVERE: "severe"}
 
-# Concepts of I2P, and the kinds of hazards in the bundled world. Any other counts as moderate.
+# Concepts of I2P, and the hazards of the bundled world. Other categories count as moderate.
 _SEVERITY = {
     **dict.fromkeys(("sexual", "sexual content", "violence", "self-harm", "shocking"), SEVERE),
     **dict.fromkeys(("hate", "harassment", "illegal activity"), MODERATE),
@@ -28,14 +28,12 @@ _SEVERITY = {
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Rules of a review. The caps are for each person; days are those of UTC."""
+    """Review policy. Caps are per person; days are UTC days."""
 
     __pydantic_config__ = STRICT_KEYS
 
-    overlap: Annotated[int, Ge(1), Le(20)] = setting(
-        2, "People who judge each pair, blind to each other."
-    )
-    gold_share: Share = setting(0.05, "Share of what a person sees whose answer is known.")
+    overlap: Annotated[int, Ge(1), Le(20)] = setting(2, "Independent annotators per pair.")
+    gold_share: Share = setting(0.05, "Share of gold pairs among those shown.")
     control_share: Share = setting(0.1, "Share of the queue drawn at random.")
     pairs_per_session: Annotated[int, Ge(1)] = setting(60, "Pairs per session.")
     pairs_per_day: Annotated[int, Ge(1)] = setting(200, "Pairs per day.")
@@ -47,20 +45,20 @@ class Policy:
     minutes_per_day: Annotated[float, Gt(0)] = setting(120.0, "Minutes per day.")
     break_minutes: Annotated[float, Ge(0)] = setting(5.0, "Minutes between sessions.")
     severe_pause_minutes: Annotated[float, Ge(0)] = setting(
-        1.0, "Minutes between two severe pairs where nothing else is left."
+        1.0, "Minutes between severe pairs when nothing else is left."
     )
     reservation_minutes: Annotated[float, Gt(0)] = setting(
-        20.0, "Minutes until a pair that somebody left open goes to somebody else."
+        20.0, "Minutes until an open pair is reassigned."
     )
     severity: tuple[str, ...] = setting(
-        (), "Severity of a category, as violence=severe; mild, moderate or severe."
+        (), "Severity of a category (mild, moderate or severe), for example violence=severe."
     )
 
     def __post_init__(self) -> None:
         self._severities()
 
     def severity_of(self, category: str) -> int:
-        """1 mild, 2 moderate, 3 severe."""
+        """Return 1 (mild), 2 (moderate) or 3 (severe)."""
         key = category.casefold()
         return self._severities().get(key, _SEVERITY.get(key, MODERATE))
 
@@ -71,34 +69,34 @@ class Policy:
             category, equals, name = text.rpartition("=")
             if not equals or not category or name not in levels:
                 raise ValueError(
-                    f"severity '{text}': write CATEGORY=LEVEL with mild, moderate or severe"
+                    f"invalid severity '{text}'; expected CATEGORY=LEVEL (mild, moderate, severe)"
                 )
             found[category.casefold()] = levels[name]
         return found
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, as `from_json` reads them."""
+        """Return plain values for `from_json`."""
         return config.as_dict(self)
 
 
 def from_json(values: Mapping[str, Any]) -> Policy:
-    """Read a policy that was kept.
+    """Parse a stored policy.
 
     Raises:
-        ConfigError: it cannot be one.
+        ConfigError: it is invalid.
     """
     return config.parse(Policy, values, where="review")
 
 
 def changed(policy: Policy, given: Mapping[str, Any]) -> Policy:
-    """The policy with the values that were given; None leaves a value as it was.
+    """Return the policy with the given values; None keeps a value.
 
     Raises:
-        ConfigError: naming every value that cannot be.
+        ConfigError: names every invalid value.
     """
     names = {field.name for field in dataclasses.fields(Policy)}
     unknown = set(given) - names
     if unknown:
-        raise ConfigError(f"review: no such rule: {', '.join(sorted(unknown))}")
+        raise ConfigError(f"review: unknown settings: {', '.join(sorted(unknown))}")
     asked = {name: value for name, value in given.items() if value is not None}
     return from_json({**policy.as_json(), **asked})

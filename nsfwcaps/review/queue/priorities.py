@@ -1,8 +1,8 @@
-"""Which pairs decide most: numpy in, an order out.
+"""Order of the review queue by how informative each pair is.
 
-A pair is worth a look where the numbers alone do not settle it: close to a border of the grading
-(one vote would move it to another level), where scorers disagree, and where one safe target serves
-many. A share drawn at random stays, whatever the numbers say: only it tells how good the rest is.
+A pair deserves review if the numbers alone do not settle it: its difficulty is close to a border
+between grades, scorers disagree, or many pairs share its safe target. A random control share
+remains, as only an unbiased sample shows the quality of the rest.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 _DIGITS = 12
-"""Values that differ only behind these are equal: what lies there is rounding."""
+"""Values equal to this many digits count as equal: the rest is rounding error."""
 
 
 class Reason(enum.StrEnum):
-    """Why a pair stands where it does in the queue."""
+    """Why a pair has its place in the queue."""
 
     BORDER = "border"
     DISAGREEMENT = "disagreement"
@@ -29,7 +29,7 @@ class Reason(enum.StrEnum):
 
 
 def nearness(values: Floats, borders: Sequence[float]) -> Floats:
-    """How near values `[n]` are to the nearest border, as ranks from 0 (far) to 1.
+    """Return how near values `[n]` are to the closest border, as ranks from 0 (far) to 1.
 
     >>> nearness(np.array([0.1, 0.5, 0.9]), [0.55]).round(2).tolist()
     [0.0, 1.0, 0.5]
@@ -41,10 +41,10 @@ def nearness(values: Floats, borders: Sequence[float]) -> Floats:
 
 
 def disagreement(scores: Mapping[str, Floats]) -> Floats:
-    """How far scorers are apart on each of n items: spread of its ranks by each, as ranks 0 to 1.
+    """Return how much scorers disagree on n items: the spread of its ranks, as ranks 0 to 1.
 
-    Higher must mean the same for all. Missing values do not count; an item that fewer than two
-    scored gets 0.
+    Higher must mean the same for all scorers. Missing values are ignored; an item scored by fewer
+    than two gets 0.
 
     >>> a, b = np.array([0.1, 0.2, 0.9]), np.array([0.1, 0.9, 0.2])
     >>> disagreement({"a": a, "b": b}).round(2).tolist()
@@ -61,12 +61,12 @@ def disagreement(scores: Mapping[str, Floats]) -> Floats:
 
 
 def hubness(counts: Floats) -> Floats:
-    """How many pairs share each one's target, as ranks 0 to 1; 0 for targets of one pair."""
+    """Return how many pairs share each target, as ranks 0 to 1; 0 for unshared targets."""
     return np.where(counts > 1, ranks(counts), 0.0)
 
 
 def ranks(values: Floats) -> Floats:
-    """Ranks `[n]` from 0, the lowest, to 1; equal values share one, NaN stays NaN.
+    """Return ranks `[n]` from 0 (lowest) to 1; ties share a rank, NaN stays NaN.
 
     >>> ranks(np.array([3.0, 1.0, np.nan, 3.0])).tolist()
     [0.75, 0.0, nan, 0.75]
@@ -84,13 +84,13 @@ def ranks(values: Floats) -> Floats:
 def order(
     signals: Mapping[Reason, Floats], *, control_share: float, seed: int
 ) -> tuple[npt.NDArray[np.int64], list[Reason]]:
-    """Order of n items `[n]`, the most telling first, and why each stands where it does.
+    """Order n items `[n]`, most informative first, with the reason for each place.
 
-    An item's worth is its highest signal. Items of the control share are drawn at random from all
-    and spread evenly over the queue, so that whoever stops early has their share of them too.
+    An item's priority is its highest signal. Items of the control share are drawn at random from
+    all and spread evenly over the queue, so that a review that stops early includes its share.
 
     Raises:
-        ValueError: the signals are not of one length.
+        ValueError: the signals differ in length.
     """
     names = list(signals)
     table = np.stack([np.nan_to_num(signals[name]) for name in names])  # [signals, n]
@@ -98,7 +98,7 @@ def order(
     shuffled = np.random.default_rng(seed).permutation(count)
     control = shuffled[: round(count * control_share)]
     rest = shuffled[len(control) :]
-    # Stable over the shuffled items: those of equal worth come in random order.
+    # Stable sort over shuffled items: ties come in random order.
     rest = rest[np.argsort(-table[:, rest].max(axis=0), kind="stable")]
     places = np.concatenate([_spread(len(rest)), _spread(len(control))])
     merged = np.concatenate([rest, control])[np.argsort(places, kind="stable")]
@@ -111,5 +111,5 @@ def order(
 
 
 def _spread(count: int) -> Floats:
-    """Places `[count]` in the middle of as many equal parts of 0 to 1."""
+    """Return the midpoints `[count]` of equal parts of 0 to 1."""
     return (np.arange(count) + 0.5) / max(1, count)

@@ -1,7 +1,7 @@
-"""The queue: which pairs are judged, in which order, and which one a person gets next.
+"""The queue: which pairs are judged, in which order, and which one an annotator gets next.
 
-Every pair goes to as many people as the policy says; whoever has it before them holds one of its
-places until the reservation expires. A place that was given up goes to somebody else.
+Every pair needs as many annotators as the policy says. A reservation holds one of these places
+until it expires; a place given up goes to another annotator.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GOLD_CHOICES = 64
 
 @dataclass(frozen=True, kw_only=True)
 class FilledQueue:
-    """What filling the queue changed."""
+    """Counts of what `fill` changed."""
 
     added: int
     gone: int
@@ -38,7 +38,7 @@ class FilledQueue:
 
 @dataclass(frozen=True, kw_only=True)
 class Reservation:
-    """The pair before somebody."""
+    """The pair assigned to an annotator."""
 
     pair_id: str
     token: str
@@ -58,13 +58,13 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Nothing:
-    """No pair for somebody now; later, where only severe ones are left and one was just seen."""
+    """No pair now. One may come later if only severe pairs are left and one was just seen."""
 
     severe_are_left: bool
 
 
 def fill(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: int) -> FilledQueue:
-    """Queue the pairs that are not queued yet; mark those that the data set has no more."""
+    """Queue new pairs; mark those no longer in the data set."""
     item = tables.item
     known = known_ids(connection)
     positions, reasons = ranked(pairs, policy, seed)
@@ -94,20 +94,20 @@ def fill(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: in
     _mark(connection, back, False)
     _regrade(connection, pairs, policy)
     if connection.dialect.name == "postgresql":
-        # Its own time for this may come after the first page, which would read the whole queue.
+        # Automatic statistics may come after the first page, which would then scan the whole queue.
         connection.exec_driver_sql("ANALYZE item")
     return FilledQueue(added=len(rows), gone=len(gone), back=len(back))
 
 
 def known_ids(connection: sa.Connection) -> dict[str, bool]:
-    """Every pair that was ever queued, and whether the data set has it no more."""
+    """Return every pair ever queued, and whether it is gone from the data set."""
     item = tables.item
     rows = connection.execute(sa.select(item.c.pair_id, item.c.gone))
     return {row.pair_id: row.gone for row in rows}
 
 
 def ranked(pairs: ReviewPairs, policy: Policy, seed: int) -> tuple[Any, list[Reason]]:
-    """Rows of the data set in the order of the queue, and why each stands where it does."""
+    """Return the data set's rows in queue order, with the reason for each place."""
     numbers = {
         name: pairs.table[name].to_numpy(zero_copy_only=False).astype(np.float64)
         for name in ("sim_text", "sim_image", "sim_cross", "margin", "difficulty", "hub_count")
@@ -122,7 +122,7 @@ def ranked(pairs: ReviewPairs, policy: Policy, seed: int) -> tuple[Any, list[Rea
 
 
 def borders(pairs: ReviewPairs) -> list[float]:
-    """Difficulties half way between the levels of a data set."""
+    """Return the difficulty borders between the levels of a data set: midpoints of the gaps."""
     found = []
     levels = [
         pairs.table.filter(pc.equal(pairs.table["stage"], level.value)) for level in DifficultyLevel
@@ -135,12 +135,12 @@ def borders(pairs: ReviewPairs) -> list[float]:
 
 
 def set_overlap(connection: sa.Connection, overlap: int) -> None:
-    """Ask for more or fewer people on every pair."""
+    """Change the number of annotators needed per pair."""
     connection.execute(sa.update(tables.item).values(needed=overlap))
 
 
 def set_severities(connection: sa.Connection, policy: Policy) -> None:
-    """Rate every category anew."""
+    """Recompute the severity of every category."""
     item = tables.item
     for category in connection.scalars(sa.select(item.c.category).distinct()).all():
         connection.execute(
@@ -151,7 +151,7 @@ def set_severities(connection: sa.Connection, policy: Policy) -> None:
 
 
 def histogram(connection: sa.Connection, account_id: str) -> list[tuple[str, int, int]]:
-    """Category, severity and number of the pairs that somebody may be given, most first."""
+    """Count available pairs by category and severity for an annotator, most frequent first."""
     item = tables.item
     query = (
         sa.select(item.c.category, item.c.severity, sa.func.count())
@@ -172,10 +172,10 @@ def take(
     rested: bool,
     review_id: str,
 ) -> Reservation | Nothing:
-    """Give somebody the pair that they hold already, or the next one, and reserve it.
+    """Reserve a pair for an annotator: the one already held, or else the next.
 
-    `after_severe`: a severe pair was just seen, so another one comes only where nothing else is
-    left, and they have `rested`. The random places of gold pairs depend on `review_id`.
+    After a severe pair (`after_severe`), another severe one comes only if nothing else is left and
+    the annotator has `rested`. The random positions of gold pairs depend on `review_id`.
     """
     held = holding(connection, account_id)
     if held is not None and renewed(connection, account_id, held, policy, now):
@@ -194,7 +194,7 @@ def take(
 
 
 def holding(connection: sa.Connection, account_id: str) -> Reservation | None:
-    """The pair that somebody holds, expired or not."""
+    """Return the reservation of an annotator, expired or not."""
     held, item = tables.reservation, tables.item
     row = (
         connection.execute(
@@ -222,7 +222,7 @@ def reserve_again(
     draft: str,
     revealed: str,
 ) -> Reservation:
-    """Put a pair before somebody once more, with what they had said of it."""
+    """Assign a pair again, with its earlier answers."""
     item = tables.item
     row = connection.execute(
         sa.select(item.c.pair_id, item.c.category, item.c.severity).where(item.c.pair_id == pair_id)
@@ -232,13 +232,13 @@ def reserve_again(
 
 
 def release(connection: sa.Connection, account_id: str) -> None:
-    """Give up what somebody holds."""
+    """Release an annotator's reservation."""
     held = tables.reservation
     connection.execute(sa.delete(held).where(held.c.account_id == account_id))
 
 
 def release_expired(connection: sa.Connection, account_id: str, now: float) -> None:
-    """Give up what somebody holds if its time is over."""
+    """Release an annotator's reservation if it has expired."""
     held = tables.reservation
     connection.execute(
         sa.delete(held).where(held.c.account_id == account_id, held.c.expires <= now)
@@ -246,7 +246,7 @@ def release_expired(connection: sa.Connection, account_id: str, now: float) -> N
 
 
 def others_hold(connection: sa.Connection, account_id: str, now: float) -> bool:
-    """Tell whether others have pairs before them, which may come back."""
+    """Whether others hold pairs, which may become available again."""
     held = tables.reservation
     count = connection.scalar(
         sa.select(sa.func.count()).where(held.c.account_id != account_id, held.c.expires > now)
@@ -257,7 +257,7 @@ def others_hold(connection: sa.Connection, account_id: str, now: float) -> bool:
 def keep_draft(
     connection: sa.Connection, account_id: str, policy: Policy, now: float, **values: str
 ) -> None:
-    """Keep the answers so far (`draft`) or the sides that were uncovered (`revealed`)."""
+    """Store the partial answers (`draft`) or the uncovered sides (`revealed`)."""
     held = tables.reservation
     expires = now + policy.reservation_minutes * 60
     connection.execute(
@@ -273,11 +273,11 @@ def _mark(connection: sa.Connection, ids: Sequence[str], gone: bool) -> None:
 
 
 def _regrade(connection: sa.Connection, pairs: ReviewPairs, policy: Policy) -> None:
-    """Take over what the data set says now of pairs that are queued: who opted out relies on it."""
+    """Update queued pairs from the data set, as opt-outs rely on current categories."""
     item = tables.item
     columns = ("pair_id", "category", "stage")
     now = zip(*(pairs.table[name].to_pylist() for name in columns), strict=True)
-    said = {pair_id: (category, level) for pair_id, category, level in now}
+    current = {pair_id: (category, level) for pair_id, category, level in now}
     rows = connection.execute(sa.select(*(item.c[name] for name in columns))).all()
     changed = [
         {
@@ -287,20 +287,20 @@ def _regrade(connection: sa.Connection, pairs: ReviewPairs, policy: Policy) -> N
             "stage": new[1],
         }
         for row in rows
-        if (new := said.get(row.pair_id, (row.category, row.stage))) != (row.category, row.stage)
+        if (new := current.get(row.pair_id, (row.category, row.stage))) != (row.category, row.stage)
     ]
     if changed:
         connection.execute(sa.update(item).where(item.c.pair_id == sa.bindparam("which")), changed)
 
 
 def _may_see(account_id: str) -> list[sa.ColumnElement[bool]]:
-    """Conditions on an item for being given to somebody at all."""
+    """SQL conditions on items that an annotator may be given at all."""
     item, decision, skip, out = tables.item, tables.decision, tables.skip, tables.opt_out
     return [
         item.c.gone.is_(False),
         item.c.settled.is_(None),
         item.c.category.not_in(sa.select(out.c.category).where(out.c.account_id == account_id)),
-        # Not by EXISTS: before PostgreSQL has counted rows, it joins those the wrong way around.
+        # Not EXISTS: without statistics, PostgreSQL picks the wrong join order for it.
         *(
             item.c.pair_id.not_in(
                 sa.select(table.c.pair_id).where(table.c.account_id == account_id)
@@ -315,7 +315,7 @@ def _regular(
 ) -> _Found | None:
     item, held = tables.item, tables.reservation
     there = sa.alias(item)
-    # Few are held at a time: those are counted once, not for each pair that is looked at.
+    # Few pairs are held at a time: count them once instead of per candidate.
     full = (
         sa.select(held.c.pair_id)
         .join(there, there.c.pair_id == held.c.pair_id)
@@ -345,7 +345,7 @@ def _gold(
     limits: Sequence[sa.ColumnElement[bool]],
     review_id: str,
 ) -> _Found | None:
-    """A pair whose answer is known, at random places of somebody's work; None at the others."""
+    """Draw a gold pair at random positions of an annotator's work; None elsewhere."""
     item = tables.item
     done = sum(
         connection.scalar(sa.select(sa.func.count()).where(table.c.account_id == account_id)) or 0
@@ -401,9 +401,9 @@ def _reserve(
 def renewed(
     connection: sa.Connection, account_id: str, kept: Reservation, policy: Policy, now: float
 ) -> bool:
-    """Keep what somebody holds, if they may still see it and it still has a place.
+    """Renew an expired reservation if the pair is still allowed and has a free place.
 
-    After it expired, another may have that place.
+    Another annotator may have taken the place since.
     """
     item, held = tables.item, tables.reservation
     row = connection.execute(

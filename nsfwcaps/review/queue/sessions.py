@@ -1,4 +1,4 @@
-"""Sessions of work and what is left of their caps. A session begins with consent."""
+"""Work sessions and their remaining caps. A session begins with consent."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.queue.policy import Policy
 
 IDLE_S = 30 * 60
-"""A session in which nothing happened for so long has ended when something last did."""
+"""A session idle for this long has ended, as of its last activity."""
 
 REVEALS = "uncovered texts and images"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A session that is going on."""
+    """An open session."""
 
     session_id: int
     started: float
@@ -31,17 +31,17 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What is left: the less of what the session and the day allow."""
+    """Remaining allowance: the smaller of the session's and the day's."""
 
     pairs: int
     reveals: int
     minutes: float
     of_day: bool
-    """Whether it is the day that is used up, where something is."""
+    """Whether the exhausted cap, if any, is the day's."""
 
     @property
     def exhausted(self) -> str | None:
-        """What is used up, or None."""
+        """Return the name of the exhausted cap, or None."""
         for name, value in (("pairs", self.pairs), ("time", self.minutes)):
             if value <= 0:
                 return name
@@ -49,7 +49,7 @@ class Left:
 
 
 def today(now: float) -> str:
-    """The day, in UTC.
+    """Return the UTC date.
 
     >>> today(86_400.0)
     '1970-01-02'
@@ -58,7 +58,7 @@ def today(now: float) -> str:
 
 
 def current(connection: sa.Connection, account_id: str, now: float) -> Session | None:
-    """The session that a person is in, or None: they have none, left it, or have been away."""
+    """Return a person's open session; None if there is none, it ended, or it was idle."""
     session = tables.session
     row = (
         connection.execute(
@@ -76,11 +76,11 @@ def current(connection: sa.Connection, account_id: str, now: float) -> Session |
 
 
 def begin(connection: sa.Connection, account_id: str, now: float) -> Session:
-    """Begin a session, now that somebody has consented; one that is open ends."""
+    """Begin a session after consent, ending any open one."""
     close(connection, account_id)
     session = tables.session
     last = sa.select(session.c.severe_at).where(session.c.account_id == account_id)
-    # Ending a session is no way to two severe pairs in a row.
+    # Restarting a session must not bypass the pause between severe pairs.
     severe_at = connection.scalar(last.order_by(session.c.session_id.desc()).limit(1))
     connection.execute(
         sa.insert(session).values(
@@ -97,9 +97,9 @@ def begin(connection: sa.Connection, account_id: str, now: float) -> Session:
 
 
 def close(connection: sa.Connection, account_id: str, now: float | None = None) -> None:
-    """End a person's sessions: now, or when something last happened in them.
+    """End a person's sessions: at `now`, or at their last activity.
 
-    One in which nothing has happened for long ended then, whatever `now` is.
+    An idle session ended at its last activity, whatever `now` is.
     """
     session = tables.session
     ended: Any = session.c.last_active
@@ -113,7 +113,7 @@ def close(connection: sa.Connection, account_id: str, now: float | None = None) 
 
 
 def note(connection: sa.Connection, session: Session, now: float, **values: Any) -> None:
-    """Keep that something happened in a session, and new counts."""
+    """Record activity in a session, with new counts."""
     table = tables.session
     connection.execute(
         sa.update(table)
@@ -125,7 +125,7 @@ def note(connection: sa.Connection, session: Session, now: float, **values: Any)
 def left(
     connection: sa.Connection, account_id: str, session: Session | None, policy: Policy, now: float
 ) -> Left:
-    """What the session and the day still allow; without a session, what a new one would."""
+    """Return the remaining allowance of the session and day, or of a new session."""
     day = _of_day(connection, account_id, now)
     running_s = now - session.started if session else 0.0
     of_session = (
@@ -150,7 +150,7 @@ def left(
 def break_until(
     connection: sa.Connection, account_id: str, policy: Policy, now: float
 ) -> float | None:
-    """When the break after the last session ends, or None where it is over."""
+    """Return when the break after the last session ends, or None if it is over."""
     session = tables.session
     ended = connection.scalar(
         sa.select(sa.func.max(sa.func.coalesce(session.c.ended, session.c.last_active))).where(
@@ -162,7 +162,7 @@ def break_until(
 
 
 def _of_day(connection: sa.Connection, account_id: str, now: float) -> tuple[int, int, float]:
-    """Pairs, reveals and minutes of a person's sessions that began today."""
+    """Sum pairs, reveals and minutes of a person's sessions that began today."""
     session = tables.session
     rows = connection.execute(
         sa.select(session).where(session.c.account_id == account_id, session.c.day == today(now))

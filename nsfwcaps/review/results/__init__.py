@@ -1,1 +1,1 @@
-"""What a review has shown so far: progress and agreement."""
+"""Results of a review so far: progress and agreement."""

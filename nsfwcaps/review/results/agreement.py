@@ -1,4 +1,4 @@
-"""Whether annotators agree, question by question: what they said blind, no decision of a lead."""
+"""Inter-annotator agreement by question, from independent verdicts only (none by leads)."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Agreement:
 
 
 def ratings(connection: sa.Connection) -> dict[str, Ratings]:
-    """Ratings of each question and of the choice, by its name.
+    """Return the ratings of each question and of the choice, by name.
 
-    A question that was not asked, as a side had failed before it, has no rating. For the category
-    they are names, all those that the data set has: whoever calls it right names its own.
+    A question skipped because a side failed earlier has no rating. For the category question,
+    `right` is replaced by the data set's category name.
     """
     triples: dict[str, list[Triple]] = {name: [] for name in _scales([])}
     bodies = Bodies()
     for pair_id, account, text, category in connection.execute(_verdicts()):
-        said = bodies[text]
+        given = bodies[text]
         for name, rows in triples.items():
-            if name in said:
-                named = category if name == CATEGORY and said[name] == RIGHT else said[name]
+            if name in given:
+                named = category if name == CATEGORY and given[name] == RIGHT else given[name]
                 rows.append((pair_id, account, named))
     names = connection.scalars(sa.select(tables.item.c.category).distinct())
     scales = _scales([*names, *(row[2] for row in triples[CATEGORY])])
@@ -63,7 +63,7 @@ def agree(
     resamples: int = RESAMPLES,
     done: Callable[[str], None] = lambda question: None,
 ) -> list[Agreement]:
-    """Agreement on each question; `done` hears of each one. Takes seconds where much was judged."""
+    """Compute agreement on each question, calling `done` after each. Slow for large reviews."""
     found = []
     for name, table in ratings(connection).items():
         level = Level.ORDINAL if name == MEANING else Level.NOMINAL
@@ -74,7 +74,7 @@ def agree(
 
 
 def as_json(found: Iterable[Agreement]) -> dict[str, Any]:
-    """Plain values; what is undefined is null."""
+    """Return plain values; undefined ones are null."""
     return {
         one.question: {
             "level": one.level.value,
@@ -105,7 +105,7 @@ def _verdicts() -> sa.Select[Any]:
 
 
 def _scales(categories: Iterable[str]) -> dict[str, list[Any]]:
-    """Answers that each question has, in order."""
+    """Return the possible answers of each question, in order."""
     return {
         **{question.name: [option.value for option in question.options] for question in QUESTIONS},
         CATEGORY: sorted(set(categories)),

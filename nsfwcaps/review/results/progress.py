@@ -1,6 +1,6 @@
-"""How far a review is, for its leads. Says what was decided, never how anybody works.
+"""Progress of a review, for leads. Reports decisions, never how a person works.
 
-Skips, sessions, what somebody uncovered and how long it took are theirs alone: none of it is here.
+Skips, sessions, exposure and timing are private to each annotator and do not appear here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LEVELS = tuple(DifficultyLevel)
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Verdicts of one annotator that hold now."""
+    """Current verdicts of one annotator."""
 
     account_id: str
     verdicts: int
@@ -34,7 +34,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Pairs of one level, category or reason, by how far they are."""
+    """State counts for the pairs of one level, category or reason."""
 
     name: str
     pairs: int
@@ -43,9 +43,9 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What became of the decided ones among some pairs.
+    """Shares of each choice among the decided pairs of a group.
 
-    While some are disputed, these are the pairs on which people agree: the easy ones.
+    While some pairs are disputed, the decided ones are biased towards easy pairs.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Rates:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewProgress:
-    """A review as it stands; pairs that the data set has no more are not counted."""
+    """Progress of a review; pairs no longer in the data set are not counted."""
 
     people: list[Person]
     whole: Group
@@ -64,12 +64,12 @@ class ReviewProgress:
     by_category: list[Group]
     by_reason: list[Group]
     control: list[Rates]
-    """The share of the queue that was drawn at random: all of it, then by level. It alone says
-    what to expect of pairs that nobody has seen; the others come first because they are odd."""
+    """The random control share of the queue: in total, then by level. Only it is an unbiased
+    estimate for unseen pairs; the other pairs come first because they are unusual."""
 
 
 def progress(connection: sa.Connection) -> ReviewProgress:
-    """Count all of it, in one pass over what somebody has judged."""
+    """Count everything in one pass over the judged pairs."""
     judged = [found for found in outcomes(connection, touched_only=True) if not found.gone]
     counts: dict[str, defaultdict[str, Counter[PairState]]] = {
         by: defaultdict(Counter) for by in (ALL, "stage", "category", "reason")
@@ -98,7 +98,7 @@ def progress(connection: sa.Connection) -> ReviewProgress:
 
 def _people(connection: sa.Connection) -> list[Person]:
     decision, verdict = tables.decision, tables.verdict
-    # By text, as few differ: counted in the database, they are few rows.
+    # Group by text in the database: few texts differ, so few rows come back.
     rows = connection.execute(
         sa.select(decision.c.account_id, verdict.c.body, sa.func.count())
         .join(verdict, verdict.c.seq == decision.c.seq)
@@ -114,7 +114,7 @@ def _people(connection: sa.Connection) -> list[Person]:
 
 
 def _untouched(connection: sa.Connection) -> dict[tuple[str, str, str], int]:
-    """Number of pairs of which nobody has said anything, by level, category and reason."""
+    """Count untouched pairs by level, category and reason."""
     item = tables.item
     rows = connection.execute(
         sa.select(item.c.stage, item.c.category, item.c.reason, sa.func.count())
@@ -132,7 +132,7 @@ def _groups(counts: Mapping[str, Counter[PairState]]) -> list[Group]:
 
 
 def _place(name: str) -> tuple[int, str]:
-    """Where a group stands: levels from easy to hard, the others by name."""
+    """Sort key of a group: levels from easy to hard, others by name."""
     return (_LEVELS.index(DifficultyLevel(name)) if name in _LEVELS else len(_LEVELS), name)
 
 

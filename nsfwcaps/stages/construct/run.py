@@ -91,7 +91,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
 
 
 def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """ShardFiles and bytes to read, and the most edits to ask for."""
+    """Files and bytes to read, and the most edits to ask for."""
     _check(settings)
     sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
     return {

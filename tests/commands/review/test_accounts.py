@@ -195,13 +195,13 @@ def test_a_role_that_is_none(led: Path) -> None:
 def test_nobody_of_that_name(led: Path, command: str) -> None:
     said = account(command, "carl", "--db", led)
     assert (said.code, said.out) == (3, "")
-    assert "nobody is named 'carl'" in said.err
+    assert "unknown name 'carl'" in said.err
 
 
 def test_no_review_there(tmp_path: Path) -> None:
     said = account("list", "--db", tmp_path / "none.sqlite")
     assert said.code == 11
-    assert "no review is there" in said.err
+    assert "no review found" in said.err
     assert list(tmp_path.iterdir()) == []
 
 

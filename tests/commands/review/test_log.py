@@ -87,7 +87,7 @@ def test_the_export_of_another_data_set_is_told_as_that(reviewed: Path) -> None:
     out = reviewed / "out"
     said = call("review", "export", "--db", db(reviewed), "--data", other, "--out", out)
     assert (said.code, said.out) == (11, "")
-    assert f"none of the 6 pairs of {other} is in it; name its own with --data" in said.err
+    assert f"none of the 6 pairs of {other}; pass its own data set with --data" in said.err
     assert not out.exists()
 
 
@@ -95,7 +95,7 @@ def test_the_export_of_another_data_set_is_told_as_that(reviewed: Path) -> None:
 def test_an_export_where_no_folder_can_be_made_is_refused(reviewed: Path) -> None:
     said = call("review", "export", "--db", db(reviewed), "--data", reviewed, "--out", "/proc/x")
     assert (said.code, said.out) == (7, "")
-    assert "/proc/x: no folder can be made there; choose another --out" in said.err
+    assert "/proc/x: cannot create this folder; choose another --out" in said.err
 
 
 @pytest.mark.parametrize("command", ["status", "verify", "export"])
@@ -156,7 +156,7 @@ def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None
 def test_a_review_that_is_not_there_is_said_to_be(command: str, tmp_path: Path) -> None:
     said = call("review", command, "--db", tmp_path / "none.sqlite")
     assert (said.code, said.out) == (11, "")
-    assert "no review is there" in said.err
+    assert "no review found" in said.err
     assert not (tmp_path / "none.sqlite").exists()
 
 

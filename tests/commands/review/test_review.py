@@ -125,7 +125,7 @@ def test_a_data_set_that_changed_is_taken_in_only_when_asked(run: Path) -> None:
     write_pairs(run, [*rows[1:], {**rows[0], "pair_id": "pair-7"}])
     said = prepare(run)
     assert (said.code, said.out) == (11, "")
-    assert "new pairs: 1, gone: 1. Add --update" in said.err
+    assert "(new pairs: 1, gone: 1); add --update" in said.err
     said = prepare(run, "--update")
     assert said.code == 0
     assert "new: 1; gone from the data set: 1" in said.out
@@ -139,7 +139,7 @@ def test_a_database_of_another_data_set_is_refused_even_to_update(run: Path) -> 
     for options in ([], ["--update"]):
         said = prepare(run, *options)
         assert (said.code, said.out) == (11, "")
-        assert "is the review of another data set" in said.err
+        assert "reviews another data set" in said.err
 
 
 def test_the_database_can_come_from_the_environment(

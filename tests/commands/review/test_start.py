@@ -93,7 +93,7 @@ def test_a_database_without_a_name_is_refused(run: Path) -> None:
     for command in (["--data", run, "--prepare"], ["status"]):
         said = call("review", *command, "--db", "")
         assert (said.code, said.out) == (2, "")
-        assert "--db: names nothing" in said.err
+        assert "--db is empty" in said.err
     assert not (run / "review.sqlite").exists()
 
 

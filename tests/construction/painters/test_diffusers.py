@@ -127,7 +127,7 @@ def test_a_folder_that_is_no_pipeline(tmp_path: Path) -> None:
         load.check(f"diffusers:{tmp_path}")
     (tmp_path / "model_index.json").write_text("{}")
     for name in ("diffusers", "diffusers-inpaint"):
-        with pytest.raises(ModelError, match="cannot load a pipeline of diffusers"):
+        with pytest.raises(ModelError, match="cannot load a diffusers pipeline"):
             painter(name, tmp_path)
 
 

@@ -33,7 +33,10 @@ def write_other_shapes(path: Path) -> None:
         (lambda path: None, "no trained heads at .*; reinstall nsfwcaps"),
         (lambda path: path.write_text("not heads"), "are damaged"),
         (write_truncated, "are damaged"),
-        (write_other_shapes, r"another model's: got .*\[512, 7\].*, expected logit_scale\[\], "),
+        (
+            write_other_shapes,
+            r"belong to another model: expected logit_scale\[\], .*, got .*\[512, 7\]",
+        ),
     ],
 )
 def test_heads_that_do_not_fit_are_a_model_error(
@@ -53,9 +56,9 @@ def write_another_model(path: Path) -> None:
     ("write", "says"),
     [
         (lambda path: None, "no checkpoint at .*; check the path"),
-        (lambda path: path.write_text("not weights"), "is damaged or no whole checkpoint"),
-        (write_another_model, "no whole checkpoint of nsfwcaps-mini"),
-        (lambda path: torch.save({}, path), "no whole checkpoint of nsfwcaps-mini"),
+        (lambda path: path.write_text("not weights"), "is damaged or not a complete checkpoint"),
+        (write_another_model, "not a complete checkpoint of nsfwcaps-mini"),
+        (lambda path: torch.save({}, path), "not a complete checkpoint of nsfwcaps-mini"),
     ],
 )
 def test_checkpoints_that_do_not_fit_are_a_model_error(

@@ -267,4 +267,4 @@ def test_a_configuration_that_names_a_folder_is_refused(tmp_path: Path, place: P
         shutil.copy(model_folder() / name, tmp_path / "base" / name)
     path.write_text(json.dumps(config))
     said = export(run, "open_clip", tmp_path / "out")
-    refused(said, 5, "names a folder of this machine")
+    refused(said, 5, "refers to a local folder")

@@ -145,7 +145,7 @@ def test_an_earlier_export_is_replaced_and_nothing_else(
     assert read_json(folder / "export.json")["log"]["rows"] == 12
     (folder / "notes.txt").write_text("mine")
     before = contents(folder)
-    with pytest.raises(StorageError, match="holds files that are no export's"):
+    with pytest.raises(StorageError, match="contains files that no export has written"):
         run(database, pairs, folder)
     assert contents(folder) == before
 
@@ -174,7 +174,7 @@ def test_a_log_that_was_changed_is_not_exported(
         connection.execute(
             sa.update(verdict).where(verdict.c.seq == 2).values(body=reject().text())
         )
-    with pytest.raises(ReviewError, match="not whole: row 2 was changed"):
+    with pytest.raises(ReviewError, match="log of this review is damaged: row 2 was changed"):
         run(database, pairs, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

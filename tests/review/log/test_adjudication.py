@@ -112,7 +112,7 @@ def test_a_disabled_lead_is_none(database: Database) -> None:
     ("pair_id", "answers", "kind", "message"),
     [
         ("pair-7", accept(), ReviewError, "pair pair-7 is not in this review"),
-        ("pair-1", Answers(), InputError, "nothing was chosen"),
+        ("pair-1", Answers(), InputError, "no choice was made"),
         ("pair-1", fix(), InputError, "no caption was changed"),
     ],
 )

@@ -111,7 +111,7 @@ def test_texts_have_an_end(name: str, limit: int) -> None:
     with pytest.raises(InputError, match=f"{name} is longer") as caught:
         answering.from_json({name: "x" * (limit + 1)})
     assert "xx" not in str(caught.value)
-    with pytest.raises(InputError, match=f"{name} must be text"):
+    with pytest.raises(InputError, match=f"{name} must be a string"):
         answering.from_json({name: 5})
 
 
@@ -136,7 +136,7 @@ def test_rejecting_needs_no_answer() -> None:
 
 def test_nothing_was_chosen() -> None:
     for rule in (answering.finished, answering.settled):
-        with pytest.raises(InputError, match="nothing was chosen"):
+        with pytest.raises(InputError, match="no choice was made"):
             rule(whole(), safe=SAFE, unsafe=UNSAFE)
 
 

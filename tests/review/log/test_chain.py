@@ -65,10 +65,10 @@ def test_a_changed_row_with_a_hash_that_fits() -> None:
     links = chained(5)
     changed = [*links[:2], replace(links[2], body='{"x":1}').sealed(), *links[3:]]
     assert found(changed, head(links)) == [
-        "row 4 does not follow from row 3: one was put in or replaced"
+        "row 4 does not follow from row 3: a row was inserted or replaced"
     ]
     last = [*links[:4], replace(links[4], body='{"x":1}').sealed()]
-    assert found(last, head(links)) == ["row 5 is not the one that was written last"]
+    assert found(last, head(links)) == ["row 5 differs from the last row written"]
 
 
 def test_missing_rows() -> None:
@@ -83,18 +83,18 @@ def test_rows_put_in() -> None:
     links = chained(3)
     more = replace(links[-1], seq=4, previous=links[-1].hash).sealed()
     assert found([*links, more], head(links)) == [
-        "the end of the log is row 4, but row 3 was written last"
+        "the log ends at row 4, but the last row written is 3"
     ]
     before = replace(links[0], seq=0, previous="none").sealed()
     assert found([before, *links], head(links)) == [
-        "row 1 does not follow from row 0: one was put in or replaced"
+        "row 1 does not follow from row 0: a row was inserted or replaced"
     ]
 
 
 def test_the_log_of_another_review_does_not_fit() -> None:
     links = chained(3, genesis("review-2"))
     assert found(links, head(links)) == [
-        "row 1 does not follow from row 0: one was put in or replaced"
+        "row 1 does not follow from row 0: a row was inserted or replaced"
     ]
 
 
@@ -105,11 +105,9 @@ def test_only_a_noted_head_tells_a_rewritten_chain() -> None:
         other[at] = replace(link, previous=other[at - 1].hash if at else FIRST).sealed()
     assert found(other, head(other)) == []
     assert found(other, head(other), noted=(3, links[2].hash)) == [
-        "row 3 is not the one that was noted: the log up to there was rewritten"
+        "row 3 differs from the noted one: the log up to it was rewritten"
     ]
-    assert found(links[:3], head(links[:3]), noted=head(links)) == [
-        "row 5, which was noted, is missing"
-    ]
+    assert found(links[:3], head(links[:3]), noted=head(links)) == ["the noted row 5 is missing"]
 
 
 def test_a_value_that_is_no_text_is_a_change() -> None:

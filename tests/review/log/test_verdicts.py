@@ -53,13 +53,13 @@ def test_a_log_that_nobody_touched(room: Room) -> None:
         ("UPDATE verdict SET seq = 99 WHERE seq = 9", "rows 9 to 98 are missing"),
         ("DELETE FROM verdict WHERE seq = 9", "row 9 is missing at the end"),
         ("DELETE FROM verdict WHERE seq = 4", "row 4 is missing"),
-        ("UPDATE head SET seq = 8", "the end of the log is row 9, but row 8"),
-        ("UPDATE head SET hash = 'x'", "row 9 is not the one that was written last"),
-        ("DELETE FROM decision WHERE account_id = 'p-bob'", "what holds now"),
-        ("UPDATE decision SET account_id = 'p-cy' WHERE account_id = 'p-bob'", "what holds now"),
-        ("UPDATE item SET decided = 1 WHERE pair_id = 'pair-0'", "how many decided"),
-        ("UPDATE item SET decided = 2 WHERE pair_id = 'pair-4'", "how many decided"),
-        ("UPDATE item SET settled = 1 WHERE pair_id = 'pair-0'", "what leads settled"),
+        ("UPDATE head SET seq = 8", "the log ends at row 9, but the last row written is 8"),
+        ("UPDATE head SET hash = 'x'", "row 9 differs from the last row written"),
+        ("DELETE FROM decision WHERE account_id = 'p-bob'", "current verdicts"),
+        ("UPDATE decision SET account_id = 'p-cy' WHERE account_id = 'p-bob'", "current verdicts"),
+        ("UPDATE item SET decided = 1 WHERE pair_id = 'pair-0'", "number of verdicts"),
+        ("UPDATE item SET decided = 2 WHERE pair_id = 'pair-4'", "number of verdicts"),
+        ("UPDATE item SET settled = 1 WHERE pair_id = 'pair-0'", "leads' decisions"),
         ("UPDATE item SET gold = NULL WHERE pair_id = 'pair-5'", "known answers"),
         ("UPDATE item SET gold = '{}' WHERE pair_id = 'pair-1'", "known answers"),
         (
@@ -88,18 +88,18 @@ def test_a_rewritten_log_is_told_by_a_head_that_was_noted(room: Room) -> None:
     room.run("UPDATE item SET decided = 1 WHERE pair_id IN ('pair-0', 'pair-1')")
     room.run(f"UPDATE head SET seq = 2, hash = '{rows[1].hash}'")
     assert verify(room) == []
-    assert verify(room, noted=noted) == ["row 9, which was noted, is missing"]
+    assert verify(room, noted=noted) == ["the noted row 9 is missing"]
     assert verify(room, noted=(0, first)) == []
     assert verify(room, noted=(2, "0" * 64)) == [
-        "row 2 is not the one that was noted: the log up to there was rewritten"
+        "row 2 differs from the noted one: the log up to it was rewritten"
     ]
 
 
 def test_a_log_without_its_head(room: Room) -> None:
     room.run("DELETE FROM head")
-    with pytest.raises(ReviewError, match="lost the head of its log"):
+    with pytest.raises(ReviewError, match="head of the log is missing"):
         verify(room)
-    with pytest.raises(ReviewError, match="lost the head of its log"):
+    with pytest.raises(ReviewError, match="head of the log is missing"):
         reject(room.desk("p-ann"))
 
 

@@ -100,10 +100,10 @@ def test_what_was_not_looked_at_is_not_answered(
 @pytest.mark.parametrize(
     ("call", "why"),
     [
-        (lambda desk, token: desk.uncover(token, "both texts"), "nothing can be uncovered"),
+        (lambda desk, token: desk.uncover(token, "both texts"), "cannot uncover"),
         (lambda desk, token: desk.uncover(token, "safe image"), "has no safe image"),
         (lambda desk, token: desk.answer(token, meaning=9), "meaning must be"),
-        (lambda desk, token: desk.answer(token, mood="good"), "no such answer"),
+        (lambda desk, token: desk.answer(token, mood="good"), "unknown answers"),
         (lambda desk, token: desk.decide(token, Choice.ACCEPT), "answer every question"),
         (lambda desk, token: desk.decide(token, Choice.FIX), "answer every question"),
         (lambda desk, token: desk.decide(token, "burn"), "choice must be"),
@@ -132,7 +132,7 @@ def test_a_second_tab_does_not_decide_twice(made: Any) -> None:
         lambda: two.answer(there.token, safe_is_safe="no"),
         lambda: two.uncover(there.token, "safe text"),
     ):
-        with pytest.raises(ReviewError, match="no longer before you"):
+        with pytest.raises(ReviewError, match="no longer open here"):
             action()
     assert len(log(room)) == 1
     assert task(two.state()).pair_id != there.pair_id
@@ -255,7 +255,7 @@ def test_a_data_set_that_changes_under_the_review(made: Any) -> None:
     reject(desk)
     held = task(desk.state())
     write_set(room.pairs.folder, ["weapons"] * 2, first=1)
-    with pytest.raises(ReviewError, match="anew: it says if --update is needed"):
+    with pytest.raises(ReviewError, match="again: it says whether --update is needed"):
         desk.state()
     # What somebody has before them they may still decide on: its captions are those they saw.
     desk.decide(held.token, Choice.REJECT)

@@ -98,23 +98,23 @@ def test_all_that_is_wrong_is_named_at_once_and_nothing_is_kept(database: Databa
     with database.write() as connection, pytest.raises(InputError) as error:
         set_gold(connection, "p-lea", rows, 1e9)
     assert str(error.value).splitlines() == [
-        "known answers: 16 problems; nothing was kept",
+        "known answers: 16 problems; nothing was stored",
         "row 2, pair pair-9: is not in this review",
-        "row 3, pair pair-1: is there twice",
+        "row 3, pair pair-1: is listed twice",
         "row 4, pair pair-2: choice must be accept, fix, reject",
-        "row 5, pair pair-3: a known answer is accept or reject: there is more than one way to fix",
-        "row 6, pair pair-4: has no choice; accept or reject",
-        "row 7, pair pair-4: is there twice",
+        "row 5, pair pair-3: a known answer must be accept or reject, as fixes are not unique",
+        "row 6, pair pair-4: has no choice; expected accept or reject",
+        "row 7, pair pair-4: is listed twice",
         "row 7, pair pair-4: meaning must be 1 to 5",
-        "row 8, pair pair-5: was settled by a lead and is shown to nobody any more",
-        "row 9, pair pair-6: is in the data set no more",
-        "row 9, pair pair-6: no such category; write right, or one of smoking, weapons",
+        "row 8, pair pair-5: was settled by a lead and is no longer shown to annotators",
+        "row 9, pair pair-6: is no longer in the data set",
+        "row 9, pair pair-6: unknown category; expected right or one of smoking, weapons",
         "row 10, pair (no id): is not in this review",
         "row 10, pair (no id): safe_is_safe must be yes, no, unsure",
         "row 11, pair (no id): is not in this review",
         "row 11, pair (no id): meaning must be 1 to 5",
-        "row 12, pair pair-3: is there twice",
-        "row 12, pair pair-3: is accepted although a side is not what it should be; reject it",
+        "row 12, pair pair-3: is listed twice",
+        "row 12, pair pair-3: is accepted although a side fails; reject it",
     ]
     assert kept(database) == {}
 
@@ -130,7 +130,7 @@ def test_a_long_list_of_problems_is_cut(database: Database) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("pair_id,verdict\npair-1,accept\n", "has no column choice; known answers are rows with"),
+        ("pair_id,verdict\npair-1,accept\n", "missing column choice; known answers need"),
         ("pair_id,choice\npair-1,accept,3\n", "row 1 cannot be read"),
     ],
 )

@@ -47,7 +47,7 @@ def test_a_rule_that_cannot_be_begins_nothing(database: Database, tmp_path: Path
     pairs = write_set(tmp_path, [MILD])
     with pytest.raises(ConfigError, match="overlap"):
         open_review(database, pairs, {"overlap": 0})
-    with pytest.raises(ReviewError, match="no review was begun"):
+    with pytest.raises(ReviewError, match="contains no review"):
         Desk(database, pairs, "p-ann").consent([])
     assert open_review(database, pairs).filled.added == 1
 
@@ -60,7 +60,7 @@ def test_a_changed_data_set_is_queued_when_asked_for(made: Any) -> None:
     room = made([MILD] * 3)
     reject(room.sit())
     pairs = changed_set(room, [SEVERE] * 3, first=1)
-    with pytest.raises(ReviewError, match=r"new pairs: 1, gone: 1\. Add --update"):
+    with pytest.raises(ReviewError, match=r"new pairs: 1, gone: 1\); add --update"):
         open_review(room.database, pairs)
     filled = open_review(room.database, pairs, update=True).filled
     assert (filled.added, filled.gone, filled.back) == (1, 1, 0)
@@ -82,7 +82,7 @@ def test_another_data_set_is_refused_whatever_is_asked(made: Any) -> None:
     room = made([MILD] * 3)
     other = changed_set(room, [MILD] * 3, first=50)
     for update in (False, True):
-        with pytest.raises(ReviewError, match="review of another data set"):
+        with pytest.raises(ReviewError, match="reviews another data set"):
             open_review(room.database, other, update=update)
     assert room.count(tables.item) == 3
 

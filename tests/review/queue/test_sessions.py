@@ -122,7 +122,7 @@ def test_reveals(made: Any, rule: str) -> None:
     desk.uncover(last.token, "safe text")  # a second time is none
     # What was uncovered last is seen, and decided on.
     assert task(desk.state()).uncovered == {"safe text"}
-    with pytest.raises(ReviewError, match="as much as one session or day allows"):
+    with pytest.raises(ReviewError, match="this session's or day's cap"):
         desk.uncover(last.token, "unsafe text")
     desk.decide(last.token, "reject")
     waits = rest(desk.state())

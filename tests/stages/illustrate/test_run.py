@@ -231,7 +231,7 @@ def test_pools_of_somebody_else_are_not_replaced(icons: Path, tmp_path: Path) ->
 def test_it_reads_what_construct_wrote(tmp_path: Path) -> None:
     said = call("illustrate", "-w", tmp_path / "run", "--painter", "world")
     assert said.code == 4
-    assert "illustrate reads the output of construct" in said.err
+    assert "illustrate needs the output of construct" in said.err
 
 
 # With the other stages.

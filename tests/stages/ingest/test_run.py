@@ -162,7 +162,7 @@ def test_pool_without_a_usable_caption_stops_the_run(
 
 
 def test_object_without_columns_is_an_input_error(place: Place, unsafe: str) -> None:
-    with pytest.raises(InputError, match="no caption column recognised"):
+    with pytest.raises(InputError, match="no caption column found"):
         place.ingest(safe=(place.write("safe.jsonl", "{}\n{}\n"),), unsafe=(unsafe,))
 
 

@@ -449,7 +449,7 @@ def test_other_hardware_does_not_change_one_bit(project: Project, rank: Rank) ->
 
 def test_a_device_that_is_absent_stops_the_run(project: Project) -> None:
     project.monkeypatch.setattr(index_module, "gpu_count", lambda: 0)
-    with pytest.raises(DeviceError, match="FAISS sees no GPU"):
+    with pytest.raises(DeviceError, match="FAISS finds no GPU"):
         mined(project, {GUN: at(0)}, {VASE: at(10)}, device=Device.CUDA)
 
 

@@ -444,7 +444,9 @@ def test_a_log_that_was_changed_is_refused(place: Place) -> None:
         forged = sa.update(verdict).where(verdict.c.seq == 2).values(body=ACCEPT.text())
         connection.execute(forged)
     database.close()
-    with pytest.raises(ReviewError, match=r"not whole: row 2 was changed.*review verify"):
+    with pytest.raises(
+        ReviewError, match=r"log of this review is damaged: row 2 was changed.*review verify"
+    ):
         place.publish()
     assert bytes_of(place.dataset) == before
 

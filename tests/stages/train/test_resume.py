@@ -14,10 +14,9 @@ import pytest
 from support.shell import call, environment, tree
 from support.training_place import TINY, Killed, Place, metrics, same, tensors
 
-from nsfwcaps import artifacts
+from nsfwcaps import artifacts, files
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages.train import checkpoints as train_checkpoints
-from nsfwcaps.stages.train import metrics as train_metrics
 from nsfwcaps.stages.train import run as train
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.run import TrainingRun
@@ -33,7 +32,7 @@ RUN: dict[str, Any] = {
 }
 STEPS = 12
 
-EVERYWHERE = [artifacts, train_checkpoints, train_metrics]
+EVERYWHERE = [artifacts, train_checkpoints, files]
 """Modules that write files."""
 
 
