@@ -24,7 +24,8 @@ class EmbedOptions(TypedDict, total=False):
     """Further options of `embed`, with the command's defaults."""
 
     precision: str
-    """`auto` (default, half precision if the device supports it), `fp32`, `fp16` or `bf16`."""
+    """`auto` (default): half precision if the device supports it, else single; or `fp32`, `fp16`,
+    `bf16`."""
     device: str
     """`auto` (default), `cpu` or `cuda`."""
     batch_tokens: int

@@ -42,7 +42,7 @@ class MineOptions(TypedDict, total=False):
     skip: str
     """Which captions count as the same text: `near-identical` (default) or `identical`."""
     index: str | None
-    """FAISS factory string of an approximate index, such as `IVF256,Flat`; default: exact search."""
+    """FAISS factory string, such as `IVF256,Flat`, for approximate search; default: exact."""
     index_parameters: str | None
     """Search parameters of the index, such as `nprobe=16`; default: the fastest that reach
     `min_recall`."""
