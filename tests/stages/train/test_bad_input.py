@@ -204,7 +204,7 @@ def test_a_picture_that_does_not_decode_is_counted(
 def test_no_pair_is_left(copied: Place, tmp_path: Path) -> None:
     without_image(copied, 1000, None)
     said = train(copied, tmp_path / "out", max_reject_share=1)
-    refused(said, 3, "no pair to train on")
+    refused(said, 3, "no pairs to train on")
 
 
 def test_patience_without_a_validation_split(copied: Place, tmp_path: Path) -> None:
