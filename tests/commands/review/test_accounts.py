@@ -181,7 +181,7 @@ def test_roles_change_but_for_the_last_lead(led: Path) -> None:
     assert "'Anna' is the last lead" in said.err
     assert account("disable", "anna", "--db", led).code == 11
     account("add", "berta", "--db", led, typed=SECRET)
-    assert account("role", "berta", "lead", "--db", led).out == "berta is lead now\n"
+    assert account("role", "berta", "lead", "--db", led).out == "berta is now lead\n"
     assert account("role", "anna", "annotator", "--db", led).code == 0
 
 
