@@ -262,7 +262,7 @@ CASES = [
     (many_vectors_nan, 3, "embed", ["20 of 84", "not_finite", "--max-reject-share"]),
     (vectors_of_other_captions, 3, "embed", ["not_in_source", "embed.source"]),
     (vectors_short_of_rows, 3, "embed", ["text_emb_0000.npy", "one row per vector"]),
-    (vectors_of_two_widths, 3, "embed", ["text_emb_0001.npy", "width 5", "one encoder"]),
+    (vectors_of_two_widths, 3, "embed", ["text_emb_0001.npy", "width 8, got 5", "one encoder"]),
     (vectors_cut_short, 3, "embed", ["text_emb_0000.npy", "again"]),
     (no_vectors, 3, "embed", ["text_emb/*.npy", "clip-retrieval"]),
     (no_model, 2, "embed", ["'wordtovec'", "expected minilm"]),

@@ -304,7 +304,7 @@ def test_images_of_another_day_are_not_told(published: Path, icons: Path, tmp_pa
 def test_options_of_images_need_a_painter(icons: Path, tmp_path: Path) -> None:
     said = call("construct", "--pool", icons, "--image-tries", 2, "-w", tmp_path / "run")
     assert said.code == 2
-    assert "--image-tries without --painter" in said.err
+    assert "--image-tries requires --painter" in said.err
 
 
 def test_a_recipe_that_does_not_read_its_images_is_refused() -> None:
