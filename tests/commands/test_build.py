@@ -149,7 +149,7 @@ def test_one_pool_on_both_sides_is_refused(pools: Pools, workdir: Path) -> None:
     options = ["--safe", pools.safe, "--unsafe", pools.safe, "--source", pools.vectors]
     said = call("build", "--out", workdir, *options)
     assert (said.code, said.out) == (3, "")
-    assert "one pool given for both sides" in said.err
+    assert "check that --safe and --unsafe are different pools" in said.err
 
 
 def test_paths_with_spaces_and_other_scripts(pools: Pools, workdir: Path) -> None:

@@ -7,7 +7,7 @@
                  ─▶ illustrated/*.parquet, illustrated.md
 
 An image need not show what its caption describes. The caption is unsafe by construction;
-`image_label` is the verdict of the judges on the image alone. A pair with an unsafe caption and a
+`image_label` is the verdict of the judges on the image only. A pair with an unsafe caption and a
 safe image is kept and counted, unless `only_unsafe` rejects it.
 """
 

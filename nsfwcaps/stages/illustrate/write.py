@@ -25,7 +25,7 @@ POOL = "illustrated"
 """Folder of the pool, next to the pools of construct."""
 
 CARD = f"{POOL}.md"
-"""Card of the pool, next to its folder: other tools load a folder of Parquet files alone."""
+"""Card of the pool, next to its folder: other tools load a folder of only Parquet files."""
 
 
 @dataclass(kw_only=True)
