@@ -1,6 +1,6 @@
-"""Packages that come with an extra, as in `pip install "nsfwcaps[train]"`, and what to say without.
+"""Packages of each extra, as in `pip install "nsfwcaps[train]"`, and the errors if one is missing.
 
-The core, from ingest to publish, needs none of them. The table agrees with `pyproject.toml`.
+The core (ingest to publish) needs none of them. The table matches `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
 }
-"""Modules that come with each extra. What the core installs too, such as torch, is not listed."""
+"""Modules of each extra, without those that the core installs too, such as torch."""
 
 
 def installed(module: str) -> bool:
-    """Whether a module could be imported; it is not."""
+    """Whether a module can be imported, without importing it."""
     return importlib.util.find_spec(module) is not None
 
 
 def missing(extra: str) -> str | None:
-    """The first module of an extra that is not installed, or None."""
+    """Return the first missing module of an extra, or None."""
     return next((name for name in EXTRAS[extra] if not installed(name)), None)
 
 
 def require(needs: Mapping[str, str]) -> None:
-    """Refuse early what would fail once it imports a package.
+    """Fail early if an extra is missing that would be needed later.
 
     Args:
-        needs: Extras, each with the words for what needs it, which begin the message.
+        needs: extra to the phrase for what needs it, which starts the message.
 
     Raises:
-        ModelError: extras are not installed; a line for each.
+        ModelError: extras are not installed; one line each.
     """
     absent = {extra: missing(extra) for extra in needs}
     lines = [lacking(extra, name, needs[extra]) for extra, name in absent.items() if name]
@@ -53,10 +53,10 @@ def require(needs: Mapping[str, str]) -> None:
 
 
 def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
-    """Import a module that comes with an extra.
+    """Import a module of an extra.
 
     Raises:
-        ModelError: it, or a package that it needs, is not installed.
+        ModelError: it or one of its dependencies is not installed.
     """
     try:
         found: ModuleType = importlib.import_module(module)
@@ -66,7 +66,7 @@ def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
 
 
 def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
-    """The message for a package that is not installed."""
+    """Return the message for a missing package."""
     return (
         f"{use} needs the package '{package}', which is not installed; "
         f"run {install(extra)}{note and f' ({note})'}"
@@ -74,12 +74,12 @@ def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra, in quotes."""
+    """Return the quoted command that installs an extra."""
     return f"'pip install \"nsfwcaps[{extra}]\"'"
 
 
 def explained(error: ModuleNotFoundError) -> ModelError | None:
-    """The error that says which extra has the package that failed to import, or None."""
+    """Return an error naming the extra of a package that failed to import, or None."""
     package = _package(error)
     extra = next((name for name, modules in EXTRAS.items() if package in modules), None)
     return None if extra is None else ModelError(lacking(extra, package, "this command"))

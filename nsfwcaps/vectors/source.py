@@ -1,4 +1,4 @@
-"""What a search needs of vectors: that they come in blocks, wherever they are kept."""
+"""The protocol of vectors that can be searched: they are read in blocks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class VectorSource(Protocol):
-    """Unit rows `[n, d]` in half precision that are read a part at a time.
+    """Half-precision unit rows `[n, d]`, read in parts.
 
     `VectorTable` reads them from Parquet files, `VectorArray` from memory.
     """
@@ -26,26 +26,26 @@ class VectorSource(Protocol):
 
     @abstractmethod
     def pieces(self) -> Iterator[Half]:
-        """Yield all rows in order, in pieces of any size, without a copy."""
+        """Yield all rows in order, in pieces of any size, without copying."""
         ...
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Half:
-        """Rows `[start, stop)`."""
+        """Return rows `[start, stop)`."""
         ...
 
     @abstractmethod
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield, for each part of the source with some ascending rows, (low, high, first, vectors).
+        """Yield (low, high, first, vectors) for each part of the source with some of the rows.
 
-        `rows[low:high]` are in the part, whose vectors `[b, d]` begin at row `first`.
+        The ascending `rows[low:high]` are in this part, whose vectors `[b, d]` start at `first`.
         """
         ...
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
-        """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
+        """Yield (first row, `[b, d]`), with b = `rows` except in the last block.
 
-        Blocks are cut at multiples of `rows`, wherever pieces begin and end.
+        Blocks start at multiples of `rows`, independent of the pieces.
         """
         held: list[Half] = []
         start = count = 0
@@ -63,7 +63,7 @@ class VectorSource(Protocol):
             yield start, _joined(held)
 
     def take(self, rows: Rows) -> Half:
-        """Rows of ascending numbers `[m]`, in one pass over the parts that hold them."""
+        """Return the rows with ascending numbers `[m]`, in one pass over their parts."""
         out = np.empty((len(rows), self.width), dtype=np.float16)
         for low, high, first, vectors in self.holding(rows):
             out[low:high] = vectors[rows[low:high] - first]

@@ -158,7 +158,7 @@ def test_errors_are_the_librarys_own(pools: Pools, tmp_path: Path) -> None:
         nsfwcaps.build(safe=pools.safe, unsafe=pools.unsafe, out=tmp_path / "file")
     with (
         pipeline.locked(tmp_path / "busy"),
-        pytest.raises(StorageError, match="another nsfwcaps command is at work"),
+        pytest.raises(StorageError, match="another nsfwcaps command is using"),
     ):
         nsfwcaps.build(safe=pools.safe, unsafe=pools.unsafe, out=tmp_path / "busy")
 

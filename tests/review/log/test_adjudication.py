@@ -162,7 +162,7 @@ def test_a_dispute_is_settled_by_the_first_lead_only(
     ("account", "answers", "kind", "message"),
     [
         ("p-ann", accept(), ReviewError, "only a lead may"),
-        ("p-lea", Answers(), InputError, "nothing was chosen"),
+        ("p-lea", Answers(), InputError, "no choice was made"),
         ("p-lea", fix(safe="a vase on table 1"), InputError, "no caption was changed"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_password_that_is_refused_is_not_changed(database: Database, anna: Acc
             logins.change_password(database, anna, WRONG, "another-horse-battery", NOW)
         assert who(database, token, NOW) == anna
     # Wrong tries wait here as they do for signing in.
-    with pytest.raises(LoginRefused, match="too many wrong tries"):
+    with pytest.raises(LoginRefused, match="too many failed attempts"):
         logins.change_password(database, anna, SECRET, "another-horse-battery", NOW)
     assert who(database, logins.sign_in(database, "anna", SECRET, NOW + HOUR), NOW) == anna
 
