@@ -1,6 +1,6 @@
-"""Packages of each extra, as in `pip install "nsfwcaps[train]"`, and the errors if one is missing.
+"""Optional packages, as in `pip install "nsfwcaps[train]"`, and the errors if they are missing.
 
-The core (ingest to publish) needs none of them. The table matches `pyproject.toml`.
+The core, from ingest to publish, needs none of them. Keep the table in step with `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 
 
 def installed(module: str) -> bool:
-    """Whether a module can be imported, without importing it."""
+    """Whether a module is installed; does not import it."""
     return importlib.util.find_spec(module) is not None
 
 
 def missing(extra: str) -> str | None:
-    """Return the first missing module of an extra, or None."""
+    """First module of an extra that is not installed, or None."""
     return next((name for name in EXTRAS[extra] if not installed(name)), None)
 
 
 def require(needs: Mapping[str, str]) -> None:
-    """Fail early if an extra is missing that would be needed later.
+    """Fail early if an extra is not installed.
 
     Args:
-        needs: extra to the phrase for what needs it, which starts the message.
+        needs: Extra to the feature that needs it. The message begins with the feature.
 
     Raises:
-        ModelError: extras are not installed; one line each.
+        ModelError: extras are not installed; one line for each.
     """
     absent = {extra: missing(extra) for extra in needs}
     lines = [lacking(extra, name, needs[extra]) for extra, name in absent.items() if name]
@@ -56,7 +56,7 @@ def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
     """Import a module of an extra.
 
     Raises:
-        ModelError: it or one of its dependencies is not installed.
+        ModelError: the module, or one that it imports, is not installed.
     """
     try:
         found: ModuleType = importlib.import_module(module)
@@ -66,7 +66,7 @@ def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
 
 
 def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
-    """Return the message for a missing package."""
+    """Error message for a package that is not installed."""
     return (
         f"{use} needs the package '{package}', which is not installed; "
         f"run {install(extra)}{note and f' ({note})'}"
@@ -74,12 +74,12 @@ def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
 
 
 def install(extra: str) -> str:
-    """Return the quoted command that installs an extra."""
+    """Quoted command that installs an extra."""
     return f"'pip install \"nsfwcaps[{extra}]\"'"
 
 
 def explained(error: ModuleNotFoundError) -> ModelError | None:
-    """Return an error naming the extra of a package that failed to import, or None."""
+    """Error that names the extra of a package that failed to import; None for other packages."""
     package = _package(error)
     extra = next((name for name, modules in EXTRAS.items() if package in modules), None)
     return None if extra is None else ModelError(lacking(extra, package, "this command"))

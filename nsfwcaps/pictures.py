@@ -1,7 +1,7 @@
-"""Decoding of image files, the same for models and people.
+"""Image decoding, the same for models and for people.
 
-EXIF orientation is applied. Channels of 16 bits and more are scaled, not clipped. Transparency is
-rendered on white, as in a viewer. CMYK and palettes become RGB without colour profiles.
+EXIF orientation is applied. Channels of 16 bits or more are scaled, not clipped. Transparency is
+rendered on white, as in a viewer. CMYK and palette images become RGB, ignoring colour profiles.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import TYPE_CHECKING
 
 from nsfwcaps.errors import InputError
 
-if TYPE_CHECKING:  # the command line must start fast
+if TYPE_CHECKING:  # keeps `nsfwcaps --help` fast
     from PIL import Image
 
 VERSION = 1
-"""Part of an encoder's identity: raise it when decoding changes pixels."""
+"""Part of the identity of an encoder's vectors. Increase it when decoded pixels change."""
 
 MAX_PIXELS = 178_956_970
-"""Pillow's limit (twice `Image.MAX_IMAGE_PIXELS`, above which it warns): a small file can declare
-enormous dimensions."""
+"""Limit above which Pillow raises an error (twice `Image.MAX_IMAGE_PIXELS`, where it warns). It
+guards against decompression bombs."""
 
 UNDECODABLE = "image_undecodable"
 TOO_LARGE = "image_too_large"
 
-# Other formats are not decoded: Pillow runs an external program for some (EPS).
+# No other formats: Pillow runs external programs for some of them (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
 _WIDE = ("I", "F")
-"""Prefixes of Pillow modes with more than 8 bits per channel, such as `I;16`."""
+"""Prefixes of modes with more than 8 bits per channel, such as `I;16`."""
 _MAX_16_BIT = 65_535
 
 
 def decode(
     data: bytes, *, max_pixels: int = MAX_PIXELS, draft_px: int | None = None
 ) -> Image.Image | str:
-    """Decode an image to upright RGB without metadata, or return the reason for failure.
+    """Decode to an upright RGB image without metadata, or return the reason for failure.
 
-    `draft_px` allows decoding JPEGs at a reduced size of at least that many pixels per side.
+    With `draft_px`, a JPEG may be decoded at a reduced size, no side below that many pixels.
     """
     from PIL import Image
 
@@ -60,10 +60,10 @@ def decode(
 
 
 def decoded(data: bytes, what: str) -> Image.Image:
-    """Decode an image that must be valid, to upright RGB.
+    """Decode to an upright RGB image, or raise.
 
     Raises:
-        InputError: it cannot be decoded; the message names `what`.
+        InputError: the data cannot be decoded; the message names `what`.
     """
     picture = decode(data)
     if isinstance(picture, str):
@@ -82,7 +82,7 @@ def _formats() -> tuple[str, ...]:
 def _turn_upright(picture: Image.Image) -> None:
     from PIL import ImageOps
 
-    # Damaged EXIF data does not make an image unusable.
+    # Damaged EXIF data does not make the image unusable.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(picture, in_place=True)
 
@@ -99,7 +99,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
-    """Scale a wide channel to 8 bits, from 0 to 65,535 (floats: 0 to 1), or else from its range.
+    """Scale a wide channel to 8-bit grey, from 0–65,535 (floats: 0–1), else from its own range.
 
     Raises:
         ValueError: a pixel is NaN or infinite.

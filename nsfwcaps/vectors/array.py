@@ -1,4 +1,4 @@
-"""Vectors in memory: half-precision unit rows in one array."""
+"""Vectors in memory: one array of half-precision, unit-length rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion between arrays of vectors and fixed-size list columns."""
+"""Conversion between arrays of vectors and Arrow columns of fixed-size lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 ENCODER_KEY = b"nsfwcaps.encoder"
-"""Key of the encoder's digest in a table's schema metadata."""
+"""Key of the encoder's name in the schema metadata."""
 
 
 def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.FixedSizeListArray:
-    """Return rows `[n, d]` as a list column `[n]` of their number format, or of type `kind`."""
+    """Column `[n]` from rows `[n, d]`, of list type `kind`; by default, one of the rows' dtype."""
     flat = pa.array(np.ascontiguousarray(rows).ravel())
     if kind is None:
         return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
@@ -22,7 +22,7 @@ def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.Fix
 
 
 def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """View a list column `[n]` as rows `[n, d]`; does not copy a single chunk."""
+    """Rows `[n, d]` from a column `[n]`, without a copy if it has one chunk."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(array.flatten()).reshape(-1, array.type.list_size)
 
@@ -30,7 +30,7 @@ def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 def vector_table(
     wanted: pa.Schema, columns: Mapping[str, Any], rows: npt.NDArray[Any], encoder: str
 ) -> pa.Table:
-    """Build a table of columns `[n]` and half-precision rows `[n, d]`, marked with its encoder."""
+    """Table of columns `[n]` and half-precision vectors `[n, d]`; metadata names the encoder."""
     vectors = to_column(rows.astype(np.float16, copy=False), wanted.field("vector").type)
     table = pa.table({**columns, "vector": vectors}, schema=wanted)
     return table.replace_schema_metadata({ENCODER_KEY: encoder})

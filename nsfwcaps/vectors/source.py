@@ -1,4 +1,4 @@
-"""The protocol of vectors that can be searched: they are read in blocks."""
+"""The interface of vectors that a search reads in blocks, on disk or in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class VectorSource(Protocol):
-    """Half-precision unit rows `[n, d]`, read in parts.
+    """Unit-length rows `[n, d]` in half precision, read in parts.
 
     `VectorTable` reads them from Parquet files, `VectorArray` from memory.
     """
@@ -31,21 +31,21 @@ class VectorSource(Protocol):
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Half:
-        """Return rows `[start, stop)`."""
+        """Rows `[start, stop)`."""
         ...
 
     @abstractmethod
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield (low, high, first, vectors) for each part of the source with some of the rows.
+        """Yield (low, high, first, vectors) for each part that contains some of the sorted `rows`.
 
-        The ascending `rows[low:high]` are in this part, whose vectors `[b, d]` start at `first`.
+        The part holds `rows[low:high]`; its vectors `[b, d]` begin at row `first`.
         """
         ...
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
-        """Yield (first row, `[b, d]`), with b = `rows` except in the last block.
+        """Yield (first row, vectors `[b, d]`), where b = `rows` except in the last block.
 
-        Blocks start at multiples of `rows`, independent of the pieces.
+        Blocks start at multiples of `rows`, regardless of the boundaries of pieces.
         """
         held: list[Half] = []
         start = count = 0
@@ -63,7 +63,7 @@ class VectorSource(Protocol):
             yield start, _joined(held)
 
     def take(self, rows: Rows) -> Half:
-        """Return the rows with ascending numbers `[m]`, in one pass over their parts."""
+        """Vectors of ascending row numbers `[m]`, in one pass over the parts that hold them."""
         out = np.empty((len(rows), self.width), dtype=np.float16)
         for low, high, first, vectors in self.holding(rows):
             out[low:high] = vectors[rows[low:high] - first]

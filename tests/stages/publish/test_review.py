@@ -500,7 +500,7 @@ def test_an_export_with_the_outcomes_of_another_log_is_refused(place: Place) -> 
 def test_an_export_that_lacks_a_file_is_refused(place: Place, name: str) -> None:
     folder = exported(place)
     (folder / name).unlink()
-    with pytest.raises(ReviewError, match=f"{name} .*export again"):
+    with pytest.raises(ReviewError, match=f"{name} .*export the review again"):
         place.publish(folder)
 
 
@@ -511,11 +511,11 @@ def test_what_is_no_review(place: Place) -> None:
     text = place.folder / "text.sqlite"
     text.write_text("a broken window\n" * 100)
     cases: list[tuple[Path | str, type[Exception], str]] = [
-        (place.folder / "none", InputError, "no such file or folder"),
+        (place.folder / "none", InputError, "no such file or folder; expected the database"),
         (empty, InputError, "missing outcomes.parquet"),
         (other, ReviewError, "not a table of review outcomes"),
         (text, ReviewError, "database is damaged"),
-        ("postgresql://team:secret@host/db", ConfigError, "exported first"),
+        ("postgresql://team:secret@host/db", ConfigError, "run 'nsfwcaps review export' and pass"),
     ]
     for source, kind, message in cases:
         with pytest.raises(kind, match=message) as error:
@@ -525,7 +525,7 @@ def test_what_is_no_review(place: Place) -> None:
 
 def test_a_review_that_leaves_nothing_is_an_error(place: Place) -> None:
     place.review({place.pairs()[0]["pair_id"]: REJECT})
-    with pytest.raises(ReviewError, match=r"leaves no pair \(8 pending, 1 rejected\)"):
+    with pytest.raises(ReviewError, match=r"excludes every pair \(8 pending, 1 rejected\)"):
         place.publish(only_accepted=True)
 
 
