@@ -65,7 +65,9 @@ def review(
     ] = 8501,
     address: Annotated[
         str,
-        typer.Option("--address", help="Listening address; any but localhost is open to the network."),
+        typer.Option(
+            "--address", help="Listening address; all but localhost are open to the network."
+        ),
     ] = "localhost",
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")

@@ -31,6 +31,6 @@ WORLD = Stage(
     results=_results,
     delivers="pools",
     intermediate=True,
-    needs=lambda settings: {"world": "the world of icons"},
+    needs=lambda settings: {"world": "the icon world"},
     owns=("safe", "unsafe"),
 )

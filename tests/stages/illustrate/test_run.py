@@ -224,7 +224,7 @@ def test_pools_of_somebody_else_are_not_replaced(icons: Path, tmp_path: Path) ->
     theirs.write_bytes(b"theirs")
     said = illustrate(tmp_path / "run", {**CONSTRUCT, "pool": str(icons), "n": 4}, painter="world")
     assert said.code == 7
-    assert "was not made by illustrate" in said.err
+    assert "was not written by illustrate" in said.err
     assert theirs.read_bytes() == b"theirs"
 
 

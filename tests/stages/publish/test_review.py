@@ -462,7 +462,9 @@ def test_an_export_whose_tables_were_changed_is_refused(place: Place) -> None:
     table = pq.read_table(path)
     accepted = pa.array(["accept"] * table.num_rows)
     pq.write_table(table.set_column(table.column_names.index("choice"), "choice", accepted), path)
-    with pytest.raises(ReviewError, match=r"outcomes\.parquet was changed or lost; export again"):
+    with pytest.raises(
+        ReviewError, match=r"outcomes\.parquet changed or missing; export the review again"
+    ):
         place.publish(folder)
 
 
@@ -476,7 +478,7 @@ def test_an_export_whose_log_was_changed_is_refused(place: Place) -> None:
     about = json.loads(record.read_text())
     about["sha256"]["verdicts.parquet"] = hashlib.sha256(path.read_bytes()).hexdigest()
     record.write_text(json.dumps(about))
-    with pytest.raises(ReviewError, match=r"the log is not whole \(row 1 was changed\)"):
+    with pytest.raises(ReviewError, match=r"the log is damaged \(row 1 was changed\)"):
         place.publish(folder)
 
 
@@ -490,7 +492,7 @@ def test_an_export_with_the_outcomes_of_another_log_is_refused(place: Place) -> 
     about = json.loads(record.read_text())
     about["sha256"]["outcomes.parquet"] = hashlib.sha256(old).hexdigest()
     record.write_text(json.dumps(about))
-    with pytest.raises(ReviewError, match=r"outcomes\.parquet is of another log"):
+    with pytest.raises(ReviewError, match=r"outcomes\.parquet belongs to another log"):
         place.publish(folder)
 
 
@@ -498,7 +500,7 @@ def test_an_export_with_the_outcomes_of_another_log_is_refused(place: Place) -> 
 def test_an_export_that_lacks_a_file_is_refused(place: Place, name: str) -> None:
     folder = exported(place)
     (folder / name).unlink()
-    with pytest.raises(ReviewError, match=f"{name} .*export again"):
+    with pytest.raises(ReviewError, match=f"{name} .*export the review again"):
         place.publish(folder)
 
 
@@ -510,8 +512,8 @@ def test_what_is_no_review(place: Place) -> None:
     text.write_text("a broken window\n" * 100)
     cases: list[tuple[Path | str, type[Exception], str]] = [
         (place.folder / "none", InputError, "no such file or folder; expected the database"),
-        (empty, InputError, "holds no outcomes.parquet"),
-        (other, ReviewError, "no outcomes of a review"),
+        (empty, InputError, "missing outcomes.parquet"),
+        (other, ReviewError, "not a table of review outcomes"),
         (text, ReviewError, "database is damaged"),
         ("postgresql://team:secret@host/db", ConfigError, "run 'nsfwcaps review export' and pass"),
     ]
