@@ -99,7 +99,9 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
-    """Scale a wide channel to 8-bit grey, from 0-65,535 (floats: 0-1), else from its own range.
+    """Scale a wide channel to 8-bit grey.
+
+    The input range is 0 to 65,535 (floats: 0 to 1), or else the range of the values.
 
     Raises:
         ValueError: a pixel is NaN or infinite.

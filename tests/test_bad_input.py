@@ -257,7 +257,7 @@ CASES = [
     (k_beyond_all_numbers, 2, "mine", ["there are 60 safe", "lower --k"]),
     (nothing_similar_enough, 3, "grade", ["24", "below_min_similarity", "loosen min_similarity"]),
     (bad_index, 2, "mine", ["mine.index", "'garbage'"]),
-    (recall_too_low, 8, "mine", ["mine.index", "min_recall", "leave out --index"]),
+    (recall_too_low, 8, "mine", ["mine.index", "min_recall", "remove --index"]),
     (all_vectors_nan, 3, "embed", ["not_finite", "embed.source"]),
     (many_vectors_nan, 3, "embed", ["20 of 84", "not_finite", "--max-reject-share"]),
     (vectors_of_other_captions, 3, "embed", ["not_in_source", "embed.source"]),

@@ -29,7 +29,7 @@ def build(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Turn pools of safe and unsafe captions into a data set of graded pairs.
+    """Build a data set of graded pairs from pools of safe and unsafe captions.
 
     Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """

@@ -28,7 +28,7 @@ def demo(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run the whole pipeline on a synthetic world, offline, and score it on the ground truth."""
+    """Run the pipeline on a synthetic world, offline, and score it against the ground truth."""
 
     def truth() -> tuple[Mapping[str, Any], str]:
         score = _score(out)

@@ -65,7 +65,7 @@ def review(
     ] = 8501,
     address: Annotated[
         str,
-        typer.Option("--address", help="Address to listen on; not localhost: open to the network."),
+        typer.Option("--address", help="Listening address; any but localhost is open to the network."),
     ] = "localhost",
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")

@@ -91,7 +91,7 @@ def test_facts_and_card_are_those_of_the_rows(made: Path) -> None:
     for name, count in counts.items():
         assert f"| `{name}` | {count} | 0 | 0 |" in card
     assert "12 images were kept of 12 drawn, for 12 unsafe captions" in card
-    assert "An image has a label of its own" in card
+    assert "Images have their own labels" in card
 
 
 def test_second_run_is_skipped(made: Path, icons: Path) -> None:

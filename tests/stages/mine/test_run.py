@@ -475,7 +475,7 @@ def test_an_empty_side_is_named(project: Project, absent: str) -> None:
 
 
 def test_k_beyond_the_safe_pool_is_a_config_error(project: Project) -> None:
-    with pytest.raises(ConfigError, match="k=3 safe counterparts are asked for and there are 2"):
+    with pytest.raises(ConfigError, match="k=3 needs at least as many safe captions, got 2"):
         mined(project, {GUN: at(0)}, {VASE: at(10), DOG: at(20)}, k=3)
 
 

@@ -190,7 +190,7 @@ def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:
     for name, count in counts.items():
         assert f"| {name} | {count} |" in card
     assert "Left out: 1 rejected." in card
-    assert "Nobody has judged the pairs" not in card
+    assert "No person has judged the pairs" not in card
     for name, text in schema.REVIEW_HELP.items():
         assert any(line.startswith(f"| `{name}` |") and text in line for line in card.splitlines())
 
@@ -212,7 +212,7 @@ def test_known_answers_are_told_apart_from_what_people_judged(place: Place) -> N
     place.publish()
     assert (place.facts()["outcomes"]["accepted"], place.facts()["known"]) == (3, 2)
     card = place.card()
-    assert "Outcomes that are known answers, which a lead wrote down beforehand: 2." in card
+    assert "Outcomes that are gold answers, written by a lead beforehand: 2." in card
     assert "where `review_verdicts` has a row of kind `gold`, a lead wrote the answer" in card
 
 
@@ -287,7 +287,7 @@ def test_a_fixed_safe_caption_gets_its_ids_and_cosine(place: Place) -> None:
     assert unreviewed(after) == {**before, **changed}
     assert after["review_original_pair_id"] == before["pair_id"]
     assert place.facts()["fixed_without_sim_text"] == {}
-    assert "`sim_text` is computed anew by the same encoder;" in place.card()
+    assert "`sim_text` was recomputed with the same encoder;" in place.card()
 
 
 def test_a_fixed_unsafe_caption_that_the_vectors_have_not_has_no_cosine(place: Place) -> None:
