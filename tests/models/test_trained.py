@@ -47,9 +47,9 @@ def encoder_of(model: object) -> ClipEncoder:
 def trained_in(place: Place, out: Path, **changes: Any) -> ClipEncoder:
     """Train in a folder, and give the very encoder that was trained, adapters and all."""
     seen: list[Any] = []
-    real = create.load
+    real = create.load_dual
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create, "load", lambda *given: seen.append(real(*given)) or seen[-1])
+        patch.setattr(create, "load_dual", lambda *given: seen.append(real(*given)) or seen[-1])
         place.train(out, **RUN | changes)
     seen[0].model.eval()
     encoder: ClipEncoder = seen[0]
