@@ -63,11 +63,11 @@ def test_a_setting_is_read_as_a_schedule(text: str, schedule: Schedule) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("easy/easy+midium/all", "epoch 2: 'midium' is not a level"),
-        ("", "epoch 1: '' is not a level"),
-        ("easy//all", "epoch 2: '' is not a level"),
-        ("easy+", "epoch 1: '' is not a level"),
-        ("Easy", "epoch 1: 'Easy' is not a level"),
+        ("easy/easy+midium/all", "epoch 2: unknown level 'midium'"),
+        ("", "epoch 1: unknown level ''"),
+        ("easy//all", "epoch 2: unknown level ''"),
+        ("easy+", "epoch 1: unknown level ''"),
+        ("Easy", "epoch 1: unknown level 'Easy'"),
         ("easy+medium+easy", "epoch 1: 'easy' repeats a level"),
         ("easy/all+hard", "epoch 2: 'hard' repeats a level"),
         (
