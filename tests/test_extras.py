@@ -205,7 +205,7 @@ def test_other_packages_of_the_extra_are_named_too() -> None:
 def test_doctor_shows_the_extras() -> None:
     report = calls(["doctor", "--json"], absent=["peft", "streamlit", "nudenet"])[0].json
     assert report["extras"]["train"] is None
-    assert report["extras"]["review"] == "in part, without streamlit"
+    assert report["extras"]["review"] == "partly installed; missing: streamlit"
     assert report["extras"]["world"] == "installed"
 
 

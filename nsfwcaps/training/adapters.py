@@ -166,7 +166,7 @@ def train_mode(model: nn.Module) -> None:
 
 
 def check_gradients(model: nn.Module) -> None:
-    """Check after a backward pass that all that shall train is reached by it.
+    """Check after a backward pass that it reached every trainable parameter.
 
     A second factor starts at zero, so the gradient of the first is zero in the first step; that of
     the second is not.

@@ -98,7 +98,7 @@ class Trainer:
         Save it before the next step: the optimizer's tensors are the ones that it works with.
 
         Raises:
-            TrainingError: a weight is not finite; nobody shall go on from that.
+            TrainingError: a weight is not finite; no run may continue from it.
         """
         tensors = adapter_tensors(self._encoders.model)
         if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:

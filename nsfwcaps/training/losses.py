@@ -31,14 +31,14 @@ def relative_redirection(embedding: Tensor, unsafe: Tensor, target: Tensor) -> T
     """Relative cross-modal redirection of SafeR-CLIP (arXiv 2511.16743).
 
     mean of log(1 + exp(cos(embedding, unsafe) - cos(embedding, target))): the embedding of an
-    unsafe item shall be closer to the safe target than to the unsafe item it is paired with, both
+    unsafe item should be closer to the safe target than to the unsafe item it is paired with, both
     of the other modality and frozen. The only negative is that item.
     """
     return functional.softplus(cosines(embedding, unsafe) - cosines(embedding, target)).mean()
 
 
 def info_nce(embedding: Tensor, reference: Tensor, *, scale: float | Tensor) -> Tensor:
-    """Symmetric InfoNCE: row i of either side shall find row i of the other among the batch.
+    """Symmetric InfoNCE: row i of each side must find row i of the other in the batch.
 
     Preservation across modalities where both are of safe items (SafeR-CLIP, Safe-CLIP eq. 5), and
     redirection where the embedding is of an unsafe item (Safe-CLIP eq. 4).

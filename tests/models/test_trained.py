@@ -135,7 +135,7 @@ def test_a_run_on_top_of_a_run(safer: tuple[Path, ClipEncoder], tmp_path: Path) 
     before = create.source_digest(str(out))
     rewrite(base, lambda values: {**values, "steps": 1})
     assert create.source_digest(str(out)) != before
-    refused(train(top, base, model=base), 2, "train.model", "would replace its own base model")
+    refused(train(top, base, model=base), 2, "train.model", "would overwrite its own base model")
 
     base.rename(tmp_path / "moved")
     for found in (lambda: encoder_of(out), lambda: create.source_digest(str(out))):

@@ -1,9 +1,9 @@
-"""mine: what a search has found so far, on disk.
+"""mine: intermediate results of a search, on disk.
 
     candidates-*.parquet   candidates [block, depth] of unsafe captions
     targets-*.parquet      penalty and reach of safe captions
 
-Both are steps on the way: a killed run finds them again, a finished one removes them.
+Both are temporary: a killed run resumes from them, a finished run removes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSION = 1
 
 
 class ShardMemo:
-    """Keeps blocks as shards of the stage's folder.
+    """Cache of blocks, stored as shards in the stage folder.
 
     `content` is the digest of the vectors of both sides.
     """
@@ -48,7 +48,7 @@ class ShardMemo:
         self._targets_key = [VERSION, content, depth, settings.index, how]
 
     def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
-        """Write the candidates of a block, unless an earlier run has."""
+        """Write the candidates of a block; return False if an earlier run did."""
         key = digest(["candidates", *self._candidates_key, start, stop])
         known = self._folder.shard(key)
         if known is not None:
@@ -68,11 +68,11 @@ class ShardMemo:
         return True
 
     def candidates(self) -> Candidates:
-        """Candidates of all blocks."""
+        """Return the candidates of all blocks."""
         return _WrittenCandidates(self._folder, self._shards)
 
     def weigh(self, start: int, rows: Rows, weigh: Callable[[], Weights]) -> Weights:
-        """Weights of a block of targets, as they were written now or earlier."""
+        """Return the weights of a block of targets; compute them if no earlier run did."""
 
         def targets() -> ShardTables:
             penalty, reach = weigh()

@@ -1,4 +1,4 @@
-"""world: draw a world of icon scenes, whose truth is known."""
+"""world: draw a synthetic world of icon scenes with known ground truth."""
 
 from __future__ import annotations
 

@@ -173,8 +173,10 @@ def test_min_similarity_includes_its_value(project: Project, floor: float, kept:
 
 @pytest.mark.parametrize("partner", [None, "a vase that nobody has"])
 def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | None) -> None:
-    said = "1 name the safe" if partner else "0 name the safe"
-    with pytest.raises(InputError, match=f"of 1 unsafe captions {said}.*--partner-column") as told:
+    said = "1 of 1" if partner else "0 of 1"
+    with pytest.raises(
+        InputError, match=f"{said} unsafe captions name a .*--partner-column"
+    ) as told:
         mined(project, {GUN: partner}, {GUN: at(0), VASE: at(10)})
     assert GUN not in str(told.value)
 

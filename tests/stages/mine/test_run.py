@@ -468,7 +468,9 @@ def test_an_empty_side_is_named(project: Project, absent: str) -> None:
     pools = {"unsafe": [GUN], "safe": [VASE]} | {absent: []}
     project.ingest(**pools)
     project.embed(ChosenVectors({GUN: at(0), VASE: at(10)}))
-    with pytest.raises(InputError, match=f"there is no {absent} caption"):
+    with pytest.raises(
+        InputError, match=f"mine: no {absent} captions; add a pool to ingest with --{absent}"
+    ):
         project.mine(**PLAIN)
 
 

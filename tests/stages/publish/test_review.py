@@ -509,11 +509,11 @@ def test_what_is_no_review(place: Place) -> None:
     text = place.folder / "text.sqlite"
     text.write_text("a broken window\n" * 100)
     cases: list[tuple[Path | str, type[Exception], str]] = [
-        (place.folder / "none", InputError, "no such file or folder"),
+        (place.folder / "none", InputError, "no such file or folder; expected the database"),
         (empty, InputError, "holds no outcomes.parquet"),
         (other, ReviewError, "no outcomes of a review"),
         (text, ReviewError, "database is damaged"),
-        ("postgresql://team:secret@host/db", ConfigError, "exported first"),
+        ("postgresql://team:secret@host/db", ConfigError, "run 'nsfwcaps review export' and pass"),
     ]
     for source, kind, message in cases:
         with pytest.raises(kind, match=message) as error:
@@ -523,7 +523,7 @@ def test_what_is_no_review(place: Place) -> None:
 
 def test_a_review_that_leaves_nothing_is_an_error(place: Place) -> None:
     place.review({place.pairs()[0]["pair_id"]: REJECT})
-    with pytest.raises(ReviewError, match=r"leaves no pair \(8 pending, 1 rejected\)"):
+    with pytest.raises(ReviewError, match=r"excludes every pair \(8 pending, 1 rejected\)"):
         place.publish(only_accepted=True)
 
 
