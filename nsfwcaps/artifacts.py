@@ -211,20 +211,6 @@ class StageFolder:
         started = time.monotonic()
         return self._commit(key, make(), started)
 
-    def commit(
-        self,
-        key: str,
-        tables: Mapping[tuple[str, str], pa.Table],
-        *,
-        rows_in: int,
-        rejects: Mapping[str, int] | None = None,
-        facts: Mapping[str, Any] | None = None,
-        started: float,
-    ) -> Shard:
-        """Write a shard from tables, keyed by (group, file stem), then its journal row."""
-        made = ShardTables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
-        return self._commit(key, made, started)
-
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {

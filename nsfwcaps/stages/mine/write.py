@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import Pairing
@@ -66,19 +66,16 @@ class Writer:
 
     def write(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> list[Shard]:
         """Write the pairs of all blocks in files of equal size, then the rejects with reasons."""
-        started = time.monotonic()
         shards = []
         # Cut by pairs, not by blocks: the files must not depend on the memory available.
         for number, table in enumerate(rechunk(self._tables(blocks, advance), _PAIR_ROWS)):
-            shard = self._folder.commit(
-                digest(["pairs", *self._content, number]),
-                {("pairs", f"pairs-{number:05d}"): table},
-                rows_in=0,  # unsafe captions are counted once, with the rejects
-                started=started,
-            )
-            shards.append(shard)
-            started = time.monotonic()
-        return [*shards, self._commit_rejects(started)]
+            named = {("pairs", f"pairs-{number:05d}"): table}
+            key = digest(["pairs", *self._content, number])
+            # Unsafe captions are counted once, with the rejects.
+            pairs = partial(ShardTables, tables=named, rows_in=0)
+            shards.append(self._folder.make_shard(key, pairs))
+        rejects = self._folder.make_shard(digest(["rejects", *self._content]), self._rejects)
+        return [*shards, rejects]
 
     def _tables(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> Iterator[pa.Table]:
         for block, chosen in blocks:
@@ -91,16 +88,13 @@ class Writer:
             yield self._pairs(block, chosen, ids)
             advance(len(rows))
 
-    def _commit_rejects(self, started: float) -> Shard:
-        rejects = pa.table(
-            {"id": self._rejected, "reason": self._reasons}, schema=schema.REJECTED_IDS
-        )
-        return self._folder.commit(
-            digest(["rejects", *self._content]),
-            {("rejects", "rejects"): rejects} if self._reasons else {},
+    def _rejects(self) -> ShardTables:
+        columns = {"id": self._rejected, "reason": self._reasons}
+        table = pa.table(columns, schema=schema.REJECTED_IDS)
+        return ShardTables(
+            tables={("rejects", "rejects"): table} if self._reasons else {},
             rows_in=self._unsafe.rows,
             rejects=dict(sorted(Counter(self._reasons).items())),
-            started=started,
         )
 
     def _pairs(self, block: Block, chosen: Mask, ids: pa.ChunkedArray) -> pa.Table:

@@ -327,16 +327,16 @@ def test_a_failed_run_on_other_partners_leaves_the_last_one_whole(project: Proje
     before = mined(project, {GUN: VASE}, vectors)
     project.ingest(unsafe_rows({GUN: DOG}), [VASE, DOG])
     project.embed(ChosenVectors(vectors))
-    real = StageFolder.commit
+    real = StageFolder._commit
 
-    def killed(folder: StageFolder, key: str, tables: Any, **values: Any) -> Any:
-        shard = real(folder, key, tables, **values)
-        if ("pairs", "pairs-00000") in tables:
+    def killed(folder: StageFolder, key: str, made: Any, started: float) -> Any:
+        shard = real(folder, key, made, started)
+        if ("pairs", "pairs-00000") in made.tables:
             raise KeyboardInterrupt
         return shard
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageFolder, "commit", killed)
+        patch.setattr(StageFolder, "_commit", killed)
         with pytest.raises(KeyboardInterrupt):
             pair(project)
     folder = StageFolder(project.workdir / "mine")
