@@ -76,7 +76,7 @@ def test_from_data_to_an_adapter(place: Place, tmp_path: Path) -> None:
         ({"image_layers": "atention"}, 2, ["image_layers", "atention", "attention"]),
         ({"text_layers": "convolution"}, 2, ["text_targets", "attention, mlp"]),
         ({"curriculum": "easy/midium"}, 2, ["midium", "medium"]),
-        ({"curriculum": ""}, 2, ["not a stage"]),
+        ({"curriculum": ""}, 2, ["not a level"]),
         ({"precision": "fp16"}, 2, ["fp16", "GPU"]),
         ({"model": "minilm"}, 2, ["minilm"]),
         ({"model": "open_clip:no-such-model/none"}, 5, ["no-such-model"]),
