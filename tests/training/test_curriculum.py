@@ -273,11 +273,11 @@ def test_an_unknown_level_is_named_with_its_row() -> None:
     [
         ({"schedule": ()}, "every epoch needs a level"),
         ({"schedule": ((EASY,), ())}, "every epoch needs a level"),
-        ({"batch_size": 0}, "batch size 0"),
-        ({"seed": -1}, "seed -1"),
-        ({"world_size": 0}, "rank 0 of 0"),
-        ({"world_size": 2, "rank": 2}, "rank 2 of 2"),
-        ({"world_size": 2, "rank": -1}, "rank -1 of 2"),
+        ({"batch_size": 0}, "batch size: must be at least 1, got 0"),
+        ({"seed": -1}, "seed: must be at least 0, got -1"),
+        ({"world_size": 0}, r"rank: must be in \[0, 0\), got 0"),
+        ({"world_size": 2, "rank": 2}, r"rank: must be in \[0, 2\), got 2"),
+        ({"world_size": 2, "rank": -1}, r"rank: must be in \[0, 2\), got -1"),
     ],
 )
 def test_sizes_that_cannot_work_are_refused(changes: dict[str, Any], told: str) -> None:

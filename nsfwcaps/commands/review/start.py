@@ -66,7 +66,7 @@ def review(
     address: Annotated[
         str,
         typer.Option(
-            "--address", help="Listening address; all but localhost are open to the network."
+            "--address", help="Listening address; any but localhost is open to the network."
         ),
     ] = "localhost",
     update: Annotated[
