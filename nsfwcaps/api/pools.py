@@ -37,7 +37,7 @@ def given_pool(label: str, value: Any) -> GivenPool:
     list or column holds captions; a table holds rows, whose columns ingest detects.
 
     Raises:
-        InputError: the value is none of these, or a list of file names given as `str`.
+        InputError: the value is not a pool, or a list of file names given as `str`.
     """
     if value is None:
         return GivenPool(paths=())

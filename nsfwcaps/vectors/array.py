@@ -20,7 +20,7 @@ class VectorArray(VectorSource):
             yield self._vectors
 
     def read(self, start: int, stop: int) -> Half:
-        """Rows `[start, stop)`."""
+        """Return rows `[start, stop)`."""
         return self._vectors[start:stop]
 
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:

@@ -246,7 +246,7 @@ ONE = [[1.0, 0.0]]
             r"safe_vectors: expected floats \[n, d\], got float64 \[2, 3, 4",
         ),
         (ONE, [["a", "b"]], r"safe_vectors: expected floats \[n, d\], got <U1"),
-        (ONE, [[1.0], [1.0, 2.0]], "safe_vectors: .*rows must have one length"),
+        (ONE, [[1.0], [1.0, 2.0]], "safe_vectors: .*rows must have the same length"),
         (ONE, [[True, False]], r"safe_vectors: expected floats \[n, d\], got bool"),
         (
             ONE,
