@@ -81,7 +81,7 @@ def test_a_model_of_captions_takes_no_images() -> None:
         (7, "expected captions .*, got int"),
         (["A vase.", 7], "item 1 is int"),
         (["A vase.", Path("a.png")], "item 1 is PosixPath"),
-        (pa.array(["A vase.", None]), "item 1 is missing"),
+        (pa.array(["A vase.", None]), "item 1 is null"),
         (pd.DataFrame({"caption": ["A vase."]}), "expected captions, got a table"),
         (pa.array([1, 2]), "expected a column of strings, got int64"),
     ],
