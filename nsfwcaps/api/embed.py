@@ -69,10 +69,10 @@ def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptio
     name = settings.model or names.DEFAULTS[images is not None]
     encoder = create.load(name, EncoderOptions.of(settings))
     if images is None:
-        return _whole(encoder.encode_text(captions, _unheard), len(captions))
+        return _whole(encoder.encode_text(captions, _ignore), len(captions))
     if encoder.identity.image_width is None:
         raise ModelError(f"embed: {name} takes captions only; use mini or an open_clip model")
-    return _whole(encoder.encode_images(images, _unheard), len(images))
+    return _whole(encoder.encode_images(images, _ignore), len(images))
 
 
 def _images(inputs: Any) -> Images | None:
@@ -102,5 +102,5 @@ def _whole(encoded: Encoded, inputs: int) -> Half:
     return encoded.rows.astype(np.float16)
 
 
-def _unheard(rows: int) -> None:
-    """Take note of progress that nobody watches."""
+def _ignore(rows: int) -> None:
+    """Show no progress."""

@@ -24,7 +24,7 @@ class Run:
     """The folder of a run: what `build` made, or the command.
 
     Everything is read from the folder when it is asked for. In a notebook, captions are covered
-    until somebody opens them; elsewhere a run shows ids only.
+    until they are opened; elsewhere a run shows ids only.
 
     Args:
         path: Folder of the run.

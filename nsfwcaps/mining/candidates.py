@@ -20,7 +20,7 @@ Found = tuple[Neighbours, Mapping[str, Any]]
 """Candidates of a block of unsafe rows, and facts: the index and its recall."""
 
 Find = Callable[[int, int, Advance], Found]
-"""Search for the unsafe rows `[start, stop)`; the last argument hears of safe rows."""
+"""Search for the unsafe rows `[start, stop)`; the last argument reports progress in safe rows."""
 
 
 class Candidates(Protocol):

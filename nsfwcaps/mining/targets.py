@@ -77,7 +77,7 @@ class Weighing:
 
 
 def unweighed(safe_rows: int) -> TargetWeights:
-    """Targets without a penalty that everybody reaches."""
+    """Targets without a penalty, and with no limit on their reach."""
     return TargetWeights(
         penalty=np.zeros(safe_rows, dtype=np.float32),
         reach=np.full(safe_rows, -np.inf, dtype=np.float32),

@@ -13,9 +13,10 @@ from annotated_types import Ge
 from typer.testing import CliRunner
 
 from nsfwcaps import config
-from nsfwcaps.commands.options import REQUIRED, OwnSettings, Values, option, with_settings
+from nsfwcaps.commands.options import REQUIRED, OwnSettings, option, with_settings
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.stage import Values
 from nsfwcaps.stages.embed.settings import EmbedSettings
 
 
