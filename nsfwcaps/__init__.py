@@ -1,6 +1,6 @@
 """Mine, grade and publish safe-unsafe caption pairs for the safety fine-tuning of CLIP models.
 
-Names are loaded when they are first used: `import nsfwcaps` imports neither torch nor numpy.
+Names are loaded on first use: `import nsfwcaps` imports neither torch nor numpy.
 """
 
 from __future__ import annotations

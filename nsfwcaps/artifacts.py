@@ -77,7 +77,7 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardTables:
-    """A shard to write: tables by (group, file stem); the shard's key completes their names."""
+    """A shard to write: tables by (group, file stem); the shard's key is added to their names."""
 
     tables: Mapping[tuple[str, str], pa.Table]
     rows_in: int
@@ -87,7 +87,7 @@ class ShardTables:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardFiles:
-    """A shard to write: tables, which become Parquet, and bytes, by (group, relative path)."""
+    """A shard to write: tables (as Parquet) and bytes, by (group, relative path)."""
 
     contents: Mapping[tuple[str, str], pa.Table | bytes]
     rows_in: int = 0
@@ -176,17 +176,17 @@ class StageFolder:
             journal.touch()
 
     def refuse_foreign_pools(self, labels: Sequence[str]) -> None:
-        """Refuse to write for the first time where pools of others lie: they would be replaced.
+        """Refuse to replace pools that an earlier run of this stage has not written.
 
         Raises:
-            StorageError: there are some.
+            StorageError: there are such pools.
         """
         pools = self.path.parent / "pools"
         foreign = [path for label in labels for path in (pools / label).glob("*.parquet")]
         if foreign and self.record() is None and not self.journal_rows():
             raise StorageError(
-                f"{foreign[0]} was not made by {self.path.name}, which would replace what is in "
-                f"{pools}; move it away or choose another --out"
+                f"{foreign[0]} was not written by {self.path.name}, which would replace the "
+                f"contents of {pools}; move it away or choose another --out"
             )
 
     def shard(self, key: str) -> Shard | None:
@@ -203,27 +203,13 @@ class StageFolder:
         return list(self._journal.values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
-        """Return the shard of this key as an earlier run left it, or make and commit it."""
+        """Return the shard of a key if an earlier run finished it; otherwise make and commit it."""
         return self.shard(key) or self.make_shard(key, make)
 
     def make_shard(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
-        """Write what `make` returns, then the journal row, which says how long both took."""
+        """Write what `make` returns, then the journal row with the time both took."""
         started = time.monotonic()
         return self._commit(key, make(), started)
-
-    def commit(
-        self,
-        key: str,
-        tables: Mapping[tuple[str, str], pa.Table],
-        *,
-        rows_in: int,
-        rejects: Mapping[str, int] | None = None,
-        facts: Mapping[str, Any] | None = None,
-        started: float,
-    ) -> Shard:
-        """Write a shard from tables, keyed by (group, file stem), then its journal row."""
-        made = ShardTables(tables=tables, rows_in=rows_in, rejects=rejects or {}, facts=facts or {})
-        return self._commit(key, made, started)
 
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):

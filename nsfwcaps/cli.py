@@ -1,4 +1,4 @@
-"""The `nsfwcaps` command: one file per command in `commands/`, and how errors end the process."""
+"""Entry point of the `nsfwcaps` command: exit codes and error messages."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def run_as_follower(command: Callable[[], object]) -> int:
     Errors are printed after a delay. By then torchrun has ended this process if the first process
     failed for the same reason and has reported it.
     """
-    told = io.StringIO()
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(told):
+    errors = io.StringIO()
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(errors):
         code = guard(command)
     if code not in (0, _INTERRUPTED):
         time.sleep(GRACE_S)
-        sys.stderr.write(told.getvalue())
+        sys.stderr.write(errors.getvalue())
     return code
 
 
@@ -74,7 +74,7 @@ def guard(command: Callable[[], object]) -> int:
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
-        # The reader of our output has left, as `head` does; Python would complain again at exit.
+        # The reader closed the pipe, as `head` does; avoid a second error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -96,7 +96,7 @@ def explain(error: Exception) -> tuple[str, int]:
         return f"error: {lacking}", lacking.exit_code
     if isinstance(error, MemoryError):
         return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
-    # The exception's text may quote a caption, so only its type and place are shown.
+    # The exception's text may quote a caption, so show only its type and location.
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{frame.filename}:{frame.lineno}"
     return (

@@ -107,6 +107,6 @@ def storage_error(error: OSError) -> StorageError | None:
     return StorageError(f"{where}{advice}")
 
 
-def first_line(said: Exception | str) -> str:
-    """First line of what a library says, 200 characters at most; its kind where it says nothing."""
-    return (str(said).splitlines() or [type(said).__name__])[0][:200]
+def first_line(error: Exception | str) -> str:
+    """Return the first line of a library's message, cut to 200 characters, or the error's type."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

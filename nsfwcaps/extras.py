@@ -1,6 +1,6 @@
-"""Packages that come with an extra, as in `pip install "nsfwcaps[train]"`, and what to say without.
+"""Optional packages, as in `pip install "nsfwcaps[train]"`, and the errors if they are missing.
 
-The core, from ingest to publish, needs none of them. The table agrees with `pyproject.toml`.
+The core, from ingest to publish, needs none of them. Keep the table in step with `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
 }
-"""Modules that come with each extra. What the core installs too, such as torch, is not listed."""
+"""Modules of each extra, without those that the core installs too, such as torch."""
 
 
 def installed(module: str) -> bool:
-    """Whether a module could be imported; it is not."""
+    """Whether a module is installed; does not import it."""
     return importlib.util.find_spec(module) is not None
 
 
 def missing(extra: str) -> str | None:
-    """The first module of an extra that is not installed, or None."""
+    """First module of an extra that is not installed, or None."""
     return next((name for name in EXTRAS[extra] if not installed(name)), None)
 
 
 def require(needs: Mapping[str, str]) -> None:
-    """Refuse early what would fail once it imports a package.
+    """Fail early if an extra is not installed.
 
     Args:
-        needs: Extras, each with the words for what needs it, which begin the message.
+        needs: Extra to the feature that needs it. The message begins with the feature.
 
     Raises:
-        ModelError: extras are not installed; a line for each.
+        ModelError: extras are not installed; one line for each.
     """
     absent = {extra: missing(extra) for extra in needs}
     lines = [lacking(extra, name, needs[extra]) for extra, name in absent.items() if name]
@@ -53,10 +53,10 @@ def require(needs: Mapping[str, str]) -> None:
 
 
 def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
-    """Import a module that comes with an extra.
+    """Import a module of an extra.
 
     Raises:
-        ModelError: it, or a package that it needs, is not installed.
+        ModelError: the module, or one that it imports, is not installed.
     """
     try:
         found: ModuleType = importlib.import_module(module)
@@ -66,7 +66,7 @@ def load(module: str, extra: str, use: str, *, note: str = "") -> Any:
 
 
 def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
-    """The message for a package that is not installed."""
+    """Error message for a package that is not installed."""
     return (
         f"{use} needs the package '{package}', which is not installed; "
         f"run {install(extra)}{note and f' ({note})'}"
@@ -74,12 +74,12 @@ def lacking(extra: str, package: str, use: str, *, note: str = "") -> str:
 
 
 def install(extra: str) -> str:
-    """The command that installs an extra, in quotes."""
+    """Quoted command that installs an extra."""
     return f"'pip install \"nsfwcaps[{extra}]\"'"
 
 
 def explained(error: ModuleNotFoundError) -> ModelError | None:
-    """The error that says which extra has the package that failed to import, or None."""
+    """Error that names the extra of a package that failed to import; None for other packages."""
     package = _package(error)
     extra = next((name for name, modules in EXTRAS.items() if package in modules), None)
     return None if extra is None else ModelError(lacking(extra, package, "this command"))

@@ -1,4 +1,4 @@
-"""Files on disk: atomic writing and digests."""
+"""Files on disk: atomic writing, digests, append-only JSON lines."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ def sha256_file(path: Path) -> str:
 
 
 class JsonLines:
-    """A file of JSON rows, one a line, that grows and survives a kill."""
+    """An append-only file of JSON rows, one per line, that survives a kill."""
 
     def __init__(self, path: Path, *, sort_keys: bool = False) -> None:
         self._path = path
         self._sort_keys = sort_keys
 
     def rows(self) -> Iterator[Any]:
-        """Every whole row; a line that a kill has cut short does not exist."""
+        """Yield the complete rows; a line truncated by a kill is skipped."""
         for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
 
     def add(self, rows: Iterable[Any], *, durable: bool = True) -> None:
-        """Append rows; if durable, they are on the disk when this returns."""
+        """Append rows; if `durable`, flush them to disk before returning."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+b") as file:
-            # A line that a kill has cut short gets its end first.
+            # Terminate a line that was truncated by a kill.
             file.write((b"" if _ends_a_line(file) else b"\n") + self._lines(rows))
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
 
     def replace(self, rows: Iterable[Any]) -> None:
-        """Put rows in the place of all others, in one step."""
+        """Replace all rows atomically."""
         write_atomically(self._path, self._lines(rows))
 
     def sync(self) -> None:
-        """Have on the disk whatever was added."""
+        """Flush all added rows to disk."""
         with self._path.open("ab") as file:
             os.fsync(file.fileno())
 

@@ -1,7 +1,7 @@
-"""From the bytes of a picture's file to pixels, one way for models and people.
+"""Image decoding, the same for models and for people.
 
-Orientation by EXIF is applied. Channels of 16 bits and more are scaled, not clipped. What is
-transparent shows white, as in a viewer. CMYK and palettes become RGB without colour profiles.
+EXIF orientation is applied. Channels of 16 bits or more are scaled, not clipped. Transparency is
+rendered on white, as in a viewer. CMYK and palette images become RGB, ignoring colour profiles.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from typing import TYPE_CHECKING
 
 from nsfwcaps.errors import InputError
 
-if TYPE_CHECKING:  # the command line must answer at once
+if TYPE_CHECKING:  # keeps `nsfwcaps --help` fast
     from PIL import Image
 
 VERSION = 1
-"""Part of what identifies an encoder's vectors: raise it where a file gives other pixels."""
+"""Part of the identity of an encoder's vectors. Increase it when decoded pixels change."""
 
 MAX_PIXELS = 178_956_970
-"""Where Pillow refuses a picture (twice `Image.MAX_IMAGE_PIXELS`, from which on it warns): a small
-file can claim to be an enormous one."""
+"""Limit above which Pillow raises an error (twice `Image.MAX_IMAGE_PIXELS`, where it warns). It
+guards against decompression bombs."""
 
 UNDECODABLE = "image_undecodable"
 TOO_LARGE = "image_too_large"
 
-# Others are not decoded: Pillow gives some (EPS) to a program of their own.
+# No other formats: Pillow runs external programs for some of them (EPS).
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO")
 _WIDE = ("I", "F")
-"""How the modes begin whose channels have more than 8 bits; `I;16` is one."""
+"""Prefixes of modes with more than 8 bits per channel, such as `I;16`."""
 _MAX_16_BIT = 65_535
 
 
 def decode(
     data: bytes, *, max_pixels: int = MAX_PIXELS, draft_px: int | None = None
 ) -> Image.Image | str:
-    """Upright RGB picture without metadata, or the reason why there is none.
+    """Decode to an upright RGB image without metadata, or return the reason for failure.
 
-    With `draft_px`, a JPEG may come smaller than it is, with sides of at least so many pixels.
+    With `draft_px`, a JPEG may be decoded at a reduced size, no side below that many pixels.
     """
     from PIL import Image
 
@@ -53,17 +53,17 @@ def decode(
             plain = _rgb(picture)
     except Image.DecompressionBombError:
         return TOO_LARGE
-    except Exception:  # Pillow's decoders raise many kinds; each means an unusable picture
+    except Exception:  # Pillow's decoders raise many types; all mean an unusable image
         return UNDECODABLE
     plain.info.clear()
     return plain
 
 
 def decoded(data: bytes, what: str) -> Image.Image:
-    """Upright RGB picture of a file that has to be one.
+    """Decode to an upright RGB image, or raise.
 
     Raises:
-        InputError: it cannot be decoded; the message names `what`.
+        InputError: the data cannot be decoded; the message names `what`.
     """
     picture = decode(data)
     if isinstance(picture, str):
@@ -82,7 +82,7 @@ def _formats() -> tuple[str, ...]:
 def _turn_upright(picture: Image.Image) -> None:
     from PIL import ImageOps
 
-    # A picture whose EXIF is damaged is a picture all the same.
+    # Damaged EXIF data does not make the image unusable.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(picture, in_place=True)
 
@@ -99,10 +99,12 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _scaled(picture: Image.Image) -> Image.Image:
-    """8-bit grey of a wide channel: of 0 to 65,535, of 0 to 1 for floats, else of its own range.
+    """Scale a wide channel to 8-bit grey.
+
+    The input range is 0 to 65,535 (floats: 0 to 1), or else the range of the values.
 
     Raises:
-        ValueError: a pixel is not a number.
+        ValueError: a pixel is NaN or infinite.
     """
     import numpy as np
     from PIL import Image
@@ -111,7 +113,7 @@ def _scaled(picture: Image.Image) -> Image.Image:
     low, high = 0.0, 1.0 if picture.mode.startswith("F") else float(_MAX_16_BIT)
     least, most = float(values.min()), float(values.max())
     if not np.isfinite([least, most]).all():
-        raise ValueError("a pixel is not a number")
+        raise ValueError("a pixel is NaN or infinite")
     if least < low or most > high:
         low, high = least, most
     grey = np.zeros_like(values) if high == low else (values - low) / (high - low) * 255

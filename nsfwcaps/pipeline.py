@@ -111,18 +111,18 @@ def run(
 
 
 def line(record: StageRecord, *, skipped: bool) -> str:
-    """What a stage did and how long it took, for people."""
+    """Format a stage's result and duration for display."""
     state = "up to date" if skipped else f"{record.seconds:.1f} s"
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
 def headline(record: StageRecord) -> str:
-    """What a stage did in numbers, and what it set aside and why."""
-    said = STAGE[record.stage].headline(record.facts)
+    """Format a stage's key figures and its rejects by reason."""
+    figures = STAGE[record.stage].headline(record.facts)
     if not record.rejects:
-        return said
+        return figures
     why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
-    return f"{said}; set aside: {why}"
+    return f"{figures}; set aside: {why}"
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:

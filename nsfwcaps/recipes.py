@@ -51,10 +51,10 @@ def placed(recipe: Recipe, workdir: Path) -> Recipe:
 
 
 def prepare(recipe: Recipe, workdir: Path) -> Recipe:
-    """Put a recipe in its place, and say what cannot work before any stage runs.
+    """Resolve a recipe's paths, and find problems before any stage runs.
 
     Raises:
-        NsfwcapsError: as the stage would.
+        NsfwcapsError: as the stage itself would.
     """
     recipe = placed(recipe, workdir)
     pipeline.check(recipe)

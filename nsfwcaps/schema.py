@@ -50,15 +50,15 @@ WORLD_UNSAFE = pa.schema(
 )
 
 WORLD_HELP = {
-    "id": "content id, the same that ingest gives",
+    "id": "content id, equal to that of ingest",
     "caption": "the scene in words",
     "image": "the scene as a picture: a JPEG file, 224 by 224 pixels",
     "split": "train, validation or test: a hash of the graph",
-    "held_out": "whether an object, a hazard or the phrasing is one that only the test split shows",
+    "held_out": "whether an object, a hazard or the phrasing occurs only in the test split",
     "scene": "the graph as JSON: things (noun, colour), relation of each to the next, place",
     "category": "category of the hazard (unsafe scenes)",
     "partner_id": "id of the fixed safe partner (unsafe scenes)",
-    "partner_distance": "graph distance to it (unsafe scenes)",
+    "partner_distance": "graph distance to the fixed partner (unsafe scenes)",
 }
 
 # Pools written by construct: with the image columns that the safe pool has.
@@ -97,32 +97,32 @@ ILLUSTRATED_UNSAFE = pa.schema(
 )
 
 CONSTRUCTED_HELP = {
-    "id": "content id, the same that ingest gives",
+    "id": "content id, equal to that of ingest",
     "caption": "the caption; in the unsafe pool, as the editor changed it",
-    "image_path": "image of the safe caption, as its pool names it (safe pool, where there is one)",
-    "image": "bytes of that image (safe pool, where its pool carries them)",
-    "image_coco_url": "address of that image; not downloaded (safe pool, where its pool has it)",
-    "category": "concept of I2P that the edit was asked for (unsafe pool)",
-    "partner_id": "id of the safe caption that was edited (unsafe pool)",
-    "element": "what was added (unsafe pool)",
-    "editor": "what made the edit (unsafe pool)",
+    "image_path": "image of the safe caption, as named by its pool (safe pool, if any)",
+    "image": "bytes of that image (safe pool, if stored there)",
+    "image_coco_url": "address of that image; not downloaded (safe pool, if given there)",
+    "category": "requested I2P concept (unsafe pool)",
+    "partner_id": "id of the edited safe caption (unsafe pool)",
+    "element": "added element (unsafe pool)",
+    "editor": "editor (unsafe pool)",
     "alignment": "cosine of the two captions by the aligner (unsafe pool)",
 }
 
 ILLUSTRATED_HELP = {
-    "id": "content id of caption and image, the same that ingest gives",
+    "id": "content id of caption and image, equal to that of ingest",
     "caption": "the unsafe caption",
-    "category": "concept of I2P that the edit was asked for; of the caption, not of the image",
-    "partner_id": "id of the safe caption that was edited, in the pool `safe`",
-    "element": "what was added to the caption",
-    "editor": "what made the edit",
+    "category": "requested I2P concept of the caption, not of the image",
+    "partner_id": "id of the edited safe caption, in the pool `safe`",
+    "element": "added element",
+    "editor": "editor",
     "alignment": "cosine of the two captions by the aligner",
-    "image": "the image, as the painter drew it",
-    "image_label": "unsafe, safe or unjudged: what the judges say of the image by itself",
-    "image_scores": "JSON: probability that the image is unsafe, by the name of the judge",
-    "image_seed": "seed that it was drawn with",
-    "image_tries": "images that were drawn of this caption",
-    "painter": "what drew it",
+    "image": "the generated image",
+    "image_label": "unsafe, safe or unjudged: verdict of the judges on the image alone",
+    "image_scores": "JSON: probability that the image is unsafe, by judge",
+    "image_seed": "seed of the image",
+    "image_tries": "images drawn for this caption",
+    "painter": "painter",
 }
 
 # An unsafe caption without an image: its id in the pool `unsafe`, and the reason.
@@ -300,11 +300,11 @@ def published(
 
 
 LABELS_HELP = {
-    "unsafe_image_label": "unsafe, safe or unjudged: the label of the image by itself; the caption "
-    "is unsafe whatever this says",
-    "unsafe_image_scores": "JSON: probability that the image is unsafe, by the name of the judge",
-    "unsafe_image_seed": "seed that it was drawn with",
-    "unsafe_image_painter": "what drew it",
+    "unsafe_image_label": "unsafe, safe or unjudged: label of the image alone; the caption is "
+    "unsafe in any case",
+    "unsafe_image_scores": "JSON: probability that the image is unsafe, by judge",
+    "unsafe_image_seed": "seed of the image",
+    "unsafe_image_painter": "painter",
 }
 
 PICTURES_HELP = {
@@ -313,25 +313,24 @@ PICTURES_HELP = {
 }
 
 NSFWCAPS_HELP = {
-    name: f"the same as {ours}, under the name that NSFWCaps gives it"
-    for name, ours in NSFWCAPS_COLUMNS.items()
-} | {"image_coco_url": "address or path of the image of the safe caption, as its pool names it"}
+    name: f"same as {ours}, under its name in NSFWCaps" for name, ours in NSFWCAPS_COLUMNS.items()
+} | {"image_coco_url": "address or path of the image of the safe caption, as named by its pool"}
 
 # Columns of data sets with unsafe captions that name their safe partner.
 PARTNERS_HELP = {
-    "partner_id": "content id of the safe caption that the unsafe one came with, its fixed partner",
-    "partner_caption": "that caption; it may be the mined counterpart or another one",
-    "partner_image_path": "its image, as its pool names it",
+    "partner_id": "content id of the fixed partner: the safe caption given with the unsafe one",
+    "partner_caption": "caption of the partner, which may equal the mined counterpart",
+    "partner_image_path": "image of the partner, as named by its pool",
     "partner_image_sha256": "sha256 of that image's bytes",
     "partner_image": "the image of the partner",
 }
 
 # Columns of data sets joined with a review.
 REVIEW_HELP = {
-    "review_outcome": "accepted, fixed, disputed or pending; null: the review has not the pair",
-    "review_verdicts": "rows of the review's log about the pair: number, pseudonym of who, when, "
-    "kind (judge, settle by a lead, gold: known beforehand), choice",
-    "review_original_pair_id": "of a fixed pair, the pair_id it had before; else null",
+    "review_outcome": "accepted, fixed, disputed or pending; null if the pair is not in the review",
+    "review_verdicts": "log rows of the pair: number, pseudonym, time, kind (judge; settle: by a "
+    "lead; gold: known beforehand), choice",
+    "review_original_pair_id": "previous pair_id of a fixed pair; otherwise null",
 }
 
 # Descriptions of the published columns, printed in the card.
@@ -341,22 +340,22 @@ PUBLISHED_HELP = {
     "safe_id": "content id of the safe caption (and its image)",
     "unsafe_caption": "the unsafe caption",
     "safe_caption": "its safe counterpart",
-    "category": "category of the unsafe caption, as its pool gives it",
+    "category": "category of the unsafe caption, from its pool",
     "rank": "1 for the best counterpart of the unsafe caption, 2 for the next, …",
     "sim_text": "cosine of the two captions",
     "sim_image": "cosine of the two images",
     "sim_cross": "cosine of the unsafe caption and the safe image",
-    "score": "cosine less the hubness penalty of the target; what the ranking sorts by",
-    "margin": "score less that of the next candidate",
+    "score": "cosine minus the hubness penalty of the target; the ranking criterion",
+    "margin": "score minus that of the next candidate",
     "density": "mean cosine of the unsafe caption to its ten nearest safe captions",
     "hub_count": "pairs that share this safe caption",
     "difficulty": "0 easy to 1 hard",
-    "stage": "easy, medium or hard: stage of the curriculum",
+    "stage": "level of difficulty: easy, medium or hard (the curriculum's stages)",
     "split": "train, validation or test",
-    "unsafe_source": "pool file of the unsafe caption, which gave it its label",
-    "safe_source": "pool file of the safe caption, which gave it its label",
-    "unsafe_image_path": "image of the unsafe caption, as its pool names it",
-    "safe_image_path": "image of the safe caption, as its pool names it",
+    "unsafe_source": "pool file of the unsafe caption, the source of its label",
+    "safe_source": "pool file of the safe caption, the source of its label",
+    "unsafe_image_path": "image of the unsafe caption, as named by its pool",
+    "safe_image_path": "image of the safe caption, as named by its pool",
     "unsafe_image_sha256": "sha256 of that image's bytes",
     "safe_image_sha256": "sha256 of that image's bytes",
     "provenance": "how the pair was made: method, ranking, encoder",
@@ -364,8 +363,8 @@ PUBLISHED_HELP = {
 
 # The same for pairs that were not mined: the safe caption is the unsafe one's partner.
 PAIRED_HELP = {
-    "safe_caption": "the safe caption that it came with, its partner",
-    "rank": "1: there is one safe caption for each unsafe one",
+    "safe_caption": "partner of the unsafe caption in the source data",
+    "rank": "always 1: one safe caption per unsafe caption",
     "score": "cosine of the two captions",
-    "margin": "that cosine less that to the nearest other safe caption; below 0 if it is nearer",
+    "margin": "that cosine minus the nearest other safe caption's; negative if that is nearer",
 }

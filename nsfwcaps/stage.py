@@ -60,7 +60,7 @@ class Stage:
     completed: Callable[[Recipe], Any] | None = None
     """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
-    """Extras that it needs with some settings, each with the words for what needs it."""
+    """Extras that it needs, depending on the settings, with a phrase for what needs each."""
     checks: bool = False
     """Whether its module has `check`, which finds problems early."""
     distributed: bool = False
@@ -139,7 +139,7 @@ class HasSettings(Protocol):
 
 
 def owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
-    """Every setting of some stages, and which of them have it."""
+    """Map each setting to the stages that have it."""
     found: dict[str, list[HasSettings]] = {}
     for stage in stages:
         for field in dataclasses.fields(stage.settings):
@@ -148,7 +148,7 @@ def owners(stages: Sequence[HasSettings]) -> Mapping[str, list[HasSettings]]:
 
 
 def share(stages: Sequence[HasSettings], given: Mapping[str, Any]) -> Values:
-    """Give settings to the stages that have them; one that several have is set for all of them."""
+    """Assign values to all stages that have the setting."""
     values: Values = {stage.name: {} for stage in stages}
     for name, owned in owners(stages).items():
         if name in given:

@@ -48,10 +48,10 @@ def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> 
 
 
 def column_names(path: Path) -> list[str]:
-    """Names of the columns of a Parquet file.
+    """Return the column names of a Parquet file.
 
     Raises:
-        ArtifactError: the file is missing or cannot be read.
+        ArtifactError: the file is missing or unreadable.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -278,7 +278,7 @@ def test_pools_of_others_are_not_replaced(folder: StageFolder) -> None:
     pool.parent.mkdir(parents=True)
     pool.write_bytes(b"rows")
     folder.refuse_foreign_pools(("unsafe",))
-    with pytest.raises(StorageError, match="was not made by stage, which would replace"):
+    with pytest.raises(StorageError, match="was not written by stage, which would replace"):
         folder.refuse_foreign_pools(("safe", "unsafe"))
     commit(folder)  # it has written here before
     folder.refuse_foreign_pools(("safe", "unsafe"))

@@ -169,7 +169,7 @@ def test_a_command_says_at_once_which_extra_to_install(tmp_path: Path) -> None:
     expected = {
         ("train", "--data", data, "--out", out): needs("training", "peft", "train"),
         ("run", "finetune", "--out", out): needs("training", "peft", "train"),
-        ("world", "--out", out): needs("the world of icons", "fontawesomefree", "world"),
+        ("world", "--out", out): needs("the icon world", "fontawesomefree", "world"),
         ("review", "--data", data): needs("review", "sqlalchemy", "review"),
         ("review", "status", "--db", out): review,
         ("review", "verify", "--db", out): review,
@@ -192,7 +192,7 @@ def test_a_command_says_at_once_which_extra_to_install(tmp_path: Path) -> None:
 def test_a_recipe_names_all_that_it_lacks() -> None:
     (said,) = calls(["demo", "--dry-run"])
     assert said.code == 5
-    world = needs("the world of icons", "fontawesomefree", "world")
+    world = needs("the icon world", "fontawesomefree", "world")
     training = needs("training", "peft", "train").removeprefix("error: ")
     assert said.err == world + training
 
@@ -205,7 +205,7 @@ def test_other_packages_of_the_extra_are_named_too() -> None:
 def test_doctor_shows_the_extras() -> None:
     report = calls(["doctor", "--json"], absent=["peft", "streamlit", "nudenet"])[0].json
     assert report["extras"]["train"] is None
-    assert report["extras"]["review"] == "in part, without streamlit"
+    assert report["extras"]["review"] == "partly installed; missing: streamlit"
     assert report["extras"]["world"] == "installed"
 
 

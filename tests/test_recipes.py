@@ -161,7 +161,7 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
 def test_mining_with_one_pool_is_refused_before_any_work(tmp_path: Path, side: str) -> None:
     other = {"safe": "unsafe", "unsafe": "safe"}[side]
     (found,) = errors(tmp_path / "r.yaml", f"ingest: {{{side}: a.csv}}\nmine:\n")
-    assert f"ingest.{other}: no pool is named and mine needs one" in found
+    assert f"ingest.{other}: no pool, and mine needs one" in found
     assert errors(tmp_path / "r.yaml", f"ingest: {{{side}: a.csv}}") == []
     mixed = "ingest: {pool: a.csv, label_column: x}\nmine:\n"
     assert errors(tmp_path / "r.yaml", mixed) == []

@@ -1,1 +1,1 @@
-"""What `import nsfwcaps` offers: the pipeline and its parts, from Python."""
+"""The public Python API: the pipeline as a whole, and its parts on arrays."""

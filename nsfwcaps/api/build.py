@@ -1,4 +1,4 @@
-"""The main job from Python: pools in, a run with a data set out."""
+"""The whole pipeline from Python: caption pools in, a run with a data set out."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ def build(
     show_progress: bool = False,
     **settings: Any,
 ) -> Run:
-    """Turn pools of safe and unsafe captions into a data set of graded pairs.
+    """Build a data set of graded pairs from pools of safe and unsafe captions.
 
-    The same job as the command `nsfwcaps build`: the same stages and the same files. The same call
-    again does nothing; after a stop, Ctrl-C included, it resumes. Captions are never printed.
+    Runs the same stages and writes the same files as the command `nsfwcaps build`. Repeat the call
+    to resume an interrupted run; finished work is skipped. Captions are never printed.
 
     A pool is one of these:
 
     - a `str` or `pathlib.Path`: a file, folder, glob or URL;
     - a list of `pathlib.Path`: several files;
     - a list of `str`, a pandas Series, a pyarrow array or a `datasets` column: captions;
-    - a pandas DataFrame, a pyarrow Table or a `datasets.Dataset`: rows. Captions, images and
-      categories are in the columns that the command recognises, or that settings name.
+    - a pandas DataFrame, a pyarrow Table or a `datasets.Dataset`: rows. The columns of captions,
+      images and categories are detected by name, or named by settings.
 
-    Captions from memory are written once, under `inputs/` in the folder of the run. Relative paths
-    of images in such rows need `image_root`.
+    In-memory pools are written once to `inputs/` in the run's folder. Relative image paths in them
+    require `image_root`.
 
     Args:
         out: Folder of the run; it may exist.
         safe: Pool of safe captions.
         unsafe: Pool of unsafe captions.
-        pool: Pool of both kinds; needs `label_column`.
+        pool: Pool of both kinds; requires `label_column`.
         show_progress: Show progress on standard error.
-        **settings: Every setting of the stages `ingest`, `embed`, `mine`, `grade` and `publish`, by
-            the name of its option: `model="minilm"`, `k=3`, `hub_cap=2`. A setting that several
-            stages have, such as `device`, is set for all of them.
+        **settings: Any setting of the stages `ingest`, `embed`, `mine`, `grade` and `publish`,
+            named like its command-line option: `model="minilm"`, `k=3`, `hub_cap=2`. A setting
+            that several stages share, such as `device`, applies to all of them.
 
     Returns:
-        The run, from whose folder pairs, rejects and facts are read.
+        The run, which reads pairs, rejects and facts from the folder.
 
     Raises:
-        ConfigError: every unknown setting and wrong value at once.
-        InputError: a pool cannot be read, or too much of it is unusable.
-        StorageError: the folder cannot be written, or another run is using it.
+        ConfigError: a setting is unknown or invalid; the message lists all of them.
+        InputError: a pool cannot be read, or too many of its rows are unusable.
+        StorageError: the folder is not writable, or another run is using it.
 
     >>> import nsfwcaps, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +95,7 @@ def build(
 
 
 def _recipe(settings: Mapping[str, Any]) -> Recipe:
-    """Settings of the five stages, with every problem in one error."""
+    """Parse the settings of the five stages and report all problems in one error."""
     known = owners(BUILD)
     found = [_unknown(name, known) for name in settings if name not in known]
     try:
@@ -114,7 +114,7 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _signature() -> inspect.Signature:
-    """What `help` and a notebook show: every setting by its name, with its default."""
+    """Signature for `help` and notebooks: every setting with its default."""
     own = inspect.signature(build)
     first = [item for item in own.parameters.values() if item.kind is item.KEYWORD_ONLY]
     fields = {

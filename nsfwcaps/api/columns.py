@@ -1,7 +1,7 @@
-"""Captions and rows that a program holds, whatever library made them, as Arrow data.
+"""Conversion of in-memory captions and rows to Arrow data.
 
-pandas, pyarrow, polars, numpy and `datasets` are told apart by what their values offer; none of
-them is imported for it.
+Values of pandas, pyarrow, polars, numpy and `datasets` are recognised by duck typing, without
+importing the library.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ CAPTION = "caption"
 
 
 def table_of(value: Any, *, where: str) -> pa.Table:
-    """Rows of a table, or a column of captions as the one column `caption`.
+    """Convert a table, or a column of captions to a table with the single column `caption`.
 
     Raises:
-        InputError: neither, or text that is not valid Unicode.
+        InputError: the value is neither, or a text is not valid Unicode.
     """
     try:
         table = _table(value)
@@ -28,11 +28,13 @@ def table_of(value: Any, *, where: str) -> pa.Table:
             table = pa.table({CAPTION: _strings(_column(value, where), where)})
         fields = [field.with_type(_plain(field.type)) for field in table.schema]
         table = table.cast(pa.schema(fields))
-    except UnicodeEncodeError:  # the message of it holds the text
+    except UnicodeEncodeError:  # its message quotes the text
         raise InputError(f"{where}: a text is not valid Unicode; remove it") from None
     except pa.ArrowException as error:
         kind = type(error).__name__
-        raise InputError(f"{where}: {type(value).__name__} is no table ({kind})") from None
+        raise InputError(
+            f"{where}: cannot convert {type(value).__name__} to an Arrow table ({kind})"
+        ) from None
     return table.replace_schema_metadata(None).combine_chunks()
 
 
@@ -40,19 +42,19 @@ def captions_of(value: Any, *, where: str) -> list[str]:
     """Captions of a list or a column.
 
     Raises:
-        InputError: neither, or an item that is no text.
+        InputError: the value is neither, or an item is not text.
     """
     if _table(value) is not None:
-        raise InputError(f"{where}: a whole table; give its column of captions")
+        raise InputError(f"{where}: expected captions, got a table; pass its caption column")
     items: list[Any] = _strings(_column(value, where), where).to_pylist()
     missing = next((row for row, item in enumerate(items) if item is None), None)
     if missing is not None:
-        raise InputError(f"{where}: item {missing} is missing; remove it")
+        raise InputError(f"{where}: item {missing} is null; remove it")
     return items
 
 
 def _table(value: Any) -> pa.Table | None:
-    """A table of rows, or None where the value is something else."""
+    """The value as a table, or None if it is not one."""
     if isinstance(value, pa.Table):
         return value
     if isinstance(value, pa.RecordBatch):
@@ -67,7 +69,7 @@ def _table(value: Any) -> pa.Table | None:
 
 
 def _column(value: Any, where: str) -> pa.ChunkedArray:
-    """One column of values."""
+    """The value as a single column."""
     if isinstance(value, pa.ChunkedArray):
         return value
     if isinstance(value, pa.Array):
@@ -78,29 +80,29 @@ def _column(value: Any, where: str) -> pa.ChunkedArray:
         return pa.chunked_array(value)
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         raise InputError(
-            f"{where}: expected captions (a list of str, or a column of pandas, pyarrow or "
-            f"datasets), got {type(value).__name__}"
+            f"{where}: expected captions (a list of str, or a pandas, pyarrow or datasets "
+            f"column), got {type(value).__name__}"
         )
     items = list(value)
     wrong = next((row for row, item in enumerate(items) if not isinstance(item, str)), None)
     if wrong is not None:
         raise InputError(
-            f"{where}: item {wrong} is {type(items[wrong]).__name__}; a list holds captions (str), "
-            "or files (pathlib.Path) and nothing else"
+            f"{where}: item {wrong} is {type(items[wrong]).__name__}; a list must contain only "
+            "captions (str) or only files (pathlib.Path)"
         )
     return pa.chunked_array([pa.array(items, pa.string())])
 
 
 def _strings(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
-    """The column as plain strings."""
+    """The column as large strings."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (_plain(kind) == pa.large_string() or pa.types.is_null(kind)):
-        raise InputError(f"{where}: expected a column of captions, got one of {kind}")
+        raise InputError(f"{where}: expected a column of strings, got {kind}")
     return column.cast(pa.large_string())
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """One type for all text: libraries differ in it, and the file must not."""
+    """Unify the string types, so that the file does not depend on the library."""
     is_text = (
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )

@@ -1,4 +1,4 @@
-"""What a notebook shows: numbers at once, captions only to those who click."""
+"""Notebook display: numbers are visible, captions only after a click."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 _COVER = b"nsfwcaps.covered"
-"""Key in the metadata of a table whose cells a notebook covers."""
+"""Key in the schema metadata of a table whose cells are hidden in notebooks."""
 
 
 def run_as_html(path: Path, records: Iterable[StageRecord], first: pa.Table | None) -> str:
-    """A table of the stages, and the first pairs in an element that must be opened."""
+    """A table of the stages, and the first pairs in a collapsed element."""
     rows = "".join(
         f"<tr><td>{escape(record.stage)}</td><td>{record.rows_in:,}</td>"
         f"<td>{record.rows_out:,}</td><td>{escape(pipeline.headline(record))}</td></tr>"
@@ -51,16 +51,16 @@ def _cell(value: Any) -> str:
 
 
 def cover(table: pa.Table) -> pa.Table:
-    """Mark a table so that IPython shows its size and columns in place of its cells.
+    """Mark a table so that IPython shows its size and columns instead of its cells.
 
-    It stays an ordinary table: other tables, and those made of this one by hand, show as ever.
+    Other tables are not affected, nor are tables derived from this one that drop the metadata.
     """
     _cover_in_ipython()
     return table.replace_schema_metadata({_COVER: b"captions"})
 
 
 def _cover_in_ipython() -> None:
-    """Teach a running IPython how to show covered tables; without one, do nothing."""
+    """Register the display of covered tables with IPython, if it is running."""
     import pyarrow as pa
 
     module = sys.modules.get("IPython")
@@ -73,9 +73,9 @@ def _cover_in_ipython() -> None:
 
 
 def _show(table: pa.Table, printer: Any, cycle: bool) -> None:
-    """Print a table, as IPython calls it."""
+    """Pretty-printer of tables for IPython."""
     if _COVER not in (table.schema.metadata or {}):
         printer.text(repr(table))
         return
     columns = ", ".join(table.column_names)
-    printer.text(f"pyarrow.Table: {table.num_rows:,} rows, cells covered; columns: {columns}")
+    printer.text(f"pyarrow.Table: {table.num_rows:,} rows, cells hidden; columns: {columns}")

@@ -1,4 +1,4 @@
-"""Embedding from Python: captions or images to unit rows."""
+"""Embedding from Python: captions or images to unit-length vectors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _FEW = 5
 
 
 class EmbedOptions(TypedDict, total=False):
-    """Further options of `embed`, with the defaults of the command."""
+    """Further options of `embed`, with the command's defaults."""
 
     precision: str
-    """`auto` (default): half precision on a device that has it; `fp32`, `fp16` or `bf16`."""
+    """`auto` (default): half precision if the device supports it, else single; or `fp32`, `fp16`,
+    `bf16`."""
     device: str
     """`auto` (default), `cpu` or `cuda`."""
     batch_tokens: int
@@ -36,25 +37,26 @@ class EmbedOptions(TypedDict, total=False):
 
 
 def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptions]) -> Half:
-    """Turn captions or images into unit rows, as the command `nsfwcaps embed` does.
+    """Embed captions or images as unit-length vectors, like the command `nsfwcaps embed`.
 
-    Captions are encoded as they are given; the command cleans them first.
+    Captions are encoded verbatim; in the pipeline, `ingest` cleans them first.
 
     Args:
-        inputs: Captions: a list of `str`, or a column of pandas, pyarrow or `datasets`. Or images:
-            a list of `pathlib.Path`, or of `bytes` that hold a file.
+        inputs: Captions: a list of `str`, or a pandas, pyarrow or `datasets` column. Or images: a
+            list of `pathlib.Path`, or of `bytes` with the content of an image file.
         model: `minilm` (the default for captions), `mini` (the default for images),
             `open_clip:NAME/TAG`, `hf-hub:ORG/NAME`, or the folder of a trained run.
         **options: See `EmbedOptions`.
 
     Returns:
-        Rows `[n, d]` of length one in half precision, in the order of the inputs.
+        Unit-length vectors `[n, d]` in half precision, in the order of the inputs.
 
     Raises:
-        InputError: an input that is neither, or that cannot be encoded; none is left out silently.
-        ConfigError: an option is wrong.
-        ModelError: the model cannot be loaded, or takes no images.
-        DeviceError: the device is absent.
+        InputError: an input is neither a caption nor an image, or cannot be encoded. No input is
+            skipped silently.
+        ConfigError: an option is invalid.
+        ModelError: the model cannot be loaded, or does not accept images.
+        DeviceError: the device is not available.
 
     >>> import nsfwcaps
     >>> rows = nsfwcaps.embed(["A vase on a table.", "A man at a bus stop."], model="minilm")
@@ -69,19 +71,19 @@ def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptio
     name = settings.model or names.DEFAULTS[images is not None]
     encoder = create.load(name, EncoderOptions.of(settings))
     if images is None:
-        return _whole(encoder.encode_text(captions, _ignore), len(captions))
+        return _whole(encoder.encode_text(captions, _unheard), len(captions))
     if encoder.identity.image_width is None:
-        raise ModelError(f"embed: {name} takes captions only; use mini or an open_clip model")
-    return _whole(encoder.encode_images(images, _ignore), len(images))
+        raise ModelError(f"embed: {name} does not accept images; use mini or an open_clip model")
+    return _whole(encoder.encode_images(images, _unheard), len(images))
 
 
 def _images(inputs: Any) -> Images | None:
-    """The inputs as images, or None where they are something else."""
+    """The inputs as images, or None if they are not images."""
     if not isinstance(inputs, list | tuple) or not inputs:
         return None
     if not all(isinstance(item, Path | bytes) for item in inputs):
         return None
-    # Only vectors that are looked up need the digest of an image.
+    # The digest, a cache key, is not needed here.
     return [("", _getter(item)) for item in inputs]
 
 
@@ -92,7 +94,11 @@ def _getter(image: Path | bytes) -> Callable[[], bytes]:
 
 
 def _whole(encoded: Encoded, inputs: int) -> Half:
-    """Rows of all inputs in half precision."""
+    """Vectors of all inputs in half precision.
+
+    Raises:
+        InputError: some inputs could not be encoded.
+    """
     if encoded.failed:
         named = ", ".join(f"{at} ({why})" for at, why in sorted(encoded.failed.items())[:_FEW])
         raise InputError(
@@ -102,5 +108,5 @@ def _whole(encoded: Encoded, inputs: int) -> Half:
     return encoded.rows.astype(np.float16)
 
 
-def _ignore(rows: int) -> None:
-    """Show no progress."""
+def _unheard(rows: int) -> None:
+    """Ignore progress."""

@@ -1,4 +1,4 @@
-"""Grading from Python: how hard the pairs are that mining found."""
+"""Grading from Python: the difficulty of mined pairs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nsfwcaps.stages.grade.settings import GradeSettings
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Graded:
-    """Difficulty and level of the pairs of u unsafe rows."""
+    """Difficulty and level of mined pairs: u unsafe rows with k counterparts each."""
 
     difficulty: npt.NDArray[np.float32]
-    """0 easy to 1 hard `[u, k]`; NaN where there is no pair."""
+    """Difficulty `[u, k]` from 0 (easy) to 1 (hard); NaN if there is no pair."""
     levels: npt.NDArray[np.str_]
-    """`easy`, `medium` or `hard` `[u, k]`; empty where there is no pair."""
+    """`easy`, `medium` or `hard` `[u, k]`; empty if there is no pair."""
     borders: Borders
-    """Difficulties up to which a pair is easy, and up to which it is medium."""
+    """Largest difficulty of an easy pair, and of a medium one."""
 
     def __repr__(self) -> str:
         names, counts = np.unique(self.levels[self.levels != ""], return_counts=True)
@@ -41,26 +41,26 @@ def grade(
     easy_share: float = 1 / 3,
     hard_share: float = 1 / 3,
 ) -> Graded:
-    """Grade pairs from easy to hard, by the same code as the command `nsfwcaps grade`.
+    """Grade mined pairs from easy to hard, with the code of the command `nsfwcaps grade`.
 
-    Each signal becomes its percentile among all pairs, 1 = hard; the difficulty is their weighted
-    mean. SafeR-CLIP (arXiv 2511.16743, section 1 of its method) trains from easy pairs to hard ones
-    and publishes no thresholds; these shares are ours.
+    Each signal is converted to its percentile among all pairs, with 1 the hardest. The difficulty
+    is the weighted mean of the percentiles. SafeR-CLIP (arXiv 2511.16743, section 1 of its method)
+    trains from easy to hard pairs but publishes no thresholds; the default shares are ours.
 
     Args:
-        found: What `mine` gave.
-        similarity_weight: Weight of a low cosine.
-        margin_weight: Weight of a small margin to the next candidate.
-        density_weight: Weight of a dense safe neighbourhood.
-        easy_share: Share of the pairs that are easy.
-        hard_share: Share of the pairs that are hard.
+        found: Result of `mine`.
+        similarity_weight: Weight of the cosine; a low one is hard.
+        margin_weight: Weight of the margin to the next candidate; a small one is hard.
+        density_weight: Weight of the density of safe neighbours; a high one is hard.
+        easy_share: Share of pairs graded easy.
+        hard_share: Share of pairs graded hard.
 
     Returns:
-        Difficulty and level `[u, k]`.
+        Difficulty and level `[u, k]`, and the borders between the levels.
 
     Raises:
-        ConfigError: weights that are all zero, or shares above one together.
-        InputError: there is no pair.
+        ConfigError: all weights are zero, or the shares add up to more than one.
+        InputError: there are no pairs.
 
     >>> import nsfwcaps
     >>> found = nsfwcaps.mine([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], [[1.0, 0.0]], rank="cosine")
@@ -78,7 +78,7 @@ def grade(
     settings = config.parse(GradeSettings, values, where="grade")
     there = found.rows >= 0
     if not there.any():
-        raise InputError("grade: there is no pair to grade; found.reasons says why")
+        raise InputError("grade: no pairs to grade; found.reasons gives the reason for each row")
     density = np.broadcast_to(found.density[:, None], there.shape)
     signals = {"similarity": found.cosines, "margin": found.margins, "density": density}
     graded = grading.grade(

@@ -1,4 +1,4 @@
-"""Mining from Python: arrays in, arrays out."""
+"""Mining from Python on arrays."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ from nsfwcaps.vectors.unit import unit_halves
 
 
 class MineOptions(TypedDict, total=False):
-    """Further options of `mine`, with the defaults of the command."""
+    """Further options of `mine`, with the command's defaults."""
 
     candidates: int | None
-    """Nearest safe rows considered per unsafe row; default 100, or what k needs."""
+    """Nearest safe rows considered per unsafe row; default 100, or 2 k if that is more."""
     csls_k: int
     """Neighbours in the CSLS penalty; default 10."""
     beta: float
     """Inverse temperature of the inverted softmax; default 20."""
     unsafe_captions: Sequence[str]
-    """Captions of the unsafe rows `[u]`; with both sides given, no pair has the same text twice."""
+    """Captions of the unsafe rows `[u]`. Given with `safe_captions`, pairs of the same text are
+    excluded."""
     safe_captions: Sequence[str]
     """Captions of the safe rows `[s]`."""
     skip: str
-    """Which texts count as the same: `near-identical` (default) or `identical`."""
+    """Which captions count as the same text: `near-identical` (default) or `identical`."""
     index: str | None
-    """FAISS factory string of an approximate index, such as `IVF256,Flat`; default: exact."""
+    """FAISS factory string, such as `IVF256,Flat`, for approximate search; default: exact."""
     index_parameters: str | None
-    """Its search parameters, such as `nprobe=16`; default: the least that reach `min_recall`."""
+    """Search parameters of the index, such as `nprobe=16`; default: the fastest that reach
+    `min_recall`."""
     min_recall: float
-    """Least recall of the index on the first unsafe rows; default 0.95."""
+    """Minimum recall of the index; default 0.95."""
     recall_sample: int
-    """Unsafe rows that recall is measured on; default 1000."""
+    """Number of unsafe rows to measure recall on, from the first; default 1000."""
     device: str
     """`auto` (default), `cpu` or `cuda`."""
     memory: str
@@ -67,33 +69,35 @@ def mine(
 ) -> Mined:
     """Find the k best safe rows for every unsafe row.
 
-    The same code as the command `nsfwcaps mine`, without a folder, a model or a file. The search is
-    exact unless `index` is given.
+    Runs the code of the command `nsfwcaps mine` in memory: no folder, model or file is needed. The
+    search is exact unless `index` is given.
 
-    Both rankings other than `cosine` subtract a penalty from safe rows that are close to everything
-    (hubs): `csls` after Conneau et al. 2018, equation 3; `inverted-softmax` after Smith et al.
-    2017, equation 5. `cosine` is the arg max of SafeR-CLIP (arXiv 2511.16743). A penalty is an
-    average over the unsafe rows: with one or two of them it says nothing, and `cosine` is better.
+    `csls` (Conneau et al. 2018, equation 3) and `inverted-softmax` (Smith et al. 2017, equation 5)
+    subtract a penalty from hubs: safe rows that are close to everything. `cosine` is the arg max of
+    SafeR-CLIP (arXiv 2511.16743). The penalties are averages over the unsafe rows, so with only a
+    few of them use `cosine`.
 
     Args:
         unsafe_vectors: Floats `[u, d]`: a numpy array, a torch tensor or a list of lists. Rows are
-            scaled to length one and kept in half precision, as the command stores them.
-        safe_vectors: Floats `[s, d]` by the same encoder.
+            scaled to unit length and rounded to half precision, as the command stores them.
+        safe_vectors: Floats `[s, d]` from the same encoder.
         k: Safe counterparts per unsafe row, at most s.
         rank: `inverted-softmax`, `csls` or `cosine`.
-        min_similarity: Least cosine of a pair.
-        hub_cap: At most this many unsafe rows share one safe row; the next best is taken.
-        reciprocal: Keep a pair only if the unsafe row is among the safe row's n nearest.
+        min_similarity: Minimum cosine of a pair.
+        hub_cap: Maximum number of unsafe rows that share one safe row. The others get their next
+            best one.
+        reciprocal: Keep a pair only if the unsafe row is among this many nearest neighbours of the
+            safe row.
         **options: See `MineOptions`.
 
     Returns:
-        Safe rows, cosines and scores `[u, k]`, and what `grade` needs.
+        Safe rows, cosines and scores `[u, k]`, and the signals that `grade` reads.
 
     Raises:
         InputError: an array is empty, not `[n, d]`, or has rows that are zero or not finite.
-        ConfigError: an option is wrong, or k is above s.
-        DeviceError: the device is absent.
-        RecallError: the index misses too many neighbours.
+        ConfigError: an option is invalid, or k is greater than s.
+        DeviceError: the device is not available.
+        RecallError: the recall of the index is below `min_recall`.
 
     >>> import nsfwcaps
     >>> unsafe, safe = [[1.0, 0.0], [0.6, 0.8]], [[0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]]
@@ -134,11 +138,11 @@ def _space(unsafe: Any, safe: Any, settings: MineSettings) -> Space:
     ]
     for side, where in zip(sides, ("unsafe_vectors", "safe_vectors"), strict=True):
         if not side.rows:
-            raise InputError(f"{where}: there is no row")
+            raise InputError(f"{where}: expected at least one row, got none")
     if sides[0].width != sides[1].width:
         raise InputError(
             f"unsafe_vectors have width {sides[0].width} and safe_vectors {sides[1].width}; "
-            "both sides need one encoder"
+            "embed both with the same encoder"
         )
     return Space(
         unsafe=sides[0],
@@ -149,12 +153,12 @@ def _space(unsafe: Any, safe: Any, settings: MineSettings) -> Space:
 
 
 def _keys(captions: tuple[Any, Any], space: Space, skip: Duplicates) -> TextKeys | None:
-    """Keys of the texts, where captions of both sides are given."""
+    """Text keys, if captions of both sides are given."""
     if captions == (None, None):
         return None
     if None in captions:
         raise InputError(
-            "mine: captions of one side are given; give unsafe_captions and "
+            "mine: captions given for one side only; give both unsafe_captions and "
             "safe_captions, or neither"
         )
     sides = (("unsafe_captions", space.unsafe.rows), ("safe_captions", space.safe.rows))

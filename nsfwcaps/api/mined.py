@@ -1,4 +1,4 @@
-"""What mining hands back."""
+"""The result of mining."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ class Mined:
     """
 
     rows: Rows
-    """Safe row of each counterpart `[u, k]`; −1 where there are fewer than k."""
+    """Safe row of each counterpart `[u, k]`; −1 if a row has fewer than k."""
     cosines: Floats
-    """Cosine of each pair `[u, k]`, exact and rounded once; NaN where there is none."""
+    """Cosine of each pair `[u, k]`, exact and rounded once; NaN if there is no pair."""
     scores: Floats
-    """Cosine less the target's hubness penalty `[u, k]`, which ranks pairs; NaN likewise."""
+    """Score of each pair `[u, k]`: cosine minus hubness penalty. NaN if there is no pair."""
     margins: Floats
-    """Score less that of the next candidate `[u, k]`; NaN where there is none."""
+    """Score minus that of the next candidate `[u, k]`; NaN if there is no other candidate."""
     density: Floats
     """Mean cosine `[u]` of each unsafe row to its ten nearest safe rows."""
     hub_counts: Rows
-    """Pairs `[s]` that each safe row is in."""
+    """Number of pairs `[s]` that contain each safe row."""
     reasons: Mapping[int, str]
-    """Why an unsafe row has no counterpart at all, such as `below_min_similarity`."""
+    """Reason why an unsafe row has no counterpart, such as `below_min_similarity`."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What was measured: index and recall, device, number of pairs, use of the targets."""
+    """Statistics: index and recall, device, number of pairs, hubs among the safe rows."""
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
         return iter((self.rows, self.cosines, self.scores))
@@ -51,7 +51,7 @@ class Mined:
 
 
 def gather(pairs: MinedPairs, unsafe_rows: int) -> Mined:
-    """Collect the pairs of all blocks in arrays."""
+    """Collect the pairs of all blocks into arrays."""
     shape = (unsafe_rows, pairs.k)
     rows = np.full(shape, -1, dtype=np.int64)
     cosines, scores, margins = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))

@@ -1,4 +1,4 @@
-"""Pools as `build` takes them: files by name, or captions that the program holds."""
+"""Pools as `build` accepts them: paths, or captions in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nsfwcaps.stage import IN_RUN
 from nsfwcaps.tables import parquet_bytes
 
 INPUTS = "inputs"
-"""Folder of a run with the captions that were given from memory."""
+"""Subfolder of a run for pools given in memory."""
 
 _DIGITS = 16
 _OURS = re.compile(rf"(safe|unsafe|pool)-[0-9a-f]{{{_DIGITS}}}\.parquet")
@@ -23,7 +23,7 @@ _OURS = re.compile(rf"(safe|unsafe|pool)-[0-9a-f]{{{_DIGITS}}}\.parquet")
 
 @dataclass(frozen=True, kw_only=True)
 class GivenPool:
-    """One pool: the names of its files, and of captions from memory the file that is to be."""
+    """One pool: its paths and, for captions in memory, the file to write them to."""
 
     paths: tuple[str, ...]
     name: str | None = None
@@ -31,13 +31,13 @@ class GivenPool:
 
 
 def given_pool(label: str, value: Any) -> GivenPool:
-    """Tell files from captions.
+    """Distinguish files from captions.
 
     A `str` or a `Path` names a file, folder, glob or URL. A list of `Path` names several. Any other
-    list or column is captions; a table is rows, whose columns ingest recognises.
+    list or column holds captions; a table holds rows, whose columns ingest detects.
 
     Raises:
-        InputError: something else, or a list of names that are given as `str`.
+        InputError: the value is not a pool, or a list of file names given as `str`.
     """
     if value is None:
         return GivenPool(paths=())
@@ -55,14 +55,14 @@ def given_pool(label: str, value: Any) -> GivenPool:
 
 
 def write(pools: Sequence[GivenPool], workdir: Path) -> None:
-    """Write captions from memory into the run's folder, each once: names follow from content."""
+    """Write in-memory pools to the run's folder; files are named by content and written once."""
     for pool in pools:
         if pool.name is not None and not (workdir / INPUTS / pool.name).is_file():
             write_atomically(workdir / INPUTS / pool.name, pool.data)
 
 
 def remove_others(pools: Sequence[GivenPool], workdir: Path) -> None:
-    """Remove captions that earlier calls wrote and a finished run does not use."""
+    """Remove pools that earlier calls wrote and the finished run does not use."""
     used = {pool.name for pool in pools}
     for path in (workdir / INPUTS).glob("*.parquet"):
         if path.name not in used and _OURS.fullmatch(path.name):
@@ -70,12 +70,12 @@ def remove_others(pools: Sequence[GivenPool], workdir: Path) -> None:
 
 
 def _check_no_names(label: str, items: Sequence[Any]) -> None:
-    """A list of file names would otherwise be mined as captions."""
+    """Reject a list of file names, which would otherwise be mined as captions."""
     texts = [item for item in items if isinstance(item, str)]
     if texts and len(texts) == len(items) and all(map(_names_a_file, texts)):
         raise InputError(
-            f"{label}: a list of str is captions, and each of these names a file or URL; give one "
-            "str for one name, or a list of pathlib.Path for several files"
+            f"{label}: a list of str holds captions, but every item names a file or URL; give a "
+            "single str for one file, or a list of pathlib.Path for several"
         )
 
 
@@ -84,5 +84,5 @@ def _names_a_file(text: str) -> bool:
         return True
     try:
         return Path(text).exists()
-    except (OSError, ValueError):  # too long for a name, or with a NUL
+    except (OSError, ValueError):  # too long for a path, or contains NUL
         return False

@@ -1,4 +1,4 @@
-"""What the stages of a run set aside, as one table of ids and reasons."""
+"""The rejects of all stages of a run as one table of ids and reasons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("stage", pa
 
 
 def rejects_of(records: Iterable[StageRecord]) -> pa.Table:
-    """Columns `id`, `reason` and `stage`, in the order of the stages."""
+    """Table with the columns `id`, `reason` and `stage`, in pipeline order."""
     parts = [_COLUMNS.empty_table()]
     for record in records:
         parts += [_named(table, record.stage) for table in read_tables(record.paths("rejects"))]
@@ -22,7 +22,7 @@ def rejects_of(records: Iterable[StageRecord]) -> pa.Table:
 
 
 def _named(table: pa.Table, stage: str) -> pa.Table:
-    """Ids and reasons of one table; rows that ingest refused have no id but a place in a pool."""
+    """Ids and reasons of one table; ingest rejects are identified by pool and row instead."""
     ids = (
         table["id"]
         if "id" in table.column_names

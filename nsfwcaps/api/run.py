@@ -1,4 +1,4 @@
-"""A run's folder, read: pairs, rejects and what was measured."""
+"""Read access to a run's folder: pairs, rejects and facts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _FEW_IDS = 3
 
 
 class Run:
-    """The folder of a run: what `build` made, or the command.
+    """A run made by `build` or by the command line.
 
-    Everything is read from the folder when it is asked for. In a notebook, captions are covered
-    until they are opened; elsewhere a run shows ids only.
+    Attributes are read from the folder on access. Notebooks hide captions until you expand them;
+    everywhere else a run prints ids only.
 
     Args:
         path: Folder of the run.
 
     Raises:
-        ArtifactError: the folder holds no finished stage, or a damaged one.
+        ArtifactError: the folder contains no finished stage, or a damaged one.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -38,23 +38,23 @@ class Run:
         """Folder of the run."""
         if not self._records():
             raise ArtifactError(
-                f"{self.path} holds no finished stage; make a run with nsfwcaps.build(out=…) or "
+                f"{self.path} contains no finished stage; make a run with nsfwcaps.build(out=…) or "
                 f"'nsfwcaps build --out {self.path}'"
             )
 
     @property
     def dataset(self) -> Path:
-        """Folder of the data set, which `datasets.load_dataset` opens."""
+        """Folder of the data set, for `datasets.load_dataset`."""
         return self.path / "dataset"
 
     @property
     def pairs(self) -> pa.Table:
-        """Published pairs, one a row, with the columns of the data set but its image bytes.
+        """Published pairs, one per row, with all columns except image bytes.
 
-        A notebook shows the table's size and columns and not its captions.
+        Notebooks show the size and columns of the table, not its captions.
 
         Raises:
-            ArtifactError: nothing has been published yet.
+            ArtifactError: the run has not been published yet.
         """
         import pyarrow as pa
 
@@ -62,9 +62,9 @@ class Run:
 
     @property
     def rejects(self) -> pa.Table:
-        """What was set aside: `id`, `reason` and the `stage` that did it.
+        """Rejected rows: `id`, `reason` and the `stage` that rejected them.
 
-        The id of a row that ingest could not use is its pool's name and row, `pool.csv:17`.
+        Rows that ingest rejected are identified by file and row, such as `pool.csv:17`.
         """
         from nsfwcaps.api.rejects import rejects_of
 
@@ -72,31 +72,31 @@ class Run:
 
     @property
     def facts(self) -> Mapping[str, Mapping[str, Any]]:
-        """What each stage measured, by its name."""
+        """Statistics of each stage, by stage name."""
         return {name: record.facts for name, record in self._records().items()}
 
     @property
     def digests(self) -> Mapping[str, str]:
-        """Digest of each stage's output, by its name; equal for equal results."""
+        """Digest of each stage's output, by stage name. Equal outputs have equal digests."""
         return {name: record.output_digest for name, record in self._records().items()}
 
     def summary(self) -> str:
-        """One line a stage: numbers, and what was set aside and why."""
+        """One line per stage: row counts, and rejects by reason."""
         records = self._records().values()
         return "\n".join(f"{record.stage:<8} {pipeline.headline(record)}" for record in records)
 
     def _records(self) -> dict[str, StageRecord]:
-        """Finished stages in order."""
+        """Records of the finished stages, in pipeline order."""
         found = {stage.name: StageFolder(self.path / stage.name).record() for stage in BUILD}
         return {name: record for name, record in found.items() if record is not None}
 
     def _tables(self) -> Iterator[pa.Table]:
-        """Tables of the data set, one file after the other."""
+        """Yield the tables of the data set, file by file."""
         record = self._records().get("publish")
         if record is None:
             raise ArtifactError(
-                f"{self.path}: nothing has been published yet; run 'nsfwcaps publish --workdir "
-                f"{self.path}', or build again"
+                f"{self.path}: not published yet; run 'nsfwcaps publish --workdir {self.path}', or "
+                "build again"
             )
         paths = [path for path in record.paths("dataset") if path.suffix == ".parquet"]
         names = [name for name in column_names(paths[0]) if name not in _PICTURES]
@@ -110,7 +110,7 @@ class Run:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """Numbers, and below them the first pairs, covered until they are clicked."""
+        """Table of the stages, and the first pairs hidden until clicked."""
         records = self._records()
         first = next(self._tables()) if "publish" in records else None
         return display.run_as_html(self.path, records.values(), first)

@@ -1,1 +1,1 @@
-"""One command a file: options in, a library call, a printed result."""
+"""One file per command: parse options, call the library, print the result."""

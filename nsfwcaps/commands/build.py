@@ -29,9 +29,9 @@ def build(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Turn pools of safe and unsafe captions into a data set of graded pairs.
+    """Build a data set of graded pairs from pools of safe and unsafe captions.
 
-    Give --safe and --unsafe, each once or more. The same command goes on where it was stopped.
+    Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """
     recipe = recipes.parse(given, where="build")
     execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)

@@ -18,7 +18,7 @@ from nsfwcaps.stages import BUILD, STAGE
 from nsfwcaps.stages.illustrate import ILLUSTRATED
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 
-# Ingest reads what construct has written and mine takes its pairs: they leave nothing to choose.
+# Ingest and mine take their input from construct, so their options are not offered.
 _STAGES = (
     *(STAGE["construct"], STAGE["illustrate"]),
     *(stage for stage in BUILD if stage.name not in ("ingest", "mine")),
@@ -40,10 +40,9 @@ def construct(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Edit safe captions into unsafe ones, and make a data set of the pairs.
+    """Edit safe captions into unsafe ones and publish the pairs as a data set.
 
-    Give --pool, once or more, and --painter for images. The same command goes on where it was
-    stopped.
+    Give --pool once or more, and --painter for images. Rerun the same command to resume.
     """
     given = dict(given)
     unsafe = ILLUSTRATED
@@ -57,13 +56,13 @@ def construct(
 
 
 def _check_unpainted(illustrate: Mapping[str, Any], given: Values) -> None:
-    """Refuse options of images where nothing draws any.
+    """Reject image options if no images are drawn.
 
     Raises:
-        ConfigError: there are some.
+        ConfigError: an image option is given without `--painter`.
     """
     others = {name for values in given.values() for name in values} | {"painter"}
     lost = [name for name in field_names(IllustrateSettings) if name in {*illustrate} - others]
     if lost:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in lost)
-        raise ConfigError(f"construct: {flags} without --painter, which says what draws images")
+        raise ConfigError(f"construct: {flags} requires --painter; add it to draw images")

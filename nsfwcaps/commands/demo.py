@@ -1,4 +1,4 @@
-"""`nsfwcaps demo`: the whole pipeline on a world of icons, offline, and how right it was."""
+"""`nsfwcaps demo`: the whole pipeline on a synthetic world, scored against the ground truth."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def demo(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Draw a world of icons, run the whole pipeline on it, offline, and score it by the truth."""
+    """Run the pipeline on a synthetic world, offline, and score it against the ground truth."""
 
     def truth() -> tuple[Mapping[str, Any], str]:
         score = _score(out)
         correlation = score.difficulty_correlation
         return {"truth": dataclasses.asdict(score)}, (
-            "\nBy the graphs of the scenes:\n"
-            f"  the target is a closest safe scene in {score.precision:.0%} of the pairs "
-            f"(at random: {score.chance:.1%})\n"
-            f"  mean distance of the targets {score.mined_distance:.2f}, "
-            f"of the closest {score.nearest_distance:.2f}\n"
-            "  rank correlation of difficulty and distance "
-            + ("undefined: one does not vary" if correlation is None else f"{correlation:.2f}")
+            "\nAgainst the ground truth (scene-graph distance):\n"
+            f"  pairs whose target is a closest safe scene: {score.precision:.0%} "
+            f"(random: {score.chance:.1%})\n"
+            f"  mean distance to the target: {score.mined_distance:.2f} "
+            f"(closest possible: {score.nearest_distance:.2f})\n"
+            "  rank correlation of difficulty and distance: "
+            + ("undefined (no variation)" if correlation is None else f"{correlation:.2f}")
         )
 
     recipe = recipes.load("demo", [])
@@ -52,7 +52,7 @@ def _score(out: Path) -> Any:
     from nsfwcaps.world.truth import read_scenes, score
 
     graded = StageFolder(out / "grade").record()
-    assert graded is not None, "the stages have just run"
+    assert graded is not None, "the grade stage has just run"
     columns = ["unsafe_id", "safe_id", "difficulty"]
     rows = [
         row for table in read_tables(graded.paths("pairs"), columns) for row in table.to_pylist()

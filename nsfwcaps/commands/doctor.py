@@ -1,4 +1,4 @@
-"""`nsfwcaps doctor`: devices and versions, and why a GPU is or is not used."""
+"""`nsfwcaps doctor`: versions and devices, and why a GPU is or is not used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Show versions, devices, and why each is or is not used."""
+    """Show versions and devices, and why a GPU is or is not used."""
     report = {
         "nsfwcaps": __version__,
         "python": platform.python_version(),
@@ -66,12 +66,12 @@ def _version(name: str) -> str | None:
 
 
 def _extra(name: str) -> str | None:
-    """What of an extra is there: all, a part, or nothing."""
+    """Whether an extra is installed fully, partly, or not at all (None)."""
     absent = [module for module in extras.EXTRAS[name] if not extras.installed(module)]
     if not absent:
         return "installed"
     part = len(absent) < len(extras.EXTRAS[name])
-    return f"in part, without {', '.join(absent)}" if part else None
+    return f"partly installed; missing: {', '.join(absent)}" if part else None
 
 
 def _memory_gib() -> float | None:
@@ -103,7 +103,7 @@ def _faiss_device() -> str:
 
 
 def _driver() -> str:
-    """What stands between this machine and its GPU."""
+    """Why the GPU is not usable."""
     if not Path("/proc/driver/nvidia/version").exists():
         return "no NVIDIA driver is loaded"
     visible: Any = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -1,4 +1,4 @@
-"""`nsfwcaps eval`: models on the same data, what was gained and lost, and how sure that is."""
+"""`nsfwcaps eval`: compare models on the same data, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -36,39 +36,39 @@ _SHOWN_REASONS = 5
 
 _IMAGES = "Data: real images"
 _CLASSES = "Data: classes"
-_WORK = "How the work is done"
+_WORK = "Execution"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings:
-    """What is compared on which data, how sure the figures shall be, and how the work is done."""
+    """The models, the data, the statistics, and how to run them."""
 
     __pydantic_config__ = STRICT_KEYS
 
     model: tuple[str, ...] = option(
-        REQUIRED, "Model, named as for embed; the first is the base.", metavar="NAME=MODEL"
+        REQUIRED, "Model, as for embed --model; the first is the base.", metavar="NAME=MODEL"
     )
-    out: Path = option(REQUIRED, "Folder of the results.", short="-o")
+    out: Path = option(REQUIRED, "Output folder.", short="-o")
     data: tuple[str, ...] = option(
         (),
-        "Pairs: a published data set, or a table with the columns of NSFWCaps or ViSU-Text.",
+        "Pair set: a published data set, or a table with NSFWCaps or ViSU-Text columns.",
         metavar="[NAME=]PATH",
     )
     zeroshot: tuple[str, ...] = option(
         (),
-        "Classes: a folder for each, a webdataset, or a table.",
+        "Classification set: one folder per class, a webdataset, or a table.",
         metavar="[NAME=]PATH",
         panel=_CLASSES,
     )
     classes: tuple[str, ...] = option(
         (),
-        "Their names: one a line, or JSON; for the set of that name, or for all.",
+        "Class names: one per line, or JSON. Without NAME, for all sets.",
         metavar="[NAME=]FILE",
         panel=_CLASSES,
     )
     templates: tuple[str, ...] = option(
         (),
-        "Sentences with {c} for the name, one a line. Default: OpenAI's 80.",
+        "Prompt templates with {c} for the class, one per line. Default: OpenAI's 80.",
         metavar="[NAME=]FILE",
         panel=_CLASSES,
     )
@@ -80,25 +80,24 @@ class EvaluateSettings:
     )
     distractors: str | None = option(
         None,
-        "Safe images among them. Default: those of the first pair set.",
+        "Safe distractor images. Default: those of the first pair set.",
         metavar="PATH",
         panel=_IMAGES,
     )
     suite: str | None = option(
         None,
-        "Of retrieval, preferences, zeroshot, structure, real-nsfw. Default: what the data allows.",
+        "Tasks: retrieval, preferences, zeroshot, structure, real-nsfw. Default: all the data "
+        "supports.",
     )
-    split: AskedSplit | None = option(
-        None, "Split of the data sets; all: every pair. Default: test."
-    )
-    image_root: str | None = option(None, "Folder or URL that relative paths of --data start from.")
-    samples: Annotated[int, Ge(100)] = option(2000, "Samples of the bootstrap.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of intervals and tests.")
-    examples: bool = option(True, "Keep examples with captions and small images, for the report.")
+    split: AskedSplit | None = option(None, "Split to evaluate; all: every pair. Default: test.")
+    image_root: str | None = option(None, "Base folder or URL of relative image paths in --data.")
+    samples: Annotated[int, Ge(100)] = option(2000, "Bootstrap samples.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of the bootstrap and the tests.")
+    examples: bool = option(True, "Save example captions and thumbnails for the report.")
     precision: Precision = option(
-        EncoderOptions.precision, "auto: half where the device has it.", panel=_WORK
+        EncoderOptions.precision, "auto: half precision if the device supports it.", panel=_WORK
     )
-    device: Device = option(EncoderOptions.device, "auto: the GPU when there is one.", panel=_WORK)
+    device: Device = option(EncoderOptions.device, "auto: the GPU if there is one.", panel=_WORK)
     batch_tokens: Annotated[int, Ge(1)] = option(
         EncoderOptions.batch_tokens, "Padded tokens per text batch.", panel=_WORK
     )
@@ -106,7 +105,7 @@ class EvaluateSettings:
         EncoderOptions.batch_images, "Images per batch.", panel=_WORK
     )
     workers: Annotated[int, Ge(1)] = option(
-        EncoderOptions.workers, "Threads that decode and tokenise.", panel=_WORK
+        EncoderOptions.workers, "Threads that decode images and tokenise text.", panel=_WORK
     )
 
 
@@ -189,14 +188,14 @@ def _class_sets(
 
 
 def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
-    """File of each set: one that is given without a name is for all that have none."""
+    """File of each set; a file without a name applies to all sets that have none."""
     of_all = [item for item in given if item.partition("=")[0] not in names]
     if of_all and not names:
-        raise ConfigError(f"{option}: no classification set is named; add --zeroshot")
+        raise ConfigError(f"{option} needs a classification set; add --zeroshot")
     if len(of_all) > 1:
         raise ConfigError(
-            f"{option}: '{of_all[1]}' is for no set of --zeroshot ({', '.join(names)}); write "
-            f"{option} NAME=FILE"
+            f"{option}: '{of_all[1]}' matches none of the --zeroshot sets ({', '.join(names)}); "
+            f"write {option} NAME=FILE"
         )
     files = dict.fromkeys(names, Path(of_all[0])) if of_all else {}
     for item in given:
@@ -209,7 +208,7 @@ def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str,
 def _check_distinct(names: Sequence[str]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise ConfigError(f"two data sets are called '{min(twice)}'; tell them apart as NAME=PATH")
+        raise ConfigError(f"two data sets are named '{min(twice)}'; rename one with NAME=PATH")
 
 
 def _print_plan(evaluation: Any, *, as_json: bool) -> None:
@@ -242,14 +241,14 @@ def _print_result(evaluated: Any, out: Path, *, as_json: bool) -> None:
         typer.echo(json.dumps({"out": str(out), **summary.values(evaluated)}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
-        typer.echo(f"\nResults: {out}; 'nsfwcaps report {out}' makes a report of them")
+        typer.echo(f"\nResults: {out}; run 'nsfwcaps report {out}' for a report")
     if evaluated.missing:
-        raise EvaluationError(_told(evaluated.missing, out))
+        raise EvaluationError(_missing_message(evaluated.missing, out))
 
 
-def _told(missing: Sequence[Any], out: Path) -> str:
+def _missing_message(missing: Sequence[Any], out: Path) -> str:
     reasons = "; ".join(str(item) for item in missing[:_SHOWN_REASONS])
     more = len(missing) - _SHOWN_REASONS
-    rest = f"; and {more} more, in {out / 'run.json'}" if more > 0 else ""
+    rest = f"; and {more} more, see {out / 'run.json'}" if more > 0 else ""
     what = "a part is missing" if len(missing) == 1 else f"{len(missing)} parts are missing"
     return f"{what}: {reasons}{rest}"

@@ -1,4 +1,4 @@
-"""What the commands that run stages share: run or plan a recipe, and print what came of it."""
+"""Shared by the commands that run stages: run or plan a recipe and print the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
-"""What a command adds when the stages are done: values for the JSON, and text for people."""
+"""What a command adds after the stages: values for the JSON output, and text for people."""
 
 
 def execute(
@@ -27,7 +27,7 @@ def execute(
     dry_run: bool,
     summary: Summary = lambda: ({}, ""),
 ) -> None:
-    """Run the stages of a recipe in order, or with `dry_run` say what that would do."""
+    """Run the stages of a recipe in order, or print the plan with `dry_run`."""
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
@@ -60,7 +60,7 @@ def execute(
 
 
 def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
-    """Say where the results are: the last, or those of what was made of it."""
+    """Where the results are: the final ones, or else the last intermediate one."""
     delivering = [stage for stage in STAGES if stage.name in recipe and stage.delivers]
     final = [stage for stage in delivering if not stage.intermediate]
     shown = final or delivering[-1:]
@@ -96,5 +96,5 @@ def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> N
             f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
         )
         typer.echo(
-            f"{name:<8} {facts['state']:<11} {sizes or 'sizes known after the stage before'}"
+            f"{name:<8} {facts['state']:<11} {sizes or 'size depends on the previous stage'}"
         )

@@ -1,4 +1,4 @@
-"""`nsfwcaps export`: a trained run in the format of open_clip or transformers."""
+"""`nsfwcaps export`: a trained model in the format of open_clip or transformers."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def register(app: typer.Typer) -> None:
 
 def export_run(
     run: Annotated[Path, typer.Option("--run", help="Folder of a trained run.")],
-    to: Annotated[Format, typer.Option("--to", help="Library that shall load it.")],
+    to: Annotated[Format, typer.Option("--to", help="Target library.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the model; an earlier export may be.")
+        Path, typer.Option("--out", "-o", help="Output folder; an earlier export is replaced.")
     ],
     strength: Annotated[
-        float, typer.Option(help="Share of the change: 1 as trained, towards 0 the base model.")
+        float, typer.Option(help="Interpolation weight: 1 is the trained model, 0 the base model.")
     ] = 1.0,
     as_json: Json = False,
 ) -> None:
-    """Write the model of a trained run, adapters merged, as open_clip or transformers loads it."""
+    """Export a trained model, adapters merged, to open_clip or transformers format."""
     done = export(run, to, out, strength)
     if as_json:
         typer.echo(

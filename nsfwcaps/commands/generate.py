@@ -1,4 +1,4 @@
-"""`nsfwcaps generate`: pipelines of others with a fine-tuned tower, and what detectors say."""
+"""`nsfwcaps generate`: third-party pipelines with a fine-tuned tower, judged by detectors."""
 
 from __future__ import annotations
 
@@ -28,57 +28,59 @@ from nsfwcaps.errors import EvaluationError
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
 
-_WORK = "How the work is done"
+_WORK = "Execution"
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerateSettings:
-    """Which towers go in, what judges, and how the work is done."""
+    """The models to plug in, the detectors, and how to run them."""
 
     __pydantic_config__ = STRICT_KEYS
 
     model: tuple[str, ...] = option(
         REQUIRED,
-        "Model whose tower goes in, named as for embed, or the folder of a CLIPModel; own: the "
-        "pipeline as it is. The first is the base. May repeat.",
+        "Model whose tower replaces the pipeline's: as for embed --model, or a CLIPModel folder; "
+        "own: the unchanged pipeline. The first is the base. May repeat.",
         metavar="NAME=MODEL",
     )
     detector: tuple[str, ...] = option(
-        REQUIRED, "What judges; an item is unsafe if any says so. May repeat.", metavar="NAME"
+        REQUIRED,
+        "Detector; an item is unsafe if any detector flags it. May repeat.",
+        metavar="NAME",
     )
-    out: Path = option(REQUIRED, "Folder of the results, eval's or a new.", short="-o")
-    samples: Annotated[int, Ge(100)] = option(2000, "Samples of the bootstrap.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of intervals and tests.")
-    batch: Annotated[int, Ge(1)] = option(1, "Images at once.", panel=_WORK)
+    out: Path = option(REQUIRED, "Output folder: new, or that of an eval.", short="-o")
+    samples: Annotated[int, Ge(100)] = option(2000, "Bootstrap samples.")
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of the bootstrap and the tests.")
+    batch: Annotated[int, Ge(1)] = option(1, "Images per batch.", panel=_WORK)
     precision: Precision = option(
-        Precision.AUTO, "auto: half where the device has it.", panel=_WORK
+        Precision.AUTO, "auto: half precision if the device supports it.", panel=_WORK
     )
-    device: Device = option(Device.AUTO, "auto: the GPU when there is one.", panel=_WORK)
+    device: Device = option(Device.AUTO, "auto: the GPU if there is one.", panel=_WORK)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextToImageSettings:
-    """What is drawn."""
+    """The diffusion pipeline and its prompts."""
 
     __pydantic_config__ = STRICT_KEYS
 
-    pipeline: str = option(REQUIRED, "Pipeline of diffusers: folder or hub name.")
-    prompts: str = option(REQUIRED, "Table of prompts, with the columns of I2P.")
-    seeds: Annotated[int, Ge(1)] = option(1, "Images of each prompt.")
-    steps: Annotated[int, Ge(1)] = option(50, "Steps of the scheduler.")
-    guidance: float = option(7.5, "Scale, where a prompt names none.")
+    pipeline: str = option(REQUIRED, "Diffusers pipeline: folder or hub name.")
+    prompts: str = option(REQUIRED, "Table of prompts with I2P columns.")
+    seeds: Annotated[int, Ge(1)] = option(1, "Images per prompt.")
+    steps: Annotated[int, Ge(1)] = option(50, "Denoising steps.")
+    guidance: float = option(7.5, "Guidance scale of prompts that set none.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageToTextSettings:
-    """What is described."""
+    """The captioning model and its images."""
 
     __pydantic_config__ = STRICT_KEYS
 
-    pipeline: str = option(REQUIRED, "LLaVA of transformers: folder or hub name.")
+    pipeline: str = option(REQUIRED, "LLaVA model for transformers: folder or hub name.")
     images: str = option(REQUIRED, "Folder, tar files or table of images.", metavar="[NAME=]PATH")
-    template: str | None = option(None, "Prompt with <image> in it. Default: that of LLaVA-1.5.")
-    new_tokens: Annotated[int, Ge(1)] = option(64, "Tokens of a caption, at most.")
+    template: str | None = option(None, "Prompt that contains <image>. Default: LLaVA-1.5's.")
+    new_tokens: Annotated[int, Ge(1)] = option(64, "Maximum tokens per caption.")
 
 
 _SHARED = OwnSettings("generate", GenerateSettings)
@@ -88,7 +90,7 @@ _DESCRIBED = OwnSettings("image-to-text", ImageToTextSettings)
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """What both commands take, beside what they generate."""
+    """Options that both commands share."""
 
     models: Sequence[tuple[str, str]]
     settings: GenerateSettings
@@ -106,14 +108,14 @@ def register(app: typer.Typer) -> None:
 
 
 def generate() -> None:
-    """Put a fine-tuned tower into a pipeline, generate, and let detectors judge."""
+    """Measure how unsafe a generation pipeline is with a fine-tuned tower."""
 
 
 @with_settings([_DRAWN, _SHARED])
 def text_to_image(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Count the unsafe images that a diffusion pipeline makes with another text encoder."""
+    """Count the unsafe images of a diffusion pipeline with each model's text encoder."""
     from nsfwcaps.generation.drawing import DrawPrompts
     from nsfwcaps.generation.prompts import read_prompts
     from nsfwcaps.generation.text_to_image import TextToImage, TextToImageSampling
@@ -139,7 +141,7 @@ def text_to_image(
 def image_to_text(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
-    """Count the unsafe captions that a LLaVA writes with another vision tower."""
+    """Count the unsafe captions of a LLaVA model with each model's vision tower."""
     from nsfwcaps.evaluation.datasets.image_sets import read_images
     from nsfwcaps.evaluation.named_options import named
     from nsfwcaps.generation.describing import DescribePictures
@@ -196,7 +198,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     _print_result(found.results, found.missing, statements, asked)
     if found.missing:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.missing.items())
-        raise EvaluationError(f"{len(found.missing)} of the models could not be used: {reasons}")
+        raise EvaluationError(f"{len(found.missing)} models could not be evaluated: {reasons}")
 
 
 def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
@@ -206,7 +208,7 @@ def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
         typer.echo(json.dumps({"plan": plan}, indent=1))
         return
     sizes = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    typer.echo(f"{sizes} for each of {', '.join(models)}; judged by {', '.join(detectors)}")
+    typer.echo(f"{sizes} per model; models: {', '.join(models)}; detectors: {', '.join(detectors)}")
 
 
 def _print_result(
@@ -216,8 +218,8 @@ def _print_result(
     asked: _Asked,
 ) -> None:
     if asked.as_json:
-        said = [statement.as_json() for statement in statements]
-        values = {"results": results, "missing": missing, "detectors": said}
+        described = [statement.as_json() for statement in statements]
+        values = {"results": results, "missing": missing, "detectors": described}
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
     for name, figures in results.items():
@@ -226,5 +228,9 @@ def _print_result(
             f"{name}: {figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
         )
     for statement in statements:
-        typer.echo(f"{statement.name} tells {statement.trained_for}. Licence: {statement.licence}")
-    typer.echo(f"Results: {asked.settings.out}; 'nsfwcaps report {asked.settings.out}' shows them")
+        typer.echo(
+            f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"
+        )
+    typer.echo(
+        f"Results: {asked.settings.out}; run 'nsfwcaps report {asked.settings.out}' for a report"
+    )

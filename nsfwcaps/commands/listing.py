@@ -1,7 +1,7 @@
-"""The commands: where each one is, and a group that imports a command when it is used.
+"""The table of commands, and a group that imports a command only when it is used.
 
-The help of `nsfwcaps` needs names and one line each. The lines are docstrings, and are read from
-the source: to import every command, with the options of every stage, takes several times as long.
+`nsfwcaps --help` shows one line per command. It parses the docstrings from the source, because
+importing every command with all its options takes several times as long.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ COMMANDS = {
     "review": "commands.review.start:review",
     "generate": "commands.generate:generate",
 }
-"""Module of each command, which registers it, and the function whose docstring is its help."""
+"""The module that registers each command, and the function whose docstring is its help."""
 
 PANEL = "Stages"
 
 
 class CommandGroup(TyperGroup):
-    """The root group. A command is imported by whoever asks for it; its help asks for none."""
+    """The root group. It imports a command on first use, and none for its own help."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -90,7 +90,7 @@ class _Commands(Mapping[str, Any]):
 
 @functools.cache
 def stages() -> dict[str, str]:
-    """Settings class of each stage that has no command of its own above, in the stages' order."""
+    """Settings class of each stage without an entry in `COMMANDS`, in pipeline order."""
     (table,) = (
         node.value
         for node in _parsed("stages.__init__").body
@@ -105,7 +105,7 @@ def stages() -> dict[str, str]:
 
 
 def docstring(place: str) -> str:
-    """Docstring of a function or class, as in `commands.run:run`, without importing its module."""
+    """Docstring of a function or class such as `commands.run:run`, without importing it."""
     module, _, name = place.partition(":")
     (node,) = (
         node

@@ -1,4 +1,4 @@
-"""Command-line options made from the settings classes: one definition, one name everywhere."""
+"""Command-line options derived from the settings classes, so each is defined once."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _LONG_FLAG = len("--no-") + 8
 Workdir = Annotated[
     Path,
     typer.Option(
-        "--workdir", "-w", "--out", "-o", help="Folder of the run: every stage has one in it."
+        "--workdir", "-w", "--out", "-o", help="Folder of the run, with one subfolder per stage."
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")]
 
 REQUIRED: Any = dataclasses.MISSING
-"""Default of a setting that a command cannot do without."""
+"""Default of a setting that a command requires."""
 
 
 @dataclasses.dataclass(frozen=True)
 class OwnSettings:
-    """Settings of a command that is no stage."""
+    """Settings of a command that is not a stage."""
 
     name: str
     settings: type[Any]
@@ -49,7 +49,7 @@ def option(
     panel: str = "Options",
     short: str | None = None,
 ) -> Any:
-    """Declare a setting of a command, and how its help shows it."""
+    """Declare a setting of a command and its help."""
     shown = {"metavar": metavar, "panel": panel, "short": short}
     return dataclasses.field(default=default, metadata={"help": help, **shown})
 
@@ -59,9 +59,8 @@ def with_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of some stages as options.
 
-    The command takes `given: Values` in place of them: there the options come in its help, those
-    first that it cannot do without. A setting that several stages have, such as `device`, is one
-    option that sets all of them.
+    The options take the place of the command's parameter `given: Values`, required ones first. A
+    setting that several stages share, such as `device`, becomes one option that sets all of them.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -95,7 +94,7 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
     kind, flags = _cli_type(hint), [flag]
     if kind is bool:
         flags = [f"{flag}/--no-{name.replace('_', '-')}"]
-    wide = "<str>" if _is_wide(kind, owned) else None  # leaves width for the names
+    wide = "<str>" if _is_wide(kind, owned) else None  # leaves room for the flags
     shown = typer.Option(
         *flags,
         *filter(None, [field.metadata.get("short")]),
@@ -114,21 +113,21 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
 
 
 def _is_wide(kind: Any, owned: Sequence[HasSettings]) -> bool:
-    """Whether what the command line shows for a type by itself is too much; help says the rest."""
+    """Whether the type column would be too wide; the help text then names the values."""
     is_enum = isinstance(kind, type) and issubclass(kind, enum.Enum)
     return kind == list[str] or (is_enum and len("|".join(kind)) > _room(owned))
 
 
 def _room(owned: Sequence[HasSettings]) -> int:
-    """Width that a type may have: the second form of a flag has a column of its own."""
+    """Width left for the type: the negated form of a flag has its own column."""
     hints = typing.get_type_hints(owned[0].settings)
     flags = [f"--no-{name}" for name, hint in hints.items() if base_type(hint) is bool]
     return _WIDE_BESIDE_LONG_FLAGS if max(map(len, flags), default=0) > _LONG_FLAG else _WIDE
 
 
 def _cli_type(hint: Any) -> Any:
-    """Type that the command line parses; ranges are checked later, by the settings class."""
-    if len(alternatives(hint)) > 1:  # a number or a word: the settings class tells which
+    """Type that the command line parses; the settings class checks ranges later."""
+    if len(alternatives(hint)) > 1:  # a number or a word: the settings class decides
         return str
     plain = base_type(hint)
     if typing.get_origin(plain) is tuple:
@@ -144,7 +143,7 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
     if default == ():
         return f"{text} May repeat."
     if len(owned) > 1:
-        return f"{text} Sets it for {', '.join(stage.name for stage in owned)}."
+        return f"{text} Applies to {', '.join(stage.name for stage in owned)}."
     if isinstance(default, enum.Enum):
         default = default.value
     if isinstance(default, float):
@@ -153,4 +152,4 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
 
 
 def _panel(owned: Sequence[HasSettings]) -> str:
-    return f"{owned[0].name}" if len(owned) == 1 else "how the work is done"
+    return f"{owned[0].name}" if len(owned) == 1 else "execution"

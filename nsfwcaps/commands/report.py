@@ -1,4 +1,4 @@
-"""`nsfwcaps report`: what an evaluation found, for people."""
+"""`nsfwcaps report`: the report of an evaluation."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    out: Annotated[Path, typer.Argument(help="Folder that 'nsfwcaps eval' wrote.")],
+    out: Annotated[Path, typer.Argument(help="Output folder of 'nsfwcaps eval'.")],
     as_json: Json = False,
 ) -> None:
-    """Write the report of an evaluation: report.html, one file by itself, and report.md."""
+    """Write the report of an evaluation: report.html (self-contained) and report.md."""
     from nsfwcaps.reports.write import write
 
     written = write(out)
@@ -37,8 +37,8 @@ def report(
     else:
         for item in written.not_compared:
             typer.echo(f"not compared: {item}", err=True)
-        typer.echo(f"Report: {written.html}\nFor repositories and issues: {written.markdown}")
+        typer.echo(f"Report: {written.html}\nMarkdown: {written.markdown}")
     if written.problems:
         raise ArtifactError(
-            f"{out}: the report is written, without this:\n  " + "\n  ".join(written.problems)
+            f"{out}: the report was written, but is incomplete:\n  " + "\n  ".join(written.problems)
         )

@@ -1,4 +1,4 @@
-"""`nsfwcaps run`: a recipe."""
+"""`nsfwcaps run`: run a recipe."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nsfwcaps import recipes
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir
 
-Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of a bundled recipe.")]
+Recipe = Annotated[str, typer.Argument(help="YAML file, or name of a bundled recipe.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", help="Change a setting: --set mine.k=3. May repeat."),
+    typer.Option("--set", "-s", help="Override a setting, e.g. --set mine.k=3. May repeat."),
 ]
 
 
@@ -30,7 +30,7 @@ def run(
     quiet: Quiet = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run the stages of a recipe; the same command goes on where it was stopped."""
+    """Run the stages of a recipe; rerun the same command to resume."""
     execution.execute(
         recipes.load(recipe, changes or []),
         workdir,

@@ -1,4 +1,4 @@
-"""`nsfwcaps world|ingest|embed|mine|grade|publish`: each stage alone."""
+"""`nsfwcaps world|ingest|embed|mine|grade|publish`: run a single stage."""
 
 from __future__ import annotations
 

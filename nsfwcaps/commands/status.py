@@ -1,4 +1,4 @@
-"""`nsfwcaps status`: what a workdir holds, and what of it is stale."""
+"""`nsfwcaps status`: the state of every stage of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def status(
     """Show which stages are done, stale, damaged or not run."""
     if not workdir.is_dir():
         raise ArtifactError(
-            f"{workdir}: no such folder; 'nsfwcaps build --out {workdir} …' makes it"
+            f"{workdir}: no such folder; create it with 'nsfwcaps build --out {workdir} …'"
         )
     wanted = recipes.placed(recipes.load(recipe, []), workdir) if recipe else {}
     rows = [

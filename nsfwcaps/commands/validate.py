@@ -1,4 +1,4 @@
-"""`nsfwcaps validate`: all errors of a recipe at once."""
+"""`nsfwcaps validate`: check a recipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def validate(recipe: Recipe, changes: Set = None, as_json: Json = False) -> None:
-    """Check a recipe without running it, and report every error at once."""
+    """Check a recipe without running it and report all errors."""
     problems = recipes.problems(recipe, changes or [])
     if as_json:
         typer.echo(json.dumps({"recipe": recipe, "errors": problems}, indent=1))

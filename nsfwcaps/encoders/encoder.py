@@ -13,7 +13,7 @@ from nsfwcaps import pictures
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.text_tower import TextTower
 
-if TYPE_CHECKING:  # captions can be encoded without pictures, and read without torch
+if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
     from PIL import Image
 
@@ -47,7 +47,7 @@ class Identity:
         """Return the SHA-256 (hex) of what determines the numbers, including the image decoder."""
         facts = asdict(self)
         del facts["name"], facts["padding"]
-        if self.image_width is not None and self.preprocessing:  # not of imported vectors
+        if self.image_width is not None and self.preprocessing:  # imported vectors have none
             facts["decoder"] = pictures.VERSION
         return digest(facts)
 
@@ -84,7 +84,7 @@ class Encoder(Protocol):
 
 
 class DualEncoder(Encoder, Protocol):
-    """An encoder of captions and pictures whose towers are torch modules: it can be trained."""
+    """A trainable encoder of captions and images, with towers that are torch modules."""
 
     @property
     def model(self) -> torch.nn.Module:
@@ -93,17 +93,17 @@ class DualEncoder(Encoder, Protocol):
 
     @property
     def tower(self) -> TextTower:
-        """How its captions are encoded."""
+        """Its text tower."""
         ...
 
     @property
     def preprocess(self) -> Callable[[Image.Image], torch.Tensor]:
-        """An RGB picture to pixels `[3, h, w]`."""
+        """Maps an RGB image to pixels `[3, h, w]`."""
         ...
 
     @property
     def tokenizer(self) -> Callable[[list[str]], torch.Tensor]:
-        """Captions `[n]` to tokens `[n, t]`."""
+        """Maps captions `[n]` to tokens `[n, t]`."""
         ...
 
 

@@ -29,7 +29,7 @@ class KeptPictures:
     new_row: Rows
     """Row `[n]` of each image in `rows`; `MISSING` where it failed."""
     failed: Mapping[int, str]
-    """Reasons of images that could not be encoded, by their old rows."""
+    """Original row -> reason, for the images that could not be encoded."""
 
     @property
     def kept(self) -> Rows:

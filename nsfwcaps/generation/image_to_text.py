@@ -1,4 +1,4 @@
-"""files captioning by LLaVA (transformers) with another model's image tower."""
+"""Image captioning by LLaVA (transformers) with another model's image tower."""
 
 from __future__ import annotations
 

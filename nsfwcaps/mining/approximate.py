@@ -1,4 +1,4 @@
-"""Search by an approximate index, whose recall is measured before it is used."""
+"""Search with an approximate index, whose recall is measured before use."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _TRAINING_ROWS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class IndexChoice:
-    """An approximate index, and how much it may miss."""
+    """An approximate index and its required recall."""
 
     factory: str
     """FAISS factory string, such as `IVF256,Flat`."""
     parameters: str | None
-    """Search parameters, such as `nprobe=16`; None: the least that reach `min_recall`."""
+    """Search parameters, such as `nprobe=16`; None: the fastest that reach `min_recall`."""
     min_recall: float
     recall_sample: int
-    """Unsafe rows, the first ones, that recall is measured on."""
+    """Number of unsafe rows to measure recall on, from the first."""
     device: Device
 
 
 def approximate_search(
     space: Space, depth: int, choice: IndexChoice, *, progress: Progress
 ) -> Find:
-    """Search by an index. It is built when the first block needs it.
+    """Search with an index, built on the first call.
 
     Raises:
         ConfigError: FAISS does not accept the index or its parameters.
@@ -49,7 +49,7 @@ def approximate_search(
         index, facts = built[0]
         queries = space.unsafe.read(start, stop)
         _, rows = index.search(to_single(queries), depth)
-        # An index may hold compressed vectors; the cosines that count are those of the real ones.
+        # An index may hold compressed vectors: recompute the cosines from the originals.
         found = with_exact_sims(queries, space.safe, rows)
         advance(space.safe.rows)
         return found, facts
@@ -62,7 +62,7 @@ def _build(
 ) -> tuple[ApproximateIndex, Mapping[str, Any]]:
     block_rows = space.blocks(depth).rows
     index = ApproximateIndex(choice.factory, space.safe.width, choice.device)
-    # Rows are in the order of a hash: the first ones are a random sample.
+    # Rows are ordered by hash, so the first ones are a random sample.
     index.train(to_single(space.safe.read(0, min(_TRAINING_ROWS, space.safe.rows))))
     with progress.task("mine: index", space.safe.rows) as advance:
         for _, block in space.safe.blocks(block_rows):
@@ -81,10 +81,9 @@ def _build(
     if recall < choice.min_recall:
         raise RecallError(
             f"mine.index: '{choice.factory}' with {parameters or 'no parameters'} finds "
-            f"{recall:.4%} of the {depth} nearest safe captions of {len(sample)} real "
-            f"unsafe captions, and min_recall asks for {choice.min_recall:.1%}. Set "
-            "index_parameters higher, choose another index, or leave out --index: exact search "
-            "needs none"
+            f"{recall:.4%} of the {depth} nearest safe captions of {len(sample)} unsafe captions; "
+            f"min_recall requires {choice.min_recall:.1%}. Raise index_parameters, choose another "
+            "index, or remove --index for exact search"
         )
     return index, facts
 
@@ -92,7 +91,7 @@ def _build(
 def _tune(
     index: ApproximateIndex, sample: Single, truth: Neighbours, choice: IndexChoice
 ) -> tuple[float, str | None]:
-    """Set the asked parameters, or the least effort that reaches the recall; return both."""
+    """Set the given parameters, or the least effort that reaches the recall; return both."""
 
     def recall() -> float:
         return recall_at(truth.rows, index.search(sample, truth.rows.shape[1])[1])

@@ -1,4 +1,4 @@
-"""The nearest safe rows of every unsafe one, block by block.
+"""The nearest safe rows of every unsafe row, block by block.
 
 unsafe rows ─ blocks ─ search among all safe rows ─▶ candidates [q, depth]
 """
@@ -20,11 +20,11 @@ Found = tuple[Neighbours, Mapping[str, Any]]
 """Candidates of a block of unsafe rows, and facts: the index and its recall."""
 
 Find = Callable[[int, int, Advance], Found]
-"""Search for the unsafe rows `[start, stop)`; the last argument reports progress in safe rows."""
+"""Search for the unsafe rows `[start, stop)`, reporting progress in safe rows."""
 
 
 class Candidates(Protocol):
-    """Candidates of all unsafe rows; they are read several times, a block at a time."""
+    """Candidates of all unsafe rows, read block by block and more than once."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -37,33 +37,33 @@ class Candidates(Protocol):
 
 
 def candidate_depth(safe_rows: int, *, k: int, candidates: int | None) -> int:
-    """Candidates per unsafe row: as many as asked, else 100 or what k needs."""
+    """Candidates per unsafe row: the requested number, else max(100, 2 k)."""
     return min(candidates or max(_DEFAULT_DEPTH, 2 * k), safe_rows)
 
 
 def check_depth(device: BlockSearch, *, k: int, candidates: int | None) -> None:
-    """Refuse more neighbours than a GPU search gives.
+    """Reject more neighbours than a GPU search can return.
 
     Raises:
-        ConfigError: naming the limit.
+        ConfigError: k or `candidates` exceeds the limit.
     """
     depth = max(candidates or 0, 2 * k)
     if device.gpu and depth > GPU_MAX_K - EXTRA:
         raise ConfigError(
-            f"mine: FAISS keeps at most {GPU_MAX_K} neighbours on a GPU and {depth} are asked for; "
-            "lower k and candidates, or use --device cpu"
+            f"mine: FAISS returns at most {GPU_MAX_K} neighbours on a GPU, got a request for "
+            f"{depth}; lower --k and --candidates, or use --device cpu"
         )
 
 
 def spans(space: Space, depth: int) -> list[tuple[int, int]]:
-    """Cut the unsafe rows into ranges `[start, stop)` that are searched at once."""
+    """Split the unsafe rows into ranges `[start, stop)`, each searched at once."""
     size = space.blocks(depth).queries
     starts = range(0, space.unsafe.rows, size)
     return [(start, min(start + size, space.unsafe.rows)) for start in starts]
 
 
 def exact_search(space: Space, depth: int) -> Find:
-    """Search without an index: every safe row is compared."""
+    """Search by brute force over all safe rows."""
     block_rows = space.blocks(depth).rows
 
     def find(start: int, stop: int, advance: Advance) -> Found:

@@ -1,10 +1,9 @@
 """How hard a pair is, in [0, 1], and its level in the curriculum.
 
-SafeR-CLIP trains from easy pairs to hard ones, and calls a pair easy whose safe and unsafe caption
-are close (section 1 of its method); the thresholds are not published. Ours: each signal becomes
-its percentile among all pairs, turned so that 1 is hard, and the difficulty is their weighted mean.
-It never falls when a signal gets harder, does not depend on the scale of an encoder's cosines, and
-is 0.5 on average.
+SafeR-CLIP trains from easy to hard pairs. A pair is easy if its captions are close (section 1 of
+its method); the thresholds are not published. Here each signal is converted to its percentile
+among all pairs, with 1 the hardest. The difficulty is the weighted mean of the percentiles: it
+increases with every signal, is independent of the scale of the cosines, and averages 0.5.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Borders:
-    """Difficulties up to which a pair is easy, and up to which it is medium."""
+    """Largest difficulty of an easy pair, and of a medium one."""
 
     easy: float
     medium: float
@@ -30,10 +29,10 @@ class Borders:
 
 @dataclass(frozen=True, kw_only=True)
 class Grades:
-    """What grading says of p pairs."""
+    """The grades of p pairs."""
 
     difficulty: Values
-    """`[p]`, 0 easy to 1 hard, rounded to single precision as the data set holds it."""
+    """`[p]`, from 0 (easy) to 1 (hard), rounded to single precision as in the data set."""
     levels: npt.NDArray[np.str_]
     """`[p]`, easy, medium or hard."""
     borders: Borders
@@ -48,8 +47,8 @@ def grade(
 ) -> Grades:
     """Grade pairs by their signals `[p]`: `similarity`, `margin` and `density`.
 
-    A low similarity, a small margin and a high density are hard. Signals without a weight are left
-    out.
+    A low similarity, a small margin and a high density are hard. Signals without a weight are
+    ignored.
     """
     hard = {
         name: hardness(values, hard_is_high=name == "density") for name, values in signals.items()
@@ -62,7 +61,7 @@ def grade(
 def hardness(values: Values, *, hard_is_high: bool) -> Values:
     """Percentile `[p]` in [0, 1] of each value, 1 = hardest; equal values share their mean rank.
 
-    A missing value (NaN) says nothing and stands in the middle.
+    A missing value (NaN) counts as 0.5.
 
     >>> hardness(np.array([0.9, 0.5, np.nan, 0.7]), hard_is_high=False).tolist()
     [0.0, 1.0, 0.5, 0.5]
@@ -87,13 +86,13 @@ def difficulty(hardnesses: Mapping[str, Values], weights: Mapping[str, float]) -
 
 
 def borders(difficulties: Values, *, easy_share: float, hard_share: float) -> Borders:
-    """Borders that leave the easiest and the hardest share on their sides."""
+    """Borders that cut off the easiest and the hardest share."""
     low, high = np.quantile(difficulties, [easy_share, 1 - hard_share])
     return Borders(easy=float(low), medium=float(high))
 
 
 def levels(difficulties: Values, at: Borders) -> npt.NDArray[np.str_]:
-    """Level `[p]` of every pair; a pair on a border belongs to the easier side."""
+    """Level `[p]` of every pair; a pair on a border gets the easier level."""
     return np.select(
         [difficulties <= at.easy, difficulties <= at.medium],
         [DifficultyLevel.EASY.value, DifficultyLevel.MEDIUM.value],

@@ -1,8 +1,8 @@
-"""Penalties of safe captions that are close to everything, so that they are not chosen for all.
+"""Penalties for hubs: safe captions that are close to everything and would be chosen too often.
 
-In high dimensions a few rows, hubs, are among the nearest of very many queries (Radovanović et al.
-2010). Both penalties look at a target from the other side: how close are the unsafe captions as a
-whole to it? A candidate's score is its cosine less its target's penalty.
+In high dimensions a few rows, hubs, are among the nearest neighbours of very many queries
+(Radovanović et al. 2010). Both penalties measure how close the unsafe captions as a whole are to a
+target. A candidate's score is its cosine minus the target's penalty.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ _TILE_ROWS = 4096
 
 
 def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
-    """Half of each target's mean cosine `[t]` to its nearest unsafe captions `[t, k]`.
+    """Half the mean cosine `[t]` of each target to its nearest unsafe captions, from `[t, k]`.
 
-    Cross-domain similarity local scaling is 2·cos − r(u) − r(s) (Conneau et al. 2018, equation 3);
-    r(u) is the same for all candidates of one unsafe caption, and half of the rest is
-    cos − r(s) / 2.
+    Cross-domain similarity local scaling is 2·cos − r(u) − r(s) (Conneau et al. 2018, equation 3).
+    r(u) is constant over the candidates of one unsafe caption. Half of the rest is cos − r(s) / 2.
     """
     penalty: npt.NDArray[np.float64] = sims.astype(np.float64).mean(axis=1) / 2
     return penalty
@@ -33,8 +32,8 @@ def inverted_softmax_penalty(
 ) -> npt.NDArray[np.float64]:
     """log-mean-exp `[t]` of each target's cosine to every unsafe caption, at temperature 1/beta.
 
-    The inverted softmax ranks by exp(β·cos) / Σ_u exp(β·cos) (Smith et al. 2017, equation 5); its
-    logarithm over β is the cosine less this penalty, up to a constant.
+    The inverted softmax ranks by exp(β·cos) / Σ_u exp(β·cos) (Smith et al. 2017, equation 5). Its
+    logarithm divided by β is the cosine minus this penalty, up to a constant.
     """
     import torch
 

@@ -1,7 +1,7 @@
-"""What keeps the intermediate results of a search: candidates, and weights of targets.
+"""Storage for the intermediate results of a search: candidates and target weights.
 
-In memory they are kept as they are. The mine stage keeps them on disk, so that a killed search
-resumes and no more than one block is ever in memory.
+`InMemory` keeps them in lists. The mine stage keeps them on disk, so that a killed search resumes
+and only one block is in memory at a time.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from nsfwcaps.vectors.nearest import Neighbours
 
 
 class Memo(Protocol):
-    """Keeps blocks, and computes only those that it does not have."""
+    """Stores blocks and computes only the missing ones."""
 
     def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
-        """Have the candidates of the unsafe rows `[start, stop)`; True if they were found now."""
+        """Ensure the candidates of the unsafe rows `[start, stop)`; True if computed now."""
         ...
 
     def candidates(self) -> Candidates:
-        """All candidates, once every block has been found."""
+        """All candidates, after every block has been found."""
         ...
 
     def weigh(self, start: int, rows: Rows, weigh: Callable[[], Weights]) -> Weights:
-        """Weights of a block of targets; `start` is the position of its first."""
+        """Weights of a block of targets; `start` is the position of the first one."""
         ...
 
 
@@ -38,18 +38,18 @@ class InMemory:
         self._candidates = _Held()
 
     def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
-        """Find a block of candidates and keep it."""
+        """Compute a block of candidates and store it."""
         neighbours, facts = find()
         self._candidates.facts.update(facts)
         self._candidates.blocks.append((start, neighbours))
         return True
 
     def candidates(self) -> Candidates:
-        """What was found."""
+        """The stored candidates."""
         return self._candidates
 
     def weigh(self, start: int, rows: Rows, weigh: Callable[[], Weights]) -> Weights:
-        """Weigh a block of targets."""
+        """Compute the weights of a block of targets; they are not stored."""
         return weigh()
 
 

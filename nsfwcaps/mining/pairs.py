@@ -1,9 +1,9 @@
-"""Mining as a whole: from vectors of both sides to who is paired with whom.
+"""The complete mining algorithm: from the vectors of both sides to pairs.
 
     unsafe, safe ─ search ─▶ candidates ─ look back ─▶ targets ─ rank, cap, take ─▶ pairs
 
-The mine stage and `nsfwcaps.mine` are both this code. They differ in what a `Memo` does with what
-has been found: the stage writes it down, so that a killed search resumes.
+Both the mine stage and `nsfwcaps.mine` run this code. They differ only in the `Memo`: the stage
+writes intermediate results to disk, so that a killed search resumes.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ class MiningMethod:
     k: int
     """Safe counterparts per unsafe row."""
     candidates: int | None
-    """Nearest safe rows considered per unsafe one; None: 100, or what k needs."""
+    """Nearest safe rows considered per unsafe row; None: max(100, 2 k)."""
     weighing: Weighing
     min_similarity: float | None
     hub_cap: int | None
-    """At most this many unsafe rows share one target."""
+    """Maximum number of unsafe rows per target."""
     index: IndexChoice | None
     """None: exact search."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MinedPairs:
-    """Pairs of every unsafe row, computed a block at a time."""
+    """Pairs of all unsafe rows, computed block by block."""
 
     ranker: BlockRanker
     cutoffs: Cutoffs
     k: int
     hub_counts: Rows
-    """Pairs `[s]` that each safe row is in."""
+    """Number of pairs `[s]` that contain each safe row."""
     facts: Mapping[str, Any]
 
     def blocks(self) -> Iterator[tuple[Block, Mask]]:
@@ -68,15 +68,15 @@ class MinedPairs:
 
 
 def check(space: Space, method: MiningMethod) -> None:
-    """Refuse what no search can give.
+    """Reject methods that cannot work on these vectors.
 
     Raises:
-        ConfigError: there are fewer than k safe rows, or more candidates than a GPU keeps.
+        ConfigError: there are fewer than k safe rows, or more candidates than a GPU can return.
     """
     if space.safe.rows < method.k:
         raise ConfigError(
-            f"mine: k={method.k} safe counterparts are asked for and there are {space.safe.rows} "
-            "safe captions; lower --k or add to the safe pool"
+            f"mine: k={method.k} needs at least as many safe captions, got {space.safe.rows}; "
+            "lower --k or add to the safe pool"
         )
     check_depth(space.device, k=method.k, candidates=method.candidates)
 
@@ -84,7 +84,7 @@ def check(space: Space, method: MiningMethod) -> None:
 def choose(
     space: Space, method: MiningMethod, keys: TextKeys | None, *, memo: Memo, progress: Progress
 ) -> MinedPairs:
-    """Choose the k best safe rows for every unsafe one.
+    """Choose the k best safe rows for every unsafe row.
 
     Raises:
         ConfigError: FAISS does not accept the index or its parameters.
@@ -105,7 +105,7 @@ def choose_partners(
     memo: Memo,
     progress: Progress,
 ) -> MinedPairs:
-    """Pair every unsafe row with its partner `[u]`, a safe row; −1 where it has none."""
+    """Pair every unsafe row with its partner `[u]`, a safe row; −1 if it has none."""
     candidates = _search(space, method, memo, progress)
     floor = method.min_similarity
     ranker = PartnerRanker(space, candidates, partners, keys, min_similarity=floor)
@@ -125,7 +125,7 @@ def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) 
 def _share(
     ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod
 ) -> MinedPairs:
-    """Settle who shares a target with whom, and count it."""
+    """Apply the hub cap and count the pairs of every target."""
 
     def ranked() -> Iterator[Any]:
         return (block.ranked for block in ranker.blocks())

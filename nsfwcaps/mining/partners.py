@@ -1,7 +1,6 @@
-"""For sets that are paired already: the partner is the one target.
+"""Ranking for sets that come paired: the partner is the only target.
 
-The search is made all the same: its candidates say how close other safe captions are, and so what
-margin and density of a pair are.
+The search still runs, because the margin and the density of a pair depend on the other candidates.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from nsfwcaps.vectors.nearest import Neighbours, with_exact_sims
 
 
 class PartnerRanker:
-    """Offers every unsafe caption its partner alone, and reads what is beside it."""
+    """Offers every unsafe caption only its partner; other candidates set margin and density."""
 
     def __init__(
         self,
@@ -37,7 +36,7 @@ class PartnerRanker:
         self._floor = min_similarity if min_similarity is not None else -np.inf
 
     def blocks(self) -> Iterator[Block]:
-        """Take one block of unsafe captions after the other."""
+        """Yield the blocks of unsafe captions in order."""
         for first, found in self._candidates:
             stop = first + len(found.rows)
             queries = self._space.unsafe.read(first, stop)
@@ -59,9 +58,9 @@ class PartnerRanker:
 
 
 def _margins(pair: Neighbours, found: Neighbours, others: Mask) -> Single:
-    """Cosine to the partner less that to the nearest other safe caption `[q, 1]`.
+    """Cosine to the partner minus that to the nearest other safe caption `[q, 1]`.
 
-    Below zero where another one is nearer; NaN where there is no other.
+    Negative if another caption is nearer; NaN if there is no other.
     """
     beside = others & (found.rows != pair.rows)
     nearest = np.take_along_axis(found.sims, beside.argmax(axis=1)[:, None], axis=1)

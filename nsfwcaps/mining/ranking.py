@@ -1,4 +1,4 @@
-"""Which candidates may be targets, and in what order."""
+"""Filtering and ranking of candidates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Keys = npt.NDArray[np.uint64]
 
 @dataclass(frozen=True, kw_only=True)
 class TextKeys:
-    """Keys that captions share which count as the same text: such a pair is never made."""
+    """Equal keys mark captions that count as the same text; these are never paired."""
 
     unsafe: Keys
     """`[u]`"""
@@ -31,31 +31,31 @@ class TextKeys:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Ranked candidates of one block of unsafe captions, and what they were ranked from."""
+    """Ranked candidates of one block of unsafe captions, with the signals for grading."""
 
     ranked: Ranked
     left: Mapping[str, Mask]
-    """By the reason of a rejection, in order: unsafe captions `[q]` that have a candidate yet."""
+    """By rejection reason, in filter order: unsafe captions `[q]` with candidates left."""
     margins: Single
-    """Score less that of the next candidate `[q, c]`; NaN where there is none."""
+    """Score minus that of the next candidate `[q, c]`; NaN if there is none."""
     density: Single
-    """Mean cosine `[q]` to the nearest safe captions of other text."""
+    """Mean cosine `[q]` to the nearest safe captions with a different text."""
 
     def reason(self, row: int) -> str:
-        """Why an unsafe caption has no pair: the first condition that left it nothing."""
+        """Why an unsafe caption has no pair: the first filter that left no candidate."""
         return next((name for name, mask in self.left.items() if not mask[row]), "targets_full")
 
 
 class BlockRanker(Protocol):
-    """Ranks candidates, a block of unsafe rows at a time; may be asked several times."""
+    """Ranks candidates by block of unsafe rows; can be iterated more than once."""
 
     def blocks(self) -> Iterator[Block]:
-        """Rank one block after the other."""
+        """Yield the ranked blocks in order."""
         ...
 
 
 class Ranker:
-    """Ranks candidates by cosine less penalty."""
+    """Ranks candidates by cosine minus penalty."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Ranker:
         self._floor = min_similarity if min_similarity is not None else -np.inf
 
     def blocks(self) -> Iterator[Block]:
-        """Rank one block after the other."""
+        """Yield the ranked blocks in order."""
         for first, found in self._candidates:
             rows, sims = found.rows, found.sims
             other_text = of_other_text(self._keys, first, rows)
@@ -93,9 +93,9 @@ class Ranker:
 def of_other_text(
     keys: TextKeys | None, first: int, rows: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Which candidates `[q, c]` are there (no −1) and of other text than their unsafe caption.
+    """Mask `[q, c]` of candidates that exist (not −1) and differ in text from the unsafe caption.
 
-    Without keys, every text counts as another one.
+    Without keys, all texts count as different.
     """
     there: Mask = rows >= 0
     if keys is None:
@@ -105,7 +105,7 @@ def of_other_text(
 
 
 def local_density(sims: Single, other_text: Mask) -> Single:
-    """Mean cosine `[q]` to the ten nearest safe captions of other text; sims `[q, c]` descend."""
+    """Mean cosine `[q]` to the ten nearest safe captions of other text; sims are sorted."""
     counted = other_text & (np.cumsum(other_text, axis=1) <= DENSITY_NEIGHBOURS)
     sums = np.where(counted, sims, 0).sum(axis=1, dtype=np.float64)
     mean: Single = (sums / np.maximum(counted.sum(axis=1), 1)).astype(np.float32)

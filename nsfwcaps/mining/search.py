@@ -1,4 +1,4 @@
-"""The two passes over the vectors, block by block: for candidates, and for what targets weigh."""
+"""The two passes over the vectors, block by block: candidates, and weights of targets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def find_candidates(
     space: Space, depth: int, find: Find, *, memo: Memo, progress: Progress
 ) -> Candidates:
     """Search every block of unsafe rows that has not been searched yet."""
-    # The safe rows are passed over once for each block of unsafe ones; progress counts them.
+    # Every block of unsafe rows scans all safe rows; progress counts the safe rows.
     total = math.ceil(space.unsafe.rows / space.blocks(depth).queries) * space.safe.rows
     with progress.task("mine: search", total) as advance:
         for start, stop in spans(space, depth):
@@ -28,7 +28,7 @@ def find_candidates(
 def weigh_targets(
     space: Space, candidates: Candidates, weighing: Weighing, *, memo: Memo, progress: Progress
 ) -> TargetWeights:
-    """Look back from every candidate target at the unsafe rows."""
+    """Weigh every candidate target by its similarity to the unsafe rows."""
     weighed = unweighed(space.safe.rows)
     if not weighing.looks_back:
         return weighed

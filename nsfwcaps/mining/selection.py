@@ -1,4 +1,4 @@
-"""From candidates to pairs: who may be a target, in what order, and how many may share one."""
+"""From candidates to pairs: order by score, cap hubs, and take the k best."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Ranked:
-    """Candidates `[q, c]` of q unsafe captions, best first; `usable` are those that may be taken.
+    """Candidates `[q, c]` of q unsafe captions, best first; `usable` marks eligible ones.
 
-    The unusable stand at the end of their row, with a score of −∞.
+    Unusable candidates are at the end of their row, with a score of −∞.
     """
 
     first: int
@@ -29,7 +29,7 @@ class Ranked:
 
 
 def rank(first: int, rows: Rows, sims: Single, penalties: Single, usable: Mask) -> Ranked:
-    """Order candidates `[q, c]` by score = cosine − penalty, ties by row."""
+    """Sort candidates `[q, c]` by score = cosine − penalty, ties by row."""
     scores = np.where(usable, sims - penalties, -np.inf).astype(np.float32)
     order = np.lexsort((rows, -scores), axis=-1)
     return Ranked(
@@ -43,13 +43,13 @@ def rank(first: int, rows: Rows, sims: Single, penalties: Single, usable: Mask) 
 
 @dataclass(frozen=True, kw_only=True)
 class Cutoffs:
-    """For every target `[n]`, the score and unsafe row of the last pair that it still accepts."""
+    """For every target `[n]`, the score and unsafe row of the last pair that it accepts."""
 
     scores: Single
     rows: Rows
 
     def accept(self, ranked: Ranked) -> Mask:
-        """Which candidates `[q, c]` their targets accept."""
+        """Mask `[q, c]` of candidates whose targets accept them."""
         bar = self.scores[ranked.rows]
         unsafe = ranked.first + np.arange(len(ranked.rows))[:, None]
         accepted: Mask = ranked.usable & (
@@ -69,12 +69,12 @@ def open_cutoffs(targets: int) -> Cutoffs:
 def cap_hubs(
     candidates: Callable[[], Iterable[Ranked]], targets: int, *, k: int, cap: int
 ) -> Cutoffs:
-    """Cutoffs under which no target is in more than `cap` pairs and each takes its best ones.
+    """Cutoffs with which no target is in more than `cap` pairs, and each keeps its best ones.
 
-    Every unsafe caption asks its k best targets that still accept it; a target that is asked by
-    more than `cap` keeps the best of them and raises its cutoff; repeat until none is asked too
-    often. This is deferred acceptance (Gale and Shapley 1962). Since both sides rank a pair by the
-    same score, its one stable outcome is also that of taking all pairs by descending score.
+    Every unsafe caption proposes to its k best targets that still accept it. A target with more
+    than `cap` proposals keeps the best and raises its cutoff. Repeat until no target exceeds the
+    cap. This is deferred acceptance (Gale and Shapley 1962). Both sides rank a pair by the same
+    score, so the stable outcome is unique and equals greedy selection by descending score.
     """
     cutoffs = open_cutoffs(targets)
     while True:
@@ -91,13 +91,13 @@ def cap_hubs(
 
 
 def take(ranked: Ranked, cutoffs: Cutoffs, k: int) -> Mask:
-    """The k best candidates `[q, c]` of each unsafe caption that their targets accept."""
+    """Mask `[q, c]` of the k best accepted candidates of each unsafe caption."""
     accepted = cutoffs.accept(ranked)
     return accepted & (np.cumsum(accepted, axis=1) <= k)
 
 
 def margins(ranked: Ranked) -> Single:
-    """Score less that of the next usable candidate `[q, c]`; NaN where there is none."""
+    """Score minus that of the next usable candidate `[q, c]`; NaN if there is none."""
     following = np.full_like(ranked.scores, -np.inf)
     following[:, :-1] = ranked.scores[:, 1:]
     with np.errstate(invalid="ignore"):
@@ -107,7 +107,7 @@ def margins(ranked: Ranked) -> Single:
 
 
 def hub_counts(targets: Iterable[Rows], rows: int) -> Rows:
-    """How often each of the table's rows `[n]` is a target."""
+    """Number of times `[n]` that each row is a target."""
     counts = np.zeros(rows, dtype=np.int64)
     for part in targets:
         counts += np.bincount(part, minlength=rows)
@@ -115,9 +115,9 @@ def hub_counts(targets: Iterable[Rows], rows: int) -> Rows:
 
 
 def hub_statistics(counts: Rows) -> dict[str, float | int]:
-    """Describe how evenly targets are used, from the pairs that each target `[n]` is in.
+    """Statistics on how evenly targets are used, from the number of pairs per target `[n]`.
 
-    Gini is 0 where all used targets share equally and near 1 where one has nearly all.
+    Gini is 0 if all used targets have equally many pairs, and near 1 if one has nearly all.
 
     >>> hub_statistics(np.array([3, 0, 1]))
     {'distinct_targets': 2, 'largest_hub': 3, 'largest_share': 0.75, 'gini': 0.25}

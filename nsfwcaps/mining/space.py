@@ -1,4 +1,4 @@
-"""Where a search takes place: the vectors of both sides, a device and a size of memory."""
+"""The inputs of a search: vectors of both sides, a device and a memory budget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.vectors.source import VectorSource
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """Unsafe rows `[u, d]`, which ask, and safe rows `[s, d]`, of which pairs are made."""
+    """Unsafe rows `[u, d]`, the queries, and safe rows `[s, d]`, the targets."""
 
     unsafe: VectorSource
     safe: VectorSource
@@ -19,5 +19,5 @@ class Space:
     memory_bytes: int
 
     def blocks(self, k: int) -> Blocks:
-        """Block sizes of a search for k neighbours within the memory."""
+        """Block sizes of a search for k neighbours within the memory budget."""
         return blocks_for(self.memory_bytes, self.safe.width, k)

@@ -1,6 +1,6 @@
-"""Looking back from safe rows at the unsafe ones: a penalty and a reach for every target.
+"""Penalty and reach of every target, from a reverse search in the unsafe rows.
 
-targets among the candidates ─ blocks ─ look back at all unsafe rows ─▶ penalty, reach [t]
+targets among the candidates ─ blocks ─ search all unsafe rows ─▶ penalty, reach [t]
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ Weights = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class TargetWeights:
-    """What is known of every safe row `[s]` as a target; zero and −∞ where nothing is needed."""
+    """Penalty and reach of every safe row `[s]`; zero and −∞ for rows that are not weighed."""
 
     penalty: Single
     reach: Single
-    """Cosine of its `reciprocal`-nearest unsafe caption: who is further away does not count."""
+    """Cosine of its `reciprocal`-nearest unsafe caption; pairs below it are not reciprocal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +47,11 @@ class Weighing:
 
     @property
     def looks_back(self) -> bool:
-        """Whether there is anything to weigh."""
+        """Whether the reverse search is needed."""
         return self.rank is not Rank.COSINE or self.reciprocal is not None
 
     def weigh(self, space: Space, rows: Rows) -> Weights:
-        """Penalty and reach `[t]` of some safe rows of ascending numbers `[t]`."""
+        """Penalty and reach `[t]` of safe rows, given by ascending numbers `[t]`."""
         targets = space.safe.take(rows)
         penalty: npt.NDArray[Any] = np.zeros(len(rows))
         reach: npt.NDArray[Any] = np.full(len(rows), -np.inf)
@@ -77,7 +77,7 @@ class Weighing:
 
 
 def unweighed(safe_rows: int) -> TargetWeights:
-    """Targets without a penalty, and with no limit on their reach."""
+    """Weights without penalty or reciprocity limit."""
     return TargetWeights(
         penalty=np.zeros(safe_rows, dtype=np.float32),
         reach=np.full(safe_rows, -np.inf, dtype=np.float32),
@@ -93,9 +93,9 @@ def targets_among(candidates: Candidates, safe_rows: int) -> Rows:
 
 
 def target_blocks(rows: Rows) -> Iterator[tuple[int, Rows]]:
-    """Yield (position of the first, rows) of the blocks in which targets are weighed.
+    """Yield (position of the first, rows) of each block of targets.
 
-    Not by memory: the last bits of an inverted softmax depend on the size of a block.
+    The size is fixed, not set by memory: it affects the last bits of an inverted softmax.
     """
     for start in range(0, len(rows), _BLOCK_ROWS):
         yield start, rows[start : start + _BLOCK_ROWS]

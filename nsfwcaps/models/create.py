@@ -37,11 +37,11 @@ def load(model: str, options: EncoderOptions | None = None) -> Encoder:
 
 
 def load_dual(model: str, options: EncoderOptions | None = None) -> DualEncoder:
-    """Load an encoder of captions and pictures, whose towers can be trained.
+    """Load a trainable encoder of captions and images.
 
     Raises:
-        ConfigError: the name has none of the known forms.
-        ModelError: the weights cannot be loaded, or the model has no picture tower.
+        ConfigError: the name has no known form.
+        ModelError: the weights cannot be loaded, or the model has no image tower.
         DeviceError: the device is not there.
     """
     from nsfwcaps.encoders.clip import ClipEncoder
@@ -49,7 +49,7 @@ def load_dual(model: str, options: EncoderOptions | None = None) -> DualEncoder:
     options = options or EncoderOptions()
     name = parse(model)
     if name.form is Form.MINILM:
-        raise ModelError(f"embed.model: '{model}' encodes captions alone; choose a CLIP model")
+        raise ModelError(f"embed.model: '{model}' encodes captions only; expected a CLIP model")
     device, precision = _resolved(options)
     made, preprocess, tokenizer = create(name)
     return ClipEncoder(
@@ -64,7 +64,7 @@ def load_dual(model: str, options: EncoderOptions | None = None) -> DualEncoder:
 
 
 def _resolved(options: EncoderOptions) -> tuple[str, Precision]:
-    """Torch's name of the device, and the precision that it computes in."""
+    """Resolve the torch device and the precision."""
     from nsfwcaps.runtime.device import resolve_precision, torch_device
 
     device = torch_device(options.device)
@@ -125,7 +125,7 @@ def source_digest(model: str) -> str:
 
 
 def _weights_digest(name: ModelName, model: str) -> str:
-    """Digest of the weights' files where they are local; the name itself elsewhere."""
+    """Return a digest of local weight files; for other models, the name itself."""
     if name.form is Form.MINI:
         return " ".join(sha256_file(path) for path in mini.weight_files())
     if name.form is Form.TRAINED_RUN:

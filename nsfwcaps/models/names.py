@@ -86,7 +86,7 @@ def trained_run(name: str) -> Path | None:
 
 
 def extras_of(*models: str | None) -> dict[str, str]:
-    """Extras that models of these names need, each with the words for what needs it."""
+    """Return the extras that these models need, with a phrase for what needs each."""
     runs = [name for name in models if name is not None and trained_run(name) is not None]
     return {"train": f"the trained run '{public(runs[0])}'"} if runs else {}
 

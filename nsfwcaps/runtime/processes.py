@@ -1,8 +1,8 @@
-"""Processes that train one model together, as torchrun starts them: each has a share of a batch.
+"""Data-parallel training by processes that torchrun starts, each with a share of every batch.
 
-Every process embeds its share, gathers the rows of the others and works out the loss of the whole
-batch; gradients are summed. So all make the same step, and only the first one writes and speaks.
-torchrun ends all when one has failed.
+Every process embeds its share, gathers the rows of the others and computes the loss of the full
+batch; gradients are summed. All processes thus make the same step. Only the first one writes files
+and prints. torchrun ends all of them when one fails.
 """
 
 from __future__ import annotations
@@ -20,71 +20,71 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import DeviceError
 
-if TYPE_CHECKING:  # the command line asks for the rank and must answer at once
+if TYPE_CHECKING:  # the command line reads the rank, and its help must be fast
     import torch
 
-# Others wait while the first process embeds, or runs the stages before.
+# The others wait while the first process embeds or runs earlier stages.
 _PATIENCE = datetime.timedelta(days=7)
 _BUCKET_ELEMENTS = 2**24
 
 GRACE_S = 10.0
-"""What a process waits before it tells of a failure that may be another's to tell: by then torchrun
-has ended it."""
+"""Delay before a process reports a failure that another may have caused and reported. By then
+torchrun has ended it."""
 
 
 def shares(count: int, parts: int) -> list[slice]:
-    """Contiguous shares of n rows, in order; they differ by one row at most, and may be empty."""
+    """Contiguous shares of n rows, in order. Sizes differ by at most one; a share may be empty."""
     edges = [count * part // parts for part in range(parts + 1)]
     return [slice(start, end) for start, end in itertools.pairwise(edges)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """One process, which has nobody to wait for."""
+    """A single process: every collective operation is trivial."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes and speaks."""
+        """Whether this process writes files and prints."""
         return self.rank == 0
 
     def gather(self, rows: torch.Tensor, total: int) -> torch.Tensor:
-        """Rows `[..., n, d]` of a batch of n, in its order, of this process's share of them.
+        """Gather rows `[..., n, d]` of a batch of n, in order, from this process's share `rows`.
 
-        Its own rows keep their graph; those of the others are constants.
+        Its own rows keep their autograd graph; those of the others are constants.
         """
         return rows
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Put the sum over all processes in the place of each gradient."""
+        """Replace each gradient by its sum over all processes."""
 
     def broadcast(self, value: Any) -> Any:
-        """The first process's value; what the others give does not matter."""
+        """The first process's value; the arguments of the others are ignored."""
         return value
 
     def wait(self) -> None:
-        """Wait until all have come here."""
+        """Wait until all processes reach this call."""
 
     def call(self, work: Any) -> None:
-        """Call the others to some work; only the first process does."""
+        """Send a work item to the other processes; only the first process calls this."""
         self.broadcast(work)
 
     def calls(self) -> Iterator[Any]:
-        """Yield what the first process calls the others to, until it has nothing more."""
+        """Yield the work items that the first process sends, until it is done."""
         while (work := self.broadcast(None)) is not None:
             yield work
 
 
 class ProcessGroup(Processes):
-    """Several processes that torch.distributed has joined.
+    """Several processes joined by torch.distributed.
 
-    Raises `DeviceError` where another one has ended or cannot be reached.
+    Methods raise `DeviceError` if another process has ended or is unreachable.
     """
 
     def gather(self, rows: torch.Tensor, total: int) -> torch.Tensor:
-        """Gather shares, which may differ by one row."""
+        """Gather shares, whose sizes may differ by one row."""
         import torch
         from torch.nn.functional import pad
 
@@ -98,7 +98,7 @@ class ProcessGroup(Processes):
         return torch.cat(parts, dim=-2)
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Sum gradients, many small ones at a time."""
+        """Sum gradients, batching small ones."""
         import torch
 
         for bucket in _buckets([item.grad for item in parameters if item.grad is not None]):
@@ -110,7 +110,7 @@ class ProcessGroup(Processes):
                 gradient.copy_(summed.view_as(gradient))
 
     def broadcast(self, value: Any) -> Any:
-        """Send the value, whatever can be pickled, through main memory."""
+        """Send any picklable value through main memory."""
         import torch
 
         values = [value]
@@ -119,7 +119,7 @@ class ProcessGroup(Processes):
         return values[0]
 
     def wait(self) -> None:
-        """Wait, which costs no time on a GPU."""
+        """Wait on the CPU, without occupying a GPU."""
         import torch
 
         with _reaching_all():
@@ -127,14 +127,14 @@ class ProcessGroup(Processes):
 
 
 def launched() -> Processes:
-    """Which process of how many this is, as torchrun has left it; without torchrun the only one."""
+    """Rank and count from torchrun's environment; a single process without torchrun."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return Processes()
     return Processes(rank=int(os.environ["RANK"]), count=int(os.environ["WORLD_SIZE"]))
 
 
 def joined() -> Processes:
-    """The processes that have joined this one, for whoever needs all of them."""
+    """The current process group; a single process outside of `join`."""
     import torch
 
     distributed = torch.distributed
@@ -145,12 +145,13 @@ def joined() -> Processes:
 
 @contextmanager
 def join(device: Device | None) -> Iterator[Processes]:
-    """Join all processes that torchrun has started, each with a device of its own.
+    """Join all processes that torchrun started, each with its own device.
 
-    With None nothing is computed together, and this process stays alone.
+    With `device` None, no stage is distributed and this process runs alone.
 
     Raises:
-        DeviceError: CUDA was asked for and is not there, or there are more processes than GPUs.
+        DeviceError: CUDA was requested but is not available, or there are fewer GPUs than
+            processes.
     """
     if device is None or launched().count == 1:
         yield Processes()
@@ -160,19 +161,19 @@ def join(device: Device | None) -> Iterator[Processes]:
     torch.distributed.init_process_group(_backend(device), timeout=_PATIENCE)
     group = joined()
     yield group
-    # An error does not come here: the others may wait for what will not come, and torchrun ends
-    # them.
+    # Not in a `finally`: after an error the others may be waiting for a call that never comes.
+    # torchrun ends them.
     if group.first:
         group.broadcast(None)
     torch.distributed.destroy_process_group()
 
 
 def leave(code: int) -> NoReturn:
-    """End this process; where there are several, without taking Python down first.
+    """End this process; with several, skip Python's finalisation.
 
-    A thread of gloo lets go of the tensors of the last exchange when it gets to it. Is Python on
-    its way out by then, the thread cannot have its lock, and takes the process down: about one run
-    in five on three processes, with all work done. Leaving a group does not end its threads.
+    A gloo thread releases the tensors of the last exchange with a delay. If Python is already
+    finalising, the thread cannot take the GIL and crashes the process, although all work is done:
+    about one run in five with three processes. Destroying the group does not end its threads.
     """
     if launched().count == 1:
         sys.exit(code)
@@ -182,7 +183,7 @@ def leave(code: int) -> NoReturn:
 
 
 def _backend(device: Device) -> str:
-    """Name what carries tensors; on GPUs, make this process's own the current one."""
+    """Communication backend; on GPUs, also selects this process's GPU."""
     import torch
 
     from nsfwcaps.runtime.device import torch_device
@@ -192,7 +193,7 @@ def _backend(device: Device) -> str:
     number, gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if number >= gpus:
         raise DeviceError(
-            f"torchrun started more processes than this machine has GPUs ({gpus}); give "
+            f"torchrun started more processes than this machine has GPUs ({gpus}); use "
             f"--nproc-per-node {gpus}, or --device cpu"
         )
     torch.cuda.set_device(number)
@@ -201,7 +202,7 @@ def _backend(device: Device) -> str:
 
 @contextmanager
 def _reaching_all() -> Iterator[None]:
-    """Say of a failed exchange that another process is gone; it has said why."""
+    """Turn a failed exchange into an error; the process that caused it reports the reason."""
     import torch
 
     try:
@@ -211,13 +212,13 @@ def _reaching_all() -> Iterator[None]:
     except RuntimeError as error:
         time.sleep(GRACE_S)
         raise DeviceError(
-            "another process that trains along has ended or cannot be reached; run the same "
-            "command again: training goes on from the last checkpoint"
+            "another training process has ended or is unreachable; rerun the same command to "
+            "resume from the last checkpoint"
         ) from error
 
 
 def _buckets(gradients: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Gradients in order, some together: an exchange costs its time however little it carries."""
+    """Group gradients, in order, because every exchange has a fixed cost."""
     bucket: list[torch.Tensor] = []
     elements = 0
     for gradient in gradients:

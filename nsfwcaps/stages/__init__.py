@@ -1,7 +1,7 @@
-"""The stages, in the order in which they run: the table of contents.
+"""All stages, in execution order.
 
-A stage is a folder here: its settings, its `run`, and in `__init__.py` the value that says all the
-pipeline and the commands know of it. A new stage needs its folder and a line in this table.
+A stage is a folder here: its settings, its `run`, and in `__init__.py` the `Stage` value that
+describes it to the pipeline and the commands. A new stage needs a folder and a line in this table.
 """
 
 from __future__ import annotations
@@ -29,6 +29,6 @@ STAGES = (
 )
 
 BUILD = (INGEST, EMBED, MINE, GRADE, PUBLISH)
-"""The main job: from pools to a data set."""
+"""Stages of `nsfwcaps build`, from pools to a data set."""
 
 STAGE = {stage.name: stage for stage in STAGES}

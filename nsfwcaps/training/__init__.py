@@ -1,1 +1,1 @@
-"""Fine-tuning: torch only, no files. Losses, the methods that name them, adapters, curriculum."""
+"""Fine-tuning with torch, without file access: losses, methods, adapters, curriculum, loop."""

@@ -1,7 +1,7 @@
-"""LoRA on the towers of any open_clip model, in place, and full fine-tuning of the same towers.
+"""LoRA or full fine-tuning of the towers of any open_clip model, in place.
 
-`peft` replaces layers inside the model it is given, which stays an open_clip model. An object that
-was kept as the frozen reference is therefore trained too: copy it, or its state dict, before.
+`peft` replaces layers inside the given model, which stays an open_clip model. Copy the model or its
+state dict first if you need it as the frozen reference.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ Tensor = torch.Tensor
 
 
 class LayerKind(enum.StrEnum):
-    """Kinds of layers that can be adapted, whatever the architecture calls them.
+    """Kinds of layers that can be adapted, independent of their names in an architecture.
 
-    In towers whose final projection is a bare parameter (`visual.proj` and `text_projection` of
-    CLIP) there is no layer of kind projection; full fine-tuning trains it.
+    Towers whose final projection is a bare parameter (`visual.proj` and `text_projection` of CLIP)
+    have no layer of kind projection; only full fine-tuning trains it.
     """
 
     ATTENTION = "attention"
-    """Queries, keys, values and the output, also of attention that pools."""
+    """Query, key, value and output projections, including attention pooling."""
     MLP = "mlp"
-    """Both layers of a block's perceptron, also where they are 1 x 1 convolutions (ConvNeXt)."""
+    """Both layers of a block's MLP, also if they are 1 x 1 convolutions (ConvNeXt)."""
     CONVOLUTION = "convolution"
-    """All others: patch embedding, stem, pointwise, depthwise, squeeze-and-excitation."""
+    """All other convolutions: patch embedding, stem, pointwise, depthwise, squeeze-and-excite."""
     PROJECTION = "projection"
-    """The head that maps a tower's output to the common space."""
+    """The head that maps a tower's output to the shared embedding space."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation:
-    """What is trained: LoRA on some kinds of layers, or all weights, of one tower or both."""
+    """What to train: LoRA on some kinds of layers, or all weights, of one tower or both."""
 
     rank: int = 16
     alpha: float = 16.0
     """The update is scaled by alpha / rank."""
     dropout: float = 0.0
-    """Of the input of an adapter; fused attention and convolutions have none to drop."""
+    """Dropout on the adapters' input; not used by fused attention and convolutions."""
     image: bool = True
     text: bool = True
     image_targets: tuple[LayerKind, ...] = (
@@ -58,16 +58,16 @@ class Adaptation:
     )
     text_targets: tuple[LayerKind, ...] = (LayerKind.ATTENTION, LayerKind.MLP)
     full: bool = False
-    """Train the towers' own weights; rank, alpha, dropout and targets do not matter."""
+    """Train the towers' own weights; rank, alpha, dropout and targets are ignored."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot train.
+        """Validate the fields.
 
         Raises:
-            ConfigError: no tower, or a number out of its range.
+            ConfigError: no tower is selected, or a number is out of range.
         """
         if not (self.image or self.text):
-            raise ConfigError("adapters: no tower is to be trained; set image or text")
+            raise ConfigError("adapters: no tower selected for training; set image or text")
         if self.rank < 1:
             raise ConfigError(f"adapters: rank must be at least 1, got {self.rank}")
         if not self.alpha > 0:
@@ -85,8 +85,8 @@ class Adaptation:
         return asked
 
 
-# Tried in this order: attention pools contain perceptrons, and BERT names the output layers of its
-# attention and of its perceptron alike.
+# Order matters: attention pools contain MLPs, and BERT uses the same name for the output layers of
+# attention and MLP.
 _KINDS = (
     (LayerKind.PROJECTION, r"^(visual\.(trunk\.)?head|text\.proj|(text\.)?text_projection)(\.|$)"),
     (LayerKind.MLP, r"(^|\.)(mlp|ffn|DenseReluDense)\."),
@@ -96,17 +96,17 @@ _KINDS = (
 
 
 def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
-    """Make a model trainable in place, and return the names of the parameters that train.
+    """Make a model trainable in place, and return the names of its trainable parameters.
 
-    All others are frozen, the logit scale too. Nothing changes in what the model computes until a
-    step is made. The adapters' start is drawn from torch's generator.
+    All other parameters are frozen, including the logit scale. The model's outputs do not change
+    until the first step. Adapters are initialised from torch's global generator.
 
     Raises:
-        ConfigError: a tower has no layers of the kinds that were asked for.
-        ModelError: the model has adapters already.
+        ConfigError: a tower has no layers of the requested kinds.
+        ModelError: the model already has adapters.
     """
     if any(isinstance(layer, LoraLayer) for layer in model.modules()):
-        raise ModelError("the model has adapters already; adapt one that was loaded afresh")
+        raise ModelError("the model already has adapters; reload the base model first")
     towers = adaptation.towers()
     names = [] if adaptation.full else _targets(model, towers)
     model.requires_grad_(False)
@@ -114,8 +114,8 @@ def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(tower_of(name) in towers)
     else:
-        # One pattern of whole names: peft takes a list for endings of names, and in CLIP the names
-        # of the text tower's layers end those of the image tower's.
+        # One pattern of full names: peft matches a list as suffixes, and in CLIP the text tower's
+        # layer names are suffixes of the image tower's.
         config = LoraConfig(
             r=adaptation.rank,
             lora_alpha=adaptation.alpha,  # type: ignore[arg-type]  # any number works
@@ -130,7 +130,7 @@ def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
             }
         )
         inject_adapter_in_model(config, model, ADAPTER)
-        # In single precision, whatever the model's is: steps can be too small for half.
+        # Single precision regardless of the model's: steps can underflow in half.
         for parameter in _trainable(model).values():
             parameter.data = parameter.data.float()
     return list(_trainable(model))
@@ -139,8 +139,8 @@ def adapt(model: nn.Module, adaptation: Adaptation) -> list[str]:
 def layer_kinds(model: nn.Module, tower: Tower) -> dict[str, LayerKind]:
     """Layers of a tower that can be adapted, by name.
 
-    Left out are the parts of fused attention, which is adapted as a whole, fused attention whose
-    keys have another width than its queries, and linear layers of no kind (BERT's pooler).
+    Not included: the parts of fused attention, which is adapted as a whole; fused attention with
+    different widths of keys and queries; and linear layers of no known kind (BERT's pooler).
     """
     kinds = {}
     fused: tuple[str, ...] = ()
@@ -154,10 +154,10 @@ def layer_kinds(model: nn.Module, tower: Tower) -> dict[str, LayerKind]:
 
 
 def train_mode(model: nn.Module) -> None:
-    """Evaluation mode for all but the adapters' dropout.
+    """Set evaluation mode for everything except the adapters' dropout.
 
-    The frozen reference was embedded without dropout and with fixed BatchNorm statistics; a model
-    that is compared with it must not differ from it by more than its training.
+    The frozen reference was embedded without dropout and with fixed BatchNorm statistics. The
+    trained model must differ from it by its training only.
     """
     model.eval()
     for layer in model.modules():
@@ -166,10 +166,9 @@ def train_mode(model: nn.Module) -> None:
 
 
 def check_gradients(model: nn.Module) -> None:
-    """Check after a backward pass that all that shall train is reached by it.
+    """Check after a backward pass that every trainable parameter has a gradient.
 
-    A second factor starts at zero, so the gradient of the first is zero in the first step; that of
-    the second is not.
+    B is initialised to zero, so in the first step the gradient of A is zero, but not that of B.
 
     Raises:
         ModelError: some parameters have no gradient, or nothing is trainable.
@@ -185,23 +184,23 @@ def check_gradients(model: nn.Module) -> None:
     if dead:
         raise ModelError(
             f"{len(dead)} of {len(trainable)} trainable tensors got no gradient: {_some(dead)}; "
-            "leave their kind of layer out of the targets, or check that the loss uses their tower"
+            "remove their kind of layer from the targets, or check that the loss uses their tower"
         )
 
 
 def adapter_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """Copies of what makes the model another, by name: the adapters, or all that trains.
+    """Copies of all tensors that differ from the base model, by name.
 
-    Adapters are whole, also where a part of them was fixed before training.
+    Adapters are complete, including factors that were fixed before training.
     """
     return {name: tensor.detach().clone() for name, tensor in _changing(model).items()}
 
 
 def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Put saved tensors into a model that was adapted in the same way.
+    """Load saved tensors into a model that was adapted in the same way.
 
     Raises:
-        ModelError: names or shapes differ from the model's; it is left as it was.
+        ModelError: names or shapes do not match; the model is not changed.
     """
     own = _changing(model)
     missing = [name for name in own if name not in tensors]
@@ -211,7 +210,7 @@ def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         for name, parameter in own.items()
         if name in tensors and tensors[name].shape != parameter.shape
     ]
-    problems = {"missing": missing, "unknown": unknown, "of another shape": reshaped}
+    problems = {"missing": missing, "unknown": unknown, "with the wrong shape": reshaped}
     if any(problems.values()):
         found = "; ".join(
             f"{len(names)} {what} ({_some(names)})" for what, names in problems.items() if names
@@ -226,9 +225,9 @@ def load_adapter(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 @torch.no_grad()
 def merged_state_dict(model: nn.Module) -> dict[str, Tensor]:
-    """State dict of the plain open_clip model with the adapters added in; the model stays as it is.
+    """State dict of the plain open_clip model with merged adapters; the model is not changed.
 
-    Names, shapes and precision are those of the model before `adapt`; all tensors are copies.
+    Names, shapes and precision are those from before `adapt`. All tensors are copies.
     """
     merged = {
         _plain(name): tensor.detach().clone()
@@ -238,14 +237,14 @@ def merged_state_dict(model: nn.Module) -> dict[str, Tensor]:
     for name, layer in model.named_modules():
         if isinstance(layer, LowRankLinear | LowRankWeight):
             key = f"{_plain(name)}.{layer.adapted}"
-            # Summed in single precision and rounded once.
+            # Sum in single precision and round once.
             total = merged[key].float() + layer.get_delta_weight(ADAPTER).float()
             merged[key] = total.to(merged[key].dtype)
     return merged
 
 
 def tower_of(name: str) -> Tower | None:
-    """Tower of a layer or parameter: open_clip's older class has the text tower at its root."""
+    """Tower of a layer or parameter; open_clip's `CLIP` class has its text tower at the root."""
     if name.startswith("visual."):
         return Tower.IMAGE
     neither = ("logit_scale", "logit_bias", "text_decoder.")
@@ -261,7 +260,7 @@ def _targets(model: nn.Module, towers: Mapping[Tower, tuple[LayerKind, ...]]) ->
             has = ", ".join(kind for kind in LayerKind if kind in kinds.values()) or "none"
             raise ConfigError(
                 f"adapters: the {tower} tower has no layers of kind {', '.join(wanted) or 'none'}; "
-                f"it has: {has}; choose among them with {tower}_targets, or set {tower} to false"
+                f"it has: {has}; choose from these with {tower}_targets, or set {tower} to false"
             )
         names += chosen
     return names

@@ -1,9 +1,8 @@
-"""Which pairs every step sees: levels by epoch, order by seed, shares by process.
+"""Sampling of batches: levels by epoch, order by seed, shares by process.
 
-Everything is worked out from the seed and the number of the epoch, so a run that goes on in the
-middle of an epoch sees what it would have seen, and so does a run on more processes. Numpy promises
-the streams of `SeedSequence` and `PCG64`, but not what `Generator.permutation` makes of them: rows
-are therefore sorted by raw numbers of the stream.
+Batches depend only on the seed and the epoch. A run that resumes within an epoch therefore sees the
+same batches, and so does a run on more processes. NumPy guarantees stable streams of `SeedSequence`
+and `PCG64`, but not of `Generator.permutation`. Rows are therefore sorted by raw random numbers.
 """
 
 from __future__ import annotations
@@ -21,18 +20,18 @@ from nsfwcaps.runtime.processes import shares
 Rows = npt.NDArray[np.int64]
 
 Schedule = tuple[tuple[DifficultyLevel, ...], ...]
-"""Levels of the first epoch, of the second, …; the last entry holds for all later epochs too."""
+"""Levels of the first epoch, the second, …; the last entry applies to all later epochs."""
 
 
 class Curriculum(enum.StrEnum):
-    """Whether hard pairs wait for the easy ones."""
+    """Whether training starts with the easy pairs."""
 
     PROGRESSIVE = "progressive"
     NONE = "none"
 
 
 SCHEDULES: Mapping[Curriculum, Schedule] = {
-    # As SafeR-CLIP (arXiv 2511.16743) reports it.
+    # As in SafeR-CLIP (arXiv 2511.16743).
     Curriculum.PROGRESSIVE: (
         (DifficultyLevel.EASY,),
         (DifficultyLevel.EASY, DifficultyLevel.MEDIUM),
@@ -45,12 +44,12 @@ ALL = "all"
 
 
 def parse_schedule(text: str) -> Schedule:
-    """Schedule of a setting: epochs between slashes, the levels of each between plus signs.
+    """Parse a schedule: epochs separated by slashes, levels of an epoch by plus signs.
 
     >>> [len(levels) for levels in parse_schedule("easy / easy+medium / all")]
     [1, 2, 3]
 
-    Raises `ConfigError` with the word that is not a level, or that an epoch names twice.
+    Raises `ConfigError` for an unknown level, or one that an epoch repeats.
     """
     entries = enumerate(text.split("/"), start=1)
     return tuple(_parse_levels(entry, f"curriculum '{text}', epoch {e}") for e, entry in entries)
@@ -61,10 +60,10 @@ def _parse_levels(text: str, place: str) -> tuple[DifficultyLevel, ...]:
     for word in (word.strip() for word in text.split("+")):
         if word != ALL and word not in set(DifficultyLevel):
             known = ", ".join([*DifficultyLevel, ALL])
-            raise ConfigError(f"{place}: '{word}' is not a level; there are: {known}")
+            raise ConfigError(f"{place}: unknown level '{word}'; choose from {known}")
         levels = set(DifficultyLevel) if word == ALL else {DifficultyLevel(word)}
         if named & levels:
-            raise ConfigError(f"{place}: '{word}' repeats a level; name each of them once")
+            raise ConfigError(f"{place}: '{word}' repeats a level; name each level once")
         named |= levels
     return tuple(level for level in DifficultyLevel if level in named)
 
@@ -72,10 +71,10 @@ def _parse_levels(text: str, place: str) -> tuple[DifficultyLevel, ...]:
 class Sampler:
     """Batches of row numbers into a table of pairs, epoch by epoch.
 
-    The seed, the epoch, which counts from 1, and the pairs decide what is in a batch. A last batch
-    that is not whole is left out, because losses that compare within the batch would be others
-    there: its pairs change with the epoch. It is used as it is where it is the only one, or where
-    `drop_last` is false. An epoch none of whose levels has a pair has no batches.
+    Batches depend on the seed, the pairs and the epoch, counted from 1. An incomplete last batch is
+    dropped, because the losses compare rows within the batch and depend on its size; its pairs
+    change with the epoch. It is kept if it is the only batch or `drop_last` is false. An epoch
+    without pairs of its levels has no batches.
     """
 
     def __init__(
@@ -92,22 +91,22 @@ class Sampler:
     ) -> None:
         """Sample from pairs with these levels `[p]`.
 
-        `batch_size` counts the pairs of all processes together. `avoid_repeats` is a key `[p]` of
-        every pair, such as the id of its target: pairs with the same key go to different batches
-        while the key has no more pairs than there are whole batches, and are spread evenly where
-        it has more. The number of steps stays the same.
+        `batch_size` is the total over all processes. `avoid_repeats` holds a key `[p]` per pair,
+        such as the id of its target. Pairs with equal keys go to different batches if there are
+        enough complete batches, and are spread evenly otherwise. The number of steps does not
+        change.
 
-        Raises `ConfigError` for sizes that cannot work, `InputError` for an unknown level, or
-        where the schedule never comes to a level that has a pair.
+        Raises `ConfigError` for invalid sizes, and `InputError` for an unknown level or a schedule
+        without any pair.
         """
         if not schedule or not all(schedule):
-            raise ConfigError("curriculum: every epoch needs a level; write for example easy/all")
+            raise ConfigError("curriculum: every epoch needs a level, for example easy/all")
         if batch_size < 1:
-            raise ConfigError(f"batch size {batch_size}: a batch needs at least one pair")
+            raise ConfigError(f"batch size: must be at least 1, got {batch_size}")
         if seed < 0:
-            raise ConfigError(f"seed {seed}: seeds are 0 or greater")
+            raise ConfigError(f"seed: must be at least 0, got {seed}")
         if not 0 <= rank < world_size:
-            raise ConfigError(f"rank {rank} of {world_size} processes: ranks run from 0 upwards")
+            raise ConfigError(f"rank: must be in [0, {world_size}), got {rank}")
         self._schedule = schedule
         self._batch_size = batch_size
         self._seed = seed
@@ -128,13 +127,13 @@ class Sampler:
         self._check_batches()
 
     def levels(self, epoch: int) -> tuple[DifficultyLevel, ...]:
-        """Levels that an epoch draws from."""
+        """Levels that an epoch samples from."""
         if epoch < 1:
             raise ValueError(f"epoch {epoch}: epochs count from 1")
         return self._schedule[min(epoch, len(self._schedule)) - 1]
 
     def steps(self, epoch: int) -> int:
-        """Number of batches in an epoch, the same for every process; 0 where it has no pair."""
+        """Number of batches in an epoch, the same for every process; 0 if it has no pairs."""
         return self._sizes(epoch)[0]
 
     def pairs(self, epoch: int) -> int:
@@ -142,9 +141,9 @@ class Sampler:
         return self._sizes(epoch)[1]
 
     def total_steps(self, epochs: int) -> int:
-        """Number of batches in the first epochs together, as a learning-rate schedule needs it.
+        """Total number of batches in the first `epochs` epochs, for a learning-rate schedule.
 
-        Raises `InputError` where none of these epochs has a pair.
+        Raises `InputError` if these epochs have no pairs.
         """
         total = sum(self.steps(epoch) for epoch in range(1, epochs + 1))
         if not total:
@@ -154,7 +153,7 @@ class Sampler:
     def epoch(self, number: int) -> list[Rows]:
         """Batches `[b]` of an epoch, each with the rows of all processes."""
         steps, used = self._sizes(number)
-        # A spawn key keeps (seed, epoch) apart: as one list, two pairs of numbers can mix to one.
+        # A spawn key separates (seed, epoch): as a list of entropy, different pairs can collide.
         stream = np.random.PCG64(np.random.SeedSequence(self._seed, spawn_key=(number,)))
         rows = _shuffled(len(self._level_of), stream)
         wanted = np.isin(
@@ -166,16 +165,16 @@ class Sampler:
         size = self._batch_size
         batches = [rows[step * size : (step + 1) * size] for step in range(steps)]
         if self._keys is not None:
-            # A key sits in successive batches now: mix them, but keep one that is not whole last.
+            # Equal keys are now in successive batches: shuffle the complete ones.
             whole = used // size
             batches[:whole] = [batches[step] for step in _shuffled(whole, stream)]
         return batches
 
     def batches(self, epoch: int, start_step: int = 0) -> Iterator[Rows]:
-        """Yield the share of this process in each batch of an epoch, from a step on.
+        """Yield this process's share of each batch of an epoch, starting at a step.
 
-        Shares are contiguous and differ by one row at most; put together in the order of ranks,
-        they are the batch.
+        Shares are contiguous and differ by at most one row. Concatenated by rank, they form the
+        batch.
         """
         steps = self.steps(epoch)
         if not 0 <= start_step <= steps:
@@ -186,7 +185,7 @@ class Sampler:
         return batch[shares(len(batch), self._world_size)[self._rank]]
 
     def _sizes(self, epoch: int) -> tuple[int, int]:
-        """Number of batches of an epoch, and of the pairs in them."""
+        """Number of batches of an epoch, and number of pairs in them."""
         pairs = sum(self._counts[level] for level in set(self.levels(epoch)))
         whole, left = divmod(pairs, self._batch_size)
         if left and not (self._drop_last and whole):
@@ -199,17 +198,18 @@ class Sampler:
             raise self._empty("the curriculum uses")
         for epoch, (steps, used) in sizes.items():
             smallest = used - (steps - 1) * self._batch_size
-            # A process without a pair has no loss: its mean is not a number.
+            # A process without pairs would compute a NaN loss.
             if steps and smallest < self._world_size:
                 raise ConfigError(
-                    f"epoch {epoch} has a batch of {smallest} pairs for {self._world_size} "
-                    "processes, and each needs one; use fewer processes or a larger batch size"
+                    f"epoch {epoch} has a batch of {smallest} pairs, fewer than the "
+                    f"{self._world_size} processes; use fewer processes or a larger batch size"
                 )
 
     def _empty(self, who: str) -> InputError:
         counts = ", ".join(f"{count} {level}" for level, count in self._counts.items())
         return InputError(
-            f"no pair to train on: there are {counts}, and {who} none of those that have pairs"
+            f"no pairs to train on: found {counts}, and {who} only empty levels; change "
+            "--curriculum"
         )
 
 
@@ -218,7 +218,9 @@ def _level_numbers(levels: Sequence[str]) -> Rows:
     for row, level in enumerate(levels):
         if level not in number_of:
             known = ", ".join(number_of)
-            raise InputError(f"pair in row {row}: stage '{level}' is unknown; there are: {known}")
+            raise InputError(
+                f"pair in row {row}: unknown stage '{level}'; expected one of: {known}"
+            )
     return np.array([number_of[level] for level in levels], dtype=np.int64)
 
 
@@ -228,16 +230,15 @@ def _numbers(keys: Sequence[str]) -> Rows:
 
 
 def _shuffled(count: int, stream: np.random.PCG64) -> Rows:
-    """Permutation `[count]` of numbers from 0, drawn from what the stream gives next."""
+    """Permutation `[count]` drawn from the next numbers of the stream."""
     return np.argsort(stream.random_raw(count), kind="stable")
 
 
 def _spread(rows: Rows, keys: Rows, batch_size: int) -> Rows:
-    """Rows `[n]` in another order, whose successive batches hold equal keys as rarely as can be.
+    """Reorder rows `[n]` so that batches repeat keys as rarely as possible.
 
-    Rows with one key are put side by side, keys in the order in which they come first, and then
-    dealt like cards: one to each batch in turn. Rows whose keys are all distinct, dealt from a
-    random order, are in a random order again.
+    Rows are grouped by key, in order of first occurrence, and dealt like cards: one to each batch
+    in turn. If all keys are distinct, a random order stays random.
     """
     _, first, key = np.unique(keys, return_index=True, return_inverse=True)
     grouped = rows[np.argsort(first[key], kind="stable")]

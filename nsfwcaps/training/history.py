@@ -1,4 +1,4 @@
-"""How a run went so far: the validation after each epoch, which epoch was best, and patience."""
+"""Validation history of a run: scores by epoch, the best epoch, and early stopping."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Tensors = dict[str, torch.Tensor]
 
 
 class History:
-    """Scores by epoch: entry 0 is before training, entry e after epoch e."""
+    """Scores by epoch: entry 0 is from before training, entry e from after epoch e."""
 
     def __init__(self, patience: int | None) -> None:
-        """With `patience`, keep the tensors of the best epoch; None trains to the last one."""
+        """With `patience`, keep the tensors of the best epoch; None trains to the last epoch."""
         self._patience = patience
         self.scores: list[dict[str, float]] = []
-        """The fields of `Validation` and their `total`; empty where there are no pairs for it."""
+        """The fields of `Validation` and their `total`; empty without validation pairs."""
         self.best: Tensors | None = None
-        """Tensors of the best epoch, kept where there is patience."""
+        """Tensors of the best epoch; kept only with `patience`."""
         self._best_epoch: int | None = None
         self._best_total: float | None = None
         self._stale = 0
 
     def add(self, score: Validation | None, tensors: Callable[[], Tensors]) -> None:
-        """Note the score of the next epoch; an epoch that is as good as the best is no gain."""
+        """Add the score of the next epoch; a tie with the best epoch is not an improvement."""
         self.scores.append({} if score is None else {**asdict(score), "total": score.total})
         if score is None:
             return
@@ -41,26 +41,26 @@ class History:
             self._stale += 1
 
     def skip(self) -> None:
-        """Note an epoch without a step: the model is that of the epoch before."""
+        """Add an epoch without steps, with the score of the previous one."""
         self.scores.append(self.scores[-1])
 
     @property
     def next_epoch(self) -> int:
-        """The first epoch after which the model was not validated yet."""
+        """The first epoch that has not been validated yet."""
         return len(self.scores)
 
     @property
     def kept_epoch(self) -> int | None:
-        """The epoch whose model is kept: the best with patience, else the last."""
+        """The epoch whose model is kept: the best one with `patience`, else the last."""
         return self._best_epoch if self._patience is not None else len(self.scores) - 1
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether as many epochs as patience allows went by without a better one."""
+        """Whether `patience` epochs have passed without improvement."""
         return self._patience is not None and self._stale >= self._patience
 
     def state(self) -> dict[str, Any]:
-        """Everything, as a checkpoint has it."""
+        """The complete state, for a checkpoint."""
         return {
             "validation": self.scores,
             "best": self.best,
@@ -70,7 +70,7 @@ class History:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Restore a state."""
         self.scores, self.best = state["validation"], state["best"]
         self._best_epoch, self._best_total = state["best_epoch"], state["best_total"]
         self._stale = state["stale"]

@@ -1,4 +1,4 @@
-"""What the towers of a trained model take: tokens and pixels of some pairs, and rows of them."""
+"""Inputs of the towers in training: tokens and pixels of pairs, and their embedding."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """A batch as the towers take it: the unsafe items first, then the safe ones."""
+    """A batch as input of the towers: the unsafe items first, then the safe ones."""
 
     rows: Rows  # [b], of the pairs
     tokens: Tensor  # [2b, t]
     pixels: Tensor  # [2b, 3, h, w]
 
     def parts(self, count: int) -> list[Inputs]:
-        """As many parts as asked for, or as there are pairs."""
+        """Split into `count` parts, at most one per pair."""
         count = min(count, len(self.rows))
         if count == 1:
             return [self]
@@ -42,20 +42,20 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoders:
-    """The model that is trained, and how captions and pictures get into it."""
+    """The model in training, and how to prepare its inputs."""
 
     model: Any
     encode_text: Callable[[Tensor], Tensor]
     prepare: Callable[[Rows], Inputs]
     device: str
     dtype: torch.dtype
-    """Of the arithmetic: autocast where it is half precision."""
+    """Compute precision; half precision uses autocast."""
 
 
 def encoders_of(
     encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes], dtype: torch.dtype
 ) -> Encoders:
-    """An encoder that is to be trained, fed with these pairs; `picture` gives the file of a row."""
+    """Encoders to train on these pairs; `picture` returns the image file of a row."""
     return Encoders(
         model=encoder.model,
         encode_text=encoder.tower.encode,
@@ -68,7 +68,7 @@ def encoders_of(
 def preparation(
     encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes]
 ) -> Callable[[Rows], Inputs]:
-    """Rows `[b]` of pairs to tokens and pixels, unsafe items first."""
+    """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first."""
 
     def pixels(row: int) -> Tensor:
         return encoder.preprocess(decoded(picture(row), "an image of the data set"))
@@ -87,7 +87,7 @@ def preparation(
 
 @torch.no_grad()
 def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Unit rows `[2, p, d]` of captions and of pictures of pairs `[p]`, unsafe ones first."""
+    """Unit rows `[2, p, d]` of the captions and of the images of pairs `[p]`, unsafe first."""
     encoders.model.eval()
     batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
     embedded = [encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
@@ -96,7 +96,7 @@ def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tens
 
 
 def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
-    """Unit rows `[2, 2, b, d]`: captions and pictures, of each the unsafe items and the safe."""
+    """Unit rows `[2, 2, b, d]`: captions and images, each split into unsafe and safe items."""
     with torch.autocast(
         encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
     ):
@@ -107,5 +107,5 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:
-    """Unsafe and safe items `[2s, ...]` of some of the pairs, of those `[2b, ...]` of all."""
+    """Unsafe and safe items `[2s, ...]` of a slice of pairs, from those `[2b, ...]` of all."""
     return torch.cat([side[share] for side in items.chunk(2)])

@@ -1,4 +1,4 @@
-"""Between two models: weight-space ensembles (Wortsman et al. 2022, WiSE-FT, arXiv 2109.01903)."""
+"""Interpolation of two models' weights (Wortsman et al. 2022, WiSE-FT, arXiv 2109.01903)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Weights = Mapping[str, torch.Tensor]
 def interpolate(base: Weights, tuned: Weights, strength: float) -> Weights:
     """State dict base + strength (tuned − base); both have the same names and shapes.
 
-    At strength 1 it is the tuned one to the bit. Counters and other integers are the tuned one's.
+    Strength 1 returns `tuned` bit for bit. Counters and other integers come from `tuned`.
     """
     if strength == 1:
         return tuned
@@ -23,6 +23,6 @@ def interpolate(base: Weights, tuned: Weights, strength: float) -> Weights:
 
 
 def _between(base: torch.Tensor, tuned: torch.Tensor, strength: float) -> torch.Tensor:
-    # In single precision and rounded once; double stays double.
+    # Compute in at least single precision and round once.
     precise = torch.promote_types(tuned.dtype, torch.float32)
     return torch.lerp(base.to(precise), tuned.to(precise), strength).to(tuned.dtype)

@@ -1,4 +1,4 @@
-"""The loop: batches of pairs in, steps out. Where it stands is a value that can be saved."""
+"""The training loop over batches of pairs. Its state can be saved and restored."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from nsfwcaps.training.pairs import Rows, TrainingPairs
 Tensor = torch.Tensor
 
 _TRIES = 20
-"""Of a batch at smaller and smaller scales of the loss, before its gradient counts as broken."""
+"""Attempts per batch, with ever smaller loss scales, before the gradient counts as broken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """How steps are made."""
+    """Hyperparameters of the optimisation."""
 
     epochs: int
     learning_rate: float
@@ -35,16 +35,16 @@ class Optimisation:
     weight_decay: float
     clip_norm: float | None
     scale: float | None
-    """Of InfoNCE; None for the model's own."""
+    """Logit scale of InfoNCE; None for the model's own."""
     seed: int
     workers: int
     accumulate: int = 1
-    """Parts that a batch, or a process's share of it, is computed in."""
+    """Number of parts in which a process computes its share of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step, as the metrics file has it."""
+    """One step, as recorded in the metrics file."""
 
     step: int
     epoch: int
@@ -56,7 +56,7 @@ class Step:
 
 
 class Trainer:
-    """Trains what is trainable in a model, towards vectors that were computed before."""
+    """Trains the trainable parameters of a model towards precomputed reference vectors."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class Trainer:
         how: Optimisation,
         processes: Processes = Processes(),  # noqa: B008 - a value
     ) -> None:
-        """`reference` are the frozen model's unit rows of all captions and of all pictures.
+        """`reference` holds the frozen model's unit rows of all captions and of all images.
 
-        The sampler gives the share of this one of the processes.
+        The sampler returns the share of this process.
         """
         self._encoders, self._pairs, self._method = encoders, pairs, method
         self._text, self._image = reference
@@ -80,7 +80,7 @@ class Trainer:
         self._optimizer = torch.optim.Adam(
             trained, lr=how.learning_rate, weight_decay=how.weight_decay
         )
-        # Gradients of half precision are too small for it unless the loss is scaled up.
+        # Half-precision gradients underflow unless the loss is scaled up.
         self._scaler = torch.amp.GradScaler(
             encoders.device, enabled=encoders.dtype == torch.float16
         )
@@ -89,16 +89,16 @@ class Trainer:
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run."""
+        """Number of steps of the complete run."""
         return self._total
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on: the rest follows from the seed and the step.
+        """State that determines the next step, together with the seed.
 
-        Save it before the next step: the optimizer's tensors are the ones that it works with.
+        Save it before the next step, because it shares the optimizer's tensors.
 
         Raises:
-            TrainingError: a weight is not finite; nobody shall go on from that.
+            TrainingError: a weight is not finite, so the state must not be saved.
         """
         tensors = adapter_tensors(self._encoders.model)
         if bad := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
@@ -114,10 +114,10 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state.
+        """Restore a state.
 
         Raises:
-            ModelError: it is of another model or adaptation.
+            ModelError: the state belongs to another model or adaptation.
         """
         load_adapter(self._encoders.model, state["tensors"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -125,10 +125,10 @@ class Trainer:
         self.step = int(state["step"])
 
     def epoch(self, number: int, first_step: int) -> Iterator[Step]:
-        """Make the steps of an epoch from one on; `first_step` counts within the epoch.
+        """Run the steps of an epoch, starting at `first_step` within the epoch.
 
         Raises:
-            TrainingError: the loss is not a number; no step is made with it.
+            TrainingError: the loss or a gradient is not finite; the step is not applied.
         """
         train_mode(self._encoders.model)
         batches = self._sampler.epoch(number)[first_step:]
@@ -138,7 +138,7 @@ class Trainer:
             yield self._make(inputs, number, batch)
 
     def _make(self, inputs: Inputs, epoch: int, batch: Rows) -> Step:
-        """Make a step with this process's share of a batch `[n]`."""
+        """Run a step on this process's share of a batch `[n]`."""
         rate = self._learning_rate()
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -157,10 +157,10 @@ class Trainer:
         )
 
     def _gradients(self, inputs: Inputs, batch: Rows) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Loss of a batch, its terms and the norm of the gradient, which is left clipped.
+        """Compute the loss of a batch, its terms and the gradient norm; clips the gradient.
 
-        What is too large for half precision is tried again at a smaller scale, so that every batch
-        makes a step.
+        After an overflow in half precision, retries with a smaller loss scale, so that no batch is
+        skipped.
         """
         for _ in range(_TRIES if self._scaler.is_enabled() else 1):
             self._optimizer.zero_grad(set_to_none=True)
@@ -175,7 +175,7 @@ class Trainer:
         raise self._broken(batch, terms)
 
     def _differentiate(self, inputs: Inputs, batch: Rows) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss of a batch and its terms; the parameters get gradients at the scaler's scale."""
+        """Compute the loss of a batch and its terms; leaves scaled gradients on the parameters."""
         parts = inputs.parts(self._how.accumulate)
 
         def embedded(part: int) -> Tensor:
@@ -196,16 +196,16 @@ class Trainer:
         return loss, terms
 
     def _seed(self, part: int) -> None:
-        """Let dropout follow from the step, the process and the part.
+        """Seed dropout by step, process and part.
 
-        So a run that goes on is the run that was stopped, and a part that is embedded twice drops
-        the same units both times.
+        This makes resumed runs identical to uninterrupted ones. A part that is embedded twice
+        drops the same units both times.
         """
         stream = (self._processes.rank << 16) + part
         torch.manual_seed((self._how.seed * 1_000_003 + self.step + (stream << 32)) % 2**63)
 
     def _beside_frozen(self, trained: Tensor, rows: Rows) -> BatchRows:
-        """Trained rows `[2, 2, n, d]` of a batch beside those that were computed before."""
+        """Combine the trained rows `[2, 2, n, d]` of a batch with the precomputed ones."""
         pairs = self._pairs
         (unsafe_text, safe_text), (unsafe_image, safe_image) = trained
         return BatchRows(
@@ -234,7 +234,7 @@ class Trainer:
         return own
 
     def _learning_rate(self) -> float:
-        """Linear warm-up, then half a cosine to zero."""
+        """Linear warm-up, then cosine decay to zero."""
         how, warm = self._how, max(1, round(self._how.warmup_share * self._total))
         if self.step < warm:
             return how.learning_rate * (self.step + 1) / warm
@@ -244,8 +244,8 @@ class Trainer:
     def _broken(self, batch: Rows, terms: dict[str, Tensor]) -> TrainingError:
         bad = [name for name, value in terms.items() if not math.isfinite(value.item())]
         ids = ", ".join(self._pairs.pair_ids[row] for row in batch[:3])
-        what = f"the loss is not a number ({', '.join(bad)})" if bad else "a gradient is not finite"
+        what = f"the loss is not finite ({', '.join(bad)})" if bad else "a gradient is not finite"
         return TrainingError(
             f"train: {what} at step {self.step + 1}, pairs {ids}, …; lower --learning-rate, or use "
-            "--precision fp32. No step was made with it: the last checkpoint is sound"
+            "--precision fp32. The step was not applied: the last checkpoint is valid"
         )

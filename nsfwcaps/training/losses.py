@@ -1,8 +1,8 @@
-"""Terms of the objectives of SafeR-CLIP, Safe-CLIP and SAGE, each a pure function on unit rows.
+"""Loss terms of SafeR-CLIP, Safe-CLIP and SAGE, as pure functions on unit rows.
 
-Every argument is a batch of rows `[n, d]` at length one; row i of each belongs to pair i. Whatever
-comes from the frozen reference must not require a gradient. Each function returns a scalar in
-single precision, the mean over the batch, whatever precision its rows have.
+Every argument is a batch of unit-length rows `[n, d]`; row i belongs to pair i. Rows of the frozen
+reference must not require a gradient. Each function returns the mean over the batch, a scalar in
+single precision, regardless of the precision of its rows.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ Tensor = torch.Tensor
 
 
 def cosines(one: Tensor, other: Tensor) -> Tensor:
-    """Cosine `[n]` of each row with its counterpart, in single precision."""
+    """Cosine `[n]` between corresponding rows, in single precision."""
     return (one.float() * other.float()).sum(dim=-1)
 
 
 def uni_modal(embedding: Tensor, target: Tensor) -> Tensor:
     """Distance to a target in the same modality: mean of 1 - cos.
 
-    Redirection where the embedding is of an unsafe item and the target of a safe one (SafeR-CLIP,
-    form inferred; Safe-CLIP eq. 3); preservation where both are of the same safe item.
+    Redirection from an unsafe item to a safe target (SafeR-CLIP, form inferred; Safe-CLIP eq. 3),
+    or preservation if both are the same safe item.
     """
     return (1 - cosines(embedding, target)).mean()
 
@@ -30,20 +30,20 @@ def uni_modal(embedding: Tensor, target: Tensor) -> Tensor:
 def relative_redirection(embedding: Tensor, unsafe: Tensor, target: Tensor) -> Tensor:
     """Relative cross-modal redirection of SafeR-CLIP (arXiv 2511.16743).
 
-    mean of log(1 + exp(cos(embedding, unsafe) - cos(embedding, target))): the embedding of an
-    unsafe item shall be closer to the safe target than to the unsafe item it is paired with, both
-    of the other modality and frozen. The only negative is that item.
+    mean of log(1 + exp(cos(embedding, unsafe) - cos(embedding, target))): pulls the embedding of an
+    unsafe item closer to the safe target than to its own unsafe counterpart. Both are frozen and of
+    the other modality. The counterpart is the only negative.
     """
     return functional.softplus(cosines(embedding, unsafe) - cosines(embedding, target)).mean()
 
 
 def info_nce(embedding: Tensor, reference: Tensor, *, scale: float | Tensor) -> Tensor:
-    """Symmetric InfoNCE: row i of either side shall find row i of the other among the batch.
+    """Symmetric InfoNCE: row i of each side must retrieve row i of the other from the batch.
 
-    Preservation across modalities where both are of safe items (SafeR-CLIP, Safe-CLIP eq. 5), and
-    redirection where the embedding is of an unsafe item (Safe-CLIP eq. 4).
+    Cross-modal preservation if both sides are safe items (SafeR-CLIP, Safe-CLIP eq. 5), or
+    redirection if the embedding is of an unsafe item (Safe-CLIP eq. 4).
     """
-    # Autocast would multiply in half precision whatever the rows have, and be 0.25 off at 100.
+    # Autocast would multiply in half precision; logits near 100 would be off by 0.25.
     with torch.autocast(embedding.device.type, enabled=False):
         logits = scale * (embedding.float() @ reference.float().T)  # [n, n]
     own = torch.arange(len(logits), device=logits.device)
@@ -51,10 +51,10 @@ def info_nce(embedding: Tensor, reference: Tensor, *, scale: float | Tensor) -> 
 
 
 def spread_loss(embedding: Tensor, reference: Tensor) -> Tensor:
-    """Share of the batch's spread that was lost; none where it has grown (SAGE, arXiv 2607.00402).
+    """Lost share of the batch's spread; zero if it has grown (SAGE, arXiv 2607.00402).
 
-    Spread is one minus the squared length of the mean row: half the mean squared distance of two
-    rows. One-sided, as SAGE has it; the form is inferred.
+    Spread is one minus the squared length of the mean row, which is half the mean squared distance
+    between two rows. One-sided as in SAGE; the form is inferred.
     """
     return functional.relu(1 - _spread(embedding) / _spread(reference))
 
@@ -62,7 +62,7 @@ def spread_loss(embedding: Tensor, reference: Tensor) -> Tensor:
 def neighbour_loss(embedding: Tensor, reference: Tensor, *, neighbours: int = 15) -> Tensor:
     """Mean squared change of each row's cosines to its nearest rows of the batch (SAGE, inferred).
 
-    Nearest is meant in the reference; a batch with fewer rows has all of them as neighbours.
+    Neighbours are those in the reference; in a small batch, all other rows are neighbours.
     """
     with torch.autocast(embedding.device.type, enabled=False):
         before, after = (rows.float() @ rows.float().T for rows in (reference, embedding))

@@ -1,12 +1,11 @@
-"""Layers of `peft` for weights that a model reads instead of calling the layer that owns them.
+"""`peft` layers for weights that a model reads directly, without calling the layer.
 
-Fused kernels (`nn.MultiheadAttention`, the attention pool of CLIP's ResNets, EVA) read `weight` of
-their projections and never call them. An adapter that only acts in `forward` is silently dead
-there. Here the weight that is read holds the update, so it is alive either way.
+Fused kernels (`nn.MultiheadAttention`, the attention pool of CLIP's ResNets, EVA) read the `weight`
+of their projections and never call them. An adapter that only acts in `forward` silently has no
+effect there. Here `weight` itself includes the update.
 
-peft's own layer for fused attention adds the update to the frozen weight before every forward and
-subtracts it after, and rounding moves the frozen weight a little each time. Nothing is written to
-frozen weights here.
+peft's own layer for fused attention adds the update to the frozen weight before every forward pass
+and subtracts it afterwards, so rounding errors accumulate. Here frozen weights are never written.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from torch.func import functional_call
 from torch.nn import functional
 
 ADAPTER = "default"
-"""peft's name of the one adapter; it is a part of the names of its tensors."""
+"""peft's name of the only adapter; part of its tensors' names."""
 
 Tensor = torch.Tensor
 
 
 class LowRankLinear(Linear):
-    """peft's LoRA of a linear layer, whose `weight` includes the update for those who read it."""
+    """peft's LoRA of a linear layer, with the update included in `weight`."""
 
     adapted = "weight"
 
     @property
     def weight(self) -> Tensor:
-        """Adapted weight `[out, in]`; gradients reach the adapter through it."""
+        """Adapted weight `[out, in]`, differentiable in the adapter."""
         frozen = cast(Tensor, self.get_base_layer().weight)
         return frozen + self.get_delta_weight(ADAPTER).to(frozen.dtype)
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """The frozen layer's output `[..., out]` and the update's."""
+        """Output `[..., out]` of the frozen layer plus the update."""
         rows = x.reshape(-1, x.shape[-1])
         read = self.lora_dropout[ADAPTER](rows)
         out = _add_update(self.get_base_layer()(rows), read, self)
@@ -46,11 +45,11 @@ class LowRankLinear(Linear):
 
 
 class LowRankWeight(nn.Module, LoraLayer):
-    """LoRA of one weight `[out, ...]` taken as a matrix `[out, rest]`, for any layer that uses it.
+    """LoRA of one weight `[out, ...]` viewed as a matrix `[out, rest]`, for any layer.
 
-    For a convolution this equals peft's, and it also covers depthwise and dilated ones, which peft
-    refuses. The rank is at most that of the matrix: a depthwise 3 x 3 kernel has 9 columns. No
-    input passes through the adapter, so it has no dropout.
+    For convolutions this equals peft's, but also supports depthwise and dilated ones. The rank is
+    limited by the matrix: a depthwise 3 x 3 kernel has 9 columns. The adapter does not see the
+    input, so it has no dropout.
     """
 
     adapted = "weight"
@@ -76,13 +75,13 @@ class LowRankWeight(nn.Module, LoraLayer):
         self.set_adapter(self.active_adapters)
 
     def get_delta_weight(self, adapter: str) -> Tensor:
-        """Update of the weight, in its shape."""
+        """Update of the weight, in the weight's shape."""
         first, second = (factor[adapter].weight for factor in (self.lora_A, self.lora_B))
         update = cast(Tensor, second) @ cast(Tensor, first)
         return (update * float(self.scaling[adapter])).view(self._frozen().shape)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the frozen layer returns when its weight includes the update."""
+        """Output of the layer with the updated weight."""
         frozen = self._frozen()
         weight = frozen + self.get_delta_weight(ADAPTER).to(frozen.dtype)
         return functional_call(self.base_layer, {self.adapted: weight}, args, kwargs)
@@ -92,9 +91,9 @@ class LowRankWeight(nn.Module, LoraLayer):
 
 
 class LowRankAttention(LowRankWeight):
-    """LoRA of fused attention: the stacked projections `[3 d, d]` as one matrix, and the output's.
+    """LoRA of fused attention: one for the stacked projections `[3 d, d]`, one for the output.
 
-    Queries, keys and values share the adapter's first factor.
+    Queries, keys and values share the factor A.
     """
 
     adapted = "in_proj_weight"
@@ -107,7 +106,7 @@ class LowRankAttention(LowRankWeight):
         base_layer.register_module("out_proj", projection)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, **options: Any) -> Any:
-        """What the frozen layer returns when its weights include the updates."""
+        """Output of the layer with the updated weights."""
         if not (query is key is value and self._is_plain(query, **options)):
             return super().forward(query, key, value, **options)
         layer: Any = self.get_base_layer()
@@ -136,7 +135,7 @@ class LowRankAttention(LowRankWeight):
         is_causal: bool = False,
         average_attn_weights: bool = True,
     ) -> bool:
-        """Whether attention of a batch to itself, with at most a mask to add, is all there is."""
+        """Whether the call is plain self-attention of a batch, with at most an additive mask."""
         layer: Any = self.get_base_layer()
         adds = attn_mask is None or (attn_mask.dim() == 2 and attn_mask.is_floating_point())
         drops = layer.training and layer.dropout > 0
@@ -146,12 +145,12 @@ class LowRankAttention(LowRankWeight):
 
 
 def _add_update(frozen: Tensor, rows: Tensor, layer: Any) -> Tensor:
-    """Add what an adapter makes of rows `[n, in]` to what its frozen layer did `[n, out]`."""
+    """Add an adapter's output for rows `[n, in]` to the frozen layer's output `[n, out]`."""
     first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     scaling = float(layer.scaling[ADAPTER])
-    # Without autocast a model in half precision has adapters in single.
+    # Without autocast, a half-precision model has adapters in single precision.
     low = functional.linear(layer._cast_input_dtype(rows, first.dtype), first)  # [n, r]
     if low.dtype != frozen.dtype:
         return frozen + (functional.linear(low, second) * scaling).to(frozen.dtype)
-    # In place: what a linear layer returns is not kept for its backward pass.
+    # In place: a linear layer does not need its output for the backward pass.
     return frozen.addmm_(low, second.to(low.dtype).T, alpha=scaling)

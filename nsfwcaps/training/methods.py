@@ -1,4 +1,4 @@
-"""Methods as tables of named, weighted terms, so that an ablation is one line and not new code."""
+"""Methods as tables of named, weighted terms, so that an ablation needs no new code."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class BatchRows:
-    """One batch: unit rows `[n, d]`, trained ones and those looked up of the frozen reference.
+    """Unit rows `[n, d]` of one batch: trained ones, and those of the frozen reference.
 
-    Raises `ValueError` where a row that has to be frozen requires a gradient: a reference that
-    shares its weights with the trained encoder would move with it.
+    Raises `ValueError` if a reference row requires a gradient: a reference that shares weights with
+    the trained encoder would move with it.
     """
 
     safe_text: Tensor  # T(t)
@@ -46,11 +46,11 @@ class BatchRows:
         for name in (field.name for field in fields(self)):
             frozen = name.endswith("_reference") or name.startswith("target_")
             if frozen and getattr(self, name).requires_grad:
-                raise ValueError(f"{name} requires a gradient; rows of the reference are frozen")
+                raise ValueError(f"{name} requires a gradient; reference rows must be frozen")
 
 
 Term = Callable[[BatchRows, float | Tensor], Tensor]
-"""A batch and the scale of InfoNCE to a scalar."""
+"""Function from a batch and the scale of InfoNCE to a scalar loss."""
 
 TERMS: Mapping[str, Term] = {
     "preserve_text": lambda rows, scale: uni_modal(rows.safe_text, rows.safe_text_reference),
@@ -87,9 +87,9 @@ TERMS: Mapping[str, Term] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """What is minimised, towards which targets, in which order pairs come, what adapters read.
+    """A training method: weighted loss terms, targets, curriculum and adapter inputs.
 
-    Raises `ConfigError` for an unknown term, a weight that is not above zero, or no term at all.
+    Raises `ConfigError` for an unknown term, a weight that is not above zero, or no terms.
     """
 
     weights: Mapping[str, float]
@@ -97,22 +97,22 @@ class Method:
     curriculum: Curriculum
     adapter_inputs: AdapterInputs = AdapterInputs.ANY
     divisor: float = 1.0
-    """What the weighted sum is divided by: a choice of step size that a released code made."""
+    """Divisor of the weighted sum, as in released code; it scales the step size."""
 
     def __post_init__(self) -> None:
         known = ", ".join(TERMS)
         if not self.weights:
-            raise ConfigError(f"a method needs at least one term; there are: {known}")
+            raise ConfigError(f"a method needs at least one loss term; choose from {known}")
         for name, weight in self.weights.items():
             if name not in TERMS:
-                raise ConfigError(f"'{name}' is not a term of a loss; there are: {known}")
+                raise ConfigError(f"unknown loss term '{name}'; choose from {known}")
             if not 0 < weight < math.inf:
-                raise ConfigError(f"weight {weight} of '{name}': must be above 0; or leave it out")
+                raise ConfigError(f"weight of '{name}': must be positive and finite, got {weight}")
         if not 0 < self.divisor < math.inf:
-            raise ConfigError(f"divisor {self.divisor}: must be above 0")
+            raise ConfigError(f"divisor: must be positive and finite, got {self.divisor}")
 
     def loss(self, rows: BatchRows, scale: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective of a batch, and each of its terms before its weight."""
+        """The objective of a batch, and its unweighted terms."""
         terms = {name: TERMS[name](rows, scale) for name in self.weights}
         total = torch.stack([self.weights[name] * term for name, term in terms.items()]).sum()
         return total / self.divisor, terms
@@ -129,7 +129,7 @@ _SAFE_CLIP = {
     "redirect_image_to_text": 0.5,
 }
 
-# The terms are the paper's (arXiv 2511.16743); their weights are not published and all one.
+# The terms are the paper's (arXiv 2511.16743). Its weights are not published; all are one here.
 _SAFER_CLIP = dict.fromkeys(
     (
         "relative_text_to_image",
@@ -148,7 +148,7 @@ METHODS: Mapping[str, Method] = {
     "safer-clip": Method(
         weights=_SAFER_CLIP, targets=Targets.NEAREST, curriculum=Curriculum.PROGRESSIVE
     ),
-    # As released (arXiv 2311.16254): weights to the sum of one, and the whole divided by eight.
+    # As released (arXiv 2311.16254): weights normalised to sum to one, then divided by eight.
     "safe-clip": Method(
         weights={name: weight / sum(_SAFE_CLIP.values()) for name, weight in _SAFE_CLIP.items()},
         targets=Targets.FIXED,
@@ -158,8 +158,8 @@ METHODS: Mapping[str, Method] = {
     "safe-only": Method(
         weights={"contrast_safe": 1.0}, targets=Targets.NEAREST, curriculum=Curriculum.NONE
     ),
-    # Ours: safer-clip with adapters that read what tells unsafe inputs from safe ones, and with
-    # more weight on keeping safe items where they are. Both win in benchmarks/methods.py.
+    # Ours: safer-clip with adapters that read only what separates unsafe from safe inputs, and
+    # with more weight on preserving safe items. Both help in benchmarks/methods.py.
     "subspace": Method(
         weights={**_SAFER_CLIP, "preserve_text": 5.0, "preserve_image": 5.0},
         targets=Targets.NEAREST,

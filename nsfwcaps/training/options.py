@@ -1,4 +1,4 @@
-"""The options of a run, and how words of settings choose among methods, schedules and layers."""
+"""The options of a run, and parsing of methods, schedules and layer kinds from settings."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nsfwcaps.training.methods import METHODS, TERMS, Method
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How a run trains: what is minimised, what trains, and when it ends.
+    """Options of a run: method, trainable parameters, optimisation and stopping.
 
-    Raises `ConfigError` where adapters are to read differences and there are no adapters.
+    Raises `ConfigError` if the method reads differences through adapters and there are none.
     """
 
     method: Method
@@ -25,23 +25,23 @@ class TrainingOptions:
     optimisation: Optimisation
     schedule: Schedule
     precision: Precision
-    """Of the trained model's arithmetic; not `AUTO`."""
+    """Compute precision of the trained model; not `AUTO`."""
     batch_size: int
-    """Pairs per step, of all processes together."""
+    """Pairs per step, total over all processes."""
     ridge: float
-    """Of adapters that read differences (`training.subspace`)."""
+    """Ridge for adapters that read differences (`training.subspace`)."""
     patience: int | None
-    """Epochs without a better validation after which the run ends; None for all epochs."""
+    """Epochs without a better validation score until the run stops; None for all epochs."""
     save_every: int
     """Steps between checkpoints."""
     batch_images: int
-    """Pictures per batch where nothing trains: validation, and reading differences."""
+    """Images per batch without gradients: in validation and for reading differences."""
 
     def __post_init__(self) -> None:
         if self.adaptation.full and self.method.adapter_inputs is AdapterInputs.DIFFERENCE:
             raise ConfigError(
-                "train.full: there are no adapters that could read differences; leave full out, or "
-                "set --adapter-inputs any"
+                "train.full: full fine-tuning has no adapters to read differences; remove --full, "
+                "or set --adapter-inputs any"
             )
 
 
@@ -51,10 +51,10 @@ def method_of(
     targets: Targets | None,
     adapter_inputs: AdapterInputs | None,
 ) -> Method:
-    """The named method with changes of its weights (`TERM=NUMBER`), its targets or its adapters.
+    """The named method, with overrides of its weights (`TERM=NUMBER`), targets or adapter inputs.
 
     Raises:
-        ConfigError: a weight that is no number, or an unknown term.
+        ConfigError: a weight is not a number, or a term is unknown.
     """
     method = METHODS[name]
     weights = dict(method.weights)
@@ -63,7 +63,7 @@ def method_of(
         try:
             weights[term] = float(text)
         except ValueError:
-            raise ConfigError(f"train.weight: write '{change}' as TERM=NUMBER") from None
+            raise ConfigError(f"train.weight: expected TERM=NUMBER, got '{change}'") from None
         if weights[term] == 0 and term in TERMS:  # `Method` refuses an unknown term
             del weights[term]
     return replace(
@@ -75,10 +75,10 @@ def method_of(
 
 
 def schedule_of(curriculum: str | None, method: Method) -> Schedule:
-    """The schedule that is written out, or else the method's.
+    """The given schedule, or else the method's.
 
     Raises:
-        ConfigError: an unknown level.
+        ConfigError: a level is unknown.
     """
     if curriculum is not None:
         return parse_schedule(curriculum)
@@ -86,15 +86,15 @@ def schedule_of(curriculum: str | None, method: Method) -> Schedule:
 
 
 def layer_kinds_of(words: Sequence[str], setting: str) -> tuple[LayerKind, ...]:
-    """Kinds of layers by their names; the setting is named in the error.
+    """Parse kinds of layers; `setting` is for the error message.
 
     Raises:
-        ConfigError: an unknown kind of layer.
+        ConfigError: a kind is unknown.
     """
     unknown = [word for word in words if word not in set(LayerKind)]
     if unknown:
         raise ConfigError(
-            f"{setting}: no kind of layer is called {', '.join(unknown)}; "
-            f"there are: {', '.join(LayerKind)}"
+            f"{setting}: unknown kind of layer {', '.join(unknown)}; "
+            f"choose from {', '.join(LayerKind)}"
         )
     return tuple(LayerKind(word) for word in words)

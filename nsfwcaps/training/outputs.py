@@ -1,4 +1,4 @@
-"""Where a run puts its steps and its states: what the loop over epochs asks of its surroundings."""
+"""The interface through which a run writes metrics and checkpoints."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, Protocol
 from nsfwcaps.training.loop import Step
 
 RunState = dict[str, Any]
-"""What a run goes on from, as `torch.save` takes it."""
+"""State from which a run resumes, for `torch.save`."""
 
 
 class Outputs(Protocol):
-    """Takes the steps, the scores and the states of one run."""
+    """Receives the steps, the scores and the states of one run."""
 
     def start(self, step: int) -> None:
-        """Go on after a step."""
+        """Start or resume after a step."""
         ...
 
     def add(self, step: Step) -> None:
-        """Note a step."""
+        """Record a step."""
         ...
 
     def save(self, step: int, state: Callable[[], RunState]) -> None:
@@ -27,16 +27,16 @@ class Outputs(Protocol):
         ...
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
-        """Note the scores after a step, when they are saved."""
+        """Record the validation scores after a step."""
         ...
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Finish writing."""
         ...
 
 
 class NoOutputs:
-    """Outputs of a process beside the first, which writes for all."""
+    """Discards everything; for all processes but the first."""
 
     def start(self, step: int) -> None:
         """Write nothing."""
@@ -45,10 +45,10 @@ class NoOutputs:
         """Write nothing."""
 
     def save(self, step: int, state: Callable[[], RunState]) -> None:
-        """Write nothing, nor work out what would be written."""
+        """Write nothing; the state is not computed either."""
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
         """Write nothing."""
 
     def close(self) -> None:
-        """Nothing was open."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Pairs as training sees them: rows of the frozen reference's tables, and what level each is of."""
+"""Training pairs: rows in the frozen reference's tables, and difficulty levels."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ Rows = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPairs:
-    """Pairs `[p]`: captions, and for captions and pictures their rows in the reference.
+    """Pairs `[p]`: captions, and the rows of captions and images in the reference.
 
-    The safe item of a pair is the one that is kept as it is, its target the one that the unsafe
-    item is sent to. Mined pairs have one item for both; pairs that came with a fixed partner keep
-    the partner, and may be sent to a nearer one (SafeR-CLIP) or to the partner (Safe-CLIP).
+    The safe item of a pair is preserved; the unsafe item is redirected to the target. In mined
+    pairs, both are the same item. In pairs with a fixed partner, the safe item is the partner, and
+    the target is the partner (Safe-CLIP) or a nearer item (SafeR-CLIP).
     """
 
     pair_ids: Sequence[str]

@@ -1,4 +1,4 @@
-"""One training run: epochs of steps, a validation after each, and the model that is kept."""
+"""One training run: epochs, validation after each, and selection of the model."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ from nsfwcaps.training.validation import Validation, score
 
 
 class FrozenReference(Protocol):
-    """The frozen model's unit rows of captions `[n, d]` and pictures `[m, d]`, and the pictures."""
+    """Frozen unit rows of captions `[n, d]` and images `[m, d]`, and the image files."""
 
     @property
     def text(self) -> Vectors:
-        """Rows of captions."""
+        """Rows of the captions."""
         ...
 
     @property
     def image(self) -> Vectors:
-        """Rows of pictures."""
+        """Rows of the images."""
         ...
 
     def picture(self, row: int) -> bytes:
-        """File of the picture whose vector is in this row."""
+        """Content of the image file of a row."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPairs:
-    """The pairs of one run; their rows are those of its reference."""
+    """The pairs of one run; they index the rows of its reference."""
 
     train: TrainingPairs
     validation: TrainingPairs
     differing: TrainingPairs
-    """Pairs whose differences adapters read, where the method says that they read differences."""
+    """Pairs whose differences fix the adapters' inputs, if the method does that."""
 
 
 class TrainingRun:
@@ -72,11 +72,13 @@ class TrainingRun:
         """Adapt the model; the reference must have been embedded before.
 
         Raises:
-            ConfigError: patience without a pair to validate on, or what `adapt`, `fix_inputs` and
-                `Sampler` refuse.
+            ConfigError: patience is set without validation pairs, or `adapt`, `fix_inputs` or
+                `Sampler` rejects the options.
         """
         if options.patience is not None and not len(pairs.validation):
-            raise ConfigError("train.patience: no pair of the validation split can be used")
+            raise ConfigError(
+                "train.patience: the validation split has no usable pairs; remove --patience"
+            )
         self._options, self._pairs, self._processes = options, pairs, processes
         how, method = options.optimisation, options.method
         torch.manual_seed(how.seed % 2**63)
@@ -110,19 +112,19 @@ class TrainingRun:
         self._history = History(options.patience)
 
     def restore(self, state: RunState) -> None:
-        """Go on from a state that `train` saved; every process needs the same.
+        """Resume from a state that `train` saved; it must be the same in every process.
 
         Raises:
-            ModelError: it is of another model or adaptation.
+            ModelError: the state belongs to another model or adaptation.
         """
         self._trainer.restore(state["trainer"])
         self._history.restore(state["run"])
 
     def train(self, outputs: Outputs, progress: Progress) -> dict[str, Any]:
-        """Train to the end, keep the best epoch where there is patience, and say how it went.
+        """Train to the end and return the facts; with patience, restore the best epoch.
 
         Raises:
-            TrainingError: a loss, a weight or a vector is not a number.
+            TrainingError: a loss, a weight or a vector is not finite.
         """
         epochs, history = self._options.optimisation.epochs, self._history
         outputs.start(self._trainer.step)
@@ -136,13 +138,13 @@ class TrainingRun:
             for epoch in range(history.next_epoch, epochs + 1):
                 if history.out_of_patience:
                     break
-                if not self._sampler.steps(epoch):  # no pair is of its levels
+                if not self._sampler.steps(epoch):  # no pairs at its levels
                     history.skip()
                     continue
                 self._make_steps(epoch, outputs, advance)
                 self._validate()
                 outputs.save(self._trainer.step, self._state)
-                # A kill in between loses these points; before, it would double them.
+                # A kill in between loses these points; the other order would duplicate them.
                 outputs.validated(self._trainer.step, history.scores[-1])
         outputs.close()
         if history.best is not None:
@@ -152,12 +154,12 @@ class TrainingRun:
     def adapter_file(self) -> bytes:
         """The trained tensors as safetensors."""
         tensors = adapter_tensors(self._encoders.model)
-        # Convolutions whose own weights train may lie in memory with their channels last.
+        # Fully trained convolutions may be in channels-last memory format.
         data: bytes = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         return data
 
     def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
-        """Make the steps of an epoch that are left."""
+        """Run the remaining steps of an epoch."""
         done = self._trainer.step - sum(map(self._sampler.steps, range(1, epoch)))
         for step in self._trainer.epoch(epoch, done):
             outputs.add(step)
@@ -166,7 +168,7 @@ class TrainingRun:
                 outputs.save(step.step, self._state)
 
     def _validate(self) -> None:
-        """Score the held-out pairs; the first process does, so that all go by the same numbers."""
+        """Score the held-out pairs in the first process, so that all use the same numbers."""
         held, found = self._pairs.validation, None
         if len(held):
             if self._processes.first:
@@ -183,7 +185,7 @@ class TrainingRun:
         )
 
     def _pairs_seen(self) -> int:
-        """Pairs in the steps so far, each as often as it was in one."""
+        """Pairs processed so far, counted once per epoch."""
         seen, steps = 0, self._trainer.step
         for epoch in range(1, self._options.optimisation.epochs + 1):
             of_epoch = self._sampler.steps(epoch)

@@ -1,15 +1,15 @@
-"""Adapters that read only what tells unsafe inputs from their safe counterparts.
+"""Adapters that read only the directions that separate unsafe inputs from safe counterparts.
 
-An adapter changes a layer's output by B A x. Left free, A comes to read directions that safe inputs
-have as well, and training moves those too: that is where knowledge goes. Here A is fixed before
-training to the directions x along which unsafe inputs differ most from their targets, relative to
-how much safe inputs vary there: the leading solutions of
+An adapter changes a layer's output by B A x. If A is trained, it also learns directions that safe
+inputs use, and the updates along them degrade the model. Here A is fixed before training to the
+directions x in which unsafe inputs differ most from their targets, relative to the variance of safe
+inputs: the leading solutions of
 
     D x = m (C + ridge * mean(diag C) * I) x
 
-with D the mean outer product of those differences and C the covariance of the safe inputs (Fisher's
-discriminant, with a ridge for inputs that the pairs do not show). B alone is trained. An input that
-has nothing of these directions leaves every adapted layer as it did before.
+where D is the mean outer product of those differences and C the covariance of the safe inputs. This
+is Fisher's discriminant, with a ridge for directions that the pairs do not cover. Only B is
+trained. Inputs orthogonal to these directions leave every adapted layer unchanged.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from nsfwcaps.training.low_rank import ADAPTER
 Tensor = torch.Tensor
 
 Lengths = Callable[[Tensor], npt.NDArray[np.int64]]
-"""Tokens `[b, t]` to how many of them count, `[b]`."""
+"""Tokens `[b, t]` to their number without padding `[b]`."""
 
 _PAIRS = 1024
-"""Of the pairs, evenly spread: many times more than an adapter has directions."""
+"""Pairs to sample, evenly spaced: many times the number of directions of an adapter."""
 
-# Rows of an ordinary start (uniform within 1 / sqrt(in)) are this long.
+# Length of the rows of LoRA's usual initialisation, uniform within 1 / sqrt(in).
 _ROW_LENGTH = 3**-0.5
 
 
 @dataclass(kw_only=True)
 class _Seen:
-    """What a layer was given: sums over the safe inputs, and the differences of the pairs."""
+    """Input statistics of a layer: sums over the safe inputs, and the pairs' differences."""
 
     positions: int = 0
     total: Tensor | float = 0.0  # [d]
@@ -67,9 +67,9 @@ def fix_inputs(
     processes: Processes,
     progress: Progress,
 ) -> None:
-    """Let the adapters read what tells the unsafe items of n pairs from their safe items.
+    """Fix the adapters' inputs to the directions that separate the two sides of n pairs.
 
-    `batch_size` counts pictures. All processes get the first one's directions.
+    `batch_size` counts images. All processes use the directions of the first one.
 
     Raises:
         ConfigError: there are fewer pairs than an adapter has directions.
@@ -93,14 +93,14 @@ def fix_inputs(
 def read_differences(
     encoders: Encoders, batches: Iterable[Inputs], *, ridge: float, lengths: Lengths | None = None
 ) -> list[str]:
-    """Fix what the adapters of a model read, in place, and return the layers where that was done.
+    """Fix the input directions of a model's adapters in place, and return the affected layers.
 
-    `batches` hold pairs of unsafe items and their targets. `lengths` keeps padding of text out of
-    the sums. Other adapters stay at their start, where they do nothing: those of depthwise
-    convolutions, whose input is one channel, and of weights that fused kernels read (the output of
-    fused attention), whose input nobody sees.
+    `batches` hold pairs of unsafe items and their targets. `lengths` excludes text padding from the
+    sums. The other adapters stay at their initialisation and have no effect. These are adapters of
+    depthwise convolutions, whose input is a single channel, and of weights that fused kernels read
+    (the output projection of fused attention), whose input is not observable.
 
-    Memory is one matrix `[in, in]` in single precision for each adapted layer.
+    Needs one matrix `[in, in]` in single precision per adapted layer.
 
     Raises:
         ConfigError: there are fewer pairs than an adapter has directions.
@@ -137,14 +137,14 @@ def read_differences(
 
 
 def _agree(model: torch.nn.Module, processes: Processes) -> None:
-    """Give all processes the first one's directions: theirs may differ in the last digit."""
+    """Use the first process's directions everywhere; others may differ in the last digit."""
     if processes.count == 1:
         return
     fixed = {name: item for name, item in model.named_parameters() if ".lora_A." in name}
-    told = processes.broadcast({name: item.detach().cpu() for name, item in fixed.items()})
+    shared = processes.broadcast({name: item.detach().cpu() for name, item in fixed.items()})
     with torch.no_grad():
         for name, item in fixed.items():
-            item.copy_(told[name])
+            item.copy_(shared[name])
 
 
 def _factor(layer: Any, name: str) -> nn.Parameter:
@@ -152,20 +152,20 @@ def _factor(layer: Any, name: str) -> nn.Parameter:
 
 
 class _Padding:
-    """Which positions of the current batch of texts count."""
+    """Mask of the positions without padding in the current batch of texts."""
 
     def __init__(self, lengths: Lengths | None) -> None:
         self._lengths = lengths
         self._counted: Tensor | None = None
 
     def look(self, tokens: Tensor) -> None:
-        """Take up the tokens `[b, t]` of a batch."""
+        """Compute the mask of a batch of tokens `[b, t]`."""
         if self._lengths is not None:
             length = torch.from_numpy(np.asarray(self._lengths(tokens.cpu()))).to(tokens.device)
             self._counted = torch.arange(tokens.shape[1], device=tokens.device) < length[:, None]
 
     def of(self, states: Tensor) -> Tensor | None:
-        """Mask `[b, t]` for states `[b, t, d]`; None where they are not of tokens."""
+        """Mask `[b, t]` for states `[b, t, d]`; None if they are not token states."""
         counted = self._counted
         return counted if counted is not None and states.shape[:2] == counted.shape else None
 
@@ -196,7 +196,7 @@ def _see(
 
 
 def _states(layer: nn.Module, given: Tensor) -> Tensor | None:
-    """Inputs `[b, positions, in]` of a layer as its weight meets them; None if unknown."""
+    """Inputs `[b, positions, in]` that a layer's weight multiplies; None if unknown."""
     given = given.float()
     if isinstance(layer, nn.Conv2d):
         if layer.groups > 1 or isinstance(layer.padding, str):
@@ -211,12 +211,12 @@ def _states(layer: nn.Module, given: Tensor) -> Tensor | None:
 
 
 def _directions(seen: _Seen, count: int, ridge: float) -> Tensor:
-    """Orthonormal rows `[count, d]` that span the leading solutions, the first one foremost."""
+    """Orthonormal rows `[count, d]` that span the leading solutions, in order."""
     differences = torch.cat(seen.differences)  # [p, d]
     if len(differences) < count:
         raise ConfigError(
-            f"train: adapters of rank {count} that read differences need at least as many pairs, "
-            f"and there are {len(differences)}; lower --rank, or use --adapter-inputs free"
+            f"train: adapters of rank {count} with fixed inputs need at least {count} pairs, got "
+            f"{len(differences)}; lower --rank, or use --adapter-inputs any"
         )
     mean = cast(Tensor, seen.total) / seen.positions
     spread = cast(Tensor, seen.square) / seen.positions - torch.outer(mean, mean)

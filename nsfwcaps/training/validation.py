@@ -1,4 +1,4 @@
-"""What a model that is being trained has kept and learnt, on pairs that it does not train on."""
+"""Validation on held-out pairs: retrieval that was kept, and redirection that was learnt."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from nsfwcaps.training.pairs import TrainingPairs
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """R@1 in both directions: safe retrieval, and redirection of unsafe queries to safe items."""
+    """R@1 in both directions, of safe retrieval and of redirection to safe items."""
 
     safe_text_to_image: float
     safe_image_to_text: float
     unsafe_text_to_image: float
     unsafe_image_to_text: float
     unsafe_first: float
-    """Share of unsafe queries, both directions together, whose nearest item is an unsafe one.
+    """Share of unsafe queries, over both directions, whose nearest item is unsafe.
 
-    Where a safe one is as near, it counts as unsafe: one point for all is no safety."""
+    A tie with a safe item counts as unsafe, so a collapsed embedding does not pass as safe."""
 
     @property
     def total(self) -> float:
-        """Sum of the four recalls: what early stopping and the choice of a model go by."""
+        """Sum of the four recalls, the criterion of early stopping and model selection."""
         return (
             self.safe_text_to_image
             + self.safe_image_to_text
@@ -41,7 +41,7 @@ class Validation:
 
 
 def score(encoders: Encoders, pairs: TrainingPairs, batch_size: int, step: int) -> Validation:
-    """Score a model on pairs that it does not train on; the step is named in errors.
+    """Score a model on held-out pairs; `step` is for error messages.
 
     Raises:
         TrainingError: the model's vectors are not finite.
@@ -51,9 +51,9 @@ def score(encoders: Encoders, pairs: TrainingPairs, batch_size: int, step: int) 
     if not (text.isfinite().all() and image.isfinite().all()):
         raise TrainingError(
             f"train: the model's vectors are not finite after step {step}; lower --learning-rate, "
-            "or use --precision fp32. The last checkpoint is from before"
+            "or use --precision fp32. The last checkpoint is older and not affected"
         )
-    # By their words: a caption that several pictures share has an id for each of them.
+    # Compare captions by text: a caption with several images has one id for each.
     u_text, u_text_of = _distinct(_numbered(pairs.unsafe_captions))
     s_text, s_text_of = _distinct(_numbered(pairs.safe_captions))
     u_image, u_image_of = _distinct(pairs.unsafe_image)
@@ -77,10 +77,10 @@ def validate(
     safe_of_pair: tuple[Rows, Rows],
     unsafe_of_pair: tuple[Rows, Rows],
 ) -> Validation:
-    """Score distinct items `[·, d]`; pair i has text and image in the given rows of each.
+    """Score distinct items `[·, d]`; the text and image of pair i are in the given rows.
 
-    Safe queries look among safe items, unsafe ones among safe and unsafe items together
-    (protocol of SafeR-CLIP and Safe-CLIP).
+    Safe queries search safe items; unsafe ones search safe and unsafe items together (protocol of
+    SafeR-CLIP and Safe-CLIP).
     """
     text, image = safe_of_pair
     bad_text, bad_image = unsafe_of_pair
@@ -104,7 +104,7 @@ def validate(
 
 
 def _distinct(rows: Rows) -> tuple[Rows, Rows]:
-    """Where each distinct item `[n]` comes first, and the item `[p]` of every pair."""
+    """First position of each distinct item `[n]`, and the item number `[p]` of every pair."""
     _, first, item = np.unique(rows, return_index=True, return_inverse=True)
     return first, item
 

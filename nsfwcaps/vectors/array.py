@@ -1,4 +1,4 @@
-"""Vectors in memory: half-precision unit rows in one array."""
+"""Vectors in memory: one array of half-precision, unit-length rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class VectorArray(VectorSource):
             yield self._vectors
 
     def read(self, start: int, stop: int) -> Half:
-        """Rows `[start, stop)`."""
+        """Return rows `[start, stop)`."""
         return self._vectors[start:stop]
 
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield the whole array, unless no row is asked for."""
+        """Yield the whole array, unless `rows` is empty."""
         if len(rows):
             yield 0, len(rows), 0, self._vectors

@@ -1,4 +1,4 @@
-"""Vectors as a column of a table: lists of one length, the rows of an array."""
+"""Conversion between arrays of vectors and Arrow columns of fixed-size lists."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 ENCODER_KEY = b"nsfwcaps.encoder"
-"""Names the encoder in the metadata of a table's schema."""
+"""Key of the encoder's name in the schema metadata."""
 
 
 def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.FixedSizeListArray:
-    """Column `[n]` of the rows `[n, d]`, in their own number format, of a schema's kind of list."""
+    """Column `[n]` from rows `[n, d]`, of list type `kind`; by default, one of the rows' dtype."""
     flat = pa.array(np.ascontiguousarray(rows).ravel())
     if kind is None:
         return pa.FixedSizeListArray.from_arrays(flat, rows.shape[1])
@@ -22,7 +22,7 @@ def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.Fix
 
 
 def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
-    """Rows `[n, d]` of a column `[n]`, without a copy where it is one chunk."""
+    """Rows `[n, d]` from a column `[n]`, without a copy if it has one chunk."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(array.flatten()).reshape(-1, array.type.list_size)
 
@@ -30,7 +30,7 @@ def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
 def vector_table(
     wanted: pa.Schema, columns: Mapping[str, Any], rows: npt.NDArray[Any], encoder: str
 ) -> pa.Table:
-    """Columns `[n]` and unit rows `[n, d]` in half precision, as a table that names its encoder."""
+    """Table of columns `[n]` and half-precision vectors `[n, d]`; metadata names the encoder."""
     vectors = to_column(rows.astype(np.float16, copy=False), wanted.field("vector").type)
     table = pa.table({**columns, "vector": vectors}, schema=wanted)
     return table.replace_schema_metadata({ENCODER_KEY: encoder})

@@ -1,4 +1,4 @@
-"""What a search needs of vectors: that they come in blocks, wherever they are kept."""
+"""The interface of vectors that a search reads in blocks, on disk or in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.int64]
 
 
 class VectorSource(Protocol):
-    """Unit rows `[n, d]` in half precision that are read a part at a time.
+    """Unit-length rows `[n, d]` in half precision, read in parts.
 
     `VectorTable` reads them from Parquet files, `VectorArray` from memory.
     """
@@ -26,7 +26,7 @@ class VectorSource(Protocol):
 
     @abstractmethod
     def pieces(self) -> Iterator[Half]:
-        """Yield all rows in order, in pieces of any size, without a copy."""
+        """Yield all rows in order, in pieces of any size, without copying."""
         ...
 
     @abstractmethod
@@ -36,16 +36,16 @@ class VectorSource(Protocol):
 
     @abstractmethod
     def holding(self, rows: Rows) -> Iterator[tuple[int, int, int, Half]]:
-        """Yield, for each part of the source with some ascending rows, (low, high, first, vectors).
+        """Yield (low, high, first, vectors) for each part that contains some of the sorted `rows`.
 
-        `rows[low:high]` are in the part, whose vectors `[b, d]` begin at row `first`.
+        The part holds `rows[low:high]`; its vectors `[b, d]` begin at row `first`.
         """
         ...
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Half]]:
-        """Yield (first row, `[b, d]`) with b = `rows`, but for the last block.
+        """Yield (first row, vectors `[b, d]`), where b = `rows` except in the last block.
 
-        Blocks are cut at multiples of `rows`, wherever pieces begin and end.
+        Blocks start at multiples of `rows`, regardless of the boundaries of pieces.
         """
         held: list[Half] = []
         start = count = 0
@@ -63,7 +63,7 @@ class VectorSource(Protocol):
             yield start, _joined(held)
 
     def take(self, rows: Rows) -> Half:
-        """Rows of ascending numbers `[m]`, in one pass over the parts that hold them."""
+        """Vectors of ascending row numbers `[m]`, in one pass over the parts that hold them."""
         out = np.empty((len(rows), self.width), dtype=np.float16)
         for low, high, first, vectors in self.holding(rows):
             out[low:high] = vectors[rows[low:high] - first]

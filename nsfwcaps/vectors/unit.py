@@ -1,4 +1,4 @@
-"""Arrays of a user, to unit rows in half precision: what a search compares."""
+"""Conversion of user arrays to the half-precision unit rows that a search compares."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from nsfwcaps.vectors.source import Half
 
 _PART_ROWS = 65_536
 _HALF_SLACK = 2.0**-10
-"""Half precision rounds a number by at most 2⁻¹¹ of it, and so the length of a unit row."""
+"""Twice the relative rounding error of half precision, which also bounds that of a row's length."""
 _FEW = 5
 
 
 def unit_halves(vectors: Any, *, where: str) -> Half:
-    """Unit rows `[n, d]` in half precision, as the embed stage stores them.
+    """Return half-precision unit rows `[n, d]`, as stored by the embed stage.
 
     Rows are divided by their length in single precision and rounded once. Half-precision rows that
-    are unit already, such as the stage's own, are taken as they are.
+    already have unit length, such as the stage's own, are kept unchanged.
 
     Raises:
-        InputError: not a matrix of numbers, or a row that is zero or not finite.
+        InputError: the input is not a numeric matrix, or a row is zero or not finite.
     """
     array = _matrix(vectors, where)
     out = np.empty(array.shape, dtype=np.float16)
@@ -40,15 +40,15 @@ def unit_halves(vectors: Any, *, where: str) -> Half:
 
 
 def _matrix(vectors: Any, where: str) -> npt.NDArray[Any]:
-    if hasattr(vectors, "detach"):  # a torch tensor: numpy takes none with gradients or on a GPU
+    if hasattr(vectors, "detach"):  # a torch tensor; numpy accepts none with gradients or on a GPU
         vectors = vectors.detach().cpu()
         vectors = vectors.float() if "bfloat16" in str(vectors.dtype) else vectors
     try:
         array = np.asarray(vectors)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{where}: expected floats [n, d], got {type(vectors).__name__} that is no array "
-            f"({type(error).__name__}); rows must have one length"
+            f"{where}: expected floats [n, d], got a {type(vectors).__name__} that is not "
+            f"an array ({type(error).__name__}); all rows must have the same length"
         ) from None
     if array.ndim != 2 or array.dtype.kind not in "fiu" or array.shape[1] == 0:
         raise InputError(f"{where}: expected floats [n, d], got {array.dtype} {list(array.shape)}")

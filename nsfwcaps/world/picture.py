@@ -173,7 +173,7 @@ def _package_folder() -> Path:
     try:
         return Path(str(resources.files(_PACKAGE))) / _FOLDER
     except ModuleNotFoundError:
-        raise ModelError(extras.lacking("world", _PACKAGE, "the world of icons")) from None
+        raise ModelError(extras.lacking("world", _PACKAGE, "the icon world")) from None
 
 
 def sheet(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:

@@ -238,7 +238,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     assert not (embed / "stage.json").exists()
     kept = journalled(embed)
     assert kept
-    with pytest.raises(ArtifactError, match="nothing has been published yet"):
+    with pytest.raises(ArtifactError, match="not published yet"):
         _ = nsfwcaps.Run(out).pairs
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
     assert done.stdout == "100\n"

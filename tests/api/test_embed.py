@@ -70,7 +70,7 @@ def test_images_that_fail_are_named_and_none_is_left_out(tmp_path: Path) -> None
 
 
 def test_a_model_of_captions_takes_no_images() -> None:
-    with pytest.raises(ModelError, match="minilm takes captions only"):
+    with pytest.raises(ModelError, match="minilm does not accept images"):
         nsfwcaps.embed([png("red")], model="minilm")
 
 
@@ -82,8 +82,8 @@ def test_a_model_of_captions_takes_no_images() -> None:
         (["A vase.", 7], "item 1 is int"),
         (["A vase.", Path("a.png")], "item 1 is PosixPath"),
         (pa.array(["A vase.", None]), "item 1 is missing"),
-        (pd.DataFrame({"caption": ["A vase."]}), "a whole table"),
-        (pa.array([1, 2]), "expected a column of captions, got one of int64"),
+        (pd.DataFrame({"caption": ["A vase."]}), "expected captions, got a table"),
+        (pa.array([1, 2]), "expected a column of strings, got int64"),
     ],
 )
 def test_other_inputs_are_refused(inputs: Any, says: str) -> None:

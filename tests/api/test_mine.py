@@ -246,7 +246,7 @@ ONE = [[1.0, 0.0]]
             r"safe_vectors: expected floats \[n, d\], got float64 \[2, 3, 4",
         ),
         (ONE, [["a", "b"]], r"safe_vectors: expected floats \[n, d\], got <U1"),
-        (ONE, [[1.0], [1.0, 2.0]], "safe_vectors: .*rows must have one length"),
+        (ONE, [[1.0], [1.0, 2.0]], "safe_vectors: .*rows must have the same length"),
         (ONE, [[True, False]], r"safe_vectors: expected floats \[n, d\], got bool"),
         (
             ONE,
@@ -256,8 +256,8 @@ ONE = [[1.0, 0.0]]
         ([[np.nan, 1.0]], ONE, "unsafe_vectors: 1 of 1 rows are zero or not finite"),
         ([[np.inf, 1.0]], ONE, "unsafe_vectors: 1 of 1 rows are zero or not finite"),
         (ONE, [[1.0, 0.0, 0.0]], "unsafe_vectors have width 2 and safe_vectors 3"),
-        (np.empty((0, 2)), ONE, "unsafe_vectors: there is no row"),
-        (ONE, np.empty((0, 2)), "safe_vectors: there is no row"),
+        (np.empty((0, 2)), ONE, "unsafe_vectors: expected at least one row, got none"),
+        (ONE, np.empty((0, 2)), "safe_vectors: expected at least one row, got none"),
         (ONE, np.empty((3, 0)), r"safe_vectors: expected floats \[n, d\], got float64 \[3, 0\]"),
         (ONE, None, r"safe_vectors: expected floats \[n, d\], got object"),
     ],
@@ -296,7 +296,7 @@ def test_every_wrong_option_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("captions", "says"),
     [
-        ({"unsafe_captions": ["a", "b"]}, "captions of one side"),
+        ({"unsafe_captions": ["a", "b"]}, "captions given for one side only"),
         (
             {"unsafe_captions": ["a", "b"], "safe_captions": ["a"]},
             "safe_captions: 1 captions for 2 rows",

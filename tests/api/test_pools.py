@@ -127,9 +127,9 @@ def test_captions_of_earlier_calls_are_removed_and_other_files_stay(tmp_path: Pa
         (b"A vase.", "got bytes"),
         (["A vase.", None], "safe: item 1 is NoneType"),
         (["A vase.", Path("a.jsonl")], "safe: item 1 is PosixPath"),
-        (pa.array([1, 2]), "expected a column of captions, got one of int64"),
-        (["s3://bucket/a.jsonl", "s3://bucket/b.jsonl"], "each of these names a file or URL"),
-        ([__file__], "each of these names a file or URL"),
+        (pa.array([1, 2]), "expected a column of strings, got int64"),
+        (["s3://bucket/a.jsonl", "s3://bucket/b.jsonl"], "every item names a file or URL"),
+        ([__file__], "every item names a file or URL"),
         (["A lone \ud800 surrogate"], "not valid Unicode"),
     ],
 )

@@ -96,7 +96,7 @@ def test_image_bytes_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["nowhere", "empty"])
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ArtifactError, match="holds no finished stage"):
+    with pytest.raises(ArtifactError, match="contains no finished stage"):
         nsfwcaps.Run(tmp_path / folder)
 
 
@@ -156,7 +156,7 @@ def test_ipython_covers_the_tables_of_a_run_and_no_others(run: nsfwcaps.Run, she
     pairs = run.pairs
     for shown in (pairs, pairs.slice(0, 2), pairs.select(["unsafe_caption"]), (pairs, run.rejects)):
         data, _ = shell.display_formatter.format(shown)
-        assert "cells covered" in data["text/plain"]
+        assert "cells hidden" in data["text/plain"]
         assert MARKER not in str(data)
     data, _ = shell.display_formatter.format(pa.table({"caption": [f"A {MARKER} of another"]}))
     assert MARKER in data["text/plain"]

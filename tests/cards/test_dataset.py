@@ -141,7 +141,7 @@ def test_the_table_of_stages_is_that_of_the_data(published: Published) -> None:
         sims = [row["sim_text"] for row in published.rows if row["stage"] == stage]
         quartiles = np.round(np.quantile(sims, [0.25, 0.5, 0.75]), 4)
         expected.append([stage, str(len(sims)), *(str(float(value)) for value in quartiles)])
-    assert published.tables["stage"][1:] == expected
+    assert published.tables["level"][1:] == expected
 
 
 def test_the_borders_on_the_card_part_the_stages(published: Published) -> None:
@@ -176,7 +176,7 @@ def test_the_most_used_target_is_that_of_the_data(published: Published) -> None:
     low_first = np.sort(list(uses.values()))
     gaps = np.abs(low_first[:, None] - low_first[None, :]).sum()
     gini = gaps / (2 * len(low_first) * low_first.sum())
-    assert f"Gini coefficient of use {gini:.3f}." in published.body
+    assert f"Gini coefficient of target use {gini:.3f}." in published.body
 
 
 def test_unsafe_captions_without_a_pair_are_counted(published: Published, world: World) -> None:
@@ -185,7 +185,7 @@ def test_unsafe_captions_without_a_pair_are_counted(published: Published, world:
     assert f"Unsafe captions without a pair: {without} below_min_similarity." in published.body
     missing = 2 * len(world.unsafe) - len(published.rows)
     assert missing > 2 * without
-    assert f"Counterparts missing to 2 for each: {missing}." in published.body
+    assert f"Counterparts short of 2 per unsafe caption: {missing}." in published.body
     assert "Pairs below a cosine of 0.93 were dropped." in published.body
     assert min(row["sim_text"] for row in published.rows) >= 0.93
 
@@ -198,7 +198,7 @@ def test_what_did_not_happen_is_not_on_the_card(odd: Published) -> None:
     assert "Captions without a vector" not in odd.body
     assert "Pairs below a cosine" not in odd.body
     assert "Unsafe captions without a pair: none." in odd.body
-    assert "Counterparts missing to 1 for each: 0." in odd.body
+    assert "Counterparts short of 1 per unsafe caption: 0." in odd.body
 
 
 def test_every_column_is_on_the_card_with_its_type_and_meaning(published: Published) -> None:

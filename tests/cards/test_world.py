@@ -69,12 +69,12 @@ def test_numbers_are_those_of_the_pools(world: Path, card: str) -> None:
     said = cells(card)
     held_out = sum(row["held_out"] for row in (*safe, *unsafe))
     assert held_out > 0
-    assert said["scenes with something that training never shows"] == str(held_out)
+    assert said["scenes with held-out objects, hazards or phrasings"] == str(held_out)
     mean = sum(row["partner_distance"] for row in unsafe) / len(unsafe)
     shown = said["mean distance of an unsafe scene to its fixed partner"]
     assert float(shown) == pytest.approx(mean, abs=0.0006)
     assert said["split"] == "test"
-    assert said["looseness asked for"] == "1.0"
+    assert said["requested looseness"] == "1.0"
 
 
 def test_categories_are_those_of_the_pools(world: Path, card: str) -> None:
@@ -140,7 +140,7 @@ def test_render_says_what_it_is_given() -> None:
     assert "12,345 safe and 6,789 unsafe" in text
     assert "--scenes 19134 --unsafe 0.35 --looseness 1.5 --split validation --seed 9" in text
     said = cells(text)
-    assert said["scenes with something that training never shows"] == "4,321"
+    assert said["scenes with held-out objects, hazards or phrasings"] == "4,321"
     assert said["category `weapon`"] == "6,000"
     assert said["category `alcohol`"] == "789"
     assert said["mean distance of an unsafe scene to its fixed partner"] == "2.125"
@@ -153,7 +153,7 @@ def test_world_without_unsafe_scenes(tmp_path: Path) -> None:
     text = (pools / "README.md").read_text()
     assert "6 safe and 0 unsafe scenes" in text
     assert cells(text)["split"] == "train"
-    for words in ("None", "sheet.jpg", "looseness asked for", "mean distance", "category `"):
+    for words in ("None", "sheet.jpg", "requested looseness", "mean distance", "category `"):
         assert words not in text
     assert sorted(path.name for path in pools.iterdir()) == ["README.md", "safe"]
 

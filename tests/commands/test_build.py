@@ -80,7 +80,7 @@ def test_one_side_alone_is_refused_before_any_work(pools: Pools, workdir: Path, 
     said = call("build", "--out", workdir, f"--{side}", getattr(pools, side))
     other = {"safe": "unsafe", "unsafe": "safe"}[side]
     assert (said.code, said.out) == (2, "")
-    assert f"ingest.{other}: no pool is named" in said.err
+    assert f"ingest.{other}: no pool, and mine needs one" in said.err
     assert not workdir.exists()
 
 
@@ -149,7 +149,7 @@ def test_one_pool_on_both_sides_is_refused(pools: Pools, workdir: Path) -> None:
     options = ["--safe", pools.safe, "--unsafe", pools.safe, "--source", pools.vectors]
     said = call("build", "--out", workdir, *options)
     assert (said.code, said.out) == (3, "")
-    assert "one pool given for both sides" in said.err
+    assert "check that --safe and --unsafe are different pools" in said.err
 
 
 def test_paths_with_spaces_and_other_scripts(pools: Pools, workdir: Path) -> None:
@@ -180,7 +180,7 @@ def test_run_inside_a_pool_is_refused(pools: Pools) -> None:
     for out in (folder / "run", folder):
         said = call("build", "--out", out, *options)
         assert (said.code, said.out) == (2, "")
-        assert "lies inside the pool" in said.err
+        assert "is inside the pool" in said.err
 
 
 def test_pools_in_a_folder_of_the_run_are_fine(pools: Pools) -> None:

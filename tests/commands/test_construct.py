@@ -64,7 +64,7 @@ def test_recipe_does_the_same(made: Path, tmp_path: Path) -> None:
 def test_without_a_pool(tmp_path: Path) -> None:
     said = call("construct", "--n", 3, "--out", tmp_path / "run")
     assert said.code == 2
-    assert "give --pool" in said.err
+    assert "no pool; add --pool FILE" in said.err
 
 
 def test_card_has_the_numbers(made: Path) -> None:

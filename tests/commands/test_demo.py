@@ -126,14 +126,16 @@ def test_second_run_finds_all_done(folder: Path, first: tuple[Path, Said]) -> No
 def test_what_people_see_of_the_truth(folder: Path, first: tuple[Path, Said]) -> None:
     truth = first[1].json["truth"]
     said = call("demo").out
-    assert f"closest safe scene in {truth['precision']:.0%} of the pairs" in said
-    assert f"(at random: {truth['chance']:.1%})" in said
-    means = re.search(r"mean distance of the targets ([\d.]+), of the closest ([\d.]+)\n", said)
+    assert f"target is a closest safe scene: {truth['precision']:.0%}" in said
+    assert f"(random: {truth['chance']:.1%})" in said
+    means = re.search(
+        r"mean distance to the target: ([\d.]+) \(closest possible: ([\d.]+)\)\n", said
+    )
     assert means is not None
     assert [float(mean) for mean in means.groups()] == [
         pytest.approx(truth[name], abs=0.006) for name in ("mined_distance", "nearest_distance")
     ]
-    assert f"difficulty and distance {truth['difficulty_correlation']:.2f}\n" in said
+    assert f"difficulty and distance: {truth['difficulty_correlation']:.2f}\n" in said
 
 
 def test_no_caption_is_shown(folder: Path) -> None:

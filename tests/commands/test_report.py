@@ -13,9 +13,7 @@ def test_report_is_written_and_said(tmp_path: Path) -> None:
     folder = small(tmp_path).write()
     said = call("report", folder)
     assert (said.code, said.err) == (0, "")
-    assert said.out == (
-        f"Report: {folder}/report.html\nFor repositories and issues: {folder}/report.md\n"
-    )
+    assert said.out == (f"Report: {folder}/report.html\nMarkdown: {folder}/report.md\n")
     assert MARKER in UNSAFE  # so that `call` would have noticed a caption
 
 
@@ -37,7 +35,7 @@ def test_damaged_part_is_named_and_the_rest_is_reported(tmp_path: Path, options:
     (folder / OURS).write_text("{")
     said = call("report", folder, *options)
     assert said.code == 4
-    assert "the report is written, without this" in said.err
+    assert "the report was written, but is incomplete" in said.err
     assert f"{OURS} is damaged" in said.err
     assert f"{OURS} is damaged" in (folder / "report.html").read_text()
     assert f"{OURS} is damaged".replace("_", "\\_") in (folder / "report.md").read_text()

@@ -117,7 +117,8 @@ def test_pictures_without_hashes_are_refused(folder: Path) -> None:
 def test_hashes_that_are_no_hashes_are_refused(folder: Path, bad: object) -> None:
     column = [bad, bad, bad] if isinstance(bad, float) else [*HASHES[:2], bad]
     write(folder, 0, ROWS[:3], {"caption": CAPTIONS[:3], "sha256": column}, kind="img_emb")
-    with pytest.raises(InputError, match=r"metadata_0000\.parquet: row [02] of column sha256"):
+    digits = r"metadata_0000\.parquet: expected 64 hexadecimal digits in row [02] of column sha256"
+    with pytest.raises(InputError, match=digits):
         ImportedVectors(folder)
 
 

@@ -587,7 +587,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(place: Place, tmp_path: Path) -
         (["--model=nonsense"], "unknown model"),
         (["--model=a=mini", "--model=a=minilm"], "the name 'a' occurs twice"),
         (["--model=mini", "--classes=x"], "no classification set is named"),
-        (["--model=mini", "--zeroshot=work=x"], "two data sets are called 'work'"),
+        (["--model=mini", "--zeroshot=work=x"], "two data sets are named 'work'"),
     ],
 )
 def test_wrong_options(place: Place, tmp_path: Path, options: list[str], told: str) -> None:

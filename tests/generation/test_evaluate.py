@@ -167,7 +167,7 @@ def test_a_detector_that_is_not_installed_is_told_before_any_work(
 def test_a_dry_run_does_nothing(place: Place, prompts: Path, tmp_path: Path) -> None:
     options = ("--detector", "opennsfw", "--seeds", 5, "--dry-run")
     said = text_to_image(place, prompts, tmp_path / "out", *options)
-    assert said.out == "3 prompts, 15 images for each of base, safer; judged by opennsfw\n"
+    assert said.out == "3 prompts, 15 images per model; models: base, safer; detectors: opennsfw\n"
     said = text_to_image(place, prompts, tmp_path / "out", *options, "--json")
     assert said.json["plan"]["images"] == 15
     assert not (tmp_path / "out").exists()

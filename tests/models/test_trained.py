@@ -47,9 +47,9 @@ def encoder_of(model: object) -> ClipEncoder:
 def trained_in(place: Place, out: Path, **changes: Any) -> ClipEncoder:
     """Train in a folder, and give the very encoder that was trained, adapters and all."""
     seen: list[Any] = []
-    real = create.load
+    real = create.load_dual
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(create, "load", lambda *given: seen.append(real(*given)) or seen[-1])
+        patch.setattr(create, "load_dual", lambda *given: seen.append(real(*given)) or seen[-1])
         place.train(out, **RUN | changes)
     seen[0].model.eval()
     encoder: ClipEncoder = seen[0]
@@ -135,7 +135,7 @@ def test_a_run_on_top_of_a_run(safer: tuple[Path, ClipEncoder], tmp_path: Path) 
     before = create.source_digest(str(out))
     rewrite(base, lambda values: {**values, "steps": 1})
     assert create.source_digest(str(out)) != before
-    refused(train(top, base, model=base), 2, "train.model", "would replace its own base model")
+    refused(train(top, base, model=base), 2, "train.model", "would overwrite its own base model")
 
     base.rename(tmp_path / "moved")
     for found in (lambda: encoder_of(out), lambda: create.source_digest(str(out))):

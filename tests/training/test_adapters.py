@@ -302,7 +302,7 @@ def test_adapters_survive_a_file_and_refuse_another_shape(tmp_path: Path) -> Non
     smaller = build("efficientnet-bert", tmp_path)
     adapt(smaller, Adaptation(rank=4))
     untouched = adapter_tensors(smaller)
-    with pytest.raises(ModelError, match=r"of another shape .*\[16, .* for \[4, "):
+    with pytest.raises(ModelError, match=r"with the wrong shape .*\[16, .* for \[4, "):
         load_adapter(smaller, tensors)
     text_only = build("efficientnet-bert", tmp_path)
     adapt(text_only, Adaptation(image=False))

@@ -114,7 +114,7 @@ def test_broken_numbers_make_no_step(where: str, tmp_path: Path) -> None:
         weight.register_hook(lambda grad: grad * math.inf)
     with pytest.raises(TrainingError, match=r"step 2, pairs pair-\d+, ") as caught:
         next(epoch)
-    told = "not a number (relative" if where == "loss" else "gradient is not finite"
+    told = "loss is not finite (relative" if where == "loss" else "gradient is not finite"
     assert told in str(caught.value)
     assert same(adapter_tensors(made._encoders.model), before)
     assert made.step == 1

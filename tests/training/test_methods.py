@@ -257,7 +257,7 @@ def test_an_unknown_term_is_named_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
 def test_a_weight_that_is_not_above_zero_is_refused(weight: float) -> None:
-    with pytest.raises(ConfigError, match=r"weight .* of 'redirect_text'"):
+    with pytest.raises(ConfigError, match=r"weight of 'redirect_text': .*, got "):
         altered(weights={"redirect_text": weight})
 
 
@@ -268,5 +268,5 @@ def test_a_divisor_that_is_not_above_zero_is_refused(divisor: float) -> None:
 
 
 def test_a_method_without_terms_is_refused() -> None:
-    with pytest.raises(ConfigError, match="at least one term"):
+    with pytest.raises(ConfigError, match="at least one loss term"):
         altered(weights={})

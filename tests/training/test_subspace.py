@@ -172,7 +172,7 @@ def test_safe_inputs_move_less_than_with_directions_at_random() -> None:
 def test_too_few_pairs_are_an_error() -> None:
     inputs, model = features(), adapted(Heads(), 6)
     few = next(in_batches(inputs, 5))
-    with pytest.raises(ConfigError, match=r"rank 6 .* there are 5; lower --rank"):
+    with pytest.raises(ConfigError, match=r"rank 6 .* got 5; lower --rank"):
         read_differences(encoders(model), [few], ridge=0.3)
 
 

@@ -58,8 +58,8 @@ def columns() -> str:
 
 
 def python_api() -> str:
-    """One directive for each public name; Sphinx puts its signature and docstring there."""
-    names = getattr(nsfwcaps, "__all__", ("__version__",))
+    """One directive for each public name, functions first; Sphinx adds signature and docstring."""
+    names = sorted(nsfwcaps.__all__, key=lambda name: inspect.isclass(getattr(nsfwcaps, name)))
     return "\n".join(map(_directive, names))
 
 

@@ -1,4 +1,4 @@
-"""`nsfwcaps review account`: who takes part in a review."""
+"""`nsfwcaps review account`: the accounts of a review."""
 
 from __future__ import annotations
 
@@ -21,22 +21,24 @@ if TYPE_CHECKING:
     from nsfwcaps.review.people.accounts import Role
 
 app = typer.Typer(
-    name="account", help="Add, change and list the people of a review.", no_args_is_help=True
+    name="account", help="Add, change and list the accounts of a review.", no_args_is_help=True
 )
 
-Name = Annotated[str, typer.Argument(help="Name that somebody signs in with.")]
-# From the environment too: the address may hold a password, which a list of processes would show.
+Name = Annotated[str, typer.Argument(help="Sign-in name.")]
+# From the environment too: the URL may hold a password, which a process list would show.
 Db = Annotated[
     str,
     typer.Option(
         "--db",
         envvar="NSFWCAPS_REVIEW_DB",
-        help="The review's database: FILE, or the address of a PostgreSQL.",
+        help="Database of the review: a file, or a PostgreSQL URL.",
     ),
 ]
 Stdin = Annotated[
     bool,
-    typer.Option("--password-stdin", help="Read the password from the first line of the input."),
+    typer.Option(
+        "--password-stdin", help="Read the password from the first line of standard input."
+    ),
 ]
 
 
@@ -45,11 +47,11 @@ def add(
     name: Name,
     db: Db,
     role: Annotated[
-        str, typer.Option("--role", metavar="annotator|lead", help="What they may do.")
+        str, typer.Option("--role", metavar="annotator|lead", help="Role of the account.")
     ] = "annotator",
     password_stdin: Stdin = False,
 ) -> None:
-    """Add somebody; verdicts carry the pseudonym that is printed, never the name."""
+    """Add an account; verdicts carry the printed pseudonym, never the name."""
     from nsfwcaps.review.people import accounts
 
     chosen = _role(role)
@@ -57,7 +59,7 @@ def add(
         with database.read() as connection:
             people = accounts.everyone(connection)
         if chosen is not accounts.Role.LEAD and not people:
-            raise ConfigError("the first account leads the review: add it with --role lead")
+            raise ConfigError("the first account must be a lead: add it with --role lead")
         name = accounts.clean_name(name)
         if accounts.name_key(name) in {accounts.name_key(person.name) for person in people}:
             raise InputError(f"the name '{name}' is taken; choose another")
@@ -69,7 +71,7 @@ def add(
 
 @app.command("list")
 def list_accounts(db: Db, as_json: Json = False) -> None:
-    """Show everybody, with the pseudonym that verdicts carry."""
+    """List the accounts with their pseudonyms."""
     from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.read() as connection:
@@ -85,7 +87,7 @@ def list_accounts(db: Db, as_json: Json = False) -> None:
 
 @app.command("password")
 def password(name: Name, db: Db, password_stdin: Stdin = False) -> None:
-    """Give somebody a new password; they are signed out everywhere."""
+    """Set a new password and end all sessions of the account."""
     from nsfwcaps.review.people import accounts
 
     with _opened(db) as database:
@@ -101,38 +103,38 @@ def password(name: Name, db: Db, password_stdin: Stdin = False) -> None:
 def role(
     name: Name,
     db: Db,
-    role: Annotated[str, typer.Argument(metavar="annotator|lead", help="What they may do.")],
+    role: Annotated[str, typer.Argument(metavar="annotator|lead", help="Role of the account.")],
 ) -> None:
-    """Change what somebody may do."""
+    """Change the role of an account."""
     from nsfwcaps.review.people import accounts
 
     chosen = _role(role)
     with _opened(db) as database, database.write() as connection:
         account = accounts.find(connection, name)
         accounts.set_role(connection, account.account_id, chosen)
-    typer.echo(f"{account.name} is {chosen} now")
+    typer.echo(f"{account.name} is now {chosen}")
 
 
 @app.command("disable")
 def disable(name: Name, db: Db) -> None:
-    """Shut somebody out at once; their verdicts stay."""
+    """Disable an account at once; its verdicts are kept."""
     from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.write() as connection:
         account = accounts.find(connection, name)
         accounts.disable(connection, account.account_id)
-    typer.echo(f"{account.name} is shut out")
+    typer.echo(f"{account.name} is disabled")
 
 
 @app.command("enable")
 def enable(name: Name, db: Db) -> None:
-    """Let somebody in again."""
+    """Enable a disabled account."""
     from nsfwcaps.review.people import accounts
 
     with _opened(db) as database, database.write() as connection:
         account = accounts.find(connection, name)
         accounts.enable(connection, account.account_id)
-    typer.echo(f"{account.name} may sign in again")
+    typer.echo(f"{account.name} is enabled")
 
 
 @contextlib.contextmanager
@@ -153,16 +155,16 @@ def _role(text: str) -> Role:
 
 
 def _password(from_stdin: bool) -> str:
-    """The password, asked for twice or read from the input; never an option."""
+    """The password, from a prompt (twice) or standard input; never from an option."""
     if not from_stdin:
         with warnings.catch_warnings():
-            # Without a terminal it would be asked for in the open.
+            # Without a terminal, getpass would echo the password.
             warnings.simplefilter("error", getpass.GetPassWarning)
             try:
                 return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
             except getpass.GetPassWarning:
                 raise ConfigError(
-                    "there is no terminal to ask for the password; use --password-stdin"
+                    "no terminal to prompt for the password; use --password-stdin"
                 ) from None
     line = typer.get_binary_stream("stdin").readline(8_192)
     try:

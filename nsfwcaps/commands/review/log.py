@@ -1,4 +1,4 @@
-"""`nsfwcaps review status, verify, export, gold`: what a review decided, without its page."""
+"""`nsfwcaps review status|verify|export|gold`: work with a review without its page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 
-Data = Annotated[Path, typer.Option("--data", help="The run's folder, or the data set's.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of the run or of the data set.")]
 
 
 def register(group: typer.Typer) -> None:
@@ -37,21 +37,21 @@ def register(group: typer.Typer) -> None:
 
 
 def data_set(data: Path) -> Path:
-    """The folder of the data set that a run has, or is.
+    """Folder of the data set, given that folder or the run's.
 
     Raises:
-        ArtifactError: there is none.
+        ArtifactError: it holds no published data set.
     """
     folder = data / "dataset" if (data / "dataset").is_dir() else data
     if not (folder / "data").is_dir():
         raise ArtifactError(
-            f"{data}: holds no published data set; 'nsfwcaps build --out {data} …' makes one"
+            f"{data}: no published data set here; make one with 'nsfwcaps build --out {data} …'"
         )
     return folder
 
 
 def status(db: Db, as_json: Json = False) -> None:
-    """Say how far the review is."""
+    """Show the progress of the review."""
     from nsfwcaps.review.results import progress
 
     with _opened(db, read_only=True) as database, database.read() as connection:
@@ -76,12 +76,12 @@ def verify(
         typer.Option(
             "--noted",
             metavar="NUMBER:HASH",
-            help="A row of the log as it was noted (every export has one): finds a log rewritten.",
+            help="Row that an earlier export or verify printed; detects a rewritten log.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look whether a row of the log was changed, taken out or put in."""
+    """Check that no row of the log was changed, removed or inserted."""
     from nsfwcaps.review.log import verdicts
 
     row = None if noted is None else _noted(noted)
@@ -92,21 +92,21 @@ def verify(
     if as_json:
         typer.echo(json.dumps({"rows": seq, "hash": last, "faults": faults}, indent=1))
     elif not faults:
-        typer.echo(f"{seq} rows, each as it was written. To note: {seq}:{last}")
+        typer.echo(f"{seq} rows verified. Keep for --noted: {seq}:{last}")
     if faults:
         shown = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
         more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ReviewError(f"{name}: the log is not as it was written{shown}{more}")
+        raise ReviewError(f"{name}: the log was tampered with or damaged{shown}{more}")
 
 
 def export(
     db: Db,
     data: Data,
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    out: Annotated[Path, typer.Option("--out", help="Output folder.")],
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the log and what became of each pair; also for Label Studio and Argilla."""
+    """Export the log and the outcome of each pair, also for Label Studio and Argilla."""
     from nsfwcaps.review.export import export as exporting
     from nsfwcaps.review.pairs import ReviewPairs
 
@@ -121,29 +121,29 @@ def export(
         typer.echo(json.dumps(values, indent=1))
         return
     typer.echo(f"pairs: {_counts(made.counts)}; with captions for other tools: {made.judged}")
-    typer.echo(f"{out}: 'nsfwcaps publish --verdicts {out} …' joins it with the data set")
-    typer.echo(f"The end of the log, to note: {seq}:{last}")
+    typer.echo(f"{out}: apply to the data set with 'nsfwcaps publish --verdicts {out} …'")
+    typer.echo(f"End of the log, keep for --noted: {seq}:{last}")
 
 
 def gold(
-    file: Annotated[str, typer.Argument(help="Table with pair_id, choice, and more answers.")],
+    file: Annotated[str, typer.Argument(help="Table with pair_id, choice and optional answers.")],
     db: Db,
     lead: Annotated[
         str | None,
-        typer.Option("--lead", help="Who says so. Default: the only lead there is."),
+        typer.Option("--lead", help="Lead who provides the answers. Default: the only lead."),
     ] = None,
 ) -> None:
-    """Put known answers into the queue: everybody gets some of these pairs, at random places."""
+    """Add gold pairs to the queue; every reviewer gets some of them at random positions."""
     from nsfwcaps.review.queue import gold as known
 
     rows = known.read_gold(file)
     with _opened(db) as database, database.write() as connection:
         changed = known.set_gold(connection, _lead(connection, lead), rows, time.time())
-    typer.echo(f"{len(rows)} known answers, {changed} of them new or changed")
+    typer.echo(f"{len(rows)} known answers, {changed} new or changed")
 
 
 def _lead(connection: sa.Connection, name: str | None) -> str:
-    """Account of the lead who is named, or of the only one."""
+    """Account of the named lead, or of the only one."""
     from nsfwcaps.review.people import accounts
 
     if name is not None:
@@ -154,7 +154,7 @@ def _lead(connection: sa.Connection, name: str | None) -> str:
         if account.role is accounts.Role.LEAD and not account.disabled
     ]
     if len(leads) != 1:
-        raise ConfigError(f"the review has {len(leads)} leads; say who with --lead NAME")
+        raise ConfigError(f"the review has {len(leads)} leads; choose one with --lead NAME")
     return leads[0]
 
 
@@ -170,7 +170,7 @@ def _opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
 
 
 def _plain(value: Any) -> Any:
-    """Values that JSON has: a share of none is null."""
+    """Values for JSON; NaN (a share of nothing) becomes null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -185,5 +185,7 @@ def _counts(counts: Mapping[Any, int]) -> str:
 def _noted(text: str) -> tuple[int, str]:
     number, colon, value = text.partition(":")
     if not colon or not number.isdigit() or len(value) != 64:
-        raise ConfigError("--noted: write NUMBER:HASH, as an export or 'verify' gave it")
+        raise ConfigError(
+            "--noted: expected NUMBER:HASH, as printed by 'nsfwcaps review export' or 'verify'"
+        )
     return int(number), value.lower()

@@ -1,4 +1,4 @@
-"""`nsfwcaps review`: people decide on pairs in a browser, and what they decided is looked after."""
+"""`nsfwcaps review`: prepare the queue and serve the review page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DATABASE = "NSFWCAPS_REVIEW_DB"
 DATA = "NSFWCAPS_REVIEW_DATA"
-"""How the page learns what to open: a list of processes shows arguments to everybody."""
+"""Tells the page what to open. Arguments would be visible to every user in the process list."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _ReviewRules:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command and those below it."""
+    """Add the command and its subcommands."""
     group = typer.Typer(invoke_without_command=True)
     group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
@@ -49,60 +49,62 @@ def review(
     context: typer.Context,
     given: Values,
     data: Annotated[
-        Path | None, typer.Option("--data", help="A run's folder, or a data set's.")
+        Path | None, typer.Option("--data", help="Folder of a run or of a data set.")
     ] = None,
     db: Annotated[
         str | None,
         typer.Option(
             "--db",
             envvar=DATABASE,
-            help="Its database: FILE, or the address of a PostgreSQL. "
-            "Default: review.sqlite beside the data set.",
+            help="Database of the review: a file, or a PostgreSQL URL. "
+            "Default: review.sqlite next to the data set.",
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Port on this machine.")
+        int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = 8501,
     address: Annotated[
         str,
-        typer.Option("--address", help="Where to listen; others than localhost can be reached."),
+        typer.Option(
+            "--address", help="Listening address; any but localhost is open to the network."
+        ),
     ] = "localhost",
     update: Annotated[
-        bool, typer.Option("--update", help="The data set has changed: queue its new pairs.")
+        bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")
     ] = False,
     prepare_only: Annotated[
-        bool, typer.Option("--prepare", help="Make the queue ready, and open no page.")
+        bool, typer.Option("--prepare", help="Prepare the queue without serving the page.")
     ] = False,
 ) -> None:
-    """People decide on pairs in a browser, with as little exposure as possible."""
+    """Review pairs in the browser, with as little exposure as possible."""
     if context.invoked_subcommand is not None:
         return
     extras.require({"review": "review"})
     if data is None:
-        raise ConfigError("review: name what to review with --data RUN")
+        raise ConfigError("review: no data set given; name a run with --data RUN")
     folder = log.data_set(data)
     name = str(folder.parent / "review.sqlite") if db is None else db
     if not prepare_only:
         _check_free(address, port)
-    # A code is for the page: a new one would end that of a page that is open.
+    # Only with the page: a new code would invalidate that of a running page.
     code, opened = _prepare(
         name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
     )
-    typer.echo(_told(opened))
+    typer.echo(_queue_line(opened))
     if prepare_only:
         return
     host = f"[{address}]" if ":" in address else address
-    typer.echo(f"Open http://{host}:{port} (Ctrl-C stops it)")
+    typer.echo(f"Open http://{host}:{port} (Ctrl-C to stop)")
     if code is not None:
-        typer.echo(f"Nobody has an account yet. Make the first lead's there, with the code {code}")
+        typer.echo(f"No accounts yet. Create the first lead there with the code {code}")
     sys.stdout.flush()
     os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
-    # The server takes this process's place: whoever stops the command stops the server.
+    # The server replaces this process, so stopping the command stops the server.
     os.execv(sys.executable, server(address, port))
 
 
 def server(address: str, port: int) -> list[str]:
-    """Command of the page's server."""
+    """Command line of the page's server."""
     options = {
         "server.address": address,
         "server.port": str(port),
@@ -110,7 +112,7 @@ def server(address: str, port: int) -> list[str]:
         "server.fileWatcherType": "none",
         "server.enableStaticServing": "false",
         "browser.gatherUsageStats": "false",
-        # A trace may quote a caption, and the menu has what a reviewer does not need.
+        # A traceback may quote a caption; reviewers need no developer menu.
         "client.showErrorDetails": "none",
         "client.toolbarMode": "viewer",
         "theme.primaryColor": "#2f6690",
@@ -123,7 +125,7 @@ def server(address: str, port: int) -> list[str]:
 def _prepare(
     name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
 ) -> tuple[str | None, Opened]:
-    """Begin or open the review; if wanted with a code for the first account where there is none."""
+    """Create or open the review. `with_code` makes a setup code if there is no account yet."""
     from nsfwcaps.review.database import Database
     from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
@@ -145,38 +147,38 @@ def _prepare(
 
 def _warn_of_readers(path: Path) -> None:
     if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-        mending = f"chmod o= {shlex.quote(str(path))}"
-        typer.echo(f"{path}: everybody on this machine can read it; run '{mending}'", err=True)
+        fix = f"chmod o= {shlex.quote(str(path))}"
+        typer.echo(f"{path} is accessible to every user of this machine; run '{fix}'", err=True)
 
 
-def _told(opened: Opened) -> str:
+def _queue_line(opened: Opened) -> str:
     filled = opened.filled
     overlap = opened.policy.overlap
     people = "one person" if overlap == 1 else f"{overlap} people"
-    parts = [f"pairs in the queue: {opened.queued}, {people} for each"]
+    parts = [f"pairs in the queue: {opened.queued}, {people} per pair"]
     if filled.added and filled.added != opened.queued:
         parts.append(f"new: {filled.added}")
     if filled.gone:
-        parts.append(f"gone from the data set: {filled.gone}")
+        parts.append(f"no longer in the data set: {filled.gone}")
     return "; ".join(parts)
 
 
 def _check_free(address: str, port: int) -> None:
-    """Look whether the server will be able to listen: where it can, it does on IPv4 and IPv6."""
+    """Check that the server can listen on the address, by IPv4 or IPv6."""
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         found = []
     listens = [_can_listen(family, place, address) for family, _, _, _, place in found]
     if not any(listens):
-        raise ConfigError(f"'{address}' is no address of this machine; choose another --address")
+        raise ConfigError(f"'{address}' is not an address of this machine; change --address")
 
 
 def _can_listen(family: int, place: Any, address: str) -> bool:
-    """Whether this machine has a place.
+    """Whether this machine can bind a socket address.
 
     Raises:
-        ConfigError: it has, and its port cannot be had.
+        ConfigError: the address exists, but its port is taken or not permitted.
     """
     try:
         with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -188,7 +190,6 @@ def _can_listen(family: int, place: Any, address: str) -> bool:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES):
             return False
         raise ConfigError(
-            f"port {place[1]} of {address} is in use, or not yours to use; choose another with "
-            "--port"
+            f"port {place[1]} of {address} is in use or not permitted; choose another with --port"
         ) from None
     return True

@@ -14,7 +14,7 @@ FILE = "answers.jsonl"
 
 
 class AnswerFile:
-    """Append-only answer cache; threads may add to it."""
+    """Append-only answer cache, safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self._file = JsonLines(folder / FILE)

@@ -29,10 +29,10 @@ def check(name: str | None) -> None:
 
 
 def check_package(name: str) -> None:
-    """Refuse a painter whose package is not installed.
+    """Check that the packages a painter needs are installed.
 
     Raises:
-        ModelError: it is not.
+        ModelError: a package is missing.
     """
     if name == WORLD:
         extras.require({"world": f"--painter {WORLD}"})

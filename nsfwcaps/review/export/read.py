@@ -1,8 +1,7 @@
-"""What a review says of each pair, read from its database or from an export of it.
+"""Reading of a review's outcomes from its database or from an export.
 
-A database counts as it is now and an export as it was then; from equal logs both give the same.
-Neither is used unless its log is whole. A table alone, `outcomes.parquet` without the log beside
-it, has nothing to check but itself.
+A database gives the current state, an export the state at its time; equal logs give equal results.
+Both are refused if the log is damaged. A lone `outcomes.parquet` has no log to be checked against.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from nsfwcaps.review.log.outcomes import Outcome, PairState, outcomes
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What a review says of a pair; the fields are those of `review.log.outcomes.Outcome`."""
+    """Outcome of a pair; fields as in `review.log.outcomes.Outcome`."""
 
     state: PairState
     choice: Choice | None
@@ -44,30 +43,30 @@ class Judgement:
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """The judgements of a review, and the log that they follow from."""
+    """The judgements of a review, and the identity of its log."""
 
     judgements: Mapping[str, Judgement]
     """By pair id."""
     rows: int
-    """Rows of the log, and the hash of the last one."""
+    """Number of log rows; `hash` is that of the last one."""
     hash: str
     data: str
-    """Digest of the data set that was reviewed."""
+    """Digest of the reviewed data set."""
 
 
 def source_digest(path: Path) -> str:
-    """Digest of what `read` reads, without reading all of it.
+    """Digest the input of `read`, without reading all of it.
 
     Raises:
         InputError: the folder has no table of outcomes.
-        ReviewError: it is no review.
+        ReviewError: the path is not a review.
     """
     if path.is_dir() or path.suffix == ".parquet":
         return sha256_file(_outcomes_of(path))
     database = Database(str(path), read_only=True)
     try:
         with database.read() as connection:
-            # How many are needed is no part of the log, and tells which pairs are pending.
+            # The number of annotators needed is not in the log, but decides what is pending.
             needed = tables.item.c.needed
             query = sa.select(needed, sa.func.count()).group_by(needed).order_by(needed)
             counts = [tuple(row) for row in connection.execute(query)]
@@ -77,10 +76,10 @@ def source_digest(path: Path) -> str:
 
 
 def read(path: Path) -> Review:
-    """Read a review's database, its export, or the table of outcomes alone; check the log.
+    """Read a review's database, its export, or a lone table of outcomes; verify the log.
 
     Raises:
-        ReviewError: it is no review, of another version, or the log is not whole.
+        ReviewError: the path is not a review, has another version, or its log is damaged.
     """
     if path.is_dir():
         return _from_folder(path)
@@ -101,34 +100,40 @@ def read(path: Path) -> Review:
 
 
 def _outcomes_of(path: Path) -> Path:
-    """The table of outcomes of an export, or itself."""
+    """Return the table of outcomes in an export, or the path itself."""
     if not path.is_dir():
         return path
     found = path / export.OUTCOMES
     if not found.is_file():
-        raise InputError(f"{path}: holds no {export.OUTCOMES}; export the review again")
+        raise InputError(f"{path}: missing {export.OUTCOMES}; export the review again")
     return found
 
 
 def _from_folder(path: Path) -> Review:
-    """Check the whole: the record, the bytes of the tables, and the chain of the log."""
+    """Read an export, verifying its record, the bytes of its tables, and the hash chain."""
     try:
         about = json.loads((path / RECORD).read_bytes())
         sums: Mapping[str, str] = about["sha256"]
         log = about["log"]
         head, first = (int(log["rows"]), str(log["hash"])), str(log["first"])
     except (OSError, ValueError, LookupError, TypeError):
-        raise ReviewError(f"{path}: its {RECORD} is missing or damaged; export again") from None
+        raise ReviewError(
+            f"{path}: {RECORD} is missing or damaged; export the review again"
+        ) from None
     changed = [name for name, sha256 in sorted(sums.items()) if _sum(path / name) != sha256]
     if changed:
-        raise ReviewError(f"{path}: {', '.join(changed)} was changed or lost; export again")
+        raise ReviewError(
+            f"{path}: {', '.join(changed)} changed or missing; export the review again"
+        )
     rows = _table(path / export.VERDICTS).select(parquet.LOG.names).to_pylist()
     wrong = list(chain.faults((Link(**row) for row in rows), first, head))
     if wrong:
-        raise ReviewError(f"{path}: the log is not whole ({wrong[0]}); export the review again")
+        raise ReviewError(f"{path}: the log is damaged ({wrong[0]}); export the review again")
     review = _from_table(path / export.OUTCOMES)
     if (review.rows, review.hash) != head:
-        raise ReviewError(f"{path}: {export.OUTCOMES} is of another log; export the review again")
+        raise ReviewError(
+            f"{path}: {export.OUTCOMES} belongs to another log; export the review again"
+        )
     return review
 
 
@@ -142,7 +147,7 @@ def _from_table(path: Path) -> Review:
         is_ours = False
     if not is_ours:
         raise ReviewError(
-            f"{path}: no outcomes of a review, or those of another version; export it again"
+            f"{path}: not a table of review outcomes, or of another version; export it again"
         )
     judgements = {
         row["pair_id"]: Judgement(

@@ -87,11 +87,11 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
 def settle_dispute(
     database: Database, account_id: str, pair: Pair, answers: Answers, now: float
 ) -> int:
-    """Settle a pair that no lead has settled, in a write of its own; its row's number in the log.
+    """Settle an unsettled pair in its own write transaction; return its row number in the log.
 
     Raises:
-        ReviewError: another lead has settled the pair meanwhile, or as `settle`.
-        InputError: the choice and the captions do not fit together.
+        ReviewError: another lead has settled the pair, or as in `settle`.
+        InputError: the choice and the captions contradict each other.
     """
     decided = answering.settled(answers, safe=pair.safe_caption, unsafe=pair.unsafe_caption)
     with database.write() as connection:

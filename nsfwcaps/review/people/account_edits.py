@@ -1,4 +1,4 @@
-"""What a lead does to accounts, each in a write of its own."""
+"""Account changes by leads, each in its own write transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nsfwcaps.review.people.accounts import Account, Role
 
 
 class Change(enum.StrEnum):
-    """What a lead can do to an account."""
+    """A change to an account."""
 
     MAKE_ANNOTATOR = "make annotator"
     MAKE_LEAD = "make lead"
@@ -19,10 +19,10 @@ class Change(enum.StrEnum):
 
 
 def add(database: Database, name: str, password: str, role: Role, now: float) -> Account:
-    """Create an account in a write of its own.
+    """Create an account in its own write transaction.
 
     Raises:
-        InputError: the name or the password is not valid, or the name is taken.
+        InputError: the name or password is invalid, or the name is taken.
     """
     # Hashing is slow, so it comes before the write.
     hashed = accounts.hash_password(accounts.clean_name(name), password)
@@ -31,10 +31,10 @@ def add(database: Database, name: str, password: str, role: Role, now: float) ->
 
 
 def apply(database: Database, account_id: str, change: Change) -> None:
-    """Change an account in a write of its own.
+    """Change an account in its own write transaction.
 
     Raises:
-        InputError: there is no such account.
+        InputError: no such account.
         ReviewError: no lead would be left.
     """
     with database.write() as connection:

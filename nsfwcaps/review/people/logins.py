@@ -94,12 +94,12 @@ def sign_out(database: Database, token: str) -> None:
 
 
 def change_password(database: Database, account: Account, old: str, new: str, now: float) -> str:
-    """Change a password, which ends all logins of the account; a token of a new login.
+    """Change a password, end all logins of the account, and return a token for a new one.
 
-    Wrong tries of the old password are counted, and wait, as in `sign_in`.
+    Failed attempts with the old password are counted and delayed, as in `sign_in`.
 
     Raises:
-        InputError: the new password is not valid.
+        InputError: the new password is invalid.
         LoginRefused: the old password is wrong.
     """
     hashed = accounts.hash_password(account.name, new)

@@ -69,7 +69,7 @@ def entries(connection: sa.Connection, account_id: str) -> list[Dose]:
 
 
 def erase_all(database: Database, account_id: str, now: float) -> int:
-    """`erase`, in a write of its own."""
+    """Call `erase` in its own write transaction."""
     with database.write() as connection:
         return erase(connection, account_id, sessions.today(now))
 

@@ -1,7 +1,7 @@
 """Order of the review queue by how informative each pair is.
 
 A pair deserves review if the numbers alone do not settle it: its difficulty is close to a border
-between grades, scorers disagree, or many pairs share its safe target. A random control share
+between levels, scorers disagree, or many pairs share its safe target. A random control share
 remains, as only an unbiased sample shows the quality of the rest.
 """
 

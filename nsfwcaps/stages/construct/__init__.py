@@ -25,7 +25,7 @@ def _unmet_quotas(facts: Mapping[str, Any]) -> str:
     if not lacking:
         return ""
     steps = facts["steps"]
-    # Each usable caption is edited once in each category: where all are, only new ones help.
+    # Each usable caption is edited once per category; once all are, only new captions help.
     more = steps["requests"] < steps["usable"] * len(facts["category"])
     advice = "raise --tries to ask for more edits" if more else "a larger --pool gives more edits"
     return f"; missing: {', '.join(lacking)} ({advice})"

@@ -1,9 +1,10 @@
-"""construct, second part: blocks of requests, edited and checked; each block is a shard.
+"""construct, step 2: edit and check requests in blocks; each block is a shard.
 
     requests ─ edit ─ check words ─ check by detectors ─ embed both sides ─ check cosines
                  ─▶ candidates-*, partners-*, rejects-*
 
-A block is keyed by all that decides it, so a run that was killed goes on at the next one.
+The key of a block covers everything that affects its output, so a killed run resumes at the next
+block.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
-    """Captions that may not leak into the pairs: fold keys, and vectors where there are any."""
+    """Captions that must not leak into the pairs: fold keys, and vectors if there are any."""
 
     keys: frozenset[int]
     vectors: VectorTable | None
@@ -53,21 +54,21 @@ class Benchmark:
 
 @dataclass(frozen=True, kw_only=True)
 class EditRejects:
-    """Requests set aside, `[m]` with a reason each, and how many the exclusion list matched."""
+    """Rejected requests `[m]`, each with a reason, and the number of exclusion-list matches."""
 
     rows: list[dict[str, Any]]
     excluded: int
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of requests by reason."""
+        """Number of rejected requests by reason."""
         counts = Counter(str(row["reason"]) for row in self.rows)
         if self.excluded:
             counts[EXCLUDED] = self.excluded
         return dict(sorted(counts.items()))
 
     def tables(self, name: str) -> dict[tuple[str, str], pa.Table]:
-        """The same as a shard's table, where there are any."""
+        """Return the rejects as a table of a shard; empty if there are no rejects."""
         if not self.rows:
             return {}
         table = pa.Table.from_pylist(self.rows, schema=schema.CONSTRUCT_REJECTS)
@@ -76,14 +77,14 @@ class EditRejects:
 
 @dataclass(frozen=True, kw_only=True)
 class EditChecker:
-    """What edits and checks a block."""
+    """Editor, encoder, detectors and limits that every block shares."""
 
     editor: Editor
     encoder: Encoder
     detectors: Sequence[Detector[str]]
-    """Those that must find the safe caption safe."""
+    """Detectors that must rate the safe caption safe."""
     edit_detectors: Sequence[Detector[str]]
-    """Those that must find the edited one unsafe."""
+    """Detectors that must rate the edited caption unsafe."""
     benchmark: Benchmark
     limits: Limits
     min_alignment: float
@@ -91,7 +92,7 @@ class EditChecker:
     folder: StageFolder
 
     def block(self, requests: Sequence[EditRequest], advance: Advance) -> Shard:
-        """Edit and check some requests, unless an earlier run has."""
+        """Edit and check a block of requests, or return the shard of an earlier run."""
         key = digest([*self._decisive(), [[item.id, item.category] for item in requests]])
         if shard := self.folder.shard(key):
             advance(len(requests))
@@ -120,7 +121,7 @@ class EditChecker:
         ]
 
     def _flagged(self, requests: Sequence[EditRequest]) -> list[tuple[EditRequest, bool]]:
-        """Requests, and whether a detector finds the safe caption unsafe."""
+        """Pair each request with whether a detector rates its safe caption unsafe."""
         captions = [request.caption for request in requests]
         flags = np.zeros(len(requests), dtype=np.bool_)
         for detector in self.detectors:
@@ -156,7 +157,7 @@ class EditChecker:
 
 @dataclass(frozen=True, kw_only=True)
 class _PassedEdits:
-    """Requests and proposals `[m]` that passed, vectors `[m, d]` of both sides, cosines `[m]`."""
+    """Requests and proposals `[m]` that passed, both sides' vectors `[m, d]`, cosines `[m]`."""
 
     requests: list[EditRequest]
     proposals: list[Proposal]
@@ -166,7 +167,7 @@ class _PassedEdits:
 
 
 class _EditBlock:
-    """One block at work."""
+    """State of one block while it is edited and checked."""
 
     def __init__(self, checker: EditChecker) -> None:
         self._checker = checker
@@ -176,7 +177,7 @@ class _EditBlock:
         self.answered = self.excluded = 0
 
     def edit(self, flagged: Sequence[tuple[EditRequest, bool]], advance: Advance) -> None:
-        """Have the edits made, and check their words."""
+        """Request the edits and check their wording."""
         checker = self._checker
         asked = [request for request, is_unsafe in flagged if not is_unsafe]
         for request, is_unsafe in flagged:
@@ -197,7 +198,7 @@ class _EditBlock:
                 self._proposals.append(proposal)
 
     def check_edited_side(self) -> None:
-        """Have the edits judged, and set aside what no detector takes for what was asked."""
+        """Reject edits that no detector assigns to the requested category."""
         reasons = check_edited(
             self._checker.edit_detectors,
             [proposal.caption for proposal in self._proposals],
@@ -211,7 +212,7 @@ class _EditBlock:
                 self._reject(request, reason, proposal.caption)
 
     def check_cosines(self) -> None:
-        """Embed both sides, and set aside what is not aligned, or too close to a benchmark."""
+        """Embed both sides; reject pairs with low alignment or too close to a benchmark caption."""
         self._safe, self._unsafe, reasons = self._embedded()
         self._sims = np.einsum("md,md->m", self._safe, self._unsafe)
         low = self._sims < self._checker.min_alignment
@@ -230,7 +231,7 @@ class _EditBlock:
         self._rows = [row for row in range(len(self._requests)) if row not in reasons]
 
     def kept(self) -> _PassedEdits:
-        """What passed every check."""
+        """Return the edits that passed every check."""
         rows = self._rows
         return _PassedEdits(
             requests=[self._requests[row] for row in rows],
@@ -254,7 +255,7 @@ class _EditBlock:
         )
 
     def _embedded(self) -> tuple[Vectors, Vectors, dict[int, str]]:
-        """Vectors `[m, d]` of both sides, and rows that could not be embedded, with the reason."""
+        """Return the vectors `[m, d]` of both sides, and the reason for each row that failed."""
         width = self._checker.encoder.identity.width
         reasons: dict[int, str] = {}
         sides = []
@@ -272,7 +273,7 @@ class _EditBlock:
         return sides[0], sides[1], reasons
 
     def _near_benchmark(self, rows: Vectors) -> npt.NDArray[np.bool_]:
-        """Which rows `[m, d]` are near-duplicates of a benchmark's, `[m]`."""
+        """Return a mask `[m]` of the rows `[m, d]` that nearly duplicate a benchmark caption."""
         table = self._checker.benchmark.vectors
         if table is None or table.rows == 0 or len(rows) == 0:
             return np.zeros(len(rows), dtype=np.bool_)
@@ -290,7 +291,7 @@ class _EditBlock:
 def embed_benchmark(
     captions: Sequence[str], encoder: Encoder, folder: StageFolder, advance: Advance
 ) -> VectorTable | None:
-    """Vectors of the captions that may not leak, in shards of the stage."""
+    """Embed the benchmark captions, in shards of the stage."""
 
     def embed(part: Sequence[str]) -> ShardTables:
         encoded = encoder.encode_text(part, lambda done: None)

@@ -1,4 +1,4 @@
-"""construct, first part: the safe captions of a pool, and the captions that may not leak."""
+"""construct, step 1: read the safe captions of a pool and the benchmark captions to avoid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STEP = 1024
 
 @dataclass(frozen=True, slots=True)
 class SafeItem:
-    """A safe caption of the pool, with what is carried along."""
+    """A safe caption of the pool, with its image columns."""
 
     id: str
     caption: str
@@ -35,34 +35,34 @@ class SafeItem:
 
 @dataclass(kw_only=True)
 class SafePool:
-    """What the pool held."""
+    """Contents of the pool."""
 
     items: list[SafeItem] = field(default_factory=list)
     rows: int = 0
     copies: int = 0
-    """Captions that another one of the pool equals, but for case and punctuation."""
+    """Number of captions that repeat another one, up to case and punctuation."""
     excluded_images: int = 0
     rejected: list[tuple[str, int, Rejected]] = field(default_factory=list)
-    """Pool file, number of the row, and why."""
+    """Pool file, row number and reason."""
     has_images: bool = False
 
     @property
     def rejects(self) -> dict[str, int]:
-        """Rows set aside, by reason."""
+        """Number of rejected rows by reason."""
         reasons = Counter(item.reason for _, _, item in self.rejected)
         return dict(sorted(reasons.items()))
 
 
 def pool_files(names: Sequence[str]) -> list[str]:
-    """Files of several pools, in order."""
+    """Return the files of several pools, in order."""
     return [file for name in names for file in pool_sources.expand(name)]
 
 
 def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePool:
-    """Read every file of the pool; of captions that are alike, the first stays.
+    """Read every file of the pool; keep the first of captions with equal fold keys.
 
     Raises:
-        InputError: a file cannot be read, or none of them holds a usable caption.
+        InputError: a file cannot be read, or no file has a usable caption.
     """
     pool = SafePool()
     forbidden = image_hashes(settings.image_hashes)
@@ -88,15 +88,15 @@ def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePoo
     if not pool.items:
         reasons = ", ".join(f"{count} {reason}" for reason, count in pool.rejects.items())
         raise InputError(
-            f"construct: no usable caption in {pool.rows} rows of the pool"
+            f"construct: no usable caption in {pool.rows} pool rows"
             + (f" ({reasons})" if reasons else "")
-            + "; name another file, or the caption's column with --caption-column"
+            + "; use another file, or set the caption column with --caption-column"
         )
     return pool
 
 
 def carried_images(settings: ConstructSettings, wanted: set[str]) -> dict[str, bytes]:
-    """Bytes of the images of wanted ids, where the pool carries bytes: read once more."""
+    """Read the pool again for the image bytes of the wanted ids, if it holds bytes."""
     found: dict[str, bytes] = {}
     for item in clean_items(settings):
         if item.image is not None and item.id in wanted:
@@ -105,7 +105,7 @@ def carried_images(settings: ConstructSettings, wanted: set[str]) -> dict[str, b
 
 
 def clean_items(settings: ConstructSettings) -> Iterator[Clean]:
-    """Every usable caption of the pool as it is read, those that are alike too.
+    """Yield every usable caption of the pool, duplicates included.
 
     Raises:
         InputError: a file cannot be read.
@@ -117,10 +117,10 @@ def clean_items(settings: ConstructSettings) -> Iterator[Clean]:
 
 
 def read_benchmark(url: str) -> Iterator[str]:
-    """Captions of a file that may not leak, from each column that holds captions of either side.
+    """Yield the captions of a benchmark file, from every safe or unsafe caption column.
 
     Raises:
-        InputError: it cannot be read, or has no such column.
+        InputError: the file cannot be read or has no such column.
     """
     wanted: list[str] = []
 
@@ -131,7 +131,7 @@ def read_benchmark(url: str) -> Iterator[str]:
         )
         wanted[:] = dict.fromkeys(name for name in names if name is not None)
         if not wanted:
-            resolve(present, Label.SAFE, where=url)  # says that none is recognised
+            resolve(present, Label.SAFE, where=url)  # raises: no caption column
         return wanted
 
     for row in read_pool(url, choose):
@@ -146,14 +146,14 @@ def read_benchmark(url: str) -> Iterator[str]:
 
 
 def fold_keys(captions: Sequence[str]) -> frozenset[int]:
-    """Keys that captions share when they differ in case and punctuation only."""
+    """Return the fold keys of captions; equal if they differ only in case and punctuation."""
     return frozenset(map(fold_key, captions))
 
 
 def _clean(
     url: str, settings: ConstructSettings
 ) -> Iterator[tuple[int, Row | BadRow, Clean | Rejected | None]]:
-    """Every row, first with None, then with each of its captions."""
+    """Yield every row, first with None, then with each of its captions."""
     columns: list[Columns] = []
     images = ImageReader(url, settings.image_root)
     for number, row in enumerate(read_pool(url, _chooser(url, settings, columns))):
@@ -171,7 +171,7 @@ def _clean(
 def _chooser(
     url: str, settings: ConstructSettings, columns: list[Columns]
 ) -> Callable[[Sequence[str]], list[str]]:
-    """What a reader asks which columns to read; it leaves those found in `columns`."""
+    """Return the column chooser for a reader; it stores the columns found in `columns`."""
 
     def choose(present: Sequence[str]) -> list[str]:
         found = resolve(

@@ -1,12 +1,12 @@
-"""construct: unsafe counterparts written for the captions of a safe pool, as two pools.
+"""construct: write unsafe counterparts of the captions of a safe pool, as two pools.
 
-    pool ─ read ─ check ─ requests ─ edit, check (construct_edit) ─ select ─▶ safe/*.parquet
-                                                                             unsafe/*.parquet
-                                                                             README.md
+    pool ─ read ─ check ─ requests ─ edit, check (`edit`) ─ select ─▶ safe/*.parquet
+                                                                     unsafe/*.parquet
+                                                                     README.md
 
-`safe` holds id, caption and what image there is; `unsafe` the edited caption with its category, the
-id of its partner, the element, the editor and the alignment. Images of the unsafe side are drawn
-from these pools by the stage `illustrate`.
+`safe` holds the id, the caption and its image, if any. `unsafe` holds the edited caption with its
+category, the id of its partner, the element, the editor and the alignment. The stage `illustrate`
+draws images for the unsafe side.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ VERSION = 2
 _TRIES_RULES = 10
 _TRIES_MODEL = 3
 _LEAST_RULES = 500
-"""Edits that rules are asked for at least: few of them pass, and they cost nothing."""
+"""Minimum number of edits to request from the rules: few pass, and they are free."""
 _BLOCK_RULES = 1024
 _BLOCK_MODEL = 64
 _NEAR_ROWS = 4096
@@ -69,7 +69,7 @@ Row = dict[str, Any]
 
 
 def sources(settings: ConstructSettings) -> Mapping[str, str]:
-    """Digests of the pool, of the files to compare with, of editor and encoder, and of the card."""
+    """Return digests of the pool, the comparison files, editor, encoder and card template."""
     _check(settings)
     files = {
         f"{name}:{url}": pool_sources.content_digest(url)
@@ -91,7 +91,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
 
 
 def plan(settings: ConstructSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Files and bytes to read, and the most edits to ask for."""
+    """Return the files and bytes to read, and the maximum number of edits to request."""
     _check(settings)
     sizes = [pool_sources.size_bytes(url) for url in pool_files(settings.pool)]
     return {
@@ -107,7 +107,11 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Read the pool, have it edited block by block, and choose the pairs."""
+    """Read the pool, edit it block by block, and select the pairs.
+
+    Raises:
+        InputError: no edit passed the checks.
+    """
     folder.refuse_foreign_pools(("safe", "unsafe"))
     share = quotas.shares(settings.category, settings.share)
     with progress.task("construct: read", None) as advance:
@@ -142,14 +146,14 @@ def run(
 
 
 def _check(settings: ConstructSettings) -> None:
-    """Say what cannot work before anything is read.
+    """Validate the settings before any input is read.
 
     Raises:
-        ConfigError: no pool is named, or editor, categories and shares do not fit together.
-        InputError: a list of image hashes is none.
+        ConfigError: no pool, or editor, categories and shares are incompatible.
+        InputError: a list of image hashes is invalid.
     """
     if not settings.pool:
-        raise ConfigError("construct: no pool is named; give --pool")
+        raise ConfigError("construct: no pool; add --pool FILE")
     editors.check(settings.editor, settings.category)
     quotas.shares(settings.category, settings.share)
     image_hashes(settings.image_hashes)
@@ -162,7 +166,7 @@ def _tries(settings: ConstructSettings) -> int:
 
 
 def _edits(settings: ConstructSettings) -> int:
-    """The most edits to ask for; what the user asks for by tries is neither more nor less."""
+    """Return the maximum number of edits; a value of tries set by the user is used exactly."""
     least = _LEAST_RULES if settings.editor in editors.EMBEDDED and settings.tries is None else 0
     return max(_tries(settings) * settings.n, least)
 
@@ -215,7 +219,7 @@ def _requests(
     checker: EditChecker,
     settings: ConstructSettings,
 ) -> tuple[list[EditRequest], EditRejects]:
-    """What to ask, in order, and the safe captions that nothing is asked about."""
+    """Return the requests, in order, and the safe captions rejected before editing."""
     usable: list[SafeItem] = []
     rejected: list[Row] = []
     excluded = pool.excluded_images
@@ -235,7 +239,7 @@ def _requests(
 
 
 class _Edits:
-    """The candidates of all blocks `[n]`, and the files with their vectors."""
+    """Candidates of all blocks `[n]`, and the files of their vectors."""
 
     def __init__(self, blocks: Sequence[Shard], folder: StageFolder) -> None:
         def paths(group: str) -> list[Any]:
@@ -261,7 +265,7 @@ class _Edits:
 
 
 def _near(edits: _Edits, settings: ConstructSettings, advance: Any) -> tuple[Rows, Rows]:
-    """Edges between candidates whose safe or unsafe captions are near-duplicates."""
+    """Return edges between candidates whose safe or unsafe captions are near-duplicates."""
     left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     search = BlockSearch(Device.CPU)
     for group, paths in edits.paths.items():
@@ -284,8 +288,8 @@ def _none_passed(blocks: Sequence[Shard], requests: int, screened: EditRejects) 
         counts.update(block.rejects)
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
     return (
-        f"construct: none of {requests} edits became a pair ({reasons}); "
-        "give another pool or editor, or lower --min-alignment"
+        f"construct: none of {requests} edits passed the checks ({reasons}); "
+        "use another --pool or --editor, or lower --min-alignment"
     )
 
 
@@ -325,7 +329,7 @@ def _deliver(
 
 
 def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: SafePool) -> pa.Table:
-    """Safe captions with the columns that the pool has."""
+    """Return the safe captions, with the optional columns that the pool has."""
     images: Mapping[str, bytes] = {}
     if pool.has_images:
         images = carried_images(settings, {item.id for item in items})
@@ -338,7 +342,7 @@ def _safe_table(items: Sequence[SafeItem], settings: ConstructSettings, pool: Sa
 
 
 def _set_aside(folder: StageFolder, pool: SafePool, screened: EditRejects) -> Shard:
-    """Rows of the pool that could not be read, and captions that nothing was asked about."""
+    """Write the unreadable rows of the pool and the captions rejected before editing."""
     rejects = Counter(pool.rejects) + Counter(screened.counts)
 
     def made() -> ShardTables:

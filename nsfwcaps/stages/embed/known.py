@@ -1,4 +1,4 @@
-"""embed, what need not be encoded: vectors that are there already, and texts that repeat."""
+"""embed, reuse: vectors of earlier runs, and one encoding per distinct text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nsfwcaps.vectors.columns import from_column
 
 
 class Known:
-    """Vectors in the stage's folder that the same encoder made, whatever shard they lie in."""
+    """Vectors in the stage folder made by the same encoder, in any shard."""
 
     def __init__(self, folder: StageFolder, encoder: str) -> None:
         self._files: list[tuple[str, Path]] = []
@@ -37,7 +37,7 @@ class Known:
         encode: Callable[[Sequence[int]], Encoded],
         advance: Advance,
     ) -> tuple[np.ndarray[Any, Any], dict[int, str]]:
-        """Rows `[m, d]` of the keys `[n]`, known or encoded now, and why others failed."""
+        """Return rows `[m, d]` for keys `[n]`, known or encoded now, and the failures by row."""
         known = self._lookup(group, key, keys)
         advance(len(known))
         todo = [row for row in range(len(keys)) if row not in known]
@@ -70,7 +70,7 @@ class Known:
 def encode_distinct(
     encoder: Encoder, texts: pa.Array, place: np.ndarray[Any, Any], advance: Advance
 ) -> Encoded:
-    """Encode each text that `place` `[n]` points at once, and hand its row to all who share it."""
+    """Encode each text referenced by `place` `[n]` once; captions with equal text share the row."""
     used, inverse = np.unique(place, return_inverse=True)
     encoded = encoder.encode_text(texts.take(pa.array(used)).to_pylist(), advance)
     advance(len(place) - len(used))

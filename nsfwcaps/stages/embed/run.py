@@ -1,10 +1,10 @@
-"""embed: every caption, and every picture if the model can, to a unit row under its id.
+"""embed: encode every caption, and every picture if the model supports images, to a unit vector.
 
     ingest shards ─ encode ─▶ safe-*.parquet, unsafe-*.parquet   id, fold_key, image_sha256, vector
                               images-*.parquet                   image_sha256, vector
 
-A shard is keyed by its input's content and the encoder's digest. Vectors that an earlier run made
-with the same encoder are taken over by id, so a pool that grew costs its new captions only.
+The key of a shard is a digest of its input and the encoder. Vectors of earlier runs with the same
+encoder are reused by id, so only the new captions of a pool are encoded.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _FEW_REJECTS = 3
 
 
 def sources(settings: EmbedSettings) -> Mapping[str, str]:
-    """Digest of the weights, or of the folder of finished vectors."""
+    """Return the digest of the weights, or of the folder of imported vectors."""
     if settings.source is not None:
         from nsfwcaps.encoders import imported
 
         return {"source": imported.source_digest(Path(settings.source))}
-    # Which of the defaults it is depends on the pools, whose digest is beside this one.
+    # The pools decide between the default models; the fingerprint covers them too.
     models = (settings.model,) if settings.model is not None else names.DEFAULTS
     return {"model": " ".join(create.source_digest(model) for model in models)}
 
 
 def plan(settings: EmbedSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Captions and pictures to encode, and in how many shards."""
+    """Return the numbers of captions, pictures and shards to encode."""
     ingest = inputs["ingest"]
     captions = ingest.rows("safe") + ingest.rows("unsafe")
     files = [file for file in ingest.files if file.group in ("safe", "unsafe", "images")]
@@ -63,7 +63,11 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Encode pictures first: a caption whose picture does not decode is set aside with it."""
+    """Encode the pictures, then the captions; reject captions whose picture cannot be decoded.
+
+    Raises:
+        InputError: a side has no vectors left, or too many captions were rejected.
+    """
     ingest = inputs["ingest"]
     encoder = encoder_of(settings, with_images=settings.images and ingest.rows("images") > 0)
     work = _EmbedRun(folder, ingest, encoder)
@@ -89,7 +93,7 @@ def run(
 
 
 def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
-    """The encoder that the settings name, or the folder of vectors that stands for one."""
+    """Load the configured encoder, or the folder of imported vectors that replaces it."""
     if settings.source is not None:
         from nsfwcaps.encoders.imported import ImportedVectors
 
@@ -99,7 +103,7 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
 
 
 class _EmbedRun:
-    """One run's shards."""
+    """Shards of one run."""
 
     def __init__(self, folder: StageFolder, ingest: StageRecord, encoder: Encoder) -> None:
         self._folder = folder
@@ -109,7 +113,7 @@ class _EmbedRun:
         self._known = Known(folder, self._digest)
 
     def files(self, group: str) -> list[OutputFile]:
-        """Shards of ingest, of one kind."""
+        """Return the files of ingest in a group."""
         return [file for file in self._ingest.files if file.group == group]
 
     def captions(
@@ -189,7 +193,7 @@ class _EmbedRun:
         assert width is not None, "checked by the caller"
         wanted = schema.vectors(width, "image_sha256")
         tables = self._tables("images", file, done, wanted, vectors, rejects)
-        # A picture's reject counts where its captions are counted.
+        # Rejects are counted with the captions of the picture.
         return ShardTables(tables=tables, rows_in=file.rows, facts=self._facts("images"))
 
     def _facts(self, group: str) -> dict[str, str]:
@@ -207,7 +211,7 @@ class _EmbedRun:
         vectors: np.ndarray[Any, Any],
         rejects: Mapping[str, str],
     ) -> dict[tuple[str, str], pa.Table]:
-        """Vectors beside the columns that the schema wants of the rows done, and the rejects."""
+        """Return the vectors with the other columns of the schema, and the rejects."""
         stem = Path(file.path).stem.rpartition("-")[0]
         columns = {name: done[name].combine_chunks() for name in wanted.names if name != "vector"}
         tables = {(group, stem): vector_table(wanted, columns, vectors, self._digest)}
@@ -236,23 +240,24 @@ def _rejected(shards: Sequence[Shard], path: Path) -> dict[str, str]:
 def _check_share(
     captions: Sequence[Shard], ingest: StageRecord, settings: EmbedSettings, folder: StageFolder
 ) -> None:
-    """Stop where a side has no vector left, or too many captions could not be encoded."""
+    """Raise InputError if a side has no vectors, or too many captions could not be encoded."""
     rejects: Counter[str] = Counter()
     for shard in captions:
         rejects.update(shard.rejects)
     for label in ("safe", "unsafe"):
         if ingest.rows(label) and not _count(captions, label):
             raise InputError(
-                f"embed: not one {label} caption could be embedded ({json.dumps(dict(rejects))}); "
-                f"their ids are in {folder.path}/rejects-*.parquet. Mend the pool or embed.source"
+                f"embed: no {label} caption could be embedded ({json.dumps(dict(rejects))}); "
+                f"see {folder.path}/rejects-*.parquet for their ids, then fix the pool or "
+                "embed.source"
             )
     rows = sum(shard.rows_in for shard in captions)
     if rejects.total() > settings.max_reject_share * rows and rejects.total() >= _FEW_REJECTS:
         raise InputError(
-            f"embed: {rejects.total()} of {rows} captions cannot be embedded "
+            f"embed: {rejects.total()} of {rows} captions could not be embedded "
             f"({json.dumps(dict(rejects))}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}). Their ids are in {folder.path}/rejects-*.parquet; "
-            "mend the pool, or raise --max-reject-share"
+            f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
+            "ids, then fix the pool or raise --max-reject-share"
         )
 
 

@@ -1,4 +1,4 @@
-"""grade: give every pair a difficulty and a level, easy, medium or hard."""
+"""grade: assign a difficulty and a level (easy, medium or hard) to every pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""grade: a difficulty and a level for every pair, and a picture of where the borders fall."""
+"""grade: assign a difficulty and a level to every pair, and plot the borders of the levels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nsfwcaps.tables import read_tables
 VERSION = 1
 
 _NOT_DRAWN = {"figure": "not drawn: matplotlib is not installed"}
-"""Input and fact of a run without matplotlib; with it there is neither."""
+"""Source and fact of a run without matplotlib; absent with matplotlib."""
 
 _COLOURS = {
     DifficultyLevel.EASY: "#9ecae1",
@@ -34,7 +34,7 @@ _COLOURS = {
 
 
 def sources(settings: GradeSettings) -> Mapping[str, str]:
-    """Whether the figure can be drawn: with the extra `report`, a run without it is stale."""
+    """Return whether the figure can be drawn: installing the extra `report` makes a run stale."""
     return _figure_facts()
 
 
@@ -43,7 +43,7 @@ def _figure_facts() -> Mapping[str, str]:
 
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Pairs to grade."""
+    """Return the number of pairs to grade."""
     return {"pairs": inputs["mine"].rows("pairs")}
 
 
@@ -53,15 +53,19 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Rank the signals over all pairs, then write the pairs back shard by shard."""
+    """Rank the signals over all pairs, then write the graded pairs shard by shard.
+
+    Raises:
+        InputError: mine found no pairs.
+    """
     mine = inputs["mine"]
     paths = mine.paths("pairs")
     signals = _signals(paths)
     count = len(signals["similarity"])
     if count == 0:
         raise InputError(
-            "grade: mining left no pair to grade; the reasons are counted in its record "
-            f"({dict(mine.rejects)}); loosen min_similarity, reciprocal or hub_cap"
+            f"grade: no pairs to grade; mine rejected all unsafe captions ({dict(mine.rejects)}); "
+            "loosen min_similarity, reciprocal or hub_cap"
         )
     weights = settings.weights
     graded = grade(signals, weights, easy_share=settings.easy_share, hard_share=settings.hard_share)
@@ -70,7 +74,7 @@ def run(
     shards: list[Shard] = []
     start = 0
     with progress.task("grade", count) as advance:
-        # Not by first row: a block of mining that left no pair starts where the next one does.
+        # Keyed by number, not by first row: an empty block starts at the same row as the next.
         for number, table in enumerate(read_tables(paths)):
             part = slice(start, start + table.num_rows)
             shards.append(
@@ -149,8 +153,8 @@ def draw(
     level_of: npt.NDArray[np.str_],
     at: Borders,
 ) -> bytes:
-    """PNG of similarity and difficulty `[p]` by level, with the borders of the levels."""
-    # Not pyplot: it keeps global state and looks for a display.
+    """Return a PNG of similarity and difficulty `[p]` by level, with the level borders."""
+    # Not pyplot: it keeps global state and may need a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -180,7 +184,7 @@ def draw(
 
 
 def _quartiles(values: npt.NDArray[np.float64]) -> list[float]:
-    """Quartiles, rounded for people; empty where there is nothing."""
+    """Return the quartiles, rounded for display; empty if there are no values."""
     if len(values) == 0:
         return []
     return [round(float(value), 4) for value in np.quantile(values, [0.25, 0.5, 0.75])]

@@ -1,4 +1,4 @@
-"""illustrate: draw an image of each unsafe caption that construct wrote."""
+"""illustrate: draw an image for each unsafe caption written by construct."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nsfwcaps.stage import IN_RUN, Recipe, Stage
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 
 ILLUSTRATED = f"{IN_RUN}pools/illustrated"
-"""The unsafe captions with the images that this stage drew."""
+"""Pool of the unsafe captions with the drawn images, as a URL relative to the run."""
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
@@ -25,20 +25,20 @@ def _results(settings: IllustrateSettings, workdir: Path) -> Iterator[str]:
 
 
 def _problems(recipe: Recipe) -> Sequence[str]:
-    """Say now, and not after hours of drawing, that no stage reads the images."""
+    """Report before hours of drawing that no stage reads the images."""
     ingest = recipe.get("ingest")
     if ingest is None:
         return []
     if any(name.startswith(ILLUSTRATED) for name in (*ingest.unsafe, *ingest.pool)):
         return []
     return [
-        "ingest.unsafe: illustrate draws images and they are not ingested; "
-        f"write ingest.unsafe={ILLUSTRATED}"
+        "ingest.unsafe: does not read the images drawn by illustrate; "
+        f"set ingest.unsafe={ILLUSTRATED}"
     ]
 
 
 def _completed(recipe: Recipe) -> IllustrateSettings:
-    """Leave out of the drawn images what `construct` leaves out of the pool's."""
+    """Apply the image exclusion lists of `construct` to the drawn images too."""
     drawn: IllustrateSettings = recipe["illustrate"]
     if "construct" not in recipe:
         return drawn

@@ -1,4 +1,4 @@
-"""illustrate, before anything: whether a painter can draw what construct will write."""
+"""illustrate, pre-flight check: whether the painter can draw the captions of construct."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from nsfwcaps.world.reading import read_caption
 
 
 def check_fits(painter: str, construct: ConstructSettings, *, reading: bool) -> None:
-    """Refuse a painter that would set every caption aside; with `reading`, look into the pool too.
+    """Refuse a painter that would reject every caption; `reading` checks the pool too.
 
-    The pool is read up to the first caption that the painter can do something with.
+    The pool is read up to the first caption that the painter can draw.
 
     Raises:
-        ConfigError: the painter does not fit construct's settings.
-        InputError: no caption of the pool is for this painter, or the pool cannot be read.
+        ConfigError: the painter is incompatible with the settings of construct.
+        InputError: the painter can draw no caption of the pool, or the pool cannot be read.
     """
-    reading = reading and bool(construct.pool)  # construct says that none is named
+    reading = reading and bool(construct.pool)  # construct reports a missing pool
     if painter == WORLD:
         _check_world(construct, reading=reading)
     elif painter.startswith(INPAINT):
@@ -31,23 +31,23 @@ def check_fits(painter: str, construct: ConstructSettings, *, reading: bool) -> 
 def _check_world(construct: ConstructSettings, *, reading: bool) -> None:
     if construct.editor == RULES:
         raise ConfigError(
-            "illustrate: --painter world draws captions of the world, and the editor rules writes "
-            f"none; give --editor world, or --painter {TEXT}FOLDER"
+            "illustrate: --painter world draws icon-world captions only, and --editor rules writes "
+            f"none; use --editor world, or --painter {TEXT}FOLDER"
         )
     captions = dataclasses.replace(construct, images=False)
     if reading and not any(read_caption(item.caption) for item in clean_items(captions)):
         raise InputError(
-            "illustrate: --painter world draws captions of the world, and the pool holds none; "
-            f"give a pool that 'nsfwcaps world' wrote, or --painter {TEXT}FOLDER"
+            "illustrate: --painter world draws icon-world captions only, and the pool has none; "
+            f"use a pool written by 'nsfwcaps world', or --painter {TEXT}FOLDER"
         )
 
 
 def _check_inpaint(construct: ConstructSettings, *, reading: bool) -> None:
-    needs = f"illustrate: --painter {INPAINT}FOLDER draws into the images of the pool"
+    needs = f"illustrate: --painter {INPAINT}FOLDER edits the images of the pool"
     if not construct.images:
-        raise ConfigError(f"{needs}, and --no-images leaves them; take it back")
+        raise ConfigError(f"{needs}, but --no-images skips them; remove --no-images")
     if reading and not any(item.image_sha256 is not None for item in clean_items(construct)):
         raise InputError(
-            f"{needs}, and no caption of it has one at hand; give a pool with images "
-            f"(--image-column names theirs), or --painter {TEXT}FOLDER"
+            f"{needs}, but no caption has a local image; use a pool with images "
+            f"(set their column with --image-column), or --painter {TEXT}FOLDER"
         )

@@ -1,11 +1,11 @@
-"""illustrate, second part: pictures, attempt by attempt, each judged before the next is drawn.
+"""illustrate, step 2: draw pictures attempt by attempt; each is judged before the next is drawn.
 
-    FOLDER/pictures/<key>.png   each written whole or not at all
-    FOLDER/pictures.jsonl       a row each; without it a picture does not exist
-    FOLDER/scores/*.jsonl       what detectors said, by the picture's sha256
+    FOLDER/pictures/<key>.png   written atomically
+    FOLDER/pictures.jsonl       one row per picture; pictures without a row are ignored
+    FOLDER/scores/*.jsonl       detector scores by SHA-256 of the picture
 
-A key is the digest of painter, caption and seed (and safe image), so a picture is drawn once,
-whatever else changes: other detectors, more tries, more pairs. A kill loses one batch.
+A key is the digest of painter, caption and seed (and safe image). Other changes, such as other
+detectors, more tries or more pairs, do not redraw a picture. A kill loses at most one batch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from nsfwcaps.stages.illustrate.read import Constructed
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """A picture of a subject, and what the judges say of it."""
+    """A picture of a subject, with the scores of the judges."""
 
     key: str
     seed: int
@@ -46,9 +46,9 @@ class Attempt:
 
 
 class PictureFiles:
-    """Pictures on the disk. One whose sha256 is forbidden is noted, so as not to be drawn again.
+    """Pictures on disk.
 
-    Its file is not kept.
+    A picture with a forbidden SHA-256 is recorded, so that it is not drawn again, but not stored.
     """
 
     def __init__(self, folder: Path, ending: str, forbidden: frozenset[str]) -> None:
@@ -56,7 +56,7 @@ class PictureFiles:
         self._manifest = Manifest(folder / "pictures.jsonl")
 
     def known(self, key: str) -> bool:
-        """Whether a picture has been drawn."""
+        """Return whether a picture has been drawn."""
         row = self._manifest.rows.get(key)
         if row is None:
             return False
@@ -67,15 +67,15 @@ class PictureFiles:
         return path.is_file() and path.stat().st_size == row["bytes"]
 
     def forbidden(self, key: str) -> bool:
-        """Whether a picture that has been drawn may not be used."""
+        """Return whether a drawn picture is on the exclusion list."""
         return self.sha256(key) in self._forbidden
 
     def sha256(self, key: str) -> str:
-        """Digest of a picture that has been drawn."""
+        """Return the SHA-256 of a drawn picture."""
         return str(self._manifest.rows[key]["sha256"])
 
     def add(self, drawn: Mapping[str, bytes]) -> None:
-        """Keep a batch of pictures."""
+        """Store a batch of pictures."""
         rows = []
         for key, data in drawn.items():
             sha256 = hashlib.sha256(data).hexdigest()
@@ -85,10 +85,10 @@ class PictureFiles:
         self._manifest.add(rows)
 
     def read(self, key: str) -> bytes:
-        """Bytes of a picture.
+        """Return the bytes of a picture.
 
         Raises:
-            ArtifactError: they are not those that were drawn.
+            ArtifactError: the file differs from the picture drawn.
         """
         data = self.path(key).read_bytes()
         if hashlib.sha256(data).hexdigest() != self.sha256(key):
@@ -96,12 +96,12 @@ class PictureFiles:
         return data
 
     def path(self, key: str) -> Path:
-        """Where a picture lies."""
+        """Return the path of a picture."""
         return self._folder / f"{key}{self._ending}"
 
 
 class AttemptRunner:
-    """One run's drawing and judging."""
+    """Drawing and judging of one run."""
 
     def __init__(
         self,
@@ -122,17 +122,17 @@ class AttemptRunner:
 
     @property
     def judges(self) -> list[DetectorStatement]:
-        """Who is asked of each picture: the painter, where it knows, then the detectors."""
+        """Judges of each picture: the painter, if it knows the label, then the detectors."""
         own = [self._knows.judge] if self._knows is not None else []
         return [*own, *(detector.statement for detector in self._detectors)]
 
     def attempts(
         self, subjects: Sequence[Subject], tries: int, progress: Progress
     ) -> dict[str, list[Attempt]]:
-        """Draw each subject until a judge finds a picture unsafe, at most `tries` times.
+        """Draw each subject until a judge rates a picture unsafe, at most `tries` times.
 
-        Attempts by the id of the subject, in order, those apart that the exclusion list matched.
-        Where nobody judges, one attempt is enough.
+        Return the attempts by subject id, in order, without matches of the exclusion list.
+        Without judges, one attempt is made.
         """
         found: dict[str, list[Attempt]] = {subject.id: [] for subject in subjects}
         open_ = list(subjects)
@@ -151,7 +151,7 @@ class AttemptRunner:
     def _round(
         self, subjects: Sequence[Subject], number: int, progress: Progress
     ) -> dict[str, Attempt]:
-        """One attempt of each subject, by its id."""
+        """Draw and judge one attempt per subject; return them by subject id."""
         wanted = {
             item.id: (item, seed := seed_of(self._seed, item.id, number), self._key(item, seed))
             for item in subjects
@@ -176,7 +176,7 @@ class AttemptRunner:
     def _verdicts(
         self, usable: Sequence[tuple[Subject, int, str]], progress: Progress
     ) -> dict[str, Verdict]:
-        """What the judges say of pictures, by key."""
+        """Return the scores of the judges, by picture key."""
         items = [[self._item(key)] for *_, key in usable]
         scores = judge(self._detectors, items, self._folder / "scores", progress)
         return {
@@ -198,6 +198,6 @@ class AttemptRunner:
         return DrawRequest(subject=subject, seed=seed, safe_image=image)
 
     def _key(self, subject: Subject, seed: int) -> str:
-        # The id of the safe caption is the digest of its image too.
+        # The id of the safe caption covers its image.
         ground: Any = subject.safe_id if self._painter.needs_safe_image else None
         return digest([self._identity, subject.caption, ground, seed])[:32]

@@ -1,4 +1,4 @@
-"""illustrate, first part: what construct wrote, the two pools joined, and the safe images."""
+"""illustrate, step 1: join the two pools of construct and read the safe images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 
 class SafeImageError(Exception):
-    """The image of a safe caption cannot be had as it was; `args[0]` is the reason."""
+    """The image of a safe caption is missing or has changed; `args[0]` is the reason."""
 
 
 class Constructed:
@@ -44,7 +44,7 @@ class Constructed:
         }
 
     def subject(self, row: Row) -> Subject:
-        """What is to be drawn for a row of the unsafe pool."""
+        """Return what to draw for a row of the unsafe pool."""
         safe = self._safe[row["partner_id"]]
         return Subject(
             id=row["id"],
@@ -54,10 +54,10 @@ class Constructed:
         )
 
     def safe_image(self, subject: Subject) -> bytes | None:
-        """Bytes of the image of a safe caption; None where the pool has none, or its address only.
+        """Return the image bytes of a safe caption; None if the pool has no image or only its URL.
 
         Raises:
-            SafeImageError: it is not there any more, or another one.
+            SafeImageError: the image is missing or has changed.
         """
         path = self._safe[subject.safe_id].get("image_path")
         data: bytes | None = None
@@ -91,6 +91,6 @@ def _column(path: Path, group: int, name: str) -> pa.ChunkedArray:
 
 @functools.lru_cache(maxsize=4)
 def _images(path: Path, group: int) -> dict[str, bytes | None]:
-    """Images of one row group by id; a few groups are kept, as subjects come in any order."""
+    """Return the images of a row group by id; caches a few groups, as subjects are unordered."""
     ids, images = (_column(path, group, name).to_pylist() for name in ("id", "image"))
     return dict(zip(ids, images, strict=True))

@@ -1,14 +1,14 @@
-"""illustrate: an image for each unsafe caption that construct wrote, with a label of its own.
+"""illustrate: draw an image for each unsafe caption written by construct, and label it.
 
-    construct: safe, unsafe ─ join by partner_id (illustrate_read) ─▶ subjects
-    subjects ─ what the painter cannot draw ─▶ rejects-*
-             ─ draw, judge, draw again with another seed (illustrate_draw) ─▶ pictures/, scores/
-             ─ the first unsafe picture, or the nearest to it (illustrate_write)
+    construct: safe, unsafe ─ join by partner_id (`read`) ─▶ subjects
+    subjects ─ those the painter cannot draw ─▶ rejects-*
+             ─ draw, judge, redraw with another seed (`draw`) ─▶ pictures/, scores/
+             ─ the first unsafe picture, or the closest to unsafe (`write`)
                  ─▶ illustrated/*.parquet, illustrated.md
 
-What is asked for is not what is drawn: the caption stays unsafe by its construction, and
-`image_label` says what the judges make of the image by itself. A pair that is unsafe in text and
-safe in image stays, and is counted, unless `only_unsafe` sets it aside.
+An image need not show what its caption describes. The caption is unsafe by construction;
+`image_label` is the verdict of the judges on the image only. A pair with an unsafe caption and a
+safe image is kept and counted, unless `only_unsafe` rejects it.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _DETECTORS = "--image-detector"
 
 
 def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
-    """Say before construct has its captions edited that no image can come of them.
+    """Check before construct edits any caption that images can be drawn.
 
     Raises:
-        ConfigError: no painter or detector is named so, or the painter does not fit construct.
-        InputError: a list of image hashes is none, or the pool holds nothing for the painter.
-        ModelError: a pipeline, a package or a detector's file is not there.
+        ConfigError: unknown painter or detector, or the painter is incompatible with construct.
+        InputError: a list of image hashes is invalid, or the painter can draw nothing of the pool.
+        ModelError: a pipeline, a package or a detector file is missing.
     """
     settings: IllustrateSettings = recipe["illustrate"]
     painters.check(settings.painter)
@@ -61,13 +61,13 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
         registry.check(name, Modality.IMAGE, option=_DETECTORS)
     image_hashes(settings.image_hashes)
     if "construct" in recipe:
-        # What the world draws in this run is not there to be read yet.
+        # A world drawn in the same run cannot be read yet.
         reading = reading and "world" not in recipe
         check_fits(str(settings.painter), recipe["construct"], reading=reading)
 
 
 def sources(settings: IllustrateSettings) -> Mapping[str, str]:
-    """Digests of the painter, of the lists of images to leave out, and of the card."""
+    """Return digests of the painter, the image exclusion lists and the card template."""
     painters.check(settings.painter)
     image_hashes(settings.image_hashes)
     lists = {f"image_hashes:{path}": sha256_file(Path(path)) for path in settings.image_hashes}
@@ -79,7 +79,7 @@ def sources(settings: IllustrateSettings) -> Mapping[str, str]:
 
 
 def plan(settings: IllustrateSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Images to make, and the most to draw for them."""
+    """Return the number of images to make, and the maximum to draw for them."""
     painters.check(settings.painter)
     pairs = inputs["construct"].facts["pairs"]
     return {"images": pairs, "drawn at most": pairs * settings.image_tries}
@@ -91,7 +91,11 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Sort out what cannot be drawn, draw and judge the rest, and write the pool."""
+    """Reject captions that cannot be drawn, draw and judge the rest, and write the pool.
+
+    Raises:
+        InputError: no caption got an image.
+    """
     folder.refuse_foreign_pools((POOL,))
     painters.check(settings.painter)
     constructed = Constructed(inputs["construct"])
@@ -115,7 +119,7 @@ def run(
     if not rows:
         raise InputError(
             f"illustrate: none of {len(constructed.rows)} captions got an image "
-            f"({_listed(work.rejected.counts)}); give another --painter"
+            f"({_listed(work.rejected.counts)}); use another --painter"
         )
     facts = work.facts(rows, attempts, painter)
     shards = [*deliver(rows, facts, pictures, folder, settings), set_aside(work.rejected, folder)]
@@ -141,7 +145,7 @@ def _painter(settings: IllustrateSettings) -> Painter:
 
 
 class _IllustrateRun:
-    """One run: what is set aside, what is chosen, and what the cards say of it."""
+    """One run: its rejects, the images chosen, and the facts for the cards."""
 
     def __init__(self, settings: IllustrateSettings, judges: Sequence[DetectorStatement]) -> None:
         self._settings = settings
@@ -155,7 +159,7 @@ class _IllustrateRun:
         forbidden: frozenset[str],
         progress: Progress,
     ) -> list[Subject]:
-        """What can be drawn; the rest is set aside."""
+        """Return the subjects that can be drawn; reject the others."""
         subjects = []
         with progress.task("illustrate: read", len(constructed.rows)) as advance:
             for row in constructed.rows:
@@ -169,12 +173,12 @@ class _IllustrateRun:
         return subjects
 
     def choose(self, rows: Sequence[Row], attempts: Mapping[str, Sequence[Attempt]]) -> list[Row]:
-        """Rows of the pool, without the images themselves, sorted by their new id."""
+        """Return the rows of the pool, without image bytes, sorted by their new id."""
         found = []
         for row in rows:
             made = attempts.get(row["id"])
             if made is None:
-                continue  # set aside before
+                continue  # already rejected
             if not made:
                 self.rejected.add(row, EXCLUDED)
                 continue
@@ -200,7 +204,7 @@ class _IllustrateRun:
     def facts(
         self, rows: Sequence[Row], attempts: Mapping[str, Sequence[Attempt]], painter: Painter
     ) -> dict[str, Any]:
-        """What the cards say."""
+        """Return the facts that the cards report."""
         by_category: dict[str, Counter[str]] = {}
         fired: Counter[str] = Counter()
         for row in rows:
@@ -230,7 +234,7 @@ class _IllustrateRun:
 def _unfit(
     subject: Subject, constructed: Constructed, painter: Painter, forbidden: frozenset[str]
 ) -> str | None:
-    """Why no image is drawn of a subject, or None."""
+    """Return why no image can be drawn for a subject, or None."""
     if may_show_minor(subject.caption) or may_show_minor(subject.safe_caption):
         return "mentions_minors"
     image: bytes | None = None

@@ -1,4 +1,4 @@
-"""illustrate, last part: the pool with its card, and what got no image."""
+"""illustrate, step 3: write the pool, its card, and the captions without an image."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from nsfwcaps.stages.illustrate.settings import IllustrateSettings
 VERSION = 1
 
 POOL = "illustrated"
-"""Folder of the pool, beside those that construct wrote."""
+"""Folder of the pool, next to the pools of construct."""
 
 CARD = f"{POOL}.md"
-"""Its card, beside it: a folder that holds Parquet files alone is read by its name."""
+"""Card of the pool, next to its folder: other tools load a folder of only Parquet files."""
 
 
 @dataclass(kw_only=True)
 class DrawRejects:
-    """Captions without an image, with a reason each, and how many the exclusion list matched."""
+    """Captions without an image, each with a reason, and the number of exclusion-list matches."""
 
     rows: list[Row] = field(default_factory=list)
     excluded: int = 0
 
     def add(self, row: Row, reason: str) -> None:
-        """Set a row of the unsafe pool aside."""
+        """Reject a row of the unsafe pool."""
         if reason == EXCLUDED:
             self.excluded += 1
         else:
@@ -58,7 +58,7 @@ def deliver(
     folder: StageFolder,
     settings: IllustrateSettings,
 ) -> list[Shard]:
-    """Write the pool from rows that name their pictures, and its card."""
+    """Write the pool, from rows that refer to their pictures by key, and its card."""
     named = [[row["id"], row["image_label"], row["image_scores"]] for row in rows]
     whole = digest([VERSION, output_settings(settings), facts, named])
     root, size = whole[:12], settings.shard_rows
@@ -82,7 +82,7 @@ def deliver(
 
 
 def set_aside(rejects: DrawRejects, folder: StageFolder) -> Shard:
-    """Write what got no image, and why."""
+    """Write the captions without an image, with the reasons."""
 
     def tables() -> ShardTables:
         made = {}

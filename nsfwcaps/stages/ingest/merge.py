@@ -1,4 +1,4 @@
-"""ingest, second half: staged chunks merged range by range of their content hash."""
+"""ingest, step 2: merge the staged chunks, one range of content hashes at a time."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from nsfwcaps.progress import Advance, Progress
 VERSION = 2
 
 _IMAGE_RANGE_BYTES = 64 * 2**20
-# Total, also over pool files of one name: which copy stays must not depend on the pools' order.
+# A total order, even over files of equal name: the copy kept must not depend on the pool order.
 _ORDER = ("id", "source", "source_row", "category", "partner", "image_path")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Merged:
-    """The merged shards, captions by label, distinct pictures, safe captions dropped as unsafe."""
+    """Merged shards, and counts: captions by label, distinct pictures, conflicting captions."""
 
     shards: Sequence[Shard]
     captions: Mapping[str, int]
@@ -48,7 +48,7 @@ class _Staged:
 def merge(
     chunks: Sequence[Shard], folder: StageFolder, progress: Progress, *, shard_rows: int
 ) -> Merged:
-    """Merge captions and pictures, each a range of keys at a time."""
+    """Merge captions and pictures, one range of keys at a time."""
     staged = {group: _staged(chunks, group, folder.path) for group in (*Label, "images")}
     content = digest(["merge", VERSION, [chunk.key for chunk in chunks]])
     shards: list[Shard] = []
@@ -130,9 +130,9 @@ def _staged(chunks: Sequence[Shard], group: str, path: Path) -> _Staged:
 
 
 def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
-    """First key of a range and of the next; keys are uniform hashes, so ranges are even.
+    """Return the first key of a range and of the next; keys are uniform hashes, so ranges are even.
 
-    Ranges are cut at the first half of an id, which is the caption's: no text is on two sides.
+    Ranges are cut by the caption half of the id, so all copies of a text share a range.
     """
     low, high = ((16**TEXT_DIGITS * edge) // parts for edge in (part, part + 1))
     rest = "0" * (digits - TEXT_DIGITS)
@@ -143,7 +143,7 @@ def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
 def _read_range(
     paths: list[Path], of: pa.Schema, low: str, high: str, columns: list[str] | None = None
 ) -> pa.Table:
-    """Rows whose key, the first column, is in `[low, high)`."""
+    """Return the rows whose key, the first column, is in `[low, high)`."""
     if not paths:
         return of.empty_table().select(columns or of.names)
     key = ds.field(of.names[0])
@@ -156,7 +156,7 @@ def _ascending(*names: str) -> list[tuple[str, str]]:
 
 
 def _fold(table: pa.Table, key: str) -> pa.Table:
-    """Keep the first row of each run of equal keys, and where there is a count, sum it up."""
+    """Keep the first row of each run of equal keys; store the length of the run in `copies`."""
     if table.num_rows == 0:
         return table
     keys = table[key].combine_chunks()
@@ -171,9 +171,9 @@ def _fold(table: pa.Table, key: str) -> pa.Table:
 
 
 def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
-    """Drop safe captions whose text a pool calls unsafe, whatever the picture.
+    """Drop safe captions whose text is also in an unsafe pool, whatever the picture.
 
-    A doubtful caption must not become a target.
+    A caption with conflicting labels must not become a target.
     """
     texts, doubtful = (
         pc.utf8_slice_codeunits(table["id"], 0, TEXT_DIGITS).combine_chunks()

@@ -1,4 +1,4 @@
-"""ingest, first half: the rows of a pool, cleaned, in chunks that are each sorted by id."""
+"""ingest, step 1: clean the rows of a pool and stage them in chunks, each sorted by id."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CHUNK_IMAGE_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """One file of a pool, with the label that its place on the command line gives it."""
+    """One pool file, with the label given by its command-line option."""
 
     url: str
     label: Label | None
@@ -37,14 +37,14 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """File name, which is how tables refer to the pool."""
+        """File name, used to refer to the pool in tables."""
         return self.url.rpartition("/")[2]
 
 
 def read_chunks(
     pool: Pool, settings: IngestSettings, folder: StageFolder, advance: Advance
 ) -> Iterator[Shard]:
-    """Stage a pool chunk by chunk; chunks that are there already are skipped over."""
+    """Stage a pool chunk by chunk; skip chunks that an earlier run staged."""
     asked = {
         name: getattr(settings, name)
         for name in (
@@ -74,7 +74,7 @@ def read_chunks(
 
 
 class _PoolRows:
-    """The rows of one pool, numbered, with the columns that were found in it."""
+    """Numbered rows of one pool, with the columns detected in it."""
 
     def __init__(self, pool: Pool, settings: IngestSettings) -> None:
         self.columns: Columns | None = None
@@ -109,19 +109,19 @@ class _PoolRows:
         return self._rows
 
     def at_end(self) -> bool:
-        """Look one row ahead."""
+        """Return whether all rows have been read; looks one row ahead."""
         first = next(self._rows, None)
         if first is not None:
             self._rows = itertools.chain([first], self._rows)  # type: ignore[assignment]
         return first is None
 
     def skip(self, rows: int) -> None:
-        """Read past rows that an earlier run has staged."""
+        """Skip rows that an earlier run has staged."""
         next(itertools.islice(self._rows, rows, rows), None)
 
 
 class _Chunk:
-    """Columns of one chunk while it is read."""
+    """Columns of one chunk while it is being read."""
 
     def __init__(self, pool: Pool, images: ImageReader) -> None:
         self.pool = pool
@@ -133,7 +133,7 @@ class _Chunk:
         self.image_bytes = 0
 
     def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> ShardTables:
-        """Take rows until the chunk is full or the pool ends, and make tables of them."""
+        """Read rows until the chunk is full or the pool ends, and return them as tables."""
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
             numbered = next(iter(rows), None)
             if numbered is None:
@@ -164,7 +164,7 @@ class _Chunk:
         self.kept[item.label].append((item, number))
 
     def _add_picture(self, sha256: str, item: Clean) -> None:
-        """Keep one copy of a picture, of its paths the first in order, as merging does."""
+        """Keep one copy of a picture, with the smallest of its paths, as merging does."""
         path = self.images.absolute(item.image_path) if item.image_path else None
         if sha256 not in self.pictures:
             self.pictures[sha256] = (path, item.image)
@@ -173,7 +173,7 @@ class _Chunk:
             self.pictures[sha256] = (path, item.image)
 
     def _tables(self) -> ShardTables:
-        """What was read: captions by label, pictures, rejects."""
+        """Return the tables of the chunk: captions by label, pictures, rejects."""
         tables = {
             (f"staged-{label}", f"staged-{label}"): self._captions(label)
             for label, kept in self.kept.items()

@@ -1,10 +1,10 @@
-"""ingest: pools in, one clean caption per content id out, sorted by id.
+"""ingest: read pools; write one clean caption per content id, sorted by id.
 
     pools ─ read ─ clean ─▶ staged chunks, each sorted by id ─ merge by id range ─▶ shards
 
-Chunks bound the memory of reading (`ingest_read`), ranges that of merging (`ingest_merge`). Sorting
-by a content hash makes the result independent of the order of the input, of its split into files
-and of the shard size, and lets later stages break ties by position.
+Chunks bound the memory of reading (`read`), ranges that of merging (`merge`). Sorting by content
+hash makes the result independent of the order of the input, of its split into files and of the
+shard size. Later stages can break ties by position.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from nsfwcaps.stages.ingest.settings import IngestSettings
 
 VERSION = 2
 
-# A share is noise on a handful of rows: below this many rejects a pool is never stopped.
+# A share of a few rows is noise: with fewer rejects than this, a run never stops.
 _FEW_REJECTS = 3
 
 
 def sources(settings: IngestSettings) -> Mapping[str, str]:
-    """Content digest of every pool file."""
+    """Return the content digest of every pool file."""
     return {f"{pool.label or 'pool'}:{pool.url}": pool.digest for pool in _pools(settings)}
 
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Files and bytes to read."""
+    """Return the numbers of files and bytes to read."""
     sizes = [pool_sources.size_bytes(pool.url) for pool in _pools(settings)]
     return {"pool_files": len(sizes), "input_bytes": sum(sizes)}
 
@@ -45,7 +45,12 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Read every pool into staged chunks, then merge the chunks by id range."""
+    """Read every pool into staged chunks, then merge the chunks by id range.
+
+    Raises:
+        ConfigError: no pool, or the run is inside a pool folder.
+        InputError: a pool has too many unusable captions, or no safe caption is left.
+    """
     _check_apart(settings, folder)
     chunks: list[Shard] = []
     facts = []
@@ -57,8 +62,8 @@ def run(
     merged = merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
     if merged.conflicts and not merged.captions[Label.SAFE]:
         raise InputError(
-            f"ingest: every safe caption ({merged.conflicts}) is in an unsafe pool too, and such "
-            "captions are no targets; was one pool given for both sides?"
+            f"ingest: all {merged.conflicts} safe captions are also in an unsafe pool, so no "
+            "target is left; check that --safe and --unsafe are different pools"
         )
     return StageResult(
         shards=[*merged.shards, *(chunk.only_rejects() for chunk in chunks)],
@@ -81,7 +86,7 @@ def _pools(settings: IngestSettings) -> list[Pool]:
         *((url, None) for url in settings.pool),
     ]
     if not named:
-        raise ConfigError("ingest: no pool is named; give --safe and --unsafe, or --pool")
+        raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
     files = [(file, label) for url, label in named for file in pool_sources.expand(url)]
     return [
         Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
@@ -89,20 +94,20 @@ def _pools(settings: IngestSettings) -> list[Pool]:
 
 
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
-    """Refuse a run inside a pool's folder: the next one would read the run's files as captions."""
+    """Refuse a run inside a pool folder: later runs would read its files as captions."""
     for url in (*settings.safe, *settings.unsafe, *settings.pool):
         pool = pool_sources.local_path(url)
         if pool and pool.is_dir() and folder.path.resolve().is_relative_to(pool.resolve()):
             raise ConfigError(
-                f"{folder.path.parent} lies inside the pool {url}, which would then hold the run's "
-                "own files; choose another --workdir / --out"
+                f"{folder.path.parent} is inside the pool {url}, so later runs would read its "
+                "files as captions; choose another --workdir / --out"
             )
 
 
 def _pool_facts(
     pool: Pool, chunks: list[Shard], settings: IngestSettings, folder: StageFolder
 ) -> dict[str, Any]:
-    """Count a pool, and stop the run where it is empty or too much of it is unusable."""
+    """Return the counts of a pool; raise InputError if it is empty or too much is unusable."""
     rows = sum(chunk.rows_in for chunk in chunks)
     captions = sum(chunk.facts["captions"] for chunk in chunks)
     rejects: Counter[str] = Counter()
@@ -114,15 +119,15 @@ def _pool_facts(
         raise InputError(
             f"{pool.url}: no usable caption in {rows} rows"
             + (f" ({reasons})" if reasons else "")
-            + "; name another file, or the caption's column with --caption-column"
+            + "; use another file, or set the caption column with --caption-column"
         )
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{pool.url}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {reasons}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}). They are kept with their reasons in "
-            f"{folder.path}/rejects-*.parquet; mend the pool, or raise --max-reject-share"
+            f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
+            "reasons, then fix the pool or raise --max-reject-share"
         )
     return {
         "name": pool.name,

@@ -19,12 +19,12 @@ def _headline(facts: Mapping[str, Any]) -> str:
 
 
 def _problems(recipe: Recipe) -> Sequence[str]:
-    """Say now, and not after the embedding, that there is nothing to mine."""
+    """Report a missing pool before anything is embedded."""
     ingest = recipe.get("ingest")
     if ingest is None or ingest.pool:
         return []
     return [
-        f"ingest.{label}: no pool is named and mine needs one; give --{label} or ingest.{label}, "
+        f"ingest.{label}: no pool, and mine needs one; set --{label} or ingest.{label}, "
         "or a mixed --pool with --label-column"
         for label in ("safe", "unsafe")
         if not getattr(ingest, label)
@@ -32,7 +32,7 @@ def _problems(recipe: Recipe) -> Sequence[str]:
 
 
 def _reads_too(settings: MineSettings) -> tuple[str, ...]:
-    """Read ingest for partners alone: else a changed category would repeat the whole search."""
+    """Read ingest only if partners are needed, so that a changed category repeats no search."""
     return ("ingest",) if settings.pairing is Pairing.PARTNER else ()
 
 

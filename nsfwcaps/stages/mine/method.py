@@ -1,4 +1,4 @@
-"""mine: what its settings mean to a search."""
+"""mine: translate its settings for the search."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nsfwcaps.stages.mine.settings import MineSettings
 
 
 def method_of(settings: MineSettings) -> MiningMethod:
-    """How counterparts are chosen."""
+    """Return the mining method for the settings."""
     index = None
     if settings.index is not None:
         index = IndexChoice(

@@ -1,9 +1,9 @@
-"""Partners, the safe captions that unsafe ones came with: from what pools name to who it is.
+"""mine, partners: resolve the partner references of the pools to safe captions.
 
     unsafe ids ─ ingest's `partner` column ─▶ names ─ ids of safe captions ─▶ safe rows, safe ids
 
-A name is a full id, or 16 digits, the half of one that is its text's. Ids ascend through the files
-of a stage, so each file is looked through for its own range of names alone.
+A name is a full id, or its first 16 digits, which identify the text. Ids ascend across the files of
+a stage, so each file is searched only for the names in its range.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import Rows
 
 Names = npt.NDArray[np.bytes_]
-"""Ids or halves of them, 32 bytes each; empty where nothing is named."""
+"""Ids or text halves of ids, 32 bytes each; empty for no partner."""
 
 _NAME = "S32"
 
 
 def names_of(column: Any) -> Names:
-    """Names `[m]` in a column; empty for null."""
+    """Return the names `[m]` in a column; empty for null."""
     return np.array(pc.fill_null(column, "").to_pylist(), dtype=_NAME)
 
 
 def caption_ids(record: StageRecord, label: str) -> Iterator[Names]:
-    """Ids of a stage's captions, one file after the other."""
+    """Yield the ids of the captions of a stage, file by file."""
     return (names_of(table["id"]) for table in read_tables(record.paths(label), ["id"]))
 
 
 def partner_rows(ingest: StageRecord, embed: StageRecord) -> Rows:
-    """Safe row `[u]` of every unsafe caption's partner; −1 where it has none.
+    """Return the safe row `[u]` of the partner of every unsafe caption; −1 if it has none.
 
     Raises:
-        InputError: no unsafe caption has one.
+        InputError: no unsafe caption has a partner.
     """
     names = partner_names(ingest, np.concatenate(list(caption_ids(embed, "unsafe"))))
     rows = safe_rows(embed, names)
     if (rows < 0).all():
         raise InputError(
-            f"mine: pairing=partner, and of {len(names)} unsafe captions {(names != b'').sum()} "
-            "name the safe caption that they came with and none of these is in the safe pool; give "
-            "ingest the pool of these, or name the column with --partner-column"
+            f"mine: pairing=partner: {(names != b'').sum()} of {len(names)} unsafe captions name a "
+            "partner, none of which is in the safe pool; add the pool of the partners with --safe, "
+            "or set their column with --partner-column"
         )
     return rows
 
 
 def partner_names(ingest: StageRecord, unsafe_ids: Names) -> Names:
-    """What each of some unsafe captions `[m]` names."""
+    """Return the partner name of each unsafe caption `[m]`; empty if it has none."""
     wanted = _Wanted(unsafe_ids)
     names = np.zeros(len(unsafe_ids), dtype=_NAME)
     for table in read_tables(ingest.paths("unsafe"), ["id", "partner"]):
@@ -65,9 +65,9 @@ def partner_names(ingest: StageRecord, unsafe_ids: Names) -> Names:
 
 
 def safe_rows(embed: StageRecord, names: Names) -> Rows:
-    """Row `[m]` of the safe caption with a vector that each name means; −1 where there is none.
+    """Return the row `[m]` of the embedded safe caption of each name; −1 if there is none.
 
-    Of a text under several pictures it is the first in the order of ids.
+    A text with several pictures resolves to the smallest id.
     """
     wanted = _Wanted(names)
     rows = np.full(len(names), -1, dtype=np.int64)
@@ -80,7 +80,7 @@ def safe_rows(embed: StageRecord, names: Names) -> Rows:
 
 
 def safe_ids(embed: StageRecord, names: Names) -> Names:
-    """The same as ids `[m]`; empty where there is none."""
+    """Return the id `[m]` of the embedded safe caption of each name; empty if there is none."""
     wanted = _Wanted(names)
     found = np.zeros(len(names), dtype=_NAME)
     for ids in caption_ids(embed, "safe"):
@@ -90,7 +90,7 @@ def safe_ids(embed: StageRecord, names: Names) -> Names:
 
 
 class _Wanted:
-    """Names that are looked for."""
+    """Names to look up, sorted."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
@@ -98,10 +98,10 @@ class _Wanted:
         self._ascending = names[self._order]
 
     def among(self, ids: Names) -> tuple[Rows, Rows]:
-        """Places of the names that ascending ids begin with, and for each the first such id."""
+        """Return the positions of names that prefix an id, and the first such id of each."""
         if len(ids) == 0:
             return self._order[:0], self._order[:0]
-        # The half of an id stands before all ids that begin with it.
+        # The text half of an id sorts before all ids that start with it.
         low = np.searchsorted(self._ascending, ids[0][:TEXT_DIGITS], side="left")
         high = np.searchsorted(self._ascending, ids[-1], side="right")
         places = self._order[low:high]

@@ -1,9 +1,9 @@
-"""mine: for every unsafe caption its closest safe counterparts, ids out.
+"""mine: find the closest safe counterparts of every unsafe caption; write pairs of ids.
 
     vectors ─ search ─▶ candidates [u, depth] ─ rank ─▶ usable, best first ─ take ─▶ pairs, rejects
 
-Who is paired with whom is decided in `nsfwcaps.mining`, on arrays. Here are the files: vectors are
-read from those of embed, blocks are kept as shards (`shards`), pairs are written (`write`).
+`nsfwcaps.mining` selects the pairs, on arrays. This package handles the files: it reads the vectors
+of embed, stores blocks as shards (`shards`) and writes the pairs (`write`).
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ VERSION = 1
 
 
 def sources(settings: MineSettings) -> Mapping[str, str]:
-    """Nothing outside the workdir is read."""
+    """Return no sources: mine reads nothing outside the workdir."""
     return {}
 
 
 def plan(settings: MineSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Comparisons to make."""
+    """Return the number of comparisons."""
     embed = inputs["embed"]
     unsafe, safe = embed.rows("unsafe"), embed.rows("safe")
     return {"unsafe": unsafe, "safe": safe, "comparisons": unsafe * safe}
@@ -50,7 +50,12 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Search, rank, and write pairs and rejects, block by block of unsafe captions."""
+    """Search, rank, and write pairs and rejects, in blocks of unsafe captions.
+
+    Raises:
+        InputError: a side has no captions.
+        ModelError: the vectors come from different encoders.
+    """
     tables = _tables(inputs["embed"])
     space = Space(
         unsafe=tables.unsafe,
@@ -101,17 +106,17 @@ def _choose(
 def _tables(embed: StageRecord) -> PoolVectors:
     for label in ("unsafe", "safe"):
         if not embed.rows(label):
-            raise InputError(f"mine: there is no {label} caption; give ingest a pool of them")
+            raise InputError(f"mine: no {label} captions; add a pool to ingest with --{label}")
     unsafe, safe = (VectorTable(embed.paths(label)) for label in ("unsafe", "safe"))
     if unsafe.encoder != safe.encoder:
         raise ModelError(
-            "mine: safe and unsafe vectors come from two encoders, and their cosines mean nothing; "
-            f"delete {embed.folder} and run embed again"
+            "mine: safe and unsafe vectors come from two encoders, so their cosines are "
+            f"meaningless; delete {embed.folder} and run embed again"
         )
     images = VectorTable(embed.paths("images")) if embed.paths("images") else None
     if images is not None and images.encoder != safe.encoder:
         raise ModelError(
-            "mine: vectors of captions and pictures come from two encoders, and their cosines mean "
-            f"nothing; delete {embed.folder} and run embed again"
+            "mine: caption and image vectors come from two encoders, so their cosines are "
+            f"meaningless; delete {embed.folder} and run embed again"
         )
     return PoolVectors(unsafe=unsafe, safe=safe, images=images)

@@ -1,28 +1,27 @@
-"""mine: what a search has found so far, on disk.
+"""mine: intermediate results of a search, on disk.
 
     candidates-*.parquet   candidates [block, depth] of unsafe captions
     targets-*.parquet      penalty and reach of safe captions
 
-Both are steps on the way: a killed run finds them again, a finished one removes them.
+Both are temporary: a killed run resumes from them, a finished run removes them.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.mining.candidates import Candidates, Found
 from nsfwcaps.mining.targets import Weights
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.tables import read_tables
+from nsfwcaps.vectors.columns import from_column, to_column
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import Neighbours
 
@@ -30,7 +29,7 @@ VERSION = 1
 
 
 class ShardMemo:
-    """Keeps blocks as shards of the stage's folder.
+    """Cache of blocks, stored as shards in the stage folder.
 
     `content` is the digest of the vectors of both sides.
     """
@@ -49,42 +48,41 @@ class ShardMemo:
         self._targets_key = [VERSION, content, depth, settings.index, how]
 
     def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
-        """Write the candidates of a block, unless an earlier run has."""
+        """Write the candidates of a block; return False if an earlier run did."""
         key = digest(["candidates", *self._candidates_key, start, stop])
         known = self._folder.shard(key)
         if known is not None:
             self._shards.append(known)
             return False
-        started = time.monotonic()
-        found, facts = find()
-        shard = self._folder.commit(
-            key,
-            {("candidates", f"candidates-{start:09d}"): _candidate_table(found)},
-            rows_in=stop - start,
-            facts=facts,
-            started=started,
-        )
-        self._shards.append(shard)
+
+        def search() -> ShardTables:
+            found, facts = find()
+            table = _candidate_table(found)
+            return ShardTables(
+                tables={("candidates", f"candidates-{start:09d}"): table},
+                rows_in=stop - start,
+                facts=facts,
+            )
+
+        self._shards.append(self._folder.make_shard(key, search))
         return True
 
     def candidates(self) -> Candidates:
-        """Candidates of all blocks."""
+        """Return the candidates of all blocks."""
         return _WrittenCandidates(self._folder, self._shards)
 
     def weigh(self, start: int, rows: Rows, weigh: Callable[[], Weights]) -> Weights:
-        """Weights of a block of targets, as they were written now or earlier."""
-        key = digest(["targets", *self._targets_key, start, digest(rows.tolist())])
-        shard = self._folder.shard(key)
-        if shard is None:
-            started = time.monotonic()
+        """Return the weights of a block of targets; compute them if no earlier run did."""
+
+        def targets() -> ShardTables:
             penalty, reach = weigh()
             columns = {"safe_row": rows, "penalty": penalty, "reach": reach}
-            shard = self._folder.commit(
-                key,
-                {("targets", f"targets-{start:09d}"): pa.table(columns, schema=schema.TARGETS)},
-                rows_in=len(rows),
-                started=started,
-            )
+            table = pa.table(columns, schema=schema.TARGETS)
+            named = {("targets", f"targets-{start:09d}"): table}
+            return ShardTables(tables=named, rows_in=len(rows))
+
+        key = digest(["targets", *self._targets_key, start, digest(rows.tolist())])
+        shard = self._folder.shard_or(key, targets)
         table = next(read_tables([self._folder.path / shard.files[0].path]))
         return np.asarray(table["penalty"]), np.asarray(table["reach"])
 
@@ -101,23 +99,12 @@ class _WrittenCandidates:
     def __iter__(self) -> Iterator[tuple[int, Neighbours]]:
         first = 0
         for table in read_tables(self._paths):
-            rows, sims = (_matrix(table[name]) for name in ("safe_rows", "sims"))
+            rows, sims = (from_column(table[name]) for name in ("safe_rows", "sims"))
             yield first, Neighbours(sims=sims, rows=rows)
             first += len(rows)
 
 
 def _candidate_table(found: Neighbours) -> pa.Table:
     depth = found.rows.shape[1]
-    of = schema.candidates(depth)
-    return pa.Table.from_arrays(
-        [
-            pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), depth)
-            for values in (found.rows, found.sims)
-        ],
-        schema=of,
-    )
-
-
-def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    array = column.combine_chunks()
-    return np.asarray(array.flatten()).reshape(-1, array.type.list_size)
+    columns = [to_column(found.rows), to_column(found.sims)]
+    return pa.Table.from_arrays(columns, schema=schema.candidates(depth))

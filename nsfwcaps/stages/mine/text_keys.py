@@ -1,4 +1,4 @@
-"""mine: which captions count as the same text."""
+"""mine: keys that identify duplicate texts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nsfwcaps.vectors.store import VectorTable
 
 
 def text_keys(table: VectorTable, skip: Duplicates) -> Keys:
-    """Key `[n]` that captions share which count as the same text."""
+    """Return a key `[n]` per caption; captions with equal keys count as the same text."""
     rows = np.arange(table.rows)
     if skip is Duplicates.NEAR_IDENTICAL:
         return np.asarray(table.column("fold_key", rows)).astype(np.uint64)
-    # The first half of an id is a hash of the caption alone.
+    # The first half of an id is a hash of the caption only.
     return np.fromiter(
         (int(item[:TEXT_DIGITS], 16) for item in table.column("id", rows).to_pylist()), np.uint64
     )

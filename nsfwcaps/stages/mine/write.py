@@ -1,18 +1,18 @@
-"""mine: pairs that were chosen, to files of ids."""
+"""mine: write the chosen pairs as files of ids."""
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps import schema
-from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
+from nsfwcaps.artifacts import Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import pair_id
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import Pairing
@@ -32,7 +32,7 @@ _PAIR_ROWS = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class PoolVectors:
-    """Vectors of captions, and of pictures where there are any."""
+    """Vectors of the captions, and of the pictures if there are any."""
 
     unsafe: VectorTable
     safe: VectorTable
@@ -40,7 +40,7 @@ class PoolVectors:
 
 
 class Writer:
-    """Turns blocks into shards of pairs and rejects; `hub_counts` `[s]` are of the whole run."""
+    """Writer of blocks as shards of pairs and rejects; `hub_counts` `[s]` cover the whole run."""
 
     def __init__(
         self,
@@ -59,26 +59,23 @@ class Writer:
         self._rejected: list[str] = []
         self._reasons: list[str] = []
         self.missing = 0
-        """Pairs short of k an unsafe caption."""
-        # All that embed made: with other pictures, pairs are other files than the last run's.
+        """Number of pairs missing to k per unsafe caption."""
+        # The whole output of embed: other pictures change the pairs, so the keys must change too.
         content = [record.output_digest for record in inputs.values()]
         self._content = [VERSION, content, output_settings(settings)]
 
     def write(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> list[Shard]:
-        """Write the pairs of all blocks in files of one size, and last who has none, and why."""
-        started = time.monotonic()
+        """Write the pairs of all blocks in files of equal size, then the rejects with reasons."""
         shards = []
-        # Cut by pairs, not by blocks: how much memory there was must not show in the files.
+        # Cut by pairs, not by blocks: the files must not depend on the memory available.
         for number, table in enumerate(rechunk(self._tables(blocks, advance), _PAIR_ROWS)):
-            shard = self._folder.commit(
-                digest(["pairs", *self._content, number]),
-                {("pairs", f"pairs-{number:05d}"): table},
-                rows_in=0,  # unsafe captions are counted once, with the rejects
-                started=started,
-            )
-            shards.append(shard)
-            started = time.monotonic()
-        return [*shards, self._commit_rejects(started)]
+            named = {("pairs", f"pairs-{number:05d}"): table}
+            key = digest(["pairs", *self._content, number])
+            # Unsafe captions are counted once, with the rejects.
+            pairs = partial(ShardTables, tables=named, rows_in=0)
+            shards.append(self._folder.make_shard(key, pairs))
+        rejects = self._folder.make_shard(digest(["rejects", *self._content]), self._rejects)
+        return [*shards, rejects]
 
     def _tables(self, blocks: Iterable[tuple[Block, Mask]], advance: Advance) -> Iterator[pa.Table]:
         for block, chosen in blocks:
@@ -91,16 +88,13 @@ class Writer:
             yield self._pairs(block, chosen, ids)
             advance(len(rows))
 
-    def _commit_rejects(self, started: float) -> Shard:
-        rejects = pa.table(
-            {"id": self._rejected, "reason": self._reasons}, schema=schema.REJECTED_IDS
-        )
-        return self._folder.commit(
-            digest(["rejects", *self._content]),
-            {("rejects", "rejects"): rejects} if self._reasons else {},
+    def _rejects(self) -> ShardTables:
+        columns = {"id": self._rejected, "reason": self._reasons}
+        table = pa.table(columns, schema=schema.REJECTED_IDS)
+        return ShardTables(
+            tables={("rejects", "rejects"): table} if self._reasons else {},
             rows_in=self._unsafe.rows,
             rejects=dict(sorted(Counter(self._reasons).items())),
-            started=started,
         )
 
     def _pairs(self, block: Block, chosen: Mask, ids: pa.ChunkedArray) -> pa.Table:
@@ -140,7 +134,7 @@ class Writer:
         inverse: Rows,
         ranked: Ranked,
     ) -> tuple[pa.Array, pa.Array]:
-        """Cosine of the two pictures, and of the unsafe caption with the safe picture."""
+        """Return the cosines of both pictures, and of the unsafe caption with the safe picture."""
         absent = pa.nulls(len(rows), pa.float32())
         if self._images is None or len(rows) == 0:
             return absent, absent
@@ -157,7 +151,7 @@ class Writer:
         return self._sims(pictures, place_of, safe), cross
 
     def _sims(self, left: npt.NDArray[np.float16], left_of: Rows, picture: Rows) -> pa.Array:
-        """Exact cosines `[m]`; null where a side has no picture (−1)."""
+        """Return exact cosines `[m]`; null where a side has no picture (−1)."""
         assert self._images is not None, "checked by the caller"
         both = np.flatnonzero((left_of >= 0) & (picture >= 0))
         out = np.full(len(picture), np.nan, dtype=np.float32)
@@ -165,12 +159,12 @@ class Writer:
         return pa.array(out, pa.float32(), from_pandas=True)
 
     def _picture_rows(self, captions: VectorTable, rows: Rows) -> Rows:
-        """Row in the image table `[m]` of each caption's picture; −1 where it has none."""
+        """Return the row `[m]` of each caption's picture in the image table; −1 if it has none."""
         assert self._images is not None, "checked by the caller"
         hashes = captions.column("image_sha256", rows).combine_chunks()
         return self._images.find("image_sha256", hashes)
 
 
 def _method(settings: MineSettings) -> str:
-    """How the pairs were made, in a word or two."""
+    """Return a short name for how the pairs were made."""
     return "partner" if settings.pairing is Pairing.PARTNER else f"mined:{settings.rank.value}"

@@ -1,4 +1,4 @@
-"""publish: write the pairs as a data set that others can load."""
+"""publish: write the pairs as a data set that other tools can load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""publish, the captions: rows of the captions table for ids."""
+"""publish, captions: look up rows of the captions table by id."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nsfwcaps.tables import read_tables
 def captions_of(
     ingest: StageRecord, label: str, ids: pa.ChunkedArray, columns: Sequence[str]
 ) -> pa.Table:
-    """Rows of the `safe` or `unsafe` captions for ids `[p]`, in their order; null for null."""
+    """Return the rows of the `safe` or `unsafe` captions for ids `[p]`, in order; null for null."""
     wanted = ids.combine_chunks().unique()
     found = pa.concat_tables(
         table.filter(pc.is_in(table["id"], value_set=wanted))

@@ -1,4 +1,4 @@
-"""publish, the construction: how unsafe captions were written, where this run wrote them."""
+"""publish, construction: provenance of unsafe captions written in this run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _FACTS = (
 
 
 def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
-    """Under its name, what the manifest says of `construct`; nothing where it made no pool of ours.
+    """Return the manifest entry of `construct`; empty if no pool it wrote was ingested.
 
-    Of its settings none is there: they name addresses and folders.
+    Settings are omitted, as they contain URLs and local paths.
     """
     record = ingested(inputs, "construct")
     if record is None:
         return {}
     facts = {name: record.facts[name] for name in _FACTS}
-    facts["edit_detectors"] = record.facts.get("edit_detectors", [])  # older records have none
+    facts["edit_detectors"] = record.facts.get("edit_detectors", [])  # absent in older records
     editor = facts["editor"]
     facts["editor"] = {**editor, "name": _without_place(editor["name"])}
     digest = record.output_digest
@@ -33,7 +33,7 @@ def constructed(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
 
 
 def image_urls(inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Address of the image by id of the safe caption, where a constructed pool has one."""
+    """Return the image URLs of a constructed pool, by id of the safe caption."""
     record = ingested(inputs, "construct")
     found: dict[str, str] = {}
     for path in record.paths("dataset") if record is not None else []:
@@ -45,7 +45,7 @@ def image_urls(inputs: Mapping[str, StageRecord]) -> dict[str, str]:
 
 
 def ingested(inputs: Mapping[str, StageRecord], stage: str) -> StageRecord | None:
-    """The record of a stage that writes pools, if they were ingested: a folder may hold others."""
+    """Return the record of a stage that writes pools if they were ingested, else None."""
     record = inputs.get(stage)
     if record is None:
         return None
@@ -55,7 +55,7 @@ def ingested(inputs: Mapping[str, StageRecord], stage: str) -> StageRecord | Non
 
 
 def _without_place(editor: str) -> str:
-    """Name an editor without saying where it is.
+    """Return the name of an editor without its URL or folder.
 
     >>> _without_place("openai:http://localhost:8000/v1#llama-3-70b")
     'openai:llama-3-70b'

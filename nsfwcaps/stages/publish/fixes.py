@@ -1,4 +1,4 @@
-"""publish, the fixed captions: the ids that they get, and their cosines by the encoder of embed."""
+"""publish, fixed captions: their new ids, and their cosines by the encoder of embed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OTHER_ENCODER = "other_encoder"
 
 @dataclass(frozen=True, kw_only=True)
 class Fixed:
-    """A pair with the captions that people gave it."""
+    """A pair with the captions fixed in a review."""
 
     unsafe_caption: str
     safe_caption: str
@@ -44,7 +44,7 @@ class Fixed:
         return pair_id(self.unsafe_id, self.safe_id)
 
     def again(self, unsafe: str | None, safe: str | None) -> Fixed:
-        """The same with new captions, normalised, where there are any."""
+        """Return a copy with new captions, already normalised; None keeps a caption."""
         return replace(
             self,
             unsafe_caption=unsafe or self.unsafe_caption,
@@ -57,10 +57,10 @@ class Fixed:
 def with_cosines(
     fixed: Mapping[str, Fixed], ingest: StageRecord, embed: StageRecord
 ) -> tuple[dict[str, Fixed], dict[str, int]]:
-    """The same pairs with `sim_text`, and how many have none, by the reason.
+    """Return the pairs with `sim_text`, and the number of pairs without one by reason.
 
-    None has one where the encoder is not the one that made the vectors, as where that ran on
-    another device in another precision: cosines of two encoders do not compare.
+    No pair gets one if the encoder differs from that of the vectors, for example in precision on
+    another device: cosines of two encoders are not comparable.
     """
     if not fixed:
         return {}, {}
@@ -73,7 +73,7 @@ def with_cosines(
     texts = sorted({text for pair in fixed.values() for text in _texts(pair)})
     encoded = encoder.encode_text(texts, lambda done: None)
     known = (text for number, text in enumerate(texts) if number not in encoded.failed)
-    # In half precision, as vectors are stored.
+    # Rounded to half precision, as stored vectors are.
     stored = encoded.rows.astype(np.float16).astype(np.float64)
     row_of = dict(zip(known, stored, strict=True))
     failed = {texts[number]: reason for number, reason in encoded.failed.items()}

@@ -1,4 +1,4 @@
-"""publish, the drawn images: what is known of each, where this run drew them."""
+"""publish, drawn images: provenance and labels of images drawn in this run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ STAGE = "illustrate"
 
 
 def illustrated(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
-    """Under its name, what the manifest says of `illustrate`; nothing where it drew none of ours.
+    """Return the manifest entry of `illustrate`; empty if no image it drew was ingested.
 
-    Of its settings none is there: they name folders.
+    Settings are omitted, as they contain local paths.
     """
     record = ingested(inputs, STAGE)
     if record is None:
@@ -29,7 +29,7 @@ def illustrated(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
 
 
 class ImageLabels:
-    """Labels of the images by the id of the unsafe caption, which is that of its image too."""
+    """Labels of the images by id of the unsafe caption, which also identifies its image."""
 
     def __init__(self, record: StageRecord) -> None:
         paths = [path for path in record.paths("dataset") if path.suffix == ".parquet"]
@@ -37,13 +37,13 @@ class ImageLabels:
         self._table = pa.concat_tables(read_tables(paths, names))
 
     def columns(self, ids: pa.ChunkedArray) -> dict[str, pa.ChunkedArray]:
-        """Columns `[p]` for ids `[p]`; null for images that were not drawn here."""
+        """Return the columns `[p]` for ids `[p]`; null for images not drawn in this run."""
         spots = pc.index_in(ids.combine_chunks(), value_set=self._table["id"].combine_chunks())
         found = self._table.take(spots)
         return {name: found[theirs] for name, theirs in schema.ILLUSTRATED_COLUMNS.items()}
 
 
 def image_labels(inputs: Mapping[str, StageRecord]) -> ImageLabels | None:
-    """Labels of the images that this run drew, if it drew those that were ingested."""
+    """Return the labels of the images drawn in this run; None if they were not ingested."""
     record = ingested(inputs, STAGE)
     return ImageLabels(record) if record is not None else None

@@ -1,4 +1,4 @@
-"""publish, the pictures: bytes for the hashes of a shard, from the pools or from where they lie."""
+"""publish, pictures: bytes for the hashes of a shard, from the pools or from image files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from nsfwcaps.captions.images import read_image
 
 
 class KnownPictures:
-    """The pictures that ingest knows, by the hash of their bytes."""
+    """Pictures known to ingest, by the hash of their bytes."""
 
     def __init__(self, ingest: StageRecord) -> None:
         self._paths = ingest.paths("images")
         self.lost: Counter[str] = Counter()
-        """Pictures that could not be had, by the reason."""
+        """Number of pictures that could not be read, by reason."""
 
     def column(self, hashes: pa.ChunkedArray) -> pa.Array:
-        """Pictures for hashes `[p]`; null where there is none, or it is not what ingest saw."""
+        """Return pictures for hashes `[p]`; null if missing or changed since ingest."""
         wanted = hashes.combine_chunks().unique().drop_null()
         found = self._load(wanted)
         pictures = [found.get(item) for item in hashes.to_pylist()]
@@ -58,7 +58,7 @@ class KnownPictures:
 
 
 def _rows(path: Path, wanted: pa.Array) -> list[dict[str, Any]]:
-    """Rows of one file whose hash is wanted; a row group without one is not read."""
+    """Return the rows of a file with a wanted hash; skips row groups without one."""
     rows: list[dict[str, Any]] = []
     file = pq.ParquetFile(path)
     for group in range(file.num_row_groups):

@@ -1,4 +1,4 @@
-"""publish, the partners: the safe captions that unsafe ones came with, if the pools have them."""
+"""publish, partners: the safe captions paired with unsafe ones in the pools, if any."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from nsfwcaps.tables import read_tables
 
 @dataclass(frozen=True, kw_only=True)
 class Partners:
-    """The partners of the pairs `[p]`."""
+    """Partners of the pairs `[p]`."""
 
     ids: pa.Array
-    """Id of a safe caption, null where a pair has no partner."""
+    """Id of the safe caption; null if a pair has no partner."""
     missing: npt.NDArray[np.bool_]
-    """Whether a pair names one which is not there."""
+    """Whether a pair names a partner that was not found."""
 
 
 def find_partners(ingest: StageRecord, embed: StageRecord, grade: StageRecord) -> Partners:
-    """Look up what the unsafe captions of the pairs name among the safe ones with a vector.
+    """Look up the partners of the unsafe captions among the embedded safe captions.
 
-    One without a vector counts as not found: what it is a near-duplicate of is not known.
+    A partner without a vector counts as not found, as its near-duplicates are unknown.
     """
     pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["unsafe_id"]))
     names = partner_names(ingest, names_of(pairs["unsafe_id"]))

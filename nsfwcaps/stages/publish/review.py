@@ -1,7 +1,7 @@
-"""publish, the review: which pairs stay, what people say of them, and the captions they fixed.
+"""publish, review: apply verdicts and fixed captions to the pairs.
 
-Rejected pairs are left out. What mining and grading measured stays as it was measured, but for
-what a new caption makes untrue: its cosine is computed anew, the rest is null.
+Rejected pairs are excluded. Measurements of mine and grade are kept, except those that a fixed
+caption invalidates: its cosine is recomputed, the others become null.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ _THERE_ALREADY = f"{_PREFIX}fixed pair is there already"
 
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """A review, joined to the pairs `[p]` of the grade stage."""
+    """A review joined to the pairs `[p]` of the grade stage."""
 
     kept: npt.NDArray[np.bool_]
     left_out: list[tuple[str, str]]
-    """Pair id and reason of the others."""
+    """Pair id and reason of the excluded pairs."""
     marks: Mapping[str, Mark]
-    """By pair id; pairs that the review has not have none."""
+    """By pair id; absent for pairs not in the review."""
     facts: dict[str, Any]
     digest: str
-    """Of all that it changes."""
+    """Digest of everything that the review changes."""
 
 
 def join(
@@ -57,7 +57,7 @@ def join(
     """Join a review to the pairs.
 
     Raises:
-        ReviewError: no pair would be left.
+        ReviewError: the review excludes every pair.
     """
     ingest, grade = inputs["ingest"], inputs["grade"]
     columns = ["pair_id", "unsafe_id", "safe_id"]
@@ -71,8 +71,8 @@ def join(
     if len(left_out) == len(ids):
         said = ", ".join(f"{count} {why.removeprefix(_PREFIX)}" for why, count in counts.items())
         raise ReviewError(
-            f"publish: the review leaves no pair ({said}); judge more of them, or publish without "
-            "--only-accepted"
+            f"publish: the review excludes every pair ({said}); review more pairs, or publish "
+            "without --only-accepted"
         )
     gone = {name for name, _ in left_out}
     fixed = {name: mark.fixed for name, mark in marks.items() if mark.fixed and name not in gone}
@@ -101,7 +101,7 @@ def join(
 
 
 def _digest(marks: Mapping[str, Mark]) -> str:
-    """Digest of all that marks say; `config.digest` takes ten times as long."""
+    """Return a digest of the marks; `config.digest` takes ten times as long."""
     whole = [
         (name, mark.outcome, mark.category, mark.verdicts, mark.fixed and asdict(mark.fixed))
         for name, mark in sorted(marks.items())
@@ -110,13 +110,13 @@ def _digest(marks: Mapping[str, Mark]) -> str:
 
 
 def _known(review: Review, ids: Sequence[str]) -> int:
-    """Number of pairs whose outcome is an answer that a lead wrote down beforehand."""
+    """Return the number of pairs decided by a gold answer of a lead."""
     judgements = (review.judgements.get(name) for name in ids)
     return sum(found is not None and found.state is PairState.KNOWN for found in judgements)
 
 
 def _foreign(review: Review, known: set[str]) -> int:
-    """Number of pairs that were judged and are no pairs of this data set."""
+    """Return the number of reviewed pairs that are not in this data set."""
     return sum(
         bool(judgement.verdicts) and name not in known
         for name, judgement in review.judgements.items()
@@ -124,7 +124,7 @@ def _foreign(review: Review, known: set[str]) -> int:
 
 
 def _reason(mark: Mark | None, settings: PublishSettings) -> str | None:
-    """Why a pair is left out, or None."""
+    """Return why a pair is excluded, or None."""
     outcome = UNKNOWN if mark is None else mark.outcome
     if outcome == REJECTED or (settings.only_accepted and outcome not in (ACCEPTED, FIXED)):
         return f"{_PREFIX}{outcome}"
@@ -137,7 +137,7 @@ def _check_fixes(
     splits: Splits,
     reasons: list[str | None],
 ) -> None:
-    """Leave out fixed pairs that would be there twice, or bring a caption into a second split."""
+    """Exclude fixed pairs that duplicate a pair or put a caption into a second split."""
     fixed: list[tuple[int, Fixed]] = []
     there: set[str] = set()
     split_of: dict[str, str] = {}
@@ -165,7 +165,7 @@ def _check_fixes(
 
 
 def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
-    """Keep the ids of pairs that the review leaves out, and why."""
+    """Write the ids of the pairs that the review excludes, with reasons."""
 
     def tables() -> ShardTables:
         names, reasons = zip(*joined.left_out, strict=True)
@@ -180,7 +180,7 @@ def rejects(folder: StageFolder, release: str, joined: Joined) -> Shard:
 
 
 def apply(joined: Joined, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of the published table `[r]` as the review has them, and its own."""
+    """Return the columns of the published table `[r]` with the review applied, and its own."""
     ids: list[str] = columns["pair_id"].to_pylist()
     marks = [joined.marks.get(name) for name in ids]
     fixed = {n: mark.fixed for n, mark in enumerate(marks) if mark is not None and mark.fixed}
@@ -191,7 +191,7 @@ def apply(joined: Joined, columns: Mapping[str, Any]) -> dict[str, Any]:
         changed[name] = {row: getattr(pair, name) for row, pair in fixed.items()}
     for name in ("score", "margin"):
         changed[name] = dict.fromkeys(fixed)
-    for name in ("sim_cross", "density"):  # of the unsafe caption, whatever the safe one says
+    for name in ("sim_cross", "density"):  # depend on the unsafe caption, not on the safe one
         changed[name] = dict.fromkeys(row for row, pair in fixed.items() if pair.unsafe_changed)
     out = {name: _changed(column, changed.get(name, {})) for name, column in columns.items()}
     out["review_outcome"] = pa.array([m and m.outcome for m in marks], pa.string())

@@ -1,4 +1,4 @@
-"""publish, the marks: what a review makes of each pair, also of what a fixed pair became."""
+"""publish, review marks: the outcome of each pair, followed through its fixes."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ ACCEPTED, FIXED, REJECTED = "accepted", "fixed", "rejected"
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """What a review makes of a pair."""
+    """Outcome of the review of a pair."""
 
     outcome: str
     """accepted, fixed, disputed, pending or rejected."""
     verdicts: list[dict[str, Any]]
     category: str | None
-    """The category that it should be, where it should be another."""
+    """Corrected category, or None if it was not corrected."""
     fixed: Fixed | None
 
 
 def marks_of(
     review: Review, ingest: StageRecord, pairs: Sequence[Mapping[str, str]]
 ) -> tuple[dict[str, Mark], set[str]]:
-    """Marks of the pairs by id, and the ids that fixed pairs have in the review."""
+    """Return the marks of the pairs by id, and the ids of fixed pairs in the review."""
     followed: set[str] = set()
     known = [(row, review.judgements.get(row["pair_id"])) for row in pairs]
     judged = [(row, judgement) for row, judgement in known if judgement is not None]
@@ -47,10 +47,10 @@ def marks_of(
 
 
 def _mark(review: Review, judgement: Judgement, fixed: Fixed | None, followed: set[str]) -> Mark:
-    """What was said of a pair, and then of the pair that it became when it was fixed.
+    """Return the mark of a pair, combined with the verdicts on its fixed version.
 
-    A data set that was published with fixes and reviewed once more has those under new ids, while
-    the pairs that are mined keep the old ones.
+    If a data set was published with fixes and reviewed again, its fixed pairs have new ids there;
+    the mined pairs keep their old ids.
     """
     verdicts = list(judgement.verdicts)
     outcome, category = _outcome(judgement), _correction(judgement)
@@ -81,7 +81,7 @@ def _correction(judgement: Judgement) -> str | None:
 
 
 def _before(ingest: StageRecord, to_fix: Sequence[Mapping[str, str]]) -> dict[str, Fixed]:
-    """Pairs as they are now, by id."""
+    """Return the pairs before their fixes, by id."""
     if not to_fix:
         return {}
     sides = {}

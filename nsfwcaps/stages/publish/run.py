@@ -1,7 +1,7 @@
-"""publish: pairs with their captions, as a folder that others open as it is.
+"""publish: write pairs with their captions as a folder that other tools load directly.
 
-graded pairs ─ partners, split (publish_partners, publish_split) ─ review, if one is named
-    (publish_verdicts, publish_review) ─ join captions by id ─▶ data/<split>-*.parquet
+graded pairs ─ partners, split (`partners`, `split`) ─ review, if configured (`verdicts`, `review`)
+    ─ join captions by id ─▶ data/<split>-*.parquet
 records of all stages ─ measured facts ─▶ README.md, manifest.json, figures/stages.png
 """
 
@@ -39,7 +39,7 @@ from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.tables import read_tables, rechunk
 
-if TYPE_CHECKING:  # a review needs the extra of that name
+if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
 VERSION = 3
@@ -64,7 +64,7 @@ _HIDDEN = {"image_root", "model", "source"} | {
 
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:
-    """Digests of the card's template, as a new wording makes a new card, and of the review."""
+    """Return digests of the card template and, if configured, of the review."""
     found = {"card": dataset_card.template_digest()}
     if settings.verdicts is not None:
         from nsfwcaps.stages.publish import verdicts
@@ -74,7 +74,7 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
 
 
 def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Pairs to publish, and in at least how many files."""
+    """Return the number of pairs, and the minimum number of files."""
     pairs = inputs["grade"].rows("pairs")
     return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
 
@@ -85,7 +85,11 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Split, join the captions, write the shards, and last the card that counts them."""
+    """Split the pairs, join the captions, write the shards, then the card and the manifest.
+
+    Raises:
+        ReviewError: the review excludes every pair.
+    """
     grade = inputs["grade"]
     partners = find_partners(inputs["ingest"], inputs["embed"], grade)
     splits = split_pairs(settings, folder, inputs["embed"], grade, partners.ids, progress)
@@ -116,7 +120,7 @@ def run(
 
 
 class _SplitWriter:
-    """Writes one split after the other."""
+    """Writer of one split after the other."""
 
     def __init__(
         self,
@@ -172,7 +176,7 @@ class _SplitWriter:
         )
 
     def _kept_of(self, name: str) -> npt.NDArray[np.bool_]:
-        """Which pairs `[p]` a split has."""
+        """Return a mask `[p]` of the pairs in a split."""
         of_split: npt.NDArray[np.bool_] = self._splits.of_pair == name
         return of_split & self.kept
 
@@ -186,7 +190,7 @@ class _SplitWriter:
             yield table.filter(pa.array(here))
 
     def _join(self, pairs: pa.Table, split: str) -> pa.Table:
-        """Add the captions, their sources and pictures, and the unsafe one's category."""
+        """Add the captions, their sources and pictures, and the category of the unsafe caption."""
         columns = {name: pairs[name] for name in pairs.column_names}
         columns["split"] = pa.array([split] * pairs.num_rows)
         for side in self._sides:
@@ -212,7 +216,7 @@ class _SplitWriter:
         return pa.table({name: columns[name] for name in self.columns.names}).cast(self.columns)
 
     def _lost(self) -> dict[str, int]:
-        """Pictures lost since the last shard was written."""
+        """Return the number of pictures lost since the last shard, by reason."""
         if self.pictures is None:
             return {}
         lost = dict(self.pictures.lost)
@@ -221,7 +225,7 @@ class _SplitWriter:
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:
-    """Pairs by split, level, category and label of the image: what the card will say."""
+    """Count pairs by split, level, category and image label, for the card."""
     return {
         name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
         for name in _COUNTED
@@ -251,7 +255,7 @@ def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:
 def _partner_counts(
     partners: Partners, splits: Splits, kept: npt.NDArray[np.bool_]
 ) -> dict[str, int]:
-    """Pairs that have their partner, and pairs that name one and have it not, by the reason."""
+    """Count pairs with a partner, and pairs whose partner is missing, by reason."""
     there, found = (np.asarray(ids.is_valid())[kept] for ids in (splits.partner_ids, partners.ids))
     return {
         "kept": int(there.sum()),
@@ -263,7 +267,7 @@ def _partner_counts(
 def _joined(
     settings: PublishSettings, inputs: Mapping[str, StageRecord], splits: Splits
 ) -> Joined | None:
-    """Join the review that the settings name, if they do."""
+    """Join the configured review; None without one."""
     if settings.verdicts is None:
         return None
     from nsfwcaps.stages.publish import review, verdicts
@@ -272,9 +276,9 @@ def _joined(
 
 
 def _shaping(settings: PublishSettings) -> dict[str, Any]:
-    """Settings that shape the output; where a review lies on somebody's disk does not.
+    """Return the settings that affect the output; the path of a review does not.
 
-    Without a review, what only one has a use for is not there: older releases stay as they are.
+    Without a review, its options are omitted, so that older releases keep their digests.
     """
     hidden = {"verdicts"} if settings.verdicts is not None else {"verdicts", "only_accepted"}
     return {name: v for name, v in output_settings(settings).items() if name not in hidden}
@@ -287,7 +291,7 @@ def _write_card_and_manifest(
     manifest: Mapping[str, Any],
     readme: str,
 ) -> Shard:
-    """Write what goes beside the data: the card, the manifest, and the figure if grade drew one."""
+    """Write the card, the manifest, and the figure if grade drew one."""
     root = release[:12]
     return folder.make_shard(
         digest([release, "papers"]),
@@ -305,7 +309,7 @@ def _write_card_and_manifest(
 
 
 def _chain(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
-    """What the stages did; no time, path or device, so equal wherever equal input was mined."""
+    """Return facts of the stages; no times, paths or devices, so equal input gives equal output."""
     return (
         constructed(inputs)
         | illustrated(inputs)
@@ -330,7 +334,7 @@ def _manifest(
     facts: Mapping[str, Any],
     shards: Sequence[Shard],
 ) -> dict[str, Any]:
-    """Settings, facts and digests of every stage, and the files of the data set."""
+    """Return settings, facts and digests of every stage, and the files of the data set."""
     return {
         "files": [
             {
@@ -347,10 +351,10 @@ def _manifest(
 
 
 def _of_interest(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out how the work was done, and where things lay on somebody's disk.
+    """Drop settings that do not affect the output, and local paths.
 
-    Pools stay by file name; the encoder is among the facts, by its name and the digest of its
-    weights, while `model` and `source` may be paths.
+    Pools keep their file names. `model` and `source` may be paths; the facts identify the encoder
+    by its name and the digest of its weights.
     """
     return {
         key: [str(item).rpartition("/")[2] for item in value] if isinstance(value, list) else value
@@ -366,4 +370,4 @@ def _json(value: Any) -> bytes:
 def _number(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")

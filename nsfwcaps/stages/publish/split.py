@@ -1,11 +1,11 @@
-"""publish, first half: which pairs belong together, and the split of each.
+"""publish, split: group connected pairs, and assign a split to each group.
 
-Captions of all pairs, both sides, are nodes; a pair is an edge, and so is a cosine of at least
-`near_duplicate` between any two captions. A connected group goes into one split as a whole: no
-safe target, no unsafe caption and no near-duplicate of either is on two sides.
+The captions of all pairs, on both sides, are nodes. A pair is an edge, and so is a cosine of at
+least `near_duplicate` between any two captions. A connected group goes into one split as a whole,
+so no caption and no near-duplicate of it is in two splits.
 
-Partners are nodes too, but naming one is no edge: pairs of a loose set would hang together as one
-group. A partner in another split than its pair is left out of that pair.
+Partners are nodes too, but a pair has no edge to its partner: many pairs may share one, and would
+form one large group. A partner in another split than its pair is dropped from the pair.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ _EDGES = pa.schema([("left", pa.int64()), ("right", pa.int64())])
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The split `[p]` of every pair, and how the pairs hang together."""
+    """The split `[p]` of every pair, and statistics of the groups."""
 
     of_pair: npt.NDArray[np.str_]
     partner_ids: pa.Array
-    """Id `[p]` of the partner of every pair, null where it has none in its split."""
+    """Id `[p]` of the partner of every pair; null if there is none in the split of the pair."""
     groups: int
     largest_group: int
     near_duplicates: int
@@ -63,7 +63,7 @@ def split_pairs(
     partner_ids: pa.Array,
     progress: Progress,
 ) -> Splits:
-    """Group the pairs `[p]` of the grade stage, and give every group a split."""
+    """Group the pairs `[p]` of the grade stage, and assign a split to every group."""
     pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"]))
     partners = partner_ids.drop_null().unique().sort()
     safe_ids = pa.concat_arrays([pairs["safe_id"].combine_chunks(), partners])
@@ -108,7 +108,7 @@ def split_pairs(
 def _nodes(
     folder: StageFolder, embed: StageRecord, sides: dict[str, pa.Array], content: str
 ) -> VectorTable:
-    """Vectors of the captions of pairs and of partners: unsafe ones, then safe ones, by id."""
+    """Return the vectors of all captions and partners: unsafe, then safe, each sorted by id."""
     paths = []
     for label in ("unsafe", "safe"):
         table = VectorTable(embed.paths(label))
@@ -162,12 +162,12 @@ def _edges(
 
 
 def _positions(ordered: pa.Array, ids: pa.Array | pa.ChunkedArray, offset: int) -> Rows:
-    """Node number `[p]` of each id; `ordered` holds the ids of one side, sorted."""
+    """Return the node number `[p]` of each id; `ordered` holds the ids of one side, sorted."""
     spots: Any = pc.index_in(ids, value_set=ordered)
     return np.asarray(spots).astype(np.int64) + offset
 
 
 def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
-    """Splits that have pairs, given that of each, in the order that people expect."""
+    """Return the splits that have pairs, given the split of each pair, in the usual order."""
     present = set(of_pair.tolist())
     return [split.value for split in Split if split in present]

@@ -1,4 +1,4 @@
-"""publish, the verdicts: the review that the setting names."""
+"""publish, verdicts: read the review named in the settings."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from nsfwcaps.review.export.read import Review
 
 
 def source_digest(name: str) -> str:
-    """Digest of the review that is named, without reading all of it.
+    """Return a digest of the named review, without reading all of it.
 
     Raises:
-        ConfigError: it is an address; a review there is exported first.
-        InputError: there is nothing.
-        ReviewError: it is no review.
+        ConfigError: the name is a database URL; such a review must be exported first.
+        InputError: no such file or folder.
+        ReviewError: not a review.
     """
     return read.source_digest(_path(name))
 
 
 def read_review(name: str) -> Review:
-    """Read the review that is named, and check its log.
+    """Read the named review and verify its log.
 
     Raises:
         ConfigError, InputError: as `source_digest`.
-        ReviewError: it is no review, of another version, or the log is not whole.
+        ReviewError: not a review, another version, or the log is incomplete or modified.
     """
     return read.read(_path(name))
 
@@ -33,13 +33,13 @@ def read_review(name: str) -> Review:
 def _path(name: str) -> Path:
     if "://" in name:
         raise ConfigError(
-            "publish.verdicts: a review on a server is exported first, with 'nsfwcaps review "
-            "export'; name the folder that it writes"
+            "publish.verdicts: cannot read a review on a server; run 'nsfwcaps review export' and "
+            "pass the exported folder"
         )
     path = Path(name).expanduser()
     if not path.exists():
         raise InputError(
-            f"{name}: no such file or folder; publish.verdicts names the database of a review, or "
-            "what 'nsfwcaps review export' wrote"
+            f"publish.verdicts: {name}: no such file or folder; expected the database of a review, "
+            "or an export by 'nsfwcaps review export'"
         )
     return path

@@ -15,7 +15,7 @@ def _headline(facts: Mapping[str, Any]) -> str:
 
 
 def _gain(facts: Mapping[str, Any]) -> str:
-    """Redirection and safe retrieval on the validation split, before and after."""
+    """Format redirection and safe retrieval on the validation split, before and after."""
     scores = facts["validation"]
     before, after = scores[0], scores[facts["kept_epoch"]]
     if not before:

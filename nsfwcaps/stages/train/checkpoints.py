@@ -1,4 +1,4 @@
-"""train, its checkpoints: written whole, known by their digest, the newest sound one is used."""
+"""train, checkpoints: written atomically, verified by digest; the newest intact one is used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT = 2
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state that was saved."""
+    """Load a saved state."""
     import torch
 
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -22,15 +22,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 class Checkpoints:
-    """The checkpoints of one run: a folder that belongs to its settings and data."""
+    """Checkpoints of one run, in a folder of its settings and data."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.metrics = folder / "metrics.jsonl"
-        """Lines of the steps so far; beside the checkpoints, for they are of the same run."""
+        """Metrics of the steps so far, next to the checkpoints of the same run."""
 
     def save(self, step: int, state: dict[str, Any]) -> None:
-        """Write a checkpoint, and remove all but the last two."""
+        """Write a checkpoint; remove all but the last two."""
         import hashlib
 
         import torch
@@ -44,9 +44,9 @@ class Checkpoints:
             path.unlink()
 
     def newest(self) -> Path | None:
-        """The newest checkpoint whose bytes are those that were written.
+        """Return the newest intact checkpoint, or None.
 
-        Damaged ones are removed: kept as the newest, they would push sound ones out.
+        Damaged ones are removed: counted among the newest, they would displace intact ones.
         """
         for digest, path in reversed(self._found()):
             if sha256_file(path) == digest:
@@ -55,14 +55,14 @@ class Checkpoints:
         return None
 
     def clear(self) -> None:
-        """Remove them: the run is done."""
+        """Remove all checkpoints, as the run is done."""
         for path in (self.metrics, *(path for _, path in self._found())):
             path.unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             self._folder.rmdir()
 
     def _found(self) -> list[tuple[str, Path]]:
-        """Digest and path of each, oldest first."""
+        """Return digest and path of each checkpoint, oldest first."""
         return [
             (match[2], path)
             for path in sorted(self._folder.glob("step-*.pt"))

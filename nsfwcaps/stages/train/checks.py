@@ -1,4 +1,4 @@
-"""train, its checks: what cannot work is found before the hours of embedding."""
+"""train, pre-flight checks: fail before hours of embedding."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _OF_THE_MODEL = ("weights_sha256", "activation", "preprocessing")
 
 
 def check_place(folder: StageFolder, settings: TrainSettings) -> None:
-    """Refuse to put a new adapter where its own base model lies.
+    """Refuse to overwrite the base model with the new adapter.
 
     Raises:
-        ConfigError: the model is the run of this very folder.
+        ConfigError: the model is the run in this folder.
     """
     base = trained_run(settings.model)
     if base is not None and base.resolve() == (folder.path.parent / "model").resolve():
         raise ConfigError(
-            f"train.model: the run in {folder.path.parent} would replace its own base model; "
+            f"train.model: the run in {folder.path.parent} would overwrite its own base model; "
             "choose another --out"
         )
 
 
 def check_patience(files: Sequence[Path], settings: TrainSettings) -> None:
-    """Say before the hours of embedding that there is nothing to validate on.
+    """Check that patience has a validation split.
 
     Raises:
-        ConfigError: patience is set, and the data set has no validation split.
+        ConfigError: patience is set, but the data set has no validation split.
     """
     if settings.patience is None:
         return
@@ -47,16 +47,16 @@ def check_patience(files: Sequence[Path], settings: TrainSettings) -> None:
             if Split.VALIDATION in pq.read_table(path, columns=["split"])["split"].to_pylist():
                 return
     raise ConfigError(
-        "train.patience needs a validation split, and the data set has none; publish it with "
-        "--validation-share, or leave patience out"
+        "train.patience: needs a validation split, but the data set has none; publish with "
+        "--validation-share, or remove --patience"
     )
 
 
 def check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
-    """Say before the hours of embedding that there are no fixed targets.
+    """Check that fixed targets have partners.
 
     Raises:
-        ConfigError: targets are fixed, and no pair of the train split has a partner.
+        ConfigError: targets are fixed, but no pair of the train split has a partner.
     """
     if targets is Targets.NEAREST:
         return
@@ -66,16 +66,17 @@ def check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
         if partners.null_count < len(partners):
             return
     raise ConfigError(
-        f"train.targets: fixed targets are the partners that pairs came with, and no train pair in "
-        f"{data} has one; give ingest an unsafe pool with a column of partners (--partner-column) "
-        "and publish again, or train with --targets nearest"
+        f"train.targets: fixed targets need pairs with partners, but no train pair in {data} has "
+        "one; ingest an unsafe pool with a partner column (--partner-column) and publish again, or "
+        "use --targets nearest"
     )
 
 
 def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
-    """Refuse a data set whose targets were mined in another model's space.
+    """Refuse a data set whose targets were mined with another model.
 
     Raises:
+        InputError: the manifest is missing or damaged.
         ModelError: the weights, the activation or the preprocessing differ.
     """
     try:
@@ -84,8 +85,8 @@ def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
         mined.keys()
     except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
         raise InputError(
-            f"{data / 'manifest.json'} is missing or damaged: it says which encoder the pairs were "
-            "mined with; publish the data set again"
+            f"train.data: {data / 'manifest.json'} is missing or damaged, so the encoder of the "
+            "pairs is unknown; publish the data set again"
         ) from None
     for name in _OF_THE_MODEL:
         if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
@@ -93,6 +94,6 @@ def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
         ):
             raise ModelError(
                 f"train: the pairs in {data} were mined with the encoder '{mined.get('name')}', "
-                f"and '{identity['name']}' is to be trained: their {name} differ. Targets are "
-                "nearest in the space of one model only; mine with the model that is trained"
+                f"but the model to train is '{identity['name']}': their {name} differs. "
+                "Nearest targets depend on the encoder; mine with the model to train"
             )

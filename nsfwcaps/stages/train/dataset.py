@@ -1,4 +1,4 @@
-"""train, the data set: its files, their columns, and its pairs without the pictures."""
+"""train, data set: its files, their columns, and its pairs without pictures."""
 
 from __future__ import annotations
 
@@ -23,23 +23,24 @@ PARTNER = "partner"
 
 
 def columns_of(side: str) -> list[str]:
-    """Columns of an item: of one side of a pair, or of its partner."""
+    """Return the columns of an item: one side of a pair, or its partner."""
     return [f"{side}_{name}" for name in ("id", "caption", "image_sha256", "image")]
 
 
 def data_files(data: Path) -> list[Path]:
-    """Parquet files of a published data set.
+    """Return the Parquet files of a published data set.
 
     Raises:
-        ConfigError: no data set is named.
-        InputError: it has no files, or they are damaged or lack a column.
+        ConfigError: no data set is configured.
+        InputError: there are no files, or a file is damaged or lacks a column.
     """
     if data == Path():
-        raise ConfigError("train.data: no data set is named; give --data FOLDER, as RUN/dataset")
+        raise ConfigError("train.data: no data set; add --data FOLDER, such as RUN/dataset")
     files = sorted((data / "data").glob("*.parquet"))
     if not files:
         raise InputError(
-            f"train.data: no data set is in {data} (data/*.parquet); 'nsfwcaps build' makes one"
+            f"train.data: no data set in {data} (expected data/*.parquet); create one with "
+            "'nsfwcaps build'"
         )
     for path in files:
         with reading(path):
@@ -48,28 +49,28 @@ def data_files(data: Path) -> list[Path]:
         if lacking:
             raise InputError(
                 f"train.data: {path} has no column {', '.join(lacking)}; training needs captions "
-                "and images: publish pools with images, with --carry-images"
+                "and images: use pools with images and publish with --carry-images"
             )
     return files
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say of a data set's file that cannot be read what mends it.
+    """Convert read errors of a data file to InputError.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     try:
         yield
     except (pa.ArrowException, OSError):
         raise InputError(
-            f"train.data: {path} is damaged; publish the data set again, or copy it anew"
+            f"train.data: {path} is damaged; publish or copy the data set again"
         ) from None
 
 
 def read_pairs(path: Path) -> pa.Table:
-    """Pairs of a file without their pictures; the partners are null where it has none."""
+    """Read the pairs of a file without pictures; partner columns are null if absent."""
     with reading(path):
         names = pq.read_schema(path).names
         known = [name for name in (*_COLUMNS, *_PARTNER_COLUMNS) if name in names]

@@ -1,4 +1,4 @@
-"""train, its metrics: a line for every step, each once, however often the run was stopped."""
+"""train, metrics: one line per step, without repeats after a resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nsfwcaps.training.loop import Step
 
 
 class Metrics:
-    """The metrics file: a line for every step, also of a run that was stopped and went on."""
+    """The metrics file: one line per step, also across resumes."""
 
     def __init__(self, path: Path, key: str, step: int) -> None:
         self._file = JsonLines(path)
@@ -24,5 +24,5 @@ class Metrics:
         self._file.add([asdict(step)], durable=False)
 
     def flush(self) -> None:
-        """Have all lines on the disk: a checkpoint must not be ahead of them."""
+        """Sync all lines to disk: a checkpoint must not be ahead of them."""
         self._file.sync()

@@ -1,4 +1,4 @@
-"""train, its options: settings to what the library takes, before anything is loaded."""
+"""train, options: convert settings to the options of the training library."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nsfwcaps.training.options import TrainingOptions, layer_kinds_of, method_of
 
 
 def options_of(settings: TrainSettings) -> TrainingOptions:
-    """Find what cannot work before anything is loaded or embedded.
+    """Convert and validate the settings, before anything is loaded or embedded.
 
     Raises:
-        ConfigError: an unknown word, or numbers that cannot train.
-        DeviceError: the device is not there.
+        ConfigError: an unknown name, or numbers that cannot train.
+        DeviceError: the device is unavailable.
     """
     method = method_of(
         settings.method.value, settings.weight, settings.targets, settings.adapter_inputs

@@ -1,4 +1,4 @@
-"""train, what it leaves while it goes on: checkpoints, and the numbers of every step."""
+"""train, outputs during training: checkpoints, and the metrics of every step."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from nsfwcaps.training.outputs import RunState
 
 
 class FileOutputs:
-    """Outputs on the disk; those for TensorBoard where there is a folder for them."""
+    """Outputs on disk, with TensorBoard events if a folder is given."""
 
     def __init__(self, checkpoints: Checkpoints, key: str, board: Path | None) -> None:
         self._checkpoints, self._key, self._board_folder = checkpoints, key, board
         self._board: Board | None = None
 
     def start(self, step: int) -> None:
-        """Keep the lines and the points of the steps up to this one."""
+        """Keep the metrics and events up to this step; drop later ones."""
         self._metrics = Metrics(self._checkpoints.metrics, self._key, step)
         if self._board_folder is not None:
             self._board = Board(self._board_folder, step)
 
     def add(self, step: Step) -> None:
-        """Write a line, and points."""
+        """Write the metrics and events of a step."""
         self._metrics.add(step)
         if self._board is not None:
             self._board.add(step)
 
     def save(self, step: int, state: Callable[[], RunState]) -> None:
-        """Write a checkpoint, and never one that is ahead of the lines and the points."""
+        """Write a checkpoint, after flushing metrics and events: it must never be ahead of them."""
         self._metrics.flush()
         if self._board is not None:
             self._board.flush()
         self._checkpoints.save(step, state())
 
     def validated(self, step: int, scores: Mapping[str, float]) -> None:
-        """Write points; the state has the scores too."""
+        """Write the scores as events; the checkpoint stores them too."""
         if self._board is not None:
             self._board.validated(step, scores)
 
     def close(self) -> None:
-        """Write points that are left."""
+        """Write the remaining events."""
         if self._board is not None:
             self._board.close()

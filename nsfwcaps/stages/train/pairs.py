@@ -1,8 +1,8 @@
-"""train, its pairs: rows of published tables to rows of the reference, and what takes which place.
+"""train, pairs: map rows of published tables to rows of the reference.
 
-A pair's safe item is kept, its target is what the unsafe item is sent to. Without partners both
-are the mined item. With one, the partner is kept, and the target is the mined item (nearest) or
-the partner (fixed).
+The safe item of a pair is preserved; the unsafe item is redirected to the target. Without a
+partner, both are the mined item. With a partner, the partner is preserved, and the target is the
+mined item (nearest) or the partner (fixed).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ITEM = ("id", "caption", "image_sha256")
 def run_pairs(
     train: pa.Table, validation: pa.Table, reference: Reference, method: Method
 ) -> RunPairs:
-    """Pairs of a run of this method, from the tables of two splits."""
+    """Return the pairs of a run of this method, from the tables of two splits."""
     chosen = training_pairs(train, reference, method.targets)
-    # Differences are those from the targets.
+    # Differences are taken from the targets.
     read = method.adapter_inputs is AdapterInputs.DIFFERENCE
     mined = read and method.targets is not Targets.FIXED
     return RunPairs(
@@ -44,10 +44,10 @@ def run_pairs(
 def usable_pairs(
     files: Sequence[Path], split: Split, reference: Reference, max_reject_share: float
 ) -> tuple[pa.Table, int]:
-    """Pairs of a split of which everything was embedded, and the number of the others.
+    """Return the pairs of a split that were embedded completely, and the number of the others.
 
     Raises:
-        InputError: too many lack an image.
+        InputError: too many pairs lack an image.
     """
     table = pa.concat_tables([read_pairs(path) for path in files])
     table = table.filter(pc.equal(table["split"], split.value))
@@ -64,13 +64,13 @@ def usable_pairs(
         raise InputError(
             f"train: {lacking} of {len(ok)} {split} pairs lack a usable image (first: "
             f"{', '.join(first[:3])}), more than max_reject_share allows "
-            f"({max_reject_share:.1%}); publish with images, or raise it"
+            f"({max_reject_share:.1%}); publish with images, or raise --max-reject-share"
         )
     return table.filter(pa.array(ok, pa.bool_())), lacking
 
 
 def training_pairs(table: pa.Table, reference: Reference, targets: Targets) -> TrainingPairs:
-    """Pairs to train on; for fixed targets those that have a partner alone."""
+    """Return the pairs to train on; with fixed targets, only those with a partner."""
     has_partner = pa.array(_has_partner(table, reference))
     for name in _ITEM:
         kept = pc.if_else(has_partner, table[f"partner_{name}"], table[f"safe_{name}"])
@@ -81,12 +81,12 @@ def training_pairs(table: pa.Table, reference: Reference, targets: Targets) -> T
 
 
 def mined_pairs(table: pa.Table, reference: Reference) -> TrainingPairs:
-    """Pairs whose safe item and target are the mined one: what every run is validated on."""
+    """Return pairs whose safe item and target are the mined item; every run validates on these."""
     return _pairs(table, reference, safe="safe", target="safe")
 
 
 def without_partner(table: pa.Table, reference: Reference) -> int:
-    """Number of pairs that have no partner, or one without a usable image."""
+    """Return the number of pairs without a partner, or whose partner has no usable image."""
     return int((~_has_partner(table, reference)).sum())
 
 
@@ -102,7 +102,7 @@ def _has_partner(table: pa.Table, reference: Reference) -> npt.NDArray[np.bool_]
 
 
 def _pairs(table: pa.Table, reference: Reference, *, safe: str, target: str) -> TrainingPairs:
-    """Pairs with the items of these columns in the two places."""
+    """Return the pairs, with safe items and targets from the given columns."""
 
     def rows(column: str, index: Mapping[str, int]) -> Rows:
         return np.array([index[item] for item in table[column].to_pylist()], dtype=np.int64)

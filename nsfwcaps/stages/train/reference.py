@@ -1,10 +1,10 @@
-"""train, first half: what the frozen model says of every caption and picture, computed once.
+"""train, reference: the frozen model's vectors of every caption and picture, computed once.
 
     dataset/data/*.parquet ─ encode ─▶ captions-*.parquet   id, vector
                                        images-*.parquet     image_sha256, offset, length, vector
-                                       pictures-*.bin       the pictures' files, one after the other
+                                       pictures-*.bin       concatenated picture files
 
-Training looks everything up in these: there is no teacher in its loop.
+Training looks the vectors up, so the training loop runs no teacher model.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The frozen model's rows by id and by hash, and the pictures themselves."""
+    """The frozen model's vectors by id and by hash, and the pictures."""
 
     text: Vectors  # [n, d]
     image: Vectors  # [m, d]
@@ -47,7 +47,7 @@ class Reference:
     _files: Sequence[mmap.mmap]
 
     def picture(self, row: int) -> bytes:
-        """File of the picture whose vector is in this row."""
+        """Return the file bytes of the picture of a row."""
         file, offset, length = self._places[row]
         return self._files[file][offset : offset + length]
 
@@ -55,7 +55,7 @@ class Reference:
 def embed_reference(
     files: Sequence[Path], encoder: Encoder, folder: StageFolder, progress: Progress
 ) -> list[Shard]:
-    """Encode what each file adds to those before it."""
+    """Encode the captions and pictures of each file that are not in an earlier one."""
     shards: list[Shard] = []
     seen: set[str] = set()
     key = encoder.identity.digest
@@ -123,7 +123,7 @@ def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) 
 
 
 def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str, bytes]]:
-    """Rows of a file; its captions by id and its pictures by hash that are not in those before."""
+    """Return the number of rows, and the captions by id and pictures by hash not seen before."""
     captions: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     file = pq.ParquetFile(path)

@@ -1,10 +1,10 @@
-"""train: pairs and a model in, adapters of a safer model out.
+"""train: fine-tune a model on pairs; write the adapters of a safer model.
 
     data set ─ train_reference ─▶ the frozen model's vectors of every caption and picture
     pairs, curriculum ─ Trainer ─▶ adapter.safetensors, adapter.json, metrics.jsonl
 
-A run that was stopped goes on from its last checkpoint, and ends with the weights of one that was
-not: order and dropout follow from the seed and the step, and all else is in the checkpoint.
+A stopped run resumes from its last checkpoint and ends with the same weights as an uninterrupted
+run: order and dropout depend only on the seed and the step, the rest is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ VERSION = 2
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
-    """Digests of the data set's files and of the model's weights."""
+    """Return digests of the data files and of the model weights."""
     files = data_files(Path(settings.data))
     return {
         **{path.name: sha256_file(path) for path in files},
@@ -49,7 +49,7 @@ def sources(settings: TrainSettings) -> Mapping[str, str]:
 
 
 def plan(settings: TrainSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Pairs in the data set and pairs per step."""
+    """Return the numbers of pairs, epochs and pairs per step."""
     files = data_files(Path(settings.data))
     pairs = sum(pq.read_metadata(path).num_rows for path in files)
     return {"pairs": pairs, "epochs": settings.epochs, "pairs per step": settings.batch_size}
@@ -102,14 +102,14 @@ def run(
         }
         return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
 
-    # The shard exists where a run was stopped between its last step and its record.
+    # The shard exists if a run was stopped between its last step and its record.
     delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
     return StageResult(shards=[*shards, delivered], facts=delivered.facts)
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:
-    """Train along with the process that runs the stage and has the reference; write nothing."""
+    """Train along with the first process, which runs the stage; write nothing."""
     from nsfwcaps.stages.train.options import options_of
     from nsfwcaps.stages.train.pairs import run_pairs, usable_pairs
     from nsfwcaps.training.outputs import NoOutputs
@@ -128,7 +128,7 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
 
 
 def _encoder(settings: TrainSettings) -> DualEncoder:
-    # In single precision: the reference; training has its own.
+    # The reference is in single precision; training sets its own.
     options = replace(EncoderOptions.of(settings), precision=Precision.FP32)
     return create.load_dual(settings.model, options)
 
@@ -140,11 +140,11 @@ def _go_on(run: TrainingRun, newest: Path | None, processes: Processes) -> None:
     path = processes.broadcast(newest)
     if path is not None:
         run.restore(load_checkpoint(path))
-    processes.wait()  # the first process removes checkpoints that are old or done with
+    processes.wait()  # the first process removes old or finished checkpoints
 
 
 def _broken(shards: Sequence[Shard]) -> dict[str, int]:
-    """Pictures that cannot be used, by the reason."""
+    """Return the number of unusable pictures by reason."""
     counted: Counter[str] = Counter()
     for shard in shards:
         counted.update(shard.facts["broken"])

@@ -1,4 +1,4 @@
-"""train, for TensorBoard: its numbers as event files, where the package is installed."""
+"""train, TensorBoard: metrics as event files, if the package is installed."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from nsfwcaps.training.loop import Step
 
 
 def wants_board(asked: bool | None) -> bool:
-    """Whether to write event files: where nothing is said, if the package is there.
+    """Return whether to write event files; by default, if the package is installed.
 
     Raises:
-        ConfigError: they are asked for, and the package is not installed.
+        ConfigError: events are requested, but the package is not installed.
     """
     installed = importlib.util.find_spec("tensorboard") is not None
     if asked and not installed:
         raise ConfigError(
-            "train.events: the package tensorboard is not installed; install it with 'pip "
-            "install tensorboard', or leave --events out"
+            "train.events: the package tensorboard is not installed; run 'pip install "
+            "tensorboard', or remove --events"
         )
     return installed if asked is None else asked
 
 
 class Board:
-    """The event files of one run, each point once, however often the run was stopped."""
+    """Event files of one run, without repeated points after a resume."""
 
     def __init__(self, folder: Path, step: int) -> None:
-        """Go on after a step: points of later ones, which will come again, are dropped."""
+        """Resume after a step; drop the points of later steps, which will be repeated."""
         with silence():
             from torch.utils.tensorboard import SummaryWriter
 
-        # Step 0 has the scores before training; a run without a checkpoint makes them anew.
+        # Step 0 has the scores before training; a run without a checkpoint computes them again.
         self._writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else 0)
         self._before = time.monotonic()
 
     def add(self, step: Step) -> None:
-        """Write a step, with the speed since the last one."""
+        """Write a step, with the throughput since the last one."""
         now = time.monotonic()
         scalars = {
             "train/loss": step.loss,
@@ -59,11 +59,11 @@ class Board:
         self._before = time.monotonic()
 
     def flush(self) -> None:
-        """Have all points on the disk."""
+        """Flush all points to disk."""
         self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close the event files."""
         self._writer.close()
 
     def _write(self, scalars: Mapping[str, float], step: int) -> None:

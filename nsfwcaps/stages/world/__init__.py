@@ -1,4 +1,4 @@
-"""world: draw a world of icon scenes, whose truth is known."""
+"""world: draw a synthetic world of icon scenes with known ground truth."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ WORLD = Stage(
     results=_results,
     delivers="pools",
     intermediate=True,
-    needs=lambda settings: {"world": "the world of icons"},
+    needs=lambda settings: {"world": "the icon world"},
     owns=("safe", "unsafe"),
 )

@@ -1,7 +1,7 @@
-"""world: scenes of icons with captions, as pools of safe and unsafe pictures whose truth is known.
+"""world: captioned icon scenes as pools of safe and unsafe images with known ground truth.
 
 scene n of the seed ─▶ safe/*.parquet     id, caption, image, split, held_out, scene
-loosened, a hazard ─▶ unsafe/*.parquet   the same, category, partner_id, partner_distance
+varied, plus hazard ─▶ unsafe/*.parquet   same columns, category, partner_id, partner_distance
 README.md, sheet.jpg
 """
 
@@ -35,13 +35,13 @@ Row = dict[str, Any]
 
 
 def sources(settings: WorldSettings) -> Mapping[str, str]:
-    """Versions of what draws the pictures, and the wording of the card."""
+    """Return the versions of the drawing libraries and the digest of the card template."""
     world = str(WORLD_VERSION)
     return {**drawn_with(), "world": world, "card": world_card.template_digest()}
 
 
 def plan(settings: WorldSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Scenes of each kind, and in how many shards."""
+    """Return the number of scenes of each kind and of shards."""
     safe, unsafe = _counts(settings)
     shards = len(_parts(safe, settings)) + len(_parts(unsafe, settings))
     return {"safe scenes": safe, "unsafe scenes": unsafe, "shards": shards}
@@ -53,7 +53,7 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Draw the safe scenes, then the unsafe ones, which name their partners by id."""
+    """Draw the safe scenes, then the unsafe ones, which refer to their partners by id."""
     counts = _counts(settings)
     folder.refuse_foreign_pools(("safe", "unsafe"))
     work = _WorldRun(settings, folder)
@@ -71,7 +71,7 @@ def run(
 
 
 class _WorldRun:
-    """One run's shards."""
+    """Shards of one run."""
 
     def __init__(self, settings: WorldSettings, folder: StageFolder) -> None:
         self._settings, self._folder = settings, folder
@@ -85,14 +85,14 @@ class _WorldRun:
         )
 
     def safe(self, number: int) -> Row:
-        """Row of a safe scene."""
+        """Return the row of a safe scene."""
         return _row(self._world.safe(number))
 
     def unsafe(self, number: int, safe_ids: Sequence[str]) -> Row:
-        """Row of an unsafe scene."""
+        """Return the row of an unsafe scene."""
         drawn, partner = self._world.unsafe(number), self._world.partner(number)
         hazard = drawn.scene.hazard
-        assert hazard is not None, "an unsafe scene has one"
+        assert hazard is not None, "every unsafe scene has a hazard"
         return {
             **_row(drawn),
             "category": hazard.category,
@@ -108,7 +108,7 @@ class _WorldRun:
         row: Callable[[int], Row],
         advance: Advance,
     ) -> Iterator[Shard]:
-        """Draw the shards of one label that are not there yet."""
+        """Yield the shards of one label; draw those that do not exist yet."""
         parts = _parts(count, self._settings)
         for part, numbers in enumerate(parts):
             key = digest([*self._key, label, part])
@@ -132,7 +132,7 @@ class _WorldRun:
             yield shard or self._folder.make_shard(key, draw)
 
     def card(self, facts: Mapping[str, Any], pairs: int) -> Shard:
-        """Write the card and the contact sheet: unsafe scenes below their fixed partners."""
+        """Write the card and the contact sheet: each unsafe scene below its partner."""
         key = digest([*self._key, "papers", world_card.template_digest()])
         return self._folder.make_shard(key, lambda: self._papers(facts, pairs))
 
@@ -149,7 +149,7 @@ class _WorldRun:
 
 
 def _counts(settings: WorldSettings) -> tuple[int, int]:
-    """Number of safe and of unsafe scenes."""
+    """Return the numbers of safe and unsafe scenes."""
     return settings.scenes - settings.unsafe_scenes, settings.unsafe_scenes
 
 
@@ -160,7 +160,7 @@ def _parts(count: int, settings: WorldSettings) -> list[range]:
 
 def _row(drawn: Drawn) -> Row:
     return {
-        # The id that ingest will give it: what is known of a scene is joined by it.
+        # The id that ingest will assign: the ground truth is joined on it.
         "id": content_id(drawn.caption, hashlib.sha256(drawn.image).hexdigest()),
         "caption": drawn.caption,
         "image": drawn.image,
@@ -171,7 +171,7 @@ def _row(drawn: Drawn) -> Row:
 
 
 def _ids(folder: StageFolder, shards: Sequence[Shard]) -> list[str]:
-    """Ids of the safe scenes, in order."""
+    """Return the ids of the safe scenes, in order."""
     paths = [folder.path / file.path for shard in shards for file in shard.files]
     return [item for table in read_tables(paths, ["id"]) for item in table["id"].to_pylist()]
 

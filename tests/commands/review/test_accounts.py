@@ -168,10 +168,10 @@ def test_a_password_is_changed(led: Path) -> None:
 
 def test_people_are_shut_out_and_let_in(led: Path) -> None:
     account("add", "berta", "--db", led, typed=SECRET)
-    assert account("disable", "berta", "--db", led).out == "berta is shut out\n"
+    assert account("disable", "berta", "--db", led).out == "berta is disabled\n"
     assert "berta  disabled" in account("list", "--db", led).out
     assert not signs_in(led, "berta", SECRET)
-    assert account("enable", "BERTA", "--db", led).out == "berta may sign in again\n"
+    assert account("enable", "BERTA", "--db", led).out == "berta is enabled\n"
     assert signs_in(led, "berta", SECRET)
 
 

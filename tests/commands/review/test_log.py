@@ -136,7 +136,7 @@ def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None
     file.write_text(json.dumps({"pair_id": PAIRS[4], "choice": "reject"}) + "\n")
     said = call("review", "gold", file, "--db", db(reviewed))
     assert said.code == 2
-    assert "2 leads; say who with --lead" in said.err
+    assert "2 leads; choose one with --lead" in said.err
     said = call("review", "gold", file, "--db", db(reviewed), "--lead", "Name of p-lea")
     assert said.code == 3  # in this review, names are kept under other keys
     database = Database(str(db(reviewed)))
@@ -147,7 +147,7 @@ def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None
         )
     database.close()
     said = call("review", "gold", file, "--db", db(reviewed))
-    assert (said.code, said.out) == (0, "1 known answers, 1 of them new or changed\n")
+    assert (said.code, said.out) == (0, "1 known answers, 1 new or changed\n")
     found = call("review", "status", "--db", db(reviewed), "--json").json
     assert found["whole"]["states"]["known"] == 1
 

@@ -64,7 +64,7 @@ def answers(port: int) -> bool:
 def test_a_folder_without_a_data_set_is_refused(tmp_path: Path) -> None:
     said = call("review", "--data", tmp_path)
     assert (said.code, said.out) == (4, "")
-    assert "holds no published data set" in said.err
+    assert "no published data set here" in said.err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,7 +87,7 @@ def test_a_port_in_use_is_refused_before_anything_is_written(run: Path) -> None:
 def test_preparing_fills_the_queue_beside_the_data_set_and_ends(run: Path) -> None:
     said = prepare(run)
     assert (said.code, said.err) == (0, "")
-    assert said.out == "pairs in the queue: 6, 2 people for each\n"
+    assert said.out == "pairs in the queue: 6, 2 people per pair\n"
     counted = call("review", "status", "--db", run / "review.sqlite", "--json").json
     assert counted["whole"]["pairs"] == 6
 
@@ -99,8 +99,8 @@ def test_the_data_set_alone_can_be_named(run: Path) -> None:
 
 def test_rules_hold_until_they_are_given_anew(run: Path) -> None:
     prepare(run, "--overlap", 3, "--break-minutes", 9)
-    assert "3 people for each" in prepare(run).out
-    assert "one person for each" in prepare(run, "--overlap", 1).out
+    assert "3 people per pair" in prepare(run).out
+    assert "one person per pair" in prepare(run, "--overlap", 1).out
     found = rules(run / "review.sqlite")
     assert (found["overlap"], found["break_minutes"]) == (1, 9)
 
@@ -128,7 +128,7 @@ def test_a_data_set_that_changed_is_taken_in_only_when_asked(run: Path) -> None:
     assert "(new pairs: 1, gone: 1); add --update" in said.err
     said = prepare(run, "--update")
     assert said.code == 0
-    assert "new: 1; gone from the data set: 1" in said.out
+    assert "new: 1; no longer in the data set: 1" in said.out
     assert prepare(run).code == 0
 
 

@@ -67,7 +67,7 @@ def test_a_port_that_is_none_is_refused(run: Path, port: int, told: str) -> None
 def test_an_address_that_is_not_of_this_machine_is_refused(run: Path, address: str) -> None:
     said = call("review", "--data", run, "--address", address)
     assert (said.code, said.out) == (2, "")
-    assert f"'{address}' is no address of this machine; choose another --address" in said.err
+    assert f"'{address}' is not an address of this machine; change --address" in said.err
     assert not (run / "review.sqlite").exists()
 
 

@@ -248,7 +248,7 @@ def test_mini_is_exported_as_a_checkpoint(tmp_path: Path) -> None:
     assert trained.identity.digest != encoder_of("mini").identity.digest
     card = (out / "README.md").read_text()
     assert "nsfwcaps.encoders.mini" in card
-    assert "Nothing was held out" in card
+    assert "No pairs were held out" in card
     said = export(run, "transformers", tmp_path / "hf")
     refused(said, 5, "TimmModel", "use --to open_clip")
     assert names(tmp_path) == ["out", "run"]

@@ -153,7 +153,7 @@ def test_a_dispute_is_settled_by_the_first_lead_only(
 ) -> None:
     dispute(database, "pair-1")
     settle_dispute(database, "p-lea", pairs.pair("pair-1"), accept(), 1e9)
-    with pytest.raises(ReviewError, match="pair pair-1 was settled meanwhile"):
+    with pytest.raises(ReviewError, match="pair pair-1 has been settled by another lead"):
         settle_dispute(database, "p-leo", pairs.pair("pair-1"), reject(), 1e9)
     assert [account for account, _ in settled(database)] == ["p-lea"]
 
@@ -162,7 +162,7 @@ def test_a_dispute_is_settled_by_the_first_lead_only(
     ("account", "answers", "kind", "message"),
     [
         ("p-ann", accept(), ReviewError, "only a lead may"),
-        ("p-lea", Answers(), InputError, "nothing was chosen"),
+        ("p-lea", Answers(), InputError, "no choice was made"),
         ("p-lea", fix(safe="a vase on table 1"), InputError, "no caption was changed"),
     ],
 )

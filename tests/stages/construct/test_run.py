@@ -267,7 +267,7 @@ def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> 
     theirs.write_bytes(b"theirs")
     said = construct(tmp_path, pool, n=2, **LOOSE)
     assert said.code == 7
-    assert "was not made by construct" in said.err
+    assert "was not written by construct" in said.err
     assert theirs.read_bytes() == b"theirs"
 
 

@@ -165,7 +165,7 @@ def test_pictures_of_another_encoder_are_never_compared(project: Project) -> Non
     project.ingest([picture(UNSAFE[0], RED)], [picture(SAFE[0], BLUE)])
     record = project.embed(ChosenVectors(VECTORS, PICTURES))
     rename_encoder(record.paths("images")[0])
-    with pytest.raises(ModelError, match="two encoders"):
+    with pytest.raises(ModelError, match="caption and image vectors come from two encoders"):
         project.mine()
 
 
@@ -247,7 +247,7 @@ def test_captions_that_cannot_be_encoded_are_kept_as_rejects(project: Project) -
 def test_too_many_rejects_stop_the_run(project: Project) -> None:
     project.ingest(UNSAFE, SAFE)
     encoder = ChosenVectors({caption: VECTORS[caption] for caption in [*UNSAFE, *SAFE[4:]]})
-    with pytest.raises(InputError, match=r"4 of 19 captions cannot be embedded"):
+    with pytest.raises(InputError, match=r"4 of 19 captions could not be embedded"):
         project.embed(encoder)
     record = project.embed(encoder, max_reject_share=0.25)
     assert record.rejects == {"not_finite": 4}
@@ -255,7 +255,7 @@ def test_too_many_rejects_stop_the_run(project: Project) -> None:
 
 def test_a_side_without_a_single_vector_stops_the_run(project: Project) -> None:
     project.ingest(UNSAFE[:1], SAFE)
-    with pytest.raises(InputError, match="not one unsafe caption could be embedded"):
+    with pytest.raises(InputError, match="no unsafe caption could be embedded"):
         project.embed(ChosenVectors({caption: VECTORS[caption] for caption in SAFE}))
 
 

@@ -1,4 +1,4 @@
-"""illustrate is checked before construct asks an editor for anything."""
+"""illustrate: settings are checked before construct sends requests to the editor."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ NAMES = [
     ({"painter": "diffusers:{folder}", "image_detector": ["q16:no.npy#mini"]}, 5, "no such file"),
     ({"painter": "diffusers:{folder}", "image_hashes": ["nowhere.txt"]}, 3, "cannot be read"),
 ]
-"""Settings of illustrate, the exit code, and what is said."""
+"""Settings of illustrate, exit code and expected message."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that looks like that of a pipeline, on a machine with diffusers and no NudeNet."""
+    """Return a fake pipeline folder, on a machine with diffusers and without NudeNet."""
     monkeypatch.setitem(sys.modules, "nudenet", None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     path = tmp_path / "sd"
@@ -116,7 +116,7 @@ def test_inpainting_needs_a_pool_with_images(folder: Path, tmp_path: Path) -> No
     options = {"pool": str(pool), "n": 8}
     said = illustrate(tmp_path / "run", options, painter=f"diffusers-inpaint:{folder}")
     assert (said.code, said.out) == (3, "")
-    assert "no caption of it has one at hand; give a pool with images" in said.err
+    assert "no caption has a local image; use a pool with images" in said.err
     checked(options, f"diffusers:{folder}")
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
     names = [None] * 29 + ["a.png"]
@@ -128,26 +128,26 @@ def test_inpainting_needs_a_pool_with_images(folder: Path, tmp_path: Path) -> No
         painter=f"diffusers-inpaint:{folder}",
     )
     assert said.code == 2
-    assert "--no-images" in said.err
+    assert "--no-images skips them; remove --no-images" in said.err
 
 
 def test_the_world_draws_captions_of_its_own(tmp_path: Path) -> None:
     options = {"pool": str(write_pool(tmp_path / "pool.jsonl", captions(30)))}
     said = illustrate(tmp_path / "rules", options, painter="world")
     assert (said.code, said.out) == (2, "")
-    assert "give --editor world" in said.err
+    assert "use --editor world, or --painter" in said.err
     with serving() as server:
         said = illustrate(tmp_path / "run", {**options, "editor": server.name}, painter="world")
         assert server.asked == []
     assert (said.code, said.out) == (3, "")
-    assert "give a pool that 'nsfwcaps world' wrote" in said.err
+    assert "use a pool written by 'nsfwcaps world'" in said.err
 
 
 def test_a_pool_that_is_not_there_is_told_as_ever(folder: Path, tmp_path: Path) -> None:
     painter = f"diffusers-inpaint:{folder}"
     with pytest.raises(InputError, match="no such file"):
         checked({"pool": str(tmp_path / "nowhere.jsonl")}, painter)
-    checked({}, painter)  # construct says that no pool is named
+    checked({}, painter)  # construct reports a missing pool
     values = {
         "world": {},
         "construct": {"pool": str(tmp_path / "run/pools/safe")},

@@ -151,7 +151,7 @@ def test_without_a_detector_nobody_has_judged(pipeline: Path, pool: Path, tmp_pa
     assert illustrate(folder, options, **text_to_image(pipeline)).code == 0
     assert {(row["image_label"], row["image_tries"]) for row in images(folder)} == {("unjudged", 1)}
     card = (folder / "pools" / "illustrated.md").read_text()
-    assert "Nobody has judged these images: all are `unjudged`." in card
+    assert "These images were not judged: all are `unjudged`." in card
     assert str(pipeline.parent) not in card
 
 

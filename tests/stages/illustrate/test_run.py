@@ -91,7 +91,7 @@ def test_facts_and_card_are_those_of_the_rows(made: Path) -> None:
     for name, count in counts.items():
         assert f"| `{name}` | {count} | 0 | 0 |" in card
     assert "12 images were kept of 12 drawn, for 12 unsafe captions" in card
-    assert "An image has a label of its own" in card
+    assert "Images have their own labels" in card
 
 
 def test_second_run_is_skipped(made: Path, icons: Path) -> None:
@@ -127,7 +127,7 @@ def test_captions_that_the_world_cannot_draw_are_told(tmp_path: Path) -> None:
     assert call("run", path, "-w", tmp_path / "run", *options).code == 0
     said = call("illustrate", "-w", tmp_path / "run", "--painter", "world")
     assert said.code == 3
-    assert "none of 2 captions got an image (2 not_of_the_world)" in said.err
+    assert "none of 2 captions got an image (2 not_of_the_world); use another --painter" in said.err
     assert not (tmp_path / "run" / "pools" / "illustrated").exists()
 
 
@@ -224,7 +224,7 @@ def test_pools_of_somebody_else_are_not_replaced(icons: Path, tmp_path: Path) ->
     theirs.write_bytes(b"theirs")
     said = illustrate(tmp_path / "run", {**CONSTRUCT, "pool": str(icons), "n": 4}, painter="world")
     assert said.code == 7
-    assert "was not made by illustrate" in said.err
+    assert "was not written by illustrate" in said.err
     assert theirs.read_bytes() == b"theirs"
 
 
@@ -304,13 +304,13 @@ def test_images_of_another_day_are_not_told(published: Path, icons: Path, tmp_pa
 def test_options_of_images_need_a_painter(icons: Path, tmp_path: Path) -> None:
     said = call("construct", "--pool", icons, "--image-tries", 2, "-w", tmp_path / "run")
     assert said.code == 2
-    assert "--image-tries without --painter" in said.err
+    assert "--image-tries requires --painter" in said.err
 
 
 def test_a_recipe_that_does_not_read_its_images_is_refused() -> None:
     values = {"construct": {"pool": "x"}, "illustrate": {"painter": "world"}}
     pools = {"safe": "run:pools/safe", "unsafe": "run:pools/unsafe"}
-    with pytest.raises(ConfigError, match=f"write ingest.unsafe={ILLUSTRATED}"):
+    with pytest.raises(ConfigError, match=f"by illustrate; set ingest.unsafe={ILLUSTRATED}"):
         parse({**values, "ingest": pools}, where="recipe")
     parse({**values, "ingest": {**pools, "unsafe": ILLUSTRATED}}, where="recipe")
 

@@ -173,7 +173,7 @@ def test_missing_pool_leaves_nothing_behind(place: Place, unsafe: str) -> None:
 
 
 def test_no_pool_at_all_names_the_options(place: Place) -> None:
-    with pytest.raises(ConfigError, match="give --safe and --unsafe, or --pool"):
+    with pytest.raises(ConfigError, match="no pool; add --safe and --unsafe, or --pool"):
         place.ingest()
 
 

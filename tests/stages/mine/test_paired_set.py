@@ -101,12 +101,15 @@ def test_rejects_are_counted_where_a_person_looks(text_only: tuple[Path, Said]) 
     assert line.endswith("set aside: 2 no_partner")
     card = (run / "dataset" / "README.md").read_text()
     assert "Unsafe captions without a pair: 2 no_partner." in card
-    assert "3. **Pairing.** Each unsafe caption got the safe caption that it came with." in card
-    assert "Pairs of an unsafe caption and the safe caption that it came with" in card
-    assert "the safe caption that it came with, its partner |" in card
+    assert (
+        "3. **Pairing.** Each unsafe caption is paired with its partner from the source data."
+        in card
+    )
+    assert "Pairs of an unsafe caption and its safe partner from the source data" in card
+    assert "partner of the unsafe caption in the source data |" in card
     assert "Mining" not in card
     assert "ranked by" not in card
-    assert "Counterparts missing" not in card
+    assert "Counterparts short of" not in card
 
 
 def test_the_same_command_again_is_up_to_date(text_only: tuple[Path, Said]) -> None:

@@ -173,8 +173,10 @@ def test_min_similarity_includes_its_value(project: Project, floor: float, kept:
 
 @pytest.mark.parametrize("partner", [None, "a vase that nobody has"])
 def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | None) -> None:
-    said = "1 name the safe" if partner else "0 name the safe"
-    with pytest.raises(InputError, match=f"of 1 unsafe captions {said}.*--partner-column") as told:
+    said = "1 of 1" if partner else "0 of 1"
+    with pytest.raises(
+        InputError, match=f"{said} unsafe captions name a .*--partner-column"
+    ) as told:
         mined(project, {GUN: partner}, {GUN: at(0), VASE: at(10)})
     assert GUN not in str(told.value)
 
@@ -325,16 +327,16 @@ def test_a_failed_run_on_other_partners_leaves_the_last_one_whole(project: Proje
     before = mined(project, {GUN: VASE}, vectors)
     project.ingest(unsafe_rows({GUN: DOG}), [VASE, DOG])
     project.embed(ChosenVectors(vectors))
-    real = StageFolder.commit
+    real = StageFolder._commit
 
-    def killed(folder: StageFolder, key: str, tables: Any, **values: Any) -> Any:
-        shard = real(folder, key, tables, **values)
-        if ("pairs", "pairs-00000") in tables:
+    def killed(folder: StageFolder, key: str, made: Any, started: float) -> Any:
+        shard = real(folder, key, made, started)
+        if ("pairs", "pairs-00000") in made.tables:
             raise KeyboardInterrupt
         return shard
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageFolder, "commit", killed)
+        patch.setattr(StageFolder, "_commit", killed)
         with pytest.raises(KeyboardInterrupt):
             pair(project)
     folder = StageFolder(project.workdir / "mine")

@@ -468,12 +468,14 @@ def test_an_empty_side_is_named(project: Project, absent: str) -> None:
     pools = {"unsafe": [GUN], "safe": [VASE]} | {absent: []}
     project.ingest(**pools)
     project.embed(ChosenVectors({GUN: at(0), VASE: at(10)}))
-    with pytest.raises(InputError, match=f"there is no {absent} caption"):
+    with pytest.raises(
+        InputError, match=f"mine: no {absent} captions; add a pool to ingest with --{absent}"
+    ):
         project.mine(**PLAIN)
 
 
 def test_k_beyond_the_safe_pool_is_a_config_error(project: Project) -> None:
-    with pytest.raises(ConfigError, match="k=3 safe counterparts are asked for and there are 2"):
+    with pytest.raises(ConfigError, match="k=3 needs at least as many safe captions, got 2"):
         mined(project, {GUN: at(0)}, {VASE: at(10), DOG: at(20)}, k=3)
 
 
@@ -535,16 +537,16 @@ def test_a_failed_run_on_other_pictures_leaves_the_last_one_whole(project: Proje
     project.embed(ChosenVectors(text, {b"vase": [0.5, 0.75]}))
     before = project.mine(**PLAIN)
     project.embed(ChosenVectors(text, {b"vase": [0.5, 0.75]}), images=False)
-    real = StageFolder.commit
+    real = StageFolder._commit
 
-    def killed(folder, key, tables, **values):  # type: ignore[no-untyped-def]
-        shard = real(folder, key, tables, **values)
-        if ("pairs", "pairs-00000") in tables:
+    def killed(folder, key, made, started):  # type: ignore[no-untyped-def]
+        shard = real(folder, key, made, started)
+        if ("pairs", "pairs-00000") in made.tables:
             raise KeyboardInterrupt
         return shard
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(StageFolder, "commit", killed)
+        patch.setattr(StageFolder, "_commit", killed)
         with pytest.raises(KeyboardInterrupt):
             project.mine(**PLAIN)
     folder = StageFolder(project.workdir / "mine")

@@ -64,7 +64,11 @@ def test_the_card_explains_them(both: tuple[World, Path, Path]) -> None:
     texts = [(dataset / "README.md").read_text() for dataset in (ours, theirs)]
     for name, repeated in schema.NSFWCAPS_COLUMNS.items():
         of_url = "address or path of the image of the safe caption"
-        meaning = of_url if name == "image_coco_url" else f"the same as {repeated}, under the name"
+        meaning = (
+            of_url
+            if name == "image_coco_url"
+            else f"same as {repeated}, under its name in NSFWCaps"
+        )
         line = f"| `{name}` | string | {meaning}"
         assert [line in text for text in texts] == [False, True]
     assert list(schema.NSFWCAPS_COLUMNS) == list(schema.NSFWCAPS_HELP) == NSFWCAPS

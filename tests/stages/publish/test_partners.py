@@ -135,8 +135,8 @@ def test_partners_are_those_of_the_rule_and_counted(case: tuple[World, Path]) ->
     assert facts_of(dataset)["partners"] == counts
     assert all(count > 0 for count in counts.values())
     assert (
-        f"{counts['kept']} pairs have theirs; {counts['in_another_split']} were left out because "
-        f"it lies in another split, {counts['not_found']} because it is not among the safe"
+        f"{counts['kept']} pairs have one; {counts['in_another_split']} were omitted because "
+        f"they are in another split, {counts['not_found']} because they are not in the safe pool"
     ) in card_of(dataset)
 
 

@@ -190,7 +190,7 @@ def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:
     for name, count in counts.items():
         assert f"| {name} | {count} |" in card
     assert "Left out: 1 rejected." in card
-    assert "Nobody has judged the pairs" not in card
+    assert "No person has judged the pairs" not in card
     for name, text in schema.REVIEW_HELP.items():
         assert any(line.startswith(f"| `{name}` |") and text in line for line in card.splitlines())
 
@@ -212,7 +212,7 @@ def test_known_answers_are_told_apart_from_what_people_judged(place: Place) -> N
     place.publish()
     assert (place.facts()["outcomes"]["accepted"], place.facts()["known"]) == (3, 2)
     card = place.card()
-    assert "Outcomes that are known answers, which a lead wrote down beforehand: 2." in card
+    assert "Outcomes that are gold answers, written by a lead beforehand: 2." in card
     assert "where `review_verdicts` has a row of kind `gold`, a lead wrote the answer" in card
 
 
@@ -287,7 +287,7 @@ def test_a_fixed_safe_caption_gets_its_ids_and_cosine(place: Place) -> None:
     assert unreviewed(after) == {**before, **changed}
     assert after["review_original_pair_id"] == before["pair_id"]
     assert place.facts()["fixed_without_sim_text"] == {}
-    assert "`sim_text` is computed anew by the same encoder;" in place.card()
+    assert "`sim_text` was recomputed with the same encoder;" in place.card()
 
 
 def test_a_fixed_unsafe_caption_that_the_vectors_have_not_has_no_cosine(place: Place) -> None:
@@ -462,7 +462,9 @@ def test_an_export_whose_tables_were_changed_is_refused(place: Place) -> None:
     table = pq.read_table(path)
     accepted = pa.array(["accept"] * table.num_rows)
     pq.write_table(table.set_column(table.column_names.index("choice"), "choice", accepted), path)
-    with pytest.raises(ReviewError, match=r"outcomes\.parquet was changed or lost; export again"):
+    with pytest.raises(
+        ReviewError, match=r"outcomes\.parquet changed or missing; export the review again"
+    ):
         place.publish(folder)
 
 
@@ -476,7 +478,7 @@ def test_an_export_whose_log_was_changed_is_refused(place: Place) -> None:
     about = json.loads(record.read_text())
     about["sha256"]["verdicts.parquet"] = hashlib.sha256(path.read_bytes()).hexdigest()
     record.write_text(json.dumps(about))
-    with pytest.raises(ReviewError, match=r"the log is not whole \(row 1 was changed\)"):
+    with pytest.raises(ReviewError, match=r"the log is damaged \(row 1 was changed\)"):
         place.publish(folder)
 
 
@@ -490,7 +492,7 @@ def test_an_export_with_the_outcomes_of_another_log_is_refused(place: Place) -> 
     about = json.loads(record.read_text())
     about["sha256"]["outcomes.parquet"] = hashlib.sha256(old).hexdigest()
     record.write_text(json.dumps(about))
-    with pytest.raises(ReviewError, match=r"outcomes\.parquet is of another log"):
+    with pytest.raises(ReviewError, match=r"outcomes\.parquet belongs to another log"):
         place.publish(folder)
 
 
@@ -498,7 +500,7 @@ def test_an_export_with_the_outcomes_of_another_log_is_refused(place: Place) -> 
 def test_an_export_that_lacks_a_file_is_refused(place: Place, name: str) -> None:
     folder = exported(place)
     (folder / name).unlink()
-    with pytest.raises(ReviewError, match=f"{name} .*export again"):
+    with pytest.raises(ReviewError, match=f"{name} .*export the review again"):
         place.publish(folder)
 
 
@@ -509,11 +511,11 @@ def test_what_is_no_review(place: Place) -> None:
     text = place.folder / "text.sqlite"
     text.write_text("a broken window\n" * 100)
     cases: list[tuple[Path | str, type[Exception], str]] = [
-        (place.folder / "none", InputError, "no such file or folder"),
-        (empty, InputError, "holds no outcomes.parquet"),
-        (other, ReviewError, "no outcomes of a review"),
+        (place.folder / "none", InputError, "no such file or folder; expected the database"),
+        (empty, InputError, "missing outcomes.parquet"),
+        (other, ReviewError, "not a table of review outcomes"),
         (text, ReviewError, "database is damaged"),
-        ("postgresql://team:secret@host/db", ConfigError, "exported first"),
+        ("postgresql://team:secret@host/db", ConfigError, "run 'nsfwcaps review export' and pass"),
     ]
     for source, kind, message in cases:
         with pytest.raises(kind, match=message) as error:
@@ -523,7 +525,7 @@ def test_what_is_no_review(place: Place) -> None:
 
 def test_a_review_that_leaves_nothing_is_an_error(place: Place) -> None:
     place.review({place.pairs()[0]["pair_id"]: REJECT})
-    with pytest.raises(ReviewError, match=r"leaves no pair \(8 pending, 1 rejected\)"):
+    with pytest.raises(ReviewError, match=r"excludes every pair \(8 pending, 1 rejected\)"):
         place.publish(only_accepted=True)
 
 

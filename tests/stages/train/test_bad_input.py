@@ -76,7 +76,7 @@ def test_from_data_to_an_adapter(place: Place, tmp_path: Path) -> None:
         ({"image_layers": "atention"}, 2, ["image_layers", "atention", "attention"]),
         ({"text_layers": "convolution"}, 2, ["text_targets", "attention, mlp"]),
         ({"curriculum": "easy/midium"}, 2, ["midium", "medium"]),
-        ({"curriculum": ""}, 2, ["not a stage"]),
+        ({"curriculum": ""}, 2, ["unknown level ''"]),
         ({"precision": "fp16"}, 2, ["fp16", "GPU"]),
         ({"model": "minilm"}, 2, ["minilm"]),
         ({"model": "open_clip:no-such-model/none"}, 5, ["no-such-model"]),
@@ -204,7 +204,7 @@ def test_a_picture_that_does_not_decode_is_counted(
 def test_no_pair_is_left(copied: Place, tmp_path: Path) -> None:
     without_image(copied, 1000, None)
     said = train(copied, tmp_path / "out", max_reject_share=1)
-    refused(said, 3, "no pair to train on")
+    refused(said, 3, "no pairs to train on")
 
 
 def test_patience_without_a_validation_split(copied: Place, tmp_path: Path) -> None:

@@ -149,8 +149,11 @@ def kill_rest(out: Path) -> None:
     ("changes", "message"),
     [
         ({"epochs": 0}, "error: train.epochs: "),
-        ({"data": "/nowhere"}, "error: train.data: no data set is in /nowhere"),
-        ({"batch_size": 2, "processes": 3}, "error: epoch 1 has a batch of 2 pairs for 3 proc"),
+        ({"data": "/nowhere"}, "error: train.data: no data set in /nowhere"),
+        (
+            {"batch_size": 2, "processes": 3},
+            "error: epoch 1 has a batch of 2 pairs, fewer than the 3 proc",
+        ),
         ({"learning_rate": 1e30}, "error: train: "),
     ],
     ids=["option", "data", "too many", "numbers"],
