@@ -111,7 +111,7 @@ def test_the_table_has_the_packages_of_the_project_file() -> None:
 
 
 def test_the_core_needs_no_package_of_an_extra() -> None:
-    assert not {*packages(project()["dependencies"])} & {*MODULE_OF, "pandas", "tensorboard"}
+    assert not {*packages(project()["dependencies"])} & {*MODULE_OF, "tensorboard"}
 
 
 def test_the_core_mines_and_publishes(tmp_path: Path) -> None:

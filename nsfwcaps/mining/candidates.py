@@ -47,11 +47,11 @@ def check_depth(device: BlockSearch, *, k: int, candidates: int | None) -> None:
     Raises:
         ConfigError: k or `candidates` exceeds the limit.
     """
-    depth = max(candidates or 0, 2 * k)
-    if device.gpu and depth > GPU_MAX_K - EXTRA:
+    depth, most = max(candidates or 0, 2 * k), GPU_MAX_K - EXTRA
+    if device.gpu and depth > most:
         raise ConfigError(
-            f"mine: FAISS returns at most {GPU_MAX_K} neighbours on a GPU, got a request for "
-            f"{depth}; lower --k and --candidates, or use --device cpu"
+            f"mine: FAISS finds at most {most} candidates on a GPU, got a request for {depth}; "
+            "lower --k and --candidates, or use --device cpu"
         )
 
 
