@@ -586,7 +586,7 @@ def test_a_folder_that_is_not_ours_is_left_alone(place: Place, tmp_path: Path) -
         (["--model=mini", "--workers=0"], "eval.workers: must be greater than or equal to 1"),
         (["--model=nonsense"], "unknown model"),
         (["--model=a=mini", "--model=a=minilm"], "the name 'a' occurs twice"),
-        (["--model=mini", "--classes=x"], "no classification set is named"),
+        (["--model=mini", "--classes=x"], "--classes needs a classification set; add --zeroshot"),
         (["--model=mini", "--zeroshot=work=x"], "two data sets are named 'work'"),
     ],
 )

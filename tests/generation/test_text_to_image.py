@@ -115,7 +115,7 @@ def test_batches_are_of_one_size_and_guidance() -> None:
 
 
 def test_what_is_no_pipeline(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot load a pipeline"):
+    with pytest.raises(ModelError, match="cannot load a diffusers pipeline"):
         TextToImage(str(tmp_path), TextToImageSampling(), Device.CPU, Precision.FP32)
     with pytest.raises(ConfigError, match="--steps"):
         TextToImageSampling(steps=0)

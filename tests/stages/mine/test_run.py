@@ -456,7 +456,9 @@ def test_a_device_that_is_absent_stops_the_run(project: Project) -> None:
 def test_more_neighbours_than_a_gpu_gives_are_refused_before_the_search(project: Project) -> None:
     project.monkeypatch.setattr(mine, "BlockSearch", OtherHardware)
     unsafe, safe = {GUN: at(0)}, {VASE: at(10)}
-    with pytest.raises(ConfigError, match="at most 2032 candidates on a GPU, got a request for 2040"):
+    with pytest.raises(
+        ConfigError, match="at most 2032 candidates on a GPU, got a request for 2040"
+    ):
         mined(project, unsafe, safe, device=Device.CUDA, candidates=2040)
 
 

@@ -77,12 +77,12 @@ def test_alignment_on_the_card_is_that_of_the_pools(constructed: Constructed) ->
     assert list(found) == list(names)
     assert [float(found[name][0]) for name in names] == pytest.approx(expected, abs=0.0006)
     assert "gives 0.81 for its pairs and 0.62 for those of ViSU-Text" in constructed.card
-    assert "so the numbers do not compare" in constructed.card
+    assert "so the numbers are not comparable" in constructed.card
 
 
 def test_categories_on_the_card_are_those_of_the_data(constructed: Constructed) -> None:
     counts = Counter(row["category"] for row in constructed.rows)
-    asked = constructed.table("category asked for")
+    asked = constructed.table("requested category")
     assert {name: int(row[1]) for name, row in asked.items() if int(row[1])} == counts
     assert sum(int(row[0]) for row in asked.values()) == 12
     published = constructed.table("category")
@@ -202,7 +202,7 @@ def test_numbers_of_the_card_are_those_of_the_manifest(
         assert line in card.splitlines()
     assert "by `minilm`: 0.812 on average" in card
     assert "17 distinct elements, the most frequent one in 5 pairs." in card
-    assert "and an unsafe one that was written from it" in card
+    assert "and an unsafe caption written from it" in card
     assert "not by people" in card
 
 

@@ -170,7 +170,7 @@ def test_pictures_that_are_not_what_they_were(
         assert row["unsafe_image_sha256"] == hashlib.sha256(item.image or b"").hexdigest()
         assert row["safe_image"]["bytes"] == picture_of(made, row, "safe")
     text = (dataset / "README.md").read_text(encoding="utf-8")
-    assert "could not be put in: 1 image_changed, 1 image_missing." in text
+    assert "that could not be included: 1 image_changed, 1 image_missing." in text
 
 
 def test_pictures_may_stay_where_they_are(publish: Publish) -> None:

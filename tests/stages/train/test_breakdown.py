@@ -26,7 +26,9 @@ def test_a_loss_that_is_no_number_reaches_no_checkpoint(
 
     monkeypatch.setattr(Method, "loss", loss)
     options = {"batch_size": 4, "curriculum": "all", "save_every": 1}
-    refused(train(place, tmp_path, **options), 9, "not a number", "step 3", "--learning-rate")
+    refused(
+        train(place, tmp_path, **options), 9, "the loss is not finite", "step 3", "--learning-rate"
+    )
     assert not (tmp_path / "model").exists()
     paths = sorted(tmp_path.glob("train/checkpoints/*/step-*.pt"))
     assert [path.name.split("-")[1] for path in paths] == ["00000001", "00000002"]

@@ -193,7 +193,7 @@ def test_patience_lasts_over_a_stop(
 
     with monkeypatch.context() as patch:
         if where == "papers":  # it had run out of patience already
-            patch.setattr(train, "_commit_adapter", stop)
+            patch.setattr(train, "_delivery", stop)
         else:
             real = Trainer._make
             patch.setattr(
