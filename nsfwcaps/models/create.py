@@ -134,7 +134,8 @@ def _weights_digest(name: ModelName, model: str) -> str:
         files = [
             run.folder / file for run in runs for file in (trained.WEIGHTS, trained.DESCRIPTION)
         ]
-        return " ".join([*map(sha256_file, files), source_digest(runs[-1].base)])
+        base = runs[-1].base
+        return " ".join([*map(sha256_file, files), _weights_digest(parse(base), base)])
     if name.weights and Path(name.weights).is_file():
         return sha256_file(Path(name.weights))
     if name.folder is not None:

@@ -84,6 +84,6 @@ def read(folder: Path) -> TrainedRun:
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(
-            f"{path} (base model and settings of the run) is missing or damaged; "
+            f"{path} is missing or damaged: it holds the base model and settings of the run; "
             "copy the whole folder again, or train again"
         ) from None

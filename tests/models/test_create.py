@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps import config
+from nsfwcaps import config, pictures
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.encoders.minilm import MiniLM, model_folder
 from nsfwcaps.encoders.options import EncoderOptions
@@ -40,7 +40,7 @@ def test_known_forms_are_accepted(name: str) -> None:
     "name", ["", "MiniLM", "ViT-B-32/openai", "open_clip:ViT-B-32", "open_clip:ViT-B-32/", "clip"]
 )
 def test_other_names_are_a_config_error_that_lists_the_forms(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"embed: unknown model '{name}'; write minilm"):
+    with pytest.raises(ConfigError, match=f"embed: unknown model '{name}'; expected minilm"):
         config.parse(EmbedSettings, {"model": name}, where="embed")
 
 
@@ -106,10 +106,13 @@ def test_the_source_is_the_file_where_it_is_local_and_the_name_elsewhere(tmp_pat
     weights.write_bytes(b"one")
     name = f"open_clip:ViT-B-32/{weights}"
     before = create.source_digest(name)
-    assert before == hashlib.sha256(b"one").hexdigest()
+    decoder = f" decoder-{pictures.VERSION}"
+    assert before == hashlib.sha256(b"one").hexdigest() + decoder
     weights.write_bytes(b"two")
-    assert create.source_digest(name) == hashlib.sha256(b"two").hexdigest()
-    assert create.source_digest("open_clip:ViT-B-32/openai") == "open_clip:ViT-B-32/openai"
-    assert create.source_digest(f"local-dir:{tmp_path}") == hashlib.sha256(b"two").hexdigest()
+    two = hashlib.sha256(b"two").hexdigest() + decoder
+    assert create.source_digest(name) == two
+    published = "open_clip:ViT-B-32/openai"
+    assert create.source_digest(published) == published + decoder
+    assert create.source_digest(f"local-dir:{tmp_path}") == two
     packaged = (model_folder() / "model.safetensors").read_bytes()
     assert create.source_digest("minilm") == hashlib.sha256(packaged).hexdigest()

@@ -184,7 +184,7 @@ def test_stopped_between_the_last_checkpoint_and_the_adapter(
     place: Place, whole: tuple[Path, StageRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        kill_at(patch, train, "_commit_adapter", 1)
+        kill_at(patch, train, "_delivery", 1)
         stop(place, tmp_path)
     assert_same(tmp_path, place.train(tmp_path, **RUN), whole)
 

@@ -91,7 +91,9 @@ def test_a_sample_of_many_pairs_is_enough(
 
 
 def test_more_directions_than_pairs(place: Place, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="rank 32 that read differences"):
+    with pytest.raises(
+        ConfigError, match="rank 32 with fixed inputs need at least 32 pairs, got 15"
+    ):
         place.train(tmp_path, **RUN | {"rank": 32})
 
 

@@ -405,7 +405,7 @@ def test_without_unsafe_scenes(small: Path, tmp_path: Path) -> None:
 def test_without_unsafe_scenes_nothing_more_is_said_of_them(tmp_path: Path) -> None:
     said = draw(tmp_path / "w", "--scenes", 8, "--unsafe", 0)
     assert "8 safe and 0 unsafe scenes" in said.out
-    assert f"Pools: {tmp_path}/w/pools; what they are: {tmp_path}/w/pools/README.md" in said.out
+    assert f"Pools: {tmp_path}/w/pools; described in {tmp_path}/w/pools/README.md" in said.out
     assert "Next:" not in said.out
     assert "pools/unsafe" not in said.out
 
@@ -430,7 +430,7 @@ def test_a_recipe_of_a_world_without_a_safe_scene(tmp_path: Path) -> None:
     for command in (("validate", recipe), ("run", recipe, "--workdir", tmp_path / "none")):
         said = call(*command)
         assert (said.code, said.out) == (2, "")
-        assert "world.yaml: world: 4 scenes with a share of 0.9 unsafe leave no safe" in said.err
+        assert "world.yaml: world: 4 scenes with an unsafe share of 0.9 leave no safe" in said.err
     recipe.write_text("world:\n  scenes: 5\n  unsafe: 0.9\n")
     assert call("validate", recipe).code == 0  # one of the five is safe
     assert not (tmp_path / "none").exists()
@@ -536,7 +536,7 @@ def test_what_people_see(tmp_path: Path) -> None:
     said = draw(tmp_path / "w", "--scenes", 8)
     assert "4 safe and 4 unsafe scenes" in said.out
     pools = tmp_path / "w" / "pools"
-    assert f"\nPools: {pools}; what they are: {pools}/README.md\n" in said.out
+    assert f"\nPools: {pools}; described in {pools}/README.md\n" in said.out
     assert f"--safe {pools}/safe --unsafe {pools}/unsafe" in said.out
     captions = [row["caption"] for label in ("safe", "unsafe") for row in rows(pools.parent, label)]
     assert len(captions) == 8
@@ -553,7 +553,7 @@ def test_next_command_that_is_named_can_be_given(tmp_path: Path) -> None:
 
 def test_help_says_what_looseness_is() -> None:
     said = " ".join(call("world", "--help").out.replace("│", " ").split())
-    assert "Distance of an unsafe scene, hazard apart, to its fixed partner" in said
+    assert "Distance of an unsafe scene to its fixed partner, hazard aside" in said
 
 
 def test_loosest_world_is_drawn(tmp_path: Path) -> None:
