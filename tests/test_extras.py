@@ -218,6 +218,7 @@ def test_a_bug_is_not_taken_for_an_extra() -> None:
 
 def test_a_package_below_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers", None)
+    monkeypatch.delitem(sys.modules, "diffusers.utils.logging", raising=False)
     with pytest.raises(ModelError, match=r"drawing needs the package 'diffusers'.*\[generation\]"):
         extras.load("diffusers.utils.logging", "generation", "drawing")
 
