@@ -225,7 +225,7 @@ def test_a_gpu_keeps_so_many_neighbours_and_no_more(
     if fits:
         check_depth(Gpu(), k=k, candidates=candidates)
     else:
-        with pytest.raises(ConfigError, match="at most 2048 neighbours"):
+        with pytest.raises(ConfigError, match="at most 2032 candidates on a GPU"):
             check_depth(Gpu(), k=k, candidates=candidates)
 
 
