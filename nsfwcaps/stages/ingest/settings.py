@@ -41,7 +41,7 @@ class IngestSettings:
     unsafe_image_column: str | None = setting(None, "Image column of the unsafe pools.")
     safe_image: str | None = setting(
         None,
-        "Path of each safe caption's image, made of its columns: */{coco_id:012d}.jpg.",
+        "Path of each safe caption's image, made of its columns: {id:012d}.jpg.",
     )
     unsafe_image: str | None = setting(None, "The same for unsafe captions.")
     image_root: str | None = setting(
