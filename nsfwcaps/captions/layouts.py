@@ -140,8 +140,8 @@ def _saved_to_disk(folder: _Folder) -> tuple[list[str], dict[str, str]]:
     for name in folder.names:
         base, _, file = name.rpartition("/")
         start = f"{base}/" if base else ""
-        if file == "state.json" and "_data_files" in (state := folder.facts(name)):
-            listed = {start + str(item["filename"]) for item in state["_data_files"]}
+        if file == "state.json" and (files := folder.facts(name).get("_data_files")):
+            listed = {start + str(item["filename"]) for item in files}
             if absent := sorted(listed - present):
                 raise InputError(
                     f"{folder.where}: {absent[0]} is missing, which state.json lists; "
@@ -150,7 +150,8 @@ def _saved_to_disk(folder: _Folder) -> tuple[list[str], dict[str, str]]:
             beside = (n for n in present if n.rpartition("/")[0] == base and n.endswith(".arrow"))
             left_out |= {*beside} - listed
         elif file == "dataset_dict.json":
-            splits |= {start + str(split): str(split) for split in folder.facts(name)["splits"]}
+            found = folder.facts(name).get("splits") or ()
+            splits |= {start + str(split): str(split) for split in found}
     return [name for name in folder.names if name not in left_out], splits
 
 
