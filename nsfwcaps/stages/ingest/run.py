@@ -20,7 +20,7 @@ from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.ingest import merge
-from nsfwcaps.stages.ingest.pool import Pool
+from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
@@ -89,7 +89,8 @@ def _pools(settings: IngestSettings) -> list[Pool]:
     ]
     if not named:
         raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
-    files = [(file, label) for url, label in named for file in pool_sources.expand(url)]
+    options = read_options(settings)
+    files = [(file, label) for url, label in named for file in pool_sources.expand(url, options)]
     return [
         Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
     ]
