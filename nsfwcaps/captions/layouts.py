@@ -114,7 +114,8 @@ def files_of(
     of_splits, splits = _of_splits(folder, of_configs, options)
     for config in configs or ("default",):
         _check_kinds(folder, [unit for unit in of_splits if unit.config == config or not configs])
-    found = _topmost(unit.name for unit in of_splits)
+    whole = not splits and of_splits[0].kind == _SIDECARS
+    found = [""] if whole else _topmost(unit.name for unit in of_splits)
     return Chosen(files=[f"{folder.path}/{name}" for name in found], configs=configs, splits=splits)
 
 
@@ -181,7 +182,7 @@ def _beside(names: Sequence[str], images: set[str]) -> set[str]:
     of_folders = Counter(name.rpartition("/")[0] for name in found)
     alone = [name for name in texts if name not in found and not _is_list(name)]
     of_folders.subtract(name.rpartition("/")[0] for name in alone)
-    return found | {name for name in alone if of_folders[name.rpartition("/")[0]] > 0}
+    return found | {name for name in alone if of_folders[name.rpartition("/")[0]] >= 0}
 
 
 def _is_list(name: str) -> bool:
