@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nsfwcaps.captions.columns import Columns, Label, parse_label
-from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
+from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.readers import BadRow, Row
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
@@ -32,6 +32,8 @@ class Clean:
     image_path: str | None
     image_sha256: str | None
     image: bytes | None
+    hidden: bool = False
+    """Whether the raw caption held characters that hide text or spoof its display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def clean_row(
                 partner = _partner(
                     text_cell(row.get(columns.partner or "")), side_of_row, max_chars
                 )
-                yield _clean(normalize(str(caption)), side_of_row, category, partner, picture)
+                found = _clean(normalize(str(caption)), side_of_row, category, partner, picture)
+                yield replace(found, hidden=True) if has_hidden(str(caption)) else found
 
 
 @dataclass(frozen=True, slots=True)

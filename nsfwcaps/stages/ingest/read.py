@@ -21,7 +21,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 2
+VERSION = 3
 
 _CHUNK_ROWS = 131_072
 _CHUNK_IMAGE_BYTES = 256 * 2**20
@@ -131,6 +131,7 @@ class _Chunk:
         self.rejected: list[tuple[Rejected, int]] = []
         self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
         self.image_bytes = 0
+        self.hidden = 0
 
     def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> ShardTables:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
@@ -157,6 +158,7 @@ class _Chunk:
         if isinstance(item, Rejected):
             self.rejected.append((item, number))
             return
+        self.hidden += item.hidden
         if item.image_sha256 is not None:
             self._add_picture(item.image_sha256, item)
             if item.image is not None:
@@ -188,7 +190,10 @@ class _Chunk:
             tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
-            facts={"captions": sum(map(len, self.kept.values()))},
+            facts={
+                "captions": sum(map(len, self.kept.values())),
+                "hidden_characters": self.hidden,
+            },
         )
 
     def _captions(self, label: Label) -> pa.Table:

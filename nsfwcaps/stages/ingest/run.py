@@ -22,7 +22,7 @@ from nsfwcaps.stages.ingest import merge
 from nsfwcaps.stages.ingest.read import Pool, read_chunks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 2
+VERSION = 3
 
 # A share of a few rows is noise: with fewer rejects than this, a run never stops.
 _FEW_REJECTS = 3
@@ -135,5 +135,6 @@ def _pool_facts(
         "sha256": pool.digest,
         "rows": rows,
         "captions": captions,
+        "hidden_characters": sum(chunk.facts["hidden_characters"] for chunk in chunks),
         "rejects": dict(sorted(rejects.items())),
     }
