@@ -152,6 +152,9 @@ INGEST_REJECTS = pa.schema(
 
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
+# Captions to be careful with, which have vectors: once per flag.
+FLAGGED_IDS = pa.schema([("id", pa.string()), ("flag", pa.string())])
+
 
 def vectors(width: int, key: str, extra: tuple[pa.Field, ...] = ()) -> pa.Schema:
     """Schema of half-precision unit rows under a join key: `id` or `image_sha256`."""
