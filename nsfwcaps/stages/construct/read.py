@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.captions.clean import Clean, Rejected, clean_row, text_cell
-from nsfwcaps.captions.columns import CAPTION_NAMES, Columns, Label, resolve
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row
+from nsfwcaps.captions.columns import CAPTION_NAMES, Columns, Label, Named, resolve
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.normalize import fold_key, normalize
-from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Row, Sample
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.construction.exclusion import image_hashes
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance
@@ -124,14 +126,14 @@ def read_benchmark(url: str) -> Iterator[str]:
     """
     wanted: list[str] = []
 
-    def choose(present: Sequence[str]) -> list[str]:
+    def choose(sample: Sample) -> list[str]:
         names = (
-            next((name for name in CAPTION_NAMES[label] if name in present), None)
+            next((name for name in CAPTION_NAMES[label] if name in sample.names), None)
             for label in (Label.SAFE, Label.UNSAFE)
         )
         wanted[:] = dict.fromkeys(name for name in names if name is not None)
         if not wanted:
-            resolve(present, Label.SAFE, where=url)  # raises: no caption column
+            resolve(sample, Label.SAFE, where=url, named=Named())  # raises: no caption column
         return wanted
 
     for row in read_pool(url, choose):
@@ -170,23 +172,17 @@ def _clean(
 
 def _chooser(
     url: str, settings: ConstructSettings, columns: list[Columns]
-) -> Callable[[Sequence[str]], list[str]]:
+) -> Callable[[Sample], list[str]]:
     """Return the column chooser for a reader; it stores the columns found in `columns`."""
 
-    def choose(present: Sequence[str]) -> list[str]:
-        found = resolve(
-            present,
-            Label.SAFE,
-            where=url,
-            caption=settings.caption_column,
-            image=settings.image_column if settings.images else None,
+    def choose(sample: Sample) -> list[str]:
+        named = Named(
+            caption=settings.caption_column, image=settings.image_column, images=settings.images
         )
-        image = found.image if settings.images else None
-        columns[:] = [
-            Columns(caption=found.caption, image=image, category=None, partner=None, label=None)
-        ]
-        more = _URL_COLUMN if _URL_COLUMN in present else None
-        return [name for name in dict.fromkeys((found.caption, image, more)) if name is not None]
+        found = resolve(sample, Label.SAFE, where=url, named=named)
+        columns[:] = [found]
+        more = _URL_COLUMN if _URL_COLUMN in sample.names else None
+        return [name for name in dict.fromkeys((*found.used, more)) if name is not None]
 
     return choose
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nsfwcaps.stage import Stage
@@ -16,11 +16,18 @@ def _headline(facts: Mapping[str, Any]) -> str:
     return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{rest}"
 
 
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    from nsfwcaps.stages.ingest.pool import column_lines
+
+    yield from column_lines(facts["pools"])
+
+
 INGEST = Stage(
     name="ingest",
     settings=IngestSettings,
     module="nsfwcaps.stages.ingest.run",
     headline=_headline,
+    notes=_notes,
     paths=("safe", "unsafe", "pool"),
     reads_delivered="pools",
 )

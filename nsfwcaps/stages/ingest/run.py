@@ -16,10 +16,12 @@ from typing import Any
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.ingest import merge
-from nsfwcaps.stages.ingest.read import Pool, read_chunks
+from nsfwcaps.stages.ingest.pool import Pool
+from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 VERSION = 3
@@ -30,7 +32,7 @@ _FEW_REJECTS = 3
 
 def sources(settings: IngestSettings) -> Mapping[str, str]:
     """Return the content digest of every pool file."""
-    return {f"{pool.label or 'pool'}:{pool.url}": pool.digest for pool in _pools(settings)}
+    return {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
 
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -96,11 +98,11 @@ def _pools(settings: IngestSettings) -> list[Pool]:
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
     """Refuse a run inside a pool folder: later runs would read its files as captions."""
     for url in (*settings.safe, *settings.unsafe, *settings.pool):
-        pool = pool_sources.local_path(url)
+        pool = local_path(url)
         if pool and pool.is_dir() and folder.path.resolve().is_relative_to(pool.resolve()):
             raise ConfigError(
-                f"{folder.path.parent} is inside the pool {url}, so later runs would read its "
-                "files as captions; choose another --workdir / --out"
+                f"{folder.path.parent} is inside the pool {shown(url)}, so later runs would "
+                "read its files as captions; choose another --workdir / --out"
             )
 
 
@@ -117,14 +119,14 @@ def _pool_facts(
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
     if captions == 0:
         raise InputError(
-            f"{pool.url}: no usable caption in {rows} rows"
+            f"{shown(pool.url)}: no usable caption in {rows} rows"
             + (f" ({reasons})" if reasons else "")
             + "; use another file, or set the caption column with --caption-column"
         )
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
-            f"{pool.url}: {bad} of {captions + bad} captions are unusable "
+            f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {reasons}), more than max_reject_share allows "
             f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
             "reasons, then fix the pool or raise --max-reject-share"
@@ -137,4 +139,6 @@ def _pool_facts(
         "captions": captions,
         "hidden_characters": sum(chunk.facts["hidden_characters"] for chunk in chunks),
         "rejects": dict(sorted(rejects.items())),
+        "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
+        "columns": chunks[-1].facts["columns"] if chunks else {},
     }
