@@ -33,9 +33,7 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
     file, head = peeked(file, HEAD_BYTES)
     lines = _lines(head, options)
     if lines and (delimiter := _header(lines[0], options)) is not None:
-        return delimited.read(
-            file, url, choose, options, usual=delimiter, images_elsewhere=True
-        )
+        return delimited.read(file, url, choose, options, usual=delimiter, images_elsewhere=True)
     if lines and all(map(_is_object, lines)):
         return json_lines.read(file, url, choose, options)
     tokens = [_TOKEN.match(line) is not None for line in lines]
