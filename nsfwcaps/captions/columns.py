@@ -71,7 +71,6 @@ FLAG_NAMES = ("nsfw", "unsafe", "is_nsfw", "is_unsafe", "safe", "is_safe", "sfw"
 _SAFE_FLAGS = frozenset({"safe", "is_safe", "sfw"})
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
-_OPTION = {"label": "--label-column", "keep": "--keep-columns"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +141,7 @@ def resolve(sample: Sample, label: Label | None, *, where: str, named: Named) ->
     found = Columns(
         caption=caption,
         image=image if named.images else None,
-        category=category if label is not Label.SAFE else None,
+        category=category,
         partner=partner if label is not Label.SAFE else None,
         label=pool.named(named.label, "label") if label is None else None,
         flag=pool.flag(caption) if label is not None else None,
@@ -194,6 +193,8 @@ class _Pool:
         tiers = (_OF_SIDE[label], (*_USUAL, *_BARE[label]), _LESS_USUAL)
         for tier in tiers:
             found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
+            filled = [name for name in found if self.kind(name) is not Kind.EMPTY]
+            found = filled or found[:1]
             if len(found) > 1:
                 listed = ", ".join(f"'{name}'" for name in found)
                 raise InputError(
@@ -212,7 +213,7 @@ class _Pool:
         names = (*IMAGE_NAMES_OF_SIDE[label], *IMAGE_NAMES)
         found = [name for name in self._all(names) if name != but and self._may_be_image(name)]
         if found:
-            return found[0]
+            return next((name for name in found if self.kind(name) is not Kind.EMPTY), found[0])
         # Hugging Face's image folders: `file_name`, or a name that ends so.
         ends = [n for n in self._sample.names if folded(n).endswith(("_file_name", "_image_path"))]
         other = {"safe", "unsafe", "nsfw"}
@@ -262,7 +263,7 @@ class _Pool:
         return [own for name in names for own in self._by_fold.get(name, ())]
 
     def _may_be_image(self, name: str) -> bool:
-        return name in self._sample.binary or self.kind(name).may_be_image
+        return self.kind(name).may_be_image
 
     def _by_path(self, path: str) -> tuple[str, tuple[str, ...]]:
         keys = tuple(path.split("."))

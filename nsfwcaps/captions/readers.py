@@ -33,15 +33,18 @@ def read_pool(
     """
     reader = reader_of(url)
     with reaching(url), opened(url) as file:
-        file, head = peeked(file, 8)
+        file, head = peeked(file, 64)
         yield from _by_content(head, reader)(file, url, choose, options or ReadOptions())
 
 
 def _by_content(head: bytes, reader: Reader) -> Reader:
-    """Parquet and Arrow files have a mark; it counts more than the name."""
+    """Choose the reader by a file's first bytes, which count more than its name."""
     if head.startswith(b"PAR1"):
         return columnar.read_parquet
-    return columnar.read_arrow if head.startswith(b"ARROW1") else reader
+    if head.startswith(b"ARROW1"):
+        return columnar.read_arrow
+    is_array = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[{")
+    return json_documents.read if is_array and reader is json_lines.read else reader
 
 
 def reader_of(url: str) -> Reader:

@@ -43,7 +43,7 @@ class Kind(enum.StrEnum):
     @property
     def may_be_image(self) -> bool:
         """Whether a column with an image's name holds images or paths to them."""
-        return self in (Kind.TEXT, Kind.IMAGE_FILE, Kind.URL, Kind.BYTES, Kind.NESTED)
+        return self not in (Kind.LISTED, Kind.FLAG, Kind.NUMBER)
 
 
 def kind_of(values: Sequence[object]) -> Kind:

@@ -43,13 +43,8 @@ def _parquet_batches(
     own = dict(zip(names, table.schema_arrow.names, strict=True))
     read = list(dict.fromkeys(own[name] for name in wanted))
     for batch in table.iter_batches(batch_size=rows, columns=read):
-        yield list(_rows([_renamed(batch, names, own).select(list(wanted))]))
-
-
-def _renamed(batch: pa.RecordBatch, names: Sequence[str], own: dict[str, str]) -> pa.RecordBatch:
-    """Give columns of one name the names that the sample has."""
-    present = set(batch.schema.names)
-    return batch.rename_columns([name for name in names if own[name] in present])
+        numbered = batch.rename_columns(unique(batch.schema.names))
+        yield list(_rows([numbered.select(list(wanted))]))
 
 
 def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:

@@ -6,19 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from nsfwcaps.captions.opening import peeked, shown
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
 from nsfwcaps.captions.text import UTF8, decoded, raw
 
 
 def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
-    """Read an object per line; a `.jsonl` file that holds one array is read as that."""
-    file, head = peeked(file, 64)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
-        from nsfwcaps.captions.formats import json_documents
-
-        return json_documents.read(file, url, choose, options)
+    """Read an object per line."""
     text, encoding = decoded(file, options.encoding, shown(url))
     notes = {} if encoding == UTF8 else {"encoding": encoding}
     return row_wise(_objects(text), choose, notes)
