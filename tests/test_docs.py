@@ -78,9 +78,11 @@ def test_reference_has_every_published_column() -> None:
     )
     assert len(rows) == len(set(rows)) == len(everything)
     assert {name for name, _ in rows} == set(everything.names)
-    assert {("difficulty", "float32"), ("unsafe_image", "image"), ("flags", "list of string")} <= set(
-        rows
-    )
+    assert {
+        ("difficulty", "float32"),
+        ("unsafe_image", "image"),
+        ("flags", "list of string"),
+    } <= set(rows)
 
 
 def test_reference_has_every_public_name() -> None:
