@@ -95,13 +95,15 @@ def widened(kinds: Collection[str]) -> Kind:
     return Kind.FLOAT if found == {Kind.INTEGER, Kind.FLOAT} else Kind.TEXT
 
 
-def decoded(cells: Sequence[str | None], name: str, kind: Kind) -> list[Any]:
-    """Return the values of a kept column from the JSON of rows, as one type."""
-    loaded = (json.loads(cell).get(name) if cell is not None else None for cell in cells)
-    return [None if value is None else _as(value, kind) for value in loaded]
+def decoded(rows: Sequence[str | None], types: Mapping[str, Kind]) -> dict[str, list[Any]]:
+    """Return the values `[n]` of each kept column from the JSON of n rows, each as its type."""
+    cells = [{} if row is None else json.loads(row) for row in rows]
+    return {name: [_as(cell.get(name), kind) for cell in cells] for name, kind in types.items()}
 
 
 def _as(value: Any, kind: Kind) -> Any:
+    if value is None:
+        return None
     if kind is Kind.TEXT:
         return value if isinstance(value, str) else _ENCODER.encode(value)
     if kind is Kind.FLAG:

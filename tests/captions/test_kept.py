@@ -27,7 +27,7 @@ def through(values: list[Any], *, untyped: bool = False) -> tuple[str, list[Any]
     cells = Cells(untyped=untyped)
     rows = [cells.encode({"Own": value}, {"name": "Own"}) for value in values]
     kind = widened(cells.kinds().get("name", []))
-    return kind.value, decoded(rows, "name", kind)
+    return kind.value, decoded(rows, {"name": kind})["name"]
 
 
 @pytest.mark.parametrize(

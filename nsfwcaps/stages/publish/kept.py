@@ -17,8 +17,8 @@ def kept_columns(ingest: StageRecord) -> dict[str, str]:
 
 def of_side(side: str, cells: pa.ChunkedArray, types: Mapping[str, str]) -> dict[str, pa.Array]:
     """Return the kept columns `[p]` of one side, from the JSON of its captions `[p]`."""
-    rows = cells.to_pylist()
+    values = decoded(cells.to_pylist(), {name: Kind(kind) for name, kind in types.items()})
     return {
-        f"{side}_{name}": pa.array(decoded(rows, name, Kind(kind)), pa.type_for_alias(kind))
+        f"{side}_{name}": pa.array(values[name], pa.type_for_alias(kind))
         for name, kind in types.items()
     }
