@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -66,9 +66,7 @@ def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:
     return max(1, min(BATCH_ROWS, _BATCH_BYTES // most))
 
 
-def read_arrow(
-    file: Any, url: str, choose: Choose, options: ReadOptions
-) -> Iterator[Row | BadRow]:
+def read_arrow(file: Any, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Read an Arrow file, or the stream format, as `datasets` saves."""
     source: Any = file
     if _is_local(file):

@@ -13,19 +13,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.ingest import merge
+from nsfwcaps.stages.ingest import keep, merge
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 2
+VERSION = 3
 
 # A share of a few rows is noise: with fewer rejects than this, a run never stops.
 _FEW_REJECTS = 3
@@ -62,7 +64,15 @@ def run(
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
-    merged = merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
+    wanted = listed(settings.keep_columns)
+    kept = {"kept_columns": keep.column_types(wanted, chunks)} if wanted else {}
+    merged = merge.merge(
+        chunks,
+        folder,
+        progress,
+        shard_rows=settings.shard_rows,
+        of=schema.captions(with_kept=bool(kept)),
+    )
     if merged.conflicts and not merged.captions[Label.SAFE]:
         raise InputError(
             f"ingest: all {merged.conflicts} safe captions are also in an unsafe pool, so no "
@@ -78,6 +88,7 @@ def run(
             - merged.conflicts,
             "safe_dropped_as_also_unsafe": merged.conflicts,
             "pools": facts,
+            **kept,
         },
     )
 
@@ -160,6 +171,7 @@ def _pool_facts(
         "sha256": pool.digest,
         "rows": rows,
         "captions": captions,
+        "hidden_characters": sum(chunk.facts["hidden_characters"] for chunk in chunks),
         "rejects": dict(sorted(rejects.items())),
         "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
         "columns": chunks[-1].facts["columns"] if chunks else {},
