@@ -74,12 +74,15 @@ def test_reference_has_every_published_column() -> None:
         with_nsfwcaps=True,
         with_review=True,
         with_labels=True,
+        with_flags=True,
     )
     assert len(rows) == len(set(rows)) == len(everything)
     assert {name for name, _ in rows} == set(everything.names)
-    assert {("difficulty", "float32"), ("unsafe_image", "image"), ("hub_count", "int64")} <= set(
-        rows
-    )
+    assert {
+        ("difficulty", "float32"),
+        ("unsafe_image", "image"),
+        ("flags", "list of string"),
+    } <= set(rows)
 
 
 def test_reference_has_every_public_name() -> None:

@@ -52,6 +52,10 @@ class Chosen:
     splits: tuple[str, ...] = ()
     """Empty if the folder has no splits."""
 
+    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What was chosen of the folder, by the option's name."""
+        return (("config", self.configs), ("split", self.splits))
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Unit:

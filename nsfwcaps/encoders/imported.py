@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from nsfwcaps.captions.columns import CAPTION_NAMES
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
+from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 
@@ -50,6 +51,7 @@ class ImportedVectors:
             width=self._text.width,
             image_width=self._images.width if self._images else None,
             padding="as imported",
+            languages=languages_of(folder.name),
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
@@ -64,6 +66,9 @@ class ImportedVectors:
         encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
         advance(len(images))
         return encoded
+
+    def truncated(self, captions: Sequence[str]) -> None:
+        """Return None: the window of the encoder is unknown."""
 
 
 def source_digest(folder: Path) -> str:

@@ -23,7 +23,7 @@ VERSION = 2
 
 _IMAGE_RANGE_BYTES = 64 * 2**20
 # A total order, even over files of equal name: the copy kept must not depend on the pool order.
-_ORDER = ("id", "source", "source_row", "category", "partner", "image_path")
+_ORDER = ("id", "source", "source_row", "category", "partner", "image_path", "kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,12 @@ class _Staged:
 
 
 def merge(
-    chunks: Sequence[Shard], folder: StageFolder, progress: Progress, *, shard_rows: int
+    chunks: Sequence[Shard],
+    folder: StageFolder,
+    progress: Progress,
+    *,
+    shard_rows: int,
+    of: pa.Schema = schema.CAPTIONS,
 ) -> Merged:
     """Merge captions and pictures, one range of keys at a time."""
     staged = {group: _staged(chunks, group, folder.path) for group in (*Label, "images")}
@@ -56,7 +61,14 @@ def merge(
         for label in (Label.UNSAFE, Label.SAFE):
             unsafe = staged[Label.UNSAFE].paths if label is Label.SAFE else []
             shards += _merge_captions(
-                staged[label], unsafe, label, folder, advance, content=content, rows=shard_rows
+                staged[label],
+                unsafe,
+                label,
+                folder,
+                advance,
+                content=content,
+                rows=shard_rows,
+                of=of,
             )
         shards += _merge_images(staged["images"], folder, advance, content=content)
     return Merged(
@@ -76,10 +88,12 @@ def _merge_captions(
     *,
     content: str,
     rows: int,
+    of: pa.Schema,
 ) -> list[Shard]:
     def merge(part: int, low: str, high: str) -> ShardTables:
-        table = _read_range(staged.paths, schema.CAPTIONS, low, high)
-        captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
+        table = _read_range(staged.paths, of, low, high)
+        order = [name for name in _ORDER if name in of.names]
+        captions = _fold(table.sort_by(_ascending(*order)), "id")
         dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
         kept = _without(captions, dropped)
         return ShardTables(

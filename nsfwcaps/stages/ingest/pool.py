@@ -16,7 +16,7 @@ SHAPING = (
     *("images", "image_column", "safe_image_column", "unsafe_image_column"),
     *("safe_image", "unsafe_image", "image_root", "category_column", "partner_column"),
     *("label_column", "max_chars", "split"),
-    *("delimiter", "encoding", "quoting", "header"),
+    *("delimiter", "encoding", "quoting", "header", "keep_columns"),
 )
 """Settings that shape the captions read from a file."""
 
@@ -30,6 +30,8 @@ class Pool:
     url: str
     label: Label | None
     digest: str
+    chosen: tuple[str, ...] = ()
+    """Configurations and splits of its folder that were chosen."""
 
     @property
     def name(self) -> str:
@@ -107,8 +109,11 @@ def _line(pool: Mapping[str, Any]) -> str:
         f"{item} (first of several)" if several and item.startswith("category=") else item
         for item in used
     ]
+    if kept := columns.get("kept"):
+        used.append(f"kept={' '.join(kept)}")
     parts = [f"columns: {', '.join(used)}"]
     if columns["ignored"]:
         parts.append(f"ignored: {', '.join(columns['ignored'])}")
+    parts += pool.get("chosen", ())
     parts += [f"{name}: {value}" for name, value in columns["notes"].items()]
     return "; ".join(parts)

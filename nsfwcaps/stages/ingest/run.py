@@ -10,21 +10,24 @@ shard size. Later stages can break ties by position.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.kept import listed
+from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.ingest import merge
+from nsfwcaps.stages.ingest import keep, merge
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 2
+VERSION = 3
 
 # A share of a few rows is noise: with fewer rejects than this, a run never stops.
 _FEW_REJECTS = 3
@@ -61,7 +64,15 @@ def run(
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
-    merged = merge.merge(chunks, folder, progress, shard_rows=settings.shard_rows)
+    wanted = listed(settings.keep_columns)
+    kept = {"kept_columns": keep.column_types(wanted, chunks)} if wanted else {}
+    merged = merge.merge(
+        chunks,
+        folder,
+        progress,
+        shard_rows=settings.shard_rows,
+        of=schema.captions(with_kept=bool(kept)),
+    )
     if merged.conflicts and not merged.captions[Label.SAFE]:
         raise InputError(
             f"ingest: all {merged.conflicts} safe captions are also in an unsafe pool, so no "
@@ -77,6 +88,7 @@ def run(
             - merged.conflicts,
             "safe_dropped_as_also_unsafe": merged.conflicts,
             "pools": facts,
+            **kept,
         },
     )
 
@@ -90,10 +102,31 @@ def _pools(settings: IngestSettings) -> list[Pool]:
     if not named:
         raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
     options = read_options(settings)
-    files = [(file, label) for url, label in named for file in pool_sources.expand(url, options)]
+    found = [(pool_sources.resolve(url, options), label) for url, label in named]
+    _check_chosen(settings, [chosen for chosen, _ in found])
     return [
-        Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
+        Pool(
+            url=url,
+            label=label,
+            digest=pool_sources.content_digest(url),
+            chosen=tuple(f"{name} {'+'.join(parts)}" for name, parts in chosen.parts() if parts),
+        )
+        for chosen, label in found
+        for url in chosen.files
     ]
+
+
+def _check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
+    """Refuse a split or configuration that no pool has: it was meant to leave something out."""
+    files = [file for chosen in found for file in chosen.files]
+    # Karpathy's JSON files have splits inside.
+    in_folders = any(chosen.splits for chosen in found)
+    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
+        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
+    if settings.config and not any(chosen.configs for chosen in found):
+        raise InputError(
+            f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
+        )
 
 
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
@@ -138,7 +171,9 @@ def _pool_facts(
         "sha256": pool.digest,
         "rows": rows,
         "captions": captions,
+        "hidden_characters": sum(chunk.facts["hidden_characters"] for chunk in chunks),
         "rejects": dict(sorted(rejects.items())),
         "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
         "columns": chunks[-1].facts["columns"] if chunks else {},
+        "chosen": list(pool.chosen),
     }

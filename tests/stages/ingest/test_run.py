@@ -69,9 +69,11 @@ def test_facts_add_up(place: Place) -> None:
         "sha256": sha256(Path(safe).read_bytes()),
         "rows": 5,
         "captions": 4,
+        "hidden_characters": 0,
         "rejects": {"empty": 1},
         "several_categories": 0,
         "columns": {"used": {"caption": "caption"}, "ignored": [], "notes": {}},
+        "chosen": [],
     }
     assert (record.rows_in, record.rows_out, record.rejects) == (6, 4, {"empty": 1})
 
