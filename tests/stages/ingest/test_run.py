@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -263,8 +264,10 @@ def test_saved_hugging_face_folder_is_a_pool(place: Place, unsafe: str) -> None:
         path = place.folder / "set" / split / "data-00000-of-00001.arrow"
         with pa.ipc.new_stream(path, schema_) as file:
             file.write_table(pa.table({"text": [caption]}))
-    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,))
-    assert copies(record, "safe") == {VASE: 1, CUP: 1}
+    pools: dict[str, Any] = {"safe": (f"{place.folder}/set",), "unsafe": (unsafe,)}
+    with pytest.raises(InputError, match="several splits: train, test; choose with --split"):
+        place.ingest(**pools)
+    assert copies(place.ingest(**pools, split="all"), "safe") == {VASE: 1, CUP: 1}
 
 
 def test_glob_and_url_pools_are_read(place: Place) -> None:
