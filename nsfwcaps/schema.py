@@ -370,8 +370,8 @@ FLAGS_HELP = {"flags": "reasons to be careful with a pair: the side, and what it
 FLAG_HELP = {
     "truncated": "longer than the encoder's window, so its end does not count in any cosine",
     "non_latin": "mostly not in Latin letters, though the encoder reads English",
-    "hazard": "one with an element of the hazard lexicon",
-    "near_unsafe": "a near-duplicate of an unsafe caption",
+    "hazard": "one that names a thing of the built-in list of hazards",
+    "near_unsafe": "one with every content word of an unsafe caption",
 }
 
 # Columns of data sets joined with a review.

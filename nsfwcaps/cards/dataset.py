@@ -84,7 +84,7 @@ def _flag_help(flag: str) -> str:
     """Describe a flag of a pair.
 
     >>> _flag_help("safe_near_unsafe")
-    'the safe caption is a near-duplicate of an unsafe caption'
+    'the safe caption is one with every content word of an unsafe caption'
     """
     side, _, name = flag.partition("_")
     return f"the {side} caption is {FLAG_HELP[name]}"
