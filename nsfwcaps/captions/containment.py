@@ -80,7 +80,7 @@ class ContentSets:
         np.maximum.at(self._largest, word[self._start], self._size)
 
     def contained(self, split: Tokens) -> Mask:
-        """Return a mask `[n]` of captions that contain a set and are at most three times as long."""
+        """Return a mask `[n]` of captions that contain a set and are not `MOST_TIMES` longer."""
         found = np.zeros(len(split.starts) - 1, np.bool_)
         stems = [content_word(word) for word in split.words]
         length = np.bincount(

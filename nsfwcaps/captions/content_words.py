@@ -6,6 +6,7 @@ under a microsecond per caption, where a regular expression per caption takes se
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,19 +23,19 @@ VERSION = 1
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
-_STOP = frozenset(
-    """
-    a an the this that these those some any each every another other such
-    i me my we us our you your he him his she her hers it its they them their theirs one ones
-    who whom whose which what where when while as than then so too very just also there here
-    and or but nor if because
-    at by for from in inside into of off on onto out outside over to toward towards under up upon
-    down with within without about above across after against along alongside among around atop
-    before behind below beneath beside besides between beyond during near next through throughout
-    am is are was were be been being has have had having do does did doing can could will would
-    may might must
-    """.split()
+_STOP_WORDS = (
+    "a an the this that these those some any each every another other such "
+    "i me my we us our you your he him his she her hers it its they them their theirs one ones "
+    "who whom whose which what where when while as than then so too very just also there here "
+    "and or but nor if because "
+    "at by for from in inside into of off on onto out outside over to toward towards under up upon "
+    "down with within without about above across after against along alongside among around atop "
+    "before behind below beneath beside besides between beyond during near next through throughout "
+    "am is are was were be been being has have had having do does did doing can could will would "
+    "may might must"
 )
+_STOP = frozenset(_STOP_WORDS.split())
+_FEWEST_IN_BAG = 2
 _VOWELS = frozenset("aeiouy")
 _SHORTEST = 3
 """Letters that an ending leaves at least, counted before a final e is removed."""
@@ -72,16 +73,28 @@ def tokens(captions: pa.Array) -> Tokens:
         captions = pc.replace_with_mask(captions, other, pa.array(texts, pa.string()))
     # A copy, as a slice would begin within its buffers.
     _, offsets, text = pa.concat_arrays([captions, captions[:0]]).buffers()
-    spaced = pa.StringArray.from_buffers(
-        len(captions), offsets, pa.py_buffer(b"" if text is None else text.to_pybytes().translate(_ASCII))
-    )
-    lists = pc.ascii_split_whitespace(spaced)
+    spaced = pa.py_buffer(b"" if text is None else text.to_pybytes().translate(_ASCII))
+    lists = pc.ascii_split_whitespace(pa.StringArray.from_buffers(len(captions), offsets, spaced))
     words = lists.flatten().dictionary_encode()
     return Tokens(
         words=words.dictionary.to_pylist(),
         of=words.indices.to_numpy(),
         starts=lists.offsets.to_numpy(),
     )
+
+
+def bag_keys(split: Tokens) -> npt.NDArray[np.uint64]:
+    """Return a key `[n]` of each caption's content words, with repeats, in any order.
+
+    It is 0 for captions of fewer than two content words: too few to recognise a caption by.
+    """
+    hashes = [_hash(stem) if (stem := content_word(word)) else 0 for word in split.words]
+    values = np.array(hashes, np.uint64)[split.of]
+    keys = np.zeros(len(split.starts) - 1, np.uint64)
+    filled = np.diff(split.starts) > 0
+    keys[filled] = np.add.reduceat(values, split.starts[:-1][filled]) if filled.any() else keys[:0]
+    keys[np.bincount(split.rows[values != 0], minlength=len(keys)) < _FEWEST_IN_BAG] = 0
+    return keys
 
 
 def content_word(word: str) -> str | None:
@@ -93,6 +106,10 @@ def content_word(word: str) -> str | None:
     if word in _STOP or (len(word) < 2 and word.isascii() and not word.isdigit()):
         return None
     return _stem(word)
+
+
+def _hash(stem: str) -> int:
+    return int.from_bytes(hashlib.blake2b(stem.encode(), digest_size=8).digest(), "big")
 
 
 def _stem(word: str) -> str:

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 from nsfwcaps.captions.content_words import Tokens
 from nsfwcaps.construction.lexicon import HAZARD_WORDS, has_hazard
 
-# Words consist of word characters only, and RE2's \\w knows ASCII alone.
+# Words consist of word characters only, and RE2's \w knows only ASCII.
 _WORD = rf"^(?:{HAZARD_WORDS})$".replace(r"\w", ".")
 
 
 def with_hazard(captions: pa.Array, split: Tokens) -> npt.NDArray[np.bool_]:
-    """Return a mask `[n]` equal to `has_hazard` of each of n captions, of which `split` is the words.
+    """Return a mask `[n]`: `has_hazard` of each of n captions, whose words are in `split`.
 
     `has_hazard` looks only at captions with a word that is a hazard or part of one.
     """

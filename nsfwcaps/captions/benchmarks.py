@@ -1,0 +1,98 @@
+"""Benchmark files whose captions must not be in a data set to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from nsfwcaps.captions import sources
+from nsfwcaps.captions.clean import text_cell
+from nsfwcaps.captions.columns import CAPTION_NAMES, Label, resolve
+from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
+from nsfwcaps.captions.normalize import fold_key, normalize
+from nsfwcaps.captions.readers import BadRow, read_pool
+
+VERSION = 1
+
+Keys = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """The captions of one benchmark, as keys."""
+
+    name: str
+    """Name of the file or folder."""
+    captions: int
+    """Number of distinct captions, up to case and punctuation."""
+    folds: Keys
+    """Fold keys, ascending."""
+    bags: Keys
+    """Keys of bags of content words, ascending."""
+
+    def matches(self, folds: Keys, split: Tokens) -> Mask:
+        """Return a mask `[n]` of captions that are in the benchmark.
+
+        A caption is if it differs only in case and punctuation, or if its content words are equal
+        in any order. `folds` `[n]` are the fold keys of the captions, `split` their words.
+        """
+        bags = bag_keys(split)
+        mask: Mask = np.isin(folds, self.folds) | (np.isin(bags, self.bags) & (bags != 0))
+        return mask
+
+
+def load(url: str) -> Benchmark:
+    """Read a benchmark: a file, folder, glob or URL.
+
+    Raises:
+        InputError: a file cannot be read or has no caption column.
+    """
+    captions = sorted({item for file in sources.expand(url) for item in read_benchmark(file)})
+    folds = np.unique(np.array(sorted(fold_keys(captions)), np.uint64))
+    return Benchmark(
+        name=url.rstrip("/").rpartition("/")[2],
+        captions=len(folds),
+        folds=folds,
+        bags=np.unique(bag_keys(tokens(pa.array(captions, pa.string())))),
+    )
+
+
+def read_benchmark(url: str) -> Iterator[str]:
+    """Yield the captions of a benchmark file, from every safe or unsafe caption column.
+
+    Raises:
+        InputError: the file cannot be read or has no such column.
+    """
+    wanted: list[str] = []
+
+    def choose(present: Sequence[str]) -> list[str]:
+        names = (
+            next((name for name in CAPTION_NAMES[label] if name in present), None)
+            for label in (Label.SAFE, Label.UNSAFE)
+        )
+        wanted[:] = dict.fromkeys(name for name in names if name is not None)
+        if not wanted:
+            resolve(present, Label.SAFE, where=url)  # raises: no caption column
+        return wanted
+
+    for row in read_pool(url, choose):
+        if isinstance(row, BadRow):
+            continue
+        for name in wanted:
+            cell = row.get(name)
+            for value in cell if isinstance(cell, list) else [cell]:
+                text = text_cell(value)
+                if isinstance(text, str) and (
+                    caption := normalize(text.encode("utf-8", errors="replace").decode())
+                ):
+                    yield caption
+
+
+def fold_keys(captions: Iterable[str]) -> frozenset[int]:
+    """Return the fold keys of captions; equal if they differ only in case and punctuation."""
+    return frozenset(map(fold_key, captions))
