@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,11 @@ class Benchmark:
     """Fold keys, ascending."""
     bags: Keys
     """Keys of bags of content words, ascending."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the keys."""
+        return hashlib.sha256(self.folds.tobytes() + b"|" + self.bags.tobytes()).hexdigest()
 
     def matches(self, folds: Keys, split: Tokens) -> Mask:
         """Return a mask `[n]` of captions that are in the benchmark.
