@@ -71,6 +71,17 @@ class Duplicates(enum.StrEnum):
     NEAR_IDENTICAL = "near-identical"
 
 
+class Quoting(enum.StrEnum):
+    """Meaning of quotes in delimited text."""
+
+    AUTO = "auto"
+    """As in CSV, but in TSV only cells that are quoted whole."""
+    CSV = "csv"
+    """Cells may be quoted, and then hold delimiters and line breaks."""
+    NONE = "none"
+    """Quotes are ordinary characters."""
+
+
 class ColumnNames(enum.StrEnum):
     """Column naming of a data set."""
 

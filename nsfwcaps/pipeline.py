@@ -116,6 +116,11 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
+def notes(record: StageRecord) -> list[str]:
+    """Format what a stage says of its inputs, one line each."""
+    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+
+
 def headline(record: StageRecord) -> str:
     """Format a stage's key figures and its rejects by reason."""
     figures = STAGE[record.stage].headline(record.facts)

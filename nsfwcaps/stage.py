@@ -37,6 +37,8 @@ class Stage:
     """Dotted name of the module with `run`, imported on demand."""
     headline: Callable[[Mapping[str, Any]], str]
     """Formats the facts of a finished run in one line for display."""
+    notes: Callable[[Mapping[str, Any]], Iterator[str]] = lambda facts: iter(())
+    """Yields further lines on the facts of a finished run, such as the columns it used."""
     results: Callable[[Any, Path], Iterator[str]] = _nowhere
     """Yields lines naming the result files, from the settings and the run's folder."""
     reads: tuple[str, ...] = ()

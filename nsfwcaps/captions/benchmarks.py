@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps.captions import sources
-from nsfwcaps.captions.clean import text_cell
-from nsfwcaps.captions.columns import CAPTION_NAMES, Label, resolve
+from nsfwcaps.captions.clean import captions_of
+from nsfwcaps.captions.columns import CAPTION_WORDS, Columns, Named, folded, resolve
 from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
 from nsfwcaps.captions.normalize import fold_key, normalize
-from nsfwcaps.captions.readers import BadRow, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Sample
+from nsfwcaps.captions.values import Kind, kind_of
 
 VERSION = 1
 
@@ -74,29 +76,31 @@ def read_benchmark(url: str) -> Iterator[str]:
     Raises:
         InputError: the file cannot be read or has no such column.
     """
-    wanted: list[str] = []
+    wanted: list[Columns] = []
 
-    def choose(present: Sequence[str]) -> list[str]:
-        names = (
-            next((name for name in CAPTION_NAMES[label] if name in present), None)
-            for label in (Label.SAFE, Label.UNSAFE)
-        )
-        wanted[:] = dict.fromkeys(name for name in names if name is not None)
-        if not wanted:
-            resolve(present, Label.SAFE, where=url)  # raises: no caption column
-        return wanted
+    def choose(sample: Sample) -> list[str]:
+        known = [name for name in sample.names if folded(name) in CAPTION_WORDS]
+        found = [
+            resolve(sample, None, where=url, named=Named(caption=name))
+            for name in known
+            if _is_text(sample, name)
+        ]
+        wanted[:] = found or [resolve(sample, None, where=url, named=Named())]
+        return [columns.caption for columns in wanted]
 
     for row in read_pool(url, choose):
         if isinstance(row, BadRow):
             continue
-        for name in wanted:
-            cell = row.get(name)
-            for value in cell if isinstance(cell, list) else [cell]:
-                text = text_cell(value)
-                if isinstance(text, str) and (
-                    caption := normalize(text.encode("utf-8", errors="replace").decode())
-                ):
-                    yield caption
+        for text in (text for columns in wanted for text in captions_of(row, columns)):
+            if not isinstance(text, str):
+                continue
+            if caption := normalize(text.encode("utf-8", errors="replace").decode()):
+                yield caption
+
+
+def _is_text(sample: Sample, name: str) -> bool:
+    values = [row[name] for row in sample.rows if row.get(name) is not None]
+    return kind_of(values) in (Kind.TEXT, Kind.LISTED, Kind.NESTED)
 
 
 def fold_keys(captions: Iterable[str]) -> frozenset[int]:

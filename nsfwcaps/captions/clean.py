@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.captions.columns import Columns, Label, parse_label
+from nsfwcaps.captions import paths
+from nsfwcaps.captions.columns import Columns, Label, label_of
+from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
-from nsfwcaps.captions.readers import BadRow, Row
+from nsfwcaps.captions.rows import BadRow, Row
+from nsfwcaps.captions.text import raw
+from nsfwcaps.captions.values import parse_flag, parsed_list, text_cell
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
+_DIVIDER = re.compile(r"[,;|]")
 
 ReadImage = Callable[[str], bytes]
 """Read an image by the path given in the pool; raises OSError if it is missing."""
@@ -32,6 +38,8 @@ class Clean:
     image_path: str | None
     image_sha256: str | None
     image: bytes | None
+    labels: int = 1
+    """Number of categories in the row; the first is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ def clean_row(
     *,
     max_chars: int,
     read_image: ReadImage,
+    template: ImageTemplate | None = None,
 ) -> Iterator[Clean | Rejected]:
     """Yield the captions of a row, cleaned or rejected; a list column holds several."""
     side = label.value if label else None
@@ -57,25 +66,50 @@ def clean_row(
         yield Rejected(row.reason, side, row.raw)
         return
     assert columns is not None, "a row was read, so its columns are known"
-    value = row.get(columns.caption)
-    side_of_row = label or parse_label(text_cell(row.get(columns.label or "")))
+    flag = columns.flag or columns.label
+    flagged = label_of(text_cell(row.get(flag)), flag) if flag else None
+    side_of_row = label or flagged
     picture: _Picture | None = None
-    for item in (value or [None]) if isinstance(value, list) else [value]:
-        caption = text_cell(item)
+    for caption in captions_of(row, columns):
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))
         elif (reason := _unusable(caption, max_chars)) is not None:
             yield Rejected(reason, side_of_row, _raw(caption))
+        elif flagged not in (None, side_of_row):
+            yield Rejected(f"flagged_{flagged}", side_of_row, _raw(caption))
         else:
-            picture = picture or _picture(row.get(columns.image or ""), read_image)
+            picture = picture or _picture(_image_cell(row, columns, template), read_image)
             if picture.missing:
                 yield Rejected("image_missing", side_of_row, _raw(caption))
             else:
-                category = text_cell(row.get(columns.category or ""))
-                partner = _partner(
-                    text_cell(row.get(columns.partner or "")), side_of_row, max_chars
-                )
-                yield _clean(normalize(str(caption)), side_of_row, category, partner, picture)
+                yield _clean(row, columns, normalize(str(caption)), side_of_row, picture, max_chars)
+
+
+def captions_of(row: Row, columns: Columns) -> list[object]:
+    """The captions of a row; a missing one is one that is None."""
+    value = text_cell(row.get(columns.caption))
+    if columns.path:
+        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+            value = _parsed(value)
+        found = paths.captions(value, columns.path)
+    elif columns.listed and isinstance(value, str):
+        found = parsed_list(value) or [value]
+    else:
+        found = value if isinstance(value, list) else [value]
+    return [text_cell(item) for item in found] or [None]
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _image_cell(row: Row, columns: Columns, template: ImageTemplate | None) -> object:
+    if template is not None:
+        return template.path(row)
+    return row.get(columns.image) if columns.image is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,25 +141,43 @@ def _partner(cell: object, label: Label, max_chars: int) -> str | None:
     text = normalize(cell)
     if _ID.fullmatch(text):  # check first: an id may look like a number
         return text.lower()
-    if _unusable(cell, max_chars) is not None or parse_label(text) is not None:
+    if _unusable(cell, max_chars) is not None or parse_flag(text) is not None:
         return None
     return content_id(text)[:TEXT_DIGITS]
 
 
 def _clean(
-    caption: str, label: Label, category: object, partner: str | None, picture: _Picture
+    row: Row, columns: Columns, caption: str, label: Label, picture: _Picture, max_chars: int
 ) -> Clean:
+    categories = _categories(_cell(row, columns.category))
     return Clean(
         id=content_id(caption, picture.sha256),
         label=label,
         caption=caption,
         fold_key=fold_key(caption),
-        category=_valid(str(category)) if category not in (None, "") else None,
-        partner=partner,
+        category=categories[0] if categories else None,
+        partner=_partner(_cell(row, columns.partner), label, max_chars),
         image_path=picture.path,
         image_sha256=picture.sha256,
         image=picture.data,
+        labels=len(categories),
     )
+
+
+def _cell(row: Row, column: str | None) -> object:
+    return None if column is None else text_cell(row.get(column))
+
+
+def _categories(cell: object) -> list[str]:
+    """The categories in a cell: several in a list, or divided by commas, as in I2P."""
+    if cell is None or cell == "":
+        return []
+    if isinstance(cell, str):
+        parts: list[object] = list(parsed_list(cell) or _DIVIDER.split(cell))
+    else:
+        parts = list(cell) if isinstance(cell, list) else [cell]
+    found = (_valid(str(text_cell(part))) for part in parts if part is not None)
+    return [text for text in found if text]
 
 
 def _unusable(caption: object, max_chars: int) -> str | None:
@@ -139,19 +191,8 @@ def _unusable(caption: object, max_chars: int) -> str | None:
     return "too_long" if len(text) > max_chars else None
 
 
-def text_cell(value: object) -> object:
-    """Decode a text cell; invalid UTF-8 becomes lone surrogates."""
-    return value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else value
-
-
 def _raw(caption: object) -> bytes:
-    if caption is None:
-        return b""
-    text = str(caption)
-    try:
-        return text.encode("utf-8", errors="surrogateescape")
-    except UnicodeEncodeError:  # a lone surrogate escaped in JSON, not an undecodable byte
-        return text.encode("utf-8", errors="surrogatepass")
+    return b"" if caption is None else raw(str(caption))
 
 
 def image_cell(value: Any) -> tuple[str | None, bytes | None]:

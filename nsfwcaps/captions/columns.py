@@ -1,13 +1,16 @@
-"""Column mapping of a pool: names known from public data sets, or names the user gave."""
+"""Columns of a pool: names of public data sets, checked against values, or names the user gave."""
 
 from __future__ import annotations
 
 import difflib
 import enum
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from nsfwcaps.captions import paths
+from nsfwcaps.captions.rows import Sample
+from nsfwcaps.captions.values import Kind, kind_of, parse_flag
 from nsfwcaps.errors import InputError
 
 
@@ -18,23 +21,43 @@ class Label(enum.StrEnum):
     UNSAFE = "unsafe"
 
 
-_ANY_CAPTION = ("caption", "text", "TEXT", "prompt", "captions")
-# Sets with both sides in one row (ViSU-Text, NSFWCaps) put the side in the column name. The bare
-# words come last: beside a caption column they are flags.
-CAPTION_NAMES = {
-    Label.SAFE: ("safe_caption", *_ANY_CAPTION, "safe"),
-    Label.UNSAFE: ("nsfw_caption", "unsafe_caption", *_ANY_CAPTION, "nsfw", "unsafe"),
-    None: _ANY_CAPTION,
+# Sets with both sides in one row (ViSU-Text, NSFWCaps) put the side in the column name. A bare
+# `safe` or `nsfw` is a caption column only if it holds text; beside one it may be a flag.
+_OF_SIDE = {
+    Label.SAFE: ("safe_caption", "safe_text", "safe_prompt"),
+    Label.UNSAFE: (
+        *("nsfw_caption", "unsafe_caption", "nsfw_text", "unsafe_text"),
+        *("nsfw_prompt", "unsafe_prompt"),
+    ),
+    None: (),
 }
-IMAGE_NAMES = ("image_path", "filepath", "image", "jpeg")
+_BARE = {Label.SAFE: ("safe",), Label.UNSAFE: ("nsfw", "unsafe"), None: ()}
+_USUAL = ("caption", "text", "prompt", "captions")
+_LESS_USUAL = (
+    *("sentence", "sentences", "description", "alt_text", "comment", "raw"),
+    *("texts", "prompts", "txt"),
+)
+CAPTION_WORDS = frozenset(
+    name for names in (*_OF_SIDE.values(), *_BARE.values(), _USUAL, _LESS_USUAL) for name in names
+)
+"""Every name of a caption column, folded."""
+CAPTION_NAMES = {label: (*_OF_SIDE[label], *_USUAL, *_BARE[label]) for label in (*Label, None)}
+"""Names by side, for readers that look at names alone."""
+
+IMAGE_NAMES = (
+    *("image_path", "filepath", "image", "jpeg", "file_name", "filename", "image_file_name"),
+    *("image_file", "img_path", "img", "jpg", "png", "webp", "photo", "picture"),
+)
+LOOSE_IMAGE_NAME = "image_name"
+"""Images of caption sets such as COCO's, which often lie elsewhere: used only if they are found."""
 # Sets with both sides in one row may have an image for each; these precede a bare `image`.
 # `safe_image_path` is not listed: in our data sets, such paths belong to another folder.
 IMAGE_NAMES_OF_SIDE = {
-    Label.SAFE: ("safe_image",),
-    Label.UNSAFE: ("unsafe_image", "nsfw_image"),
+    Label.SAFE: ("safe_image", "safe_file_name"),
+    Label.UNSAFE: ("unsafe_image", "nsfw_image", "unsafe_file_name", "nsfw_file_name"),
     None: (),
 }
-CATEGORY_NAMES = ("category", "chosen_category", "tag")
+CATEGORY_NAMES = ("category", "chosen_category", "tag", "categories", "tags", "harm_category")
 PARTNER_NAMES = ("partner_id", "safe_caption")
 # Ambiguous names: they mean the partner only beside these caption columns.
 PARTNER_BESIDE = {
@@ -43,102 +66,246 @@ PARTNER_BESIDE = {
     "nsfw": "safe",
     "unsafe": "safe",
 }
+FLAG_NAMES = ("nsfw", "unsafe", "is_nsfw", "is_unsafe", "safe", "is_safe", "sfw")
+"""Columns that may say the side of a row."""
+_SAFE_FLAGS = frozenset({"safe", "is_safe", "sfw"})
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
 
-_UNSAFE_WORDS = frozenset({"unsafe", "nsfw", "harmful", "true", "yes", "1"})
-_SAFE_WORDS = frozenset({"safe", "sfw", "unlikely", "false", "no", "0"})
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """Columns that the user named."""
+
+    caption: str | None = None
+    caption_path: str | None = None
+    image: str | None = None
+    category: str | None = None
+    partner: str | None = None
+    label: str | None = None
+    images: bool = True
+    """Whether images are read at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Column names of one pool."""
+    """Column names of one pool, as the pool spells them."""
 
     caption: str
     image: str | None
     category: str | None
     partner: str | None
     label: str | None
+    flag: str | None = None
+    """Column that says safe or unsafe, in a pool of one side."""
+    path: tuple[str, ...] = ()
+    """Keys from the caption's cell to the captions in it."""
+    listed: bool = False
+    """Whether cells of text hold a list of captions, as JSON or as Python prints it."""
+    ignored: tuple[str, ...] = ()
+    images_elsewhere: bool = False
+    """Whether the images may lie in another folder, so that none found means captions alone."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def used(self) -> list[str]:
+        """Columns to read."""
+        names = (self.caption, self.image, self.category, self.partner, self.label, self.flag)
+        return [name for name in dict.fromkeys(names) if name is not None]
 
 
-def resolve(
-    present: Sequence[str],
-    label: Label | None,
-    *,
-    where: str,
-    caption: str | None = None,
-    image: str | None = None,
-    category: str | None = None,
-    partner: str | None = None,
-    label_column: str | None = None,
-) -> Columns:
+def folded(name: str) -> str:
+    """Return a column name without case, surrounding space, and kind of separator.
+
+    >>> folded(" Image Path"), folded("TEXT")
+    ('image_path', 'text')
+    """
+    return re.sub(r"[\s-]+", "_", name.strip(" \t\r\n\ufeff\"'").casefold())
+
+
+def resolve(sample: Sample, label: Label | None, *, where: str, named: Named) -> Columns:
     """Map a pool's columns. Safe captions have no partner.
 
     Raises:
-        InputError: no caption column is recognised, or a named column is missing.
+        InputError: no caption column is recognised, several are, or a named column is missing.
     """
-    of_caption = (
-        _named(present, caption, where, "caption")
-        or _first(present, CAPTION_NAMES[label])
-        or _no_caption(present, where)
+    pool = _Pool(sample, where)
+    caption, path = pool.caption(label, named)
+    image = pool.named(named.image, "image") or pool.image(label, but=caption)
+    category = pool.named(named.category, "category") or pool.first(CATEGORY_NAMES, but=caption)
+    partner = pool.named(named.partner, "partner") or pool.first(
+        (*PARTNER_NAMES, PARTNER_BESIDE.get(folded(caption), "")), but=caption
     )
-    of_partner = _named(present, partner, where, "partner") or _first(
-        present, (*PARTNER_NAMES, PARTNER_BESIDE.get(of_caption, ""))
+    image = image or pool.first((LOOSE_IMAGE_NAME,), but=caption)
+    may_be_elsewhere = sample.images_elsewhere or folded(image or "") == LOOSE_IMAGE_NAME
+    found = Columns(
+        caption=caption,
+        image=image if named.images else None,
+        category=category,
+        partner=partner if label is not Label.SAFE else None,
+        label=pool.named(named.label, "label") if label is None else None,
+        flag=pool.flag(caption) if label is not None else None,
+        path=path,
+        listed=pool.kind(caption) is Kind.LISTED,
+        images_elsewhere=may_be_elsewhere and named.image is None,
+        notes=sample.notes,
     )
-    return Columns(
-        caption=of_caption,
-        image=_named(present, image, where, "image")
-        or _first(present, (*IMAGE_NAMES_OF_SIDE[label], *IMAGE_NAMES)),
-        category=_named(present, category, where, "category") or _first(present, CATEGORY_NAMES),
-        partner=of_partner if label is not Label.SAFE else None,
-        label=_named(present, label_column, where, "label") if label is None else None,
-    )
+    return pool.with_ignored(found)
 
 
-def parse_label(value: object) -> Label | None:
-    """Parse a label cell: words and flags of public data sets; numbers from 0.5 mean unsafe.
-
-    Returns None if the cell is undecided (LAION's `UNSURE`) or empty.
-    """
-    if isinstance(value, bool):
-        return Label.UNSAFE if value else Label.SAFE
-    if isinstance(value, int | float):
-        return Label.UNSAFE if value >= 0.5 else Label.SAFE if value < 0.5 else None
-    word = str(value).strip().casefold() if value is not None else ""
-    if word in _UNSAFE_WORDS:
-        return Label.UNSAFE
-    if word in _SAFE_WORDS:
-        return Label.SAFE
-    try:
-        return parse_label(float(word))
-    except ValueError:
+def label_of(value: object, column: str) -> Label | None:
+    """Label of a row by a column of flags; in a column named `safe`, 1 means safe."""
+    unsafe = parse_flag(value)
+    if unsafe is None:
         return None
+    flag_means_safe = folded(column) in _SAFE_FLAGS and not _is_word(value)
+    return Label.UNSAFE if unsafe is not flag_means_safe else Label.SAFE
 
 
-def _first(present: Sequence[str], names: Sequence[str]) -> str | None:
-    return next((name for name in names if name in present), None)
+def _is_word(value: object) -> bool:
+    """Whether a flag names a side itself, whatever its column."""
+    return isinstance(value, str) and value.strip().casefold() in ("safe", "sfw", "unsafe", "nsfw")
 
 
-def _named(present: Sequence[str], name: str | None, where: str, what: str) -> str | None:
-    if name is None or name in present:
-        return name
-    close = difflib.get_close_matches(name, [item for item in present if _NAME.match(item)], n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    raise InputError(
-        f"{where}: no {what} column '{name}'; {hint}available columns: {_listed(present)}"
-    )
+class _Pool:
+    """The columns of a pool's sample."""
+
+    def __init__(self, sample: Sample, where: str) -> None:
+        self._sample = sample
+        self._where = where
+        self._by_fold: dict[str, list[str]] = {}
+        for name in sample.names:
+            if folded(name):
+                self._by_fold.setdefault(folded(_base(name, sample.names)), []).append(name)
+
+    def caption(self, label: Label | None, named: Named) -> tuple[str, tuple[str, ...]]:
+        """The caption column, and the keys to the captions within its cells."""
+        if named.caption_path is not None:
+            return self._by_path(named.caption_path)
+        if named.caption is not None:
+            name = str(self.named(named.caption, "caption"))
+            if self.kind(name) in (Kind.FLAG, Kind.NUMBER):
+                raise InputError(
+                    f"{self._where}: column '{name}' holds {self.kind(name)}, not captions; "
+                    f"{self._advice()}"
+                )
+            return name, paths.inside(self.values(name))
+        tiers = (_OF_SIDE[label], (*_USUAL, *_BARE[label]), _LESS_USUAL)
+        for tier in tiers:
+            found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
+            filled = [name for name in found if self.kind(name) is not Kind.EMPTY]
+            found = filled or found[:1]
+            if len(found) > 1:
+                listed = ", ".join(f"'{name}'" for name in found)
+                raise InputError(
+                    f"{self._where}: {len(found)} columns may hold the captions: {listed}; choose "
+                    f"one with --caption-column{self._sided(label)}"
+                )
+            if found:
+                return found[0], paths.inside(self.values(found[0]))
+        raise InputError(
+            f"{self._where}: no caption column found; available columns: {self._listed()}; "
+            f"{self._advice()}"
+        )
+
+    def image(self, label: Label | None, *, but: str) -> str | None:
+        """The image column: the first known name whose values may be images."""
+        names = (*IMAGE_NAMES_OF_SIDE[label], *IMAGE_NAMES)
+        found = [name for name in self._all(names) if name != but and self._may_be_image(name)]
+        if found:
+            return next((name for name in found if self.kind(name) is not Kind.EMPTY), found[0])
+        # Hugging Face's image folders: `file_name`, or a name that ends so.
+        ends = [n for n in self._sample.names if folded(n).endswith(("_file_name", "_image_path"))]
+        other = {"safe", "unsafe", "nsfw"}
+        ends = [n for n in ends if folded(n).split("_")[0] not in other and self._may_be_image(n)]
+        return ends[0] if len(ends) == 1 else None
+
+    def flag(self, caption: str) -> str | None:
+        """A column that says of each row whether it is unsafe."""
+        names = [name for name in self._all(FLAG_NAMES) if name != caption]
+        return next((name for name in names if self.kind(name) is Kind.FLAG), None)
+
+    def first(self, names: Sequence[str], *, but: str) -> str | None:
+        """The first known column that is not the caption's."""
+        return next((name for name in self._all(names) if name != but), None)
+
+    def named(self, name: str | None, what: str) -> str | None:
+        """The column that the user named, in any case."""
+        if name is None or name in self._sample.names:
+            return name
+        found = self._by_fold.get(folded(name), [])
+        if len(found) == 1:
+            return found[0]
+        names = [item for item in self._sample.names if _NAME.match(item)]
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise InputError(
+            f"{self._where}: no {what} column '{name}'; {hint}available columns: {self._listed()}"
+        )
+
+    def values(self, name: str) -> list[object]:
+        """First values of a column."""
+        return [row[name] for row in self._sample.rows if row.get(name) is not None]
+
+    def kind(self, name: str) -> Kind:
+        """What the values of a column are."""
+        if name in self._sample.binary:
+            return Kind.BYTES
+        return kind_of(self.values(name))
+
+    def with_ignored(self, found: Columns) -> Columns:
+        """Add the names that are not used."""
+        used = {*found.used}
+        ignored = tuple(name or "(no name)" for name in self._sample.names if name not in used)
+        return Columns(**{**vars(found), "ignored": ignored})
+
+    def _all(self, names: Iterable[str]) -> list[str]:
+        return [own for name in names for own in self._by_fold.get(name, ())]
+
+    def _may_be_image(self, name: str) -> bool:
+        return self.kind(name).may_be_image
+
+    def _by_path(self, path: str) -> tuple[str, tuple[str, ...]]:
+        keys = tuple(path.split("."))
+        root = self._by_fold.get(folded(keys[0]), [])
+        if len(root) == 1:
+            return root[0], keys[1:]
+        holders = [n for n in self._sample.names if paths.captions(self.values(n), keys)]
+        if len(holders) == 1:
+            return holders[0], keys
+        problem = "no column has" if not holders else f"{len(holders)} columns have"
+        raise InputError(
+            f"{self._where}: {problem} '{path}' inside; available columns: {self._listed()}; begin "
+            "--caption-path with the column's name, as in conversations.gpt.value"
+        )
+
+    def _listed(self) -> str:
+        """List column names for a message, hiding captions of a headerless CSV."""
+        names = [name for name in self._sample.names if _NAME.match(name.strip())]
+        if hidden := len(self._sample.names) - len(names):
+            names.append(f"{hidden} hidden that look like text, not names (missing header line?)")
+        return ", ".join(names)
+
+    def _advice(self) -> str:
+        texts = [
+            name
+            for name in self._sample.names
+            if _NAME.match(name.strip()) and self.kind(name) is Kind.TEXT
+        ]
+        if len(texts) == 1 and self._sample.rows:
+            return f"'{texts[0]}' holds text: choose it with --caption-column '{texts[0]}'"
+        nested = [name for name in self._sample.names if self.kind(name) is Kind.NESTED]
+        if nested and not texts:
+            return f"captions inside '{nested[0]}' are named by --caption-path"
+        if any(not _NAME.match(name.strip()) for name in self._sample.names):
+            return "for a file without a header line use --no-header --caption-column 0"
+        return "choose one with --caption-column"
+
+    def _sided(self, label: Label | None) -> str:
+        return f", or --{label}-caption-column for this side" if label else ""
 
 
-def _listed(present: Sequence[str]) -> str:
-    """List column names for a message, hiding captions mistaken for names in a headerless CSV."""
-    names = [name for name in present if _NAME.match(name)]
-    if hidden := len(present) - len(names):
-        names.append(f"{hidden} hidden that look like text, not names (missing header line?)")
-    return ", ".join(names)
-
-
-def _no_caption(present: Sequence[str], where: str) -> str:
-    raise InputError(
-        f"{where}: no caption column found; available columns: {_listed(present)}; "
-        "choose one with --caption-column"
-    )
+def _base(name: str, names: Collection[str]) -> str:
+    """Name without the number of a repeated column."""
+    base, _, number = name.rpartition(".")
+    return base if number.isdigit() and base in names else name

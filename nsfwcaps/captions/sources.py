@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from pathlib import Path
 
 import fsspec
 
 from nsfwcaps import resources
+from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
@@ -40,9 +39,9 @@ def expand(url: str) -> list[str]:
         else:
             found = sorted(filesystem.glob(path)) if any(sign in url for sign in "*?[") else []
     except (ValueError, ImportError) as error:
-        raise InputError(f"{url}: {error}") from None
+        raise InputError(f"{shown(url)}: {error}") from None
     if not found:
-        raise InputError(f"{url}: no such file, folder or match")
+        raise InputError(f"{shown(url)}: no such file, folder or match")
     return [url] if found == [path] else [filesystem.unstrip_protocol(item) for item in found]
 
 
@@ -70,10 +69,3 @@ def size_bytes(url: str) -> int:
     """Size of a file; 0 if the store does not report it."""
     filesystem, path = fsspec.core.url_to_fs(url)
     return int(filesystem.size(path) or 0)
-
-
-def local_path(url: str) -> Path | None:
-    """Path of a local file; None for other URLs."""
-    filesystem, path = fsspec.core.url_to_fs(url)
-    protocols: Sequence[str] = filesystem.protocol
-    return Path(path) if "file" in protocols or "local" in protocols else None

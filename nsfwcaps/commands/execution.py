@@ -45,6 +45,8 @@ def execute(
         outcomes.append(outcome)
         if not as_json:
             typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
+            for note in pipeline.notes(outcome.record):
+                typer.echo(note)
 
     with processes.join(together), pipeline.locked(workdir):
         pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.captions.clean import text_cell
-from nsfwcaps.captions.readers import BadRow, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 
@@ -75,7 +76,8 @@ def read_prompts(url: str) -> PromptSet:
 
 
 def _choose_of(url: str) -> Any:
-    def choose(present: Sequence[str]) -> Sequence[str]:
+    def choose(sample: Sample) -> Sequence[str]:
+        present = sample.names
         if "prompt" not in present:
             raise InputError(f"{url}: no column 'prompt'; known columns: {', '.join(COLUMNS)}")
         return [name for name in COLUMNS if name in present]

@@ -8,7 +8,7 @@ import pytest
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label
 from nsfwcaps.captions.normalize import content_id, fold_key, normalize
-from nsfwcaps.captions.readers import BadRow
+from nsfwcaps.captions.rows import BadRow
 
 COLUMNS = Columns(
     caption="caption", image="image", category="category", partner="partner", label="label"

@@ -1,13 +1,30 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from nsfwcaps.captions.columns import Columns, Label, parse_label, resolve
+from nsfwcaps.captions import columns as pool_columns
+from nsfwcaps.captions.columns import Columns, Label, Named, label_of
+from nsfwcaps.captions.rows import Sample
+from nsfwcaps.captions.values import Kind, kind_of, parse_flag, parsed_list
 from nsfwcaps.errors import InputError
 
 VISU_TEXT = ["incremental_id", "safe", "nsfw", "coco_id", "tag"]
 NSFWCAPS = ["image_coco_url", "caption", "nsfw_caption", "chosen_category"]
 LAION = ["URL", "TEXT", "NSFW", "similarity", "LICENSE", "punsafe"]
+
+
+def resolve(
+    present: list[str],
+    side: Label | None,
+    *,
+    where: str,
+    rows: list[dict[str, Any]] | None = None,
+    **named: Any,
+) -> Columns:
+    sample = Sample(names=present, rows=rows or [])
+    return pool_columns.resolve(sample, side, where=where, named=Named(**named))
 
 
 @pytest.mark.parametrize(
@@ -69,10 +86,15 @@ def test_named_columns_win_over_recognised_ones() -> None:
         image="photo",
         category="topic",
         partner="of",
-        label_column="flag",
+        label="flag",
     )
     assert columns == Columns(
-        caption="alt", image="photo", category="topic", partner="of", label="flag"
+        caption="alt",
+        image="photo",
+        category="topic",
+        partner="of",
+        label="flag",
+        ignored=("caption", "image", "category", "partner_id"),
     )
 
 
@@ -110,9 +132,9 @@ def test_partner_beside_a_caption_column_that_was_named() -> None:
 
 
 def test_label_column_counts_for_mixed_pools_only() -> None:
-    assert resolve(["caption"], Label.SAFE, where="pool", label_column="flag").label is None
+    assert resolve(["caption"], Label.SAFE, where="pool", label="flag").label is None
     with pytest.raises(InputError, match="no label column 'flag'"):
-        resolve(["caption"], None, where="pool", label_column="flag")
+        resolve(["caption"], None, where="pool", label="flag")
 
 
 def test_unknown_column_is_answered_with_a_close_name() -> None:
@@ -139,16 +161,163 @@ def test_pool_without_a_caption_column_names_the_option() -> None:
     "value", ["unsafe", " NSFW ", "Harmful", "TRUE", "yes", "1", True, 1, 0.5, "0.91"]
 )
 def test_unsafe_labels(value: object) -> None:
-    assert parse_label(value) is Label.UNSAFE
+    assert parse_flag(value) is True
 
 
 @pytest.mark.parametrize(
     "value", ["safe", "SFW", "UNLIKELY", "False", "no", "0", False, 0, 0.49, "0.02"]
 )
 def test_safe_labels(value: object) -> None:
-    assert parse_label(value) is Label.SAFE
+    assert parse_flag(value) is False
 
 
 @pytest.mark.parametrize("value", [None, "", "UNSURE", "maybe", float("nan"), "nan"])
 def test_unclear_labels(value: object) -> None:
-    assert parse_label(value) is None
+    assert parse_flag(value) is None
+
+
+RIGHT = "A handgun on a table"
+
+
+@pytest.mark.parametrize(
+    ("row", "label", "caption"),
+    [
+        ({"sentence": RIGHT, "unsafe": "1"}, Label.UNSAFE, "sentence"),
+        ({"sentence": RIGHT, "safe": "1"}, Label.SAFE, "sentence"),
+        ({"nsfw": RIGHT, "safe": "A vase"}, Label.UNSAFE, "nsfw"),
+        ({"text": "IMG_2034.JPG", "caption": RIGHT}, Label.UNSAFE, "caption"),
+        ({"caption": "https://a.example/1.jpg", "text": RIGHT}, Label.UNSAFE, "text"),
+        ({"prompt": 7, "text": RIGHT}, Label.UNSAFE, "text"),
+        ({" Caption": RIGHT}, Label.UNSAFE, " Caption"),
+        ({"TEXT ": RIGHT}, Label.UNSAFE, "TEXT "),
+        ({"Nsfw Caption": RIGHT, "caption": "A vase"}, Label.UNSAFE, "Nsfw Caption"),
+        ({"caption": None, "text": RIGHT}, Label.UNSAFE, "text"),
+        ({"caption": ["A vase", "A cup"], "image": "1.jpg"}, Label.SAFE, "caption"),
+        ({"\ufeffcaption": RIGHT}, Label.UNSAFE, "\ufeffcaption"),
+    ],
+)
+def test_a_caption_column_holds_text(row: dict[str, Any], label: Label, caption: str) -> None:
+    assert resolve(list(row), label, where="pool", rows=[row]).caption == caption
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"nsfw": "True", "safe": "False"}, "no caption column found"),
+        ({"caption": "1000.jpg"}, "no caption column found"),
+        ({"beschreibung": RIGHT, "unsafe": "1"}, "--caption-column 'beschreibung'"),
+        ({"caption": RIGHT, "text": "A gun"}, "'caption', 'text'; choose one with --caption-col"),
+        ({"Caption": RIGHT, "caption": "A gun"}, "choose one with --caption-column"),
+        ({"caption": RIGHT, "caption.1": "A gun"}, "'caption', 'caption.1'"),
+        ({"nsfw": RIGHT, "caption": "A gun"}, "'caption', 'nsfw'"),
+    ],
+)
+def test_what_is_ambiguous_or_no_text_is_refused(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as error:
+        resolve(list(row), Label.UNSAFE, where="pool", rows=[row])
+    assert message in str(error.value)
+    assert RIGHT not in str(error.value)
+
+
+def test_a_named_column_of_flags_is_no_caption_column() -> None:
+    row = {"text": RIGHT, "unsafe": "1"}
+    with pytest.raises(InputError, match="column 'unsafe' holds flags, not captions"):
+        resolve(list(row), Label.UNSAFE, where="pool", rows=[row], caption="unsafe")
+
+
+def test_named_columns_are_found_in_any_case() -> None:
+    assert resolve(["Alt Text", "n"], Label.SAFE, where="p", caption="alt_text").caption == (
+        "Alt Text"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "image"),
+    [
+        ({"caption": RIGHT, "file_name": "1.jpg"}, "file_name"),
+        ({"caption": RIGHT, "photo_file_name": "1.jpg"}, "photo_file_name"),
+        ({"caption": RIGHT, "image": 391895}, None),
+        ({"caption": RIGHT, "image": 391895, "image_path": "a/1.jpg"}, "image_path"),
+        ({"caption": RIGHT, "Image": {"bytes": b"x", "path": None}}, "Image"),
+        ({"caption": RIGHT, "url": "https://a.example/1.jpg"}, None),
+        ({"caption": RIGHT, "image": None}, "image"),
+        ({"caption": RIGHT, "": "0"}, None),
+    ],
+)
+def test_an_image_column_holds_images(row: dict[str, Any], image: str | None) -> None:
+    assert resolve(list(row), Label.UNSAFE, where="pool", rows=[row]).image == image
+
+
+def test_a_column_without_a_name_is_ignored_and_said() -> None:
+    columns = resolve(["", "caption", "url"], Label.UNSAFE, where="pool")
+    assert (columns.category, columns.partner, columns.image) == (None, None, None)
+    assert columns.ignored == ("(no name)", "url")
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "label"),
+    [
+        ("1", "unsafe", Label.UNSAFE),
+        ("1", "is_safe", Label.SAFE),
+        ("0", "safe", Label.UNSAFE),
+        (True, "Safe", Label.SAFE),
+        ("unsafe", "safe", Label.UNSAFE),
+        ("safe", "label", Label.SAFE),
+        (2, "label", None),
+        ("7", "label", None),
+        ("UNSURE", "NSFW", None),
+    ],
+)
+def test_a_flag_means_what_its_column_says(value: object, column: str, label: object) -> None:
+    assert label_of(value, column) is label
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["a vase", "1"], Kind.TEXT),
+        (["0", "1"], Kind.FLAG),
+        ([0, 1, 1], Kind.FLAG),
+        (["0", "2"], Kind.NUMBER),
+        ([0.12, 0.9], Kind.NUMBER),
+        (["True", "False"], Kind.FLAG),
+        (["UNSURE", "UNLIKELY"], Kind.FLAG),
+        (["None", "NA", "null"], Kind.TEXT),
+        (["IMG_1.JPG", "dir/b.png"], Kind.IMAGE_FILE),
+        (["http://a.example/x"], Kind.URL),
+        (['["a vase", "a cup"]'], Kind.LISTED),
+        ([["a vase"], ["a cup"]], Kind.TEXT),
+        ([{"raw": "a vase"}], Kind.NESTED),
+        ([None, "", " "], Kind.EMPTY),
+    ],
+)
+def test_kinds_of_values(values: list[object], kind: Kind) -> None:
+    assert kind_of(values) is kind
+
+
+def test_lists_in_cells_of_text() -> None:
+    assert parsed_list('["a", "b"]') == ["a", "b"]
+    assert parsed_list("['a', \"b's\"]") == ["a", "b's"]
+    assert parsed_list("[a, b]") is None
+    assert parsed_list("[1, 2]") is None
+    assert parsed_list("a [b]") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "rest"),
+    [
+        ("gpt.value", "conversations", ("gpt", "value")),
+        ("conversations.gpt.value", "conversations", ("gpt", "value")),
+    ],
+)
+def test_captions_inside_conversations(path: str, root: str, rest: tuple[str, ...]) -> None:
+    row = {"id": 1, "conversations": [{"from": "gpt", "value": RIGHT}]}
+    columns = resolve(list(row), Label.UNSAFE, where="pool", rows=[row], caption_path=path)
+    assert (columns.caption, columns.path) == (root, rest)
+    with pytest.raises(InputError, match=r"no column has 'user\.value' inside"):
+        resolve(list(row), Label.UNSAFE, where="pool", rows=[row], caption_path="user.value")
+
+
+def test_captions_in_objects_are_found_by_their_key() -> None:
+    row = {"caption": [{"raw": RIGHT, "sentid": 1}]}
+    assert resolve(list(row), Label.UNSAFE, where="pool", rows=[row]).path == ("raw",)

@@ -17,16 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.captions import readers
-from nsfwcaps.captions.readers import BadRow, Row, read_pool, reader_of
+from nsfwcaps.captions import opening
+from nsfwcaps.captions.formats import columnar
+from nsfwcaps.captions.readers import read_pool, reader_of
+from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.errors import InputError
 
 CAPTIONS = ["a vase on a table", "a café, with a \u201cquoted\u201d sign", "a handgun on a table"]
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1)
 
 
-def everything(present: Sequence[str]) -> Sequence[str]:
-    return present
+def everything(sample: Sample) -> Sequence[str]:
+    return sample.names
 
 
 def read(path: Path) -> list[Row | BadRow]:
@@ -120,8 +122,8 @@ def test_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path, name: str) 
 def test_reader_is_told_the_columns(tmp_path: Path, name: str) -> None:
     seen: list[Sequence[str]] = []
 
-    def choose(present: Sequence[str]) -> Sequence[str]:
-        seen.append(list(present))
+    def choose(sample: Sample) -> Sequence[str]:
+        seen.append(list(sample.names))
         return ["caption"]
 
     first = next(read_pool(str(write(tmp_path, name, FORMATS[name])), choose))
@@ -132,7 +134,7 @@ def test_reader_is_told_the_columns(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["pool.parquet", "file.arrow", "stream.arrow"])
 def test_columnar_reader_reads_the_chosen_columns_only(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, name, FORMATS[name])
-    got = list(read_pool(str(path), lambda present: ["n"]))
+    got = list(read_pool(str(path), lambda sample: ["n"]))
     assert got == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
@@ -169,7 +171,7 @@ def test_broken_json_line_costs_that_row_only(tmp_path: Path, line: str, bad: Ba
 def test_columns_are_found_behind_many_broken_lines(tmp_path: Path) -> None:
     seen: list[Sequence[str]] = []
     path = write(tmp_path, "pool.jsonl", "{oops\n" * 100 + '{"caption": "a vase"}\n')
-    got = list(read_pool(str(path), lambda present: seen.append(present) or present))
+    got = list(read_pool(str(path), lambda sample: seen.append(sample.names) or sample.names))
     assert len(got) == 101
     assert seen == [["caption"]]
 
@@ -177,7 +179,7 @@ def test_columns_are_found_behind_many_broken_lines(tmp_path: Path) -> None:
 def test_columns_are_those_of_the_first_rows_together(tmp_path: Path) -> None:
     seen: list[Sequence[str]] = []
     path = write(tmp_path, "pool.jsonl", '{"id": 1}\n{"id": 2, "caption": "a vase"}\n')
-    list(read_pool(str(path), lambda present: seen.append(present) or present))
+    list(read_pool(str(path), lambda sample: seen.append(sample.names) or sample.names))
     assert seen == [["id", "caption"]]
 
 
@@ -227,7 +229,7 @@ def test_list_column_of_parquet_is_a_list(tmp_path: Path) -> None:
 
 
 def test_parquet_is_read_over_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(columnar, "BATCH_ROWS", 2)
     table = pa.table({"caption": [f"a vase {n}" for n in range(7)]})
     pq.write_table(table, tmp_path / "pool.parquet", row_group_size=3)
     assert captions(tmp_path / "pool.parquet") == table["caption"].to_pylist()
@@ -289,17 +291,18 @@ def test_compressed_file_with_a_flipped_bit_is_an_input_error(tmp_path: Path) ->
         read(write(tmp_path, "pool.jsonl.gz", bytes(data)))
 
 
-def test_file_that_is_not_compressed_despite_its_name_is_an_input_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="damaged or truncated"):
-        read(write(tmp_path, "pool.jsonl.gz", as_jsonl()))
+def test_compression_is_told_by_content_not_by_name(tmp_path: Path) -> None:
+    assert captions(write(tmp_path, "pool.jsonl.gz", as_jsonl())) == CAPTIONS
+    assert captions(write(tmp_path, "packed.csv", gzip.compress(as_delimited(",")))) == CAPTIONS
+    assert captions(write(tmp_path, "packed.csv.xz", bz2.compress(as_delimited(",")))) == CAPTIONS
 
 
 def test_zst_without_its_package_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "available_compressions", lambda: [None, "gzip"])
+    monkeypatch.setattr(opening, "compr", {"gzip": opening.compr["gzip"]})
     with pytest.raises(InputError, match="pip install zstandard"):
-        read(write(tmp_path, "pool.jsonl.zst", b""))
+        read(write(tmp_path, "pool.jsonl.zst", b"\x28\xb5\x2f\xfd" + b"0" * 20))
 
 
 @pytest.mark.parametrize(
@@ -332,7 +335,7 @@ def test_file_that_may_not_be_read_is_an_input_error(monkeypatch: pytest.MonkeyP
     def refuse(*args: object, **options: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(readers.fsspec, "open", refuse)
+    monkeypatch.setattr(opening.fsspec, "open", refuse)
     with pytest.raises(InputError, match=r"pool\.csv: permission denied"):
         read(Path("pool.csv"))
 

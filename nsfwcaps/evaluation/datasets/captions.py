@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nsfwcaps.captions.clean import text_cell
 from nsfwcaps.captions.normalize import normalize
+from nsfwcaps.captions.values import text_cell
 
 
 class Captions:

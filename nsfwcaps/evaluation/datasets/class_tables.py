@@ -11,9 +11,10 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.clean import text_cell
-from nsfwcaps.captions.readers import READERS, BadRow, ending_of, read_pool
+from nsfwcaps.captions.readers import READERS, ending_of, read_pool
+from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label
@@ -90,7 +91,8 @@ def table_rows(
 
 
 def _chooser(url: str, columns: dict[str, str]) -> Any:
-    def choose(present: Sequence[str]) -> Sequence[str]:
+    def choose(sample: Sample) -> Sequence[str]:
+        present = sample.names
         for what, names in (("image", IMAGE_COLUMNS), ("label", _LABELS)):
             found = next((name for name in names if name in present), None)
             if found is None:

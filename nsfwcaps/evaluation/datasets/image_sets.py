@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.captions.clean import text_cell
 from nsfwcaps.captions.columns import CATEGORY_NAMES, IMAGE_NAMES
-from nsfwcaps.captions.readers import READERS, BadRow, ending_of, read_pool
+from nsfwcaps.captions.readers import READERS, ending_of, read_pool
+from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files, picture_of, tar_files, tar_samples
@@ -107,7 +108,8 @@ def _table(
 ) -> Iterator[tuple[int, str | None]]:
     columns: list[str] = []
 
-    def choose(present: Sequence[str]) -> Sequence[str]:
+    def choose(sample: Sample) -> Sequence[str]:
+        present = sample.names
         image = next((name for name in IMAGE_COLUMNS if name in present), None)
         if image is None:
             raise InputError(

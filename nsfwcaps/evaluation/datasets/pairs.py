@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.captions.clean import text_cell
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.sources import expand
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
@@ -151,8 +152,8 @@ class _Reading:
         """Read the rows of one file."""
         found: list[PairColumns] = []
 
-        def choose(present: Sequence[str]) -> Sequence[str]:
-            found.append(resolve(present, url))
+        def choose(sample: Sample) -> Sequence[str]:
+            found.append(resolve(sample.names, url))
             return found[0].names
 
         cells = PictureCells(url, image_root)

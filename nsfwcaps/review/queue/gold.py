@@ -15,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nsfwcaps.captions.readers import BadRow, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.errors import InputError
 from nsfwcaps.review import tables
 from nsfwcaps.review.log import answers as answering
@@ -56,7 +57,8 @@ def read_gold(url: str) -> list[GoldRow]:
         InputError: the file is unreadable or lacks required columns.
     """
 
-    def choose(names: Sequence[str]) -> Sequence[str]:
+    def choose(sample: Sample) -> Sequence[str]:
+        names = sample.names
         missing = [name for name in _NEEDED if name not in names]
         if missing:
             raise InputError(

@@ -9,10 +9,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.captions.clean import Clean, Rejected, clean_row, text_cell
-from nsfwcaps.captions.columns import Columns, Label, resolve
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row
+from nsfwcaps.captions.columns import Columns, Label, Named, resolve
 from nsfwcaps.captions.images import ImageReader
-from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Row, Sample
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.construction.exclusion import image_hashes
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance
@@ -135,23 +137,17 @@ def _clean(
 
 def _chooser(
     url: str, settings: ConstructSettings, columns: list[Columns]
-) -> Callable[[Sequence[str]], list[str]]:
+) -> Callable[[Sample], list[str]]:
     """Return the column chooser for a reader; it stores the columns found in `columns`."""
 
-    def choose(present: Sequence[str]) -> list[str]:
-        found = resolve(
-            present,
-            Label.SAFE,
-            where=url,
-            caption=settings.caption_column,
-            image=settings.image_column if settings.images else None,
+    def choose(sample: Sample) -> list[str]:
+        named = Named(
+            caption=settings.caption_column, image=settings.image_column, images=settings.images
         )
-        image = found.image if settings.images else None
-        columns[:] = [
-            Columns(caption=found.caption, image=image, category=None, partner=None, label=None)
-        ]
-        more = _URL_COLUMN if _URL_COLUMN in present else None
-        return [name for name in dict.fromkeys((found.caption, image, more)) if name is not None]
+        found = resolve(sample, Label.SAFE, where=url, named=named)
+        columns[:] = [found]
+        more = _URL_COLUMN if _URL_COLUMN in sample.names else None
+        return [name for name in dict.fromkeys((*found.used, more)) if name is not None]
 
     return choose
 

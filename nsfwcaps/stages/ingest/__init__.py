@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nsfwcaps.enums import Screen
@@ -40,11 +40,18 @@ def _completed(recipe: Recipe) -> IngestSettings:
     return dataclasses.replace(given, exclude=tuple(files))
 
 
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    from nsfwcaps.stages.ingest.pool import column_lines
+
+    yield from column_lines(facts["pools"])
+
+
 INGEST = Stage(
     name="ingest",
     settings=IngestSettings,
     module="nsfwcaps.stages.ingest.run",
     headline=_headline,
+    notes=_notes,
     paths=("safe", "unsafe", "pool"),
     reads_delivered="pools",
     completed=_completed,

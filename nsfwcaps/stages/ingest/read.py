@@ -5,58 +5,46 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pyarrow as pa
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
-from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.columns import Columns, Label, resolve
-from nsfwcaps.captions.images import ImageReader
-from nsfwcaps.captions.readers import BadRow, Row, read_pool
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
+from nsfwcaps.captions.columns import Columns, Label, folded, resolve
+from nsfwcaps.captions.images import ImageReader, ImageTemplate
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Row, Sample
+from nsfwcaps.captions.values import text_cell
 from nsfwcaps.config import digest
+from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance
+from nsfwcaps.stages.ingest.pool import (
+    SHAPING,
+    Pool,
+    described,
+    named_columns,
+    read_options,
+    template_of,
+)
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 2
+VERSION = 3
 
 _CHUNK_ROWS = 131_072
-_CHUNK_IMAGE_BYTES = 256 * 2**20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """One pool file, with the label given by its command-line option."""
-
-    url: str
-    label: Label | None
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """File name, used to refer to the pool in tables."""
-        return self.url.rpartition("/")[2]
+_CHUNK_IMAGE_BYTES = 64 * 2**20
 
 
 def read_chunks(
     pool: Pool, settings: IngestSettings, folder: StageFolder, advance: Advance
 ) -> Iterator[Shard]:
     """Stage a pool chunk by chunk; skip chunks that an earlier run staged."""
-    asked = {
-        name: getattr(settings, name)
-        for name in (
-            *("caption_column", "safe_caption_column", "unsafe_caption_column"),
-            *("images", "image_column", "safe_image_column", "unsafe_image_column"),
-            *("image_root", "category_column", "partner_column"),
-            *("label_column", "max_chars"),
-        )
-    }
+    asked = {name: getattr(settings, name) for name in SHAPING}
     source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
-    rows = _PoolRows(pool, settings)
-    images = ImageReader(pool.url, settings.image_root)
+    rows = PoolRows(pool, settings)
     start = 0
     while start == 0 or not rows.at_end():
         key = digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
@@ -65,45 +53,74 @@ def read_chunks(
             rows.skip(shard.rows_in)
             advance(shard.rows_in)
         else:
-            chunk = _Chunk(pool, images)
-            shard = folder.make_shard(key, partial(chunk.filled, rows, settings.max_chars, advance))
+            chunk = _Chunk(pool, rows)
+            shard = folder.make_shard(key, partial(chunk.filled, settings.max_chars, advance))
         yield shard
         start += shard.rows_in
         if shard.rows_in == 0:
             return
 
 
-class _PoolRows:
-    """Numbered rows of one pool, with the columns detected in it."""
+class PoolRows:
+    """Numbered rows of one pool, with the columns recognised in it."""
 
     def __init__(self, pool: Pool, settings: IngestSettings) -> None:
         self.columns: Columns | None = None
+        self.images = ImageReader(pool.url, settings.image_root)
+        template = template_of(settings, pool.label)
+        self.template = None if template is None else ImageTemplate(template)
         self._pool = pool
-        self._settings = settings
-        self._rows = enumerate(read_pool(pool.url, self._choose))
+        self._named = named_columns(settings, pool.label)
+        self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
 
-    def _choose(self, present: Any) -> list[str]:
-        settings, label = self._settings, self._pool.label
-        caption, image = {
-            Label.SAFE: (settings.safe_caption_column, settings.safe_image_column),
-            Label.UNSAFE: (settings.unsafe_caption_column, settings.unsafe_image_column),
-            None: (None, None),
-        }[label]
-        found = resolve(
-            present,
-            label,
-            where=self._pool.url,
-            caption=caption or settings.caption_column,
-            image=(image or settings.image_column) if settings.images else None,
-            # Only the category and the partner of an unsafe caption are used.
-            category=settings.category_column if label is not Label.SAFE else None,
-            partner=settings.partner_column if label is not Label.SAFE else None,
-            label_column=settings.label_column,
+    def _choose(self, sample: Sample) -> list[str]:
+        found = resolve(sample, self._pool.label, where=shown(self._pool.url), named=self._named)
+        found = self._with_images(found, sample)
+        if self.columns is not None and found.caption != self.columns.caption:
+            raise InputError(
+                f"{shown(self._pool.url)}: the captions are in '{self.columns.caption}' in the "
+                f"first rows, in '{found.caption}' in later ones; choose one with --caption-column"
+            )
+        self.columns = found
+        extra = self._pool_columns(sample)
+        return list(dict.fromkeys((*found.used, *extra)))
+
+    def _with_images(self, found: Columns, sample: Sample) -> Columns:
+        """Check that images are where the columns say, by the first rows.
+
+        Raises:
+            InputError: no image is there, and the user asked for images or the pool has its own.
+        """
+        if found.image is None or found.image in sample.binary:
+            return found
+        cells = (image_cell(text_cell(row.get(found.image))) for row in sample.rows)
+        named = [path for path, data in cells if path is not None and data is None]
+        if not named or self.columns is not None or any(map(self._is_there, named)):
+            return found
+        folder = shown(self.images.root)
+        if found.images_elsewhere:
+            note = f"none ({found.image} names no file in {folder}; see --image-root)"
+            return replace(found, image=None, notes={**found.notes, "image": note})
+        raise InputError(
+            f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
+            "set their folder with --image-root, or read captions alone with --no-images"
         )
-        self.columns = found if settings.images else replace(found, image=None)
-        found = self.columns
-        names = (found.caption, found.image, found.category, found.partner, found.label)
-        return [name for name in dict.fromkeys(names) if name is not None]
+
+    def _is_there(self, path: str) -> bool:
+        return self.images.exists(path)
+
+    def _pool_columns(self, sample: Sample) -> list[str]:
+        """Columns that are read beside those of `Columns`: those of the image template."""
+        if self.template is None:
+            return []
+        own = {folded(name): name for name in sample.names}
+        missing = [name for name in self.template.columns if folded(name) not in own]
+        if missing:
+            raise InputError(
+                f"{shown(self._pool.url)}: the image template needs the column '{missing[0]}', "
+                "which the pool lacks"
+            )
+        return [own[folded(name)] for name in self.template.columns]
 
     def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
         return self._rows
@@ -123,17 +140,19 @@ class _PoolRows:
 class _Chunk:
     """Columns of one chunk while it is being read."""
 
-    def __init__(self, pool: Pool, images: ImageReader) -> None:
+    def __init__(self, pool: Pool, source: PoolRows) -> None:
         self.pool = pool
-        self.images = images
+        self.source = source
         self.rows = 0
+        self.several_categories = 0
         self.kept: dict[Label, list[tuple[Clean, int]]] = {label: [] for label in Label}
         self.rejected: list[tuple[Rejected, int]] = []
         self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
         self.image_bytes = 0
 
-    def filled(self, rows: _PoolRows, max_chars: int, advance: Advance) -> ShardTables:
+    def filled(self, max_chars: int, advance: Advance) -> ShardTables:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
+        rows = self.source
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
             numbered = next(iter(rows), None)
             if numbered is None:
@@ -144,7 +163,8 @@ class _Chunk:
                 rows.columns,
                 self.pool.label,
                 max_chars=max_chars,
-                read_image=self.images.read,
+                read_image=rows.images.read,
+                template=rows.template,
             ):
                 self._add(number, item)
             self.rows += 1
@@ -157,6 +177,7 @@ class _Chunk:
         if isinstance(item, Rejected):
             self.rejected.append((item, number))
             return
+        self.several_categories += item.labels > 1
         if item.image_sha256 is not None:
             self._add_picture(item.image_sha256, item)
             if item.image is not None:
@@ -165,7 +186,7 @@ class _Chunk:
 
     def _add_picture(self, sha256: str, item: Clean) -> None:
         """Keep one copy of a picture, with the smallest of its paths, as merging does."""
-        path = self.images.absolute(item.image_path) if item.image_path else None
+        path = self.source.images.absolute(item.image_path) if item.image_path else None
         if sha256 not in self.pictures:
             self.pictures[sha256] = (path, item.image)
             self.image_bytes += len(item.image or b"")
@@ -188,7 +209,11 @@ class _Chunk:
             tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
-            facts={"captions": sum(map(len, self.kept.values()))},
+            facts={
+                "captions": sum(map(len, self.kept.values())),
+                "several_categories": self.several_categories,
+                "columns": described(self.source.columns),
+            },
         )
 
     def _captions(self, label: Label) -> pa.Table:

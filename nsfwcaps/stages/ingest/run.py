@@ -18,13 +18,15 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.ingest import judge, merge, safe_side
 from nsfwcaps.stages.ingest.pictures import judge_pictures
-from nsfwcaps.stages.ingest.read import Pool, read_chunks
+from nsfwcaps.stages.ingest.pool import Pool
+from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
@@ -47,9 +49,9 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
 
 def sources(settings: IngestSettings) -> Mapping[str, str]:
     """Return the content digest of every pool file and benchmark file."""
-    pools = {f"{pool.label or 'pool'}:{pool.url}": pool.digest for pool in _pools(settings)}
+    pools = {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
     files = [file for url in settings.exclude for file in pool_sources.expand(url)]
-    return pools | {f"exclude:{file}": pool_sources.content_digest(file) for file in files}
+    return pools | {f"exclude:{shown(file)}": pool_sources.content_digest(file) for file in files}
 
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -139,11 +141,11 @@ def _pools(settings: IngestSettings) -> list[Pool]:
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
     """Refuse a run inside a pool folder: later runs would read its files as captions."""
     for url in (*settings.safe, *settings.unsafe, *settings.pool):
-        pool = pool_sources.local_path(url)
+        pool = local_path(url)
         if pool and pool.is_dir() and folder.path.resolve().is_relative_to(pool.resolve()):
             raise ConfigError(
-                f"{folder.path.parent} is inside the pool {url}, so later runs would read its "
-                "files as captions; choose another --workdir / --out"
+                f"{folder.path.parent} is inside the pool {shown(url)}, so later runs would "
+                "read its files as captions; choose another --workdir / --out"
             )
 
 
@@ -160,14 +162,14 @@ def _pool_facts(
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
     if captions == 0:
         raise InputError(
-            f"{pool.url}: no usable caption in {rows} rows"
+            f"{shown(pool.url)}: no usable caption in {rows} rows"
             + (f" ({reasons})" if reasons else "")
             + "; use another file, or set the caption column with --caption-column"
         )
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
-            f"{pool.url}: {bad} of {captions + bad} captions are unusable "
+            f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {reasons}), more than max_reject_share allows "
             f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
             "reasons, then fix the pool or raise --max-reject-share"
@@ -179,4 +181,6 @@ def _pool_facts(
         "rows": rows,
         "captions": captions,
         "rejects": dict(sorted(rejects.items())),
+        "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
+        "columns": chunks[-1].facts["columns"] if chunks else {},
     }

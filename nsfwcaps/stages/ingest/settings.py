@@ -8,7 +8,9 @@ from typing import Annotated
 from annotated_types import Ge
 
 from nsfwcaps.config import STRICT_KEYS, Fraction, setting
-from nsfwcaps.enums import Device, Screen
+from nsfwcaps.enums import Device, Quoting, Screen
+
+_DELIMITERS = ("tab", "\\t", "comma", "semicolon", "pipe", "space")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +29,21 @@ class IngestSettings:
     unsafe_caption_column: str | None = setting(
         None, "Caption column of the unsafe pools, if different."
     )
+    caption_path: str | None = setting(
+        None,
+        "Keys to captions inside nested cells, such as conversations.gpt.value for LLaVA.",
+    )
     images: bool = setting(True, "Read the images of the captions.")
     image_column: str | None = setting(None, "Column with image paths or bytes.")
     safe_image_column: str | None = setting(
         None, "Image column of the safe pools, if one file holds the images of both sides."
     )
     unsafe_image_column: str | None = setting(None, "Image column of the unsafe pools.")
+    safe_image: str | None = setting(
+        None,
+        "Image of each safe caption, made of its columns: 'COCO/*/{coco_id:012d}.jpg'.",
+    )
+    unsafe_image: str | None = setting(None, "The same for unsafe captions.")
     image_root: str | None = setting(
         None, "Folder or URL that relative image paths start from. Default: the pool's folder."
     )
@@ -43,6 +54,26 @@ class IngestSettings:
         "Recognised in known data sets.",
     )
     label_column: str | None = setting(None, "Column with safe or unsafe, for --pool.")
+    config: str | None = setting(
+        None, "Configuration of a Hugging Face folder, or all; needed if it has several."
+    )
+    split: str | None = setting(
+        None,
+        "Splits to read, such as train or train+validation, or all; needed if there are several.",
+    )
+    delimiter: str | None = setting(
+        None, "Delimiter of CSV and TSV files, such as ';' or tab. Default: recognised."
+    )
+    encoding: str | None = setting(
+        None, "Encoding of text files, such as cp1252. Default: recognised."
+    )
+    quoting: Quoting = setting(
+        Quoting.AUTO,
+        "Meaning of quotes in CSV and TSV files; auto: in TSV only around whole cells.",
+    )
+    header: bool = setting(
+        True, "Whether CSV and TSV files name their columns in a first line; else 0, 1, …"
+    )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(
         0.05, "Stop if more than this share of a pool's rows is unusable."
@@ -66,3 +97,5 @@ class IngestSettings:
     def __post_init__(self) -> None:
         if self.pool and self.label_column is None:
             raise ValueError("a mixed pool needs label_column, the column with safe or unsafe")
+        if len(self.delimiter or ";") != 1 and self.delimiter not in _DELIMITERS:
+            raise ValueError(f"delimiter: expected one character or tab, got {self.delimiter!r}")

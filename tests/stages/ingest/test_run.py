@@ -80,6 +80,8 @@ def test_facts_add_up(place: Place) -> None:
         "rows": 5,
         "captions": 4,
         "rejects": {"empty": 1},
+        "several_categories": 0,
+        "columns": {"used": {"caption": "caption"}, "ignored": [], "notes": {}},
     }
     assert (record.rows_in, record.rows_out, record.rejects) == (6, 4, {"empty": 1})
 

@@ -1,0 +1,1 @@
+"""Readers of pool files, one for each format."""

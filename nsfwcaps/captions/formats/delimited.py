@@ -1,0 +1,178 @@
+"""Delimited text: CSV, TSV, and tables with another delimiter."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise, unique
+from nsfwcaps.captions.text import UTF8, decoded, raw
+from nsfwcaps.enums import Quoting
+from nsfwcaps.errors import InputError
+
+_DELIMITERS = (",", "\t", ";", "|")
+_NAMES = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe", " ": "space"}
+_SPELT = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_EXCEL = re.compile(r"\ufeff?sep=(.)\s*\Z", re.IGNORECASE)
+_SAMPLE_LINES = 64
+_MOST = 0.9
+
+Cells = Sequence[str]
+
+
+def read_csv(
+    file: BinaryIO, url: str, choose: Choose, options: ReadOptions
+) -> Iterator[Row | BadRow]:
+    """Read a table whose delimiter is a comma, unless its lines show another one."""
+    return read(file, url, choose, options, usual=",")
+
+
+def read_tsv(
+    file: BinaryIO, url: str, choose: Choose, options: ReadOptions
+) -> Iterator[Row | BadRow]:
+    """Read a table whose delimiter is a tab, unless its lines show another one."""
+    return read(file, url, choose, options, usual="\t")
+
+
+def read(
+    file: BinaryIO,
+    url: str,
+    choose: Choose,
+    options: ReadOptions,
+    *,
+    usual: str,
+    images_elsewhere: bool = False,
+) -> Iterator[Row | BadRow]:
+    """Read a table of delimited text.
+
+    Raises:
+        InputError: a quote does not close, or the encoding is unknown.
+    """
+    text, encoding = decoded(file, options.encoding, shown(url))
+    notes = {} if encoding == UTF8 else {"encoding": encoding}
+    first = list(itertools.islice(text, _SAMPLE_LINES))
+    named = _EXCEL.match(first[0]) if first else None
+    first = first[1:] if named else first
+    delimiter = (
+        _SPELT.get(options.delimiter, options.delimiter)
+        if options.delimiter
+        else named[1]
+        if named
+        else _recognised(first, usual)
+    )
+    if delimiter != usual:
+        notes["delimiter"] = _NAMES.get(delimiter, delimiter)
+    lines = itertools.chain(first, text)
+    quoting = options.quoting
+    if quoting is Quoting.AUTO:
+        quoting = Quoting.NONE if delimiter in "\t|" else Quoting.CSV
+        cells = _unquoted(lines, delimiter) if quoting is Quoting.NONE else None
+    else:
+        cells = _plain(lines, delimiter) if quoting is Quoting.NONE else None
+    records = cells or _quoted(lines, delimiter, shown(url), skipped=1 if named else 0)
+    rows = _rows(records, delimiter, header=options.header)
+    return row_wise(rows, choose, notes, images_elsewhere=images_elsewhere)
+
+
+def _rows(records: Iterator[Cells], delimiter: str, *, header: bool) -> Iterator[Row | BadRow]:
+    first = next(records, None)
+    if first is None:
+        return
+    if header:
+        names = unique([name.strip().lstrip("\ufeff") for name in first])
+    else:
+        names = [str(number) for number in range(len(first))]
+        records = itertools.chain([first], records)
+    for cells in records:
+        if len(cells) == len(names):
+            yield dict(zip(names, cells, strict=True))
+        else:
+            yield BadRow("wrong_number_of_cells", raw(delimiter.join(cells)))
+
+
+def _recognised(lines: Sequence[str], usual: str) -> str:
+    """Recognise the delimiter by the first lines.
+
+    Another one than usual must name a caption column that the usual one does not, or divide most
+    lines into the same number of cells where the usual one does not divide them.
+    """
+    try:
+        found = {name: _divided(lines, name) for name in (usual, *_DELIMITERS)}
+    except csv.Error:
+        return usual
+    if found[usual].names_caption or (found[usual].cells > 1 and found[usual].even >= _MOST):
+        return usual
+    better = [
+        (item.names_caption, item.even, item.cells, name)
+        for name, item in found.items()
+        if item.cells > 1 and (item.even >= _MOST or item.names_caption)
+    ]
+    return max(better)[-1] if better else usual
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Division:
+    """Lines divided by one delimiter."""
+
+    names_caption: bool
+    cells: int
+    """Cells of the first line."""
+    even: float
+    """Share of the lines with as many cells."""
+
+
+def _divided(lines: Sequence[str], delimiter: str) -> _Division:
+    records = [cells for cells in csv.reader(lines, delimiter=delimiter) if cells]
+    header = records[0] if records else []
+    same = sum(len(cells) == len(header) for cells in records)
+    return _Division(
+        names_caption=len(header) > 1 and bool(CAPTION_WORDS & {*map(folded, header)}),
+        cells=len(header),
+        even=same / max(1, len(records)),
+    )
+
+
+def _quoted(lines: Iterable[str], delimiter: str, where: str, *, skipped: int) -> Iterator[Cells]:
+    csv.field_size_limit(sys.maxsize)
+    records = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        start = records.line_num + 1 + skipped
+        try:
+            cells = next(records, None)
+        except csv.Error:
+            # An unclosed quote swallows every row after it.
+            raise InputError(
+                f"{where}: line {start} has an unclosed or misplaced quote; fix that line, or use "
+                "--quoting none if quotes are ordinary characters in this file"
+            ) from None
+        if cells is None:
+            return
+        if cells:
+            yield cells
+
+
+def _plain(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
+    for line in lines:
+        if text := line.rstrip("\r\n"):
+            yield text.split(delimiter)
+
+
+def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
+    """Split lines; unquote cells that are quoted whole, as pandas writes them."""
+    for cells in _plain(lines, delimiter):
+        yield [_unquote(cell) if cell.startswith('"') else cell for cell in cells]
+
+
+def _unquote(cell: str) -> str:
+    inner = cell[1:-1]
+    if len(cell) < 2 or not cell.endswith('"') or '"' in inner.replace('""', ""):
+        return cell
+    return inner.replace('""', '"')

@@ -1,0 +1,114 @@
+"""ingest: a pool file, how the settings say to read it, and how its columns are described."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nsfwcaps.captions.columns import Columns, Label, Named
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.stages.ingest.settings import IngestSettings
+
+SHAPING = (
+    *("caption_column", "safe_caption_column", "unsafe_caption_column", "caption_path"),
+    *("images", "image_column", "safe_image_column", "unsafe_image_column"),
+    *("safe_image", "unsafe_image", "image_root", "category_column", "partner_column"),
+    *("label_column", "max_chars", "split"),
+    *("delimiter", "encoding", "quoting", "header"),
+)
+"""Settings that shape the captions read from a file."""
+
+_ROLES = ("caption", "image", "category", "partner", "label", "flag")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """One pool file, with the label given by its command-line option."""
+
+    url: str
+    label: Label | None
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """File name, used to refer to the pool in tables; without the query of an address."""
+        return shown(self.url).rstrip("/").rpartition("/")[2]
+
+
+def read_options(settings: IngestSettings) -> ReadOptions:
+    """How files are read."""
+    return ReadOptions(
+        delimiter=settings.delimiter,
+        encoding=settings.encoding,
+        quoting=settings.quoting,
+        header=settings.header,
+        config=settings.config,
+        split=settings.split,
+    )
+
+
+def named_columns(settings: IngestSettings, label: Label | None) -> Named:
+    """Columns that the user named for the pools of a side."""
+    caption, image = {
+        Label.SAFE: (settings.safe_caption_column, settings.safe_image_column),
+        Label.UNSAFE: (settings.unsafe_caption_column, settings.unsafe_image_column),
+        None: (None, None),
+    }[label]
+    reads_images = settings.images and template_of(settings, label) is None
+    # Only the category and the partner of an unsafe caption are used.
+    safe = label is Label.SAFE
+    return Named(
+        caption=caption or settings.caption_column,
+        caption_path=settings.caption_path,
+        image=(image or settings.image_column) if reads_images else None,
+        category=None if safe else settings.category_column,
+        partner=None if safe else settings.partner_column,
+        label=settings.label_column,
+        images=reads_images,
+    )
+
+
+def template_of(settings: IngestSettings, label: Label | None) -> str | None:
+    """Template of the image paths of a side."""
+    if not settings.images:
+        return None
+    templates = {Label.SAFE: settings.safe_image, Label.UNSAFE: settings.unsafe_image, None: None}
+    return templates[label]
+
+
+def described(columns: Columns | None) -> dict[str, Any]:
+    """Describe the columns of a pool for its record."""
+    if columns is None:
+        return {}
+    used = {role: name for role in _ROLES if (name := getattr(columns, role)) is not None}
+    if columns.path:
+        used["caption"] = ".".join((columns.caption, *columns.path))
+    return {"used": used, "ignored": list(columns.ignored), "notes": dict(columns.notes)}
+
+
+def column_lines(pools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """One line for each kind of pool: what was used of it, and what was not."""
+    lines: dict[str, list[str]] = {}
+    for pool in pools:
+        if pool.get("columns"):
+            lines.setdefault(_line(pool), []).append(str(pool["name"]))
+    for line, names in lines.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more}: {line}"
+
+
+def _line(pool: Mapping[str, Any]) -> str:
+    columns = pool["columns"]
+    used = [f"{role}={name}" for role, name in columns["used"].items()]
+    several = pool.get("several_categories", 0)
+    used = [
+        f"{item} (first of several)" if several and item.startswith("category=") else item
+        for item in used
+    ]
+    parts = [f"columns: {', '.join(used)}"]
+    if columns["ignored"]:
+        parts.append(f"ignored: {', '.join(columns['ignored'])}")
+    parts += [f"{name}: {value}" for name, value in columns["notes"].items()]
+    return "; ".join(parts)
