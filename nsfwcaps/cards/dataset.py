@@ -62,6 +62,9 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
         review=facts.get("review"),
+        # Absent in records of older versions.
+        safe_side=stages["ingest"]["facts"].get("safe_side"),
+        benchmarks=stages["ingest"]["facts"].get("benchmarks"),
         splits=[name for name in _SPLITS if name in facts["split"]],
         columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
     )
