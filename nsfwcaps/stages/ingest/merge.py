@@ -111,12 +111,15 @@ class _CaptionRange:
         tables = {(self.label.value, f"{self.label}-{part:05d}"): kept}
         if rejected.num_rows:
             tables["rejects", f"rejects-{self.label}-{part:05d}"] = rejected
-        removed = captions.num_rows - conflicts - kept.num_rows
         return ShardTables(
             tables=tables,
             rows_in=table.num_rows,
             rejects=dict(sorted(Counter(rejected["reason"].to_pylist()).items())),
-            facts={"conflicts": conflicts, "removed": removed, "checks": dict(checked.counts)},
+            facts={
+                "conflicts": conflicts,
+                "rejected": rejected.num_rows,
+                "checks": dict(checked.counts),
+            },
         )
 
 

@@ -98,8 +98,8 @@ def run(
         chunks, folder, progress, checks, shard_rows=settings.shard_rows
     )
     counted = {label: _rows(captions, label) for label in Label}
-    conflicts, removed = (
-        sum(shard.facts[name] for shard in captions) for name in ("conflicts", "removed")
+    conflicts, rejected = (
+        sum(shard.facts[name] for shard in captions) for name in ("conflicts", "rejected")
     )
     result = StageResult(
         shards=[*captions, *images, *(chunk.only_rejects() for chunk in chunks)],
@@ -109,7 +109,7 @@ def run(
             "copies_folded": sum(fact["captions"] for fact in facts)
             - sum(counted.values())
             - conflicts
-            - removed,
+            - rejected,
             "safe_dropped_as_also_unsafe": conflicts,
             "safe_side": safe_side.facts(checks, captions),
             "benchmarks": safe_side.benchmark_facts(checks, captions),
