@@ -26,7 +26,7 @@ def parquet_bytes(table: pa.Table) -> memoryview:
         {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
     )
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    rows = min(8192, max(64, _ROW_GROUP_BYTES // row_bytes))
+    rows = min(8192, max(1, _ROW_GROUP_BYTES // row_bytes))
     pq.write_table(table, sink, row_group_size=rows, **options)
     return memoryview(sink.getvalue())
 

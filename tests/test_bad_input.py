@@ -113,8 +113,9 @@ def too_many_broken_lines(pools: Pools, folder: Path) -> Arguments:
 
 
 def invalid_utf8(pools: Pools, folder: Path) -> Arguments:
-    (folder / "latin.txt").write_bytes(f"{MARKER} caf\xe9\n".encode("latin-1") * 9)
-    return replaced(pools, safe=folder / "latin.txt")
+    line = f"{MARKER} caf\xe9 ".encode() + b"\xff\n"  # neither UTF-8 nor an older encoding
+    (folder / "torn.txt").write_bytes(line * 9)
+    return replaced(pools, safe=folder / "torn.txt")
 
 
 def half_a_parquet_file(pools: Pools, folder: Path) -> Arguments:
@@ -243,7 +244,7 @@ CASES = [
     (unknown_column, 3, "ingest", ["safe.jsonl", "did you mean 'caption'?"]),
     (no_header, 3, "ingest", ["bare.csv", "--caption-column", "header"]),
     (too_many_broken_lines, 3, "ingest", ["broken.jsonl", "5 broken_json", "--max-reject-share"]),
-    (invalid_utf8, 3, "ingest", ["latin.txt", "9 invalid_utf8"]),
+    (invalid_utf8, 3, "ingest", ["torn.txt", "9 invalid_utf8"]),
     (half_a_parquet_file, 3, "ingest", ["half.parquet", "again"]),
     (no_parquet_at_all, 3, "ingest", ["fake.parquet"]),
     (half_a_gzip_file, 3, "ingest", ["half.txt.gz", "again"]),

@@ -24,6 +24,18 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
 }
+_STORES = {
+    "hf": "huggingface_hub",
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "http": "aiohttp",
+    "https": "aiohttp",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+}
+"""Packages that fsspec reaches a store with."""
 _PACKAGES = {"zstd": "zstandard", "lz4": "lz4"}
 _NOT_A_POOL = {
     b"PK\x03\x04": "is a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV",
@@ -70,18 +82,20 @@ def reaching(url: str) -> Iterator[None]:
         yield
     except NsfwcapsError:
         raise
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # fsspec says "not found" of every failure on the way; its cause says which.
+        if _is_remote(url) and error.__cause__ is not None and not _status(error.__cause__):
+            raise _unreachable(url, error.__cause__) from None
         raise InputError(f"{shown(url)}: no such file") from None
     except PermissionError:
         raise InputError(f"{shown(url)}: permission denied") from None
     except ImportError as error:
-        raise InputError(f"{shown(url)}: {first_line(error)}; install that package") from None
+        package = _STORES.get(url.partition("://")[0])
+        advice = f"run 'pip install {package}'" if package else "install that package"
+        raise InputError(f"{shown(url)}: {first_line(error)}; {advice}") from None
     except Exception as error:
         if _is_remote(url):
-            raise InputError(
-                f"{shown(url)}: cannot be read ({_kind(error)}); check the address, your access "
-                "and the network, or download the file"
-            ) from None
+            raise _unreachable(url, error) from None
         if isinstance(error, _DAMAGE):
             raise InputError(
                 f"{url}: the file is damaged or truncated; copy or download it again"
@@ -96,10 +110,22 @@ def _is_remote(url: str) -> bool:
     return scheme not in ("", "file", "local", "memory") and scheme in fsspec.available_protocols()
 
 
-def _kind(error: Exception) -> str:
-    """Type of an error, and its HTTP status if it has one; its text may quote the address."""
-    status = getattr(error, "status", None)
-    return f"{type(error).__name__}{f' {status}' if isinstance(status, int) else ''}"
+def _unreachable(url: str, error: BaseException) -> InputError:
+    """Name the type of an error and its HTTP status only: its text may quote the address."""
+    status = _status(error)
+    kind = f"{type(error).__name__}{f' {status}' if status else ''}"
+    return InputError(
+        f"{shown(url)}: cannot be read ({kind}); check the address, your access and the network, "
+        "or download the file"
+    )
+
+
+def _status(error: BaseException) -> int | None:
+    """HTTP status of an error of any library."""
+    found = getattr(error, "status", None) or getattr(
+        getattr(error, "response", None), "status_code", None
+    )
+    return found if isinstance(found, int) else None
 
 
 @contextmanager

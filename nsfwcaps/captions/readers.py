@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from nsfwcaps.captions.formats import columnar, delimited, json_documents, json_lines, lines
+from nsfwcaps.captions.formats import (
+    columnar,
+    delimited,
+    json_documents,
+    json_lines,
+    lines,
+    sidecars,
+    tars,
+)
 from nsfwcaps.captions.opening import opened, peeked, reaching, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row
@@ -18,7 +26,7 @@ from nsfwcaps.errors import InputError
 
 Reader = Callable[[BinaryIO, str, Choose, ReadOptions], Iterator[Row | BadRow]]
 
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 
 
 def read_pool(
@@ -26,15 +34,20 @@ def read_pool(
 ) -> Iterator[Row | BadRow]:
     """Stream the rows of one file: local or any fsspec URL, optionally compressed.
 
+    An address that ends with a slash is a folder of images with captions beside them.
     Text from Parquet and Arrow files is returned as bytes, since it may not be valid UTF-8.
 
     Raises:
         InputError: the file is missing, of unknown format, or damaged beyond single rows.
     """
+    options = options or ReadOptions()
+    if url.endswith("/"):
+        yield from sidecars.read_sidecars(url, choose, options)
+        return
     reader = reader_of(url)
     with reaching(url), opened(url) as file:
         file, head = peeked(file, 64)
-        yield from _by_content(head, reader)(file, url, choose, options or ReadOptions())
+        yield from _by_content(head, reader)(file, url, choose, options)
 
 
 def _by_content(head: bytes, reader: Reader) -> Reader:
@@ -61,7 +74,7 @@ def reader_of(url: str) -> Reader:
 def ending_of(url: str) -> str:
     """Return the lower-case file extension, ignoring a compression suffix."""
     name = shown(url).lower()
-    for suffix in _COMPRESSED:
+    for suffix in COMPRESSED:
         name = name.removesuffix(suffix)
     return "." + name.rpartition("/")[2].rpartition(".")[2]
 
@@ -76,4 +89,6 @@ READERS: dict[str, Reader] = {
     ".txt": lines.read,
     ".json": json_documents.read,
     ".token": lines.read_tokens,
+    ".tar": tars.read,
+    ".tgz": tars.read,
 }

@@ -1,4 +1,4 @@
-"""Expansion of a source (file, folder, glob, URL) to its files, and their digests."""
+"""Expansion of a source (file, folder, glob, brace range, URL) to its files, and their digests."""
 
 from __future__ import annotations
 
@@ -6,66 +6,148 @@ import hashlib
 import json
 
 import fsspec
+from braceexpand import braceexpand
 
 from nsfwcaps import resources
-from nsfwcaps.captions.opening import local_path, shown
-from nsfwcaps.captions.readers import ending_of
+from nsfwcaps.captions.layouts import Chosen, files_of
+from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
+from nsfwcaps.captions.opening import local_path, reaching, shown
+from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 
 _BUNDLED = "bundled:"
-# JSON is not listed: Hugging Face folders keep metadata in it.
-_FOLDER_ENDINGS = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+_GLOB = "*?["
 
 
-def expand(url: str) -> list[str]:
-    """List the files of a pool: the file itself, matches of a glob, or a folder's data files.
-
-    In a Hugging Face folder these are Parquet, Arrow, JSONL or CSV files, at any depth.
+def expand(url: str, options: ReadOptions | None = None) -> list[str]:
+    """List the files of a pool; see `resolve`.
 
     Raises:
-        InputError: nothing was found.
+        InputError: nothing was found, or a folder needs a choice.
     """
+    return resolve(url, options).files
+
+
+def resolve(url: str, options: ReadOptions | None = None) -> Chosen:
+    """Find the files of a pool: the file itself, matches of a glob, or a folder's data files.
+
+    A brace range such as `{00000..00012}.tar` is several. A folder of images with captions beside
+    them is one, with a slash at its end.
+
+    Raises:
+        InputError: nothing was found, or a folder needs a choice.
+    """
+    options = options or ReadOptions()
     if url.startswith(_BUNDLED):
-        return [str(resources.demo_pool(url.removeprefix(_BUNDLED)))]
+        return Chosen(files=[str(resources.demo_pool(url.removeprefix(_BUNDLED)))])
     if not url.strip():  # e.g. `--safe "$POOL"` with the variable unset; fsspec would read "."
         raise InputError("empty pool name; expected a file, folder, glob or URL")
-    try:
-        filesystem, path = fsspec.core.url_to_fs(url)
-        if filesystem.isdir(path):
-            found = _folder_files(filesystem, path)
-        elif filesystem.exists(path):
-            found = [path]
-        else:
-            found = sorted(filesystem.glob(path)) if any(sign in url for sign in "*?[") else []
-    except (ValueError, ImportError) as error:
-        raise InputError(f"{shown(url)}: {error}") from None
-    if not found:
+    with reaching(url):
+        found = _found(url, options)
+        if found is None:
+            found = _joined([_there(item, options) for item in _braces(url)])
+    return found
+
+
+def _there(url: str, options: ReadOptions) -> Chosen:
+    found = _found(url, options)
+    if found is None:
         raise InputError(f"{shown(url)}: no such file, folder or match")
-    return [url] if found == [path] else [filesystem.unstrip_protocol(item) for item in found]
+    return found
 
 
-def _folder_files(filesystem: fsspec.AbstractFileSystem, path: str) -> list[str]:
-    # Skip hidden files below the folder only: the folder itself may be in ~/.cache.
-    names = [name for name in sorted(filesystem.find(path)) if "/." not in name[len(path) :]]
-    for ending in _FOLDER_ENDINGS:
-        # One format only: folders often hold the same rows in a second format, or logs.
-        if found := [name for name in names if ending_of(name) == ending]:
-            return found
-    raise InputError(f"{path}: no data files in this folder; expected {', '.join(_FOLDER_ENDINGS)}")
+def _braces(url: str) -> list[str]:
+    try:
+        return list(braceexpand(url)) if "{" in url else [url]
+    except ValueError:  # braces that do not pair
+        return [url]
+
+
+def _found(url: str, options: ReadOptions) -> Chosen | None:
+    """Files of one address without braces; None if nothing is there."""
+    filesystem, path = fsspec.core.url_to_fs(url)
+    kind = _kind(filesystem, path)
+    if kind == "file":
+        return Chosen(files=[url])
+    if kind == "directory":
+        return _as_urls(filesystem, files_of(filesystem, path, options))
+    if not any(sign in path for sign in _GLOB):
+        return None
+    matches = filesystem.glob(path, detail=True)
+    files = sorted(name for name, info in matches.items() if info["type"] == "file")
+    if files:
+        return _as_urls(filesystem, Chosen(files=files))
+    folders = [files_of(filesystem, name, options) for name in sorted(matches)]
+    return _as_urls(filesystem, _joined(folders)) if folders else None
+
+
+def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
+    """`file`, `directory`, or None if nothing is there.
+
+    Raises:
+        Exception: the store cannot be reached, with an error of its library.
+    """
+    try:
+        return str(filesystem.info(path)["type"])
+    except FileNotFoundError as error:
+        if error.__cause__ is not None:
+            raise
+        return None
+    except OSError:
+        if "file" in filesystem.protocol:  # such as a name longer than the system allows
+            return None
+        raise
+
+
+def _joined(found: list[Chosen]) -> Chosen:
+    return Chosen(
+        files=[file for chosen in found for file in chosen.files],
+        configs=tuple(dict.fromkeys(name for chosen in found for name in chosen.configs)),
+        splits=tuple(dict.fromkeys(name for chosen in found for name in chosen.splits)),
+    )
+
+
+def _as_urls(filesystem: fsspec.AbstractFileSystem, found: Chosen) -> Chosen:
+    urls = [
+        filesystem.unstrip_protocol(name).rstrip("/") + ("/" if name.endswith("/") else "")
+        for name in found.files
+    ]
+    return Chosen(files=urls, configs=found.configs, splits=found.splits)
 
 
 def content_digest(url: str) -> str:
-    """Sha256 of a local file; for a remote one, of its store's metadata (checksum, size, time)."""
-    local = local_path(url)
-    if local is not None:
-        return sha256_file(local)
+    """Sha256 of a local file; for a remote one, of its store's metadata (checksum, size, time).
+
+    Of a folder of images with captions: sha256 of the captions, and of the names and sizes of the
+    images.
+    """
+    with reaching(url):
+        if url.endswith("/"):
+            return _folder_digest(url)
+        local = local_path(url)
+        if local is not None:
+            return sha256_file(local)
+        filesystem, path = fsspec.core.url_to_fs(url)
+        facts = [url, str(filesystem.checksum(path))]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _folder_digest(url: str) -> str:
     filesystem, path = fsspec.core.url_to_fs(url)
-    facts = [url, str(filesystem.checksum(path))]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    found = hashlib.sha256()
+    for name, info in sorted(filesystem.find(path, detail=True).items()):
+        is_image = suffix(name) in IMAGE_ENDINGS
+        fact = info["size"] if is_image else hashlib.sha256(filesystem.cat_file(name)).hexdigest()
+        found.update(json.dumps([name[len(path) :], fact]).encode() + b"\n")
+    return found.hexdigest()
 
 
 def size_bytes(url: str) -> int:
-    """Size of a file; 0 if the store does not report it."""
-    filesystem, path = fsspec.core.url_to_fs(url)
-    return int(filesystem.size(path) or 0)
+    """Size of a file, or of a folder's files; 0 if the store does not report it."""
+    with reaching(url):
+        filesystem, path = fsspec.core.url_to_fs(url)
+        if url.endswith("/"):
+            infos = filesystem.find(path, detail=True).values()
+            return sum(int(info["size"] or 0) for info in infos)
+        return int(filesystem.size(path) or 0)

@@ -17,6 +17,7 @@ from nsfwcaps.stage import HasSettings, owners, share
 
 _WIDE = 29
 _WIDE_BESIDE_LONG_FLAGS = 12
+_LONG_NAME = 20
 _LONG_FLAG = len("--no-") + 8
 
 Workdir = Annotated[
@@ -119,10 +120,11 @@ def _is_wide(kind: Any, owned: Sequence[HasSettings]) -> bool:
 
 
 def _room(owned: Sequence[HasSettings]) -> int:
-    """Width left for the type: the negated form of a flag has its own column."""
+    """Width left for the type: names and the negated form of flags have their own columns."""
     hints = typing.get_type_hints(owned[0].settings)
     flags = [f"--no-{name}" for name, hint in hints.items() if base_type(hint) is bool]
-    return _WIDE_BESIDE_LONG_FLAGS if max(map(len, flags), default=0) > _LONG_FLAG else _WIDE
+    long = max(map(len, flags), default=0) > _LONG_FLAG or max(map(len, hints)) > _LONG_NAME
+    return _WIDE_BESIDE_LONG_FLAGS if long else _WIDE
 
 
 def _cli_type(hint: Any) -> Any:

@@ -152,7 +152,7 @@ def test_pretty_printed_coco_with_images_first(tmp_path: Path) -> None:
     images = [{"id": n, "file_name": f"{n}.jpg", "pad": "x" * 100} for n in range(1000)]
     whole = {"images": images, "annotations": [{"caption": "a vase", "image_id": 999}]}
     path = write(tmp_path, "coco.json", json.dumps(whole, indent=2))
-    assert read(path) == [{"caption": "a vase", "image_name": "999.jpg"}]
+    assert read(path) == [{"caption": "a vase", "image_name": "999.jpg", "image_id": 999}]
 
 
 @pytest.mark.parametrize(
@@ -309,10 +309,12 @@ def test_zst_without_its_package_says_what_to_install(
     ("text", "message"),
     [
         ('[{"caption": "a vase"}, {"cap', "invalid JSON; fix the file"),
-        ('{"annotations": [{"caption": "a vase"', "not valid COCO captions JSON"),
+        ('{"annotations": [{"caption": "a vase"', "invalid JSON; fix the file"),
+        ('{"annotations": [{"bbox": [1, 2]}]}', r"its annotations\[\] are no captions"),
         ('{"annotations": [7]}', "not valid COCO captions JSON"),
-        ('{\n"images": [],\n"rows": []}', r"expected COCO captions, found no annotations\[\]"),
-        ("", "not valid COCO captions JSON"),
+        ('{"annotations": [], "images": []}', r"expected COCO captions, found no annotations\[\]"),
+        ('{\n"images": [],\n"rows": []}', "no captions in JSON of this shape"),
+        ("", "invalid JSON; fix the file"),
     ],
 )
 def test_json_that_breaks_off_or_has_another_form(tmp_path: Path, text: str, message: str) -> None:

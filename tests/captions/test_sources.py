@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from pathlib import Path
 
 import fsspec
@@ -42,15 +43,16 @@ def test_file_with_glob_signs_in_its_name_is_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["data/b.parquet", "data/a.parquet", "data/a.jsonl"], ["a.parquet", "b.parquet"]),
-        (["train/data-0.arrow", "dataset_dict.json", "train/state.json"], ["data-0.arrow"]),
+        (["data/b.parquet", "data/a.parquet"], ["a.parquet", "b.parquet"]),
         (["a.jsonl.gz", "README.txt"], ["a.jsonl.gz"]),
-        (["a.ndjson", "b.csv"], ["a.ndjson"]),
-        (["a.csv.xz", "b.tsv"], ["a.csv.xz"]),
+        (["a.ndjson", "b.jsonl"], ["a.ndjson", "b.jsonl"]),
+        (["a.csv.xz", "b.csv"], ["a.csv.xz", "b.csv"]),
         (["a.txt", ".cache/b.txt", ".c.txt"], ["a.txt"]),
+        (["captions.json", "dataset_info.json"], ["captions.json"]),
+        (["a.tar", "b.tar.gz"], ["a.tar", "b.tar.gz"]),
     ],
 )
-def test_folder_counts_by_its_data_files_of_one_kind(
+def test_folder_counts_by_its_data_files(
     tmp_path: Path, names: list[str], expected: list[str]
 ) -> None:
     touch(tmp_path, *names)
@@ -87,6 +89,31 @@ def test_unknown_bundled_pool_is_an_input_error() -> None:
         expand("bundled:nowhere")
 
 
+def test_brace_range_and_alternatives_are_files_in_that_order(tmp_path: Path) -> None:
+    touch(tmp_path, "00000.txt", "00001.txt", "00002.txt", "a.txt", "b.txt")
+    assert found(f"{tmp_path}/{{00001..00002}}.txt") == ["00001.txt", "00002.txt"]
+    assert found(f"{tmp_path}/{{b,a}}.txt") == ["b.txt", "a.txt"]
+
+
+def test_gap_in_a_brace_range_is_named(tmp_path: Path) -> None:
+    touch(tmp_path, "00000.txt", "00002.txt")
+    with pytest.raises(InputError, match=r"00001\.txt: no such file, folder or match"):
+        expand(f"{tmp_path}/{{00000..00002}}.txt")
+
+
+def test_file_with_braces_in_its_name_is_itself(tmp_path: Path) -> None:
+    touch(tmp_path, "a{0..1}.txt", "b{.txt")
+    assert found(f"{tmp_path}/a{{0..1}}.txt") == ["a{0..1}.txt"]
+    assert found(f"{tmp_path}/b{{.txt") == ["b{.txt"]
+
+
+def test_glob_of_folders_reads_each(tmp_path: Path) -> None:
+    touch(tmp_path, "00000/a.txt", "00001/b.txt", "00001/readme.txt")
+    assert found(f"{tmp_path}/0*") == ["a.txt", "b.txt"]
+    touch(tmp_path, "0.txt")
+    assert found(f"{tmp_path}/0*") == ["0.txt"]
+
+
 def test_remote_folder_and_glob_give_urls() -> None:
     fsspec.filesystem("memory").pipe({"/sources/a.txt": b"a vase", "/sources/b.txt": b"a cup"})
     both = ["memory:///sources/a.txt", "memory:///sources/b.txt"]
@@ -109,6 +136,45 @@ def test_digest_of_a_remote_file_changes_with_it() -> None:
     assert content_digest("memory://digests/a.txt") == before
     memory.pipe("/digests/a.txt", b"a vase and a cup")
     assert content_digest("memory://digests/a.txt") != before
+
+
+def test_digest_of_captions_beside_images_changes_with_captions_and_images(tmp_path: Path) -> None:
+    touch(tmp_path, "1.jpg", "1.txt")
+    url = expand(str(tmp_path))[0]
+    digests = [content_digest(url)]
+    (tmp_path / "1.txt").write_text("a cup\n")
+    digests.append(content_digest(url))
+    (tmp_path / "1.jpg").write_bytes(b"longer than it was")
+    digests.append(content_digest(url))
+    (tmp_path / "1.jpg").rename(tmp_path / "2.jpg")
+    digests.append(content_digest(url))
+    assert len({*digests}) == 4
+    assert content_digest(url) == digests[-1]
+    assert size_bytes(url) == len("a cup\n") + 18
+
+
+@pytest.mark.parametrize(
+    ("url", "package"),
+    [
+        ("s3://bucket/pool.csv", "s3fs"),
+        ("gs://bucket/pool.csv", "gcsfs"),
+        ("https://127.0.0.1:9/pool.csv?X-Signature=secret", "aiohttp"),
+    ],
+)
+def test_store_without_its_package_names_it_and_no_signature(url: str, package: str) -> None:
+    if importlib.util.find_spec(package) is not None:
+        pytest.skip(f"{package} is installed")
+    with pytest.raises(InputError, match=f"pip install {package}") as caught:
+        expand(url)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_hub_that_cannot_be_reached_is_an_input_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(InputError, match=r"hf://datasets/a/b/c\.csv: cannot be read \(") as caught:
+        expand("hf://datasets/a/b/c.csv")
+    assert "\n" not in str(caught.value)
 
 
 def test_size_is_in_bytes(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ def done(said_out: str) -> list[str]:
 def test_two_pools_become_a_data_set(pools: Pools, workdir: Path) -> None:
     said = call("build", "--out", workdir, *pools.options)
     assert (said.code, said.err) == (0, "")
-    assert [line.split()[0] for line in said.out.splitlines()[:5]] == list(STAGE_NAMES)
+    stages = [line.split()[0] for line in said.out.splitlines()[:7] if not line.startswith(" ")]
+    assert stages == list(STAGE_NAMES)
+    assert "safe.jsonl: columns: caption=caption" in said.out
     assert f"Data set: {workdir / 'dataset'}" in said.out
     assert (workdir / "dataset" / "README.md").is_file()
     rows = sum(pq.read_metadata(p).num_rows for p in (workdir / "dataset/data").glob("*.parquet"))

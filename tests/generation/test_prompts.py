@@ -86,7 +86,7 @@ def test_what_cannot_be_used(text: str, told: str, tmp_path: Path) -> None:
 
 
 def test_a_prompt_that_is_not_utf8(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_bytes(b"prompt\ncaf\xe9\n")
+    (tmp_path / "p.csv").write_bytes(b"prompt\na \xff vase\n")
     with pytest.raises(InputError, match="row 1: the prompt is not UTF-8"):
         read_prompts(str(tmp_path / "p.csv"))
 

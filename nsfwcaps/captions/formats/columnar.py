@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -19,13 +19,14 @@ _BUFFER_BYTES = 2**20
 
 
 def read_parquet(
-    file: BinaryIO, url: str, choose: Choose, options: ReadOptions
+    file: Any, url: str, choose: Choose, options: ReadOptions
 ) -> Iterator[Row | BadRow]:
     """Read a Parquet file in batches of bounded size, only the chosen columns.
 
     Without a buffer, Arrow would read the whole column chunk of a row group: gigabytes of images.
     """
-    table = pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    source = pa.OSFile(file.path) if _is_local(file) else file
+    table = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     names = unique(table.schema_arrow.names)
     binary = _binary(names, table.schema_arrow)
     plain = [name for name in names if name not in binary]
@@ -34,6 +35,9 @@ def read_parquet(
     rows = _batch_rows(table, {name.rsplit(".", 1)[0] for name in wanted} | {*wanted})
     for batch in _parquet_batches(table, names, wanted, rows):
         yield from batch
+        if rows < BATCH_ROWS:  # large cells: Arrow's pool would keep every page's memory
+            del batch
+            pa.default_memory_pool().release_unused()
 
 
 def _parquet_batches(
@@ -43,13 +47,8 @@ def _parquet_batches(
     own = dict(zip(names, table.schema_arrow.names, strict=True))
     read = list(dict.fromkeys(own[name] for name in wanted))
     for batch in table.iter_batches(batch_size=rows, columns=read):
-        yield list(_rows([_renamed(batch, names, own).select(list(wanted))]))
-
-
-def _renamed(batch: pa.RecordBatch, names: Sequence[str], own: dict[str, str]) -> pa.RecordBatch:
-    """Give columns of one name the names that the sample has."""
-    present = set(batch.schema.names)
-    return batch.rename_columns([name for name in names if own[name] in present])
+        numbered = batch.rename_columns(unique(batch.schema.names))
+        yield list(_rows([numbered.select(list(wanted))]))
 
 
 def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:
@@ -67,12 +66,10 @@ def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:
     return max(1, min(BATCH_ROWS, _BATCH_BYTES // most))
 
 
-def read_arrow(
-    file: BinaryIO, url: str, choose: Choose, options: ReadOptions
-) -> Iterator[Row | BadRow]:
+def read_arrow(file: Any, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Read an Arrow file, or the stream format, as `datasets` saves."""
     source: Any = file
-    if isinstance(file, fsspec.implementations.local.LocalFileOpener):
+    if _is_local(file):
         # Mapped, a batch of images is no copy in memory.
         source = pa.memory_map(file.path)
     magic = source.read(6)
@@ -94,6 +91,11 @@ def read_arrow(
     whole = batches if first is None else itertools.chain([first], batches)
     for part in _slices(batch.select(wanted) for batch in whole):
         yield from _rows([part])
+
+
+def _is_local(file: Any) -> bool:
+    """Whether Arrow can read the file by itself: a plain one, on this machine."""
+    return isinstance(file, fsspec.implementations.local.LocalFileOpener)
 
 
 def _slices(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

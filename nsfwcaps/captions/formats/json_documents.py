@@ -1,71 +1,148 @@
-"""JSON documents: an array of objects, or COCO's and NoCaps' captions."""
+"""JSON documents: arrays and objects of several shapes, each read as a stream."""
 
 from __future__ import annotations
 
-import codecs
+import itertools
 import json
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, BinaryIO
 
 import ijson
 
-from nsfwcaps.captions.formats import json_lines
-from nsfwcaps.captions.opening import HEAD_BYTES, shown
+from nsfwcaps.captions.formats import caption_sets, json_lines
+from nsfwcaps.captions.formats.json_shapes import Form, shape_of
+from nsfwcaps.captions.formats.json_stream import Document
+from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
+from nsfwcaps.captions.opening import HEAD_BYTES, peeked
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
-from nsfwcaps.captions.text import raw
-from nsfwcaps.errors import InputError
+from nsfwcaps.captions.text import raw, recognised
+
+Rows = Iterator[Row | BadRow]
+
+_EXPECTED = (
+    "no captions in JSON of this shape; expected a list of objects or of captions, alone or under "
+    "one key; captions by key; COCO captions; or a Karpathy split. For JSON lines use the "
+    "extension .jsonl"
+)
+_END = object()
 
 
-def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
-    """Read a `.json` file: an array of objects, a COCO object, or JSON lines."""
-    _rewind(file)
-    head = file.read(HEAD_BYTES).lstrip()
-    _rewind(file)
-    if head.startswith(b"["):
-        return row_wise(_array(file, url), choose)
-    first_line = head.split(b"\n", 1)[0]
-    if _is_object(first_line):
+def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Rows:
+    """Read a `.json` file by the shape of what it holds; it may also hold JSON lines.
+
+    Raises:
+        InputError: it is no JSON, or of a shape that holds no captions.
+    """
+    file, head = peeked(file, HEAD_BYTES)
+    if _has_lines(head, options):
         return json_lines.read(file, url, choose, options)
-    return row_wise(_coco(file, url), choose)
+    document = Document(file=file, url=url, options=options)
+    shape = shape_of(document)
+    if shape.form is Form.OTHER:
+        raise document.refused(_EXPECTED)
+    notes = {} if shape.form in (Form.OBJECTS, Form.ROWS) else {"format": shape.form.value}
+    return row_wise(_READERS[shape.form](document, shape.keys), choose, notes)
 
 
-def _rewind(file: BinaryIO) -> None:
-    """Seek to the first byte of JSON, past a byte order mark."""
-    file.seek(0)
-    if file.read(3) != codecs.BOM_UTF8:
-        file.seek(0)
-
-
-def _is_object(line: bytes) -> bool:
+def _has_lines(head: bytes, options: ReadOptions) -> bool:
+    """Whether the first lines are objects each, as in JSON lines."""
     try:
-        row = json.loads(line)
+        text = head.decode(options.encoding or recognised(head), errors="replace")
+    except LookupError:  # reported when the file is decoded
+        return False
+    lines = [line.strip().lstrip("\ufeff") for line in text.split("\n")]
+    lines = [line for line in lines if line][:2]
+    if len(lines) < 2 or not all(line.startswith("{") for line in lines):
+        return False
+    try:
+        return isinstance(json.loads(lines[0]), dict)
     except ValueError:
         return False
-    return isinstance(row, dict) and "annotations" not in row
 
 
-def _array(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
-    try:
+def _objects(document: Document, keys: Sequence[str]) -> Rows:
+    for prefix in [f"{key}.item" for key in keys] or ["item"]:
+        with document.stream() as file:
+            for item in ijson.items(file, prefix, use_float=True):
+                yield item if isinstance(item, dict) else BadRow("not_an_object", raw(str(item)))
+
+
+def _captions(document: Document, keys: Sequence[str]) -> Rows:
+    with document.stream() as file:
         for item in ijson.items(file, "item", use_float=True):
+            yield (
+                {"caption": item}
+                if isinstance(item, str)
+                else BadRow("not_text", raw(json.dumps(item)))
+            )
+
+
+def _whole(document: Document, keys: Sequence[str]) -> Rows:
+    """One object that is a row, or several after one another, as `jq` prints them."""
+    with document.stream() as file:
+        for item in ijson.items(file, "", use_float=True, multiple_values=True):
             yield item if isinstance(item, dict) else BadRow("not_an_object", raw(str(item)))
-    except ijson.JSONError:
-        raise InputError(f"{shown(url)}: invalid JSON; fix the file") from None
 
 
-def _coco(file: BinaryIO, url: str) -> Iterator[Row | BadRow]:
-    """Read COCO captions or NoCaps: file names in `images[]`, captions in `annotations[]`."""
-    try:
-        names = {image["id"]: image.get("file_name") for image in ijson.items(file, "images.item")}
-        _rewind(file)
-        found = False
-        for note in ijson.items(file, "annotations.item"):
-            found = True
-            yield {"caption": note.get("caption"), "image_name": names.get(note.get("image_id"))}
-    except (ijson.JSONError, KeyError, AttributeError, TypeError):
-        raise InputError(f"{shown(url)}: not valid COCO captions JSON; fix the file") from None
-    if not found:
-        raise InputError(
-            f"{shown(url)}: expected COCO captions, found no annotations[]; "
-            "for JSON lines use the extension .jsonl"
-        )
+def _rows_by_key(document: Document, keys: Sequence[str]) -> Rows:
+    with document.stream() as file:
+        for key, item in ijson.kvitems(file, "", use_float=True):
+            if isinstance(item, dict):
+                yield {**_named(key), **item}
+            else:
+                yield BadRow("not_an_object", raw(key))
+
+
+def _captions_by_key(document: Document, keys: Sequence[str]) -> Rows:
+    with document.stream() as file:
+        for key, item in ijson.kvitems(file, "", use_float=True):
+            yield {**_named(key), "caption": item}
+
+
+def _named(key: str) -> Row:
+    return {"image_name" if suffix(key) in IMAGE_ENDINGS else "__key__": key}
+
+
+def _columns(document: Document, keys: Sequence[str]) -> Rows:
+    """Columns as lists: `{"caption": ["…", "…"], "image": ["…", "…"]}`."""
+
+    def cells(file: BinaryIO, key: str) -> Iterator[Any]:
+        return iter(ijson.items(file, f"{key}.item", use_float=True))
+
+    return _side_by_side(document, keys, cells)
+
+
+def _indexed_columns(document: Document, keys: Sequence[str]) -> Rows:
+    """Columns by row number, as pandas' `to_json` writes them."""
+
+    def cells(file: BinaryIO, key: str) -> Iterator[Any]:
+        return (value for _, value in ijson.kvitems(file, key, use_float=True))
+
+    return _side_by_side(document, keys, cells)
+
+
+def _side_by_side(
+    document: Document, keys: Sequence[str], cells: Callable[[BinaryIO, str], Iterator[Any]]
+) -> Rows:
+    """Read each column by a stream of its own, so that none is held in memory."""
+    with ExitStack() as stack:
+        columns = [cells(stack.enter_context(document.fresh()), key) for key in keys]
+        for row in itertools.zip_longest(*columns, fillvalue=_END):
+            if _END in row:
+                raise document.refused("its columns are lists of different lengths")
+            yield dict(zip(keys, row, strict=True))
+
+
+_READERS: dict[Form, Callable[[Document, Sequence[str]], Rows]] = {
+    Form.OBJECTS: _objects,
+    Form.CAPTIONS: _captions,
+    Form.ROWS: _whole,
+    Form.COLUMNS: _columns,
+    Form.INDEXED_COLUMNS: _indexed_columns,
+    Form.ROWS_BY_KEY: _rows_by_key,
+    Form.CAPTIONS_BY_KEY: _captions_by_key,
+    Form.COCO: lambda document, _: caption_sets.coco(document),
+    Form.KARPATHY: lambda document, _: caption_sets.karpathy(document),
+}

@@ -30,6 +30,8 @@ class Pool:
     url: str
     label: Label | None
     digest: str
+    chosen: tuple[str, ...] = ()
+    """Configurations and splits of its folder that were chosen."""
 
     @property
     def name(self) -> str:
@@ -110,5 +112,6 @@ def _line(pool: Mapping[str, Any]) -> str:
     parts = [f"columns: {', '.join(used)}"]
     if columns["ignored"]:
         parts.append(f"ignored: {', '.join(columns['ignored'])}")
+    parts += pool.get("chosen", ())
     parts += [f"{name}: {value}" for name, value in columns["notes"].items()]
     return "; ".join(parts)

@@ -18,6 +18,7 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
@@ -25,7 +26,7 @@ from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.ingest import judge, merge, safe_side
 from nsfwcaps.stages.ingest.pictures import judge_pictures
-from nsfwcaps.stages.ingest.pool import Pool
+from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
@@ -132,10 +133,32 @@ def _pools(settings: IngestSettings) -> list[Pool]:
     ]
     if not named:
         raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
-    files = [(file, label) for url, label in named for file in pool_sources.expand(url)]
+    options = read_options(settings)
+    found = [(pool_sources.resolve(url, options), label) for url, label in named]
+    _check_chosen(settings, [chosen for chosen, _ in found])
     return [
-        Pool(url=url, label=label, digest=pool_sources.content_digest(url)) for url, label in files
+        Pool(
+            url=url,
+            label=label,
+            digest=pool_sources.content_digest(url),
+            chosen=tuple(f"{name} {'+'.join(parts)}" for name, parts in chosen.parts() if parts),
+        )
+        for chosen, label in found
+        for url in chosen.files
     ]
+
+
+def _check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
+    """Refuse a split or configuration that no pool has: it was meant to leave something out."""
+    files = [file for chosen in found for file in chosen.files]
+    # Karpathy's JSON files have splits inside.
+    in_folders = any(chosen.splits for chosen in found)
+    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
+        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
+    if settings.config and not any(chosen.configs for chosen in found):
+        raise InputError(
+            f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
+        )
 
 
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
@@ -183,4 +206,5 @@ def _pool_facts(
         "rejects": dict(sorted(rejects.items())),
         "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
         "columns": chunks[-1].facts["columns"] if chunks else {},
+        "chosen": list(pool.chosen),
     }

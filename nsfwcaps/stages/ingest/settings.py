@@ -31,7 +31,7 @@ class IngestSettings:
     )
     caption_path: str | None = setting(
         None,
-        "Keys to captions inside nested cells, such as conversations.gpt.value for LLaVA.",
+        "Keys to captions inside nested cells, such as gpt.value in conversations.",
     )
     images: bool = setting(True, "Read the images of the captions.")
     image_column: str | None = setting(None, "Column with image paths or bytes.")
@@ -41,7 +41,7 @@ class IngestSettings:
     unsafe_image_column: str | None = setting(None, "Image column of the unsafe pools.")
     safe_image: str | None = setting(
         None,
-        "Image of each safe caption, made of its columns: 'COCO/*/{coco_id:012d}.jpg'.",
+        "Path of each safe caption's image, made of its columns: {id:012d}.jpg.",
     )
     unsafe_image: str | None = setting(None, "The same for unsafe captions.")
     image_root: str | None = setting(
@@ -72,7 +72,7 @@ class IngestSettings:
         "Meaning of quotes in CSV and TSV files; auto: in TSV only around whole cells.",
     )
     header: bool = setting(
-        True, "Whether CSV and TSV files name their columns in a first line; else 0, 1, …"
+        True, "Whether CSV and TSV files name their columns in a first line; otherwise 0, 1, 2"
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(

@@ -82,6 +82,7 @@ def test_facts_add_up(place: Place) -> None:
         "rejects": {"empty": 1},
         "several_categories": 0,
         "columns": {"used": {"caption": "caption"}, "ignored": [], "notes": {}},
+        "chosen": [],
     }
     assert (record.rows_in, record.rows_out, record.rejects) == (6, 4, {"empty": 1})
 

@@ -1,0 +1,294 @@
+"""What a folder holds: its data files, by the layouts that data sets have.
+
+In this order: a snapshot in the cache of the Hugging Face Hub, sets of `save_to_disk`, the
+configurations and splits of a card, else those that names of files and folders tell. What lies
+there as data are metadata files of images, tars, captions beside their images, or tables.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import fsspec
+
+from nsfwcaps.captions.choices import chosen
+from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.hub_cards import declared
+from nsfwcaps.captions.members import (
+    IMAGE_ENDINGS,
+    TEXT_ENDINGS,
+    is_document,
+    is_hidden,
+    owner,
+    stem,
+    suffix,
+)
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.readers import COMPRESSED, ending_of
+from nsfwcaps.captions.split_names import configs_of, in_order, split_of
+from nsfwcaps.errors import InputError
+
+_TABLES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".token", ".json")
+_ENDINGS = (*_TABLES, ".tar", ".tgz")
+_SIDECARS = "captions beside images"
+_METADATA = re.compile(r"metadata\.(jsonl|csv|parquet)\Z", re.IGNORECASE)
+_LIST_NAMES = CAPTION_WORDS | {"metadata", "labels", "data", "index"}
+"""Names of text files that rather hold many captions than that of one image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Files of a pool, and the configurations and splits that they are of."""
+
+    files: list[str]
+    configs: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    """Empty if the folder has no splits."""
+
+    def parts(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """What was chosen of the folder, by the option's name."""
+        return (("config", self.configs), ("split", self.splits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    """A file that is read as data, or a folder of captions beside images."""
+
+    name: str
+    """Path relative to the folder; of a folder, with a slash at its end."""
+    kind: str
+    config: str = "default"
+    split: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Folder:
+    filesystem: fsspec.AbstractFileSystem
+    path: str
+    names: list[str] = field(default_factory=list)
+    """Relative paths of the files in it, sorted; hidden ones are left out."""
+
+    def read(self, name: str) -> bytes:
+        data: bytes = self.filesystem.cat_file(f"{self.path}/{name}")
+        return data
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """A JSON object; empty if the file is something else."""
+        try:
+            found = json.loads(self.read(name))
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def where(self) -> str:
+        return shown(self.path)
+
+
+def files_of(
+    filesystem: fsspec.AbstractFileSystem, path: str, options: ReadOptions | None = None
+) -> Chosen:
+    """Return the data files of a folder, as paths of its filesystem.
+
+    Raises:
+        InputError: there are none, or several kinds, configurations or splits to choose from.
+    """
+    options = options or ReadOptions()
+    folder = _folder(filesystem, path.rstrip("/"))
+    names, saved_splits = _saved_to_disk(folder)
+    units = _units(names)
+    if not units:
+        raise InputError(
+            f"{folder.where}: no data files in this folder; expected {', '.join(_ENDINGS)}, "
+            "or images with captions beside them"
+        )
+    units = _declared(folder, units) or _named(units, saved_splits)
+    of_configs, configs = _of_configs(folder, units, options)
+    of_splits, splits = _of_splits(folder, of_configs, options)
+    for config in configs or ("default",):
+        _check_kinds(folder, [unit for unit in of_splits if unit.config == config or not configs])
+    found = _topmost(unit.name for unit in of_splits)
+    return Chosen(files=[f"{folder.path}/{name}" for name in found], configs=configs, splits=splits)
+
+
+def _folder(filesystem: fsspec.AbstractFileSystem, path: str) -> _Folder:
+    path = _snapshot(filesystem, path)
+    inside = (name[len(path) :].lstrip("/") for name in filesystem.find(path))
+    # Hidden files below the folder only: the folder itself may be in ~/.cache.
+    names = sorted(name for name in inside if name and not is_hidden(name))
+    return _Folder(filesystem=filesystem, path=path, names=names)
+
+
+def _snapshot(filesystem: fsspec.AbstractFileSystem, path: str) -> str:
+    """Of a repository in the Hub's cache, the snapshot that `main` is."""
+    ref = f"{path}/refs/main"
+    if not (path.rpartition("/")[2].startswith("datasets--") and filesystem.exists(ref)):
+        return path
+    return f"{path}/snapshots/{filesystem.cat_file(ref).decode().strip()}"
+
+
+def _saved_to_disk(folder: _Folder) -> tuple[list[str], dict[str, str]]:
+    """Names without Arrow files that `state.json` does not list, and splits by their folders.
+
+    Raises:
+        InputError: a file that `state.json` lists is missing.
+    """
+    present, left_out, splits = set(folder.names), set[str](), dict[str, str]()
+    for name in folder.names:
+        base, _, file = name.rpartition("/")
+        start = f"{base}/" if base else ""
+        if file == "state.json" and (files := folder.facts(name).get("_data_files")):
+            listed = {start + str(item["filename"]) for item in files}
+            if absent := sorted(listed - present):
+                raise InputError(
+                    f"{folder.where}: {absent[0]} is missing, which state.json lists; "
+                    "copy the whole folder again"
+                )
+            beside = (n for n in present if n.rpartition("/")[0] == base and n.endswith(".arrow"))
+            left_out |= {*beside} - listed
+        elif file == "dataset_dict.json":
+            found = folder.facts(name).get("splits") or ()
+            splits |= {start + str(split): str(split) for split in found}
+    return [name for name in folder.names if name not in left_out], splits
+
+
+def _units(names: Sequence[str]) -> list[_Unit]:
+    """Return what is read as data."""
+    images = {stem(name) for name in names if suffix(name) in IMAGE_ENDINGS}
+    beside = _beside(names, images)
+    found = [
+        _Unit(name=f"{base}/" if base else "", kind=_SIDECARS)
+        for base in sorted({name.rpartition("/")[0] for name in beside})
+    ]
+    for name in names:
+        ending = ending_of(name)
+        if ending in _ENDINGS and name not in beside and not is_document(name):
+            found.append(_Unit(name=name, kind=_kind(name, ending, bool(images))))
+    return found
+
+
+def _beside(names: Sequence[str], images: set[str]) -> set[str]:
+    """Captions beside images, and those in the same folders whose image is missing."""
+    texts = [name for name in names if suffix(name) in TEXT_ENDINGS | {"json"}]
+    found = {name for name in texts if owner(name, images)}
+    of_folders = Counter(name.rpartition("/")[0] for name in found)
+    alone = [name for name in texts if name not in found and not _is_list(name)]
+    of_folders.subtract(name.rpartition("/")[0] for name in alone)
+    return found | {name for name in alone if of_folders[name.rpartition("/")[0]] > 0}
+
+
+def _is_list(name: str) -> bool:
+    base = stem(name.rpartition("/")[2])
+    return suffix(name) == "json" or is_document(name) or folded(base) in _LIST_NAMES
+
+
+def _kind(name: str, ending: str, images: bool) -> str:
+    file = name.rpartition("/")[2]
+    if images and _METADATA.fullmatch(file):
+        return file.lower()
+    if ".token." in file.lower() and ending == ".txt":
+        return ".lemma.token.txt" if ".lemma." in file.lower() else ".token.txt"
+    return {".ndjson": ".jsonl", ".tgz": ".tar"}.get(ending, ending)
+
+
+def _declared(folder: _Folder, units: Sequence[_Unit]) -> list[_Unit]:
+    """Units with the configurations and splits of the folder's card; none without such a card."""
+    card = next((name for name in folder.names if name.lower() == "readme.md"), None)
+    if card is None:
+        return []
+    text = folder.read(card).decode("utf-8", errors="replace")
+    by_name = {unit.name: unit for unit in units}
+    return [
+        _Unit(name=name, kind=by_name[name].kind, config=config, split=split or split_of(name))
+        for config, files in declared(text, folder.names).items()
+        for split, name in files
+        if name in by_name
+    ]
+
+
+def _named(units: Sequence[_Unit], saved_splits: dict[str, str]) -> list[_Unit]:
+    """Units with the splits and configurations that their names tell."""
+    splits = [_saved_split(unit.name, saved_splits) or split_of(unit.name) for unit in units]
+    tables = [unit.name for unit in units if unit.kind != _SIDECARS]
+    configs = dict(zip(tables, configs_of(tables, saved_splits.values()), strict=True))
+    return [
+        _Unit(name=unit.name, kind=unit.kind, config=configs.get(unit.name, "default"), split=split)
+        for unit, split in zip(units, splits, strict=True)
+    ]
+
+
+def _saved_split(name: str, saved_splits: dict[str, str]) -> str | None:
+    return saved_splits.get(name.rpartition("/")[0])
+
+
+def _of_configs(
+    folder: _Folder, units: Sequence[_Unit], options: ReadOptions
+) -> tuple[list[_Unit], tuple[str, ...]]:
+    names = sorted({unit.config for unit in units})
+    if names == ["default"]:
+        return list(units), ()
+    picked = chosen(
+        names, options.config, option="--config", what="configurations", where=folder.where
+    )
+    return [unit for unit in units if unit.config in picked], tuple(picked)
+
+
+def _of_splits(
+    folder: _Folder, units: Sequence[_Unit], options: ReadOptions
+) -> tuple[list[_Unit], tuple[str, ...]]:
+    names = {unit.split for unit in units}
+    if names == {None}:
+        return list(units), ()
+    # Files of no split beside files of splits, such as captions.csv beside test.csv.
+    known = in_order(split for split in names if split) + (["other"] if None in names else [])
+    picked = chosen(known, options.split, option="--split", what="splits", where=folder.where)
+    return [unit for unit in units if (unit.split or "other") in picked], tuple(picked)
+
+
+def _check_kinds(folder: _Folder, units: Sequence[_Unit]) -> None:
+    by_kind = {
+        kind: [unit.name for unit in group]
+        for kind, group in groupby(sorted(units, key=lambda u: u.kind), key=lambda u: u.kind)
+    }
+    if len(by_kind) < 2:
+        return
+    listed = ", ".join(f"{kind} ({len(names)})" for kind, names in by_kind.items())
+    ways = [_way(folder.where, kind, names) for kind, names in by_kind.items()]
+    raise InputError(
+        f"{folder.where}: several kinds of data in one folder: {listed}; "
+        f"name one of them: {' or '.join(ways)}"
+    )
+
+
+def _way(where: str, kind: str, names: Sequence[str]) -> str:
+    """The address that stands for the files of one kind."""
+    if kind == _SIDECARS:
+        folder = _topmost(names)[0]
+        return f"'{where}/{folder}' after moving the other files out of it"
+    if len(names) == 1:
+        return f"'{where}/{names[0]}'"
+    folders = {name.rpartition("/")[0] for name in names}
+    inside = f"{folders.pop()}/" if len(folders) == 1 else "**/"
+    packed = "*" if any(name.lower().endswith(COMPRESSED) for name in names) else ""
+    return f"'{where}/{inside.removeprefix('/')}*{kind}{packed}'"
+
+
+def _topmost(names: Iterable[str]) -> list[str]:
+    """Names without those inside a folder that is named too."""
+
+    def walk() -> Iterator[str]:
+        folders: list[str] = []
+        for name in sorted({*names}):
+            if not any(name.startswith(folder) for folder in folders):
+                yield name
+                if name.endswith("/") or not name:
+                    folders.append(name)
+
+    return list(walk())
