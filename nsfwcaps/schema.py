@@ -19,6 +19,7 @@ CAPTIONS = pa.schema(
         ("fold_key", pa.uint64()),  # equal for texts that differ only in case or punctuation
         ("image_path", pa.string()),
         ("image_sha256", pa.string()),
+        ("flags", pa.list_(pa.string())),  # doubts about a safe caption: hazard, near_unsafe
     ]
 )
 
@@ -157,6 +158,12 @@ INGEST_REJECTS = pa.schema(
         ("caption", pa.binary()),  # the original bytes, to be fixed and retried
     ]
 )
+
+
+def scores(detectors: int) -> pa.Schema:
+    """Schema of the scores of texts or pictures by several detectors; NaN if unreadable."""
+    return pa.schema([("key", pa.string()), ("scores", pa.list_(pa.float64(), detectors))])
+
 
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 

@@ -72,7 +72,7 @@ def clean_row(
     flagged = label_of(text_cell(row.get(flag)), flag) if flag else None
     side_of_row = label or flagged
     picture: _Picture | None = None
-    for caption in _captions(row, columns):
+    for caption in captions_of(row, columns):
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))
         elif (reason := _unusable(caption, max_chars)) is not None:
@@ -87,7 +87,7 @@ def clean_row(
                 yield _clean(row, columns, str(caption), side_of_row, picture, max_chars)
 
 
-def _captions(row: Row, columns: Columns) -> list[object]:
+def captions_of(row: Row, columns: Columns) -> list[object]:
     """The captions of a row; a missing one is one that is None."""
     value = text_cell(row.get(columns.caption))
     if columns.path:

@@ -70,6 +70,9 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
         review=facts.get("review"),
+        # Absent in records of older versions.
+        safe_side=stages["ingest"]["facts"].get("safe_side"),
+        benchmarks=stages["ingest"]["facts"].get("benchmarks"),
         splits=[name for name in _SPLITS if name in facts["split"]],
         hidden=sum(pool.get("hidden_characters", 0) for pool in stages["ingest"]["facts"]["pools"]),
         flags=[(name, n, _flag_help(name)) for name, n in sorted(facts.get("flags", {}).items())],

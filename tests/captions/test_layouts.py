@@ -302,6 +302,13 @@ def test_captions_beside_images_in_splits(tmp_path: Path) -> None:
     assert found(tmp_path, split="all") == ["test/", "train/"]
 
 
+def test_folders_of_images_and_of_their_captions_are_one_pool(tmp_path: Path) -> None:
+    touch(tmp_path / "y", "images/a/1.jpg", "images/b/1.jpg", "text/a/1.txt", "text/b/1.txt")
+    assert found(tmp_path / "y") == [""]
+    touch(tmp_path / "x", *(f"{s}/{f}" for s in ("train", "test") for f in ("i/1.jpg", "t/1.txt")))
+    assert found(tmp_path / "x", split="train") == ["train/"]
+
+
 def test_captions_beside_images_and_a_table_need_a_choice(tmp_path: Path) -> None:
     touch(tmp_path, "1.jpg", "1.txt", "2.jpg", "2.txt", "captions.txt")
     message = refusal(tmp_path)

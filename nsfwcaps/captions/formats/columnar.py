@@ -33,11 +33,12 @@ def read_parquet(
     first = next(_parquet_batches(table, names, plain, PEEK_ROWS), None) if plain else None
     wanted = list(choose(Sample(names=names, rows=first or [], binary=binary)))
     rows = _batch_rows(table, {name.rsplit(".", 1)[0] for name in wanted} | {*wanted})
+    if rows < BATCH_ROWS:
+        # Pages of images are hundreds of MB. The system's allocator returns them at once;
+        # that of Arrow would keep several.
+        pa.set_memory_pool(pa.system_memory_pool())
     for batch in _parquet_batches(table, names, wanted, rows):
         yield from batch
-        if rows < BATCH_ROWS:  # large cells: Arrow's pool would keep every page's memory
-            del batch
-            pa.default_memory_pool().release_unused()
 
 
 def _parquet_batches(

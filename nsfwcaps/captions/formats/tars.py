@@ -131,7 +131,7 @@ class _Files:
 
 def _rows(parts: Parts, files: _Files, wish: _Wish, options: ReadOptions) -> Iterator[Row | BadRow]:
     """A row for each image of a sample; one without an image if there is only text."""
-    captions = [text_of(files[name], options) for name in parts.texts]
+    captions = [text_of(files[name], options, name) for name in parts.texts]
     raw = files[parts.facts] if parts.facts else b"{}"
     facts = facts_of(raw)
     if facts is None and not captions:

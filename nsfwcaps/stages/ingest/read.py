@@ -249,6 +249,7 @@ class _Chunk:
                 "fold_key": pa.array([item.fold_key for item in items], pa.uint64()),
                 "image_path": [item.image_path for item in items],
                 "image_sha256": [item.image_sha256 for item in items],
+                "flags": [None] * len(items),
                 **more,
             },
             schema=schema.captions(with_kept=bool(more)),

@@ -163,6 +163,15 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
             [("./a/1", VASE, b"i"), ("./b/1", CUP, b"j")],
         ),
         ({f"{'é' * 150}.jpg": b"i", f"{'é' * 150}.txt": VASE}, [("é" * 150, VASE, b"i")]),
+        (
+            {
+                "p/images/a/1.jpg": b"i",
+                "p/images/a/2.jpg": b"j",
+                "p/text/a/1.txt": VASE,
+                "p/text/a/2.txt": CUP,
+            },
+            [("p/images/a/1", VASE, b"i"), ("p/images/a/2", CUP, b"j")],
+        ),
         # What macOS adds, and documents.
         (
             {
@@ -230,6 +239,13 @@ def test_encoding_of_a_text_is_recognised(tmp_path: Path, encoding: str) -> None
     text = "a café table, a vase and a cup"
     path = tar(tmp_path / "a.tar", {"k.jpg": b"i", "k.txt": text.encode(encoding)})
     assert shown(read(path)) == [("k", text, b"i")]
+
+
+def test_encoding_given_counts_and_must_be_known(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"k.jpg": b"i", "k.txt": "a caf\u0439".encode("koi8-r")})
+    assert shown(read(path, ReadOptions(encoding="koi8-r"))) == [("k", "a caf\u0439", b"i")]
+    with pytest.raises(InputError, match=r"k\.txt: unknown encoding 'koi9'"):
+        read(path, ReadOptions(encoding="koi9"))
 
 
 def test_hard_link_is_the_file_that_it_links_to(tmp_path: Path) -> None:

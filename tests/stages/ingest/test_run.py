@@ -47,6 +47,7 @@ def test_caption_row_holds_everything_later_stages_need(place: Place) -> None:
             "fold_key": fold_key(HANDGUN),
             "image_path": None,
             "image_sha256": None,
+            "flags": None,
         }
     ]
 
@@ -61,6 +62,15 @@ def test_facts_add_up(place: Place) -> None:
         "images": 0,
         "copies_folded": 1,
         "safe_dropped_as_also_unsafe": 1,
+        "safe_side": {
+            "screen": "flag",
+            "screened": 2,
+            "flagged": 0,
+            "hazard": 0,
+            "near_unsafe": 0,
+            "detectors": [],
+        },
+        "benchmarks": [],
         "pools": pools,
     }
     assert pools[0] == {
