@@ -393,7 +393,7 @@ def test_a_template_of_a_missing_column_or_image(tmp_path: Path) -> None:
     assert "the image template needs the column 'photo_id', which the pool lacks" in said.err
     said = call(*both, "--safe-image", "no-column.png")
     assert said.code == 2
-    assert "names no column" in said.err
+    assert "needs the name of a column" in said.err
     said = call(*both, "--safe-image", "{coco_id}.png")
     assert said.code == 3
     assert "1 image_missing" in said.err

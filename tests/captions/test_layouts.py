@@ -6,6 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
+from datasets.data_files import get_data_patterns, resolve_pattern
 
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.sources import resolve
@@ -329,3 +330,36 @@ def test_remote_folder_is_read_by_the_same_rules() -> None:
     memory.pipe("/layouts/train/data-0.arrow", b"x")
     memory.pipe("/layouts/train/cache-1.arrow", b"x")
     assert resolve("memory://layouts").files == ["memory:///layouts/train/data-0.arrow"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train.csv", "test.csv", "valid.csv"),
+        (
+            "data/train-00000-of-00002.csv",
+            "data/train-00001-of-00002.csv",
+            "data/x-00000-of-00001.csv",
+        ),
+        ("data/train_0.csv", "data/train_1.csv", "data/eval_0.csv"),
+        ("my-train/a.csv", "my-train/b.csv", "dev_set/a.csv"),
+        ("captions_train2014.csv", "captions_val2014.csv"),
+        ("training/a.csv", "testing/a.csv"),
+    ],
+)
+def test_splits_are_those_that_datasets_finds(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *names)
+    theirs = {
+        str(split): sorted({file for item in patterns for file in _matches(item, tmp_path)})
+        for split, patterns in get_data_patterns(str(tmp_path)).items()
+    }
+    assert len(theirs) > 1
+    for split, files in theirs.items():
+        assert found(tmp_path, split=split) == files
+
+
+def _matches(pattern: str, folder: Path) -> list[str]:
+    try:
+        return [file.removeprefix(f"{folder}/") for file in resolve_pattern(pattern, str(folder))]
+    except FileNotFoundError:
+        return []

@@ -26,7 +26,7 @@ def read_parquet(
     Without a buffer, Arrow would read the whole column chunk of a row group: gigabytes of images.
     """
     source = pa.OSFile(file.path) if _is_local(file) else file
-    table = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    table = _opened(source)
     names = unique(table.schema_arrow.names)
     binary = _binary(names, table.schema_arrow)
     plain = [name for name in names if name not in binary]
@@ -37,8 +37,14 @@ def read_parquet(
         # Pages of images are hundreds of MB. The system's allocator returns them at once;
         # that of Arrow would keep several.
         pa.set_memory_pool(pa.system_memory_pool())
+        source.seek(0)
+        table = _opened(source)
     for batch in _parquet_batches(table, names, wanted, rows):
         yield from batch
+
+
+def _opened(source: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def _parquet_batches(

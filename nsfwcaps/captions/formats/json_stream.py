@@ -50,7 +50,11 @@ class Document:
         try:
             yield
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            why = "NaN and Infinity are no JSON" if "NaN" in str(error) else "fix the file"
+            why = (
+                "NaN and Infinity are no JSON, write null"
+                if "NaN" in str(error)
+                else "fix the file"
+            )
             raise InputError(f"{shown(self.url)}: invalid JSON; {why}") from None
 
     def _utf8(self, file: BinaryIO) -> BinaryIO:

@@ -26,6 +26,7 @@ from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.allocator import returned_memory
 from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
 from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import Pool, read_options
@@ -81,7 +82,7 @@ def run(
     excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
     facts = []
-    with progress.task("ingest: read", None) as advance:
+    with progress.task("ingest: read", None) as advance, returned_memory():
         for pool in _pools(settings):
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))

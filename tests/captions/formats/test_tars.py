@@ -195,6 +195,14 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
             [("no_caption", b"1.jpg"), ("2", VASE, b"j")],
         ),
         ({"1.txt": VASE, "2.jpg": b"j", "2.txt": CUP}, [("1", VASE, None), ("2", CUP, b"j")]),
+        (
+            {"1.jpg": b"i", "1.txt": VASE, "captions.txt": f"image,caption\n1.jpg,{CUP}\n"},
+            [("1", VASE, b"i"), ("no_image", f"image,caption\n1.jpg,{CUP}".encode())],
+        ),
+        (
+            {"1.txt": VASE, "2.txt": f"{CUP}\n{CUP}"},
+            [("1", VASE, None), ("2", f"{CUP}\n{CUP}", None)],
+        ),
         ({"1.jpg": b"i", "1.json": "{oops"}, [("broken_json", b"{oops")]),
         ({"1.jpg": b"i", "1.json": "{oops", "1.txt": VASE}, [("1", VASE, b"i")]),
         # Depth maps and masks beside an image.
@@ -282,6 +290,11 @@ def test_joined_tars_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(data + data)
     with pytest.raises(InputError, match="more data follows the end of the tar"):
         read(tmp_path / "a.tar")
+
+
+def test_tar_of_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images with captions in this tar; unpack it"):
+        read(tar(tmp_path / "a.tar", {"pool.csv": "caption\na vase\n", "README.md": "About."}))
 
 
 def test_file_that_is_no_tar_is_an_input_error(tmp_path: Path) -> None:
