@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,6 +74,7 @@ class PoolRows:
         self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
         self._pool = pool
         self._named = named_columns(settings, pool.label)
+        self._ahead: tuple[int, Row | BadRow] | None = None
         self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
 
     def _choose(self, sample: Sample) -> list[str]:
@@ -127,19 +127,20 @@ class PoolRows:
             )
         return [own[folded(name)] for name in self.template.columns]
 
-    def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
-        return self._rows
+    def next(self) -> tuple[int, Row | BadRow] | None:
+        """Return the next row with its number, or None at the end."""
+        ahead, self._ahead = self._ahead, None
+        return ahead or next(self._rows, None)
 
     def at_end(self) -> bool:
         """Return whether all rows have been read; looks one row ahead."""
-        first = next(self._rows, None)
-        if first is not None:
-            self._rows = itertools.chain([first], self._rows)  # type: ignore[assignment]
-        return first is None
+        self._ahead = self._ahead or next(self._rows, None)
+        return self._ahead is None
 
     def skip(self, rows: int) -> None:
         """Skip rows that an earlier run has staged."""
-        next(itertools.islice(self._rows, rows, rows), None)
+        for _ in range(rows):
+            self.next()
 
 
 class _Chunk:
@@ -161,7 +162,7 @@ class _Chunk:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
         rows = self.source
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
-            numbered = next(iter(rows), None)
+            numbered = rows.next()
             if numbered is None:
                 break
             number, row = numbered
