@@ -1,4 +1,4 @@
-"""BenchmarkKeys files whose captions must not be in a data set to train on."""
+"""Benchmark files whose captions must not be in a data set to train on."""
 
 from __future__ import annotations
 
