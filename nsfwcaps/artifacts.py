@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow
 
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
+REJECTS, FLAGGED = "rejects", "flagged"
+"""Groups of files that only name rows: rejected ones, and rows of the output with a flag."""
 # File names written by this module: STEM-KEY.parquet, and files in a folder KEY.
 _KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
 
@@ -69,7 +71,7 @@ class Shard:
         return dataclasses.replace(
             self,
             key=digest(["rejects", self.key]),
-            files=tuple(file for file in self.files if file.group == "rejects"),
+            files=tuple(file for file in self.files if file.group == REJECTS),
             rows_in=0,
             rows_out=0,
         )
@@ -229,7 +231,7 @@ class StageFolder:
             key=key,
             files=tuple(files),
             rows_in=made.rows_in,
-            rows_out=sum(file.rows for file in files if file.group != "rejects"),
+            rows_out=sum(file.rows for file in files if file.group not in (REJECTS, FLAGGED)),
             rejects=dict(made.rejects) if isinstance(made, ShardTables) else {},
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
@@ -282,7 +284,7 @@ class StageFolder:
             rejects=dict(sorted(rejects.items())),
             facts=result.facts,
             seconds=round(seconds, 3),
-            output_digest=digest([[f.group, f.sha256] for f in files if f.group != "rejects"]),
+            output_digest=digest([[f.group, f.sha256] for f in files if f.group != REJECTS]),
             folder=self.path,
         )
         values = dataclasses.asdict(record)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 CAPTIONS = pa.schema(
@@ -20,6 +22,12 @@ CAPTIONS = pa.schema(
         ("flags", pa.list_(pa.string())),  # doubts about a safe caption: hazard, near_unsafe
     ]
 )
+
+
+def captions(*, with_kept: bool) -> pa.Schema:
+    """Schema of captions; with the JSON of further pool columns, if any are kept."""
+    return CAPTIONS.append(pa.field("kept", pa.string())) if with_kept else CAPTIONS
+
 
 # Each distinct image once, by content: many captions may share it.
 IMAGES = pa.schema(
@@ -159,6 +167,9 @@ def scores(detectors: int) -> pa.Schema:
 
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
+# Captions to be careful with, which have vectors: once per flag.
+FLAGGED_IDS = pa.schema([("id", pa.string()), ("flag", pa.string())])
+
 
 def vectors(width: int, key: str, extra: tuple[pa.Field, ...] = ()) -> pa.Schema:
     """Schema of half-precision unit rows under a join key: `id` or `image_sha256`."""
@@ -265,6 +276,9 @@ _REVIEW = [
     pa.field("review_original_pair_id", pa.string()),
 ]
 
+# Only in data sets where a pair has one.
+_FLAGS = [pa.field("flags", pa.list_(pa.string()))]
+
 # NSFWCaps' column names, and which of ours each repeats: ours remain for readers of our
 # data sets.
 NSFWCAPS_COLUMNS = {
@@ -291,8 +305,13 @@ def published(
     with_nsfwcaps: bool = False,
     with_review: bool = False,
     with_labels: bool = False,
+    with_flags: bool = False,
+    kept: Mapping[str, str] | None = None,
 ) -> pa.Schema:
-    """Return the columns of a data set: NSFWCaps' names first, images last."""
+    """Return the columns of a data set: NSFWCaps' names first, images last.
+
+    `kept` maps columns of the pools to their types.
+    """
     as_nsfwcaps = [pa.field(name, pa.string()) for name in NSFWCAPS_COLUMNS if with_nsfwcaps]
     sides = ["unsafe", "safe", *(["partner"] if with_partners else [])]
     pictures = [pa.field(f"{side}_image", PICTURE) for side in sides if with_pictures]
@@ -303,7 +322,14 @@ def published(
         for name, theirs in ILLUSTRATED_COLUMNS.items()
         if with_labels
     ]
-    return pa.schema([*as_nsfwcaps, *PUBLISHED, *labels, *partners, *review, *pictures])
+    flags = _FLAGS if with_flags else []
+    of_pools = [
+        pa.field(f"{side}_{name}", pa.type_for_alias(kind))
+        for name, kind in (kept or {}).items()
+        for side in sides
+    ]
+    first = [*as_nsfwcaps, *PUBLISHED, *labels, *partners]
+    return pa.schema([*first, *of_pools, *flags, *review, *pictures])
 
 
 LABELS_HELP = {
@@ -330,6 +356,29 @@ PARTNERS_HELP = {
     "partner_image_path": "image of the partner, as named by its pool",
     "partner_image_sha256": "sha256 of that image's bytes",
     "partner_image": "the image of the partner",
+}
+
+
+def kept_help(column: str) -> str:
+    """Describe a column of the pools that `ingest --keep-columns` kept.
+
+    >>> kept_help("unsafe_coco_id")
+    'column of this name in the pool of the unsafe caption'
+    """
+    side = column.partition("_")[0]
+    whose = "the partner" if side == "partner" else f"the {side} caption"
+    return f"column of this name in the pool of {whose}"
+
+
+# Column of data sets where a pair has a flag.
+FLAGS_HELP = {"flags": "reasons to be careful with a pair: the side, and what its caption is"}
+
+# Flags without their side: what a caption is.
+FLAG_HELP = {
+    "truncated": "longer than the encoder's window, so its end does not count in any cosine",
+    "non_latin": "mostly not in Latin letters, though the encoder reads English",
+    "hazard": "one that names a thing of the built-in list of hazards",
+    "near_unsafe": "one with every content word of an unsafe caption",
 }
 
 # Columns of data sets joined with a review.

@@ -74,18 +74,29 @@ def test_reference_has_every_published_column() -> None:
         with_nsfwcaps=True,
         with_review=True,
         with_labels=True,
+        with_flags=True,
     )
     assert len(rows) == len(set(rows)) == len(everything)
     assert {name for name, _ in rows} == set(everything.names)
-    assert {("difficulty", "float32"), ("unsafe_image", "image"), ("hub_count", "int64")} <= set(
-        rows
-    )
+    assert {
+        ("difficulty", "float32"),
+        ("unsafe_image", "image"),
+        ("flags", "list of string"),
+    } <= set(rows)
 
 
 def test_reference_has_every_public_name() -> None:
     page = reference.python_api()
     directives = re.findall(r"^\.\. (?:auto\w+|py:data):: nsfwcaps\.(\w+)$", page, re.MULTILINE)
     assert sorted(directives) == sorted(nsfwcaps.__all__)
+
+
+def test_formats_name_tests_that_exist() -> None:
+    text = (ROOT / "docs/reference/formats.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from nsfwcaps.captions import paths
 from nsfwcaps.captions.columns import Columns, Label, label_of
 from nsfwcaps.captions.images import ImageTemplate
-from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
+from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.rows import BadRow, Row
 from nsfwcaps.captions.text import raw
 from nsfwcaps.captions.values import parse_flag, parsed_list, text_cell
@@ -40,6 +40,8 @@ class Clean:
     image: bytes | None
     labels: int = 1
     """Number of categories in the row; the first is used."""
+    hidden: bool = False
+    """Whether the raw caption held characters that hide text or spoof its display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def clean_row(
             if picture.missing:
                 yield Rejected("image_missing", side_of_row, _raw(caption))
             else:
-                yield _clean(row, columns, normalize(str(caption)), side_of_row, picture, max_chars)
+                yield _clean(row, columns, str(caption), side_of_row, picture, max_chars)
 
 
 def captions_of(row: Row, columns: Columns) -> list[object]:
@@ -147,8 +149,9 @@ def _partner(cell: object, label: Label, max_chars: int) -> str | None:
 
 
 def _clean(
-    row: Row, columns: Columns, caption: str, label: Label, picture: _Picture, max_chars: int
+    row: Row, columns: Columns, raw_caption: str, label: Label, picture: _Picture, max_chars: int
 ) -> Clean:
+    caption = normalize(raw_caption)
     categories = _categories(_cell(row, columns.category))
     return Clean(
         id=content_id(caption, picture.sha256),
@@ -161,6 +164,7 @@ def _clean(
         image_sha256=picture.sha256,
         image=picture.data,
         labels=len(categories),
+        hidden=has_hidden(raw_caption),
     )
 
 

@@ -25,12 +25,12 @@ from nsfwcaps.captions.members import (
     TEXT_ENDINGS,
     is_document,
     is_hidden,
-    owner,
     stem,
     suffix,
 )
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.pairing import owners, parent
 from nsfwcaps.captions.readers import COMPRESSED, ending_of
 from nsfwcaps.captions.split_names import configs_of, in_order, split_of
 from nsfwcaps.errors import InputError
@@ -114,7 +114,8 @@ def files_of(
     of_splits, splits = _of_splits(folder, of_configs, options)
     for config in configs or ("default",):
         _check_kinds(folder, [unit for unit in of_splits if unit.config == config or not configs])
-    found = _topmost(unit.name for unit in of_splits)
+    whole = not splits and of_splits[0].kind == _SIDECARS
+    found = [""] if whole else _topmost(unit.name for unit in of_splits)
     return Chosen(files=[f"{folder.path}/{name}" for name in found], configs=configs, splits=splits)
 
 
@@ -163,10 +164,7 @@ def _units(names: Sequence[str]) -> list[_Unit]:
     """Return what is read as data."""
     images = {stem(name) for name in names if suffix(name) in IMAGE_ENDINGS}
     beside = _beside(names, images)
-    found = [
-        _Unit(name=f"{base}/" if base else "", kind=_SIDECARS)
-        for base in sorted({name.rpartition("/")[0] for name in beside})
-    ]
+    found = [_Unit(name=folder, kind=_SIDECARS) for folder in sorted({*beside.values()})]
     for name in names:
         ending = ending_of(name)
         if ending in _ENDINGS and name not in beside and not is_document(name):
@@ -174,14 +172,19 @@ def _units(names: Sequence[str]) -> list[_Unit]:
     return found
 
 
-def _beside(names: Sequence[str], images: set[str]) -> set[str]:
-    """Captions beside images, and those in the same folders whose image is missing."""
+def _beside(names: Sequence[str], images: set[str]) -> dict[str, str]:
+    """Folders of captions of images, by caption; also of those whose image is missing."""
     texts = [name for name in names if suffix(name) in TEXT_ENDINGS | {"json"}]
-    found = {name for name in texts if owner(name, images)}
-    of_folders = Counter(name.rpartition("/")[0] for name in found)
+    found = {name: parent((name, image)) for name, image in owners(texts, images).items()}
+    folder_of = {name.rpartition("/")[0]: folder for name, folder in found.items()}
+    count = Counter(name.rpartition("/")[0] for name in found)
     alone = [name for name in texts if name not in found and not _is_list(name)]
-    of_folders.subtract(name.rpartition("/")[0] for name in alone)
-    return found | {name for name in alone if of_folders[name.rpartition("/")[0]] > 0}
+    count.subtract(name.rpartition("/")[0] for name in alone)
+    for name in alone:
+        base = name.rpartition("/")[0]
+        if count[base] >= 0:
+            found[name] = folder_of[base]
+    return found
 
 
 def _is_list(name: str) -> bool:

@@ -9,25 +9,43 @@ import unicodedata
 TEXT_DIGITS = 16
 """Number of leading id digits that depend on the text alone."""
 
-_SPACES = re.compile(r"\s+")
-# Control and format characters (zero-width, direction marks) would change ids without changing
-# meaning. The zero-width joiner and non-joiner stay: scripts and emoji need them.
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u2060\ufeff]"
+# Control characters are gaps, as they separate words more often than they split one. So are the
+# letters and patterns that are drawn as a blank.
+_GAPS = re.compile("[\\s\x00-\x1f\x7f-\x9f\u2800\u3164\uffa0]+")
+# The next two hold what Unicode calls default-ignorable: drawn as nothing, so ids must not depend
+# on it. Three kinds stay, as scripts and emoji need them: the zero-width joiner and non-joiner,
+# the variation selectors up to U+FE0F, and the fillers of Korean syllables.
+_SOFT = "\u00ad\u034f\u200b\u200e\u200f\u2060\ufeff"
+# Marks that reorder what is displayed, or carry text that is not: bidirectional controls, tags,
+# annotations, invisible operators, deprecated format characters. Flags of regions (an emoji with
+# tags) become a plain black flag.
+_HIDDEN = (
+    "\u061c\u17b4\u17b5\u180e\u202a-\u202e\u2061-\u206f\ufff0-\ufffb"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+_HOLDS_HIDDEN = re.compile(f"[{_HIDDEN}]")
+_INVISIBLE = re.compile(f"[{_SOFT}{_HIDDEN}]")
 _WORD = re.compile(r"\w+")
 
 
 def normalize(text: str) -> str:
     r"""Normalise text: Unicode NFC, no invisible characters, single spaces, trimmed.
 
-    >>> normalize("  A dog\u00a0on\t a  beach ")
+    >>> normalize("  A dog\u00a0on\t a\x00beach ")
     'A dog on a beach'
     """
-    text = _INVISIBLE.sub("", text)
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    return _SPACES.sub(" ", text).strip()
+    if not text.isascii():  # ASCII has nothing to compose, and no invisible character but controls
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+    return _GAPS.sub(" ", text).strip()
+
+
+def has_hidden(text: str) -> bool:
+    r"""Whether a text holds characters that hide text or spoof its display; `normalize` drops them.
+
+    >>> has_hidden("A dog\u202e"), has_hidden("A \u200bdog")
+    (True, False)
+    """
+    return not text.isascii() and _HOLDS_HIDDEN.search(text) is not None
 
 
 def content_id(caption: str, image_sha256: str | None = None) -> str:

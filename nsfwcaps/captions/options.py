@@ -20,3 +20,7 @@ class ReadOptions:
     """Configuration of a Hugging Face folder; `all` for all."""
     split: str | None = None
     """Splits of a Hugging Face folder, joined by `+`; `all` for all."""
+
+
+EVERYTHING = ReadOptions(config="all", split="all")
+"""All configurations and splits of a folder, for commands that choose among the rows."""

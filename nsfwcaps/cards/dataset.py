@@ -12,6 +12,8 @@ from nsfwcaps.cards import construction, template
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Pairing, Split
 from nsfwcaps.schema import (
+    FLAG_HELP,
+    FLAGS_HELP,
     LABELS_HELP,
     NSFWCAPS_HELP,
     PAIRED_HELP,
@@ -20,11 +22,15 @@ from nsfwcaps.schema import (
     PICTURES_HELP,
     PUBLISHED_HELP,
     REVIEW_HELP,
+    kept_help,
 )
 
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"
-_HELP = NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP | REVIEW_HELP | PICTURES_HELP
+_HELP = {
+    **(NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP),
+    **(FLAGS_HELP | REVIEW_HELP | PICTURES_HELP),
+}
 _SPLITS = [split.value for split in Split]
 
 # Size classes of the Hugging Face hub, with their upper limits in rows.
@@ -43,7 +49,9 @@ def template_digest() -> str:
     wording = [
         hashlib.sha256(template.path(name).read_bytes()).hexdigest() for name in (_TEMPLATE, _PART)
     ]
-    return digest([wording, _HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES])
+    return digest(
+        [wording, _HELP, FLAG_HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES]
+    )
 
 
 def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa.Schema) -> str:
@@ -66,8 +74,23 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         safe_side=stages["ingest"]["facts"].get("safe_side"),
         benchmarks=stages["ingest"]["facts"].get("benchmarks"),
         splits=[name for name in _SPLITS if name in facts["split"]],
-        columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
+        hidden=sum(pool.get("hidden_characters", 0) for pool in stages["ingest"]["facts"]["pools"]),
+        flags=[(name, n, _flag_help(name)) for name, n in sorted(facts.get("flags", {}).items())],
+        columns=[
+            (field.name, _spelt(field.type), meaning.get(field.name) or kept_help(field.name))
+            for field in columns
+        ],
     )
+
+
+def _flag_help(flag: str) -> str:
+    """Describe a flag of a pair.
+
+    >>> _flag_help("safe_near_unsafe")
+    'the safe caption is one with every content word of an unsafe caption'
+    """
+    side, _, name = flag.partition("_")
+    return f"the {side} caption is {FLAG_HELP[name]}"
 
 
 def _front_matter(
@@ -131,6 +154,8 @@ def _front_matter(
 
 def _feature(field: pa.Field) -> dict[str, Any]:
     """Describe a column as `datasets` does."""
+    if pa.types.is_list(field.type) and not pa.types.is_struct(field.type.value_type):
+        return {"name": field.name, "list": _dtype(field.type.value_type)}
     if pa.types.is_list(field.type):
         return {"name": field.name, "list": [_feature(part) for part in field.type.value_type]}
     return {"name": field.name, "dtype": _dtype(field.type)}
@@ -138,6 +163,8 @@ def _feature(field: pa.Field) -> dict[str, Any]:
 
 def _spelt(kind: pa.DataType) -> str:
     """Return the name of a type for display."""
+    if pa.types.is_list(kind) and not pa.types.is_struct(kind.value_type):
+        return f"list of {_dtype(kind.value_type)}"
     if pa.types.is_list(kind):
         return f"list of ({', '.join(part.name for part in kind.value_type)})"
     return _dtype(kind)

@@ -19,9 +19,11 @@ from nsfwcaps.encoders.encoder import (
     finite,
     unit_rows,
 )
+from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.encoders.text_tower import TextTower, text_tower
+from nsfwcaps.encoders.window import Mask, beyond, token_counter
 from nsfwcaps.enums import Precision
 from nsfwcaps.runtime.allocator import kept_memory
 from nsfwcaps.runtime.device import torch_dtype
@@ -70,6 +72,7 @@ class ClipEncoder:
             width=int(width),
             image_width=int(width),
             padding=self.tower.padding,
+            languages=languages_of(label, tokenizer),
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
@@ -105,6 +108,11 @@ class ClipEncoder:
                     rows.append(unit_rows(self.model.encode_image(batch)))
                 advance(len(decoded))
         return Encoded(rows=np.concatenate(rows), failed=failed)
+
+    def truncated(self, captions: Sequence[str]) -> Mask | None:
+        """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
+        count = token_counter(self.tokenizer)
+        return beyond(captions, self.identity.context_length, count) if count else None
 
     def _decode(self, get: Callable[[], bytes]) -> Any:
         """Return the tensor `[3, h, w]` of an image, or the reason for failure."""

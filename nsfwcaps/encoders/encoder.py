@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from nsfwcaps import pictures
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.encoders.text_tower import TextTower
+from nsfwcaps.encoders.window import Mask
 
 if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
@@ -41,12 +43,14 @@ class Identity:
     image_width: int | None
     padding: str
     """How captions are padded, and why: `trimmed …` or `full …`. Does not affect the numbers."""
+    languages: Languages = Languages.ENGLISH
+    """What it reads, by name and vocabulary; English if unknown. Does not affect the numbers."""
 
     @property
     def digest(self) -> str:
         """Return the SHA-256 (hex) of what determines the numbers, including the image decoder."""
         facts = asdict(self)
-        del facts["name"], facts["padding"]
+        del facts["name"], facts["padding"], facts["languages"]
         if self.image_width is not None and self.preprocessing:  # imported vectors have none
             facts["decoder"] = pictures.VERSION
         return digest(facts)
@@ -80,6 +84,10 @@ class Encoder(Protocol):
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
         """Encode n images."""
+        ...
+
+    def truncated(self, captions: Sequence[str]) -> Mask | None:
+        """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
         ...
 
 

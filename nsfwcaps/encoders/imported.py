@@ -21,9 +21,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.columns import CAPTION_NAMES
+from nsfwcaps.captions.columns import CAPTION_NAMES, folded
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
+from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 
@@ -50,6 +51,7 @@ class ImportedVectors:
             width=self._text.width,
             image_width=self._images.width if self._images else None,
             padding="as imported",
+            languages=languages_of(folder.name),
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
@@ -64,6 +66,9 @@ class ImportedVectors:
         encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
         advance(len(images))
         return encoded
+
+    def truncated(self, captions: Sequence[str]) -> None:
+        """Return None: the window of the encoder is unknown."""
 
 
 def source_digest(folder: Path) -> str:
@@ -160,7 +165,8 @@ def _metadata(path: Path) -> Mapping[str, pa.ChunkedArray]:
 
 def _caption_keys(path: Path) -> Sequence[bytes]:
     columns = _metadata(path)
-    name = next((name for name in CAPTION_NAMES[None] if name in columns), None)
+    own = {folded(name): name for name in reversed([*columns])}
+    name = next((own[name] for name in CAPTION_NAMES[None] if name in own), None)
     if name is None:
         raise InputError(f"{path}: no caption column; available columns: {', '.join(columns)}")
     captions = (normalize(str(item or "")) for item in columns[name].to_pylist())

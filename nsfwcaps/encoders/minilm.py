@@ -19,6 +19,7 @@ from nsfwcaps.encoders.encoder import (
     finite,
     unit_rows,
 )
+from nsfwcaps.encoders.window import Mask, beyond
 from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError
 from nsfwcaps.runtime.allocator import kept_memory
@@ -77,6 +78,16 @@ class MiniLM:
                 out[batch] = self._encode([tokens[i] for i in batch])
                 advance(len(batch))
         return finite(out)
+
+    def truncated(self, captions: Sequence[str]) -> Mask:
+        """Return a mask `[n]` of the captions with more tokens than it reads."""
+        return beyond(captions, self.identity.context_length, self._count)
+
+    def _count(self, captions: list[str]) -> list[int]:
+        """Return the numbers of tokens `[n]`, cut off or not."""
+        encoded = self._tokenizer.encode_batch(captions)
+        # Each part that was cut off has its own special tokens: its exact length is not needed.
+        return [len(item.ids) + sum(len(part.ids) for part in item.overflowing) for item in encoded]
 
     def _encode(self, tokens: list[list[int]]) -> Vectors:
         torch = self._torch

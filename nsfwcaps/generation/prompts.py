@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
@@ -64,7 +65,7 @@ def read_prompts(url: str) -> PromptSet:
         InputError: the table is missing or empty, lacks the column, or has an invalid row.
     """
     prompts: list[Prompt] = []
-    for file in expand(url):
+    for file in expand(url, EVERYTHING):
         for number, row in enumerate(read_pool(file, _choose_of(file)), start=1):
             where = f"{file}: row {number}"
             if isinstance(row, BadRow):

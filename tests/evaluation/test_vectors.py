@@ -38,6 +38,9 @@ class Counting:
         self.seen.append(len(captions))
         return Encoded(rows=rows_of([item.encode() for item in captions]), failed={})
 
+    def truncated(self, captions: Sequence[str]) -> None:
+        """It has no window."""
+
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
         contents = [get() for _, get in images]
         self.seen.append(len(contents))

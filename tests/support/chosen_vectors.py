@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from support.ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, Vectors
+from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
@@ -42,6 +44,8 @@ class ChosenVectors:
     asked_pictures: list[str] = field(default_factory=list)
     fail_after: int | None = None
     """Raise on the call after so many, as a run that is killed."""
+    window: int | None = 77
+    languages: Languages = Languages.ENGLISH
 
     @property
     def identity(self) -> Identity:
@@ -57,6 +61,7 @@ class ChosenVectors:
             width=widths.pop(),
             image_width=picture_widths.pop() if picture_widths else None,
             padding="none",
+            languages=self.languages,
         )
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
@@ -69,6 +74,12 @@ class ChosenVectors:
         failed = {n: "not_finite" for n, item in enumerate(captions) if item not in self.text}
         rows = [self.text[item] for item in captions if item in self.text]
         return Encoded(rows=_array(rows, self.identity.width), failed=failed)
+
+    def truncated(self, captions: Sequence[str]) -> npt.NDArray[np.bool_] | None:
+        """Captions of more words than the window; unknown without one."""
+        if self.window is None:
+            return None
+        return np.array([len(item.split()) > self.window for item in captions], dtype=np.bool_)
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
         failed: dict[int, str] = {}

@@ -41,11 +41,13 @@ def columns() -> str:
         with_nsfwcaps=True,
         with_review=True,
         with_labels=True,
+        with_flags=True,
     )
     groups = {
         "In every data set": schema.PUBLISHED_HELP,
         "With images": schema.PICTURES_HELP,
         "Where unsafe captions came with a partner": schema.PARTNERS_HELP,
+        "Where a pair has a flag": schema.FLAGS_HELP,
         "Where a review was joined": schema.REVIEW_HELP,
         "Where the unsafe images were drawn": schema.LABELS_HELP,
         "With `--columns nsfwcaps`": schema.NSFWCAPS_HELP,
@@ -86,7 +88,9 @@ def _type(kind: pa.DataType) -> str:
         return "image"
     if kind == pa.float32():
         return "float32"
-    return "list of struct" if pa.types.is_list(kind) else str(kind)
+    if pa.types.is_list(kind):
+        return f"list of {'struct' if pa.types.is_struct(kind.value_type) else kind.value_type}"
+    return str(kind)
 
 
 def _cell(text: str) -> str:

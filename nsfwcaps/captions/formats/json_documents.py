@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import ijson
 
 from nsfwcaps.captions.formats import caption_sets, json_lines
-from nsfwcaps.captions.formats.json_shapes import Form, shape_of
+from nsfwcaps.captions.formats.json_shapes import DocumentForm, shape_of
 from nsfwcaps.captions.formats.json_stream import Document
 from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
 from nsfwcaps.captions.opening import HEAD_BYTES, peeked
@@ -26,6 +26,7 @@ _EXPECTED = (
     "one key; captions by key; COCO captions; or a Karpathy split. For JSON lines use the "
     "extension .jsonl"
 )
+_USUAL = (DocumentForm.OBJECTS, DocumentForm.ROWS)
 _END = object()
 
 
@@ -40,9 +41,11 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Rows
         return json_lines.read(file, url, choose, options)
     document = Document(file=file, url=url, options=options)
     shape = shape_of(document)
-    if shape.form is Form.OTHER:
+    if shape.form is DocumentForm.OTHER:
         raise document.refused(_EXPECTED)
-    notes = {} if shape.form in (Form.OBJECTS, Form.ROWS) else {"format": shape.form.value}
+    notes = {} if shape.form in _USUAL else {"format": shape.form.value}
+    if shape.form is DocumentForm.KARPATHY:
+        notes["splits"] = options.split or "all"
     return row_wise(_READERS[shape.form](document, shape.keys), choose, notes)
 
 
@@ -135,14 +138,14 @@ def _side_by_side(
             yield dict(zip(keys, row, strict=True))
 
 
-_READERS: dict[Form, Callable[[Document, Sequence[str]], Rows]] = {
-    Form.OBJECTS: _objects,
-    Form.CAPTIONS: _captions,
-    Form.ROWS: _whole,
-    Form.COLUMNS: _columns,
-    Form.INDEXED_COLUMNS: _indexed_columns,
-    Form.ROWS_BY_KEY: _rows_by_key,
-    Form.CAPTIONS_BY_KEY: _captions_by_key,
-    Form.COCO: lambda document, _: caption_sets.coco(document),
-    Form.KARPATHY: lambda document, _: caption_sets.karpathy(document),
+_READERS: dict[DocumentForm, Callable[[Document, Sequence[str]], Rows]] = {
+    DocumentForm.OBJECTS: _objects,
+    DocumentForm.CAPTIONS: _captions,
+    DocumentForm.ROWS: _whole,
+    DocumentForm.COLUMNS: _columns,
+    DocumentForm.INDEXED_COLUMNS: _indexed_columns,
+    DocumentForm.ROWS_BY_KEY: _rows_by_key,
+    DocumentForm.CAPTIONS_BY_KEY: _captions_by_key,
+    DocumentForm.COCO: lambda document, _: caption_sets.coco(document),
+    DocumentForm.KARPATHY: lambda document, _: caption_sets.karpathy(document),
 }

@@ -19,7 +19,7 @@ _OF_FILES = frozenset({"description", "comment"})
 _SCALARS = frozenset({"string", "number", "boolean", "null"})
 
 
-class Form(enum.StrEnum):
+class DocumentForm(enum.StrEnum):
     """How a document holds its rows; the values are for the record of a run."""
 
     OBJECTS = "list of objects"
@@ -38,7 +38,7 @@ class Form(enum.StrEnum):
 class Shape:
     """The form of a document, and the keys at its top that hold the rows or columns."""
 
-    form: Form
+    form: DocumentForm
     keys: list[str] = field(default_factory=list)
 
 
@@ -66,9 +66,9 @@ def shape_of(document: Document) -> Shape:
         _, first, _ = next(events, ("", "end_array", None))
         if first == "start_array":
             _, item, _ = next(events)
-            return Shape(form=Form.CAPTIONS if item == "string" else Form.OBJECTS)
+            return Shape(form=DocumentForm.CAPTIONS if item == "string" else DocumentForm.OBJECTS)
         if first != "start_map":
-            return Shape(form=Form.OTHER)
+            return Shape(form=DocumentForm.OTHER)
         found = _fields(events)
     return found if isinstance(found, Shape) else _decided(found, document)
 
@@ -84,10 +84,10 @@ def _fields(events: Iterator[tuple[str, str, object]]) -> dict[str, _Value] | Sh
             key = str(value)
             fields[key] = _Value.OTHER
         elif prefix == "images.item.sentences" and event == "start_array":
-            return Shape(form=Form.KARPATHY)
+            return Shape(form=DocumentForm.KARPATHY)
         elif prefix == key and event == "start_array":
             if key == "annotations":
-                return Shape(form=Form.COCO)
+                return Shape(form=DocumentForm.COCO)
             fields[key] = _Value.NUMBERS
         elif prefix == key and event == "start_map":
             fields[key] = _Value.MAP
@@ -108,18 +108,18 @@ def _decided(fields: dict[str, _Value], document: Document) -> Shape:
     captions = {key for key in fields if folded(key) in CAPTION_WORDS}
     objects = [key for key, value in fields.items() if value is _Value.OBJECTS]
     if objects and {folded(key) for key in captions} <= _OF_FILES:
-        return Shape(form=Form.OBJECTS, keys=_lists(objects, document))
+        return Shape(form=DocumentForm.OBJECTS, keys=_lists(objects, document))
     if captions and len(fields) > 1 and kinds <= {_Value.TEXTS, _Value.NUMBERS}:
-        return Shape(form=Form.COLUMNS, keys=list(fields))
+        return Shape(form=DocumentForm.COLUMNS, keys=list(fields))
     if captions and kinds == {_Value.MAP}:
-        return Shape(form=Form.INDEXED_COLUMNS, keys=list(fields))
+        return Shape(form=DocumentForm.INDEXED_COLUMNS, keys=list(fields))
     if captions:
-        return Shape(form=Form.ROWS)
+        return Shape(form=DocumentForm.ROWS)
     if kinds <= {_Value.MAP, _Value.MAP_OF_OBJECTS} and fields:
-        return Shape(form=Form.ROWS_BY_KEY)
+        return Shape(form=DocumentForm.ROWS_BY_KEY)
     if kinds <= {_Value.TEXT, _Value.TEXTS} and fields:
-        return Shape(form=Form.CAPTIONS_BY_KEY)
-    return Shape(form=Form.OTHER)
+        return Shape(form=DocumentForm.CAPTIONS_BY_KEY)
+    return Shape(form=DocumentForm.OTHER)
 
 
 def _lists(keys: list[str], document: Document) -> list[str]:

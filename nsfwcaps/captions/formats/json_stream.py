@@ -12,7 +12,7 @@ import ijson
 
 from nsfwcaps.captions.opening import HEAD_BYTES, opened, peeked, shown
 from nsfwcaps.captions.options import ReadOptions
-from nsfwcaps.captions.text import recognised
+from nsfwcaps.captions.text import UTF8, known, recognised
 from nsfwcaps.errors import InputError
 
 
@@ -50,14 +50,19 @@ class Document:
         try:
             yield
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            why = "NaN and Infinity are no JSON" if "NaN" in str(error) else "fix the file"
+            why = (
+                "NaN and Infinity are no JSON, write null"
+                if "NaN" in str(error)
+                else "fix the file"
+            )
             raise InputError(f"{shown(self.url)}: invalid JSON; {why}") from None
 
     def _utf8(self, file: BinaryIO) -> BinaryIO:
         file, head = peeked(file, HEAD_BYTES)
-        encoding = self.options.encoding or recognised(head)
-        if encoding not in ("utf-8", "utf-8-sig", "utf8"):
-            return cast(BinaryIO, codecs.EncodedFile(file, "utf-8", encoding))
+        asked = self.options.encoding
+        encoding = known(asked, shown(self.url)) if asked else recognised(head)
+        if encoding not in ("utf-8", UTF8):
+            return cast(BinaryIO, _Recoded(file, encoding))
         if head.startswith(codecs.BOM_UTF8):
             file.read(len(codecs.BOM_UTF8))
         return file
@@ -65,3 +70,21 @@ class Document:
     def refused(self, problem: str) -> InputError:
         """Return the error that says what is wrong with the document."""
         return InputError(f"{shown(self.url)}: {problem}")
+
+
+class _Recoded:
+    """A text stream of another encoding as UTF-8, for ijson reads nothing else."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+
+    def read(self, size: int = -1) -> bytes:
+        """Read about `size` bytes; none only at the end."""
+        text = ""
+        while size and not text:
+            data = self._file.read(size)
+            text = self._decoder.decode(data, final=not data)
+            if not data:
+                break
+        return text.encode("utf-8", errors="replace")

@@ -11,6 +11,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
@@ -31,7 +32,7 @@ def tables(url: str, split: Split | None) -> list[str]:
     Raises:
         InputError: the set has none, or none of the split.
     """
-    urls = expand(url)
+    urls = expand(url, EVERYTHING)
     if not all(ending_of(item) in READERS for item in urls):
         raise InputError(
             f"{url}: expected a folder with one image folder per class, a webdataset (.tar), or a "

@@ -12,6 +12,7 @@ from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.columns import Columns, Label, Named, resolve
 from nsfwcaps.captions.images import ImageReader
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.values import text_cell
@@ -56,7 +57,7 @@ class SafePool:
 
 def pool_files(names: Sequence[str]) -> list[str]:
     """Return the files of several pools, in order."""
-    return [file for name in names for file in pool_sources.expand(name)]
+    return [file for name in names for file in pool_sources.expand(name, EVERYTHING)]
 
 
 def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePool:

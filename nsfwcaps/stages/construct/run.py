@@ -53,7 +53,7 @@ from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 2
+VERSION = 3
 
 _TRIES_RULES = 10
 _TRIES_MODEL = 3

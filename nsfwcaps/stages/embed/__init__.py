@@ -11,7 +11,18 @@ from nsfwcaps.stages.embed.settings import EmbedSettings
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
-    return f"{sum(facts['captions'].values()):,} vectors by {facts['encoder']['name']}"
+    encoder = facts["encoder"]
+    parts = [f"{sum(facts['captions'].values()):,} vectors by {encoder['name']}"]
+    if cut := _by_side(facts.get("truncated", {})):
+        parts.append(f"truncated at {encoder['context_length']} tokens: {cut}")
+    if foreign := _by_side(facts.get("non_latin", {})):
+        parts.append(f"not in Latin script, though it reads English: {foreign}")
+    return "; ".join(parts)
+
+
+def _by_side(counts: Mapping[str, int | None]) -> str:
+    """Return counts by side in words; empty without any."""
+    return ", ".join(f"{count:,} {side}" for side, count in counts.items() if count)
 
 
 EMBED = Stage(

@@ -2,6 +2,7 @@
 
     ingest shards ─ encode ─▶ safe-*.parquet, unsafe-*.parquet   id, fold_key, image_sha256, vector
                               images-*.parquet                   image_sha256, vector
+                              flagged-*.parquet                  id, flag
 
 The key of a shard is a digest of its input and the encoder. Vectors of earlier runs with the same
 encoder are reused by id, so only the new captions of a pool are encoded.
@@ -28,12 +29,16 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.models import create, names
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.stages.embed import flags
 from nsfwcaps.stages.embed.known import Known, encode_distinct
 from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import vector_table
 
-VERSION = 1
+VERSION = 2
+
+# Of the files of vectors; it rises with VERSION only if the vectors change.
+_VECTORS_VERSION = 1
 
 _FEW_REJECTS = 3
 
@@ -81,13 +86,18 @@ def run(
         with progress.task(f"embed: {label}", ingest.rows(label)) as advance:
             captions += [work.captions(label, file, broken, advance) for file in work.files(label)]
     _check_share(captions, ingest, settings, folder)
+    flagged = {label: work.flags(label) for label in ("safe", "unsafe")}
     return StageResult(
-        shards=[*captions, *pictures],
+        shards=[*captions, *pictures, *flagged["safe"], *flagged["unsafe"]],
         facts={
             "encoder": {**asdict(encoder.identity), "digest": encoder.identity.digest},
             "captions": {label: _count(captions, label) for label in ("safe", "unsafe")},
             "images": _count(pictures, "images"),
             "images_failed": dict(Counter(broken.values())),
+            **{
+                name: {label: flags.total(shards, name) for label, shards in flagged.items()}
+                for name in (flags.TRUNCATED, flags.NON_LATIN)
+            },
         },
     )
 
@@ -123,13 +133,20 @@ class _EmbedRun:
         columns = ["id", "caption", "fold_key", "image_sha256"]
         table = self._read(file, columns)
         reasons = [broken.get(sha256 or "") for sha256 in table["image_sha256"].to_pylist()]
-        key = digest([VERSION, "captions", label, file.sha256, self._digest, reasons])
+        key = digest([_VECTORS_VERSION, "captions", label, file.sha256, self._digest, reasons])
         if shard := self._folder.shard(key):
             advance(file.rows)
             return shard
         return self._folder.make_shard(
             key, lambda: self._captions(label, file, table, reasons, advance)
         )
+
+    def flags(self, label: str) -> list[Shard]:
+        """Write the ids of a side's flagged captions."""
+        return [
+            flags.flag(label, file, self._ingest, self._encoder, self._folder)
+            for file in self.files(label)
+        ]
 
     def _captions(
         self,
@@ -169,7 +186,7 @@ class _EmbedRun:
 
     def images(self, file: OutputFile, advance: Advance) -> Shard:
         """Encode the pictures of one shard."""
-        key = digest([VERSION, "images", file.sha256, self._digest])
+        key = digest([_VECTORS_VERSION, "images", file.sha256, self._digest])
         if shard := self._folder.shard(key):
             advance(file.rows)
             return shard

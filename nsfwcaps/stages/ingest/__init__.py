@@ -13,7 +13,9 @@ from nsfwcaps.stages.ingest.settings import IngestSettings
 
 def _headline(facts: Mapping[str, Any]) -> str:
     count = facts["captions"]
-    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{_flagged(facts)}"
+    hidden = sum(pool.get("hidden_characters", 0) for pool in facts["pools"])
+    rest = f"; hidden characters removed from {hidden:,}" if hidden else ""
+    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{_flagged(facts)}{rest}"
 
 
 def _flagged(facts: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ VERSION = 3
 
 _IMAGE_RANGE_BYTES = 64 * 2**20
 # A total order, even over files of equal name: the copy kept must not depend on the pool order.
-_ORDER = ("id", "source", "source_row", "category", "partner", "image_path")
+_ORDER = ("id", "source", "source_row", "category", "partner", "image_path", "kept")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,7 @@ def merge_captions(
     checks: Checks,
     *,
     shard_rows: int,
+    of: pa.Schema = schema.CAPTIONS,
 ) -> list[Shard]:
     """Merge and check captions, one range of ids at a time."""
     staged = {label: _staged(chunks, label, folder.path) for label in Label}
@@ -58,6 +59,7 @@ def merge_captions(
                 staged=staged[label].paths,
                 unsafe=staged[Label.UNSAFE].paths if label is Label.SAFE else [],
                 checks=checks,
+                of=of,
             )
             parts = math.ceil(staged[label].rows / shard_rows)
             for part in range(parts):
@@ -94,18 +96,20 @@ class _CaptionRange:
     unsafe: list[Path]
     """Files with captions that must not be on this side."""
     checks: Checks
+    of: pa.Schema
 
     def merge(self, part: int, low: str, high: str) -> ShardTables:
         """Fold copies, drop captions with conflicting labels, and check the others."""
-        table = _read_range(self.staged, schema.CAPTIONS, low, high)
-        captions = _fold(table.sort_by(_ascending(*_ORDER)), "id")
+        table = _read_range(self.staged, self.of, low, high)
+        order = [name for name in _ORDER if name in self.of.names]
+        captions = _fold(table.sort_by(_ascending(*order)), "id")
         kept = _without(captions, _read_range(self.unsafe, schema.CAPTIONS, low, high, ["id"]))
         conflicts = captions.num_rows - kept.num_rows
         checked = self.checks.check(kept, self.label)
         reasons = pa.array(checked.reasons, pa.string())
         rejected = _rejected(table, kept["id"], reasons, self.label)
         flags = schema.CAPTIONS.field("flags")
-        at = schema.CAPTIONS.get_field_index(flags.name)
+        at = self.of.get_field_index(flags.name)
         kept = kept.set_column(at, flags, pa.array(checked.flags, flags.type))
         kept = kept.filter(pc.is_null(reasons))
         tables = {(self.label.value, f"{self.label}-{part:05d}"): kept}
@@ -126,7 +130,7 @@ class _CaptionRange:
 def _rejected(table: pa.Table, ids: pa.ChunkedArray, reasons: pa.Array, label: Label) -> pa.Table:
     """Return every staged row whose id, of `ids` `[n]`, has a reason `[n]`."""
     why = reasons.take(pc.index_in(table["id"].combine_chunks(), value_set=ids.combine_chunks()))
-    rows = table.filter(pc.is_valid(why)).sort_by(_ascending(*_ORDER))
+    rows = table.filter(pc.is_valid(why)).sort_by(_ascending(*_ORDER[:-1]))
     why = reasons.take(pc.index_in(rows["id"].combine_chunks(), value_set=ids.combine_chunks()))
     columns = {
         "source": rows["source"],

@@ -16,7 +16,7 @@ SHAPING = (
     *("images", "image_column", "safe_image_column", "unsafe_image_column"),
     *("safe_image", "unsafe_image", "image_root", "category_column", "partner_column"),
     *("label_column", "max_chars", "split"),
-    *("delimiter", "encoding", "quoting", "header"),
+    *("delimiter", "encoding", "quoting", "header", "keep_columns"),
 )
 """Settings that shape the captions read from a file."""
 
@@ -109,6 +109,8 @@ def _line(pool: Mapping[str, Any]) -> str:
         f"{item} (first of several)" if several and item.startswith("category=") else item
         for item in used
     ]
+    if kept := columns.get("kept"):
+        used.append(f"kept={' '.join(kept)}")
     parts = [f"columns: {', '.join(used)}"]
     if columns["ignored"]:
         parts.append(f"ignored: {', '.join(columns['ignored'])}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
 from nsfwcaps.captions.columns import Columns, Label, folded, resolve
 from nsfwcaps.captions.images import ImageReader, ImageTemplate
+from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
@@ -22,6 +24,7 @@ from nsfwcaps.captions.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance
+from nsfwcaps.stages.ingest.keep import KeptColumns
 from nsfwcaps.stages.ingest.pool import (
     SHAPING,
     Pool,
@@ -69,6 +72,7 @@ class PoolRows:
         self.images = ImageReader(pool.url, settings.image_root)
         template = template_of(settings, pool.label)
         self.template = None if template is None else ImageTemplate(template)
+        self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
         self._pool = pool
         self._named = named_columns(settings, pool.label)
         self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
@@ -81,8 +85,9 @@ class PoolRows:
                 f"{shown(self._pool.url)}: the captions are in '{self.columns.caption}' in the "
                 f"first rows, in '{found.caption}' in later ones; choose one with --caption-column"
             )
-        self.columns = found
-        extra = self._pool_columns(sample)
+        extra = [*self._pool_columns(sample), *self.kept.choose(sample)]
+        ignored = tuple(name for name in found.ignored if name not in extra)
+        self.columns = replace(found, ignored=ignored)
         return list(dict.fromkeys((*found.used, *extra)))
 
     def _with_images(self, found: Columns, sample: Sample) -> Columns:
@@ -99,7 +104,7 @@ class PoolRows:
             return found
         folder = shown(self.images.root)
         if found.images_elsewhere:
-            note = f"none ({found.image} names no file in {folder}; see --image-root)"
+            note = f"none ({found.image}: no such files in {folder}; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
         raise InputError(
             f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
@@ -149,6 +154,8 @@ class _Chunk:
         self.rejected: list[tuple[Rejected, int]] = []
         self.pictures: dict[str, tuple[str | None, bytes | None]] = {}
         self.image_bytes = 0
+        self.hidden = 0
+        self.kept_cells: dict[int, str] = {}
 
     def filled(self, max_chars: int, advance: Advance) -> ShardTables:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
@@ -167,6 +174,8 @@ class _Chunk:
                 template=rows.template,
             ):
                 self._add(number, item)
+            if rows.kept and isinstance(row, dict):
+                self.kept_cells[number] = rows.kept.encode(row)
             self.rows += 1
             if self.rows % 1024 == 0:
                 advance(1024)
@@ -177,6 +186,7 @@ class _Chunk:
         if isinstance(item, Rejected):
             self.rejected.append((item, number))
             return
+        self.hidden += item.hidden
         self.several_categories += item.labels > 1
         if item.image_sha256 is not None:
             self._add_picture(item.image_sha256, item)
@@ -211,14 +221,22 @@ class _Chunk:
             rejects=dict(sorted(reasons.items())),
             facts={
                 "captions": sum(map(len, self.kept.values())),
+                "hidden_characters": self.hidden,
                 "several_categories": self.several_categories,
-                "columns": described(self.source.columns),
+                "columns": self._described(),
+                **({"kept": self.source.kept.kinds()} if self.source.kept else {}),
             },
         )
+
+    def _described(self) -> dict[str, Any]:
+        found = described(self.source.columns)
+        spelt = list(self.source.kept.spelt.values())
+        return {**found, "kept": spelt} if spelt else found
 
     def _captions(self, label: Label) -> pa.Table:
         kept = sorted(self.kept[label], key=lambda item: (item[0].id, item[1]))
         items = [item for item, _ in kept]
+        more = {"kept": [self.kept_cells[number] for _, number in kept]} if self.source.kept else {}
         return pa.table(
             {
                 "id": [item.id for item in items],
@@ -232,8 +250,9 @@ class _Chunk:
                 "image_path": [item.image_path for item in items],
                 "image_sha256": [item.image_sha256 for item in items],
                 "flags": [None] * len(items),
+                **more,
             },
-            schema=schema.CAPTIONS,
+            schema=schema.captions(with_kept=bool(more)),
         )
 
     def _images(self) -> pa.Table:

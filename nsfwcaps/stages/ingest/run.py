@@ -14,17 +14,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.ingest import judge, merge, safe_side
+from nsfwcaps.runtime.allocator import returned_memory
+from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
 from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
@@ -79,7 +82,7 @@ def run(
     excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
     facts = []
-    with progress.task("ingest: read", None) as advance:
+    with progress.task("ingest: read", None) as advance, returned_memory():
         for pool in _pools(settings):
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
@@ -95,8 +98,15 @@ def run(
         verdicts=judge_pictures(pictures, images, safe, folder, progress),
         unsafe=unsafe,
     )
+    wanted = listed(settings.keep_columns)
+    kept = {"kept_columns": keep.column_types(wanted, chunks)} if wanted else {}
     captions = merge.merge_captions(
-        chunks, folder, progress, checks, shard_rows=settings.shard_rows
+        chunks,
+        folder,
+        progress,
+        checks,
+        shard_rows=settings.shard_rows,
+        of=schema.captions(with_kept=bool(kept)),
     )
     counted = {label: _rows(captions, label) for label in Label}
     conflicts, rejected = (
@@ -115,6 +125,7 @@ def run(
             "safe_side": safe_side.facts(checks, captions),
             "benchmarks": safe_side.benchmark_facts(checks, captions),
             "pools": facts,
+            **kept,
         },
     )
     safe_side.check_not_empty(result.facts, captions)
@@ -203,6 +214,7 @@ def _pool_facts(
         "sha256": pool.digest,
         "rows": rows,
         "captions": captions,
+        "hidden_characters": sum(chunk.facts["hidden_characters"] for chunk in chunks),
         "rejects": dict(sorted(rejects.items())),
         "several_categories": sum(chunk.facts["several_categories"] for chunk in chunks),
         "columns": chunks[-1].facts["columns"] if chunks else {},

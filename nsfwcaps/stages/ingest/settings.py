@@ -74,6 +74,10 @@ class IngestSettings:
     header: bool = setting(
         True, "Whether CSV and TSV files name their columns in a first line; otherwise 0, 1, 2"
     )
+    keep_columns: tuple[str, ...] = setting(
+        (),
+        "Further columns of the pools, such as coco_id,license: published as unsafe_… and safe_….",
+    )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(
         0.05, "Stop if more than this share of a pool's rows is unusable."
@@ -99,3 +103,16 @@ class IngestSettings:
             raise ValueError("a mixed pool needs label_column, the column with safe or unsafe")
         if len(self.delimiter or ";") != 1 and self.delimiter not in _DELIMITERS:
             raise ValueError(f"delimiter: expected one character or tab, got {self.delimiter!r}")
+        if self.keep_columns:
+            _check_kept(self.keep_columns)
+
+
+def _check_kept(names: tuple[str, ...]) -> None:
+    from nsfwcaps.captions import kept  # imported here, as both are slow to import
+    from nsfwcaps.stages.ingest import keep
+
+    if taken := keep.colliding(kept.listed(names)):
+        raise ValueError(
+            f"keep_columns: '{taken}' cannot be kept, as data sets have unsafe_{taken} or a column "
+            "of such a name already; rename it in the pool"
+        )

@@ -32,8 +32,10 @@ from nsfwcaps.stages.ingest.settings import IngestSettings
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
+from nsfwcaps.stages.publish.flags import PairFlags
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
 from nsfwcaps.stages.publish.images import KnownPictures
+from nsfwcaps.stages.publish.kept import kept_columns, of_side
 from nsfwcaps.stages.publish.partners import Partners, find_partners
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
@@ -42,7 +44,7 @@ from nsfwcaps.tables import read_tables, rechunk
 if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 3
+VERSION = 4
 
 _ROWS_WITH_IMAGES = 2000
 
@@ -53,7 +55,7 @@ _CAPTION_COLUMNS = {
     "image_sha256": "image_sha256",
 }
 
-_COUNTED = ("split", "stage", "category", "unsafe_image_label")
+_COUNTED = ("split", "stage", "category", "unsafe_image_label", "flags")
 
 _HIDDEN = {"image_root", "model", "source"} | {
     field.name
@@ -144,6 +146,8 @@ class _SplitWriter:
         carries = settings.carry_images and inputs["ingest"].rows("images") > 0
         self.pictures = KnownPictures(inputs["ingest"]) if carries else None
         self._labels = image_labels(inputs)
+        self._flags = PairFlags(inputs)
+        self._kept = kept_columns(inputs["ingest"])
         as_nsfwcaps = settings.columns is ColumnNames.NSFWCAPS
         self.columns = schema.published(
             with_pictures=carries,
@@ -151,6 +155,8 @@ class _SplitWriter:
             with_nsfwcaps=as_nsfwcaps,
             with_review=joined is not None,
             with_labels=self._labels is not None,
+            with_flags=self._flags.any(inputs["grade"], self.kept),
+            kept=self._kept,
         )
         self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
         self._urls = image_urls(inputs) if as_nsfwcaps else {}
@@ -195,17 +201,21 @@ class _SplitWriter:
         columns["split"] = pa.array([split] * pairs.num_rows)
         for side in self._sides:
             label = "unsafe" if side == "unsafe" else "safe"
-            named = ["category", *_CAPTION_COLUMNS]
+            named = ["category", *_CAPTION_COLUMNS, *(["kept"] if self._kept else [])]
             found = captions_of(self._ingest, label, pairs[f"{side}_id"], named)
             columns |= {f"{side}_{name}": found[name] for name in _CAPTION_COLUMNS}
             if side == "unsafe":
                 columns["category"] = found["category"]
+            if self._kept:
+                columns |= of_side(side, found["kept"], self._kept)
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
         if self._joined is not None:
             from nsfwcaps.stages.publish import review
 
             columns = review.apply(self._joined, columns)
+        ids = {name: columns[name] for name in ("unsafe_id", "safe_id")}
+        columns["flags"] = self._flags.column(pa.table(ids))
         if self._labels is not None:
             columns |= self._labels.columns(pairs["unsafe_id"])
         columns |= {name: columns[ours] for name, ours in schema.NSFWCAPS_COLUMNS.items()}
@@ -226,10 +236,12 @@ class _SplitWriter:
 
 def _counts(table: pa.Table) -> dict[str, Any]:
     """Count pairs by split, level, category and image label, for the card."""
+    columns = {name: table[name] for name in _COUNTED if name in table.column_names}
+    if "flags" in columns:
+        columns["flags"] = pc.list_flatten(columns["flags"])
     return {
-        name: dict(sorted(Counter(value or "none" for value in table[name].to_pylist()).items()))
-        for name in _COUNTED
-        if name in table.column_names
+        name: dict(sorted(Counter(value or "none" for value in column.to_pylist()).items()))
+        for name, column in columns.items()
     }
 
 

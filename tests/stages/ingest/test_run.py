@@ -79,6 +79,7 @@ def test_facts_add_up(place: Place) -> None:
         "sha256": sha256(Path(safe).read_bytes()),
         "rows": 5,
         "captions": 4,
+        "hidden_characters": 0,
         "rejects": {"empty": 1},
         "several_categories": 0,
         "columns": {"used": {"caption": "caption"}, "ignored": [], "notes": {}},
@@ -272,8 +273,13 @@ def test_saved_hugging_face_folder_is_a_pool(place: Place, unsafe: str) -> None:
         path = place.folder / "set" / split / "data-00000-of-00001.arrow"
         with pa.ipc.new_stream(path, schema_) as file:
             file.write_table(pa.table({"text": [caption]}))
-    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,))
+    with pytest.raises(InputError, match="several splits: train, test; choose with --split"):
+        place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,))
+    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,), split="all")
     assert copies(record, "safe") == {VASE: 1, CUP: 1}
+    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,), split="test")
+    assert copies(record, "safe") == {CUP: 1}
+    assert record.facts["pools"][0]["chosen"] == ["split test"]
 
 
 def test_glob_and_url_pools_are_read(place: Place) -> None:
