@@ -194,7 +194,7 @@ class _Pool:
         for tier in tiers:
             found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
             filled = [name for name in found if self.kind(name) is not Kind.EMPTY]
-            found = filled or found[:1]
+            found = self._distinct(filled) or found[:1]
             if len(found) > 1:
                 listed = ", ".join(f"'{name}'" for name in found)
                 raise InputError(
@@ -261,6 +261,13 @@ class _Pool:
 
     def _all(self, names: Iterable[str]) -> list[str]:
         return [own for name in names for own in self._by_fold.get(name, ())]
+
+    def _distinct(self, names: Sequence[str]) -> list[str]:
+        """Columns but for those with the values of an earlier one, as in our own data sets."""
+        values = [self.values(name) for name in names]
+        return [
+            name for at, name in enumerate(names) if not values[at] or values[at] not in values[:at]
+        ]
 
     def _may_be_image(self, name: str) -> bool:
         return self.kind(name).may_be_image

@@ -263,22 +263,25 @@ def _check_kinds(folder: _Folder, units: Sequence[_Unit]) -> None:
     if len(by_kind) < 2:
         return
     listed = ", ".join(f"{kind} ({len(names)})" for kind, names in by_kind.items())
-    ways = [_way(folder.where, kind, names) for kind, names in by_kind.items()]
+    tables = [unit.name for unit in units if unit.kind != _SIDECARS]
+    ways = [_way(folder.where, kind, names, tables) for kind, names in by_kind.items()]
     raise InputError(
         f"{folder.where}: several kinds of data in one folder: {listed}; "
         f"name one of them: {' or '.join(ways)}"
     )
 
 
-def _way(where: str, kind: str, names: Sequence[str]) -> str:
-    """The address that stands for the files of one kind."""
+def _way(where: str, kind: str, names: Sequence[str], tables: Sequence[str]) -> str:
+    """The address that is the files of one kind, beside tables of other kinds."""
     if kind == _SIDECARS:
-        folder = _topmost(names)[0]
-        return f"'{where}/{folder}' after moving the other files out of it"
+        folders = _topmost(names)
+        if any(table.startswith(folder) for folder in folders for table in tables):
+            return f"'{where}/{folders[0]}' after moving the other files out of it"
+        return f"'{where}/{folders[0] if len(folders) == 1 else '*/'}'"
     if len(names) == 1:
         return f"'{where}/{names[0]}'"
-    folders = {name.rpartition("/")[0] for name in names}
-    inside = f"{folders.pop()}/" if len(folders) == 1 else "**/"
+    bases = {name.rpartition("/")[0] for name in names}
+    inside = f"{bases.pop()}/" if len(bases) == 1 else "**/"
     packed = "*" if any(name.lower().endswith(COMPRESSED) for name in names) else ""
     return f"'{where}/{inside.removeprefix('/')}*{kind}{packed}'"
 

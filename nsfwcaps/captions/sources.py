@@ -76,9 +76,13 @@ def _found(url: str, options: ReadOptions) -> Chosen | None:
         return None
     matches = filesystem.glob(path, detail=True)
     files = sorted(name for name, info in matches.items() if info["type"] == "file")
-    if files:
+    if files and not url.endswith("/"):
         return _as_urls(filesystem, Chosen(files=files))
-    folders = [files_of(filesystem, name, options) for name in sorted(matches)]
+    folders = [
+        files_of(filesystem, name, options)
+        for name, info in sorted(matches.items())
+        if info["type"] == "directory"
+    ]
     return _as_urls(filesystem, _joined(folders)) if folders else None
 
 

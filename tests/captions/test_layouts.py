@@ -72,8 +72,8 @@ def test_saved_splits_are_chosen_by_their_names(tmp_path: Path) -> None:
     rows = Dataset.from_list([{"caption": "a vase"}])
     DatasetDict(train=rows, mine=rows).save_to_disk(tmp_path)
     assert refusal(tmp_path) == (
-        "several splits: train, mine; choose with --split NAME, several as A+B, or "
-        "'--split all' for all"
+        "several splits: train, mine; choose with --split NAME, several as A+B, '--split all' "
+        "for all, or name the files themselves"
     )
     shard = "data-00000-of-00001.arrow"
     assert found(tmp_path, split="mine") == [f"mine/{shard}"]
@@ -253,6 +253,26 @@ def test_tars_of_img2dataset_beside_their_tables_need_a_choice(tmp_path: Path) -
     message = refusal(tmp_path)
     assert f"'{tmp_path}/*.parquet' or '{tmp_path}/*.tar'" in message
     assert "stats" not in message
+
+
+def test_folders_that_img2dataset_writes_need_a_choice(tmp_path: Path) -> None:
+    for shard in ("00000", "00001"):
+        touch(tmp_path, *(f"{shard}/{shard}0.{end}" for end in ("jpg", "txt", "json")))
+        touch(tmp_path, f"{shard}.parquet", f"{shard}_stats.json")
+    assert refusal(tmp_path).endswith(
+        f"name one of them: '{tmp_path}/*.parquet' or '{tmp_path}/*/'"
+    )
+    assert [
+        file.removeprefix(f"file://{tmp_path}") for file in resolve(f"{tmp_path}/*/").files
+    ] == [
+        *("/00000/", "/00001/"),
+    ]
+
+
+def test_files_of_both_sides_in_one_folder_are_no_pool(tmp_path: Path) -> None:
+    touch(tmp_path, "my_safe.csv", "my_nsfw.csv")
+    assert "several configurations: safe, unsafe; choose with --config" in refusal(tmp_path)
+    assert found(tmp_path, config="unsafe") == ["my_nsfw.csv"]
 
 
 def test_documents_and_images_beside_data_are_no_data(tmp_path: Path) -> None:
