@@ -26,7 +26,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class BenchmarkKeys:
     """The captions of one benchmark, as keys."""
 
     name: str
@@ -54,7 +54,7 @@ class Benchmark:
         return mask
 
 
-def load(url: str) -> Benchmark:
+def load(url: str) -> BenchmarkKeys:
     """Read a benchmark: a file, folder, glob or URL.
 
     Raises:
@@ -62,7 +62,7 @@ def load(url: str) -> Benchmark:
     """
     captions = sorted({item for file in sources.expand(url) for item in read_benchmark(file)})
     folds = np.unique(np.array(sorted(fold_keys(captions)), np.uint64))
-    return Benchmark(
+    return BenchmarkKeys(
         name=url.rstrip("/").rpartition("/")[2],
         captions=len(folds),
         folds=folds,

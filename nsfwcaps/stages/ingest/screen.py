@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps.captions import benchmarks, containment, content_words
-from nsfwcaps.captions.benchmarks import Benchmark
+from nsfwcaps.captions.benchmarks import BenchmarkKeys
 from nsfwcaps.captions.columns import Label
 from nsfwcaps.captions.containment import ContentSets
 from nsfwcaps.captions.content_words import Tokens, tokens
@@ -63,7 +63,7 @@ class Checks:
     """Everything that captions are checked by."""
 
     screen: Screen
-    benchmarks: Sequence[Benchmark]
+    benchmarks: Sequence[BenchmarkKeys]
     texts: Judge
     pictures: Judge
     verdicts: PictureVerdicts
