@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import captions_of
-from nsfwcaps.captions.columns import CAPTION_WORDS, Columns, Named, folded, resolve
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
+from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
 from nsfwcaps.captions.normalize import fold_key, normalize
 from nsfwcaps.captions.readers import read_pool

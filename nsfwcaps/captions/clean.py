@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsfwcaps.captions import paths
-from nsfwcaps.captions.columns import Columns, Label, label_of
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns, label_of
 from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.rows import BadRow, Row

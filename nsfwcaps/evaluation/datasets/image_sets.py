@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.captions.columns import CATEGORY_NAMES, IMAGE_NAMES
+from nsfwcaps.captions.column_names import CATEGORY_NAMES, IMAGE_NAMES
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample

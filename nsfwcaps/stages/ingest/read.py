@@ -13,7 +13,8 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
-from nsfwcaps.captions.columns import Columns, Label, folded, resolve
+from nsfwcaps.captions.column_names import Label, folded
+from nsfwcaps.captions.columns import Columns, resolve
 from nsfwcaps.captions.images import ImageReader, ImageTemplate
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import shown

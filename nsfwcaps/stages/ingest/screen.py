@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from nsfwcaps.captions import benchmarks, containment, content_words
 from nsfwcaps.captions.benchmarks import BenchmarkKeys
-from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.containment import ContentSets
 from nsfwcaps.captions.content_words import Tokens, tokens
 from nsfwcaps.captions.normalize import TEXT_DIGITS
