@@ -105,7 +105,7 @@ class PoolRows:
             return found
         folder = shown(self.images.root)
         if found.images_elsewhere:
-            note = f"none ({found.image}: no such files in {folder}; see --image-root)"
+            note = f"none ({found.image}: no such files; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
         raise InputError(
             f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
