@@ -75,6 +75,8 @@ class PoolRows:
         self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
         self._pool = pool
         self._named = named_columns(settings, pool.label)
+        self._elsewhere: set[str] = set()
+        """Image columns whose files are not there."""
         self._ahead: tuple[int, Row | BadRow] | None = None
         self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
 
@@ -101,10 +103,12 @@ class PoolRows:
             return found
         cells = (image_cell(text_cell(row.get(found.image))) for row in sample.rows)
         named = [path for path, data in cells if path is not None and data is None]
-        if not named or self.columns is not None or any(map(self._is_there, named)):
+        is_later = self.columns is not None and found.image not in self._elsewhere
+        if not named or is_later or any(map(self._is_there, named)):
             return found
         folder = shown(self.images.root)
         if found.images_elsewhere:
+            self._elsewhere.add(found.image)
             note = f"none ({found.image}: no such files; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
         raise InputError(
