@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sequence
 
 
 class Label(enum.StrEnum):
@@ -80,3 +81,15 @@ def folded(name: str) -> str:
     ('image_path', 'text')
     """
     return re.sub(r"[\s-]+", "_", name.strip(" \t\r\n\ufeff\"'").casefold())
+
+
+def spelt(present: Sequence[str], *names: str) -> str | None:
+    """First of the names that is there, as the file spells it; None if none is.
+
+    >>> spelt(["ID", "Prompt "], "text", "prompt")
+    'Prompt '
+    """
+    own: dict[str, str] = {}
+    for name in present:
+        own.setdefault(folded(name), name)
+    return next((own[folded(name)] for name in names if folded(name) in own), None)
