@@ -102,5 +102,5 @@ def test_id_and_digest(tmp_path: Path) -> None:
 
 
 def test_names_of_columns_in_any_case(tmp_path: Path) -> None:
-    prompts = read(tmp_path, "ID, Prompt ,Categories\n1,A knife,\"a, b\"\n").prompts
+    prompts = read(tmp_path, 'ID, Prompt ,Categories\n1,A knife,"a, b"\n').prompts
     assert [(item.text, item.categories) for item in prompts] == [("A knife", ("a", "b"))]
