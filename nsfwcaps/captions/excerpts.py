@@ -31,11 +31,13 @@ def excerpt(
     Raises:
         InputError: the file is missing or damaged.
     """
+    if url.endswith("/"):
+        return []
     with reaching(url), fsspec.open(url, "rb") as file:
         head = file.read(64)
-        file.seek(0)
-        if url.endswith("/") or compression(head) is not None or not file.seekable():
+        if compression(head) is not None or not file.seekable():
             return []
+        file.seek(0)
         reader = by_content(head, reader_of(url))
         start = min(max(0, int(of * at) - rows // 2), of - rows)
         if reader is columnar.read_parquet:
@@ -60,10 +62,10 @@ def _lines(
     span = min(_MOST_BYTES, size * rows // max(1, of) + _LINE_BYTES)
     start = int(min(max(0, size * at - span / 2), size - span))
     file.seek(start)
-    found = file.read(span).split(b"\n")
+    found = file.read(span).removesuffix(b"\n").split(b"\n")
     # The first line is cut off in front, and the last one behind, except at the end of the file.
     found = found[1:] if at >= 1 else found[1:-1]
-    found = found[-rows - 1 :] if at >= 1 else found[:rows]
+    found = found[-rows:] if at >= 1 else found[:rows]
     names = _names(file, options) if reader in _LINE_BY_LINE[-2:] else b""
     part = io.BytesIO(names + b"\n".join(found))
     try:

@@ -38,8 +38,10 @@ def stored_rows(url: str) -> Extent | None:
             return _members(sorted(filesystem.find(path)))
         with fsspec.open(url, "rb") as file:
             head = file.read(64)
-            file.seek(0)
             reader = by_content(head, reader_of(url))
+            if not file.seekable():
+                return None
+            file.seek(0)
             if reader is columnar.read_parquet:
                 return Extent(rows=pq.read_metadata(file).num_rows, exact=True)
             if reader is columnar.read_arrow and columnar.is_local(file):
@@ -68,7 +70,7 @@ def lines_per_byte(url: str) -> float:
     with reaching(url), fsspec.open(url, "rb") as raw:
         file, head = peeked(cast(BinaryIO, raw), 32)
         if compression(head) is not None:
-            return _of_compressed(file, url)
+            return _of_first_blocks(file, url)
         size = _size(raw)
         whole = size <= _BLOCKS * _BLOCK_BYTES
         starts = range(0, size, _BLOCK_BYTES) if whole else _spread(size)
@@ -80,7 +82,7 @@ def lines_per_byte(url: str) -> float:
         return lines / max(1, read)
 
 
-def _of_compressed(raw: BinaryIO, url: str) -> float:
+def _of_first_blocks(raw: BinaryIO, url: str) -> float:
     file = decompressed(raw, url)
     lines = sum(file.read(_BLOCK_BYTES).count(b"\n") for _ in range(_BLOCKS))
     return lines / max(1, raw.tell())

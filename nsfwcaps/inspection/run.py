@@ -11,8 +11,9 @@ from nsfwcaps.captions.columns import Columns, Label
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import InputError
+from nsfwcaps.inspection.facts import SideFacts, Spread
 from nsfwcaps.inspection.formats import format_of
-from nsfwcaps.inspection.report import Inspection, SideFacts, Spread
+from nsfwcaps.inspection.report import Inspection
 from nsfwcaps.inspection.sample import Files, FileSample, described, rows_of_pool
 from nsfwcaps.inspection.settings import InspectSettings
 from nsfwcaps.inspection.tally import Tally
@@ -132,7 +133,7 @@ class _Reading:
                     row, sample.columns, self._label, max_chars=self._max_chars, read_image=read
                 )
                 for item in items:
-                    self.tally.add(number, item)
+                    self.tally.add(sample.name, number, item)
                     if isinstance(item, Clean) and item.image is not None:
                         sample.image_bytes += len(item.image)
                         self.tally.add_picture(item.image)

@@ -7,6 +7,7 @@ allows entering there. Of many files, it is the first rows of some of them.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,6 +25,8 @@ from nsfwcaps.stages.ingest.settings import IngestSettings
 
 FIRST_ROWS = 2000
 LATER_ROWS = 1000
+_WHOLE_ROWS = 8000
+"""Rows up to which a file is read whole: in longer ones, the parts of a sample lie far apart."""
 _FILES = 5
 _COUNTED_FILES = 64
 _IMAGE_BYTES = 64 * 2**20
@@ -63,14 +66,15 @@ class Files:
     def lines(self) -> dict[str, float]:
         """Lines of the sampled text files, about."""
         return {
-            url: lines_per_byte(url) * self.sizes[url] for url in self.sampled if has_lines(url)
+            url: lines_per_byte(url) * self.sizes[url]
+            for url in self.sampled
+            if has_lines(url) and self.sizes[url]
         }
 
     def limit(self, url: str) -> int | None:
         """Rows to read from the start of a file; None for all."""
-        small = FIRST_ROWS + 2 * LATER_ROWS
-        about = self.stored[url].rows if url in self.stored else self.lines.get(url, small + 1)
-        if self.everything or (len(self.urls) == 1 and about <= small):
+        about = self.stored[url].rows if url in self.stored else self.lines.get(url, math.inf)
+        if self.everything or (len(self.urls) == 1 and about <= _WHOLE_ROWS):
             return None
         return FIRST_ROWS // len(self.sampled)
 

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from nsfwcaps.encoders.languages import Languages
-from nsfwcaps.inspection.report import (
+from nsfwcaps.inspection.facts import (
     COVER,
     Example,
-    Inspection,
     PictureFacts,
+    PoolFacts,
     SideFacts,
     Spread,
     TokenFacts,
 )
 
+_ARTICLES = {"safe": "a", "unsafe": "an"}
 _TOP = 8
 _ID_DIGITS = 12
 
 
-def lines(found: Inspection, *, show: bool) -> Iterator[str]:
+def lines(found: PoolFacts, *, show: bool) -> Iterator[str]:
     """Yield the lines of an inspection; captions are covered unless `show` is set."""
     yield f"{found.pool}: {_format(found)}"
     yield f"rows: {_rows(found)}; read: {found.sample}"
     for side in found.sides:
         yield ""
-        yield f"As a {side.label} pool:" if side.label in ("safe", "unsafe") else "Captions:"
+        yield f"{_as_pool(side.label)}:" if side.label in _ARTICLES else "Captions:"
         yield from (f"  {line}" for line in _side(side, show=show))
     for label, problem in found.problems.items():
         yield ""
-        yield f"As a {label} pool it is refused: {problem}"
+        yield f"{_as_pool(label)}, it is refused: {problem}"
 
 
-def _format(found: Inspection) -> str:
+def _as_pool(label: str) -> str:
+    return f"As {_ARTICLES[label]} {label} pool"
+
+
+def _format(found: PoolFacts) -> str:
     parts = [found.format]
     parts += [item for item in (found.compression, found.encoding) if item]
     if found.delimiter:
         parts.append(f"delimiter {found.delimiter}")
-    parts.append("1 file" if found.files == 1 else f"{found.files:,} files")
+    parts.append(_of(found.files, "file"))
     if found.bytes:
         parts.append(_bytes(found.bytes))
     parts += [f"config {'+'.join(found.configs)}"] if found.configs else []
@@ -45,7 +50,7 @@ def _format(found: Inspection) -> str:
     return ", ".join(parts)
 
 
-def _rows(found: Inspection) -> str:
+def _rows(found: PoolFacts) -> str:
     if found.rows is None:
         return f"at least {found.rows_read:,} (--all counts them)"
     return f"{found.rows:,}" if found.rows_exact else f"about {rounded(found.rows):,}"
@@ -64,7 +69,7 @@ def rounded(count: int) -> int:
 def _side(side: SideFacts, *, show: bool) -> Iterator[str]:
     yield from side.columns
     yield f"captions: {side.captions:,} usable{_by_side(side.labels)}"
-    yield f"set aside: {_counts(side.unusable) if side.unusable else 'none'}"
+    yield f"set aside: {_set_aside(side)}"
     yield (
         f"duplicates: {_share(side.exact_copies, side.captions)} exact, "
         f"{_share(side.near_copies, side.captions)} near (case, punctuation, width)"
@@ -75,14 +80,14 @@ def _side(side: SideFacts, *, show: bool) -> Iterator[str]:
     yield f"scripts: {', '.join(f'{name} {share}' for name, share in scripts.items()) or 'none'}"
     if side.non_latin and side.tokens and side.tokens.languages == Languages.ENGLISH:
         yield f"not in Latin letters: {side.non_latin:,}, but {side.tokens.model} reads English"
-    yield f"hidden characters: in {side.hidden_characters:,} captions"
+    yield f"hidden characters: in {_of(side.hidden_characters, 'caption')}"
     if side.categories:
         yield f"categories: {_top(side.categories)}"
     if side.several_categories:
-        yield f"several categories: {side.several_categories:,} captions; the first one counts"
+        yield f"several categories: {_of(side.several_categories, 'caption')}; the first one counts"
     if side.pictures is not None:
         yield _pictures(side.pictures)
-    yield from _examples(side, show=show)
+    yield from _examples(side.examples, show=show)
 
 
 def _tokens(facts: TokenFacts | None) -> str:
@@ -107,21 +112,32 @@ def _pictures(facts: PictureFacts) -> str:
     return text
 
 
-def _examples(side: SideFacts, *, show: bool) -> Iterator[str]:
-    if not side.examples:
+def _examples(examples: Sequence[Example], *, show: bool) -> Iterator[str]:
+    if not examples:
         return
-    yield f"first {len(side.examples)}:" + ("" if show else " (--show uncovers them)")
-    for item in side.examples:
-        yield f"  {_example(item)}  {item.caption if show else COVER}"
+    one_file = len({item.file for item in examples}) == 1
+    yield f"first {len(examples)}{'' if show else ' (--show uncovers them)'}:"
+    for item in examples:
+        row = f"row {item.row}" if one_file else f"{item.file}:{item.row}"
+        yield f"  {row}  {_example(item)}  {item.caption if show else COVER}"
 
 
 def _example(item: Example) -> str:
-    tokens = "" if item.tokens is None else f", {item.tokens} tokens"
-    category = f", {item.category}" if item.category else ""
-    return (
-        f"row {item.row}  {item.id[:_ID_DIGITS]}  "
-        f"{item.characters} characters, {item.words} words{tokens}{category}"
-    )
+    parts = [_of(item.characters, "character"), _of(item.words, "word")]
+    parts += [] if item.tokens is None else [_of(item.tokens, "token")]
+    parts += [item.category] if item.category else []
+    return f"{item.id[:_ID_DIGITS]}  {', '.join(parts)}"
+
+
+def _set_aside(side: SideFacts) -> str:
+    if not side.unusable:
+        return "none"
+    bad = sum(side.unusable.values())
+    return f"{_share(bad, bad + side.captions)} ({_counts(side.unusable)})"
+
+
+def _of(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _spread(spread: Spread | None) -> str:

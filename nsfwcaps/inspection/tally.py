@@ -13,7 +13,7 @@ from nsfwcaps.captions.clean import Clean, Rejected
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.captions.scripts import is_mostly_non_latin, script_of
 from nsfwcaps.encoders.token_counts import Window
-from nsfwcaps.inspection.report import Example, PictureFacts, Spread, TokenFacts
+from nsfwcaps.inspection.facts import Example, PictureFacts, Spread, TokenFacts
 
 EXAMPLES = 5
 _BATCH = 1024
@@ -39,8 +39,8 @@ class Tally:
         self._folds: set[int] = set()
         self._pictures = _Pictures(decode)
 
-    def add(self, row: int, item: Clean | Rejected) -> None:
-        """Count a caption, or a rejected one."""
+    def add(self, file: str, row: int, item: Clean | Rejected) -> None:
+        """Count a caption, or a rejected one; a row of unknown number is -1."""
         if isinstance(item, Rejected):
             self.unusable[item.reason] += 1
             return
@@ -60,8 +60,8 @@ class Tally:
         if item.image_sha256 is not None:
             self.with_picture += 1
         self._count_tokens(item.caption)
-        if len(self.examples) < EXAMPLES:
-            self.examples.append(self._example(row, item))
+        if row >= 0 and len(self.examples) < EXAMPLES:
+            self.examples.append(self._example(file, row, item))
 
     def add_picture(self, data: bytes) -> None:
         """Decode a picture, if enough have not been decoded yet."""
@@ -107,9 +107,10 @@ class Tally:
             for example, count in zip(self.examples, counts, strict=True)
         ]
 
-    def _example(self, row: int, item: Clean) -> Example:
+    def _example(self, file: str, row: int, item: Clean) -> Example:
         return Example(
             id=item.id,
+            file=file,
             row=row,
             characters=self.characters[-1],
             words=self.words[-1],
