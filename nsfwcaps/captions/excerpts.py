@@ -59,8 +59,9 @@ def _lines(
     file: Any, url: str, reader: Reader, options: ReadOptions, *, at: float, rows: int, of: int
 ) -> list[Row | BadRow]:
     size = file.seek(0, 2)
-    span = min(_MOST_BYTES, size * rows // max(1, of) + _LINE_BYTES)
-    start = int(min(max(0, size * at - span / 2), size - span))
+    needed = size * rows // max(1, of)
+    span = min(_MOST_BYTES, needed + _LINE_BYTES)
+    start = max(0, min(int(size * at) - needed // 2, size - span))
     file.seek(start)
     found = file.read(span).removesuffix(b"\n").split(b"\n")
     # The first line is cut off in front, and the last one behind, except at the end of the file.

@@ -34,6 +34,7 @@ _BY_LINE: tuple[Reader, ...] = (
     *(delimited.read_csv, delimited.read_tsv),
     *(json_lines.read, lines.read, lines.read_tokens),
 )
+_QUOTED = (delimited.read_csv, delimited.read_tsv, lines.read)
 _TEXT = (*_BY_LINE, json_documents.read)
 _SIDECARS = "images with captions beside them"
 
@@ -78,6 +79,11 @@ def has_lines(url: str) -> bool:
         InputError: the file is missing, or of an unknown format.
     """
     return not url.endswith("/") and _reader(url)[0] in _BY_LINE
+
+
+def may_break_lines(url: str) -> bool:
+    """Whether cells of a file may hold line breaks that are line breaks of the file."""
+    return not url.endswith("/") and _reader(url)[0] in _QUOTED
 
 
 def is_plain(columns: Columns) -> bool:

@@ -18,7 +18,7 @@ from nsfwcaps.captions.excerpts import excerpt
 from nsfwcaps.captions.extent import Extent, lines_per_byte, stored_rows
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Row
-from nsfwcaps.inspection.formats import has_lines, is_plain
+from nsfwcaps.inspection.formats import has_lines, is_plain, may_break_lines
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import PoolRows
 from nsfwcaps.stages.ingest.settings import IngestSettings
@@ -106,9 +106,10 @@ class FileSample:
 
     def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
         """Yield numbered rows; those of excerpts have the number -1."""
+        breaks = may_break_lines(self.url)
         for number, row in itertools.islice(self.rows, self._files.limit(self.url)):
             self.first += 1
-            self._extra_lines += _extra_lines(row)
+            self._extra_lines += _extra_lines(row) if breaks else 0
             yield number, row
             if self.image_bytes > _IMAGE_BYTES and not self._files.everything:
                 break
@@ -193,4 +194,4 @@ def _extra_lines(row: Row | BadRow) -> int:
     """Line breaks within the cells of a row of text."""
     if isinstance(row, BadRow):
         return 0
-    return sum(cell.count("\n") for cell in row.values() if isinstance(cell, str))
+    return sum(cell.rstrip().count("\n") for cell in row.values() if isinstance(cell, str))

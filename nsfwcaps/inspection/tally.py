@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -64,7 +65,7 @@ class Tally:
             self.examples.append(self._example(file, row, item))
 
     def add_picture(self, data: bytes) -> None:
-        """Decode a picture, if enough have not been decoded yet."""
+        """Decode a picture, unless it was decoded before or enough have been."""
         self._pictures.add(data)
 
     @property
@@ -132,16 +133,21 @@ class Tally:
 
 
 class _Pictures:
-    """Sizes of the pictures decoded."""
+    """Sizes of the pictures decoded, each once."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most
         self._widths, self._heights = array("L"), array("L")
         self._undecodable = 0
+        self._seen: set[bytes] = set()
 
     def add(self, data: bytes) -> None:
         if self._most is not None and len(self._widths) + self._undecodable >= self._most:
             return
+        digest = hashlib.sha256(data).digest()
+        if digest in self._seen:
+            return
+        self._seen.add(digest)
         picture = pictures.decode(data)
         if isinstance(picture, str):
             self._undecodable += 1
