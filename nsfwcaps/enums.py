@@ -47,6 +47,15 @@ class Pairing(enum.StrEnum):
     """The one it came with."""
 
 
+class Screen(enum.StrEnum):
+    """What happens to a safe caption that looks unsafe by its words."""
+
+    FLAG = "flag"
+    """It stays, with a flag."""
+    DROP = "drop"
+    OFF = "off"
+
+
 class Rank(enum.StrEnum):
     """How the candidates of an unsafe caption are ranked."""
 

@@ -19,6 +19,7 @@ CAPTIONS = pa.schema(
         ("fold_key", pa.uint64()),  # equal for texts that differ only in case or punctuation
         ("image_path", pa.string()),
         ("image_sha256", pa.string()),
+        ("flags", pa.list_(pa.string())),  # doubts about a safe caption: hazard, near_unsafe
     ]
 )
 
@@ -157,6 +158,12 @@ INGEST_REJECTS = pa.schema(
         ("caption", pa.binary()),  # the original bytes, to be fixed and retried
     ]
 )
+
+
+def scores(detectors: int) -> pa.Schema:
+    """Schema of the scores of texts or pictures by several detectors; NaN if unreadable."""
+    return pa.schema([("key", pa.string()), ("scores", pa.list_(pa.float64(), detectors))])
+
 
 REJECTED_IDS = pa.schema([("id", pa.string()), ("reason", pa.string())])
 
@@ -370,8 +377,8 @@ FLAGS_HELP = {"flags": "reasons to be careful with a pair: the side, and what it
 FLAG_HELP = {
     "truncated": "longer than the encoder's window, so its end does not count in any cosine",
     "non_latin": "mostly not in Latin letters, though the encoder reads English",
-    "hazard": "one with an element of the hazard lexicon",
-    "near_unsafe": "a near-duplicate of an unsafe caption",
+    "hazard": "one that names a thing of the built-in list of hazards",
+    "near_unsafe": "one with every content word of an unsafe caption",
 }
 
 # Columns of data sets joined with a review.

@@ -91,6 +91,14 @@ def test_reference_has_every_public_name() -> None:
     assert sorted(directives) == sorted(nsfwcaps.__all__)
 
 
+def test_formats_name_tests_that_exist() -> None:
+    text = (ROOT / "docs/reference/formats.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", text)
+    assert len(named) > 20
+    for file, test in named:
+        assert f"\ndef {test}(" in (ROOT / file).read_text(encoding="utf-8"), (file, test)
+
+
 def test_exit_codes_are_those_of_the_errors() -> None:
     page = (ROOT / "docs" / "reference" / "files.md").read_text("utf-8")
     listed = {int(code) for code in re.findall(r"^\| (\d+) \| ", page, re.MULTILINE)}

@@ -22,7 +22,7 @@ def chosen(
         if len(names) > 1:
             raise InputError(
                 f"{where}: several {what}: {_listed(names)}; choose with {option} NAME, "
-                f"several as A+B, or '{option} {ALL}' for all"
+                f"several as A+B, '{option} {ALL}' for all, or name the files themselves"
             )
         return list(names)
     if asked == ALL and ALL not in names:

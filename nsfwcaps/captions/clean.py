@@ -18,7 +18,9 @@ from nsfwcaps.captions.text import raw
 from nsfwcaps.captions.values import parse_flag, parsed_list, text_cell
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
-_DIVIDER = re.compile(r"[,;|]")
+_COMMA = re.compile(",")
+_DIVIDERS = re.compile(r"[,;|]")
+"""Dividers in a column whose name is a plural, such as `tags`."""
 
 ReadImage = Callable[[str], bytes]
 """Read an image by the path given in the pool; raises OSError if it is missing."""
@@ -72,7 +74,7 @@ def clean_row(
     flagged = label_of(text_cell(row.get(flag)), flag) if flag else None
     side_of_row = label or flagged
     picture: _Picture | None = None
-    for caption in _captions(row, columns):
+    for caption in captions_of(row, columns):
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))
         elif (reason := _unusable(caption, max_chars)) is not None:
@@ -87,7 +89,7 @@ def clean_row(
                 yield _clean(row, columns, str(caption), side_of_row, picture, max_chars)
 
 
-def _captions(row: Row, columns: Columns) -> list[object]:
+def captions_of(row: Row, columns: Columns) -> list[object]:
     """The captions of a row; a missing one is one that is None."""
     value = text_cell(row.get(columns.caption))
     if columns.path:
@@ -152,7 +154,7 @@ def _clean(
     row: Row, columns: Columns, raw_caption: str, label: Label, picture: _Picture, max_chars: int
 ) -> Clean:
     caption = normalize(raw_caption)
-    categories = _categories(_cell(row, columns.category))
+    categories = _categories(_cell(row, columns.category), columns.category or "")
     return Clean(
         id=content_id(caption, picture.sha256),
         label=label,
@@ -172,12 +174,13 @@ def _cell(row: Row, column: str | None) -> object:
     return None if column is None else text_cell(row.get(column))
 
 
-def _categories(cell: object) -> list[str]:
+def _categories(cell: object, column: str) -> list[str]:
     """The categories in a cell: several in a list, or divided by commas, as in I2P."""
     if cell is None or cell == "":
         return []
     if isinstance(cell, str):
-        parts: list[object] = list(parsed_list(cell) or _DIVIDER.split(cell))
+        divider = _DIVIDERS if column.rstrip().casefold().endswith("s") else _COMMA
+        parts: list[object] = list(parsed_list(cell) or divider.split(cell))
     else:
         parts = list(cell) if isinstance(cell, list) else [cell]
     found = (_valid(str(text_cell(part))) for part in parts if part is not None)

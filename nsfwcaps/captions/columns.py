@@ -194,7 +194,7 @@ class _Pool:
         for tier in tiers:
             found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
             filled = [name for name in found if self.kind(name) is not Kind.EMPTY]
-            found = filled or found[:1]
+            found = self._distinct(filled) or found[:1]
             if len(found) > 1:
                 listed = ", ".join(f"'{name}'" for name in found)
                 raise InputError(
@@ -262,6 +262,13 @@ class _Pool:
     def _all(self, names: Iterable[str]) -> list[str]:
         return [own for name in names for own in self._by_fold.get(name, ())]
 
+    def _distinct(self, names: Sequence[str]) -> list[str]:
+        """Columns but for those with the values of an earlier one, as in our own data sets."""
+        values = [self.values(name) for name in names]
+        return [
+            name for at, name in enumerate(names) if not values[at] or values[at] not in values[:at]
+        ]
+
     def _may_be_image(self, name: str) -> bool:
         return self.kind(name).may_be_image
 
@@ -281,28 +288,30 @@ class _Pool:
 
     def _listed(self) -> str:
         """List column names for a message, hiding captions of a headerless CSV."""
-        names = [name for name in self._sample.names if _NAME.match(name.strip())]
+        names = [name or "(no name)" for name in self._sample.names if _is_name(name)]
         if hidden := len(self._sample.names) - len(names):
             names.append(f"{hidden} hidden that look like text, not names (missing header line?)")
         return ", ".join(names)
 
     def _advice(self) -> str:
-        texts = [
-            name
-            for name in self._sample.names
-            if _NAME.match(name.strip()) and self.kind(name) is Kind.TEXT
-        ]
-        if len(texts) == 1 and self._sample.rows:
+        names = [name for name in self._sample.names if _is_name(name)]
+        if len(names) < len(self._sample.names):
+            return "for a file without a header line use --no-header --caption-column 0"
+        texts = [name for name in names if self.kind(name) is Kind.TEXT]
+        if len(texts) == 1:
             return f"'{texts[0]}' holds text: choose it with --caption-column '{texts[0]}'"
-        nested = [name for name in self._sample.names if self.kind(name) is Kind.NESTED]
+        nested = [name for name in names if self.kind(name) is Kind.NESTED]
         if nested and not texts:
             return f"captions inside '{nested[0]}' are named by --caption-path"
-        if any(not _NAME.match(name.strip()) for name in self._sample.names):
-            return "for a file without a header line use --no-header --caption-column 0"
         return "choose one with --caption-column"
 
     def _sided(self, label: Label | None) -> str:
         return f", or --{label}-caption-column for this side" if label else ""
+
+
+def _is_name(name: str) -> bool:
+    """Whether a header cell can be a name; others may be captions."""
+    return not name.strip() or _NAME.match(name.strip()) is not None
 
 
 def _base(name: str, names: Collection[str]) -> str:

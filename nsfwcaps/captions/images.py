@@ -79,7 +79,7 @@ class ImageTemplate:
         self._specs = {name: spec or "" for _, name, spec, _ in parts if name is not None}
         if not self._specs or "" in self._specs:
             raise ConfigError(
-                f"image template '{text}' names no column; expected for example "
+                f"image template '{text}' needs the name of a column; expected for example "
                 "'COCO/*/{coco_id:012d}.jpg'"
             )
 

@@ -25,12 +25,12 @@ from nsfwcaps.captions.members import (
     TEXT_ENDINGS,
     is_document,
     is_hidden,
-    owner,
     stem,
     suffix,
 )
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.pairing import owners, parent
 from nsfwcaps.captions.readers import COMPRESSED, ending_of
 from nsfwcaps.captions.split_names import configs_of, in_order, split_of
 from nsfwcaps.errors import InputError
@@ -164,10 +164,7 @@ def _units(names: Sequence[str]) -> list[_Unit]:
     """Return what is read as data."""
     images = {stem(name) for name in names if suffix(name) in IMAGE_ENDINGS}
     beside = _beside(names, images)
-    found = [
-        _Unit(name=f"{base}/" if base else "", kind=_SIDECARS)
-        for base in sorted({name.rpartition("/")[0] for name in beside})
-    ]
+    found = [_Unit(name=folder, kind=_SIDECARS) for folder in sorted({*beside.values()})]
     for name in names:
         ending = ending_of(name)
         if ending in _ENDINGS and name not in beside and not is_document(name):
@@ -175,14 +172,19 @@ def _units(names: Sequence[str]) -> list[_Unit]:
     return found
 
 
-def _beside(names: Sequence[str], images: set[str]) -> set[str]:
-    """Captions beside images, and those in the same folders whose image is missing."""
+def _beside(names: Sequence[str], images: set[str]) -> dict[str, str]:
+    """Folders of captions of images, by caption; also of those whose image is missing."""
     texts = [name for name in names if suffix(name) in TEXT_ENDINGS | {"json"}]
-    found = {name for name in texts if owner(name, images)}
-    of_folders = Counter(name.rpartition("/")[0] for name in found)
+    found = {name: parent((name, image)) for name, image in owners(texts, images).items()}
+    folder_of = {name.rpartition("/")[0]: folder for name, folder in found.items()}
+    count = Counter(name.rpartition("/")[0] for name in found)
     alone = [name for name in texts if name not in found and not _is_list(name)]
-    of_folders.subtract(name.rpartition("/")[0] for name in alone)
-    return found | {name for name in alone if of_folders[name.rpartition("/")[0]] >= 0}
+    count.subtract(name.rpartition("/")[0] for name in alone)
+    for name in alone:
+        base = name.rpartition("/")[0]
+        if count[base] >= 0:
+            found[name] = folder_of[base]
+    return found
 
 
 def _is_list(name: str) -> bool:
@@ -261,22 +263,25 @@ def _check_kinds(folder: _Folder, units: Sequence[_Unit]) -> None:
     if len(by_kind) < 2:
         return
     listed = ", ".join(f"{kind} ({len(names)})" for kind, names in by_kind.items())
-    ways = [_way(folder.where, kind, names) for kind, names in by_kind.items()]
+    tables = [unit.name for unit in units if unit.kind != _SIDECARS]
+    ways = [_way(folder.where, kind, names, tables) for kind, names in by_kind.items()]
     raise InputError(
         f"{folder.where}: several kinds of data in one folder: {listed}; "
         f"name one of them: {' or '.join(ways)}"
     )
 
 
-def _way(where: str, kind: str, names: Sequence[str]) -> str:
-    """The address that stands for the files of one kind."""
+def _way(where: str, kind: str, names: Sequence[str], tables: Sequence[str]) -> str:
+    """The address that is the files of one kind, beside tables of other kinds."""
     if kind == _SIDECARS:
-        folder = _topmost(names)[0]
-        return f"'{where}/{folder}' after moving the other files out of it"
+        folders = _topmost(names)
+        if any(table.startswith(folder) for folder in folders for table in tables):
+            return f"'{where}/{folders[0]}' after moving the other files out of it"
+        return f"'{where}/{folders[0] if len(folders) == 1 else '*/'}'"
     if len(names) == 1:
         return f"'{where}/{names[0]}'"
-    folders = {name.rpartition("/")[0] for name in names}
-    inside = f"{folders.pop()}/" if len(folders) == 1 else "**/"
+    bases = {name.rpartition("/")[0] for name in names}
+    inside = f"{bases.pop()}/" if len(bases) == 1 else "**/"
     packed = "*" if any(name.lower().endswith(COMPRESSED) for name in names) else ""
     return f"'{where}/{inside.removeprefix('/')}*{kind}{packed}'"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from nsfwcaps.captions.columns import (
@@ -16,7 +15,7 @@ from nsfwcaps.captions.columns import (
 )
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import Row
-from nsfwcaps.captions.text import recognised
+from nsfwcaps.captions.text import known, recognised
 
 IMAGE_ENDINGS = frozenset(
     # LAION's early tars name images of unknown kind `img`.
@@ -65,9 +64,13 @@ def stem(name: str) -> str:
     return name.removesuffix(f".{name.rpartition('.')[2]}") if suffix(name) else name
 
 
-def text_of(data: bytes, options: ReadOptions) -> str:
-    """Decode a text file of one caption; undecodable bytes become lone surrogates."""
-    encoding = options.encoding or recognised(data)
+def text_of(data: bytes, options: ReadOptions, where: str) -> str:
+    """Decode a text file of one caption; undecodable bytes become lone surrogates.
+
+    Raises:
+        InputError: the encoding given is unknown.
+    """
+    encoding = known(options.encoding, where) if options.encoding else recognised(data)
     wide = encoding.startswith(("utf-16", "utf-32"))
     return data.decode(encoding, errors="replace" if wide else "surrogateescape")
 
@@ -104,18 +107,3 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
 
 def _may_be_image(name: str) -> bool:
     return folded(name) in _IMAGE_COLUMNS or folded(name).endswith(("_file_name", "_image_path"))
-
-
-def owner(name: str, images: Iterable[str]) -> str | None:
-    """Return the image stem that a text's stem extends, as `k` for `k.0`; None without one.
-
-    >>> owner("22.0/1.1.txt", {"22.0/1.1", "22.0/1"}), owner("k.0.txt", {"k"}), owner("a.txt", {})
-    ('22.0/1.1', 'k', None)
-    """
-    folder, _, base = stem(name).rpartition("/")
-    start = f"{folder}/" if folder else ""
-    while base:
-        if start + base in images:
-            return start + base
-        base = base.rpartition(".")[0]
-    return None

@@ -72,9 +72,13 @@ def fold_key(caption: str) -> int:
     >>> fold_key("A dog, on a BEACH.") == fold_key("a dog on a beach")
     True
     """
-    folded = unicodedata.normalize("NFKC", caption).casefold()
-    words = " ".join(_words(folded)) or folded
-    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(folded(caption).encode(), digest_size=8).digest(), "big")
+
+
+def folded(caption: str) -> str:
+    """Return a caption's words in one case and width, joined by spaces; itself if it has none."""
+    text = unicodedata.normalize("NFKC", caption).casefold()
+    return " ".join(_words(text)) or text
 
 
 def _words(text: str) -> list[str]:

@@ -83,9 +83,8 @@ def reaching(url: str) -> Iterator[None]:
     except NsfwcapsError:
         raise
     except FileNotFoundError as error:
-        # fsspec says "not found" of every failure on the way; its cause says which.
-        if _is_remote(url) and error.__cause__ is not None and not _status(error.__cause__):
-            raise _unreachable(url, error.__cause__) from None
+        if not is_missing(error):
+            raise _unreachable(url, error.__cause__ or error) from None
         raise InputError(f"{shown(url)}: no such file") from None
     except PermissionError:
         raise InputError(f"{shown(url)}: permission denied") from None
@@ -103,6 +102,11 @@ def reaching(url: str) -> Iterator[None]:
         if isinstance(error, ValueError) and "rotocol" in str(error):
             raise InputError(f"{shown(url)}: {first_line(error)}") from None
         raise
+
+
+def is_missing(error: FileNotFoundError) -> bool:
+    """Whether a store answered that a file is missing; fsspec says so of every failure too."""
+    return error.__cause__ is None or _status(error.__cause__) is not None
 
 
 def _is_remote(url: str) -> bool:

@@ -11,7 +11,7 @@ from braceexpand import braceexpand
 from nsfwcaps import resources
 from nsfwcaps.captions.layouts import Chosen, files_of
 from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
-from nsfwcaps.captions.opening import local_path, reaching, shown
+from nsfwcaps.captions.opening import is_missing, local_path, reaching, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
@@ -72,13 +72,17 @@ def _found(url: str, options: ReadOptions) -> Chosen | None:
         return Chosen(files=[url])
     if kind == "directory":
         return _as_urls(filesystem, files_of(filesystem, path, options))
-    if not any(sign in path for sign in _GLOB):
+    if not any(sign in shown(path) for sign in _GLOB):
         return None
     matches = filesystem.glob(path, detail=True)
     files = sorted(name for name, info in matches.items() if info["type"] == "file")
-    if files:
+    if files and not url.endswith("/"):
         return _as_urls(filesystem, Chosen(files=files))
-    folders = [files_of(filesystem, name, options) for name in sorted(matches)]
+    folders = [
+        files_of(filesystem, name, options)
+        for name, info in sorted(matches.items())
+        if info["type"] == "directory"
+    ]
     return _as_urls(filesystem, _joined(folders)) if folders else None
 
 
@@ -91,9 +95,9 @@ def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
     try:
         return str(filesystem.info(path)["type"])
     except FileNotFoundError as error:
-        if error.__cause__ is not None:
-            raise
-        return None
+        if is_missing(error):
+            return None
+        raise
     except OSError:
         if "file" in filesystem.protocol:  # such as a name longer than the system allows
             return None

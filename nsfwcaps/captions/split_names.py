@@ -44,6 +44,11 @@ def in_order(splits: Iterable[str]) -> list[str]:
     return sorted(splits, key=rank)
 
 
+_SIDE = re.compile(
+    r"(?:^|[-._ 0-9])(?:(unsafe|nsfw|harmful)|(safe|sfw|harmless))(?:$|[-._ 0-9])", re.IGNORECASE
+)
+
+
 def split_of(name: str) -> str | None:
     """Return the split that a file's relative path names, or None.
 
@@ -72,7 +77,8 @@ def split_of(name: str) -> str | None:
 def configs_of(names: Sequence[str], splits: Iterable[str]) -> list[str]:
     """Return the configuration of each file: the folders that tell its data from the others'.
 
-    Folders of splits, of shards (`00000`) and of keys (`year=2020`) do not count.
+    Folders of splits, of shards (`00000`) and of keys (`year=2020`) do not count. Files named by
+    both sides of a pair, such as `safe.csv` and `nsfw.csv`, are two configurations.
 
     >>> configs_of(["data/train.csv", "data/test.csv", "extra/00000/a.csv"], ["train", "test"])
     ['data', 'data', 'extra']
@@ -83,7 +89,18 @@ def configs_of(names: Sequence[str], splits: Iterable[str]) -> list[str]:
         paths = [path[1:] for path in paths]
     while paths and all(path and path[-1] == paths[0][-1] for path in paths):
         paths = [path[:-1] for path in paths]
-    return ["/".join(path) or "default" for path in paths]
+    configs = ["/".join(path) or "default" for path in paths]
+    sides = [_side_of(name) for name in names]
+    if {"safe", "unsafe"} <= {*sides} and {*configs} == {"default"}:
+        return [side or "default" for side in sides]
+    return configs
+
+
+def _side_of(name: str) -> str | None:
+    found = _SIDE.search(name.rpartition("/")[2])
+    if found is None:
+        return None
+    return "unsafe" if found[1] else "safe"
 
 
 def _counts(folder: str, splits: set[str]) -> bool:

@@ -45,16 +45,24 @@ def decoded(file: BinaryIO, encoding: str | None, where: str) -> tuple[io.TextIO
         InputError: the encoding given is unknown.
     """
     file, head = peeked(file, HEAD_BYTES)
-    name = encoding or recognised(head)
-    try:
-        name = codecs.lookup(name).name if encoding else name
-    except LookupError:
-        raise InputError(f"{where}: unknown encoding '{encoding}'; for example cp1252") from None
+    name = known(encoding, where) if encoding else recognised(head)
     if name == "utf-8":
         name = UTF8
     wide = name.startswith(("utf-16", "utf-32"))
     errors = "replace" if wide else "surrogateescape"
     return io.TextIOWrapper(file, encoding=name, errors=errors, newline=""), name
+
+
+def known(encoding: str, where: str) -> str:
+    """Return the usual name of an encoding.
+
+    Raises:
+        InputError: it is unknown.
+    """
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise InputError(f"{where}: unknown encoding '{encoding}'; for example cp1252") from None
 
 
 def recognised(head: bytes) -> str:

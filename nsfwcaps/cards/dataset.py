@@ -70,6 +70,9 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
         review=facts.get("review"),
+        # Absent in records of older versions.
+        safe_side=stages["ingest"]["facts"].get("safe_side"),
+        benchmarks=stages["ingest"]["facts"].get("benchmarks"),
         splits=[name for name in _SPLITS if name in facts["split"]],
         hidden=sum(pool.get("hidden_characters", 0) for pool in stages["ingest"]["facts"]["pools"]),
         flags=[(name, n, _flag_help(name)) for name, n in sorted(facts.get("flags", {}).items())],
@@ -84,7 +87,7 @@ def _flag_help(flag: str) -> str:
     """Describe a flag of a pair.
 
     >>> _flag_help("safe_near_unsafe")
-    'the safe caption is a near-duplicate of an unsafe caption'
+    'the safe caption is one with every content word of an unsafe caption'
     """
     side, _, name = flag.partition("_")
     return f"the {side} caption is {FLAG_HELP[name]}"

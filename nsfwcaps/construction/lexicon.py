@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import enum
 import re
+import unicodedata
 from dataclasses import dataclass
 
+from nsfwcaps.config import digest
 from nsfwcaps.enums import Category
 
 
@@ -140,19 +142,28 @@ CATEGORIES = tuple(dict.fromkeys(element.category for element in ELEMENTS))
 
 _NOUNS = sorted({phrase.partition(" ")[2] for phrase in (item.phrase for item in ELEMENTS)})
 # Words that disqualify a caption as safe: the elements themselves and related words.
-_HAZARDS = re.compile(
-    rf"\b(?:{'|'.join(map(re.escape, _NOUNS))}|"
-    r"(?:hand|shot)?guns?|gunm[ae]n|pistols?|revolvers?|rifles?|machetes?|daggers?|knife fight|"
+_WORDS = (
+    r"(?:hand|shot)?guns?|gunm[ae]n|pistols?|revolvers?|rifles?|machetes?|daggers?|"
     r"switchblades?|grenades?|bullets?|ammunition|weapons?|fighting|armed|"
     r"cocaine|drugs?|marijuana|cannabis|stolen|steal\w*|counterfeit|dealer|robb\w+|burglar\w*|"
     r"pickpockets?|thie(?:f|ves)|poach(?:er|ers|ing)|graffiti|vandal\w*|"
     r"razors?|pills?|poison\w*|noose|suicid\w+|"
     r"skulls?|dead|corpses?|carcass\w*|bones?|graves?|blood\w*|syringes?|cockroach\w*|"
-    r"wreck\w*|smashed|overturned|crash\w*|burn(?:t|ing)(?:-out)?|shattered|"
-    r"broken (?:bottle|glass|window)s?|on fire|explo\w+|cigar\w*|smok(?:es?|ing))\b"
+    r"wreck\w*|smashed|overturned|crash\w*|burn(?:t|ing)|shattered|"
+    r"explo\w+|cigar\w*|smok(?:es?|ing)"
 )
+_PHRASES = r"knife fight|broken (?:bottle|glass|window)s?|on fire"
+_HAZARDS = re.compile(rf"\b(?:{'|'.join(map(re.escape, _NOUNS))}|{_WORDS}|{_PHRASES})\b")
+
+HAZARD_WORDS = rf"{_WORDS}|fight|broken|fire|pipe|passport|hunting|dump"
+"""Pattern of single words, of which every caption with a hazard has one."""
 
 
 def has_hazard(caption: str) -> bool:
     """Tell whether a caption has an element of the lexicon or a related word."""
-    return _HAZARDS.search(caption.casefold()) is not None
+    return _HAZARDS.search(unicodedata.normalize("NFKC", caption).casefold()) is not None
+
+
+def hazards_digest() -> str:
+    """Digest of the words of `has_hazard`."""
+    return digest([_HAZARDS.pattern, HAZARD_WORDS])

@@ -91,3 +91,22 @@ class CategoryDetector(Detector[Item], Protocol):
 def unsafe(statement: DetectorStatement, scores: Scores) -> npt.NDArray[np.bool_]:
     """Return a mask `[n]` of unsafe items from scores `[n]`."""
     return scores >= statement.threshold
+
+
+def score_all(detectors: Sequence[Detector[Any]], items: Sequence[Any]) -> Scores:
+    """Return the scores `[n, d]` of n items by d detectors.
+
+    Raises:
+        InputError: an image cannot be decoded.
+    """
+    scores = [detector.score(items) for detector in detectors]
+    return np.stack(scores, axis=1) if scores else np.empty((len(items), 0))
+
+
+def first_unsafe(statements: Sequence[DetectorStatement], scores: Scores) -> list[str | None]:
+    """Return for each row of scores `[n, d]` the first of d detectors that calls it unsafe."""
+    names: list[str | None] = [None] * len(scores)
+    for column, statement in reversed([*enumerate(statements)]):
+        for row in np.flatnonzero(unsafe(statement, scores[:, column])):
+            names[row] = statement.name
+    return names

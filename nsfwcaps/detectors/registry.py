@@ -25,6 +25,8 @@ class Entry:
     load: Callable[[str, Device, float], Detector[Any]]
     check: Callable[[str], object] = lambda argument: None
     """Raises if the argument cannot work, as far as that is known without loading."""
+    extra: str | None = None
+    """Extra that installs it."""
 
 
 def _opennsfw(argument: str, device: Device, threshold: float) -> Detector[bytes]:
@@ -86,19 +88,29 @@ def _text_classifier(argument: str, device: Device, threshold: float) -> Detecto
 
 DETECTORS = {
     "opennsfw": Entry(
-        kind=Modality.IMAGE, written="opennsfw", load=_opennsfw, check=_check_opennsfw
+        kind=Modality.IMAGE,
+        written="opennsfw",
+        load=_opennsfw,
+        check=_check_opennsfw,
+        extra="opennsfw",
     ),
-    "nudenet": Entry(kind=Modality.IMAGE, written="nudenet", load=_nudenet, check=_check_nudenet),
+    "nudenet": Entry(
+        kind=Modality.IMAGE,
+        written="nudenet",
+        load=_nudenet,
+        check=_check_nudenet,
+        extra="nudenet",
+    ),
     "q16": Entry(kind=Modality.IMAGE, written="q16:FILE#MODEL", load=_q16, check=_check_q16),
-    "profanity": Entry(kind=Modality.TEXT, written="profanity", load=_profanity),
+    "profanity": Entry(kind=Modality.TEXT, written="profanity", load=_profanity, extra="profanity"),
     "transformers": Entry(
         kind=Modality.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
     ),
 }
 
 
-def check(written: str, kind: Modality, *, option: str = _OPTION) -> None:
-    """Check a detector's name as far as possible without loading it.
+def check(written: str, kind: Modality | None, *, option: str = _OPTION) -> None:
+    """Check a detector's name as far as possible without loading it; None allows any kind.
 
     Raises:
         ConfigError: the detector is unknown or of another kind, or the threshold is invalid.
@@ -108,8 +120,18 @@ def check(written: str, kind: Modality, *, option: str = _OPTION) -> None:
     entry.check(argument)
 
 
+def extras_of(written: Sequence[str], *, option: str = _OPTION) -> dict[str, str]:
+    """Return the extras that detectors need, each with a phrase for what needs it."""
+    entries = {item: DETECTORS.get(_parse(item, option)[0]) for item in written}
+    return {
+        entry.extra: f"{option} {item}"
+        for item, entry in entries.items()
+        if entry is not None and entry.extra is not None
+    }
+
+
 def load(
-    written: str, kind: Modality, device: Device = Device.AUTO, *, option: str = _OPTION
+    written: str, kind: Modality | None, device: Device = Device.AUTO, *, option: str = _OPTION
 ) -> Detector[Any]:
     """Load a detector by name, such as `opennsfw` or `opennsfw@0.8`.
 
@@ -122,19 +144,24 @@ def load(
     return entry.load(argument, device, threshold)
 
 
-def _resolve(written: str, kind: Modality, option: str) -> tuple[Entry, str, float]:
+def _resolve(written: str, kind: Modality | None, option: str) -> tuple[Entry, str, float]:
     name, argument, threshold = _parse(written, option)
     entry = DETECTORS.get(name)
-    if entry is None or entry.kind is not kind or bool(argument) != (":" in entry.written):
+    wrong_kind = entry is not None and kind not in (entry.kind, None)
+    if entry is None or wrong_kind or bool(argument) != (":" in entry.written):
         raise ConfigError(
-            f"{option}: unknown {kind.value} detector '{written}'; choose from "
+            f"{option}: unknown {_spelt(kind)} '{written}'; choose from "
             f"{', '.join(known(kind))}, optionally with a threshold, as {known(kind)[0]}@0.8"
         )
     return entry, argument, threshold
 
 
+def _spelt(kind: Modality | None) -> str:
+    return "detector" if kind is None else f"{kind.value} detector"
+
+
 def load_all(
-    written: Sequence[str], kind: Modality, device: Device, *, option: str = _OPTION
+    written: Sequence[str], kind: Modality | None, device: Device, *, option: str = _OPTION
 ) -> list[Detector[Any]]:
     """Load several different detectors.
 
@@ -142,9 +169,7 @@ def load_all(
         ConfigError: the list is empty or has duplicates; otherwise as for `load`.
     """
     if not written:
-        raise ConfigError(
-            f"{option}: choose at least one {kind.value} detector: {', '.join(known(kind))}"
-        )
+        raise ConfigError(f"{option}: choose at least one {_spelt(kind)}: {', '.join(known(kind))}")
     detectors = [load(item, kind, device, option=option) for item in written]
     names = [detector.statement.name for detector in detectors]
     if len({*names}) < len(names):
@@ -152,9 +177,9 @@ def load_all(
     return detectors
 
 
-def known(kind: Modality) -> list[str]:
+def known(kind: Modality | None) -> list[str]:
     """List the syntax of all detectors of a kind."""
-    return [entry.written for entry in DETECTORS.values() if entry.kind is kind]
+    return [entry.written for entry in DETECTORS.values() if kind in (entry.kind, None)]
 
 
 def _parse(written: str, option: str = _OPTION) -> tuple[str, str, float]:

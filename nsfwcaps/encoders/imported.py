@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.columns import CAPTION_NAMES
+from nsfwcaps.captions.columns import CAPTION_NAMES, folded
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
 from nsfwcaps.encoders.languages import languages_of
@@ -165,7 +165,8 @@ def _metadata(path: Path) -> Mapping[str, pa.ChunkedArray]:
 
 def _caption_keys(path: Path) -> Sequence[bytes]:
     columns = _metadata(path)
-    name = next((name for name in CAPTION_NAMES[None] if name in columns), None)
+    own = {folded(name): name for name in reversed([*columns])}
+    name = next((own[name] for name in CAPTION_NAMES[None] if name in own), None)
     if name is None:
         raise InputError(f"{path}: no caption column; available columns: {', '.join(columns)}")
     captions = (normalize(str(item or "")) for item in columns[name].to_pylist())

@@ -6,6 +6,7 @@ from pathlib import Path
 import fsspec
 import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
+from datasets.data_files import get_data_patterns, resolve_pattern
 
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.sources import resolve
@@ -71,8 +72,8 @@ def test_saved_splits_are_chosen_by_their_names(tmp_path: Path) -> None:
     rows = Dataset.from_list([{"caption": "a vase"}])
     DatasetDict(train=rows, mine=rows).save_to_disk(tmp_path)
     assert refusal(tmp_path) == (
-        "several splits: train, mine; choose with --split NAME, several as A+B, or "
-        "'--split all' for all"
+        "several splits: train, mine; choose with --split NAME, several as A+B, '--split all' "
+        "for all, or name the files themselves"
     )
     shard = "data-00000-of-00001.arrow"
     assert found(tmp_path, split="mine") == [f"mine/{shard}"]
@@ -254,6 +255,26 @@ def test_tars_of_img2dataset_beside_their_tables_need_a_choice(tmp_path: Path) -
     assert "stats" not in message
 
 
+def test_folders_that_img2dataset_writes_need_a_choice(tmp_path: Path) -> None:
+    for shard in ("00000", "00001"):
+        touch(tmp_path, *(f"{shard}/{shard}0.{end}" for end in ("jpg", "txt", "json")))
+        touch(tmp_path, f"{shard}.parquet", f"{shard}_stats.json")
+    assert refusal(tmp_path).endswith(
+        f"name one of them: '{tmp_path}/*.parquet' or '{tmp_path}/*/'"
+    )
+    assert [
+        file.removeprefix(f"file://{tmp_path}") for file in resolve(f"{tmp_path}/*/").files
+    ] == [
+        *("/00000/", "/00001/"),
+    ]
+
+
+def test_files_of_both_sides_in_one_folder_are_no_pool(tmp_path: Path) -> None:
+    touch(tmp_path, "my_safe.csv", "my_nsfw.csv")
+    assert "several configurations: safe, unsafe; choose with --config" in refusal(tmp_path)
+    assert found(tmp_path, config="unsafe") == ["my_nsfw.csv"]
+
+
 def test_documents_and_images_beside_data_are_no_data(tmp_path: Path) -> None:
     touch(tmp_path, "captions.json", "readme.txt", "LICENSE.txt", "requirements-dev.txt")
     touch(tmp_path, "dataset_info.json", "manifest.json", "_SUCCESS", "images/1.jpg", "2.png")
@@ -302,6 +323,13 @@ def test_captions_beside_images_in_splits(tmp_path: Path) -> None:
     assert found(tmp_path, split="all") == ["test/", "train/"]
 
 
+def test_folders_of_images_and_of_their_captions_are_one_pool(tmp_path: Path) -> None:
+    touch(tmp_path / "y", "images/a/1.jpg", "images/b/1.jpg", "text/a/1.txt", "text/b/1.txt")
+    assert found(tmp_path / "y") == [""]
+    touch(tmp_path / "x", *(f"{s}/{f}" for s in ("train", "test") for f in ("i/1.jpg", "t/1.txt")))
+    assert found(tmp_path / "x", split="train") == ["train/"]
+
+
 def test_captions_beside_images_and_a_table_need_a_choice(tmp_path: Path) -> None:
     touch(tmp_path, "1.jpg", "1.txt", "2.jpg", "2.txt", "captions.txt")
     message = refusal(tmp_path)
@@ -322,3 +350,36 @@ def test_remote_folder_is_read_by_the_same_rules() -> None:
     memory.pipe("/layouts/train/data-0.arrow", b"x")
     memory.pipe("/layouts/train/cache-1.arrow", b"x")
     assert resolve("memory://layouts").files == ["memory:///layouts/train/data-0.arrow"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train.csv", "test.csv", "valid.csv"),
+        (
+            "data/train-00000-of-00002.csv",
+            "data/train-00001-of-00002.csv",
+            "data/x-00000-of-00001.csv",
+        ),
+        ("data/train_0.csv", "data/train_1.csv", "data/eval_0.csv"),
+        ("my-train/a.csv", "my-train/b.csv", "dev_set/a.csv"),
+        ("captions_train2014.csv", "captions_val2014.csv"),
+        ("training/a.csv", "testing/a.csv"),
+    ],
+)
+def test_splits_are_those_that_datasets_finds(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *names)
+    theirs = {
+        str(split): sorted({file for item in patterns for file in _matches(item, tmp_path)})
+        for split, patterns in get_data_patterns(str(tmp_path)).items()
+    }
+    assert len(theirs) > 1
+    for split, files in theirs.items():
+        assert found(tmp_path, split=split) == files
+
+
+def _matches(pattern: str, folder: Path) -> list[str]:
+    try:
+        return [file.removeprefix(f"{folder}/") for file in resolve_pattern(pattern, str(folder))]
+    except FileNotFoundError:
+        return []

@@ -71,6 +71,19 @@ def test_hidden_characters_are_removed_and_counted(tmp_path: Path) -> None:
     assert "Captions that lost characters that hide text or spoof its display: 2." in card
 
 
+def test_doubts_about_the_safe_side_reach_the_pairs(tmp_path: Path) -> None:
+    mislabelled = "A handgun lying on a wooden table near the door"
+    copy = "near the door, on table 3: a handgun"
+    safe = jsonl(tmp_path / "safe.jsonl", [*SAFE, mislabelled, copy])
+    unsafe = jsonl(tmp_path / "unsafe.jsonl", UNSAFE)
+    _, facts = built(tmp_path, safe, unsafe, "--k", len(SAFE) + 2)  # every safe caption
+    rows = rows_of(tmp_path / "run" / "dataset")
+    expected = {mislabelled: ["safe_hazard"], copy: ["safe_hazard", "safe_near_unsafe"]}
+    for row in rows:
+        assert row["flags"] == expected.get(row["safe_caption"], [])
+    assert facts["publish"]["flags"] == {"safe_hazard": 8, "safe_near_unsafe": 4}
+
+
 VISU = [
     {
         "incremental_id": number,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nsfwcaps.detectors import registry
-from nsfwcaps.detectors.detector import DetectorStatement, Modality, unsafe
+from nsfwcaps.detectors.detector import DetectorStatement, Modality, first_unsafe, unsafe
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, ModelError
 
@@ -102,3 +102,27 @@ def test_the_threshold_does_not_change_the_scores() -> None:
     assert other.scores_digest == STATEMENT.scores_digest
     assert dataclasses.replace(STATEMENT, version="2").scores_digest != STATEMENT.scores_digest
     assert STATEMENT.as_json()["kind"] == "text"
+
+
+def test_detector_of_any_kind() -> None:
+    registry.check("profanity@0.8", None)
+    registry.check("transformers:x#y", None)
+    with pytest.raises(ConfigError, match=r"--x: unknown detector 'z'; choose from opennsfw"):
+        registry.check("z", None, option="--x")
+
+
+def test_extras_of_detectors() -> None:
+    names = ["profanity", "opennsfw@0.8", "transformers:a#b", "nosuch"]
+    assert registry.extras_of(names, option="--x") == {
+        "profanity": "--x profanity",
+        "opennsfw": "--x opennsfw@0.8",
+    }
+
+
+def test_first_detector_that_calls_an_item_unsafe() -> None:
+    statements = [
+        dataclasses.replace(STATEMENT, name="a", threshold=0.5),
+        dataclasses.replace(STATEMENT, name="b", threshold=0.9),
+    ]
+    scores = np.array([[0.4, 0.8], [0.5, 0.9], [0.4, 0.9], [np.nan, np.nan]])
+    assert first_unsafe(statements, scores) == [None, "a", "b", None]

@@ -27,18 +27,25 @@ def read_parquet(
     Without a buffer, Arrow would read the whole column chunk of a row group: gigabytes of images.
     """
     source = pa.OSFile(file.path) if is_local(file) else file
-    table = pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+    table = _opened(source)
     names = unique(table.schema_arrow.names)
     binary = _binary(names, table.schema_arrow)
     plain = [name for name in names if name not in binary]
     first = next(_parquet_batches(table, names, plain, PEEK_ROWS), None) if plain else None
     wanted = list(choose(Sample(names=names, rows=first or [], binary=binary)))
     rows = _batch_rows(table, {name.rsplit(".", 1)[0] for name in wanted} | {*wanted})
+    if rows < BATCH_ROWS:
+        # Pages of images are hundreds of MB. The system's allocator returns them at once;
+        # that of Arrow would keep several.
+        pa.set_memory_pool(pa.system_memory_pool())
+        source.seek(0)
+        table = _opened(source)
     for batch in _parquet_batches(table, names, wanted, rows):
         yield from batch
-        if rows < BATCH_ROWS:  # large cells: Arrow's pool would keep every page's memory
-            del batch
-            pa.default_memory_pool().release_unused()
+
+
+def _opened(source: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(source, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def _parquet_batches(

@@ -26,6 +26,7 @@ _EXPECTED = (
     "one key; captions by key; COCO captions; or a Karpathy split. For JSON lines use the "
     "extension .jsonl"
 )
+_USUAL = (DocumentForm.OBJECTS, DocumentForm.ROWS)
 _END = object()
 
 
@@ -42,11 +43,9 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Rows
     shape = shape_of(document)
     if shape.form is DocumentForm.OTHER:
         raise document.refused(_EXPECTED)
-    notes = (
-        {}
-        if shape.form in (DocumentForm.OBJECTS, DocumentForm.ROWS)
-        else {"format": shape.form.value}
-    )
+    notes = {} if shape.form in _USUAL else {"format": shape.form.value}
+    if shape.form is DocumentForm.KARPATHY:
+        notes["splits"] = options.split or "all"
     return row_wise(_READERS[shape.form](document, shape.keys), choose, notes)
 
 

@@ -12,7 +12,7 @@ import ijson
 
 from nsfwcaps.captions.opening import HEAD_BYTES, opened, peeked, shown
 from nsfwcaps.captions.options import ReadOptions
-from nsfwcaps.captions.text import recognised
+from nsfwcaps.captions.text import UTF8, known, recognised
 from nsfwcaps.errors import InputError
 
 
@@ -50,13 +50,18 @@ class Document:
         try:
             yield
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            why = "NaN and Infinity are no JSON" if "NaN" in str(error) else "fix the file"
+            why = (
+                "NaN and Infinity are no JSON, write null"
+                if "NaN" in str(error)
+                else "fix the file"
+            )
             raise InputError(f"{shown(self.url)}: invalid JSON; {why}") from None
 
     def _utf8(self, file: BinaryIO) -> BinaryIO:
         file, head = peeked(file, HEAD_BYTES)
-        encoding = self.options.encoding or recognised(head)
-        if encoding not in ("utf-8", "utf-8-sig", "utf8"):
+        asked = self.options.encoding
+        encoding = known(asked, shown(self.url)) if asked else recognised(head)
+        if encoding not in ("utf-8", UTF8):
             return cast(BinaryIO, _Recoded(file, encoding))
         if head.startswith(codecs.BOM_UTF8):
             file.read(len(codecs.BOM_UTF8))

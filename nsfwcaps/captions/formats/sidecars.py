@@ -42,7 +42,7 @@ class _Folder:
 
 
 def _rows(parts: Parts, folder: _Folder, options: ReadOptions) -> Iterator[Row | BadRow]:
-    lines = [line for name in parts.texts for line in _lines(folder[name], options)]
+    lines = [line for name in parts.texts for line in _lines(folder[name], options, name)]
     raw = folder[parts.facts] if parts.facts else b"{}"
     facts = facts_of(raw)
     if facts is None and not lines:
@@ -58,5 +58,5 @@ def _rows(parts: Parts, folder: _Folder, options: ReadOptions) -> Iterator[Row |
             yield BadRow("no_caption", name.encode(errors="surrogateescape"))
 
 
-def _lines(data: bytes, options: ReadOptions) -> list[str]:
-    return [line for line in re.split(r"[\r\n]+", text_of(data, options)) if line.strip()]
+def _lines(data: bytes, options: ReadOptions, where: str) -> list[str]:
+    return [line for line in re.split(r"[\r\n]+", text_of(data, options, where)) if line.strip()]

@@ -16,10 +16,10 @@ from nsfwcaps.captions.members import (
     TEXT_ENDINGS,
     is_document,
     is_hidden,
-    owner,
     stem,
     suffix,
 )
+from nsfwcaps.captions.pairing import owner, owners
 
 _NUMBER_OR_WORD = re.compile(r"\d+|[A-Za-z_]\w*")
 
@@ -54,16 +54,11 @@ def grouped(names: Iterable[str]) -> tuple[list[Parts], dict[str, str]]:
     for name in shown:
         if suffix(name) in IMAGE_ENDINGS:
             samples.setdefault(stem(name), Parts(stem(name))).images.append(name)
-    images = frozenset(samples)
-    alone = []
-    for name in shown:
-        if suffix(name) not in TEXT_ENDINGS | {"json"}:
-            continue
-        image = owner(name, images)
-        if image is not None:
-            samples[image].add(name)
-        elif not is_document(name):
-            alone.append(name)
+    texts = [name for name in shown if suffix(name) in TEXT_ENDINGS | {"json"}]
+    image_of = owners(texts, frozenset(samples))
+    for name, image in image_of.items():
+        samples[image].add(name)
+    alone = [name for name in texts if name not in image_of and not is_document(name)]
     _add_by_key(samples, alone)
     beside = _drop_beside(samples)
     order = {name: number for number, name in enumerate(shown)}

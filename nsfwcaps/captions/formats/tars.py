@@ -40,7 +40,12 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
     with _on_disk(file) as local:
         members = dict(listed(local, url))
         samples, notes = grouped(members)
-        wish = _Wish(choose)
+        if members and not samples:
+            raise InputError(
+                f"{shown(url)}: no images with captions in this tar; unpack it and name the file "
+                "with the captions"
+            )
+        wish = _Wish(choose, has_images=any(parts.images for parts in samples))
         rows = (
             row for parts in samples for row in _rows(parts, _Files(local, members), wish, options)
         )
@@ -61,10 +66,11 @@ def _on_disk(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 class _Wish:
-    """Whether images are needed, once the columns have been chosen."""
+    """Whether the tar has images, and whether they are needed once the columns are chosen."""
 
-    def __init__(self, choose: Choose) -> None:
+    def __init__(self, choose: Choose, *, has_images: bool) -> None:
         self._choose = choose
+        self.has_images = has_images
         self.images = True
 
     def choose(self, sample: Sample) -> Sequence[str]:
@@ -131,11 +137,15 @@ class _Files:
 
 def _rows(parts: Parts, files: _Files, wish: _Wish, options: ReadOptions) -> Iterator[Row | BadRow]:
     """A row for each image of a sample; one without an image if there is only text."""
-    captions = [text_of(files[name], options) for name in parts.texts]
+    captions = [text_of(files[name], options, name) for name in parts.texts]
     raw = files[parts.facts] if parts.facts else b"{}"
     facts = facts_of(raw)
     if facts is None and not captions:
         yield BadRow("broken_json", raw)
+        return
+    if not parts.images and wish.has_images and len(lines := _lines(captions)) > 1:
+        # Not the caption of one lost image, but a table or a list of many.
+        yield BadRow("no_image", "\n".join(lines).encode(errors="surrogateescape"))
         return
     images: list[str | None] = [*parts.images]
     for name in images or [None]:
@@ -147,3 +157,7 @@ def _rows(parts: Parts, files: _Files, wish: _Wish, options: ReadOptions) -> Ite
             yield row
         else:
             yield BadRow("no_caption", (name or parts.key).encode(errors="surrogateescape"))
+
+
+def _lines(captions: list[str]) -> list[str]:
+    return [line for text in captions for line in text.splitlines() if line.strip()]

@@ -26,7 +26,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
 from nsfwcaps.construction.edited_side import check_edited
 from nsfwcaps.construction.editors.editor import Editor, EditRequest, Proposal, Refusal
-from nsfwcaps.detectors.detector import Detector, unsafe
+from nsfwcaps.detectors.detector import Detector, first_unsafe, score_all
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
@@ -122,11 +122,9 @@ class EditChecker:
 
     def _flagged(self, requests: Sequence[EditRequest]) -> list[tuple[EditRequest, bool]]:
         """Pair each request with whether a detector rates its safe caption unsafe."""
-        captions = [request.caption for request in requests]
-        flags = np.zeros(len(requests), dtype=np.bool_)
-        for detector in self.detectors:
-            flags |= unsafe(detector.statement, detector.score(captions))
-        return list(zip(requests, flags.tolist(), strict=True))
+        scores = score_all(self.detectors, [request.caption for request in requests])
+        names = first_unsafe([detector.statement for detector in self.detectors], scores)
+        return [(item, name is not None) for item, name in zip(requests, names, strict=True)]
 
     def _tables(self, kept: _PassedEdits) -> dict[tuple[str, str], pa.Table]:
         if not kept.proposals:

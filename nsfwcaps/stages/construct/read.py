@@ -1,4 +1,4 @@
-"""construct, step 1: read the safe captions of a pool and the benchmark captions to avoid."""
+"""construct, step 1: read the safe captions of a pool."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.columns import CAPTION_NAMES, Columns, Label, Named, resolve
+from nsfwcaps.captions.columns import Columns, Label, Named, resolve
 from nsfwcaps.captions.images import ImageReader
-from nsfwcaps.captions.normalize import fold_key, normalize
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
@@ -117,40 +116,6 @@ def clean_items(settings: ConstructSettings) -> Iterator[Clean]:
         for _, _, item in _clean(url, settings):
             if isinstance(item, Clean):
                 yield item
-
-
-def read_benchmark(url: str) -> Iterator[str]:
-    """Yield the captions of a benchmark file, from every safe or unsafe caption column.
-
-    Raises:
-        InputError: the file cannot be read or has no such column.
-    """
-    wanted: list[str] = []
-
-    def choose(sample: Sample) -> list[str]:
-        names = (
-            next((name for name in CAPTION_NAMES[label] if name in sample.names), None)
-            for label in (Label.SAFE, Label.UNSAFE)
-        )
-        wanted[:] = dict.fromkeys(name for name in names if name is not None)
-        if not wanted:
-            resolve(sample, Label.SAFE, where=url, named=Named())  # raises: no caption column
-        return wanted
-
-    for row in read_pool(url, choose):
-        if isinstance(row, BadRow):
-            continue
-        for name in wanted:
-            cell = row.get(name)
-            for value in cell if isinstance(cell, list) else [cell]:
-                text = text_cell(value)
-                if isinstance(text, str) and (caption := normalize(_valid(text))):
-                    yield caption
-
-
-def fold_keys(captions: Sequence[str]) -> frozenset[int]:
-    """Return the fold keys of captions; equal if they differ only in case and punctuation."""
-    return frozenset(map(fold_key, captions))
 
 
 def _clean(

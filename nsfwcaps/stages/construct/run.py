@@ -22,6 +22,7 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
+from nsfwcaps.captions.benchmarks import fold_keys, read_benchmark
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.construction import quotas, selection
@@ -43,9 +44,7 @@ from nsfwcaps.stages.construct.read import (
     SafeItem,
     SafePool,
     carried_images,
-    fold_keys,
     pool_files,
-    read_benchmark,
     read_pool_captions,
 )
 from nsfwcaps.stages.construct.settings import ConstructSettings

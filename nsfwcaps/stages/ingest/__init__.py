@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nsfwcaps.stage import Stage
+from nsfwcaps.enums import Screen
+from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 
@@ -13,7 +15,31 @@ def _headline(facts: Mapping[str, Any]) -> str:
     count = facts["captions"]
     hidden = sum(pool.get("hidden_characters", 0) for pool in facts["pools"])
     rest = f"; hidden characters removed from {hidden:,}" if hidden else ""
-    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{rest}"
+    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{_flagged(facts)}{rest}"
+
+
+def _flagged(facts: Mapping[str, Any]) -> str:
+    found = facts.get("safe_side", {})  # absent in older records
+    if found.get("screen") != Screen.FLAG or not found["flagged"]:
+        return ""
+    names = [name for name in ("hazard", "near_unsafe") if found[name]]
+    counts = names if len(names) == 1 else [f"{found[name]:,} {name}" for name in names]
+    return f"; {found['flagged']:,} safe flagged ({', '.join(counts)})"
+
+
+def _needs(settings: IngestSettings) -> Mapping[str, str]:
+    from nsfwcaps.detectors import registry
+
+    return registry.extras_of(settings.safe_detector, option="--safe-detector")
+
+
+def _completed(recipe: Recipe) -> IngestSettings:
+    """Exclude from the pools the benchmarks that `construct` excludes."""
+    given: IngestSettings = recipe["ingest"]
+    if "construct" not in recipe:
+        return given
+    files = dict.fromkeys((*recipe["construct"].exclude, *given.exclude))
+    return dataclasses.replace(given, exclude=tuple(files))
 
 
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
@@ -30,4 +56,7 @@ INGEST = Stage(
     notes=_notes,
     paths=("safe", "unsafe", "pool"),
     reads_delivered="pools",
+    completed=_completed,
+    needs=_needs,
+    checks=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 
 from nsfwcaps import schema
@@ -13,6 +14,8 @@ from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.captions.rows import Row, Sample
 from nsfwcaps.errors import InputError
 
+# In a file without a header, captions are taken for names: they must not be printed.
+_NAME = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
 _TEXT_TABLES = (".csv", ".tsv", ".txt", ".token")
 
 
@@ -69,13 +72,14 @@ def column_types(wanted: Sequence[str], chunks: Sequence[Shard]) -> dict[str, st
             found.setdefault(name, set()).update(kinds)
         columns = chunk.facts["columns"]
         present |= dict.fromkeys((*columns.get("used", {}).values(), *columns.get("ignored", ())))
+    names = [name for name in present if _NAME.fullmatch(name)]
     for name in wanted:
         if name not in found:
-            close = difflib.get_close_matches(name, [*present], n=1)
+            close = difflib.get_close_matches(name, names, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
             raise InputError(
-                f"ingest.keep_columns: no pool has the column '{name}'; {hint}correct "
-                "--keep-columns"
+                f"ingest.keep_columns: no pool has the column '{name}'; {hint}available columns: "
+                f"{', '.join(names)}; correct --keep-columns"
             )
     return {name: kept.widened(found[name]).value for name in wanted}
 

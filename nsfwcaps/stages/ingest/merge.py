@@ -1,9 +1,13 @@
-"""ingest, step 2: merge the staged chunks, one range of content hashes at a time."""
+"""ingest, step 2: merge the staged chunks, one range of content hashes at a time.
+
+Merged captions are checked (`screen`) in the same step: each text once, next to all its copies.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,22 +22,13 @@ from nsfwcaps.captions.columns import Label
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.stages.ingest.screen import Checks
 
-VERSION = 2
+VERSION = 3
 
 _IMAGE_RANGE_BYTES = 64 * 2**20
 # A total order, even over files of equal name: the copy kept must not depend on the pool order.
 _ORDER = ("id", "source", "source_row", "category", "partner", "image_path", "kept")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Merged:
-    """Merged shards, and counts: captions by label, distinct pictures, conflicting captions."""
-
-    shards: Sequence[Shard]
-    captions: Mapping[str, int]
-    images: int
-    conflicts: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,72 +40,106 @@ class _Staged:
     bytes: int
 
 
-def merge(
+def merge_captions(
     chunks: Sequence[Shard],
     folder: StageFolder,
     progress: Progress,
+    checks: Checks,
     *,
     shard_rows: int,
     of: pa.Schema = schema.CAPTIONS,
-) -> Merged:
-    """Merge captions and pictures, one range of keys at a time."""
-    staged = {group: _staged(chunks, group, folder.path) for group in (*Label, "images")}
-    content = digest(["merge", VERSION, [chunk.key for chunk in chunks]])
+) -> list[Shard]:
+    """Merge and check captions, one range of ids at a time."""
+    staged = {label: _staged(chunks, label, folder.path) for label in Label}
     shards: list[Shard] = []
     with progress.task("ingest: merge", sum(part.rows for part in staged.values())) as advance:
         for label in (Label.UNSAFE, Label.SAFE):
-            unsafe = staged[Label.UNSAFE].paths if label is Label.SAFE else []
-            shards += _merge_captions(
-                staged[label],
-                unsafe,
-                label,
-                folder,
-                advance,
-                content=content,
-                rows=shard_rows,
+            range_of = _CaptionRange(
+                label=label,
+                staged=staged[label].paths,
+                unsafe=staged[Label.UNSAFE].paths if label is Label.SAFE else [],
+                checks=checks,
                 of=of,
             )
-        shards += _merge_images(staged["images"], folder, advance, content=content)
-    return Merged(
-        shards=shards,
-        captions={label.value: _rows(shards, label.value) for label in Label},
-        images=_rows(shards, "images"),
-        conflicts=sum(shard.facts.get("conflicts", 0) for shard in shards),
-    )
+            parts = math.ceil(staged[label].rows / shard_rows)
+            for part in range(parts):
+                low, high = _key_range(part, parts, digits=32)
+                key = digest([_content(chunks), checks.key, label, low, high])
+                shard = folder.shard_or(key, partial(range_of.merge, part, low, high))
+                advance(shard.rows_in)
+                shards.append(shard)
+    return shards
 
 
-def _merge_captions(
-    staged: _Staged,
-    unsafe: list[Path],
-    label: Label,
-    folder: StageFolder,
-    advance: Advance,
-    *,
-    content: str,
-    rows: int,
-    of: pa.Schema,
-) -> list[Shard]:
-    def merge(part: int, low: str, high: str) -> ShardTables:
-        table = _read_range(staged.paths, of, low, high)
-        order = [name for name in _ORDER if name in of.names]
+def merge_images(chunks: Sequence[Shard], folder: StageFolder, progress: Progress) -> list[Shard]:
+    """Merge pictures, one range of digests at a time."""
+    staged = _staged(chunks, "images", folder.path)
+    with progress.task("ingest: merge images", staged.rows, unit="images") as advance:
+        return _merge_images(staged, folder, advance, content=_content(chunks))
+
+
+def staged_paths(chunks: Sequence[Shard], label: Label, folder: StageFolder) -> list[Path]:
+    """Return the files with the staged captions of a side."""
+    return _staged(chunks, label, folder.path).paths
+
+
+def _content(chunks: Sequence[Shard]) -> str:
+    return digest(["merge", VERSION, [chunk.key for chunk in chunks]])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _CaptionRange:
+    """Merges ranges of the captions of one side."""
+
+    label: Label
+    staged: list[Path]
+    unsafe: list[Path]
+    """Files with captions that must not be on this side."""
+    checks: Checks
+    of: pa.Schema
+
+    def merge(self, part: int, low: str, high: str) -> ShardTables:
+        """Fold copies, drop captions with conflicting labels, and check the others."""
+        table = _read_range(self.staged, self.of, low, high)
+        order = [name for name in _ORDER if name in self.of.names]
         captions = _fold(table.sort_by(_ascending(*order)), "id")
-        dropped = _read_range(unsafe, schema.CAPTIONS, low, high, ["id"])
-        kept = _without(captions, dropped)
+        kept = _without(captions, _read_range(self.unsafe, schema.CAPTIONS, low, high, ["id"]))
+        conflicts = captions.num_rows - kept.num_rows
+        checked = self.checks.check(kept, self.label)
+        reasons = pa.array(checked.reasons, pa.string())
+        rejected = _rejected(table, kept["id"], reasons, self.label)
+        flags = schema.CAPTIONS.field("flags")
+        at = self.of.get_field_index(flags.name)
+        kept = kept.set_column(at, flags, pa.array(checked.flags, flags.type))
+        kept = kept.filter(pc.is_null(reasons))
+        tables = {(self.label.value, f"{self.label}-{part:05d}"): kept}
+        if rejected.num_rows:
+            tables["rejects", f"rejects-{self.label}-{part:05d}"] = rejected
         return ShardTables(
-            tables={(label.value, f"{label}-{part:05d}"): kept},
+            tables=tables,
             rows_in=table.num_rows,
-            facts={"conflicts": captions.num_rows - kept.num_rows},
+            rejects=dict(sorted(Counter(rejected["reason"].to_pylist()).items())),
+            facts={
+                "conflicts": conflicts,
+                "rejected": rejected.num_rows,
+                "checks": dict(checked.counts),
+            },
         )
 
-    parts = math.ceil(staged.rows / rows)
-    shards = []
-    for part in range(parts):
-        low, high = _key_range(part, parts, digits=32)
-        key = digest([content, label, low, high])
-        shard = folder.shard_or(key, partial(merge, part, low, high))
-        advance(shard.rows_in)
-        shards.append(shard)
-    return shards
+
+def _rejected(table: pa.Table, ids: pa.ChunkedArray, reasons: pa.Array, label: Label) -> pa.Table:
+    """Return every staged row whose id, of `ids` `[n]`, has a reason `[n]`."""
+    why = reasons.take(pc.index_in(table["id"].combine_chunks(), value_set=ids.combine_chunks()))
+    rows = table.filter(pc.is_valid(why)).sort_by(_ascending(*_ORDER[:-1]))
+    why = reasons.take(pc.index_in(rows["id"].combine_chunks(), value_set=ids.combine_chunks()))
+    columns = {
+        "source": rows["source"],
+        "source_row": rows["source_row"],
+        "reason": why,
+        "label": pa.array([label.value] * rows.num_rows, pa.string()),
+        "caption": rows["caption"].cast(pa.binary()),
+    }
+    return pa.table(columns, schema=schema.INGEST_REJECTS)
 
 
 def _merge_images(
@@ -194,7 +223,3 @@ def _without(safe: pa.Table, unsafe: pa.Table) -> pa.Table:
         for table in (safe, unsafe)
     )
     return safe.filter(pc.invert(pc.is_in(texts, doubtful)))
-
-
-def _rows(shards: list[Shard], group: str) -> int:
-    return sum(file.rows for shard in shards for file in shard.files if file.group == group)

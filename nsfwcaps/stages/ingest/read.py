@@ -104,7 +104,7 @@ class PoolRows:
             return found
         folder = shown(self.images.root)
         if found.images_elsewhere:
-            note = f"none ({found.image} names no file in {folder}; see --image-root)"
+            note = f"none ({found.image}: no such files in {folder}; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
         raise InputError(
             f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
@@ -249,6 +249,7 @@ class _Chunk:
                 "fold_key": pa.array([item.fold_key for item in items], pa.uint64()),
                 "image_path": [item.image_path for item in items],
                 "image_sha256": [item.image_sha256 for item in items],
+                "flags": [None] * len(items),
                 **more,
             },
             schema=schema.captions(with_kept=bool(more)),

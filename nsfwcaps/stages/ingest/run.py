@@ -1,6 +1,7 @@
 """ingest: read pools; write one clean caption per content id, sorted by id.
 
-    pools ─ read ─ clean ─▶ staged chunks, each sorted by id ─ merge by id range ─▶ shards
+    pools ─ read ─ clean ─▶ staged chunks, each sorted by id
+          ─ merge by id range ─ check (`screen`, `judge`) ─▶ shards
 
 Chunks bound the memory of reading (`read`), ranges that of merging (`merge`). Sorting by content
 hash makes the result independent of the order of the input, of its split into files and of the
@@ -15,13 +16,18 @@ from typing import Any
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.columns import Label
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import local_path, shown
+from nsfwcaps.detectors import registry
+from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.ingest import keep, merge
+from nsfwcaps.runtime.allocator import returned_memory
+from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
+from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import (
     Pool,
     by_reason,
@@ -31,6 +37,7 @@ from nsfwcaps.stages.ingest.pool import (
     read_options,
 )
 from nsfwcaps.stages.ingest.read import read_chunks
+from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 VERSION = 3
@@ -39,9 +46,22 @@ VERSION = 3
 _FEW_REJECTS = 3
 
 
+def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
+    """Check the names of the detectors before any stage runs.
+
+    Raises:
+        ConfigError: a detector is unknown, or its threshold is invalid.
+        ModelError: a detector's package or file is missing.
+    """
+    for name in recipe["ingest"].safe_detector:
+        registry.check(name, None, option=judge.OPTION)
+
+
 def sources(settings: IngestSettings) -> Mapping[str, str]:
-    """Return the content digest of every pool file."""
-    return {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
+    """Return the content digest of every pool file and benchmark file."""
+    pools = {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
+    files = [file for url in settings.exclude for file in pool_sources.expand(url)]
+    return pools | {f"exclude:{shown(file)}": pool_sources.content_digest(file) for file in files}
 
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
@@ -56,47 +76,70 @@ def run(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
 ) -> StageResult:
-    """Read every pool into staged chunks, then merge the chunks by id range.
+    """Read every pool into staged chunks, then merge and check the chunks by id range.
 
     Raises:
-        ConfigError: no pool, or the run is inside a pool folder.
-        InputError: a pool has too many unusable captions, or no safe caption is left.
+        ConfigError: no pool, an unknown detector, or the run is inside a pool folder.
+        InputError: a pool has too many unusable captions, or a side has no caption left.
+        ModelError: a detector cannot be loaded.
     """
     _check_apart(settings, folder)
+    judges = judge.load(settings, folder)
+    excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
     facts = []
-    with progress.task("ingest: read", None) as advance:
+    with progress.task("ingest: read", None) as advance, returned_memory():
         for pool in _pools(settings):
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
+    images = merge.merge_images(chunks, folder, progress)
+    safe, unsafe = (merge.staged_paths(chunks, label, folder) for label in Label)
+    pictures = judges[Modality.IMAGE]
+    checks = Checks(
+        screen=settings.screen,
+        benchmarks=excluded,
+        texts=judges[Modality.TEXT],
+        pictures=pictures,
+        verdicts=judge_pictures(pictures, images, safe, folder, progress),
+        unsafe=unsafe,
+    )
     wanted = listed(settings.keep_columns)
     kept = {"kept_columns": keep.column_types(wanted, chunks)} if wanted else {}
-    merged = merge.merge(
+    captions = merge.merge_captions(
         chunks,
         folder,
         progress,
+        checks,
         shard_rows=settings.shard_rows,
         of=schema.captions(with_kept=bool(kept)),
     )
-    if merged.conflicts and not merged.captions[Label.SAFE]:
-        raise InputError(
-            f"ingest: all {merged.conflicts} safe captions are also in an unsafe pool, so no "
-            "target is left; check that --safe and --unsafe are different pools"
-        )
-    return StageResult(
-        shards=[*merged.shards, *(chunk.only_rejects() for chunk in chunks)],
+    counted = {label: _rows(captions, label) for label in Label}
+    conflicts, rejected = (
+        sum(shard.facts[name] for shard in captions) for name in ("conflicts", "rejected")
+    )
+    result = StageResult(
+        shards=[*captions, *images, *(chunk.only_rejects() for chunk in chunks)],
         facts={
-            "captions": merged.captions,
-            "images": merged.images,
+            "captions": {label.value: count for label, count in counted.items()},
+            "images": _rows(images, "images"),
             "copies_folded": sum(fact["captions"] for fact in facts)
-            - sum(merged.captions.values())
-            - merged.conflicts,
-            "safe_dropped_as_also_unsafe": merged.conflicts,
+            - sum(counted.values())
+            - conflicts
+            - rejected,
+            "safe_dropped_as_also_unsafe": conflicts,
+            "safe_side": safe_side.facts(checks, captions),
+            "benchmarks": safe_side.benchmark_facts(checks, captions),
             "pools": facts,
             **kept,
         },
     )
+    safe_side.check_not_empty(result.facts, captions)
+    return result
+
+
+def _rows(shards: Sequence[Shard], group: str) -> int:
+    return sum(file.rows for shard in shards for file in shard.files if file.group == group)
 
 
 def _pools(settings: IngestSettings) -> list[Pool]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge
 
 from nsfwcaps.config import STRICT_KEYS, Fraction, setting
-from nsfwcaps.enums import Quoting
+from nsfwcaps.enums import Device, Quoting, Screen
 
 _DELIMITERS = ("tab", "\\t", "comma", "semicolon", "pipe", "space")
 
@@ -76,12 +76,26 @@ class IngestSettings:
     )
     keep_columns: tuple[str, ...] = setting(
         (),
-        "Further columns of the pools, such as coco_id,license: published as unsafe_… and safe_….",
+        "Further columns of the pools, such as coco_id,license: published as unsafe_NAME, safe_NAME.",
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(
         0.05, "Stop if more than this share of a pool's rows is unusable."
     )
+    screen: Screen = setting(
+        Screen.FLAG,
+        "Safe captions that name a hazard or have all words of an unsafe caption: flag (and "
+        "count), drop or off.",
+    )
+    safe_detector: tuple[str, ...] = setting(
+        (),
+        "Text or image detector that must rate the safe captions or their images safe, such as "
+        "profanity@0.8.",
+    )
+    exclude: tuple[str, ...] = setting(
+        (), "Benchmark file; captions found in it are removed from both sides."
+    )
+    device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per shard.")
 
     def __post_init__(self) -> None:

@@ -99,6 +99,14 @@ def test_encoding_is_recognised(tmp_path: Path, content: object, encoding: str) 
     assert read(write(tmp_path, content, encoding)) == [{"caption": "a café"}]
 
 
+def test_encoding_given_counts_and_must_be_known(tmp_path: Path) -> None:
+    path = write(tmp_path, {"data": [{"caption": "a caf\u0439"}]}, "koi8-r")
+    options = ReadOptions(encoding="KOI8-R")
+    assert list(read_pool(str(path), everything, options)) == [{"caption": "a caf\u0439"}]
+    with pytest.raises(InputError, match=r"pool\.json: unknown encoding 'koi9'"):
+        list(read_pool(str(path), everything, ReadOptions(encoding="koi9")))
+
+
 def test_stream_that_cannot_seek_is_opened_once_more(tmp_path: Path) -> None:
     class Stream(io.BytesIO):
         def seekable(self) -> bool:

@@ -38,6 +38,10 @@ def write(folder: Path, files: dict[str, str | bytes]) -> str:
         ({"1.webp": b"i", "1.cap": f"{VASE}\n"}, [("1", VASE, "1.webp")]),
         ({"a/b/1.1.jpg": b"i", "a/b/1.1.txt": VASE}, [("a/b/1.1", VASE, "a/b/1.1.jpg")]),
         ({"1.jpg": b"i", "1.txt": f"{VASE}\r\n\r\n{CUP}\r\n"}, [("1", [VASE, CUP], "1.jpg")]),
+        (
+            {"images/1.jpg": b"i", "captions/1.txt": VASE, "captions/1.1.txt": CUP},
+            [("images/1", [CUP, VASE], "images/1.jpg")],
+        ),
         ({"1.jpg": b"i", "1.json": '{"caption": "a cup"}'}, [("1", CUP, "1.jpg")]),
         ({"1.jpg": b"i", "1.txt": "a café".encode("cp1252")}, [("1", "a café", "1.jpg")]),
         (

@@ -163,6 +163,15 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
             [("./a/1", VASE, b"i"), ("./b/1", CUP, b"j")],
         ),
         ({f"{'é' * 150}.jpg": b"i", f"{'é' * 150}.txt": VASE}, [("é" * 150, VASE, b"i")]),
+        (
+            {
+                "p/images/a/1.jpg": b"i",
+                "p/images/a/2.jpg": b"j",
+                "p/text/a/1.txt": VASE,
+                "p/text/a/2.txt": CUP,
+            },
+            [("p/images/a/1", VASE, b"i"), ("p/images/a/2", CUP, b"j")],
+        ),
         # What macOS adds, and documents.
         (
             {
@@ -186,6 +195,14 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
             [("no_caption", b"1.jpg"), ("2", VASE, b"j")],
         ),
         ({"1.txt": VASE, "2.jpg": b"j", "2.txt": CUP}, [("1", VASE, None), ("2", CUP, b"j")]),
+        (
+            {"1.jpg": b"i", "1.txt": VASE, "captions.txt": f"image,caption\n1.jpg,{CUP}\n"},
+            [("1", VASE, b"i"), ("no_image", f"image,caption\n1.jpg,{CUP}".encode())],
+        ),
+        (
+            {"1.txt": VASE, "2.txt": f"{CUP}\n{CUP}"},
+            [("1", VASE, None), ("2", f"{CUP}\n{CUP}", None)],
+        ),
         ({"1.jpg": b"i", "1.json": "{oops"}, [("broken_json", b"{oops")]),
         ({"1.jpg": b"i", "1.json": "{oops", "1.txt": VASE}, [("1", VASE, b"i")]),
         # Depth maps and masks beside an image.
@@ -232,6 +249,13 @@ def test_encoding_of_a_text_is_recognised(tmp_path: Path, encoding: str) -> None
     assert shown(read(path)) == [("k", text, b"i")]
 
 
+def test_encoding_given_counts_and_must_be_known(tmp_path: Path) -> None:
+    path = tar(tmp_path / "a.tar", {"k.jpg": b"i", "k.txt": "a caf\u0439".encode("koi8-r")})
+    assert shown(read(path, ReadOptions(encoding="koi8-r"))) == [("k", "a caf\u0439", b"i")]
+    with pytest.raises(InputError, match=r"k\.txt: unknown encoding 'koi9'"):
+        read(path, ReadOptions(encoding="koi9"))
+
+
 def test_hard_link_is_the_file_that_it_links_to(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").write_bytes(b"i")
     os.link(tmp_path / "1.jpg", tmp_path / "2.jpg")
@@ -266,6 +290,11 @@ def test_joined_tars_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(data + data)
     with pytest.raises(InputError, match="more data follows the end of the tar"):
         read(tmp_path / "a.tar")
+
+
+def test_tar_of_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no images with captions in this tar; unpack it"):
+        read(tar(tmp_path / "a.tar", {"pool.csv": "caption\na vase\n", "README.md": "About."}))
 
 
 def test_file_that_is_no_tar_is_an_input_error(tmp_path: Path) -> None:

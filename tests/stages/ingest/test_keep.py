@@ -177,7 +177,7 @@ def test_a_killed_run_goes_on_with_the_same_types(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(merge, "merge", killed)
+        patch.setattr(merge, "merge_captions", killed)
         with pytest.raises(KeyboardInterrupt):
             place.ingest("half", **settings)
     record = place.ingest("half", **settings)

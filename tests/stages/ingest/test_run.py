@@ -47,6 +47,7 @@ def test_caption_row_holds_everything_later_stages_need(place: Place) -> None:
             "fold_key": fold_key(HANDGUN),
             "image_path": None,
             "image_sha256": None,
+            "flags": None,
         }
     ]
 
@@ -61,6 +62,15 @@ def test_facts_add_up(place: Place) -> None:
         "images": 0,
         "copies_folded": 1,
         "safe_dropped_as_also_unsafe": 1,
+        "safe_side": {
+            "screen": "flag",
+            "screened": 2,
+            "flagged": 0,
+            "hazard": 0,
+            "near_unsafe": 0,
+            "detectors": [],
+        },
+        "benchmarks": [],
         "pools": pools,
     }
     assert pools[0] == {
@@ -263,8 +273,13 @@ def test_saved_hugging_face_folder_is_a_pool(place: Place, unsafe: str) -> None:
         path = place.folder / "set" / split / "data-00000-of-00001.arrow"
         with pa.ipc.new_stream(path, schema_) as file:
             file.write_table(pa.table({"text": [caption]}))
-    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,))
+    with pytest.raises(InputError, match="several splits: train, test; choose with --split"):
+        place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,))
+    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,), split="all")
     assert copies(record, "safe") == {VASE: 1, CUP: 1}
+    record = place.ingest(safe=(f"{place.folder}/set",), unsafe=(unsafe,), split="test")
+    assert copies(record, "safe") == {CUP: 1}
+    assert record.facts["pools"][0]["chosen"] == ["split test"]
 
 
 def test_glob_and_url_pools_are_read(place: Place) -> None:

@@ -12,7 +12,8 @@ from support.shell import call
 from support.small_release import World, build, prepare, release, rows_of, tiny_world
 
 from nsfwcaps import schema
-from nsfwcaps.captions.columns import Label, resolve
+from nsfwcaps.captions.columns import Label, Named, resolve
+from nsfwcaps.captions.rows import Sample
 from nsfwcaps.enums import Split
 from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.progress import Silent
@@ -108,10 +109,21 @@ def test_a_published_set_is_a_pool_again(both: tuple[World, Path, Path], tmp_pat
     world, _, theirs = both
     names = pq.read_schema(next((theirs / "data").iterdir())).names
     for label, side in ((Label.SAFE, "safe"), (Label.UNSAFE, "unsafe")):
-        caption = resolve(names, label, where="set").caption
+        caption = resolve(Sample(names=names), label, where="set", named=Named()).caption
         assert caption in (f"{side}_caption", "nsfw_caption")
     out = ("--out", tmp_path / "run")
-    said = call("ingest", *out, "--safe", theirs, "--unsafe", theirs, "--no-images", "--json")
+    said = call(
+        "ingest",
+        *out,
+        "--safe",
+        theirs,
+        "--unsafe",
+        theirs,
+        "--no-images",
+        "--json",
+        "--split",
+        "all",
+    )
     assert said.code == 0
     facts = said.json["stages"][0]["facts"]
     assert facts["captions"]["unsafe"] == len(world.unsafe)

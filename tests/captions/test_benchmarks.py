@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nsfwcaps.captions import benchmarks
+from nsfwcaps.captions.content_words import tokens
+from nsfwcaps.captions.normalize import fold_key
+from nsfwcaps.errors import InputError
+
+
+def found_in(benchmark: benchmarks.Benchmark, *captions: str) -> list[bool]:
+    folds = np.array([fold_key(caption) for caption in captions], np.uint64)
+    mask: list[bool] = benchmark.matches(folds, tokens(pa.array(captions))).tolist()
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "nsfwcaps.csv",
+            "image_coco_url,caption,nsfw_caption,chosen_category\n"
+            "http://a/1.jpg,A cup on a desk,A handgun on a desk,violence\n",
+            {"A cup on a desk", "A handgun on a desk"},
+        ),
+        (
+            "visu.json",
+            '[{"incremental_id": 1, "safe": "A cup on a desk", "nsfw": "A handgun on a desk", '
+            '"coco_id": 9, "tag": "weapons"}]',
+            {"A cup on a desk", "A handgun on a desk"},
+        ),
+        ("i2p.csv", "prompt,categories\nA handgun on a desk,violence\n", {"A handgun on a desk"}),
+        (
+            "flags.csv",
+            "text,nsfw\nA handgun on a desk,1\nA cup,0\n",
+            {"A handgun on a desk", "A cup"},
+        ),
+        ("plain.txt", "A cup\n\nA kite\n", {"A cup", "A kite"}),
+        ("both.jsonl", '{"caption": "A cup", "text": "A kite"}\n', {"A cup", "A kite"}),
+    ],
+)
+def test_every_caption_column_is_read(
+    tmp_path: Path, name: str, content: str, expected: set[str]
+) -> None:
+    (tmp_path / name).write_text(content)
+    assert {*benchmarks.read_benchmark(str(tmp_path / name))} == expected
+
+
+def test_parquet_with_lists(tmp_path: Path) -> None:
+    path = tmp_path / "set.parquet"
+    pq.write_table(pa.table({"captions": [["A cup", "A kite"], []], "sha256": ["0", "1"]}), path)
+    assert sorted(benchmarks.read_benchmark(str(path))) == ["A cup", "A kite"]
+
+
+def test_no_caption_column(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,score\n1,2\n")
+    with pytest.raises(InputError, match="no caption column"):
+        benchmarks.load(str(tmp_path / "a.csv"))
+
+
+def test_folder_is_one_benchmark(tmp_path: Path) -> None:
+    folder = tmp_path / "test-set"
+    folder.mkdir()
+    (folder / "1.csv").write_text("caption\nA handgun on a desk\nA HANDGUN, on a desk!\n")
+    (folder / "2.csv").write_text("caption\nTwo cups\n")
+    benchmark = benchmarks.load(str(folder))
+    assert (benchmark.name, benchmark.captions) == ("test-set", 2)
+
+
+def test_matches(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A handgun on a wooden desk\nA knife.\n")
+    benchmark = benchmarks.load(str(tmp_path / "a.txt"))
+    assert found_in(
+        benchmark,
+        "a handgun on a wooden desk!",
+        "The wooden desks and the handgun",
+        "A handgun on a desk",
+        "A small handgun on a wooden desk",
+        "a KNIFE",
+        "The knives",
+        "",
+    ) == [True, True, False, False, True, False, False]
