@@ -11,7 +11,7 @@ shard size. Later stages can break ties by position.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nsfwcaps import schema
