@@ -86,6 +86,7 @@ def _readings(files: Files, settings: InspectSettings) -> tuple[list[_Reading], 
         raise problems[Label.SAFE]
     columns = [*heads.values()]
     same = len(columns) > 1 and columns[0] == columns[1] and not (columns[0] and columns[0].flag)
+    same = same and settings.safe_image == settings.unsafe_image
     labels = [Label.SAFE] if same else [*heads]
     readings = [
         _Reading(files, settings, label, name=BOTH if same else label.value).done()
@@ -116,8 +117,9 @@ class _Reading:
         self._max_chars = settings.max_chars
         first = self.samples[0]
         first.rows.at_end()  # recognises its columns
-        with_images = bool(first.columns and first.columns.image)
-        self._model = chosen_model(settings.model, with_images=with_images)
+        has_column = first.columns is not None and first.columns.image is not None
+        self._has_pictures = has_column or first.rows.template is not None
+        self._model = chosen_model(settings.model, with_images=self._has_pictures)
         decode = None if files.everything else _DECODED
         self.tally = Tally(window_of(self._model), decode=decode)
         self._several: Counter[str] = Counter()
@@ -130,7 +132,12 @@ class _Reading:
             before = self.tally.several_categories
             for number, row in sample:
                 items = clean_row(
-                    row, sample.columns, self._label, max_chars=self._max_chars, read_image=read
+                    row,
+                    sample.columns,
+                    self._label,
+                    max_chars=self._max_chars,
+                    read_image=read,
+                    template=sample.rows.template,
                 )
                 for item in items:
                     self.tally.add(sample.name, number, item)
@@ -176,10 +183,9 @@ class _Reading:
         """Return what was counted."""
         tally = self.tally
         described = ingest_pool.described(self.samples[0].columns)
-        used = described.get("used", {})
         return SideFacts(
             label=self._name,
-            used=used,
+            used=described.get("used", {}),
             ignored=described.get("ignored", []),
             columns=list(column_lines([self._pool_facts(sample) for sample in self.samples])),
             captions=tally.captions,
@@ -195,7 +201,7 @@ class _Reading:
             hidden_characters=tally.hidden,
             categories=dict(tally.categories.most_common()),
             several_categories=tally.several_categories,
-            pictures=tally.picture_facts() if "image" in used else None,
+            pictures=tally.picture_facts() if self._has_pictures else None,
             examples=tally.finished_examples(),
         )
 

@@ -39,6 +39,8 @@ class InspectSettings:
     caption_path: str | None = _same("caption_path")
     images: bool = _same("images")
     image_column: str | None = _same("image_column")
+    safe_image: str | None = _same("safe_image")
+    unsafe_image: str | None = _same("unsafe_image")
     image_root: str | None = _same("image_root")
     category_column: str | None = _same("category_column")
     partner_column: str | None = _same("partner_column")

@@ -19,6 +19,9 @@ from nsfwcaps.inspection.facts import Example, PictureFacts, Spread, TokenFacts
 EXAMPLES = 5
 _BATCH = 1024
 _MISSING = "image_missing"
+_NAME_CHARACTERS = 40
+LONG_CATEGORY = "(long text)"
+"""Stands for a category that may be a caption rather than a name."""
 
 
 class Tally:
@@ -54,7 +57,7 @@ class Tally:
         self.hidden += item.hidden
         self.several_categories += item.labels > 1
         if item.category is not None:
-            self.categories[item.category] += 1
+            self.categories[_name(item.category)] += 1
         self._keys.add(item.id)
         self._texts.add(item.id[:TEXT_DIGITS])
         self._folds.add(item.fold_key)
@@ -116,7 +119,7 @@ class Tally:
             characters=self.characters[-1],
             words=self.words[-1],
             tokens=None,
-            category=item.category,
+            category=_name(item.category) if item.category else None,
             caption=item.caption,
         )
 
@@ -130,6 +133,10 @@ class Tally:
         if self._window is not None and self._waiting:
             self.tokens.extend(self._window.count(self._waiting))
             self._waiting = []
+
+
+def _name(category: str) -> str:
+    return category if len(category) <= _NAME_CHARACTERS else LONG_CATEGORY
 
 
 class _Pictures:

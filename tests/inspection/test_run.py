@@ -102,6 +102,25 @@ def test_missing_and_broken_pictures(tmp_path: Path) -> None:
         assert (side.pictures.decoded, side.pictures.undecodable) == (1, 1)
 
 
+def test_pictures_by_a_template(tmp_path: Path) -> None:
+    (tmp_path / "007.png").write_bytes(png(8, 6))
+    pool = lines_of(tmp_path / "pool.csv", "id,caption", "7,A vase.", "8,A cup.")
+    safe, unsafe = nsfwcaps.inspect(pool, safe_image="{id:03d}.png").sides
+    assert safe.pictures is not None
+    assert (safe.pictures.named, safe.pictures.missing, safe.pictures.decoded) == (2, 1, 1)
+    assert (unsafe.pictures, unsafe.captions) == (None, 2)
+
+
+def test_long_categories_are_not_shown(tmp_path: Path) -> None:
+    pool = lines_of(
+        tmp_path / "pool.csv",
+        *("caption,category", "A vase.,fire", "A cup.,A long caption about a vase on a red table"),
+    )
+    (side,) = nsfwcaps.inspect(pool).sides
+    assert side.categories == {"fire": 1, "(long text)": 1}
+    assert [item.category for item in side.examples] == ["fire", "(long text)"]
+
+
 def test_the_columns_are_the_line_that_ingest_prints(tmp_path: Path) -> None:
     pool = lines_of(tmp_path / "pool.csv", "Caption;tags;x", "A vase.;a,b;1", "A cup.;a;2")
     run = nsfwcaps.build(safe=CAPTIONS, unsafe=str(pool), out=tmp_path / "run", model="minilm")
