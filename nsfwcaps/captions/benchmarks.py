@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import captions_of
-from nsfwcaps.captions.columns import CAPTION_WORDS, Columns, Named, folded, resolve
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
+from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
 from nsfwcaps.captions.normalize import fold_key, normalize
 from nsfwcaps.captions.readers import read_pool
@@ -26,7 +27,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark:
+class BenchmarkKeys:
     """The captions of one benchmark, as keys."""
 
     name: str
@@ -54,7 +55,7 @@ class Benchmark:
         return mask
 
 
-def load(url: str) -> Benchmark:
+def load(url: str) -> BenchmarkKeys:
     """Read a benchmark: a file, folder, glob or URL.
 
     Raises:
@@ -62,7 +63,7 @@ def load(url: str) -> Benchmark:
     """
     captions = sorted({item for file in sources.expand(url) for item in read_benchmark(file)})
     folds = np.unique(np.array(sorted(fold_keys(captions)), np.uint64))
-    return Benchmark(
+    return BenchmarkKeys(
         name=url.rstrip("/").rpartition("/")[2],
         captions=len(folds),
         folds=folds,

@@ -3,72 +3,30 @@
 from __future__ import annotations
 
 import difflib
-import enum
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nsfwcaps.captions import paths
+from nsfwcaps.captions.column_names import (
+    BARE_NAMES,
+    CAPTION_NAMES_OF_SIDE,
+    CATEGORY_NAMES,
+    FLAG_NAMES,
+    IMAGE_NAMES,
+    IMAGE_NAMES_OF_SIDE,
+    LOOSE_IMAGE_NAME,
+    OTHER_CAPTION_NAMES,
+    PARTNER_BESIDE,
+    PARTNER_NAMES,
+    SAFE_FLAG_NAMES,
+    USUAL_CAPTION_NAMES,
+    Label,
+    folded,
+)
 from nsfwcaps.captions.rows import Sample
 from nsfwcaps.captions.values import Kind, kind_of, parse_flag
 from nsfwcaps.errors import InputError
-
-
-class Label(enum.StrEnum):
-    """Side of a pair."""
-
-    SAFE = "safe"
-    UNSAFE = "unsafe"
-
-
-# Sets with both sides in one row (ViSU-Text, NSFWCaps) put the side in the column name. A bare
-# `safe` or `nsfw` is a caption column only if it holds text; beside one it may be a flag.
-_OF_SIDE = {
-    Label.SAFE: ("safe_caption", "safe_text", "safe_prompt"),
-    Label.UNSAFE: (
-        *("nsfw_caption", "unsafe_caption", "nsfw_text", "unsafe_text"),
-        *("nsfw_prompt", "unsafe_prompt"),
-    ),
-    None: (),
-}
-_BARE = {Label.SAFE: ("safe",), Label.UNSAFE: ("nsfw", "unsafe"), None: ()}
-_USUAL = ("caption", "text", "prompt", "captions")
-_LESS_USUAL = (
-    *("sentence", "sentences", "description", "alt_text", "comment", "raw"),
-    *("texts", "prompts", "txt"),
-)
-CAPTION_WORDS = frozenset(
-    name for names in (*_OF_SIDE.values(), *_BARE.values(), _USUAL, _LESS_USUAL) for name in names
-)
-"""Every name of a caption column, folded."""
-CAPTION_NAMES = {label: (*_OF_SIDE[label], *_USUAL, *_BARE[label]) for label in (*Label, None)}
-"""Names by side, for readers that look at names alone."""
-
-IMAGE_NAMES = (
-    *("image_path", "filepath", "image", "jpeg", "file_name", "filename", "image_file_name"),
-    *("image_file", "img_path", "img", "jpg", "png", "webp", "photo", "picture"),
-)
-LOOSE_IMAGE_NAME = "image_name"
-"""Images of caption sets such as COCO's, which often lie elsewhere: used only if they are found."""
-# Sets with both sides in one row may have an image for each; these precede a bare `image`.
-# `safe_image_path` is not listed: in our data sets, such paths belong to another folder.
-IMAGE_NAMES_OF_SIDE = {
-    Label.SAFE: ("safe_image", "safe_file_name"),
-    Label.UNSAFE: ("unsafe_image", "nsfw_image", "unsafe_file_name", "nsfw_file_name"),
-    None: (),
-}
-CATEGORY_NAMES = ("category", "chosen_category", "tag", "categories", "tags", "harm_category")
-PARTNER_NAMES = ("partner_id", "safe_caption")
-# Ambiguous names: they mean the partner only beside these caption columns.
-PARTNER_BESIDE = {
-    "nsfw_caption": "caption",
-    "unsafe_caption": "caption",
-    "nsfw": "safe",
-    "unsafe": "safe",
-}
-FLAG_NAMES = ("nsfw", "unsafe", "is_nsfw", "is_unsafe", "safe", "is_safe", "sfw")
-"""Columns that may say the side of a row."""
-_SAFE_FLAGS = frozenset({"safe", "is_safe", "sfw"})
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
 
@@ -114,15 +72,6 @@ class Columns:
         return [name for name in dict.fromkeys(names) if name is not None]
 
 
-def folded(name: str) -> str:
-    """Return a column name without case, surrounding space, and kind of separator.
-
-    >>> folded(" Image Path"), folded("TEXT")
-    ('image_path', 'text')
-    """
-    return re.sub(r"[\s-]+", "_", name.strip(" \t\r\n\ufeff\"'").casefold())
-
-
 def resolve(sample: Sample, label: Label | None, *, where: str, named: Named) -> Columns:
     """Map a pool's columns. Safe captions have no partner.
 
@@ -158,7 +107,7 @@ def label_of(value: object, column: str) -> Label | None:
     unsafe = parse_flag(value)
     if unsafe is None:
         return None
-    flag_means_safe = folded(column) in _SAFE_FLAGS and not _is_word(value)
+    flag_means_safe = folded(column) in SAFE_FLAG_NAMES and not _is_word(value)
     return Label.UNSAFE if unsafe is not flag_means_safe else Label.SAFE
 
 
@@ -190,7 +139,11 @@ class _Pool:
                     f"{self._advice()}"
                 )
             return name, paths.inside(self.values(name))
-        tiers = (_OF_SIDE[label], (*_USUAL, *_BARE[label]), _LESS_USUAL)
+        tiers = (
+            CAPTION_NAMES_OF_SIDE[label],
+            (*USUAL_CAPTION_NAMES, *BARE_NAMES[label]),
+            OTHER_CAPTION_NAMES,
+        )
         for tier in tiers:
             found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
             filled = [name for name in found if self.kind(name) is not Kind.EMPTY]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import fsspec
 
-from nsfwcaps.captions.columns import folded
+from nsfwcaps.captions.column_names import folded
 from nsfwcaps.captions.values import text_cell
 from nsfwcaps.errors import ConfigError
 

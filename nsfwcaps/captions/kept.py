@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Any
 
-from nsfwcaps.captions.columns import folded
+from nsfwcaps.captions.column_names import folded
 
 _INT64 = range(-(2**63), 2**63)
 # A leading zero makes an id, not a number: "007" stays text.
@@ -19,7 +19,7 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)?\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 _FLAGS = {"true": True, "false": False}
 
 
-class Kind(enum.StrEnum):
+class ColumnType(enum.StrEnum):
     """Type of a published column."""
 
     INTEGER = "int64"
@@ -60,7 +60,7 @@ class Cells:
 
     def __init__(self, *, untyped: bool) -> None:
         self._untyped = untyped
-        self._kinds: dict[str, set[Kind]] = {}
+        self._kinds: dict[str, set[ColumnType]] = {}
 
     def encode(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> str:
         """Return the JSON of a row's cells, by the wanted name; nulls are left out."""
@@ -83,32 +83,32 @@ class Cells:
         return self._untyped and isinstance(cell, str)  # text of Parquet files arrives as bytes
 
 
-def widened(kinds: Collection[str]) -> Kind:
+def widened(kinds: Collection[str]) -> ColumnType:
     """Return the type that holds values of several kinds.
 
     >>> widened(["int64", "float64"]).value, widened(["int64", "bool"]).value
     ('float64', 'string')
     """
-    found = {Kind(kind) for kind in kinds}
+    found = {ColumnType(kind) for kind in kinds}
     if len(found) == 1:
         return found.pop()
-    return Kind.FLOAT if found == {Kind.INTEGER, Kind.FLOAT} else Kind.TEXT
+    return ColumnType.FLOAT if found == {ColumnType.INTEGER, ColumnType.FLOAT} else ColumnType.TEXT
 
 
-def decoded(rows: Sequence[str | None], types: Mapping[str, Kind]) -> dict[str, list[Any]]:
+def decoded(rows: Sequence[str | None], types: Mapping[str, ColumnType]) -> dict[str, list[Any]]:
     """Return the values `[n]` of each kept column from the JSON of n rows, each as its type."""
     cells = [{} if row is None else json.loads(row) for row in rows]
     return {name: [_as(cell.get(name), kind) for cell in cells] for name, kind in types.items()}
 
 
-def _as(value: Any, kind: Kind) -> Any:
+def _as(value: Any, kind: ColumnType) -> Any:
     if value is None:
         return None
-    if kind is Kind.TEXT:
+    if kind is ColumnType.TEXT:
         return value if isinstance(value, str) else _ENCODER.encode(value)
-    if kind is Kind.FLAG:
+    if kind is ColumnType.FLAG:
         return value if isinstance(value, bool) else _FLAGS[value.lower()]
-    return int(value) if kind is Kind.INTEGER else float(value)
+    return int(value) if kind is ColumnType.INTEGER else float(value)
 
 
 def _plain(cell: object) -> Any:
@@ -123,20 +123,20 @@ def _plain(cell: object) -> Any:
     return cell if isinstance(cell, bool | int | float | list | dict) else _text(cell)
 
 
-def _kind_of(value: Any) -> Kind:
+def _kind_of(value: Any) -> ColumnType:
     if isinstance(value, bool):
-        return Kind.FLAG
+        return ColumnType.FLAG
     if isinstance(value, int) and value in _INT64:
-        return Kind.INTEGER
-    return Kind.FLOAT if isinstance(value, float) else Kind.TEXT
+        return ColumnType.INTEGER
+    return ColumnType.FLOAT if isinstance(value, float) else ColumnType.TEXT
 
 
-def _kind_of_text(text: str) -> Kind:
+def _kind_of_text(text: str) -> ColumnType:
     if _INTEGER.fullmatch(text) and int(text) in _INT64:
-        return Kind.INTEGER
+        return ColumnType.INTEGER
     if _DECIMAL.fullmatch(text):
-        return Kind.FLOAT
-    return Kind.FLAG if text.lower() in _FLAGS else Kind.TEXT
+        return ColumnType.FLOAT
+    return ColumnType.FLAG if text.lower() in _FLAGS else ColumnType.TEXT
 
 
 def _text(value: object) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import fsspec
 
 from nsfwcaps.captions.choices import chosen
-from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.hub_cards import declared
 from nsfwcaps.captions.members import (
     IMAGE_ENDINGS,

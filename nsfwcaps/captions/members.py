@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from nsfwcaps.captions.columns import (
+from nsfwcaps.captions.column_names import (
     CAPTION_WORDS,
     IMAGE_NAMES,
     IMAGE_NAMES_OF_SIDE,

@@ -34,6 +34,8 @@ def normalize(text: str) -> str:
     >>> normalize("  A dog\u00a0on\t a\x00beach ")
     'A dog on a beach'
     """
+    if text.isascii() and text.isprintable():  # most captions: no control, no other white space
+        return text.strip() if "  " not in text else " ".join(text.split())
     if not text.isascii():  # ASCII has nothing to compose, and no invisible character but controls
         text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
     return _GAPS.sub(" ", text).strip()
@@ -77,7 +79,8 @@ def fold_key(caption: str) -> int:
 
 def folded(caption: str) -> str:
     """Return a caption's words in one case and width, joined by spaces; itself if it has none."""
-    text = unicodedata.normalize("NFKC", caption).casefold()
+    text = caption if caption.isascii() else unicodedata.normalize("NFKC", caption)
+    text = text.casefold()
     return " ".join(_words(text)) or text
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.captions.column_names import spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
@@ -66,22 +67,25 @@ def read_prompts(url: str) -> PromptSet:
     """
     prompts: list[Prompt] = []
     for file in expand(url, EVERYTHING):
-        for number, row in enumerate(read_pool(file, _choose_of(file)), start=1):
+        spelling: dict[str, str] = {}
+        for number, row in enumerate(read_pool(file, _choose_of(file, spelling)), start=1):
             where = f"{file}: row {number}"
             if isinstance(row, BadRow):
                 raise InputError(f"{where} cannot be read ({row.reason}); fix or remove it")
-            prompts.append(_prompt({name: text_cell(cell) for name, cell in row.items()}, where))
+            cells = {name: text_cell(row.get(own)) for name, own in spelling.items()}
+            prompts.append(_prompt(cells, where))
     if not prompts:
         raise InputError(f"{url}: no prompts; add rows to the table")
     return PromptSet(name=Path(url.rstrip("/")).name.split(".")[0], prompts=tuple(prompts))
 
 
-def _choose_of(url: str) -> Any:
+def _choose_of(url: str, spelling: dict[str, str]) -> Any:
     def choose(sample: Sample) -> Sequence[str]:
-        present = sample.names
-        if "prompt" not in present:
+        found = {name: spelt(sample.names, name) for name in COLUMNS}
+        spelling.update({name: own for name, own in found.items() if own is not None})
+        if "prompt" not in spelling:
             raise InputError(f"{url}: no column 'prompt'; known columns: {', '.join(COLUMNS)}")
-        return [name for name in COLUMNS if name in present]
+        return list(spelling.values())
 
     return choose
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import Clean, clean_row
-from nsfwcaps.captions.columns import Columns, Label
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.errors import InputError

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from nsfwcaps.captions import sources
-from nsfwcaps.captions.columns import Columns, Label
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.excerpts import excerpt
 from nsfwcaps.captions.extent import Extent, lines_per_byte, stored_rows
 from nsfwcaps.captions.options import ReadOptions
@@ -107,7 +108,8 @@ class FileSample:
     def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
         """Yield numbered rows; those of excerpts have the number -1."""
         breaks = may_break_lines(self.url)
-        for number, row in itertools.islice(self.rows, self._files.limit(self.url)):
+        rows = iter(self.rows.next, None)
+        for number, row in itertools.islice(rows, self._files.limit(self.url)):
             self.first += 1
             self._extra_lines += _extra_lines(row) if breaks else 0
             yield number, row

@@ -13,7 +13,7 @@ from nsfwcaps.captions.normalize import fold_key
 from nsfwcaps.errors import InputError
 
 
-def found_in(benchmark: benchmarks.Benchmark, *captions: str) -> list[bool]:
+def found_in(benchmark: benchmarks.BenchmarkKeys, *captions: str) -> list[bool]:
     folds = np.array([fold_key(caption) for caption in captions], np.uint64)
     mask: list[bool] = benchmark.matches(folds, tokens(pa.array(captions))).tolist()
     return mask

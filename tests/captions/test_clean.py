@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.columns import Columns, Label
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.normalize import content_id, fold_key, normalize
 from nsfwcaps.captions.rows import BadRow
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from nsfwcaps.captions import columns as pool_columns
-from nsfwcaps.captions.columns import Columns, Label, Named, label_of
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns, Named, label_of
 from nsfwcaps.captions.rows import Sample
 from nsfwcaps.captions.values import Kind, kind_of, parse_flag, parsed_list
 from nsfwcaps.errors import InputError

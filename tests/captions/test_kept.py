@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.captions.kept import Cells, Kind, decoded, listed, spelt, widened
+from nsfwcaps.captions.kept import Cells, ColumnType, decoded, listed, spelt, widened
 
 SIMPLE = st.one_of(
     st.none(),
@@ -87,7 +87,7 @@ def test_values_of_one_type_come_back(values: list[Any]) -> None:
 @given(st.lists(st.sampled_from(["1", "02", "1.5", "true", "x", ""])))
 def test_no_text_is_lost_whatever_the_company(values: list[str]) -> None:
     kind, found = through(values, untyped=True)
-    if kind == Kind.TEXT:
+    if kind == ColumnType.TEXT:
         assert found == [value or None for value in values]
 
 

@@ -44,6 +44,9 @@ def test_mislabelled_captions_are_flagged_and_counted(pools: list[object], workd
     assert (said.code, said.err) == (0, "")
     assert "47 safe and 3 unsafe captions; 2 safe flagged (hazard)" in said.out
     assert targets(workdir) >= {*MISLABELLED}  # flagged captions stay
+    rows = ds.dataset(workdir / "dataset" / "data").to_table(columns=["safe_caption", "flags"])
+    for row in rows.to_pylist():
+        assert row["flags"] == (["safe_hazard"] if row["safe_caption"] in MISLABELLED else [])
     text = card(workdir)
     assert "read 47 safe captions. Those that it found were flagged and kept" in text
     assert "| either | 2 | 4.3% |" in text

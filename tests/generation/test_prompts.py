@@ -99,3 +99,8 @@ def test_id_and_digest(tmp_path: Path) -> None:
     ids = [item.prompts[0].id for item in sets]
     assert ids[0] == ids[1] == ids[2]
     assert len({*ids}) == 3
+
+
+def test_names_of_columns_in_any_case(tmp_path: Path) -> None:
+    prompts = read(tmp_path, 'ID, Prompt ,Categories\n1,A knife,"a, b"\n').prompts
+    assert [(item.text, item.categories) for item in prompts] == [("A knife", ("a", "b"))]

@@ -40,8 +40,11 @@ def read_parquet(
         pa.set_memory_pool(pa.system_memory_pool())
         source.seek(0)
         table = _opened(source)
+    own_pool = pa.default_memory_pool()
     for batch in _parquet_batches(table, names, wanted, rows):
         yield from batch
+        if rows < BATCH_ROWS:
+            own_pool.release_unused()
 
 
 def _opened(source: Any) -> pq.ParquetFile:

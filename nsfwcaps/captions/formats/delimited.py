@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise, unique

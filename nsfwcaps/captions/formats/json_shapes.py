@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import ijson
 
 from nsfwcaps.captions.choices import chosen
-from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.formats.json_stream import Document
 from nsfwcaps.captions.opening import shown
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from nsfwcaps.captions.columns import CAPTION_WORDS, folded
+from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.formats import delimited, json_lines
 from nsfwcaps.captions.opening import HEAD_BYTES, peeked, shown
 from nsfwcaps.captions.options import ReadOptions

@@ -11,6 +11,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsfwcaps.captions.column_names import spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
@@ -80,7 +81,7 @@ def table_rows(
                 continue
             if "split" in columns:
                 has_split = True
-                if not rows.takes(text_cell(row.get("split"))):
+                if not rows.takes(text_cell(row.get(columns["split"]))):
                     continue
             read += 1
             image = columns["image"]
@@ -93,14 +94,13 @@ def table_rows(
 
 def _chooser(url: str, columns: dict[str, str]) -> Any:
     def choose(sample: Sample) -> Sequence[str]:
-        present = sample.names
         for what, names in (("image", IMAGE_COLUMNS), ("label", _LABELS)):
-            found = next((name for name in names if name in present), None)
+            found = spelt(sample.names, *names)
             if found is None:
                 raise InputError(f"{url}: no {what} column; expected one named {', '.join(names)}")
             columns[what] = found
-        if "split" in present:
-            columns["split"] = "split"
+        if split := spelt(sample.names, "split"):
+            columns["split"] = split
         return list(dict.fromkeys(columns.values()))
 
     return choose

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.captions.columns import CATEGORY_NAMES, IMAGE_NAMES
+from nsfwcaps.captions.column_names import CATEGORY_NAMES, IMAGE_NAMES, spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
@@ -110,13 +110,12 @@ def _table(
     columns: list[str] = []
 
     def choose(sample: Sample) -> Sequence[str]:
-        present = sample.names
-        image = next((name for name in IMAGE_COLUMNS if name in present), None)
+        image = spelt(sample.names, *IMAGE_COLUMNS)
         if image is None:
             raise InputError(
                 f"{url}: no image column; expected one named {', '.join(IMAGE_COLUMNS)}"
             )
-        category = next((name for name in CATEGORY_NAMES if name in present), None)
+        category = spelt(sample.names, *CATEGORY_NAMES)
         columns.extend(name for name in (image, category) if name is not None)
         return columns
 

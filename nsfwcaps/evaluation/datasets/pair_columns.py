@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nsfwcaps.captions.columns import CATEGORY_NAMES
+from nsfwcaps.captions.column_names import CATEGORY_NAMES, spelt
 from nsfwcaps.errors import InputError
 
 # Column of the unsafe caption, and names of the safe one beside it.
@@ -61,22 +61,22 @@ def resolve(present: Sequence[str], where: str) -> PairColumns:
     return PairColumns(
         unsafe_caption=unsafe,
         safe_caption=safe,
-        unsafe_images=tuple(name for name in _UNSAFE_IMAGES if name in present),
-        safe_images=tuple(name for name in _SAFE_IMAGES if name in present),
-        category=next((name for name in CATEGORY_NAMES if name in present), None),
-        unsafe_id=_column_if_present(present, "unsafe_id"),
-        safe_id=_column_if_present(present, "safe_id"),
-        rank=_column_if_present(present, "rank"),
-        split=_column_if_present(present, "split"),
-        equivalents=_column_if_present(present, "equivalent_safe_ids"),
+        unsafe_images=_all_present(present, _UNSAFE_IMAGES),
+        safe_images=_all_present(present, _SAFE_IMAGES),
+        category=spelt(present, *CATEGORY_NAMES),
+        unsafe_id=spelt(present, "unsafe_id"),
+        safe_id=spelt(present, "safe_id"),
+        rank=spelt(present, "rank"),
+        split=spelt(present, "split"),
+        equivalents=spelt(present, "equivalent_safe_ids"),
     )
 
 
 def _captions(present: Sequence[str], where: str) -> tuple[str, str]:
     for unsafe, beside in _CAPTIONS:
-        safe = next((name for name in beside if name in present), None)
-        if unsafe in present and safe is not None:
-            return unsafe, safe
+        own, safe = spelt(present, unsafe), spelt(present, *beside)
+        if own is not None and safe is not None:
+            return own, safe
     # Do not print column names: without a header line they are captions.
     raise InputError(
         f"{where}: no caption columns found; expected unsafe_caption and safe_caption (as "
@@ -84,5 +84,6 @@ def _captions(present: Sequence[str], where: str) -> tuple[str, str]:
     )
 
 
-def _column_if_present(present: Sequence[str], name: str) -> str | None:
-    return name if name in present else None
+def _all_present(present: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    found = (spelt(present, name) for name in names)
+    return tuple(name for name in found if name is not None)

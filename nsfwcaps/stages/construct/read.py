@@ -10,7 +10,8 @@ from typing import Any
 
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.columns import Columns, Label, Named, resolve
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool

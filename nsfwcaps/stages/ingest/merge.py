@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
-from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance, Progress

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.captions.columns import Columns, Label, Named
+from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.columns import Columns, Named
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +13,8 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
-from nsfwcaps.captions.columns import Columns, Label, folded, resolve
+from nsfwcaps.captions.column_names import Label, folded
+from nsfwcaps.captions.columns import Columns, resolve
 from nsfwcaps.captions.images import ImageReader, ImageTemplate
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import shown
@@ -75,6 +75,9 @@ class PoolRows:
         self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
         self._pool = pool
         self._named = named_columns(settings, pool.label)
+        self._elsewhere: set[str] = set()
+        """Image columns whose files are not there."""
+        self._ahead: tuple[int, Row | BadRow] | None = None
         self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
 
     def _choose(self, sample: Sample) -> list[str]:
@@ -100,11 +103,13 @@ class PoolRows:
             return found
         cells = (image_cell(text_cell(row.get(found.image))) for row in sample.rows)
         named = [path for path, data in cells if path is not None and data is None]
-        if not named or self.columns is not None or any(map(self._is_there, named)):
+        is_later = self.columns is not None and found.image not in self._elsewhere
+        if not named or is_later or any(map(self._is_there, named)):
             return found
         folder = shown(self.images.root)
         if found.images_elsewhere:
-            note = f"none ({found.image}: no such files in {folder}; see --image-root)"
+            self._elsewhere.add(found.image)
+            note = f"none ({found.image}: no such files; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
         raise InputError(
             f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
@@ -127,19 +132,20 @@ class PoolRows:
             )
         return [own[folded(name)] for name in self.template.columns]
 
-    def __iter__(self) -> Iterator[tuple[int, Row | BadRow]]:
-        return self._rows
+    def next(self) -> tuple[int, Row | BadRow] | None:
+        """Return the next row with its number, or None at the end."""
+        ahead, self._ahead = self._ahead, None
+        return ahead or next(self._rows, None)
 
     def at_end(self) -> bool:
         """Return whether all rows have been read; looks one row ahead."""
-        first = next(self._rows, None)
-        if first is not None:
-            self._rows = itertools.chain([first], self._rows)  # type: ignore[assignment]
-        return first is None
+        self._ahead = self._ahead or next(self._rows, None)
+        return self._ahead is None
 
     def skip(self, rows: int) -> None:
         """Skip rows that an earlier run has staged."""
-        next(itertools.islice(self._rows, rows, rows), None)
+        for _ in range(rows):
+            self.next()
 
 
 class _Chunk:
@@ -161,7 +167,7 @@ class _Chunk:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
         rows = self.source
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
-            numbered = next(iter(rows), None)
+            numbered = rows.next()
             if numbered is None:
                 break
             number, row = numbered

@@ -18,7 +18,7 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.detectors import registry

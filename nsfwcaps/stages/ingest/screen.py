@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nsfwcaps.captions import benchmarks, containment, content_words
-from nsfwcaps.captions.benchmarks import Benchmark
-from nsfwcaps.captions.columns import Label
+from nsfwcaps.captions.benchmarks import BenchmarkKeys
+from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.containment import ContentSets
 from nsfwcaps.captions.content_words import Tokens, tokens
 from nsfwcaps.captions.normalize import TEXT_DIGITS
@@ -63,7 +63,7 @@ class Checks:
     """Everything that captions are checked by."""
 
     screen: Screen
-    benchmarks: Sequence[Benchmark]
+    benchmarks: Sequence[BenchmarkKeys]
     texts: Judge
     pictures: Judge
     verdicts: PictureVerdicts

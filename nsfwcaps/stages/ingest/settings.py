@@ -72,7 +72,7 @@ class IngestSettings:
         "Meaning of quotes in CSV and TSV files; auto: in TSV only around whole cells.",
     )
     header: bool = setting(
-        True, "Whether CSV and TSV files name their columns in a first line; otherwise 0, 1, 2"
+        True, "Whether CSV and TSV files name their columns in a first line; otherwise 0, 1, 2."
     )
     keep_columns: tuple[str, ...] = setting(
         (),

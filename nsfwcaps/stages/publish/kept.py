@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.captions.kept import Kind, decoded
+from nsfwcaps.captions.kept import ColumnType, decoded
 
 
 def kept_columns(ingest: StageRecord) -> dict[str, str]:
@@ -17,7 +17,7 @@ def kept_columns(ingest: StageRecord) -> dict[str, str]:
 
 def of_side(side: str, cells: pa.ChunkedArray, types: Mapping[str, str]) -> dict[str, pa.Array]:
     """Return the kept columns `[p]` of one side, from the JSON of its captions `[p]`."""
-    values = decoded(cells.to_pylist(), {name: Kind(kind) for name, kind in types.items()})
+    values = decoded(cells.to_pylist(), {name: ColumnType(kind) for name, kind in types.items()})
     return {
         f"{side}_{name}": pa.array(values[name], pa.type_for_alias(kind))
         for name, kind in types.items()

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.enums import ColumnNames
@@ -57,7 +58,7 @@ _CAPTION_COLUMNS = {
 
 _COUNTED = ("split", "stage", "category", "unsafe_image_label", "flags")
 
-_HIDDEN = {"image_root", "model", "source"} | {
+_HIDDEN = {"image_root", "safe_image", "unsafe_image", "model", "source"} | {
     field.name
     for section in (IngestSettings, EmbedSettings, MineSettings, GradeSettings)
     for field in fields(section)
@@ -369,7 +370,9 @@ def _of_interest(settings: Mapping[str, Any]) -> dict[str, Any]:
     by its name and the digest of its weights.
     """
     return {
-        key: [str(item).rpartition("/")[2] for item in value] if isinstance(value, list) else value
+        key: [shown(str(item)).rpartition("/")[2] for item in value]
+        if isinstance(value, list)
+        else value
         for key, value in settings.items()
         if key not in _HIDDEN
     }
