@@ -38,7 +38,7 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
         InputError: the tar is damaged or truncated.
     """
     with _on_disk(file) as local:
-        members = dict(_listed(local, url))
+        members = dict(listed(local, url))
         samples, notes = grouped(members)
         if members and not samples:
             raise InputError(
@@ -92,7 +92,7 @@ class _Header(tarfile.TarInfo):
             raise
 
 
-def _listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
+def listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
     """Yield names and places of the files; a hard link is the file that it links to.
 
     Raises:
