@@ -10,6 +10,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsfwcaps.captions.class_labels import named_classes
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import PEEK_ROWS, BadRow, Choose, Row, Sample, unique
 
@@ -58,6 +59,7 @@ def _parquet_batches(
     own = dict(zip(names, table.schema_arrow.names, strict=True))
     read = list(dict.fromkeys(own[name] for name in wanted))
     for batch in table.iter_batches(batch_size=rows, columns=read):
+        batch = named_classes(batch, table.schema_arrow)
         numbered = batch.rename_columns(unique(batch.schema.names))
         yield list(_rows([numbered.select(list(wanted))]))
 
@@ -87,7 +89,7 @@ def read_arrow(file: Any, url: str, choose: Choose, options: ReadOptions) -> Ite
     names = unique(schema.names)
     binary = _binary(names, schema)
     plain = [name for name in names if name not in binary]
-    batches = (batch.rename_columns(names) for batch in batches)
+    batches = (named_classes(batch, schema).rename_columns(names) for batch in batches)
     first = next(batches, None)
     sample = [] if first is None else list(_rows([first.slice(0, PEEK_ROWS).select(plain)]))
     wanted = list(choose(Sample(names=names, rows=sample, binary=binary)))
