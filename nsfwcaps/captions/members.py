@@ -66,15 +66,16 @@ def stem(name: str) -> str:
     return name.removesuffix(f".{name.rpartition('.')[2]}") if suffix(name) else name
 
 
-def text_of(data: bytes, options: ReadOptions, where: str) -> str:
-    """Decode a text file of one caption; undecodable bytes become lone surrogates.
+def captions_in(data: bytes, options: ReadOptions, where: str) -> list[str]:
+    """Return the captions of a text file, one a line; undecodable bytes become lone surrogates.
 
     Raises:
         InputError: the encoding given is unknown.
     """
     encoding = known(options.encoding, where) if options.encoding else recognised(data)
     wide = encoding.startswith(("utf-16", "utf-32"))
-    return data.decode(encoding, errors="replace" if wide else "surrogateescape")
+    text = data.decode(encoding, errors="replace" if wide else "surrogateescape")
+    return [line for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
 def facts_of(data: bytes) -> Row | None:
@@ -91,9 +92,13 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
 
     Captions in the JSON count if there is no text file. Its other keys that would be taken for
     captions or images, such as `text` beside a text file, are renamed: `json.text`. A flag such as
-    `nsfw` keeps its name, for it says the side of the row.
+    `nsfw` keeps its name, for it says the side of the row. Lines that are one caption in the JSON,
+    as of titles with a line break, are one caption.
     """
     row: Row = {"__key__": key}
+    whole = facts.get("caption")
+    if len(captions) > 1 and isinstance(whole, str) and whole.split() == " ".join(captions).split():
+        captions = [whole]
     inside = [name for name in _CAPTIONS_IN_JSON if facts.get(name) is not None]
     if captions:
         row["caption"] = captions[0] if len(captions) == 1 else captions

@@ -53,6 +53,22 @@ def write(folder: Path, files: dict[str, str | bytes]) -> str:
             {"1.jpg": b"i", "1.txt": VASE, "2.txt": CUP},
             [("1", VASE, "1.jpg"), ("no_image", CUP.encode())],
         ),
+        (
+            {
+                "images/1.png": b"i",
+                "labels/1.txt": "0 0.5 0.5 0.1 1e-1\n1 .2 .2 .1 .1\n",
+                "images/2.png": b"j",
+                "labels/2.txt": "",
+                "captions/2.txt": CUP,
+                "captions/1.txt": VASE,
+            },
+            [("images/1", VASE, "images/1.png"), ("images/2", CUP, "images/2.png")],
+        ),
+        ({"1.jpg": b"i", "1.txt": "0 0.5 0.5 0.1 0.1"}, [("no_caption", b"1.jpg")]),
+        (
+            {"1.jpg": b"i", "1.txt": "1984", "2.jpg": b"j", "2.txt": CUP},
+            [("1", "1984", "1.jpg"), ("2", CUP, "2.jpg")],
+        ),
         ({"1.jpg": b"i", "1.txt": VASE, "readme.txt": "About."}, [("1", VASE, "1.jpg")]),
         (
             {"1.jpg": b"i", "1.txt": VASE, ".hidden/2.txt": CUP, "._1.txt": "x"},
