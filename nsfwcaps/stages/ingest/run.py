@@ -22,6 +22,7 @@ from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
@@ -54,7 +55,7 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
 def sources(settings: IngestSettings) -> Mapping[str, str]:
     """Return the content digest of every pool file and benchmark file."""
     pools = {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
-    files = [file for url in settings.exclude for file in pool_sources.expand(url)]
+    files = [file for url in settings.exclude for file in pool_sources.expand(url, EVERYTHING)]
     return pools | {f"exclude:{shown(file)}": pool_sources.content_digest(file) for file in files}
 
 
