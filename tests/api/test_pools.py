@@ -25,7 +25,12 @@ FRAME = pd.DataFrame({"caption": TEXTS, "category": ["x", "y"]}, index=[7, 3])
         ("coco.jsonl", ("coco.jsonl",)),
         (Path("pools/coco.jsonl"), ("pools/coco.jsonl",)),
         ("https://example.org/a.parquet", ("https://example.org/a.parquet",)),
-        ("A vase on a table.", ("A vase on a table.",)),  # a str is always a name
+        ("my pool.csv.gz", ("my pool.csv.gz",)),
+        ("my pools*", ("my pools*",)),
+        ("pool {1..3}", ("pool {1..3}",)),
+        ("/data/my pool", ("/data/my pool",)),
+        ("s3://bucket/my pool", ("s3://bucket/my pool",)),
+        ("coco", ("coco",)),
         ([Path("a.jsonl"), Path("b.csv")], ("a.jsonl", "b.csv")),
         ((Path("a.jsonl"),), ("a.jsonl",)),
         (None, ()),
@@ -34,6 +39,14 @@ FRAME = pd.DataFrame({"caption": TEXTS, "category": ["x", "y"]}, index=[7, 3])
 def test_a_str_or_path_is_a_name(value: Any, paths: tuple[str, ...]) -> None:
     found = given_pool("safe", value)
     assert (found.paths, found.name) == (paths, None)
+
+
+def test_a_folder_whose_name_has_a_space_is_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my pool").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert given_pool("safe", "my pool").paths == ("my pool",)
 
 
 COLUMNS: dict[str, Any] = {
@@ -125,6 +138,9 @@ def test_captions_of_earlier_calls_are_removed_and_other_files_stay(tmp_path: Pa
         (7, r"safe: expected captions .*, got int"),
         ({"caption": TEXTS}, "got dict"),
         (b"A vase.", "got bytes"),
+        ("A vase on a table", "safe: a str names a file, .*; pass captions as a list"),
+        ("A lone vase, a cup/mug?", "pass captions as a list"),
+        ("A vase. " * 999, "pass captions as a list"),
         (["A vase.", None], "safe: item 1 is NoneType"),
         (["A vase.", Path("a.jsonl")], "safe: item 1 is PosixPath"),
         (pa.array([1, 2]), "expected a column of strings, got int64"),
