@@ -29,6 +29,7 @@ from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.allocator import returned_memory
 from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
+from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import read_chunks
@@ -195,19 +196,20 @@ def _pool_facts(
         rejects.update(chunk.rejects)
     bad = rejects.total()
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
+    rows_at = f"{folder.path}/rejects-*.parquet"
     if captions == 0:
         raise InputError(
             f"{shown(pool.url)}: no usable caption in {rows} rows"
-            + (f" ({reasons})" if reasons else "")
-            + "; use another file, or set the caption column with --caption-column"
+            + (f" ({reasons}; see {rows_at})" if reasons else "")
+            + f"; {advice(rejects, otherwise='use another file')}"
         )
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {reasons}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
-            "reasons, then fix the pool or raise --max-reject-share"
+            f"({settings.max_reject_share:.1%}); see {rows_at} for the reasons, then "
+            f"{advice(rejects, otherwise='fix the pool')}, or raise --max-reject-share"
         )
     return {
         "name": pool.name,
