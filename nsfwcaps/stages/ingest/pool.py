@@ -12,6 +12,7 @@ from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
+from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 SHAPING = (
@@ -105,12 +106,15 @@ def check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
         )
 
 
-def no_captions(url: str, rows: int, rejects: Mapping[str, int]) -> InputError:
-    """Error for a pool without a usable caption."""
-    reasons = f" ({by_reason(rejects)})" if rejects else ""
+def no_captions(
+    url: str, rows: int, rejects: Mapping[str, int], rows_at: str | None = None
+) -> InputError:
+    """Error for a pool without a usable caption; `rows_at` is where its rejected rows are."""
+    place = f"; see {rows_at}" if rows_at else ""
+    reasons = f" ({by_reason(rejects)}{place})" if rejects else ""
     return InputError(
-        f"{shown(url)}: no usable caption in {rows} rows{reasons}; use another file, or set the "
-        "caption column with --caption-column"
+        f"{shown(url)}: no usable caption in {rows} rows{reasons}; "
+        f"{advice(rejects, otherwise='use another file')}"
     )
 
 

@@ -21,12 +21,14 @@ from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import local_path, shown
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.allocator import returned_memory
 from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
+from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import (
     Pool,
@@ -60,7 +62,7 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
 def sources(settings: IngestSettings) -> Mapping[str, str]:
     """Return the content digest of every pool file and benchmark file."""
     pools = {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
-    files = [file for url in settings.exclude for file in pool_sources.expand(url)]
+    files = [file for url in settings.exclude for file in pool_sources.expand(url, EVERYTHING)]
     return pools | {f"exclude:{shown(file)}": pool_sources.content_digest(file) for file in files}
 
 
@@ -186,15 +188,16 @@ def _pool_facts(
     for chunk in chunks:
         rejects.update(chunk.rejects)
     bad = rejects.total()
+    rows_at = f"{folder.path}/rejects-*.parquet"
     if captions == 0:
-        raise no_captions(pool.url, rows, rejects)
+        raise no_captions(pool.url, rows, rejects, rows_at)
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {by_reason(rejects)}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
-            "reasons, then fix the pool or raise --max-reject-share"
+            f"({settings.max_reject_share:.1%}); see {rows_at} for the reasons, then "
+            f"{advice(rejects, otherwise='fix the pool')}, or raise --max-reject-share"
         )
     return {
         "name": pool.name,
