@@ -228,19 +228,23 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "an unknown caption column": (
         "a.csv",
         f"beschreibung,n\n{GUN},1\n",
-        "choose it with --caption-column 'beschreibung'",
+        "choose it with --unsafe-caption-column 'beschreibung'",
     ),
     "two columns of one name": (
         "a.csv",
         f"caption,caption\n{GUN},{KNIFE}\n",
-        "'caption', 'caption.1'; choose one with --caption-column",
+        "'caption', 'caption.1'; choose one with --unsafe-caption-column",
     ),
     "two caption columns": (
         "a.jsonl",
         json.dumps({"text": GUN, "caption": KNIFE}),
-        "'caption', 'text'; choose one with --caption-column",
+        "'caption', 'text'; choose one with --unsafe-caption-column",
     ),
-    "no header": ("a.csv", f"{GUN},weapons\n{KNIFE},weapons\n", "--no-header --caption-column 0"),
+    "no header": (
+        "a.csv",
+        f"{GUN},weapons\n{KNIFE},weapons\n",
+        "--no-header --unsafe-caption-column 0",
+    ),
     "file names as captions": ("a.csv", "caption\n1.jpg\n2.jpg\n", "no caption column found"),
     "conversations": (
         "a.jsonl",
@@ -354,7 +358,7 @@ def test_duplicate_columns_of_parquet_are_refused(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "d.parquet")
     read = ingest(tmp_path, tmp_path / "d.parquet")
     assert read.said.code == 3
-    assert "'caption', 'caption.1'; choose one with --caption-column" in read.said.err
+    assert "'caption', 'caption.1'; choose one with --unsafe-caption-column" in read.said.err
     chosen = ingest(tmp_path, tmp_path / "d.parquet", "--unsafe-caption-column", "caption.1")
     assert chosen.captions == [KNIFE]
 

@@ -16,6 +16,7 @@ from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
 from nsfwcaps.captions.normalize import fold_key, normalize
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.values import Kind, kind_of
@@ -64,7 +65,7 @@ def load(url: str) -> BenchmarkKeys:
     captions = sorted({item for file in sources.expand(url) for item in read_benchmark(file)})
     folds = np.unique(np.array(sorted(fold_keys(captions)), np.uint64))
     return BenchmarkKeys(
-        name=url.rstrip("/").rpartition("/")[2],
+        name=shown(url).rstrip("/").rpartition("/")[2],
         captions=len(folds),
         folds=folds,
         bags=np.unique(bag_keys(tokens(pa.array(captions, pa.string())))),
@@ -78,15 +79,16 @@ def read_benchmark(url: str) -> Iterator[str]:
         InputError: the file cannot be read or has no such column.
     """
     wanted: list[Columns] = []
+    where = shown(url)
 
     def choose(sample: Sample) -> list[str]:
         known = [name for name in sample.names if folded(name) in CAPTION_WORDS]
         found = [
-            resolve(sample, None, where=url, named=Named(caption=name))
+            resolve(sample, None, where=where, named=Named(caption=name))
             for name in known
             if _is_text(sample, name)
         ]
-        wanted[:] = found or [resolve(sample, None, where=url, named=Named())]
+        wanted[:] = found or [resolve(sample, None, where=where, named=Named())]
         return [columns.caption for columns in wanted]
 
     for row in read_pool(url, choose):

@@ -8,6 +8,7 @@ from typing import Any
 
 from nsfwcaps.captions.column_names import (
     CAPTION_WORDS,
+    FLAG_NAMES,
     IMAGE_NAMES,
     IMAGE_NAMES_OF_SIDE,
     LOOSE_IMAGE_NAME,
@@ -16,6 +17,7 @@ from nsfwcaps.captions.column_names import (
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import Row
 from nsfwcaps.captions.text import known, recognised
+from nsfwcaps.captions.values import Kind, kind_of
 
 IMAGE_ENDINGS = frozenset(
     # LAION's early tars name images of unknown kind `img`.
@@ -88,7 +90,8 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
     """Return the row of a sample: its captions, its image, and the keys of its JSON as columns.
 
     Captions in the JSON count if there is no text file. Its other keys that would be taken for
-    captions or images, such as `text` beside a text file, are renamed: `json.text`.
+    captions or images, such as `text` beside a text file, are renamed: `json.text`. A flag such as
+    `nsfw` keeps its name, for it says the side of the row.
     """
     row: Row = {"__key__": key}
     inside = [name for name in _CAPTIONS_IN_JSON if facts.get(name) is not None]
@@ -100,9 +103,15 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
     row["image"] = image
     words = CAPTION_WORDS if captions or len(inside) == 1 else frozenset[str]()
     for name, value in facts.items():
-        taken = name in row or folded(name) in words or _may_be_image(name)
+        is_caption = folded(name) in words and not _is_flag(name, value)
+        taken = name in row or is_caption or _may_be_image(name)
         row[f"json.{name}" if taken else name] = value
     return row
+
+
+def _is_flag(name: str, value: object) -> bool:
+    """Whether a key that may hold captions, such as `nsfw`, holds a flag or a score."""
+    return folded(name) in FLAG_NAMES and kind_of([value]) in (Kind.FLAG, Kind.NUMBER, Kind.EMPTY)
 
 
 def _may_be_image(name: str) -> bool:

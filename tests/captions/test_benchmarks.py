@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -61,6 +62,18 @@ def test_no_caption_column(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,score\n1,2\n")
     with pytest.raises(InputError, match="no caption column"):
         benchmarks.load(str(tmp_path / "a.csv"))
+
+
+def test_signatures_of_addresses_are_neither_named_nor_printed() -> None:
+    url = "memory://signed-sets/a.csv?X-Sig=SECRET"
+    with fsspec.open(url, "w") as file:
+        file.write("caption\nA cup\n")
+    assert benchmarks.load(url).name == "a.csv"
+    with fsspec.open(url, "w") as file:
+        file.write("id,score\n1,2\n")
+    with pytest.raises(InputError, match=r"signed-sets/a\.csv: ") as raised:
+        benchmarks.load(url)
+    assert "SECRET" not in str(raised.value)
 
 
 def test_folder_is_one_benchmark(tmp_path: Path) -> None:

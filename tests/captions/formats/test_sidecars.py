@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,28 @@ def test_keys_of_json_beside_text_are_columns(tmp_path: Path) -> None:
     assert read(url) == [
         {"__key__": "1", "caption": VASE, "image": "1.jpg", "url": "u", "json.caption": "x"}
     ]
+
+
+@pytest.mark.parametrize("text", [{"1.txt": VASE}, {}])
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("NSFW", "NSFW", "NSFW"),
+        ("nsfw", "UNLIKELY", "nsfw"),
+        ("nsfw", 0, "nsfw"),
+        ("Safe", False, "Safe"),
+        ("unsafe", "0.9", "unsafe"),
+        ("unsafe", None, "unsafe"),
+        ("unsafe", "a handgun", "json.unsafe"),
+        ("prompt", 1, "json.prompt"),
+    ],
+)
+def test_flags_in_json_keep_their_name(
+    tmp_path: Path, text: dict[str, str | bytes], key: str, value: object, name: str
+) -> None:
+    facts = json.dumps({key: value} if text else {key: value, "caption": VASE})
+    url = write(tmp_path, {"1.jpg": b"i", "1.json": facts, **text})
+    assert read(url) == [{"__key__": "1", "caption": VASE, "image": "1.jpg", name: value}]
 
 
 def test_remote_folder_is_read() -> None:
