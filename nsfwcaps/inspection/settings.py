@@ -29,8 +29,12 @@ class InspectSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    side: Label | None = setting(
-        None, "Side that the pool is meant for. Default: both, where they differ."
+    side: Label | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "safe or unsafe: what the pool is for. Default: both, where they differ.",
+            "metavar": "<str>",  # leaves room for the flags
+        },
     )
     model: str | None = setting(
         None, "Encoder whose window counts. Default: mini for pools with images, else minilm."
