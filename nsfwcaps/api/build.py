@@ -40,7 +40,8 @@ def build(
     - a list of `pathlib.Path`: several files;
     - a list of `str`, a pandas Series, a pyarrow array or a `datasets` column: captions;
     - a pandas DataFrame, a pyarrow Table or a `datasets.Dataset`: rows. The columns of captions,
-      images and categories are detected by name, or named by settings.
+      images and categories are detected by name, or named by settings. Named levels of a frame's
+      index are columns too; class labels become their names.
 
     In-memory pools are written once to `inputs/` in the run's folder. Relative image paths in them
     require `image_root`.

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from nsfwcaps.captions.class_labels import named_classes
 from nsfwcaps.errors import InputError
 
 CAPTION = "caption"
@@ -19,12 +20,16 @@ CAPTION = "caption"
 def table_of(value: Any, *, where: str) -> pa.Table:
     """Convert a table, or a column of captions to a table with the single column `caption`.
 
+    Class labels of `datasets` become their names.
+
     Raises:
         InputError: the value is neither, or a text is not valid Unicode.
     """
     try:
-        table = _table(value)
-        if table is None:
+        table = _table(value, where)
+        if table is not None:
+            table = named_classes(table, table.schema)
+        else:
             table = pa.table({CAPTION: _strings(_column(value, where), where)})
         fields = [field.with_type(_plain(field.type)) for field in table.schema]
         table = table.cast(pa.schema(fields))
@@ -44,7 +49,7 @@ def captions_of(value: Any, *, where: str) -> list[str]:
     Raises:
         InputError: the value is neither, or an item is not text.
     """
-    if _table(value) is not None:
+    if _table(value, where) is not None:
         raise InputError(f"{where}: expected captions, got a table; pass its caption column")
     items: list[Any] = _strings(_column(value, where), where).to_pylist()
     missing = next((row for row, item in enumerate(items) if item is None), None)
@@ -53,19 +58,53 @@ def captions_of(value: Any, *, where: str) -> list[str]:
     return items
 
 
-def _table(value: Any) -> pa.Table | None:
-    """The value as a table, or None if it is not one."""
+def _table(value: Any, where: str) -> pa.Table | None:
+    """The value as a table, or None if it is not one.
+
+    Raises:
+        InputError: the value holds tables, but is none itself, or its columns are ambiguous.
+    """
     if isinstance(value, pa.Table):
         return value
     if isinstance(value, pa.RecordBatch):
         return pa.Table.from_batches([value])
     if hasattr(value, "with_format") and hasattr(value, "column_names"):  # datasets.Dataset
-        return value.with_format("arrow")[:]
+        return _of_datasets(value, where)
     if _is_pandas(value) and hasattr(value, "columns"):
-        return pa.Table.from_pandas(value, preserve_index=False)
+        return _of_pandas(value, where)
     if hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns"):  # polars and others
         return pa.table(value)
     return None
+
+
+def _of_datasets(value: Any, where: str) -> pa.Table:
+    """All rows of a `datasets.Dataset`."""
+    kind = type(value).__name__
+    if isinstance(value, Mapping):
+        raise InputError(f"{where}: {kind} holds splits; choose one, such as value['train']")
+    if not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
+        raise InputError(
+            f"{where}: {kind} is a stream; pass datasets.Dataset.from_list(list(value)), or the "
+            "files themselves"
+        )
+    if getattr(value, "format", {}).get("type") == "custom":
+        raise InputError(
+            f"{where}: {kind} has a transform, which files cannot hold; apply it with map(), or "
+            "remove it with with_format(None)"
+        )
+    return value.with_format("arrow")[:]
+
+
+def _of_pandas(frame: Any, where: str) -> pa.Table:
+    """A frame's columns, and the levels of its index that have a name."""
+    names = [*frame.columns]
+    levels = [at for at, name in enumerate(frame.index.names) if name is not None]
+    added = [at for at in levels if frame.index.names[at] not in names]
+    if added:
+        frame = frame.reset_index(level=added)
+    if not frame.columns.is_unique:  # names are not printed: a frame without a header has captions
+        raise InputError(f"{where}: several columns have the same name; rename all but one")
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _column(value: Any, where: str) -> pa.ChunkedArray:

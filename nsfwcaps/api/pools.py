@@ -37,10 +37,16 @@ def given_pool(label: str, value: Any) -> GivenPool:
     list or column holds captions; a table holds rows, whose columns ingest detects.
 
     Raises:
-        InputError: the value is not a pool, or a list of file names given as `str`.
+        InputError: the value is not a pool, a caption given as `str`, or a list of file names given
+            as `str`.
     """
     if value is None:
         return GivenPool(paths=())
+    if isinstance(value, str) and _may_be_caption(value):
+        raise InputError(
+            f"{label}: a str names a file, folder, glob or URL, and there is none of this name; "
+            "pass captions as a list"
+        )
     if isinstance(value, str | Path):
         return GivenPool(paths=(str(value),))
     if isinstance(value, list | tuple):
@@ -77,6 +83,16 @@ def _check_no_names(label: str, items: Sequence[Any]) -> None:
             f"{label}: a list of str holds captions, but every item names a file or URL; give a "
             "single str for one file, or a list of pathlib.Path for several"
         )
+
+
+def _may_be_caption(text: str) -> bool:
+    """Whether a str looks like a caption, which an error about a missing file would print."""
+    is_path = text.startswith(("/", "./", "../", "~")) or "://" in text or "\\" in text
+    if is_path or len(text.split()) < 2 or any(sign in text for sign in "*[{"):
+        return False
+    from nsfwcaps.captions.readers import READERS, ending_of
+
+    return ending_of(text) not in READERS and not _names_a_file(text)
 
 
 def _names_a_file(text: str) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,15 +14,34 @@ import pyarrow as pa
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import captions_of
-from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
+from nsfwcaps.captions.column_names import (
+    CAPTION_NAMES_OF_SIDE,
+    CAPTION_WORDS,
+    OTHER_CAPTION_NAMES,
+    USUAL_CAPTION_NAMES,
+    Label,
+    folded,
+)
 from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
 from nsfwcaps.captions.normalize import fold_key, normalize
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
-from nsfwcaps.captions.rows import BadRow, Sample
+from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.values import Kind, kind_of
+from nsfwcaps.errors import InputError
 
 VERSION = 1
+
+_UNREADABLE = "unreadable"
+_EXPECTED = (
+    *(*USUAL_CAPTION_NAMES, *OTHER_CAPTION_NAMES),
+    *(*CAPTION_NAMES_OF_SIDE[Label.SAFE], *CAPTION_NAMES_OF_SIDE[Label.UNSAFE]),
+)
+# In a file without a header, captions are taken for names: they must not be printed.
+_NAME = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -34,6 +55,8 @@ class BenchmarkKeys:
     """Name of the file or folder."""
     captions: int
     """Number of distinct captions, up to case and punctuation."""
+    unreadable: int = 0
+    """Number of rows that could not be read, and so exclude nothing."""
     folds: Keys
     """Fold keys, ascending."""
     bags: Keys
@@ -56,52 +79,91 @@ class BenchmarkKeys:
 
 
 def load(url: str) -> BenchmarkKeys:
-    """Read a benchmark: a file, folder, glob or URL.
+    """Read a benchmark: a file, folder, glob or URL; of a folder, all configurations and splits.
 
     Raises:
-        InputError: a file cannot be read or has no caption column.
+        InputError: a file cannot be read, or has no caption.
     """
-    captions = sorted({item for file in sources.expand(url) for item in read_benchmark(file)})
+    rows: Counter[str] = Counter()
+    files = sources.expand(url, EVERYTHING)
+    captions = sorted({item for file in files for item in read_benchmark(file, rows)})
     folds = np.unique(np.array(sorted(fold_keys(captions)), np.uint64))
     return BenchmarkKeys(
-        name=url.rstrip("/").rpartition("/")[2],
+        name=shown(url).rstrip("/").rpartition("/")[2],
         captions=len(folds),
+        unreadable=rows[_UNREADABLE],
         folds=folds,
         bags=np.unique(bag_keys(tokens(pa.array(captions, pa.string())))),
     )
 
 
-def read_benchmark(url: str) -> Iterator[str]:
+def read_benchmark(url: str, rows: Counter[str] | None = None) -> Iterator[str]:
     """Yield the captions of a benchmark file, from every safe or unsafe caption column.
 
+    Args:
+        url: The file.
+        rows: Counts the unreadable rows.
+
     Raises:
-        InputError: the file cannot be read or has no such column.
+        InputError: the file cannot be read, or has no caption: it would exclude nothing.
     """
     wanted: list[Columns] = []
 
     def choose(sample: Sample) -> list[str]:
-        known = [name for name in sample.names if folded(name) in CAPTION_WORDS]
-        found = [
-            resolve(sample, None, where=url, named=Named(caption=name))
-            for name in known
-            if _is_text(sample, name)
-        ]
-        wanted[:] = found or [resolve(sample, None, where=url, named=Named())]
+        wanted[:] = _caption_columns(sample, shown(url))
         return [columns.caption for columns in wanted]
 
-    for row in read_pool(url, choose):
-        if isinstance(row, BadRow):
-            continue
-        for text in (text for columns in wanted for text in captions_of(row, columns)):
-            if not isinstance(text, str):
-                continue
-            if caption := normalize(text.encode("utf-8", errors="replace").decode()):
+    rows = Counter() if rows is None else rows
+    before = rows[_UNREADABLE]
+    is_empty = True
+    for row in read_pool(url, choose, EVERYTHING):
+        texts = [] if isinstance(row, BadRow) else _texts(row, wanted)
+        rows[_UNREADABLE] += isinstance(row, BadRow) or not all(map(_is_readable, texts))
+        for text in filter(_is_readable, texts):
+            if caption := normalize(str(text)):
+                is_empty = False
                 yield caption
+    if is_empty:
+        bad = rows[_UNREADABLE] - before
+        raise InputError(
+            f"{shown(url)}: no caption in this benchmark"
+            + (f" ({bad} unreadable rows)" if bad else "")
+            + ", so it would exclude nothing; repair the file, or remove it from --exclude"
+        )
 
 
-def _is_text(sample: Sample, name: str) -> bool:
+def _caption_columns(sample: Sample, where: str) -> list[Columns]:
+    """Every column with a caption's name, unless its first values are something else.
+
+    Columns of bytes count only if there is no other: a caption may be stored so, an image as well.
+    """
+    known = [name for name in sample.names if folded(name) in CAPTION_WORDS]
+    texts = [name for name in known if name not in sample.binary and _may_be_text(sample, name)]
+    chosen = texts or [name for name in known if name in sample.binary]
+    if not chosen:
+        names = [name for name in sample.names if _NAME.fullmatch(name)]
+        raise InputError(
+            f"{where}: no caption column found in this benchmark; available columns: "
+            f"{', '.join(names) or 'none'}; rename the column with the captions to one of: "
+            f"{', '.join(_EXPECTED)}"
+        )
+    return [resolve(sample, None, where=where, named=Named(caption=name)) for name in chosen]
+
+
+def _texts(row: Row, columns: Sequence[Columns]) -> list[object]:
+    """Cells with captions, those of a null left out."""
+    found = (text for item in columns for text in captions_of(row, item))
+    return [text for text in found if text is not None]
+
+
+def _is_readable(text: object) -> bool:
+    """Whether a cell is valid text; `captions_of` decodes invalid bytes to lone surrogates."""
+    return isinstance(text, str) and not _SURROGATE.search(text)
+
+
+def _may_be_text(sample: Sample, name: str) -> bool:
     values = [row[name] for row in sample.rows if row.get(name) is not None]
-    return kind_of(values) in (Kind.TEXT, Kind.LISTED, Kind.NESTED)
+    return kind_of(values) in (Kind.TEXT, Kind.LISTED, Kind.NESTED, Kind.EMPTY)
 
 
 def fold_keys(captions: Iterable[str]) -> frozenset[int]:

@@ -130,7 +130,8 @@ def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
         Exception: the store cannot be reached, with an error of its library.
     """
     try:
-        return str(filesystem.info(path)["type"])
+        kind = str(filesystem.info(path)["type"])
+        return "file" if kind == "other" else kind  # a pipe, as in <(zcat pool.gz)
     except FileNotFoundError as error:
         if is_missing(error):
             return None

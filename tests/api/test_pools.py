@@ -25,7 +25,12 @@ FRAME = pd.DataFrame({"caption": TEXTS, "category": ["x", "y"]}, index=[7, 3])
         ("coco.jsonl", ("coco.jsonl",)),
         (Path("pools/coco.jsonl"), ("pools/coco.jsonl",)),
         ("https://example.org/a.parquet", ("https://example.org/a.parquet",)),
-        ("A vase on a table.", ("A vase on a table.",)),  # a str is always a name
+        ("my pool.csv.gz", ("my pool.csv.gz",)),
+        ("my pools*", ("my pools*",)),
+        ("pool {1..3}", ("pool {1..3}",)),
+        ("/data/my pool", ("/data/my pool",)),
+        ("s3://bucket/my pool", ("s3://bucket/my pool",)),
+        ("coco", ("coco",)),
         ([Path("a.jsonl"), Path("b.csv")], ("a.jsonl", "b.csv")),
         ((Path("a.jsonl"),), ("a.jsonl",)),
         (None, ()),
@@ -34,6 +39,14 @@ FRAME = pd.DataFrame({"caption": TEXTS, "category": ["x", "y"]}, index=[7, 3])
 def test_a_str_or_path_is_a_name(value: Any, paths: tuple[str, ...]) -> None:
     found = given_pool("safe", value)
     assert (found.paths, found.name) == (paths, None)
+
+
+def test_a_folder_whose_name_has_a_space_is_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my pool").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert given_pool("safe", "my pool").paths == ("my pool",)
 
 
 COLUMNS: dict[str, Any] = {
@@ -84,10 +97,50 @@ def test_a_table_of_any_library_becomes_the_same_file(kind: str, tmp_path: Path)
     assert written.to_pydict() == {"caption": TEXTS, "category": ["x", "y"]}
 
 
+INDEXED: dict[str, Any] = {
+    "captions": FRAME.set_index("caption"),
+    "two levels": FRAME.set_index(["caption", "category"]),
+    "one of two levels": FRAME.set_index("caption", append=True),
+}
+
+
+@pytest.mark.parametrize("kind", INDEXED)
+def test_a_named_index_is_a_column(kind: str) -> None:
+    table = pq.read_table(pa.BufferReader(given_pool("unsafe", INDEXED[kind]).data))
+    assert table.to_pydict() == {"caption": TEXTS, "category": ["x", "y"]}
+
+
+def test_an_index_named_as_a_column_is_left_out() -> None:
+    frame = FRAME.set_index(pd.Index(["no", "neither"], name="caption"))
+    assert given_pool("safe", frame).name == given_pool("safe", FRAME).name
+
+
+def test_class_labels_become_their_names() -> None:
+    labels = datasets.ClassLabel(names=["safe", "unsafe"])
+    features = datasets.Features({"caption": datasets.Value("string"), "rating": labels})
+    dataset = datasets.Dataset.from_dict({"caption": TEXTS, "rating": [1, 0]}, features=features)
+    for value in (
+        dataset,
+        dataset.select([0, 1]),
+        dataset.with_format("numpy"),
+        dataset.data.table,
+    ):
+        table = pq.read_table(pa.BufferReader(given_pool("pool", value).data))
+        assert table.to_pydict() == {"caption": TEXTS, "rating": ["unsafe", "safe"]}
+
+
 def test_missing_cells_stay_missing() -> None:
     frame = pd.DataFrame({"caption": ["A vase.", None]})
     table = pq.read_table(pa.BufferReader(given_pool("safe", frame["caption"]).data))
     assert table["caption"].to_pylist() == ["A vase.", None]
+
+
+def test_the_ways_out_of_datasets_work() -> None:
+    expected = given_pool("safe", ROWS).name
+    stream = ROWS.to_iterable_dataset()
+    assert given_pool("safe", datasets.Dataset.from_list([*stream])).name == expected
+    assert given_pool("safe", ROWS.with_transform(dict).with_format(None)).name == expected
+    assert given_pool("safe", stream["caption"]).name == expected
 
 
 def test_the_name_follows_from_the_content() -> None:
@@ -119,12 +172,22 @@ def test_captions_of_earlier_calls_are_removed_and_other_files_stay(tmp_path: Pa
     remove_others([], tmp_path / "nowhere")
 
 
+ROWS = datasets.Dataset.from_dict({"caption": TEXTS})
+
+
 @pytest.mark.parametrize(
     ("value", "says"),
     [
         (7, r"safe: expected captions .*, got int"),
         ({"caption": TEXTS}, "got dict"),
         (b"A vase.", "got bytes"),
+        (datasets.DatasetDict(train=ROWS), r"safe: DatasetDict .*choose one, such as value\['tr"),
+        (ROWS.to_iterable_dataset(), r"safe: IterableDataset .*Dataset\.from_list\(list\(value\)"),
+        (ROWS.with_transform(lambda rows: rows), r"has a transform, .*apply it with map\(\)"),
+        (pd.DataFrame([TEXTS], columns=["vase", "vase"]), "several columns have the same name"),
+        ("A vase on a table", "safe: a str names a file, .*; pass captions as a list"),
+        ("A lone vase, a cup/mug?", "pass captions as a list"),
+        ("A vase. " * 999, "pass captions as a list"),
         (["A vase.", None], "safe: item 1 is NoneType"),
         (["A vase.", Path("a.jsonl")], "safe: item 1 is PosixPath"),
         (pa.array([1, 2]), "expected a column of strings, got int64"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,10 +58,74 @@ def test_parquet_with_lists(tmp_path: Path) -> None:
     assert sorted(benchmarks.read_benchmark(str(path))) == ["A cup", "A kite"]
 
 
-def test_no_caption_column(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,score\n1,2\n")
-    with pytest.raises(InputError, match="no caption column"):
+@pytest.mark.parametrize("content", ["id,note\n1,A cup\n", "caption,id\n1,2\n"])
+def test_no_caption_column(tmp_path: Path, content: str) -> None:
+    """The advice is one that works for benchmarks: the option of pools does not reach them."""
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(InputError, match=r"a\.csv: no caption column found in this") as raised:
         benchmarks.load(str(tmp_path / "a.csv"))
+    assert "rename the column with the captions to one of: caption, text, prompt" in str(
+        raised.value
+    )
+    assert "--caption-column" not in str(raised.value)
+
+
+def test_captions_in_place_of_names_are_not_printed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("A cup on a desk,1\nA kite,2\n")
+    with pytest.raises(InputError, match="available columns: 1; rename") as raised:
+        benchmarks.load(str(tmp_path / "a.csv"))
+    assert "cup" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.csv", "", ""),
+        ("a.csv", "caption\n", ""),
+        ("a.csv", 'caption,nsfw_caption\n"",\n', ""),
+        ("a.txt", "\n\n", ""),
+        ("a.jsonl", '{"caption": "A cup\n{"caption"\n', r" \(2 unreadable rows\)"),
+        ("a.jsonl", '{"caption": null}\n', ""),
+    ],
+)
+def test_a_benchmark_without_captions_is_refused(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    expected = rf"{name}: no caption in this benchmark{says}, so it would exclude nothing"
+    with pytest.raises(InputError, match=expected):
+        benchmarks.load(str(path))
+    with pytest.raises(InputError, match=expected):
+        list(benchmarks.read_benchmark(str(path)))
+
+
+def test_a_column_that_begins_late_is_read(tmp_path: Path) -> None:
+    rows = 'A cup,""\n' * 100 + "A kite,A knife\n"
+    (tmp_path / "a.csv").write_text("caption,nsfw_caption\n" + rows)
+    found = {*benchmarks.read_benchmark(str(tmp_path / "a.csv"))}
+    assert found == {"A cup", "A kite", "A knife"}
+
+
+def test_invalid_text_is_counted(tmp_path: Path) -> None:
+    cells = pa.array([b"A cup", b"A \xff kite", None], pa.binary())
+    for kind in (pa.string(), pa.binary()):
+        path = tmp_path / f"{kind}.parquet"
+        pq.write_table(pa.table({"caption": cells.view(kind)}), path)
+        found = benchmarks.load(str(path))
+        assert (found.captions, found.unreadable) == (1, 1)
+
+
+def test_signatures_of_addresses_are_neither_named_nor_printed() -> None:
+    url = "memory://signed-sets/a.csv?X-Sig=SECRET"
+    with fsspec.open(url, "w") as file:
+        file.write("caption\nA cup\n")
+    assert benchmarks.load(url).name == "a.csv"
+    with fsspec.open(url, "w") as file:
+        file.write("id,score\n1,2\n")
+    with pytest.raises(InputError, match=r"signed-sets/a\.csv: ") as raised:
+        benchmarks.load(url)
+    assert "SECRET" not in str(raised.value)
 
 
 def test_folder_is_one_benchmark(tmp_path: Path) -> None:

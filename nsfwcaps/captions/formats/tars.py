@@ -39,7 +39,7 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
         InputError: the tar is damaged or truncated.
     """
     with _on_disk(file) as local:
-        members = dict(_listed(local, url))
+        members = dict(listed(local, url))
         contents = _Files(local, members)
         names, labels = without_labels([*members], contents.__getitem__)
         samples, notes = grouped(names)
@@ -93,7 +93,7 @@ class _Header(tarfile.TarInfo):
             raise
 
 
-def _listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
+def listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
     """Yield names and places of the files; a hard link is the file that it links to.
 
     Raises:

@@ -13,6 +13,7 @@ from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.images import ImageReader
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
@@ -78,7 +79,7 @@ def read_pool_captions(settings: ConstructSettings, advance: Advance) -> SafePoo
                 if pool.rows % _STEP == 0:
                     advance(_STEP)
             elif isinstance(item, Rejected):
-                pool.rejected.append((PurePosixPath(url).name, number, item))
+                pool.rejected.append((PurePosixPath(shown(url)).name, number, item))
             elif item.image_sha256 in forbidden:
                 pool.excluded_images += 1
             elif item.fold_key in seen:
@@ -144,9 +145,12 @@ def _chooser(
 
     def choose(sample: Sample) -> list[str]:
         named = Named(
-            caption=settings.caption_column, image=settings.image_column, images=settings.images
+            caption=settings.caption_column,
+            image=settings.image_column,
+            images=settings.images,
+            by_side=False,
         )
-        found = resolve(sample, Label.SAFE, where=url, named=named)
+        found = resolve(sample, Label.SAFE, where=shown(url), named=named)
         columns[:] = [found]
         more = _URL_COLUMN if _URL_COLUMN in sample.names else None
         return [name for name in dict.fromkeys((*found.used, more)) if name is not None]

@@ -23,6 +23,7 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.benchmarks import fold_keys, read_benchmark
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
 from nsfwcaps.construction import quotas, selection
@@ -71,7 +72,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
     """Return digests of the pool, the comparison files, editor, encoder and card template."""
     _check(settings)
     files = {
-        f"{name}:{url}": pool_sources.content_digest(url)
+        f"{name}:{shown(url)}": pool_sources.content_digest(url)
         for name, urls in (
             ("pool", pool_files(settings.pool)),
             ("exclude", pool_files(settings.exclude)),

@@ -15,7 +15,15 @@ def _headline(facts: Mapping[str, Any]) -> str:
     count = facts["captions"]
     hidden = sum(pool.get("hidden_characters", 0) for pool in facts["pools"])
     rest = f"; hidden characters removed from {hidden:,}" if hidden else ""
-    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{_flagged(facts)}{rest}"
+    rest = f"{_flagged(facts)}{_unread(facts)}{rest}"
+    return f"{count['safe']:,} safe and {count['unsafe']:,} unsafe captions{rest}"
+
+
+def _unread(facts: Mapping[str, Any]) -> str:
+    """Rows of benchmarks that exclude nothing, as they could not be read."""
+    counts = {item["name"]: item.get("unreadable", 0) for item in facts.get("benchmarks", ())}
+    listed = ", ".join(f"{name}: {rows:,}" for name, rows in counts.items() if rows)
+    return f"; unreadable benchmark rows ({listed})" if listed else ""
 
 
 def _flagged(facts: Mapping[str, Any]) -> str:

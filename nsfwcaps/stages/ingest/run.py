@@ -20,16 +20,24 @@ from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.kept import listed
-from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
+from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.allocator import returned_memory
 from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
+from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.pictures import judge_pictures
-from nsfwcaps.stages.ingest.pool import Pool, read_options
+from nsfwcaps.stages.ingest.pool import (
+    Pool,
+    by_reason,
+    check_chosen,
+    chosen_parts,
+    no_captions,
+    read_options,
+)
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
@@ -54,7 +62,7 @@ def check(recipe: Mapping[str, Any], *, reading: bool) -> None:
 def sources(settings: IngestSettings) -> Mapping[str, str]:
     """Return the content digest of every pool file and benchmark file."""
     pools = {f"{pool.label or 'pool'}:{shown(pool.url)}": pool.digest for pool in _pools(settings)}
-    files = [file for url in settings.exclude for file in pool_sources.expand(url)]
+    files = [file for url in settings.exclude for file in pool_sources.expand(url, EVERYTHING)]
     return pools | {f"exclude:{shown(file)}": pool_sources.content_digest(file) for file in files}
 
 
@@ -146,30 +154,17 @@ def _pools(settings: IngestSettings) -> list[Pool]:
         raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
     options = read_options(settings)
     found = [(pool_sources.resolve(url, options), label) for url, label in named]
-    _check_chosen(settings, [chosen for chosen, _ in found])
+    check_chosen(settings, [chosen for chosen, _ in found])
     return [
         Pool(
             url=url,
             label=label,
             digest=pool_sources.content_digest(url),
-            chosen=tuple(f"{name} {'+'.join(parts)}" for name, parts in chosen.parts() if parts),
+            chosen=chosen_parts(chosen),
         )
         for chosen, label in found
         for url in chosen.files
     ]
-
-
-def _check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
-    """Refuse a split or configuration that no pool has: it was meant to leave something out."""
-    files = [file for chosen in found for file in chosen.files]
-    # Karpathy's JSON files have splits inside.
-    in_folders = any(chosen.splits for chosen in found)
-    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
-        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
-    if settings.config and not any(chosen.configs for chosen in found):
-        raise InputError(
-            f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
-        )
 
 
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
@@ -193,20 +188,16 @@ def _pool_facts(
     for chunk in chunks:
         rejects.update(chunk.rejects)
     bad = rejects.total()
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
+    rows_at = f"{folder.path}/rejects-*.parquet"
     if captions == 0:
-        raise InputError(
-            f"{shown(pool.url)}: no usable caption in {rows} rows"
-            + (f" ({reasons})" if reasons else "")
-            + "; use another file, or set the caption column with --caption-column"
-        )
+        raise no_captions(pool.url, rows, rejects, rows_at)
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
-            f"({share:.1%}: {reasons}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); see {folder.path}/rejects-*.parquet for the "
-            "reasons, then fix the pool or raise --max-reject-share"
+            f"({share:.1%}: {by_reason(rejects)}), more than max_reject_share allows "
+            f"({settings.max_reject_share:.1%}); see {rows_at} for the reasons, then "
+            f"{advice(rejects, otherwise='fix the pool')}, or raise --max-reject-share"
         )
     return {
         "name": pool.name,

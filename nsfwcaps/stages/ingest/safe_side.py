@@ -41,6 +41,7 @@ def benchmark_facts(checks: Checks, shards: Sequence[Shard]) -> list[dict[str, A
         {
             "name": item.name,
             "captions": item.captions,
+            "unreadable": item.unreadable,
             **{label.value: counts[f"{IN_BENCHMARK} {place} {label}"] for label in Label},
         }
         for place, item in enumerate(checks.benchmarks)

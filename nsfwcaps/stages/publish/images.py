@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.images import read_image
+from nsfwcaps.captions.opening import shown
 
 
 class KnownPictures:
@@ -55,6 +56,11 @@ class KnownPictures:
             self.lost["image_changed"] += 1
             return None
         return data
+
+
+def unsigned(paths: pa.ChunkedArray) -> pa.Array:
+    """Return paths of pictures without the query of an address, which may hold a signature."""
+    return pa.array([path and shown(path) for path in paths.to_pylist()], pa.string())
 
 
 def _rows(path: Path, wanted: pa.Array) -> list[dict[str, Any]]:

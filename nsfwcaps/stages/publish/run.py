@@ -35,7 +35,7 @@ from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.construction import constructed, image_urls
 from nsfwcaps.stages.publish.flags import PairFlags
 from nsfwcaps.stages.publish.illustration import illustrated, image_labels
-from nsfwcaps.stages.publish.images import KnownPictures
+from nsfwcaps.stages.publish.images import KnownPictures, unsigned
 from nsfwcaps.stages.publish.kept import kept_columns, of_side
 from nsfwcaps.stages.publish.partners import Partners, find_partners
 from nsfwcaps.stages.publish.settings import PublishSettings
@@ -45,7 +45,7 @@ from nsfwcaps.tables import read_tables, rechunk
 if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 4
+VERSION = 5
 
 _ROWS_WITH_IMAGES = 2000
 
@@ -211,6 +211,7 @@ class _SplitWriter:
                 columns |= of_side(side, found["kept"], self._kept)
             if self.pictures is not None:
                 columns[f"{side}_image"] = self.pictures.column(found["image_sha256"])
+                columns[f"{side}_image_path"] = unsigned(found["image_path"])
         if self._joined is not None:
             from nsfwcaps.stages.publish import review
 

@@ -164,8 +164,8 @@ def test_two_unusable_rows_never_stop_a_run(place: Place, unsafe: str) -> None:
     ("content", "message"),
     [
         ("", r"no usable caption in 0 rows(?! \()"),
-        ('{"caption": ""}\n', r"no usable caption in 1 rows \(1 empty\)"),
-        ("{oops\n" * 2, r"no usable caption in 2 rows \(2 broken_json\)"),
+        ('{"caption": ""}\n', r"no usable caption in 1 rows \(1 empty; see .*\); set the caption"),
+        ("{oops\n" * 2, r"no usable caption in 2 rows \(2 broken_json; see .*\); repair the JSON"),
     ],
 )
 def test_pool_without_a_usable_caption_stops_the_run(
@@ -173,6 +173,31 @@ def test_pool_without_a_usable_caption_stops_the_run(
 ) -> None:
     with pytest.raises(InputError, match=message):
         place.ingest(safe=(place.write("safe.jsonl", content),), unsafe=(unsafe,))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "says"),
+    [
+        ("a.jsonl", b'{"caption": "a \xff vase"}\n', {}, "--encoding"),
+        ("a.jsonl", b'{"caption": "a vase"}\n', {"max_chars": 3}, "--max-chars"),
+        ("a.csv", b"caption,url\na,vase,x\na,cup,y\n", {"delimiter": ","}, "--delimiter"),
+        ("a.jsonl", b'{"caption": "a vase", "nsfw": 1}\n', {}, "--pool with --label-column"),
+    ],
+)
+def test_advice_is_about_the_reason(
+    place: Place, unsafe: str, name: str, content: bytes, settings: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=rf"no usable caption .*rejects-.*{says}") as error:
+        place.ingest(safe=(place.write(name, content),), unsafe=(unsafe,), **settings)
+    assert "--caption-column" not in str(error.value)
+    assert "vase" not in str(error.value)
+    assert [*(place.folder / "work" / "ingest").glob("rejects-*.parquet")]
+
+
+def test_advice_on_unclear_labels_names_the_values(place: Place) -> None:
+    pool = place.pool("both.jsonl", [{"caption": VASE, "rating": 4}])
+    with pytest.raises(InputError, match=r"1 label_unclear; see .*words safe, unsafe, sfw or nsfw"):
+        place.ingest(pool=(pool,), label_column="rating")
 
 
 def test_object_without_columns_is_an_input_error(place: Place, unsafe: str) -> None:

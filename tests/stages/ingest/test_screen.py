@@ -161,8 +161,8 @@ class TestExclude:
             ("unsafe.jsonl", 0, "in_benchmark", "unsafe"),
         ]
         assert record.facts["benchmarks"] == [
-            {"name": "test-set.csv", "captions": 4, "safe": 2, "unsafe": 1},
-            {"name": "i2p.csv", "captions": 1, "safe": 1, "unsafe": 0},
+            {"name": "test-set.csv", "captions": 4, "unreadable": 0, "safe": 2, "unsafe": 1},
+            {"name": "i2p.csv", "captions": 1, "unreadable": 0, "safe": 1, "unsafe": 0},
         ]
 
     def test_removed_unsafe_caption_still_flags_its_copies(self, place: Place) -> None:
@@ -182,6 +182,32 @@ class TestExclude:
         assert place.ingest(**pools).facts["captions"]["safe"] == 2
         place.write("a.txt", "A cup on a desk\n")
         assert place.ingest(**pools).facts["captions"]["safe"] == 1
+
+    def test_unreadable_rows_are_counted(self, place: Place) -> None:
+        pools = {
+            "safe": (place.pool("safe.jsonl", ["A cup on a desk", "A kite"]),),
+            "unsafe": (place.pool("unsafe.jsonl", ["A knife"]),),
+        }
+        lines = ['{"caption": "A cup on a desk"}', '{"caption": "A ki', '{"caption": 7}', "{}"]
+        benchmark = place.write("a.jsonl", "\n".join(lines))
+        record = place.ingest(**pools, exclude=(benchmark,))
+        assert record.facts["benchmarks"] == [
+            {"name": "a.jsonl", "captions": 1, "unreadable": 2, "safe": 1, "unsafe": 0}
+        ]
+        assert headline(record).startswith(
+            "1 safe and 1 unsafe captions; unreadable benchmark rows (a.jsonl: 2)"
+        )
+
+    def test_folder_with_splits_is_read_whole(self, place: Place) -> None:
+        pools = {
+            "safe": (place.pool("safe.jsonl", ["A cup", "A kite", "A vase"]),),
+            "unsafe": (place.pool("unsafe.jsonl", ["A knife"]),),
+        }
+        for name, caption in (("train", "A cup"), ("test", "A kite")):
+            place.write(f"hub/data/{name}-00000-of-00001.csv", f"caption\n{caption}\n")
+        record = place.ingest(**pools, exclude=(str(place.folder / "hub"),))
+        assert copies(record, "safe") == {"A vase": 1}
+        assert record.facts["benchmarks"][0]["captions"] == 2
 
     @pytest.mark.parametrize("side", ["safe", "unsafe"])
     def test_nothing_left_is_an_error(self, place: Place, side: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -182,6 +184,41 @@ def test_pictures_may_stay_where_they_are(publish: Publish) -> None:
     assert all(row["unsafe_image_sha256"] for row in rows_of(dataset))
     # And back again: nothing of the one is taken for the other.
     assert all(row["unsafe_image"] for row in rows_of(publish()))
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_signatures_of_addresses_are_published_only_where_images_are_linked(
+    tmp_path: Path, carried: bool
+) -> None:
+    made = world()
+    recipe = prepare(made, tmp_path)
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/signed/set.csv?X-Sig=SECRET", b"caption\nA lamp on a shelf\n")
+    for label, items in zip(SIDES, (made.unsafe, made.safe), strict=True):
+        rows = [
+            {"caption": item.caption, "image_path": f"memory://signed/{item.image_path}?X-Sig=KEY"}
+            for item in items
+        ]
+        for item in items:
+            memory.pipe(f"/signed/{item.image_path}?X-Sig=KEY", item.image)
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        memory.pipe(f"/signed/{label}.jsonl?X-Sig=SECRET", text.encode())
+        recipe["ingest"][label] = [f"memory://signed/{label}.jsonl?X-Sig=SECRET"]
+    recipe["ingest"]["exclude"] = ["memory://signed/set.csv?X-Sig=SECRET"]
+    build(recipe, tmp_path / "work", publish={"carry_images": carried})
+    dataset = tmp_path / "work" / "dataset"
+    papers = "".join((dataset / name).read_text() for name in ("README.md", "manifest.json"))
+    assert "| `set.csv` | 1 |" in papers
+    assert "SECRET" not in papers
+    rows = rows_of(dataset)
+    assert not any("SECRET" in str(row) for row in rows)
+    if carried:
+        assert_pictures(dataset, made)
+    tail = "" if carried else "?X-Sig=KEY"
+    for row in rows:
+        for side in SIDES:
+            path = made.item(row[f"{side}_caption"]).image_path
+            assert row[f"{side}_image_path"] == f"memory://signed/{path}{tail}"
 
 
 def test_pools_without_pictures_get_no_column(tmp_path: Path) -> None:
