@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from nsfwcaps.api.embed import embed as embed
     from nsfwcaps.api.grade import Graded as Graded
     from nsfwcaps.api.grade import grade as grade
+    from nsfwcaps.api.inspect import inspect as inspect
     from nsfwcaps.api.mine import MineOptions as MineOptions
     from nsfwcaps.api.mine import mine as mine
     from nsfwcaps.api.mined import Mined as Mined
     from nsfwcaps.api.run import Run as Run
     from nsfwcaps.errors import NsfwcapsError as NsfwcapsError
+    from nsfwcaps.inspection.report import Inspection as Inspection
 
 _HOME = {
     "build": "nsfwcaps.api.build",
@@ -28,16 +30,19 @@ _HOME = {
     "embed": "nsfwcaps.api.embed",
     "EmbedOptions": "nsfwcaps.api.embed",
     "grade": "nsfwcaps.api.grade",
+    "inspect": "nsfwcaps.api.inspect",
     "Run": "nsfwcaps.api.run",
     "Mined": "nsfwcaps.api.mined",
     "MineOptions": "nsfwcaps.api.mine",
     "Graded": "nsfwcaps.api.grade",
+    "Inspection": "nsfwcaps.inspection.report",
     "NsfwcapsError": "nsfwcaps.errors",
 }
 
 __all__ = [
     "EmbedOptions",
     "Graded",
+    "Inspection",
     "MineOptions",
     "Mined",
     "NsfwcapsError",
@@ -46,6 +51,7 @@ __all__ = [
     "build",
     "embed",
     "grade",
+    "inspect",
     "mine",
 ]
 

@@ -18,8 +18,8 @@ OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
 
 COMMANDS = [
     *("build", "construct", "demo", "doctor", "embed", "eval", "export", "generate"),
-    *("generate image-to-text", "generate text-to-image", "grade", "illustrate", "ingest", "mine"),
-    *("publish", "report", "review", "review account", "review account add"),
+    *("generate image-to-text", "generate text-to-image", "grade", "illustrate", "ingest"),
+    *("inspect", "mine", "publish", "report", "review", "review account", "review account add"),
     *("review account disable", "review account enable", "review account list"),
     *("review account password", "review account role", "review export", "review gold"),
     *("review status", "review verify", "run", "status", "train", "validate", "world"),

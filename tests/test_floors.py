@@ -31,7 +31,7 @@ FLOORS = (
     ("construction",),
     ("stages.ingest", "stages.embed", "stages.mine", "stages.grade", "stages.train"),
     ("stages.world", "stages.construct", "stages.publish"),
-    ("stages.illustrate",),
+    ("stages.illustrate", "inspection"),
     ("stages",),
     ("pipeline",),
     ("recipes",),

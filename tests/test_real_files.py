@@ -26,6 +26,7 @@ from support.shell import Said, call
 
 GUN, KNIFE = "A handgun on a table", "A knife on a chair"
 CHINESE, FRENCH = "\u4e00\u628a\u5200", "A knife in a caf\u00e9"
+RUSSIAN, CZECH = "\u043f\u0438\u0441\u0442\u043e\u043b\u0435\u0442", "mu\u017e kou\u0159\u00ed\n"
 SAFE = ["A vase on a table", "A cup on a chair", "A lamp near a door"]
 
 
@@ -228,19 +229,23 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "an unknown caption column": (
         "a.csv",
         f"beschreibung,n\n{GUN},1\n",
-        "choose it with --caption-column 'beschreibung'",
+        "choose it with --unsafe-caption-column 'beschreibung'",
     ),
     "two columns of one name": (
         "a.csv",
         f"caption,caption\n{GUN},{KNIFE}\n",
-        "'caption', 'caption.1'; choose one with --caption-column",
+        "'caption', 'caption.1'; choose one with --unsafe-caption-column",
     ),
     "two caption columns": (
         "a.jsonl",
         json.dumps({"text": GUN, "caption": KNIFE}),
-        "'caption', 'text'; choose one with --caption-column",
+        "'caption', 'text'; choose one with --unsafe-caption-column",
     ),
-    "no header": ("a.csv", f"{GUN},weapons\n{KNIFE},weapons\n", "--no-header --caption-column 0"),
+    "no header": (
+        "a.csv",
+        f"{GUN},weapons\n{KNIFE},weapons\n",
+        "--no-header --unsafe-caption-column 0",
+    ),
     "file names as captions": ("a.csv", "caption\n1.jpg\n2.jpg\n", "no caption column found"),
     "conversations": (
         "a.jsonl",
@@ -354,7 +359,7 @@ def test_duplicate_columns_of_parquet_are_refused(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "d.parquet")
     read = ingest(tmp_path, tmp_path / "d.parquet")
     assert read.said.code == 3
-    assert "'caption', 'caption.1'; choose one with --caption-column" in read.said.err
+    assert "'caption', 'caption.1'; choose one with --unsafe-caption-column" in read.said.err
     chosen = ingest(tmp_path, tmp_path / "d.parquet", "--unsafe-caption-column", "caption.1")
     assert chosen.captions == [KNIFE]
 
@@ -518,3 +523,92 @@ def test_a_csv_with_a_quoted_line_break(tmp_path: Path) -> None:
     with (tmp_path / "q.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["caption"], [GUN.replace(" on", "\non")], [KNIFE]])
     assert ingest(tmp_path, tmp_path / "q.csv").captions == [GUN, KNIFE]
+
+
+def test_class_labels_are_their_names_not_their_numbers(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    side = datasets.ClassLabel(names=["unsafe", "safe"])
+    kind = datasets.ClassLabel(names=["weapons", "smoking"])
+    text = datasets.Value("string")
+    rows = {"text": [GUN, SAFE[0]], "label": [0, 1], "category": [0, 1]}
+    features = datasets.Features({"text": text, "label": side, "category": kind})
+    whole = datasets.Dataset.from_dict(rows, features=features)
+    whole.to_parquet(str(tmp_path / "a.parquet"))
+    whole.save_to_disk(str(tmp_path / "set"))
+    for number, pool in enumerate((tmp_path / "a.parquet", tmp_path / "set")):
+        run = tmp_path / f"run{number}"
+        said = call("ingest", "-w", run, "--pool", pool, "--label-column", "label")
+        assert said.code == 0, said.err
+        (file,) = (run / "ingest").glob("unsafe-*.parquet")
+        (row,) = pq.read_table(file).to_pylist()
+        assert (row["caption"], row["category"]) == (GUN, "weapons")
+
+
+def test_scores_are_flags_from_one_half_on(tmp_path: Path) -> None:
+    pool = write(tmp_path / "a.csv", f"text,nsfw\n{GUN},0.97\n{KNIFE},0.01\n")
+    assert ingest(tmp_path, pool).captions == [GUN]
+
+
+def test_a_flag_that_is_empty_at_first_counts_later(tmp_path: Path) -> None:
+    lines = [f"{GUN} {number}," for number in range(70)]
+    pool = write(tmp_path / "a.csv", "\n".join(["caption,nsfw", *lines, f"{KNIFE},0\n"]))
+    read = ingest(tmp_path, pool)
+    assert (len(read.rows), read.rejects) == (70, {"flagged_safe": 1})
+
+
+def test_quoted_line_breaks_in_tsv(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    two = pandas.DataFrame({"caption": [GUN.replace(" on", "\non"), KNIFE], "n": [1, 2]})
+    two.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
+    assert ingest(tmp_path, tmp_path / "a.tsv").captions == [GUN, KNIFE]
+    pool = write(tmp_path / "b.tsv", f'caption\tn\n"A 5 inch knife\t1\n{GUN}\t2\n')
+    read = ingest(tmp_path, pool)
+    assert (read.captions, read.rejects) == ([GUN], {"open_quote": 1})
+
+
+def test_arrays_that_were_printed_into_cells(tmp_path: Path) -> None:
+    pool = write(tmp_path / "a.csv", f"caption\n\"['{GUN}' '{KNIFE}']\"\n")
+    assert ingest(tmp_path, pool).captions == [GUN, KNIFE]
+    pool = write(tmp_path / "b.csv", f"caption\n\"('{GUN}', '{KNIFE}')\"\n")
+    assert ingest(tmp_path, pool).captions == [GUN, KNIFE]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1000\tA handgun\n1001\tA knife\n", "give it the extension .tsv"),
+        ('[\n  "A handgun"\n]\n', "give it the extension .json"),
+        ("ein Stra\u017ee\u0148\u00fd \u017e\u00fd\u0148\u0161".encode("cp1250") * 9, "--encoding"),
+        (
+            "\u043f\u0438\u0441\u0442\u043e\u043b\u0435\u0442\n".encode("koi8-r") * 9,
+            "--encoding",
+        ),
+        (picture(), "is not text"),
+    ],
+)
+def test_a_text_that_is_something_else_is_refused(
+    content: str | bytes, message: str, tmp_path: Path
+) -> None:
+    read = ingest(tmp_path, write(tmp_path / "a.txt", content))
+    assert read.said.code == 3
+    assert message in read.said.err
+
+
+def test_damaged_utf8_is_not_taken_for_an_older_encoding(tmp_path: Path) -> None:
+    content = f"caption\n{FRENCH}\n".encode() + b"A gun in \xe9t\xe9\n"
+    read = ingest(tmp_path, write(tmp_path / "a.csv", content))
+    assert (read.captions, read.rejects) == ([FRENCH], {"invalid_utf8": 1})
+
+
+def test_an_encoding_is_for_the_files_that_need_it(tmp_path: Path) -> None:
+    safe = write(tmp_path / "safe.csv", f"caption\n{FRENCH}\n")
+    unsafe = write(tmp_path / "unsafe.csv", f"caption\n{RUSSIAN}\n".encode("cp1251"))
+    run = tmp_path / "run"
+    said = call(*("ingest", "-w", run, "--safe", safe, "--unsafe", unsafe, "--encoding", "cp1251"))
+    assert said.code == 0, said.err
+    found = [
+        pq.read_table(file)["caption"].to_pylist()
+        for side in ("safe", "unsafe")
+        for file in (run / "ingest").glob(f"{side}-*.parquet")
+    ]
+    assert found == [[FRENCH], [RUSSIAN]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.rows import BadRow, Row
 from nsfwcaps.captions.text import raw
-from nsfwcaps.captions.values import parse_flag, parsed_list, text_cell
+from nsfwcaps.captions.values import parse_flag, parsed_list, parsed_object, text_cell
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _COMMA = re.compile(",")
+_MISSING = frozenset({"nan", "na", "n/a", "#n/a", "null", "none", "\\n"})
+"""What libraries and databases write for a missing category."""
 _DIVIDERS = re.compile(r"[,;|]")
 """Dividers in a column whose name is a plural, such as `tags`."""
 
@@ -97,21 +98,14 @@ def captions_of(row: Row, columns: Columns) -> list[object]:
         return [value]
     found: list[object]
     if columns.path:
-        if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
-            value = _parsed(value)
+        if isinstance(value, str):
+            value = parsed_object(value) or value
         found = paths.captions(value, columns.path)
     elif columns.listed and isinstance(value, str):
         found = parsed_list(value) or [value]
     else:
         found = value if isinstance(value, list) else [value]
     return [text_cell(item) for item in found] or [None]
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 def _image_cell(row: Row, columns: Columns, template: ImageTemplate | None) -> object:
@@ -185,13 +179,22 @@ def _categories(cell: object, column: str) -> list[str]:
     """The categories in a cell: several in a list, or divided by commas, as in I2P."""
     if cell is None or cell == "":
         return []
+    if isinstance(cell, str) and cell.startswith("{"):
+        cell = parsed_object(cell) or cell
     if isinstance(cell, str):
         divider = _DIVIDERS if column.rstrip().casefold().endswith("s") else _COMMA
         parts: list[object] = list(parsed_list(cell) or divider.split(cell))
+    elif isinstance(cell, dict):  # BeaverTails: flags by category
+        parts = [name for name, flag in cell.items() if flag is True]
     else:
         parts = list(cell) if isinstance(cell, list) else [cell]
-    found = (_valid(str(text_cell(part))) for part in parts if part is not None)
-    return [text for text in found if text]
+    found = (_valid(_category(text_cell(part))) for part in parts if part is not None)
+    return [text for text in found if text and text.casefold() not in _MISSING]
+
+
+def _category(part: object) -> str:
+    # pandas turns class numbers with a gap among them into floats.
+    return str(int(part)) if isinstance(part, float) and part.is_integer() else str(part)
 
 
 def _unusable(caption: object, max_chars: int) -> str | None:
@@ -212,8 +215,10 @@ def _raw(caption: object) -> bytes:
 def image_cell(value: Any) -> tuple[str | None, bytes | None]:
     """Split an image cell (path, bytes, or Hugging Face's {bytes, path}) into path and bytes."""
     if isinstance(value, dict):
-        path, data = value.get("path"), value.get("bytes")
+        path, data = value.get("path") or value.get("url"), value.get("bytes")
         return (None, data) if data else (path or None, None)
+    if isinstance(value, list) and len(value) == 1:
+        return image_cell(value[0])
     if isinstance(value, bytes):
         # Parquet text arrives as bytes too; a path is short, decodes and contains no NUL.
         if len(value) < 1024 and b"\0" not in value:

@@ -27,7 +27,7 @@ CAPTION_NAMES_OF_SIDE = {
 BARE_NAMES = {Label.SAFE: ("safe",), Label.UNSAFE: ("nsfw", "unsafe"), None: ()}
 USUAL_CAPTION_NAMES = ("caption", "text", "prompt", "captions")
 OTHER_CAPTION_NAMES = (
-    *("sentence", "sentences", "description", "alt_text", "comment", "raw"),
+    *("caption_text", "sentence", "sentences", "description", "alt_text", "comment", "raw"),
     *("texts", "prompts", "txt"),
 )
 CAPTION_WORDS = frozenset(
@@ -49,7 +49,18 @@ CAPTION_NAMES = {
 
 IMAGE_NAMES = (
     *("image_path", "filepath", "image", "jpeg", "file_name", "filename", "image_file_name"),
-    *("image_file", "img_path", "img", "jpg", "png", "webp", "photo", "picture"),
+    *(
+        "images",
+        "file_names",
+        "image_file",
+        "img_path",
+        "img",
+        "jpg",
+        "png",
+        "webp",
+        "photo",
+        "picture",
+    ),
 )
 LOOSE_IMAGE_NAME = "image_name"
 """Images of caption sets such as COCO's, which often lie elsewhere: used only if they are found."""
@@ -66,12 +77,27 @@ PARTNER_NAMES = ("partner_id", "safe_caption")
 PARTNER_BESIDE = {
     "nsfw_caption": "caption",
     "unsafe_caption": "caption",
+    "nsfw_text": "safe_text",
+    "unsafe_text": "safe_text",
+    "nsfw_prompt": "safe_prompt",
+    "unsafe_prompt": "safe_prompt",
     "nsfw": "safe",
     "unsafe": "safe",
 }
 FLAG_NAMES = ("nsfw", "unsafe", "is_nsfw", "is_unsafe", "safe", "is_safe", "sfw")
 """Columns that may say the side of a row."""
 SAFE_FLAG_NAMES = frozenset({"safe", "is_safe", "sfw"})
+
+
+KNOWN_NAMES = CAPTION_WORDS.union(
+    IMAGE_NAMES,
+    *IMAGE_NAMES_OF_SIDE.values(),
+    CATEGORY_NAMES,
+    PARTNER_NAMES,
+    FLAG_NAMES,
+    (LOOSE_IMAGE_NAME,),
+)
+"""Every name with a meaning, folded."""
 
 
 def folded(name: str) -> str:

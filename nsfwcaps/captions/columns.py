@@ -25,7 +25,7 @@ from nsfwcaps.captions.column_names import (
     folded,
 )
 from nsfwcaps.captions.rows import Sample
-from nsfwcaps.captions.values import Kind, kind_of, parse_flag
+from nsfwcaps.captions.values import Kind, kind_of, parse_flag, parsed_object
 from nsfwcaps.errors import InputError
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
@@ -43,6 +43,8 @@ class Named:
     label: str | None = None
     images: bool = True
     """Whether images are read at all."""
+    by_side: bool = True
+    """Whether the command has an option for the captions of each side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +131,18 @@ class _Pool:
 
     def caption(self, label: Label | None, named: Named) -> tuple[str, tuple[str, ...]]:
         """The caption column, and the keys to the captions within its cells."""
+        of_side = label is not None and named.by_side
+        option = f"--{label}-caption-column" if of_side else "--caption-column"
         if named.caption_path is not None:
             return self._by_path(named.caption_path)
         if named.caption is not None:
             name = str(self.named(named.caption, "caption"))
-            if self.kind(name) in (Kind.FLAG, Kind.NUMBER):
+            if self.kind(name) in (Kind.FLAG, Kind.SCORE, Kind.NUMBER):
                 raise InputError(
                     f"{self._where}: column '{name}' holds {self.kind(name)}, not captions; "
-                    f"{self._advice()}"
+                    f"{self._advice(option)}"
                 )
-            return name, paths.inside(self.values(name))
+            return name, self._inside(name)
         tiers = (
             CAPTION_NAMES_OF_SIDE[label],
             (*USUAL_CAPTION_NAMES, *BARE_NAMES[label]),
@@ -152,14 +156,29 @@ class _Pool:
                 listed = ", ".join(f"'{name}'" for name in found)
                 raise InputError(
                     f"{self._where}: {len(found)} columns may hold the captions: {listed}; choose "
-                    f"one with --caption-column{self._sided(label)}"
+                    f"one with {option}"
                 )
             if found:
-                return found[0], paths.inside(self.values(found[0]))
+                return found[0], self._inside(found[0])
         raise InputError(
             f"{self._where}: no caption column found; available columns: {self._listed()}; "
-            f"{self._advice()}"
+            f"{self._advice(option)}"
         )
+
+    def _inside(self, name: str) -> tuple[str, ...]:
+        """Keys to the captions in nested cells.
+
+        Raises:
+            InputError: the cells are nested, and no known key leads to a text.
+        """
+        values = [parsed_object(v) or v if isinstance(v, str) else v for v in self.values(name)]
+        keys = paths.inside(values)
+        if not keys and self.kind(name) is Kind.NESTED:
+            raise InputError(
+                f"{self._where}: the cells of '{name}' are objects; name the key of the captions "
+                f"in them, as in --caption-path {name}.KEY"
+            )
+        return keys
 
     def image(self, label: Label | None, *, but: str) -> str | None:
         """The image column: the first known name whose values may be images."""
@@ -176,7 +195,7 @@ class _Pool:
     def flag(self, caption: str) -> str | None:
         """A column that says of each row whether it is unsafe."""
         names = [name for name in self._all(FLAG_NAMES) if name != caption]
-        return next((name for name in names if self.kind(name) is Kind.FLAG), None)
+        return next((name for name in names if self.kind(name).may_be_flag), None)
 
     def first(self, names: Sequence[str], *, but: str) -> str | None:
         """The first known column that is not the caption's."""
@@ -209,8 +228,11 @@ class _Pool:
     def with_ignored(self, found: Columns) -> Columns:
         """Add the names that are not used."""
         used = {*found.used}
-        ignored = tuple(name or "(no name)" for name in self._sample.names if name not in used)
-        return Columns(**{**vars(found), "ignored": ignored})
+        names = [name for name in self._sample.names if name not in used]
+        ignored = [name.strip() or "(no name)" for name in names if _is_name(name)]
+        if hidden := len(names) - len(ignored):
+            ignored.append(f"{hidden} with text for a name")
+        return Columns(**{**vars(found), "ignored": tuple(ignored)})
 
     def _all(self, names: Iterable[str]) -> list[str]:
         return [own for name in names for own in self._by_fold.get(name, ())]
@@ -246,20 +268,17 @@ class _Pool:
             names.append(f"{hidden} hidden that look like text, not names (missing header line?)")
         return ", ".join(names)
 
-    def _advice(self) -> str:
+    def _advice(self, option: str) -> str:
         names = [name for name in self._sample.names if _is_name(name)]
         if len(names) < len(self._sample.names):
-            return "for a file without a header line use --no-header --caption-column 0"
+            return f"for a file without a header line use --no-header {option} 0"
         texts = [name for name in names if self.kind(name) is Kind.TEXT]
         if len(texts) == 1:
-            return f"'{texts[0]}' holds text: choose it with --caption-column '{texts[0]}'"
+            return f"'{texts[0]}' holds text: choose it with {option} '{texts[0]}'"
         nested = [name for name in names if self.kind(name) is Kind.NESTED]
         if nested and not texts:
             return f"captions inside '{nested[0]}' are named by --caption-path"
-        return "choose one with --caption-column"
-
-    def _sided(self, label: Label | None) -> str:
-        return f", or --{label}-caption-column for this side" if label else ""
+        return f"choose one with {option}"
 
 
 def _is_name(name: str) -> bool:

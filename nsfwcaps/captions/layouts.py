@@ -8,17 +8,17 @@ there as data are metadata files of images, tars, captions beside their images, 
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any
 
 import fsspec
 
 from nsfwcaps.captions.choices import chosen
 from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
+from nsfwcaps.captions.file_kinds import SIDECARS, check_kinds, kind_of_file, topmost
+from nsfwcaps.captions.file_sets import check_set
 from nsfwcaps.captions.hub_cards import declared
 from nsfwcaps.captions.members import (
     IMAGE_ENDINGS,
@@ -31,14 +31,12 @@ from nsfwcaps.captions.members import (
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.pairing import owners, parent
-from nsfwcaps.captions.readers import COMPRESSED, ending_of
+from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.captions.split_names import configs_of, in_order, split_of
 from nsfwcaps.errors import InputError
 
 _TABLES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".token", ".json")
 _ENDINGS = (*_TABLES, ".tar", ".tgz")
-_SIDECARS = "captions beside images"
-_METADATA = re.compile(r"metadata\.(jsonl|csv|parquet)\Z", re.IGNORECASE)
 _LIST_NAMES = CAPTION_WORDS | {"metadata", "labels", "data", "index"}
 """Names of text files that rather hold many captions than that of one image."""
 
@@ -83,7 +81,7 @@ class _Folder:
         """A JSON object; empty if the file is something else."""
         try:
             found = json.loads(self.read(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -113,9 +111,12 @@ def files_of(
     of_configs, configs = _of_configs(folder, units, options)
     of_splits, splits = _of_splits(folder, of_configs, options)
     for config in configs or ("default",):
-        _check_kinds(folder, [unit for unit in of_splits if unit.config == config or not configs])
-    whole = not splits and of_splits[0].kind == _SIDECARS
-    found = [""] if whole else _topmost(unit.name for unit in of_splits)
+        part = [unit for unit in of_splits if unit.config == config or not configs]
+        check_kinds(folder.where, {unit.name: unit.kind for unit in part})
+        for split in {unit.split for unit in part}:
+            check_set([unit.name for unit in part if unit.split == split], folder.where)
+    whole = not splits and of_splits[0].kind == SIDECARS
+    found = [""] if whole else topmost(unit.name for unit in of_splits)
     return Chosen(files=[f"{folder.path}/{name}" for name in found], configs=configs, splits=splits)
 
 
@@ -164,11 +165,11 @@ def _units(names: Sequence[str]) -> list[_Unit]:
     """Return what is read as data."""
     images = {stem(name) for name in names if suffix(name) in IMAGE_ENDINGS}
     beside = _beside(names, images)
-    found = [_Unit(name=folder, kind=_SIDECARS) for folder in sorted({*beside.values()})]
+    found = [_Unit(name=folder, kind=SIDECARS) for folder in sorted({*beside.values()})]
     for name in names:
         ending = ending_of(name)
         if ending in _ENDINGS and name not in beside and not is_document(name):
-            found.append(_Unit(name=name, kind=_kind(name, ending, bool(images))))
+            found.append(_Unit(name=name, kind=kind_of_file(name, ending, bool(images))))
     return found
 
 
@@ -192,15 +193,6 @@ def _is_list(name: str) -> bool:
     return suffix(name) == "json" or is_document(name) or folded(base) in _LIST_NAMES
 
 
-def _kind(name: str, ending: str, images: bool) -> str:
-    file = name.rpartition("/")[2]
-    if images and _METADATA.fullmatch(file):
-        return file.lower()
-    if ".token." in file.lower() and ending == ".txt":
-        return ".lemma.token.txt" if ".lemma." in file.lower() else ".token.txt"
-    return {".ndjson": ".jsonl", ".tgz": ".tar"}.get(ending, ending)
-
-
 def _declared(folder: _Folder, units: Sequence[_Unit]) -> list[_Unit]:
     """Units with the configurations and splits of the folder's card; none without such a card."""
     card = next((name for name in folder.names if name.lower() == "readme.md"), None)
@@ -219,7 +211,7 @@ def _declared(folder: _Folder, units: Sequence[_Unit]) -> list[_Unit]:
 def _named(units: Sequence[_Unit], saved_splits: dict[str, str]) -> list[_Unit]:
     """Units with the splits and configurations that their names tell."""
     splits = [_saved_split(unit.name, saved_splits) or split_of(unit.name) for unit in units]
-    tables = [unit.name for unit in units if unit.kind != _SIDECARS]
+    tables = [unit.name for unit in units if unit.kind != SIDECARS]
     configs = dict(zip(tables, configs_of(tables, saved_splits.values()), strict=True))
     return [
         _Unit(name=unit.name, kind=unit.kind, config=configs.get(unit.name, "default"), split=split)
@@ -253,48 +245,3 @@ def _of_splits(
     known = in_order(split for split in names if split) + (["other"] if None in names else [])
     picked = chosen(known, options.split, option="--split", what="splits", where=folder.where)
     return [unit for unit in units if (unit.split or "other") in picked], tuple(picked)
-
-
-def _check_kinds(folder: _Folder, units: Sequence[_Unit]) -> None:
-    by_kind = {
-        kind: [unit.name for unit in group]
-        for kind, group in groupby(sorted(units, key=lambda u: u.kind), key=lambda u: u.kind)
-    }
-    if len(by_kind) < 2:
-        return
-    listed = ", ".join(f"{kind} ({len(names)})" for kind, names in by_kind.items())
-    tables = [unit.name for unit in units if unit.kind != _SIDECARS]
-    ways = [_way(folder.where, kind, names, tables) for kind, names in by_kind.items()]
-    raise InputError(
-        f"{folder.where}: several kinds of data in one folder: {listed}; "
-        f"name one of them: {' or '.join(ways)}"
-    )
-
-
-def _way(where: str, kind: str, names: Sequence[str], tables: Sequence[str]) -> str:
-    """The address that is the files of one kind, beside tables of other kinds."""
-    if kind == _SIDECARS:
-        folders = _topmost(names)
-        if any(table.startswith(folder) for folder in folders for table in tables):
-            return f"'{where}/{folders[0]}' after moving the other files out of it"
-        return f"'{where}/{folders[0] if len(folders) == 1 else '*/'}'"
-    if len(names) == 1:
-        return f"'{where}/{names[0]}'"
-    bases = {name.rpartition("/")[0] for name in names}
-    inside = f"{bases.pop()}/" if len(bases) == 1 else "**/"
-    packed = "*" if any(name.lower().endswith(COMPRESSED) for name in names) else ""
-    return f"'{where}/{inside.removeprefix('/')}*{kind}{packed}'"
-
-
-def _topmost(names: Iterable[str]) -> list[str]:
-    """Names without those inside a folder that is named too."""
-
-    def walk() -> Iterator[str]:
-        folders: list[str] = []
-        for name in sorted({*names}):
-            if not any(name.startswith(folder) for folder in folders):
-                yield name
-                if name.endswith("/") or not name:
-                    folders.append(name)
-
-    return list(walk())

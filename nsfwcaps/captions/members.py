@@ -8,6 +8,7 @@ from typing import Any
 
 from nsfwcaps.captions.column_names import (
     CAPTION_WORDS,
+    FLAG_NAMES,
     IMAGE_NAMES,
     IMAGE_NAMES_OF_SIDE,
     LOOSE_IMAGE_NAME,
@@ -16,6 +17,7 @@ from nsfwcaps.captions.column_names import (
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import Row
 from nsfwcaps.captions.text import known, recognised
+from nsfwcaps.captions.values import Kind, kind_of
 
 IMAGE_ENDINGS = frozenset(
     # LAION's early tars name images of unknown kind `img`.
@@ -64,15 +66,16 @@ def stem(name: str) -> str:
     return name.removesuffix(f".{name.rpartition('.')[2]}") if suffix(name) else name
 
 
-def text_of(data: bytes, options: ReadOptions, where: str) -> str:
-    """Decode a text file of one caption; undecodable bytes become lone surrogates.
+def captions_in(data: bytes, options: ReadOptions, where: str) -> list[str]:
+    """Return the captions of a text file, one a line; undecodable bytes become lone surrogates.
 
     Raises:
         InputError: the encoding given is unknown.
     """
     encoding = known(options.encoding, where) if options.encoding else recognised(data)
     wide = encoding.startswith(("utf-16", "utf-32"))
-    return data.decode(encoding, errors="replace" if wide else "surrogateescape")
+    text = data.decode(encoding, errors="replace" if wide else "surrogateescape")
+    return [line for line in re.split(r"[\r\n]+", text) if line.strip()]
 
 
 def facts_of(data: bytes) -> Row | None:
@@ -88,9 +91,14 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
     """Return the row of a sample: its captions, its image, and the keys of its JSON as columns.
 
     Captions in the JSON count if there is no text file. Its other keys that would be taken for
-    captions or images, such as `text` beside a text file, are renamed: `json.text`.
+    captions or images, such as `text` beside a text file, are renamed: `json.text`. A flag such as
+    `nsfw` keeps its name, for it says the side of the row. Lines that are one caption in the JSON,
+    as of titles with a line break, are one caption.
     """
     row: Row = {"__key__": key}
+    whole = facts.get("caption")
+    if len(captions) > 1 and isinstance(whole, str) and whole.split() == " ".join(captions).split():
+        captions = [whole]
     inside = [name for name in _CAPTIONS_IN_JSON if facts.get(name) is not None]
     if captions:
         row["caption"] = captions[0] if len(captions) == 1 else captions
@@ -100,9 +108,15 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
     row["image"] = image
     words = CAPTION_WORDS if captions or len(inside) == 1 else frozenset[str]()
     for name, value in facts.items():
-        taken = name in row or folded(name) in words or _may_be_image(name)
+        is_caption = folded(name) in words and not _is_flag(name, value)
+        taken = name in row or is_caption or _may_be_image(name)
         row[f"json.{name}" if taken else name] = value
     return row
+
+
+def _is_flag(name: str, value: object) -> bool:
+    """Whether a key that may hold captions, such as `nsfw`, holds a flag or a score."""
+    return folded(name) in FLAG_NAMES and kind_of([value]) in (Kind.FLAG, Kind.NUMBER, Kind.EMPTY)
 
 
 def _may_be_image(name: str) -> bool:

@@ -140,7 +140,7 @@ def opened(url: str) -> Iterator[BinaryIO]:
         InputError: the file is missing, unreachable, damaged, or of a kind that is no pool.
     """
     with reaching(url), fsspec.open(url, "rb") as raw:
-        file = _decompressed(cast(BinaryIO, raw), url)
+        file = decompressed(cast(BinaryIO, raw), url)
         try:
             yield file
         finally:
@@ -148,12 +148,17 @@ def opened(url: str) -> Iterator[BinaryIO]:
                 file.close()
 
 
-def _decompressed(raw: BinaryIO, url: str) -> BinaryIO:
+def decompressed(raw: BinaryIO, url: str) -> BinaryIO:
+    """Return the content of an opened file, decompressed if its first bytes say so.
+
+    Raises:
+        InputError: it is of a kind that is no pool, or a package is missing.
+    """
     raw, head = peeked(raw, 32)
     for magic, advice in _NOT_A_POOL.items():
         if head.lower().startswith(magic.lower()):
             raise InputError(f"{shown(url)}: {advice}")
-    name = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    name = compression(head)
     if name is None:
         return raw
     if name not in compr:
@@ -162,6 +167,11 @@ def _decompressed(raw: BinaryIO, url: str) -> BinaryIO:
             f"run 'pip install {_PACKAGES[name]}', or decompress the file"
         )
     return cast(BinaryIO, compr[name](raw, mode="rb"))
+
+
+def compression(head: bytes) -> str | None:
+    """Compression of a file by its first bytes; None if it is not compressed."""
+    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
 def peeked(file: BinaryIO, size: int) -> tuple[BinaryIO, bytes]:

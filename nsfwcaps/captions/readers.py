@@ -47,10 +47,10 @@ def read_pool(
     reader = reader_of(url)
     with reaching(url), opened(url) as file:
         file, head = peeked(file, 64)
-        yield from _by_content(head, reader)(file, url, choose, options)
+        yield from by_content(head, reader)(file, url, choose, options)
 
 
-def _by_content(head: bytes, reader: Reader) -> Reader:
+def by_content(head: bytes, reader: Reader) -> Reader:
     """Choose the reader by a file's first bytes, which count more than its name."""
     if head.startswith(b"PAR1"):
         return columnar.read_parquet

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from nsfwcaps.captions.column_names import KNOWN_NAMES, folded
+
 Row = dict[str, Any]
 
+_MOST_NAMES = 256
 PEEK_ROWS = 64
 """Rows that columns are recognised by."""
 
@@ -68,9 +71,14 @@ def row_wise(
     yield from first
     for row in rows:
         if isinstance(row, dict) and not row.keys() <= known:
+            # Rows keyed by their own ids would bring new names for ever.
+            of_interest = len(names) < _MOST_NAMES or any(
+                folded(name) in KNOWN_NAMES for name in row.keys() - known
+            )
             names |= dict.fromkeys(row)
             known = names.keys()
-            choose(of_pool(names=list(names), rows=[*sample, row]))
+            if of_interest:
+                choose(of_pool(names=list(names), rows=[*sample, row]))
         yield row
 
 

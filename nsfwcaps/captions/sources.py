@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import json
 
@@ -9,8 +10,10 @@ import fsspec
 from braceexpand import braceexpand
 
 from nsfwcaps import resources
+from nsfwcaps.captions.file_kinds import check_matches
+from nsfwcaps.captions.file_sets import check_set
 from nsfwcaps.captions.layouts import Chosen, files_of
-from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
+from nsfwcaps.captions.members import IMAGE_ENDINGS, is_document, is_hidden, suffix
 from nsfwcaps.captions.opening import is_missing, local_path, reaching, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
@@ -75,8 +78,10 @@ def _found(url: str, options: ReadOptions) -> Chosen | None:
     if not any(sign in shown(path) for sign in _GLOB):
         return None
     matches = filesystem.glob(path, detail=True)
-    files = sorted(name for name, info in matches.items() if info["type"] == "file")
+    files = _data(path, [name for name, info in matches.items() if info["type"] == "file"])
     if files and not url.endswith("/"):
+        check_matches(shown(url), files)
+        check_set(files, shown(url), lambda name: fnmatch.fnmatchcase(name, path))
         return _as_urls(filesystem, Chosen(files=files))
     folders = [
         files_of(filesystem, name, options)
@@ -86,6 +91,18 @@ def _found(url: str, options: ReadOptions) -> Chosen | None:
     return _as_urls(filesystem, _joined(folders)) if folders else None
 
 
+def _data(pattern: str, files: list[str]) -> list[str]:
+    """Matches of a pattern without documents, unless it names them itself, and hidden files."""
+    last = pattern.rpartition("/")[2]
+    if not any(sign in last for sign in _GLOB):
+        return sorted(files)
+    return sorted(
+        name
+        for name in files
+        if not is_document(name) and (last[0] == "." or not is_hidden(name.rpartition("/")[2]))
+    )
+
+
 def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
     """`file`, `directory`, or None if nothing is there.
 
@@ -93,7 +110,8 @@ def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
         Exception: the store cannot be reached, with an error of its library.
     """
     try:
-        return str(filesystem.info(path)["type"])
+        kind = str(filesystem.info(path)["type"])
+        return "file" if kind == "other" else kind  # a pipe, as in <(zcat pool.gz)
     except FileNotFoundError as error:
         if is_missing(error):
             return None

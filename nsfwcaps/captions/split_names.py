@@ -45,7 +45,11 @@ def in_order(splits: Iterable[str]) -> list[str]:
 
 
 _SIDE = re.compile(
-    r"(?:^|[-._ 0-9])(?:(unsafe|nsfw|harmful)|(safe|sfw|harmless))(?:$|[-._ 0-9])", re.IGNORECASE
+    r"(?:^|[-._ 0-9])(?:"
+    r"(?P<safe>safe|sfw|harmless|benign|non[-_]?(?:harmful|toxic|nsfw))|"
+    r"(?P<unsafe>unsafe|nsfw|harmful|toxic|not[-_]?safe)"
+    r")(?:$|[-._ 0-9]|(?-i:(?=[A-Z])))",
+    re.IGNORECASE,
 )
 
 
@@ -90,17 +94,22 @@ def configs_of(names: Sequence[str], splits: Iterable[str]) -> list[str]:
     while paths and all(path and path[-1] == paths[0][-1] for path in paths):
         paths = [path[:-1] for path in paths]
     configs = ["/".join(path) or "default" for path in paths]
-    sides = [_side_of(name) for name in names]
+    sides = [side_of(name) for name in names]
     if {"safe", "unsafe"} <= {*sides} and {*configs} == {"default"}:
         return [side or "default" for side in sides]
     return configs
 
 
-def _side_of(name: str) -> str | None:
+def side_of(name: str) -> str | None:
+    """Return the side that a file's own name tells, `safe` or `unsafe`; None without one.
+
+    >>> side_of("a/nsfw_1.csv"), side_of("benign.tar"), side_of("non-toxic.txt"), side_of("a.csv")
+    ('unsafe', 'safe', 'safe', None)
+    """
     found = _SIDE.search(name.rpartition("/")[2])
     if found is None:
         return None
-    return "unsafe" if found[1] else "safe"
+    return "safe" if found["safe"] else "unsafe"
 
 
 def _counts(folder: str, splits: set[str]) -> bool:

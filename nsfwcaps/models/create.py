@@ -118,9 +118,9 @@ def source_digest(model: str) -> str:
     """Return a digest of local weight files and the image decoder; for other models, their name."""
     name = parse(model)
     if name.form is Form.MINILM:
-        from nsfwcaps.encoders.minilm import model_folder
+        from nsfwcaps.encoders.token_counts import minilm_folder
 
-        return sha256_file(model_folder() / "model.safetensors")
+        return sha256_file(minilm_folder() / "model.safetensors")
     return f"{_weights_digest(name, model)} decoder-{pictures.VERSION}"
 
 

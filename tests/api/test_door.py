@@ -21,7 +21,7 @@ from tools.docs import reference
 HEAVY = ("torch", "numpy", "pyarrow", "faiss", "pandas", "pydantic", "typer", "transformers")
 PUBLIC = {
     *("build", "mine", "embed", "grade", "Run", "Mined", "Graded", "MineOptions", "EmbedOptions"),
-    *("NsfwcapsError", "__version__"),
+    *("NsfwcapsError", "__version__", "inspect", "Inspection"),
 }
 
 
@@ -86,7 +86,7 @@ def test_options_are_those_of_the_settings() -> None:
     assert set(EmbedOptions.__annotations__) == set(EncoderOptions.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", ["build", "embed", "grade", "mine"])
+@pytest.mark.parametrize("name", ["build", "embed", "grade", "inspect", "mine"])
 def test_examples_hold(name: str) -> None:
     result = doctest.testmod(importlib.import_module(f"nsfwcaps.api.{name}"))
     assert result.failed == 0

@@ -154,7 +154,9 @@ def test_unknown_column_without_a_close_name_lists_the_columns() -> None:
 
 
 def test_pool_without_a_caption_column_names_the_option() -> None:
-    with pytest.raises(InputError, match=r"columns: id, url; choose one with --caption-column"):
+    with pytest.raises(
+        InputError, match=r"columns: id, url; choose one with --safe-caption-column"
+    ):
         resolve(["id", "url"], Label.SAFE, where="pool.csv")
 
 
@@ -206,9 +208,12 @@ def test_a_caption_column_holds_text(row: dict[str, Any], label: Label, caption:
     [
         ({"nsfw": "True", "safe": "False"}, "no caption column found"),
         ({"caption": "1000.jpg"}, "no caption column found"),
-        ({"beschreibung": RIGHT, "unsafe": "1"}, "--caption-column 'beschreibung'"),
-        ({"caption": RIGHT, "text": "A gun"}, "'caption', 'text'; choose one with --caption-col"),
-        ({"Caption": RIGHT, "caption": "A gun"}, "choose one with --caption-column"),
+        ({"beschreibung": RIGHT, "unsafe": "1"}, "--unsafe-caption-column 'beschreibung'"),
+        (
+            {"caption": RIGHT, "text": "A gun"},
+            "'caption', 'text'; choose one with --unsafe-caption-col",
+        ),
+        ({"Caption": RIGHT, "caption": "A gun"}, "choose one with --unsafe-caption-column"),
         ({"caption": RIGHT, "caption.1": "A gun"}, "'caption', 'caption.1'"),
         ({"nsfw": RIGHT, "caption": "A gun"}, "'caption', 'nsfw'"),
     ],
@@ -280,7 +285,7 @@ def test_a_flag_means_what_its_column_says(value: object, column: str, label: ob
         (["0", "1"], Kind.FLAG),
         ([0, 1, 1], Kind.FLAG),
         (["0", "2"], Kind.NUMBER),
-        ([0.12, 0.9], Kind.NUMBER),
+        ([0.12, 0.9], Kind.SCORE),
         (["True", "False"], Kind.FLAG),
         (["UNSURE", "UNLIKELY"], Kind.FLAG),
         (["None", "NA", "null"], Kind.TEXT),

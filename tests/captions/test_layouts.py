@@ -275,6 +275,62 @@ def test_files_of_both_sides_in_one_folder_are_no_pool(tmp_path: Path) -> None:
     assert found(tmp_path, config="unsafe") == ["my_nsfw.csv"]
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "json", "txt", "tar", "arrow"])
+@pytest.mark.parametrize(
+    ("unsafe", "safe"),
+    [
+        ("unsafe", "safe"),
+        ("nsfw", "sfw"),
+        ("harmful", "benign"),
+        ("harmful", "non-harmful"),
+        ("UnsafePrompts", "SafePrompts"),
+    ],
+)
+def test_every_pair_of_names_of_sides_needs_a_choice(
+    tmp_path: Path, ending: str, unsafe: str, safe: str
+) -> None:
+    touch(tmp_path, f"{safe}.{ending}", f"{unsafe}.{ending}")
+    assert "several configurations: safe, unsafe; choose with --config" in refusal(tmp_path)
+    assert found(tmp_path, config="unsafe") == [f"{unsafe}.{ending}"]
+
+
+def test_files_of_both_sides_in_one_configuration_of_a_card(tmp_path: Path) -> None:
+    configs = "- config_name: default\n  data_files: '*.csv'"
+    folder = snapshot(tmp_path, configs, "safe.csv", "unsafe.csv")
+    assert refusal(folder) == (
+        "files of both sides: 'safe.csv' and 'unsafe.csv'; name the files of one side"
+    )
+
+
+def test_missing_shard_is_named(tmp_path: Path) -> None:
+    shards = [f"data/train-0000{number}-of-00003.parquet" for number in range(3)]
+    touch(tmp_path, shards[0], shards[2])
+    assert refusal(tmp_path) == (
+        f"'{shards[1]}' is missing, shard 00001 of 00003; download it, or name the files that are "
+        "there, as in 'data/train-0000[02]-of-00003.parquet'"
+    )
+    touch(tmp_path, shards[1])
+    assert found(tmp_path) == shards
+
+
+def test_shards_numbered_from_one_are_whole(tmp_path: Path) -> None:
+    touch(tmp_path, "a-00001-of-00002.csv", "a-00002-of-00002.csv")
+    assert len(found(tmp_path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("plain", "packed"), [("a.csv", "a.csv.gz"), ("x/a.tar", "x/a.tgz"), ("a.json", "a.json.zst")]
+)
+def test_file_beside_its_packed_copy_needs_a_choice(
+    tmp_path: Path, plain: str, packed: str
+) -> None:
+    touch(tmp_path, plain, packed)
+    assert refusal(tmp_path) == (
+        f"'{plain}' and '{packed}' are one file, packed and plain, and would be read twice; name "
+        "one of them, or move one away"
+    )
+
+
 def test_documents_and_images_beside_data_are_no_data(tmp_path: Path) -> None:
     touch(tmp_path, "captions.json", "readme.txt", "LICENSE.txt", "requirements-dev.txt")
     touch(tmp_path, "dataset_info.json", "manifest.json", "_SUCCESS", "images/1.jpg", "2.png")

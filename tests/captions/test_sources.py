@@ -114,6 +114,50 @@ def test_glob_of_folders_reads_each(tmp_path: Path) -> None:
     assert found(f"{tmp_path}/0*") == ["0.txt"]
 
 
+def test_glob_leaves_out_documents_and_hidden_files(tmp_path: Path) -> None:
+    touch(tmp_path, "a.txt", "b.txt", "LICENSE.txt", "readme.txt", ".c.txt", "x/readme.txt")
+    assert found(f"{tmp_path}/*.txt") == ["a.txt", "b.txt"]
+    assert found(f"{tmp_path}/**/readme.txt") == ["readme.txt", "readme.txt"]
+    assert found(f"{tmp_path}/.*.txt") == [".c.txt"]
+
+
+def test_glob_of_several_kinds_needs_a_choice(tmp_path: Path) -> None:
+    touch(tmp_path, "0.tar", "1.tar.gz", "0.txt", "readme.txt")
+    with pytest.raises(
+        InputError,
+        match=r"several kinds of data match: \.tar \(2\), \.txt \(1\); end the pattern with "
+        r"'\*\.tar' or '\*\.txt', or name the folder",
+    ):
+        expand(f"{tmp_path}/*")
+    assert found(f"{tmp_path}/*.tar") == ["0.tar"]
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "message"),
+    [
+        (["safe.csv", "unsafe.csv"], "*.csv", "files of both sides: '.*/safe.csv' and "),
+        (["a.csv", "a.csv.gz"], "*.csv*", "'.*/a.csv' and '.*/a.csv.gz' are one file"),
+        (
+            ["train-00000-of-00003.csv", "train-00002-of-00003.csv"],
+            "train-*.csv",
+            "train-00001-of-00003.csv' is missing, shard 00001 of 00003",
+        ),
+    ],
+)
+def test_glob_of_files_that_do_not_belong_together(
+    tmp_path: Path, names: list[str], pattern: str, message: str
+) -> None:
+    touch(tmp_path, *names)
+    with pytest.raises(InputError, match=message):
+        expand(f"{tmp_path}/{pattern}")
+
+
+def test_glob_of_some_shards_is_those(tmp_path: Path) -> None:
+    touch(tmp_path, "train-00000-of-00003.csv", "train-00002-of-00003.csv")
+    shards = ["train-00000-of-00003.csv", "train-00002-of-00003.csv"]
+    assert found(f"{tmp_path}/train-0000[02]-of-00003.csv") == shards
+
+
 def test_remote_folder_and_glob_give_urls() -> None:
     fsspec.filesystem("memory").pipe({"/sources/a.txt": b"a vase", "/sources/b.txt": b"a cup"})
     both = ["memory:///sources/a.txt", "memory:///sources/b.txt"]

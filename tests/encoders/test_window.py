@@ -15,7 +15,8 @@ from support import tiny_clip
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from nsfwcaps.encoders.minilm import MiniLM, model_folder
+from nsfwcaps.encoders.minilm import MiniLM
+from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.encoders.window import beyond, token_counter
 from nsfwcaps.enums import Precision
 from nsfwcaps.models import create
@@ -55,7 +56,7 @@ def sentencepiece(tmp_path: Path) -> Any:
 
 
 def bert() -> Any:
-    return open_clip.tokenizer.HFTokenizer(str(model_folder()), context_length=64)
+    return open_clip.tokenizer.HFTokenizer(str(minilm_folder()), context_length=64)
 
 
 def lengths(tokenizer: Any, captions: list[str], pad: int) -> np.ndarray:

@@ -10,8 +10,9 @@ import pytest
 
 from nsfwcaps import config, pictures
 from nsfwcaps.encoders.clip import ClipEncoder
-from nsfwcaps.encoders.minilm import MiniLM, model_folder
+from nsfwcaps.encoders.minilm import MiniLM
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, DeviceError, ModelError
 from nsfwcaps.models import create, names
@@ -114,5 +115,5 @@ def test_the_source_is_the_file_where_it_is_local_and_the_name_elsewhere(tmp_pat
     published = "open_clip:ViT-B-32/openai"
     assert create.source_digest(published) == published + decoder
     assert create.source_digest(f"local-dir:{tmp_path}") == two
-    packaged = (model_folder() / "model.safetensors").read_bytes()
+    packaged = (minilm_folder() / "model.safetensors").read_bytes()
     assert create.source_digest("minilm") == hashlib.sha256(packaged).hexdigest()

@@ -10,10 +10,12 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsfwcaps.captions.class_labels import named_classes
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import PEEK_ROWS, BadRow, Choose, Row, Sample, unique
 
 BATCH_ROWS = 1024
+_SKIP_ROWS = 16384
 _BATCH_BYTES = 32 * 2**20
 _BUFFER_BYTES = 2**20
 
@@ -25,7 +27,7 @@ def read_parquet(
 
     Without a buffer, Arrow would read the whole column chunk of a row group: gigabytes of images.
     """
-    source = pa.OSFile(file.path) if _is_local(file) else file
+    source = pa.OSFile(file.path) if is_local(file) else file
     table = _opened(source)
     names = unique(table.schema_arrow.names)
     binary = _binary(names, table.schema_arrow)
@@ -57,6 +59,7 @@ def _parquet_batches(
     own = dict(zip(names, table.schema_arrow.names, strict=True))
     read = list(dict.fromkeys(own[name] for name in wanted))
     for batch in table.iter_batches(batch_size=rows, columns=read):
+        batch = named_classes(batch, table.schema_arrow)
         numbered = batch.rename_columns(unique(batch.schema.names))
         yield list(_rows([numbered.select(list(wanted))]))
 
@@ -79,22 +82,14 @@ def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:
 def read_arrow(file: Any, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Read an Arrow file, or the stream format, as `datasets` saves."""
     source: Any = file
-    if _is_local(file):
+    if is_local(file):
         # Mapped, a batch of images is no copy in memory.
         source = pa.memory_map(file.path)
-    magic = source.read(6)
-    source.seek(0)
-    batches: Iterator[pa.RecordBatch]
-    if magic == b"ARROW1":
-        reader = pa.ipc.open_file(source)
-        batches = (reader.get_batch(i) for i in range(reader.num_record_batches))
-    else:
-        reader = pa.ipc.open_stream(source)
-        batches = iter(reader)
-    names = unique(reader.schema.names)
-    binary = _binary(names, reader.schema)
+    schema, batches = arrow_batches(source)
+    names = unique(schema.names)
+    binary = _binary(names, schema)
     plain = [name for name in names if name not in binary]
-    batches = (batch.rename_columns(names) for batch in batches)
+    batches = (named_classes(batch, schema).rename_columns(names) for batch in batches)
     first = next(batches, None)
     sample = [] if first is None else list(_rows([first.slice(0, PEEK_ROWS).select(plain)]))
     wanted = list(choose(Sample(names=names, rows=sample, binary=binary)))
@@ -103,7 +98,58 @@ def read_arrow(file: Any, url: str, choose: Choose, options: ReadOptions) -> Ite
         yield from _rows([part])
 
 
-def _is_local(file: Any) -> bool:
+def parquet_excerpt(file: Any, wanted: Sequence[str], start: int, rows: int) -> Iterator[Row]:
+    """Rows of a Parquet file from one on, without its columns of bytes."""
+    table = pq.ParquetFile(pa.OSFile(file.path) if is_local(file) else file, pre_buffer=False)
+    names = unique(table.schema_arrow.names)
+    plain = [name for name in wanted if name not in _binary(names, table.schema_arrow)]
+    own = dict(zip(names, table.schema_arrow.names, strict=True))
+    groups, first = [], 0
+    for number in range(table.num_row_groups):
+        size = table.metadata.row_group(number).num_rows
+        if first + size <= start:
+            start -= size
+        elif first < start + rows:
+            groups.append(number)
+            first += size
+    columns = list(dict.fromkeys(own[name] for name in plain))
+    batches = table.iter_batches(batch_size=_SKIP_ROWS, row_groups=groups, columns=columns)
+    numbered = (batch.rename_columns(unique(batch.schema.names)).select(plain) for batch in batches)
+    return _rows(_window(numbered, start, rows))
+
+
+def arrow_excerpt(file: Any, wanted: Sequence[str], start: int, rows: int) -> Iterator[Row]:
+    """Rows of a local Arrow file from one on, without its columns of bytes."""
+    schema, batches = arrow_batches(pa.memory_map(file.path))
+    names = unique(schema.names)
+    plain = [name for name in wanted if name not in _binary(names, schema)]
+    return _rows(_window((b.rename_columns(names).select(plain) for b in batches), start, rows))
+
+
+def _window(batches: Iterable[pa.RecordBatch], start: int, rows: int) -> Iterator[pa.RecordBatch]:
+    """The parts of batches that hold some of their rows."""
+    for batch in batches:
+        if start < batch.num_rows:
+            part = batch.slice(start, rows)
+            rows -= part.num_rows
+            yield part
+            if rows <= 0:
+                return
+        start = max(0, start - batch.num_rows)
+
+
+def arrow_batches(source: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Schema and batches of an Arrow file or stream."""
+    magic = source.read(6)
+    source.seek(0)
+    if magic == b"ARROW1":
+        reader = pa.ipc.open_file(source)
+        return reader.schema, (reader.get_batch(i) for i in range(reader.num_record_batches))
+    stream = pa.ipc.open_stream(source)
+    return stream.schema, iter(stream)
+
+
+def is_local(file: Any) -> bool:
     """Whether Arrow can read the file by itself: a plain one, on this machine."""
     return isinstance(file, fsspec.implementations.local.LocalFileOpener)
 

@@ -24,6 +24,8 @@ _SPELT = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|",
 _EXCEL = re.compile(r"\ufeff?sep=(.)\s*\Z", re.IGNORECASE)
 _SAMPLE_LINES = 64
 _MOST = 0.9
+_LONGEST_CELL = 16
+"""Lines of a cell with line breaks, at most, for its table to be recognised."""
 
 Cells = Sequence[str]
 
@@ -61,30 +63,32 @@ def read(
     first = list(itertools.islice(text, _SAMPLE_LINES))
     named = _EXCEL.match(first[0]) if first else None
     first = first[1:] if named else first
-    delimiter = (
-        _SPELT.get(options.delimiter, options.delimiter)
-        if options.delimiter
-        else named[1]
-        if named
-        else _recognised(first, usual)
-    )
+    asked = _SPELT.get(options.delimiter or "", options.delimiter or "")
+    if asked and first and asked in first[0]:  # the other side's file may have another one
+        delimiter = asked
+    else:
+        delimiter = named[1] if named else _recognised(first, usual)
     if delimiter != usual:
         notes["delimiter"] = _NAMES.get(delimiter, delimiter)
     lines = itertools.chain(first, text)
     quoting = options.quoting
-    if quoting is Quoting.AUTO:
-        quoting = Quoting.NONE if delimiter in "\t|" else Quoting.CSV
-        cells = _unquoted(lines, delimiter) if quoting is Quoting.NONE else None
+    by_cell = quoting is Quoting.AUTO and delimiter in "\t|" and not _spans_lines(first, delimiter)
+    records: Iterator[Cells | BadRow]
+    if quoting is Quoting.NONE:
+        records = _plain(lines, delimiter)
+    elif by_cell:
+        records = _unquoted(lines, delimiter)
     else:
-        cells = _plain(lines, delimiter) if quoting is Quoting.NONE else None
-    records = cells or _quoted(lines, delimiter, shown(url), skipped=1 if named else 0)
+        records = _quoted(lines, delimiter, shown(url), skipped=1 if named else 0)
     rows = _rows(records, delimiter, header=options.header)
     return row_wise(rows, choose, notes, images_elsewhere=images_elsewhere)
 
 
-def _rows(records: Iterator[Cells], delimiter: str, *, header: bool) -> Iterator[Row | BadRow]:
+def _rows(
+    records: Iterator[Cells | BadRow], delimiter: str, *, header: bool
+) -> Iterator[Row | BadRow]:
     first = next(records, None)
-    if first is None:
+    if first is None or isinstance(first, BadRow):
         return
     if header:
         names = unique([name.strip().lstrip("\ufeff") for name in first])
@@ -92,7 +96,9 @@ def _rows(records: Iterator[Cells], delimiter: str, *, header: bool) -> Iterator
         names = [str(number) for number in range(len(first))]
         records = itertools.chain([first], records)
     for cells in records:
-        if len(cells) == len(names):
+        if isinstance(cells, BadRow):
+            yield cells
+        elif len(cells) == len(names):
             yield dict(zip(names, cells, strict=True))
         else:
             yield BadRow("wrong_number_of_cells", raw(delimiter.join(cells)))
@@ -159,16 +165,35 @@ def _quoted(lines: Iterable[str], delimiter: str, where: str, *, skipped: int) -
             yield cells
 
 
-def _plain(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
+def _plain(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
     for line in lines:
         if text := line.rstrip("\r\n"):
             yield text.split(delimiter)
 
 
-def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells]:
-    """Split lines; unquote cells that are quoted whole, as pandas writes them."""
+def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells | BadRow]:
+    """Split lines; unquote cells that are quoted whole, as pandas writes them.
+
+    A cell that opens a quote and does not close it may go on in the next line: set aside.
+    """
     for cells in _plain(lines, delimiter):
-        yield [_unquote(cell) if cell.startswith('"') else cell for cell in cells]
+        if any(cell.startswith('"') and cell.count('"') % 2 for cell in cells):
+            yield BadRow("open_quote", raw(delimiter.join(cells)))
+        else:
+            yield [_unquote(cell) if cell.startswith('"') else cell for cell in cells]
+
+
+def _spans_lines(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether the first lines are CSV with quoted line breaks: even records, fewer than lines."""
+    filled = [line for line in lines if line.strip()]
+    for cut in range(_LONGEST_CELL):  # the last record of the sample may be incomplete
+        part = filled[: len(filled) - cut]
+        try:
+            records = [*csv.reader(part, delimiter=delimiter, strict=True)]
+        except csv.Error:
+            continue
+        return 1 < len(records) < len(part) and len({*map(len, records)}) == 1
+    return False
 
 
 def _unquote(cell: str) -> str:

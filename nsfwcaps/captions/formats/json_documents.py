@@ -11,9 +11,8 @@ from typing import Any, BinaryIO
 import ijson
 
 from nsfwcaps.captions.formats import caption_sets, json_lines
-from nsfwcaps.captions.formats.json_shapes import DocumentForm, shape_of
+from nsfwcaps.captions.formats.json_shapes import DocumentForm, is_id, is_image, shape_of
 from nsfwcaps.captions.formats.json_stream import Document
-from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
 from nsfwcaps.captions.opening import HEAD_BYTES, peeked
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
@@ -23,8 +22,8 @@ Rows = Iterator[Row | BadRow]
 
 _EXPECTED = (
     "no captions in JSON of this shape; expected a list of objects or of captions, alone or under "
-    "one key; captions by key; COCO captions; or a Karpathy split. For JSON lines use the "
-    "extension .jsonl"
+    "one key; captions by image, id or category; COCO captions; or a Karpathy split. For JSON "
+    "lines use the extension .jsonl"
 )
 _USUAL = (DocumentForm.OBJECTS, DocumentForm.ROWS)
 _END = object()
@@ -61,7 +60,7 @@ def _has_lines(head: bytes, options: ReadOptions) -> bool:
         return False
     try:
         return isinstance(json.loads(lines[0]), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -73,13 +72,20 @@ def _objects(document: Document, keys: Sequence[str]) -> Rows:
 
 
 def _captions(document: Document, keys: Sequence[str]) -> Rows:
+    for prefix in [f"{key}.item" for key in keys] or ["item"]:
+        with document.stream() as file:
+            yield from map(_caption, ijson.items(file, prefix, use_float=True))
+
+
+def _caption(item: object) -> Row | BadRow:
+    return {"caption": item} if isinstance(item, str) else BadRow("not_text", raw(json.dumps(item)))
+
+
+def _captions_by_category(document: Document, keys: Sequence[str]) -> Rows:
     with document.stream() as file:
-        for item in ijson.items(file, "item", use_float=True):
-            yield (
-                {"caption": item}
-                if isinstance(item, str)
-                else BadRow("not_text", raw(json.dumps(item)))
-            )
+        for key, items in ijson.kvitems(file, "", use_float=True):
+            for row in map(_caption, items if isinstance(items, list) else [items]):
+                yield {**row, "category": key} if isinstance(row, dict) else row
 
 
 def _whole(document: Document, keys: Sequence[str]) -> Rows:
@@ -99,13 +105,25 @@ def _rows_by_key(document: Document, keys: Sequence[str]) -> Rows:
 
 
 def _captions_by_key(document: Document, keys: Sequence[str]) -> Rows:
+    return _captions_by(document, is_id, "no_id")
+
+
+def _captions_by_image(document: Document, keys: Sequence[str]) -> Rows:
+    return _captions_by(document, is_image, "no_image")
+
+
+def _captions_by(document: Document, belongs: Callable[[str], bool], reason: str) -> Rows:
+    """Captions by key; others, such as a set's license, are no captions."""
     with document.stream() as file:
         for key, item in ijson.kvitems(file, "", use_float=True):
-            yield {**_named(key), "caption": item}
+            if belongs(key):
+                yield {**_named(key), "caption": item}
+            else:
+                yield BadRow(reason, raw(json.dumps({key: item})))
 
 
 def _named(key: str) -> Row:
-    return {"image_name" if suffix(key) in IMAGE_ENDINGS else "__key__": key}
+    return {"image_name" if is_image(key) else "__key__": key}
 
 
 def _columns(document: Document, keys: Sequence[str]) -> Rows:
@@ -145,7 +163,10 @@ _READERS: dict[DocumentForm, Callable[[Document, Sequence[str]], Rows]] = {
     DocumentForm.COLUMNS: _columns,
     DocumentForm.INDEXED_COLUMNS: _indexed_columns,
     DocumentForm.ROWS_BY_KEY: _rows_by_key,
+    DocumentForm.LISTS: _captions,
     DocumentForm.CAPTIONS_BY_KEY: _captions_by_key,
+    DocumentForm.CAPTIONS_BY_IMAGE: _captions_by_image,
+    DocumentForm.CAPTIONS_BY_CATEGORY: _captions_by_category,
     DocumentForm.COCO: lambda document, _: caption_sets.coco(document),
     DocumentForm.KARPATHY: lambda document, _: caption_sets.karpathy(document),
 }

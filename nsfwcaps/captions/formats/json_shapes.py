@@ -11,11 +11,14 @@ import ijson
 from nsfwcaps.captions.choices import chosen
 from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.formats.json_stream import Document
+from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
 from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.split_names import side_of, split_of
 
 _ENOUGH_KEYS = 1000
 # Names of captions that are as common for what describes a whole file.
 _OF_FILES = frozenset({"description", "comment"})
+_WRAPPERS = frozenset({"data", "rows", "items", "list", "examples", "samples", "results"})
 _SCALARS = frozenset({"string", "number", "boolean", "null"})
 
 
@@ -28,7 +31,10 @@ class DocumentForm(enum.StrEnum):
     COLUMNS = "lists by column"
     INDEXED_COLUMNS = "values by column and row"
     ROWS_BY_KEY = "objects by key"
+    LISTS = "lists of captions by split"
     CAPTIONS_BY_KEY = "captions by key"
+    CAPTIONS_BY_IMAGE = "captions by image"
+    CAPTIONS_BY_CATEGORY = "captions by category"
     COCO = "COCO captions"
     KARPATHY = "Karpathy split"
     OTHER = "other"
@@ -118,8 +124,34 @@ def _decided(fields: dict[str, _Value], document: Document) -> Shape:
     if kinds <= {_Value.MAP, _Value.MAP_OF_OBJECTS} and fields:
         return Shape(form=DocumentForm.ROWS_BY_KEY)
     if kinds <= {_Value.TEXT, _Value.TEXTS} and fields:
+        return _by_key(fields, document)
+    return Shape(form=DocumentForm.OTHER)
+
+
+def _by_key(fields: dict[str, _Value], document: Document) -> Shape:
+    """What the keys of captions are: images, ids, splits, or categories."""
+    if any(is_image(key) for key in fields):
+        return Shape(form=DocumentForm.CAPTIONS_BY_IMAGE)
+    if all(value is _Value.TEXTS for value in fields.values()):
+        sides = {side_of(key) for key in fields}
+        splits = all(split_of(f"{key}.json") for key in fields)
+        if splits or {"safe", "unsafe"} <= sides or {*map(folded, fields)} <= _WRAPPERS:
+            return Shape(form=DocumentForm.LISTS, keys=_lists(list(fields), document))
+        if not any(is_id(key) for key in fields):
+            return Shape(form=DocumentForm.CAPTIONS_BY_CATEGORY)
+    if 2 * sum(map(is_id, fields)) > len(fields):
         return Shape(form=DocumentForm.CAPTIONS_BY_KEY)
     return Shape(form=DocumentForm.OTHER)
+
+
+def is_image(key: str) -> bool:
+    """Whether a key is the name of an image file."""
+    return suffix(key) in IMAGE_ENDINGS
+
+
+def is_id(key: str) -> bool:
+    """Whether a key may be an id or an address: `391895`, `n01_7`, `a/b`; names are words."""
+    return any(sign.isdigit() or sign == "/" for sign in key)
 
 
 def _lists(keys: list[str], document: Document) -> list[str]:

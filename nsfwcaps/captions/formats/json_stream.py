@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 import ijson
 
+from nsfwcaps.captions.formats.json_guard import Guarded
 from nsfwcaps.captions.opening import HEAD_BYTES, opened, peeked, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.text import UTF8, known, recognised
@@ -37,13 +38,13 @@ class Document:
             return
         self.file.seek(0)
         with self._checked():
-            yield self._utf8(self.file)
+            yield self._guarded(self.file)
 
     @contextmanager
     def fresh(self) -> Iterator[BinaryIO]:
         """Yield the document by a stream of its own; see `stream`."""
         with self._checked(), opened(self.url) as again:
-            yield self._utf8(again)
+            yield self._guarded(again)
 
     @contextmanager
     def _checked(self) -> Iterator[None]:
@@ -56,6 +57,9 @@ class Document:
                 else "fix the file"
             )
             raise InputError(f"{shown(self.url)}: invalid JSON; {why}") from None
+
+    def _guarded(self, file: BinaryIO) -> BinaryIO:
+        return cast(BinaryIO, Guarded(self._utf8(file), shown(self.url)))
 
     def _utf8(self, file: BinaryIO) -> BinaryIO:
         file, head = peeked(file, HEAD_BYTES)

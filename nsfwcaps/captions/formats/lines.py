@@ -13,7 +13,8 @@ from nsfwcaps.captions.formats import delimited, json_lines
 from nsfwcaps.captions.opening import HEAD_BYTES, peeked, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
-from nsfwcaps.captions.text import UTF8, decoded, raw, recognised
+from nsfwcaps.captions.text import UTF8, decoded, encoding_of, raw
+from nsfwcaps.errors import InputError
 
 # `1000.jpg#0<tab>caption`, `1000.jpg,caption`, `1000.jpg| 0| caption`
 _TOKEN = re.compile(
@@ -21,6 +22,7 @@ _TOKEN = re.compile(
     r"(?:\d+\s*[,|\t]\s*)?(?P<caption>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NAME = re.compile(r"[\w.-]{0,40}\Z", re.ASCII)
 _ALONE = frozenset({"caption", "captions", "text", "prompt", "sentence"})
 """Words that are the header of a file with one column rather than a caption."""
@@ -31,7 +33,7 @@ _MOST = 0.9
 def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Read plain text by what its first lines are."""
     file, head = peeked(file, HEAD_BYTES)
-    lines = _lines(head, options)
+    lines = _lines(head, options, shown(url))
     if lines and (delimiter := _header(lines[0], options)) is not None:
         return delimited.read(file, url, choose, options, usual=delimiter, images_elsewhere=True)
     if lines and all(map(_is_object, lines)):
@@ -39,9 +41,31 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
     tokens = [_TOKEN.match(line) is not None for line in lines]
     if lines and sum(tokens) >= _MOST * len(tokens):
         return read_tokens(file, url, choose, options)
+    _check_plain(lines, shown(url))
     text, encoding = decoded(file, options.encoding, shown(url))
     notes = {} if encoding == UTF8 else {"encoding": encoding}
-    return row_wise(({"caption": line} for line in text if line.strip()), choose, notes)
+    quoted = bool(lines) and all(map(_QUOTED.fullmatch, lines))
+    captions = (line.strip()[1:-1].replace('""', '"') if quoted else line for line in text)
+    return row_wise(({"caption": item} for item in captions if item.strip()), choose, notes)
+
+
+def _check_plain(lines: Sequence[str], where: str) -> None:
+    """Refuse a table or a JSON document under the name of a text.
+
+    Raises:
+        InputError: every line has as many tabs, or the first one opens a JSON value.
+    """
+    tabs = {line.count("\t") for line in lines}
+    if len(tabs) == 1 and tabs != {0}:
+        raise InputError(
+            f"{where}: is a table, with {tabs.pop() + 1} cells between tabs in every line, rather "
+            "than a caption a line; give it the extension .tsv"
+        )
+    if lines and re.match(r"[\[{]\s*(?:[\"{\[\\]|\Z)", lines[0]):
+        raise InputError(
+            f"{where}: is a document rather than a caption a line; if it is JSON, give it the "
+            "extension .json"
+        )
 
 
 def read_tokens(
@@ -66,13 +90,10 @@ def _tokens(lines: Iterator[str]) -> Iterator[Row | BadRow]:
             yield {"image": found["image"].strip(), "caption": found["caption"].strip()}
 
 
-def _lines(head: bytes, options: ReadOptions) -> Sequence[str]:
+def _lines(head: bytes, options: ReadOptions, where: str) -> Sequence[str]:
     """The first lines that are not empty."""
-    name = options.encoding or recognised(head)
-    try:
-        text = head.decode(name, errors="replace")
-    except LookupError:  # reported when the file is decoded
-        return []
+    name = encoding_of(head, options.encoding, where)
+    text = head.decode(name, errors="replace")
     found = (line.strip().lstrip("\ufeff") for line in text.splitlines())
     return list(itertools.islice((line for line in found if line), _SAMPLE_LINES))
 
@@ -84,9 +105,9 @@ def _header(line: str, options: ReadOptions) -> str | None:
     if options.delimiter:
         return ","
     for delimiter in (",", "\t", ";", "|"):
-        names = [name.strip().strip('"') for name in line.split(delimiter)]
+        names = [folded(name) for name in line.split(delimiter)]
         known = CAPTION_WORDS if len(names) > 1 else _ALONE
-        if all(map(_NAME.match, names)) and known & {*map(folded, names)}:
+        if all(map(_NAME.match, names)) and known & {*names}:
             return delimiter
     return None
 

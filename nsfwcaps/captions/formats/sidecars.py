@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import fsspec
 
+from nsfwcaps.captions.formats.label_texts import without_labels
 from nsfwcaps.captions.formats.tar_samples import Parts, grouped
-from nsfwcaps.captions.members import facts_of, row_of, text_of
+from nsfwcaps.captions.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.opening import reaching
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
@@ -17,14 +17,15 @@ from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
 def read_sidecars(url: str, choose: Choose, options: ReadOptions) -> Iterator[Row | BadRow]:
     """Read a row for each image with a caption; `image` is its path below the folder.
 
-    The lines of a text file are captions each, as in the loaders that read such folders.
+    The lines of a text file are captions each; texts of numbers are labels and left out.
     """
     with reaching(url):
         filesystem, path = fsspec.core.url_to_fs(url)
         folder = _Folder(filesystem, path.rstrip("/"))
-        samples, notes = grouped(folder.names())
+        names, labels = without_labels(folder.names(), folder.__getitem__)
+        samples, notes = grouped(names)
         rows = (row for parts in samples for row in _rows(parts, folder, options))
-        yield from row_wise(rows, choose, {"format": "captions beside images", **notes})
+        yield from row_wise(rows, choose, {"format": "captions beside images", **labels, **notes})
 
 
 class _Folder:
@@ -42,7 +43,7 @@ class _Folder:
 
 
 def _rows(parts: Parts, folder: _Folder, options: ReadOptions) -> Iterator[Row | BadRow]:
-    lines = [line for name in parts.texts for line in _lines(folder[name], options, name)]
+    lines = [line for name in parts.texts for line in captions_in(folder[name], options, name)]
     raw = folder[parts.facts] if parts.facts else b"{}"
     facts = facts_of(raw)
     if facts is None and not lines:
@@ -56,7 +57,3 @@ def _rows(parts: Parts, folder: _Folder, options: ReadOptions) -> Iterator[Row |
             yield row
         else:
             yield BadRow("no_caption", name.encode(errors="surrogateescape"))
-
-
-def _lines(data: bytes, options: ReadOptions, where: str) -> list[str]:
-    return [line for line in re.split(r"[\r\n]+", text_of(data, options, where)) if line.strip()]

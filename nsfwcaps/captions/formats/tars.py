@@ -13,8 +13,9 @@ from typing import BinaryIO, cast
 
 from fsspec.implementations.local import LocalFileOpener
 
+from nsfwcaps.captions.formats.label_texts import without_labels
 from nsfwcaps.captions.formats.tar_samples import Parts, grouped
-from nsfwcaps.captions.members import facts_of, row_of, text_of
+from nsfwcaps.captions.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, Sample, row_wise
@@ -38,18 +39,18 @@ def read(file: BinaryIO, url: str, choose: Choose, options: ReadOptions) -> Iter
         InputError: the tar is damaged or truncated.
     """
     with _on_disk(file) as local:
-        members = dict(_listed(local, url))
-        samples, notes = grouped(members)
+        members = dict(listed(local, url))
+        contents = _Files(local, members)
+        names, labels = without_labels([*members], contents.__getitem__)
+        samples, notes = grouped(names)
         if members and not samples:
             raise InputError(
                 f"{shown(url)}: no images with captions in this tar; unpack it and name the file "
                 "with the captions"
             )
         wish = _Wish(choose, has_images=any(parts.images for parts in samples))
-        rows = (
-            row for parts in samples for row in _rows(parts, _Files(local, members), wish, options)
-        )
-        found = {"format": "tar of images and captions", **notes}
+        rows = (row for parts in samples for row in _rows(parts, contents, wish, options))
+        found = {"format": "tar of images and captions", **labels, **notes}
         yield from row_wise(rows, wish.choose, found)
 
 
@@ -92,7 +93,7 @@ class _Header(tarfile.TarInfo):
             raise
 
 
-def _listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
+def listed(file: BinaryIO, url: str) -> Iterator[tuple[str, _Member]]:
     """Yield names and places of the files; a hard link is the file that it links to.
 
     Raises:
@@ -137,15 +138,15 @@ class _Files:
 
 def _rows(parts: Parts, files: _Files, wish: _Wish, options: ReadOptions) -> Iterator[Row | BadRow]:
     """A row for each image of a sample; one without an image if there is only text."""
-    captions = [text_of(files[name], options, name) for name in parts.texts]
+    captions = [text for name in parts.texts for text in captions_in(files[name], options, name)]
     raw = files[parts.facts] if parts.facts else b"{}"
     facts = facts_of(raw)
     if facts is None and not captions:
         yield BadRow("broken_json", raw)
         return
-    if not parts.images and wish.has_images and len(lines := _lines(captions)) > 1:
+    if not parts.images and wish.has_images and len(captions) > 1:
         # Not the caption of one lost image, but a table or a list of many.
-        yield BadRow("no_image", "\n".join(lines).encode(errors="surrogateescape"))
+        yield BadRow("no_image", "\n".join(captions).encode(errors="surrogateescape"))
         return
     images: list[str | None] = [*parts.images]
     for name in images or [None]:
@@ -157,7 +158,3 @@ def _rows(parts: Parts, files: _Files, wish: _Wish, options: ReadOptions) -> Ite
             yield row
         else:
             yield BadRow("no_caption", (name or parts.key).encode(errors="surrogateescape"))
-
-
-def _lines(captions: list[str]) -> list[str]:
-    return [line for text in captions for line in text.splitlines() if line.strip()]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.encoders.minilm import model_folder
+from nsfwcaps.encoders.token_counts import MINI_TOKENS, minilm_folder
 from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.runtime.silence import silence
 
@@ -27,7 +27,7 @@ TEXT_HEAD = "mlp"
 WIDTH = 512
 
 IMAGE_PX = 224
-CONTEXT_TOKENS = 77
+CONTEXT_TOKENS = MINI_TOKENS
 PREPROCESSING = {
     "mean": (0.5, 0.5, 0.5),
     "std": (0.5, 0.5, 0.5),
@@ -46,7 +46,7 @@ def config() -> dict[str, Any]:
     Raises:
         ModelError: MiniLM is not installed.
     """
-    minilm = str(model_folder())
+    minilm = str(minilm_folder())
     return {
         "embed_dim": WIDTH,
         "custom_text": True,
@@ -158,7 +158,7 @@ def weight_files() -> tuple[Path, Path, Path]:
     """
     if not HEADS.is_file():
         raise ModelError(f"mini: no trained heads at {HEADS}; reinstall nsfwcaps")
-    return model_folder() / "model.safetensors", _trunk_file(), HEADS
+    return minilm_folder() / "model.safetensors", _trunk_file(), HEADS
 
 
 def _assemble(heads: Path | None, seed: int) -> Any:
@@ -213,7 +213,7 @@ def _load_minilm(transformer: Any) -> None:
 
     wanted = transformer.state_dict()
     try:
-        stored = load_file(model_folder() / "model.safetensors")
+        stored = load_file(minilm_folder() / "model.safetensors")
         # The file also holds a pooler, which sentence embeddings do not use.
         transformer.load_state_dict({name: stored[name] for name in wanted if name in stored})
     except Exception as error:  # safetensors, torch and the file system raise many types

@@ -145,7 +145,10 @@ def _chooser(
 
     def choose(sample: Sample) -> list[str]:
         named = Named(
-            caption=settings.caption_column, image=settings.image_column, images=settings.images
+            caption=settings.caption_column,
+            image=settings.image_column,
+            images=settings.images,
+            by_side=False,
         )
         found = resolve(sample, Label.SAFE, where=shown(url), named=named)
         columns[:] = [found]

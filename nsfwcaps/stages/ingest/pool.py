@@ -8,8 +8,11 @@ from typing import Any
 
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.columns import Columns, Named
+from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.errors import InputError
+from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 SHAPING = (
@@ -79,6 +82,45 @@ def template_of(settings: IngestSettings, label: Label | None) -> str | None:
         return None
     templates = {Label.SAFE: settings.safe_image, Label.UNSAFE: settings.unsafe_image, None: None}
     return templates[label]
+
+
+def chosen_parts(chosen: Chosen) -> tuple[str, ...]:
+    """Describe the configurations and splits that were chosen of a folder."""
+    return tuple(f"{name} {'+'.join(parts)}" for name, parts in chosen.parts() if parts)
+
+
+def check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
+    """Refuse a split or configuration that no pool has: it was meant to leave something out.
+
+    Raises:
+        InputError: no pool has it.
+    """
+    files = [file for chosen in found for file in chosen.files]
+    # Karpathy's JSON files have splits inside.
+    in_folders = any(chosen.splits for chosen in found)
+    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
+        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
+    if settings.config and not any(chosen.configs for chosen in found):
+        raise InputError(
+            f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
+        )
+
+
+def no_captions(
+    url: str, rows: int, rejects: Mapping[str, int], *, see: str | None = None
+) -> InputError:
+    """Error for a pool without a usable caption; `see` are the files with the rejected rows."""
+    listed = by_reason(rejects) + (f"; see {see}" if see else "")
+    reasons = f" ({listed})" if rejects else ""
+    return InputError(
+        f"{shown(url)}: no usable caption in {rows} rows{reasons}; "
+        f"{advice(rejects, otherwise='use another file')}"
+    )
+
+
+def by_reason(rejects: Mapping[str, int]) -> str:
+    """List counts of rejected captions."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
 
 
 def described(columns: Columns | None) -> dict[str, Any]:

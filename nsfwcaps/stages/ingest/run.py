@@ -20,7 +20,6 @@ from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.kept import listed
-from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.detectors import registry
@@ -31,7 +30,14 @@ from nsfwcaps.runtime.allocator import returned_memory
 from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
 from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.pictures import judge_pictures
-from nsfwcaps.stages.ingest.pool import Pool, read_options
+from nsfwcaps.stages.ingest.pool import (
+    Pool,
+    by_reason,
+    check_chosen,
+    chosen_parts,
+    no_captions,
+    read_options,
+)
 from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
@@ -148,30 +154,17 @@ def _pools(settings: IngestSettings) -> list[Pool]:
         raise ConfigError("ingest: no pool; add --safe and --unsafe, or --pool")
     options = read_options(settings)
     found = [(pool_sources.resolve(url, options), label) for url, label in named]
-    _check_chosen(settings, [chosen for chosen, _ in found])
+    check_chosen(settings, [chosen for chosen, _ in found])
     return [
         Pool(
             url=url,
             label=label,
             digest=pool_sources.content_digest(url),
-            chosen=tuple(f"{name} {'+'.join(parts)}" for name, parts in chosen.parts() if parts),
+            chosen=chosen_parts(chosen),
         )
         for chosen, label in found
         for url in chosen.files
     ]
-
-
-def _check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
-    """Refuse a split or configuration that no pool has: it was meant to leave something out."""
-    files = [file for chosen in found for file in chosen.files]
-    # Karpathy's JSON files have splits inside.
-    in_folders = any(chosen.splits for chosen in found)
-    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
-        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
-    if settings.config and not any(chosen.configs for chosen in found):
-        raise InputError(
-            f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
-        )
 
 
 def _check_apart(settings: IngestSettings, folder: StageFolder) -> None:
@@ -195,20 +188,15 @@ def _pool_facts(
     for chunk in chunks:
         rejects.update(chunk.rejects)
     bad = rejects.total()
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
-    rows_at = f"{folder.path}/rejects-*.parquet"
+    rejected = f"{folder.path}/rejects-*.parquet"
     if captions == 0:
-        raise InputError(
-            f"{shown(pool.url)}: no usable caption in {rows} rows"
-            + (f" ({reasons}; see {rows_at})" if reasons else "")
-            + f"; {advice(rejects, otherwise='use another file')}"
-        )
+        raise no_captions(pool.url, rows, rejects, see=rejected)
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
-            f"({share:.1%}: {reasons}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); see {rows_at} for the reasons, then "
+            f"({share:.1%}: {by_reason(rejects)}), more than max_reject_share allows "
+            f"({settings.max_reject_share:.1%}); see {rejected} for the reasons, then "
             f"{advice(rejects, otherwise='fix the pool')}, or raise --max-reject-share"
         )
     return {

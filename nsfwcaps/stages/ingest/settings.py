@@ -76,7 +76,7 @@ class IngestSettings:
     )
     keep_columns: tuple[str, ...] = setting(
         (),
-        "Further columns of the pools, such as coco_id,license: published as unsafe_… and safe_….",
+        "Further columns of the pools, such as coco_id,license: published as unsafe_coco_id etc.",
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
     max_reject_share: Fraction = setting(

@@ -50,6 +50,31 @@ def read(path: Path, split: str | None = None) -> list[Row | BadRow]:
             [{"image_name": "a.jpg", "caption": VASE}, {"image_name": "b.png", "caption": CUP}],
         ),
         ({"a.jpg": [VASE, CUP]}, [{"image_name": "a.jpg", "caption": [VASE, CUP]}]),
+        (
+            {"license": "CC", "a.jpg": [VASE]},
+            [
+                BadRow("no_image", b'{"license": "CC"}'),
+                {"image_name": "a.jpg", "caption": [VASE]},
+            ],
+        ),
+        (
+            {"author": "me", "p1": VASE, "p2": CUP},
+            [
+                BadRow("no_id", b'{"author": "me"}'),
+                {"__key__": "p1", "caption": VASE},
+                {"__key__": "p2", "caption": CUP},
+            ],
+        ),
+        (
+            {"weapons": [HANDGUN, 7], "smoking": [CUP]},
+            [
+                {"caption": HANDGUN, "category": "weapons"},
+                BadRow("not_text", b"7"),
+                {"caption": CUP, "category": "smoking"},
+            ],
+        ),
+        ({"train": [VASE]}, [{"caption": VASE}]),
+        ({"data": [VASE, CUP]}, [{"caption": VASE}, {"caption": CUP}]),
         ({"391895": [VASE, CUP]}, [{"__key__": "391895", "caption": [VASE, CUP]}]),
         (
             {"0": ROWS[0], "1": ROWS[1]},
@@ -128,9 +153,24 @@ def test_lists_by_split_are_chosen(tmp_path: Path) -> None:
     assert read(path, "all") == ROWS
 
 
+@pytest.mark.parametrize(("one", "other"), [("train", "val"), ("harmful", "benign")])
+def test_lists_of_captions_by_split_or_side_are_chosen(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    path = write(tmp_path, {one: [VASE, CUP], other: [HANDGUN]})
+    message = f"several lists: {one}, {other}; choose with --split NAME"
+    with pytest.raises(InputError, match=message):
+        read(path)
+    assert read(path, one) == [{"caption": VASE}, {"caption": CUP}]
+    assert len(read(path, "all")) == 3
+
+
 @pytest.mark.parametrize(
     "content",
-    [{"data": {"rows": ROWS}, "n": 1}, {"n": 1}, {"data": []}, 7, "text", {"a": [1, 2]}],
+    [
+        *({"data": {"rows": ROWS}, "n": 1}, {"n": 1}, {"data": []}, 7, "text", {"a": [1, 2]}),
+        {"license": "CC", "author": "me"},
+    ],
 )
 def test_other_shapes_are_refused(tmp_path: Path, content: object) -> None:
     with pytest.raises(InputError, match="no captions in JSON of this shape"):

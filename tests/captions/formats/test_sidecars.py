@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,22 @@ def write(folder: Path, files: dict[str, str | bytes]) -> str:
             {"1.jpg": b"i", "1.txt": VASE, "2.txt": CUP},
             [("1", VASE, "1.jpg"), ("no_image", CUP.encode())],
         ),
+        (
+            {
+                "images/1.png": b"i",
+                "labels/1.txt": "0 0.5 0.5 0.1 1e-1\n1 .2 .2 .1 .1\n",
+                "images/2.png": b"j",
+                "labels/2.txt": "",
+                "captions/2.txt": CUP,
+                "captions/1.txt": VASE,
+            },
+            [("images/1", VASE, "images/1.png"), ("images/2", CUP, "images/2.png")],
+        ),
+        ({"1.jpg": b"i", "1.txt": "0 0.5 0.5 0.1 0.1"}, [("no_caption", b"1.jpg")]),
+        (
+            {"1.jpg": b"i", "1.txt": "1984", "2.jpg": b"j", "2.txt": CUP},
+            [("1", "1984", "1.jpg"), ("2", CUP, "2.jpg")],
+        ),
         ({"1.jpg": b"i", "1.txt": VASE, "readme.txt": "About."}, [("1", VASE, "1.jpg")]),
         (
             {"1.jpg": b"i", "1.txt": VASE, ".hidden/2.txt": CUP, "._1.txt": "x"},
@@ -75,6 +92,28 @@ def test_keys_of_json_beside_text_are_columns(tmp_path: Path) -> None:
     assert read(url) == [
         {"__key__": "1", "caption": VASE, "image": "1.jpg", "url": "u", "json.caption": "x"}
     ]
+
+
+@pytest.mark.parametrize("text", [{"1.txt": VASE}, {}])
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("NSFW", "NSFW", "NSFW"),
+        ("nsfw", "UNLIKELY", "nsfw"),
+        ("nsfw", 0, "nsfw"),
+        ("Safe", False, "Safe"),
+        ("unsafe", "0.9", "unsafe"),
+        ("unsafe", None, "unsafe"),
+        ("unsafe", "a handgun", "json.unsafe"),
+        ("prompt", 1, "json.prompt"),
+    ],
+)
+def test_flags_in_json_keep_their_name(
+    tmp_path: Path, text: dict[str, str | bytes], key: str, value: object, name: str
+) -> None:
+    facts = json.dumps({key: value} if text else {key: value, "caption": VASE})
+    url = write(tmp_path, {"1.jpg": b"i", "1.json": facts, **text})
+    assert read(url) == [{"__key__": "1", "caption": VASE, "image": "1.jpg", name: value}]
 
 
 def test_remote_folder_is_read() -> None:

@@ -146,6 +146,14 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
             [("k", ["a vase", CUP], b"i")],
         ),
         ({"k.jpg": b"i", "k.txt": VASE, "k.caption": CUP}, [("k", [VASE, CUP], b"i")]),
+        ({"k.jpg": b"i", "k.txt": f"{VASE}\r\n\n {CUP}\n"}, [("k", [VASE, f" {CUP}"], b"i")]),
+        # A title with a line break, as img2dataset writes it.
+        (
+            {"k.jpg": b"i", "k.txt": f"{VASE}\n{CUP}", "k.json": f'{{"caption": "{VASE} {CUP}"}}'},
+            [("k", f"{VASE} {CUP}", b"i")],
+        ),
+        # Boxes of YOLO beside captions.
+        ({"k.jpg": b"i", "k.txt": "0 0.5 0.5 0.1 0.1\n", "k.caption": CUP}, [("k", CUP, b"i")]),
         # Other endings.
         ({"k.img": b"i", "k.cap": VASE}, [("k", VASE, b"i")]),
         ({"k.JPEG": b"i", "k.TXT": VASE}, [("k", VASE, b"i")]),
@@ -201,7 +209,7 @@ def test_compressed_shards_of_webdataset(tmp_path: Path) -> None:
         ),
         (
             {"1.txt": VASE, "2.txt": f"{CUP}\n{CUP}"},
-            [("1", VASE, None), ("2", f"{CUP}\n{CUP}", None)],
+            [("1", VASE, None), ("2", [CUP, CUP], None)],
         ),
         ({"1.jpg": b"i", "1.json": "{oops"}, [("broken_json", b"{oops")]),
         ({"1.jpg": b"i", "1.json": "{oops", "1.txt": VASE}, [("1", VASE, b"i")]),

@@ -20,7 +20,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from nsfwcaps.encoders.mini import model as mini
-from nsfwcaps.encoders.minilm import model_folder
+from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.runtime.weights import weights_sha256
 
 Saved = Callable[[Any, Path], None]
@@ -109,7 +109,7 @@ def test_captions_are_pooled_by_the_mean_over_their_own_tokens(
     made: tuple[Any, Any, Any],
 ) -> None:
     """The trap: the first token is open_clip's own choice for a BERT, and gives other numbers."""
-    folder = str(model_folder())
+    folder = str(minilm_folder())
     minilm = transformers.AutoModel.from_pretrained(folder, local_files_only=True).eval()
     split = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     model, _, tokenizer = made

@@ -264,10 +264,10 @@ def test_a_configuration_that_names_a_folder_is_refused(tmp_path: Path, place: P
     config = json.loads(path.read_bytes())
     config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = str(tmp_path)
     # A tokenizer of BERT, so that the base still loads.
-    from nsfwcaps.encoders.minilm import model_folder
+    from nsfwcaps.encoders.token_counts import minilm_folder
 
     for name in ("tokenizer.json", "tokenizer_config.json", "config.json"):
-        shutil.copy(model_folder() / name, tmp_path / "base" / name)
+        shutil.copy(minilm_folder() / name, tmp_path / "base" / name)
     path.write_text(json.dumps(config))
     said = export(run, "open_clip", tmp_path / "out")
     refused(said, 5, "refers to a local folder")

@@ -1,0 +1,1 @@
+"""Inspection of a pool: what it is, before it is used."""
