@@ -62,7 +62,7 @@ def _table(value: Any, where: str) -> pa.Table | None:
     """The value as a table, or None if it is not one.
 
     Raises:
-        InputError: the value holds tables, but is not one itself, or its columns are ambiguous.
+        InputError: the value holds several tables, is a stream, or has two columns of one name.
     """
     if isinstance(value, pa.Table):
         return value

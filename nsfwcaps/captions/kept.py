@@ -28,6 +28,19 @@ class ColumnType(enum.StrEnum):
     TEXT = "string"
 
 
+def alike(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the first two names of such a setting that differ, but not in what they match.
+
+    >>> alike(["id2,license", "license", "Id2"])
+    ('id2', 'Id2')
+    """
+    found: dict[str, str] = {}
+    for part in (part.strip() for name in names for part in name.split(",")):
+        if found.setdefault(folded(part), part) != part:
+            return found[folded(part)], part
+    return None
+
+
 def listed(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names of a setting that takes commas and repetition, each once.
 

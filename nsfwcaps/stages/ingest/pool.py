@@ -107,11 +107,11 @@ def check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
 
 
 def no_captions(
-    url: str, rows: int, rejects: Mapping[str, int], rows_at: str | None = None
+    url: str, rows: int, rejects: Mapping[str, int], *, see: str | None = None
 ) -> InputError:
-    """Error for a pool without a usable caption; `rows_at` is where its rejected rows are."""
-    place = f"; see {rows_at}" if rows_at else ""
-    reasons = f" ({by_reason(rejects)}{place})" if rejects else ""
+    """Error for a pool without a usable caption; `see` are the files with the rejected rows."""
+    listed = by_reason(rejects) + (f"; see {see}" if see else "")
+    reasons = f" ({listed})" if rejects else ""
     return InputError(
         f"{shown(url)}: no usable caption in {rows} rows{reasons}; "
         f"{advice(rejects, otherwise='use another file')}"

@@ -188,15 +188,15 @@ def _pool_facts(
     for chunk in chunks:
         rejects.update(chunk.rejects)
     bad = rejects.total()
-    rows_at = f"{folder.path}/rejects-*.parquet"
+    rejected = f"{folder.path}/rejects-*.parquet"
     if captions == 0:
-        raise no_captions(pool.url, rows, rejects, rows_at)
+        raise no_captions(pool.url, rows, rejects, see=rejected)
     share = bad / (captions + bad)
     if share > settings.max_reject_share and bad >= _FEW_REJECTS:
         raise InputError(
             f"{shown(pool.url)}: {bad} of {captions + bad} captions are unusable "
             f"({share:.1%}: {by_reason(rejects)}), more than max_reject_share allows "
-            f"({settings.max_reject_share:.1%}); see {rows_at} for the reasons, then "
+            f"({settings.max_reject_share:.1%}); see {rejected} for the reasons, then "
             f"{advice(rejects, otherwise='fix the pool')}, or raise --max-reject-share"
         )
     return {

@@ -111,6 +111,11 @@ def _check_kept(names: tuple[str, ...]) -> None:
     from nsfwcaps.captions import kept  # imported here, as both are slow to import
     from nsfwcaps.stages.ingest import keep
 
+    if twice := kept.alike(names):
+        raise ValueError(
+            f"keep_columns: '{twice[0]}' and '{twice[1]}' match the same columns; name one of "
+            "them, or rename one in the pool to keep both"
+        )
     if taken := keep.colliding(kept.listed(names)):
         raise ValueError(
             f"keep_columns: '{taken}' cannot be kept, as data sets have unsafe_{taken} or a column "

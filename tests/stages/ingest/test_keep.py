@@ -145,6 +145,12 @@ def test_bytes_are_not_kept(place: Place) -> None:
         place.ingest(safe=(pool,), unsafe=(pool,), keep_columns=("picture",), images=False)
 
 
+@pytest.mark.parametrize("names", [("id2,Id2",), ("id2", "license,ID2")])
+def test_names_that_match_the_same_columns_are_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"keep_columns: 'id2' and 'I[dD]2' match the same"):
+        parse(IngestSettings, {"keep_columns": [*names]}, where="ingest")
+
+
 @pytest.mark.parametrize(
     "name", ["source", "caption", "id", "image_sha256", "Caption", "image_label", "image"]
 )
