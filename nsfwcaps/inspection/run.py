@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import Clean, clean_row
@@ -20,7 +21,13 @@ from nsfwcaps.inspection.settings import InspectSettings
 from nsfwcaps.inspection.tally import Tally
 from nsfwcaps.inspection.window import chosen_model, window_of
 from nsfwcaps.stages.ingest import pool as ingest_pool
-from nsfwcaps.stages.ingest.pool import check_chosen, chosen_parts, column_lines, no_captions
+from nsfwcaps.stages.ingest.pool import (
+    check_chosen,
+    check_splits,
+    chosen_parts,
+    column_lines,
+    no_captions,
+)
 
 BOTH = "safe or unsafe"
 _DECODED = 16
@@ -48,6 +55,7 @@ def inspect(
     )
     readings, problems = _readings(files, settings)
     first = readings[0]
+    check_splits(settings.of_ingest((), label), first.pool_facts())
     if not any(reading.tally.captions for reading in readings):
         rows = sum(sample.first for sample in first.samples)
         raise no_captions(pools[0], rows, first.tally.unusable)
@@ -188,7 +196,7 @@ class _Reading:
             label=self._name,
             used=described.get("used", {}),
             ignored=described.get("ignored", []),
-            columns=list(column_lines([self._pool_facts(sample) for sample in self.samples])),
+            columns=list(column_lines(self.pool_facts())),
             captions=tally.captions,
             unusable=dict(sorted(tally.unusable.items())),
             labels=dict(sorted(tally.labels.items())) if self._label is None else {},
@@ -206,11 +214,14 @@ class _Reading:
             examples=tally.finished_examples(),
         )
 
-    def _pool_facts(self, sample: FileSample) -> dict[str, object]:
-        """Facts of a file as in the record of ingest."""
-        return {
-            "name": sample.name,
-            "columns": ingest_pool.described(sample.columns),
-            "several_categories": self._several[sample.url],
-            "chosen": list(self._chosen),
-        }
+    def pool_facts(self) -> list[dict[str, Any]]:
+        """Facts of the sampled files as in the record of ingest."""
+        return [
+            {
+                "name": sample.name,
+                "columns": ingest_pool.described(sample.columns),
+                "several_categories": self._several[sample.url],
+                "chosen": list(self._chosen),
+            }
+            for sample in self.samples
+        ]

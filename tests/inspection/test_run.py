@@ -190,6 +190,14 @@ def test_splits_are_chosen(tmp_path: Path) -> None:
     assert nsfwcaps.inspect(folder, split="test").rows == 2
 
 
+def test_rows_of_a_split_are_chosen_by_a_column(tmp_path: Path) -> None:
+    pool = lines_of(tmp_path / "a.csv", "caption,split", "A vase.,train", "A cup.,test")
+    (side,) = nsfwcaps.inspect(pool, split="test").sides
+    assert (side.captions, side.used) == (1, {"caption": "caption", "split": "split"})
+    (whole,) = nsfwcaps.inspect(pool).sides
+    assert (whole.captions, list(whole.ignored)) == (2, ["split"])
+
+
 def test_duplicates_scripts_and_hidden_characters(tmp_path: Path) -> None:
     pool = lines_of(
         tmp_path / "pool.txt",
