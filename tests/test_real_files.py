@@ -234,12 +234,12 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "two columns of one name": (
         "a.csv",
         f"caption,caption\n{GUN},{KNIFE}\n",
-        "'caption', 'caption.1'; choose one with --unsafe-caption-column",
+        "'caption', 'caption.1'; choose one with --caption-column",
     ),
     "two caption columns": (
         "a.jsonl",
         json.dumps({"text": GUN, "caption": KNIFE}),
-        "'caption', 'text'; choose one with --unsafe-caption-column",
+        "'caption', 'text'; choose one with --caption-column",
     ),
     "no header": (
         "a.csv",
@@ -359,7 +359,7 @@ def test_duplicate_columns_of_parquet_are_refused(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "d.parquet")
     read = ingest(tmp_path, tmp_path / "d.parquet")
     assert read.said.code == 3
-    assert "'caption', 'caption.1'; choose one with --unsafe-caption-column" in read.said.err
+    assert "'caption', 'caption.1'; choose one with --caption-column" in read.said.err
     chosen = ingest(tmp_path, tmp_path / "d.parquet", "--unsafe-caption-column", "caption.1")
     assert chosen.captions == [KNIFE]
 

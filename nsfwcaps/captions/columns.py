@@ -133,6 +133,7 @@ class _Pool:
         """The caption column, and the keys to the captions within its cells."""
         of_side = label is not None and named.by_side
         option = f"--{label}-caption-column" if of_side else "--caption-column"
+        for_side = f", or {option} for this side" if of_side else ""
         if named.caption_path is not None:
             return self._by_path(named.caption_path)
         if named.caption is not None:
@@ -156,7 +157,7 @@ class _Pool:
                 listed = ", ".join(f"'{name}'" for name in found)
                 raise InputError(
                     f"{self._where}: {len(found)} columns may hold the captions: {listed}; choose "
-                    f"one with {option}"
+                    f"one with --caption-column{for_side}"
                 )
             if found:
                 return found[0], self._inside(found[0])

@@ -45,6 +45,8 @@ _NOT_A_POOL = {
     b"\xd0\xcf\x11\xe0": "is an Excel workbook; save the sheet as CSV",
 }
 _DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException)
+_MISSING = (404, 410)
+"""HTTP statuses of an address with nothing there; others, such as 403, tell of no access."""
 HEAD_BYTES = 2**16
 
 
@@ -58,6 +60,16 @@ def shown(url: str) -> str:
         return url
     scheme, netloc, path, _, _ = urlsplit(url)
     return urlunsplit((scheme, netloc.rpartition("@")[2], path, "", ""))
+
+
+def lower_protocol(url: str) -> str:
+    """Return an address with its protocol in lower case, as fsspec knows it.
+
+    >>> lower_protocol("HTTPS://host/A.csv"), lower_protocol("A.csv")
+    ('https://host/A.csv', 'A.csv')
+    """
+    protocol, sign, rest = url.partition("://")
+    return f"{protocol.lower()}{sign}{rest}" if sign and protocol.isalnum() else url
 
 
 def local_path(url: str) -> Path | None:
@@ -106,7 +118,7 @@ def reaching(url: str) -> Iterator[None]:
 
 def is_missing(error: FileNotFoundError) -> bool:
     """Whether a store answered that a file is missing; fsspec says so of every failure too."""
-    return error.__cause__ is None or _status(error.__cause__) is not None
+    return error.__cause__ is None or _status(error.__cause__) in _MISSING
 
 
 def _is_remote(url: str) -> bool:
@@ -115,21 +127,24 @@ def _is_remote(url: str) -> bool:
 
 
 def _unreachable(url: str, error: BaseException) -> InputError:
-    """Name the type of an error and its HTTP status only: its text may quote the address."""
-    status = _status(error)
-    kind = f"{type(error).__name__}{f' {status}' if status else ''}"
+    """Name the HTTP status or the type of an error only: its text may quote the address."""
+    kind = _status(error) or type(error).__name__
     return InputError(
         f"{shown(url)}: cannot be read ({kind}); check the address, your access and the network, "
         "or download the file"
     )
 
 
-def _status(error: BaseException) -> int | None:
-    """HTTP status of an error of any library."""
-    found = getattr(error, "status", None) or getattr(
-        getattr(error, "response", None), "status_code", None
-    )
-    return found if isinstance(found, int) else None
+def _status(error: BaseException | None) -> int | None:
+    """HTTP status of an error of any library, or of what caused it."""
+    while error is not None:
+        found = getattr(error, "status", None) or getattr(
+            getattr(error, "response", None), "status_code", None
+        )
+        if isinstance(found, int):
+            return found
+        error = error.__cause__
+    return None
 
 
 @contextmanager

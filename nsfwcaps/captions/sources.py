@@ -5,6 +5,8 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import re
+from collections.abc import Iterator
 
 import fsspec
 from braceexpand import braceexpand
@@ -14,13 +16,18 @@ from nsfwcaps.captions.file_kinds import check_matches
 from nsfwcaps.captions.file_sets import check_set
 from nsfwcaps.captions.layouts import Chosen, files_of
 from nsfwcaps.captions.members import IMAGE_ENDINGS, is_document, is_hidden, suffix
-from nsfwcaps.captions.opening import is_missing, local_path, reaching, shown
+from nsfwcaps.captions.opening import is_missing, local_path, lower_protocol, reaching, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 
 _BUNDLED = "bundled:"
 _GLOB = "*?["
+_RANGE = re.compile(
+    r"(?P<before>[^{}]*)\{(?P<first>\d{1,18})\.\.(?P<last>\d{1,18})\}(?P<after>.*)", re.DOTALL
+)
+_PART = 1000
+"""Files of a brace range that are expanded at once."""
 
 
 def expand(url: str, options: ReadOptions | None = None) -> list[str]:
@@ -46,9 +53,11 @@ def resolve(url: str, options: ReadOptions | None = None) -> Chosen:
         return Chosen(files=[str(resources.demo_pool(url.removeprefix(_BUNDLED)))])
     if not url.strip():  # e.g. `--safe "$POOL"` with the variable unset; fsspec would read "."
         raise InputError("empty pool name; expected a file, folder, glob or URL")
+    url = lower_protocol(url)
     with reaching(url):
         found = _found(url, options)
         if found is None:
+            # One after another: a long range ends at its first gap.
             found = _joined([_there(item, options) for item in _braces(url)])
     return found
 
@@ -60,11 +69,22 @@ def _there(url: str, options: ReadOptions) -> Chosen:
     return found
 
 
-def _braces(url: str) -> list[str]:
+def _braces(url: str) -> Iterator[str]:
+    """Expand braces; a long range in parts, so that a gap is found before all is expanded."""
+    found = _RANGE.match(url)
+    if found and int(found["last"]) - int(found["first"]) > _PART:
+        first, last = int(found["first"]), int(found["last"])
+        padded = found["first"].startswith("0") and len(found["first"]) > 1
+        width = max(len(found["first"]), len(found["last"])) if padded else 1
+        for start in range(first, last + 1, _PART):
+            end = min(start + _PART - 1, last)
+            part = f"{{{start:0{width}d}..{end:0{width}d}}}"
+            yield from _braces(f"{found['before']}{part}{found['after']}")
+        return
     try:
-        return list(braceexpand(url)) if "{" in url else [url]
+        yield from list(braceexpand(url)) if "{" in url else [url]
     except ValueError:  # braces that do not pair
-        return [url]
+        yield url
 
 
 def _found(url: str, options: ReadOptions) -> Chosen | None:

@@ -66,7 +66,7 @@ class PictureFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class CoveredRow:
     """One caption. Its text is not part of the `repr`."""
 
     id: str
@@ -118,7 +118,7 @@ class SideFacts:
     """Captions with several categories; the first one counts."""
     pictures: PictureFacts | None
     """None if no column holds pictures."""
-    examples: Sequence[Example]
+    examples: Sequence[CoveredRow]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ allows entering there. Of many files, it is the first rows of some of them.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,6 +27,8 @@ FIRST_ROWS = 2000
 LATER_ROWS = 1000
 _WHOLE_ROWS = 8000
 """Rows up to which a file is read whole: in longer ones, the parts of a sample lie far apart."""
+_WHOLE_BYTES = 2**20
+"""The same for files whose rows cannot be estimated, such as JSON."""
 _FILES = 5
 _COUNTED_FILES = 64
 _IMAGE_BYTES = 64 * 2**20
@@ -74,10 +75,16 @@ class Files:
 
     def limit(self, url: str) -> int | None:
         """Rows to read from the start of a file; None for all."""
-        about = self.stored[url].rows if url in self.stored else self.lines.get(url, math.inf)
-        if self.everything or (len(self.urls) == 1 and about <= _WHOLE_ROWS):
+        if self.everything or (len(self.urls) == 1 and self._is_short(url)):
             return None
         return FIRST_ROWS // len(self.sampled)
+
+    def _is_short(self, url: str) -> bool:
+        if url in self.stored:
+            return self.stored[url].rows <= _WHOLE_ROWS
+        if url in self.lines:
+            return self.lines[url] <= _WHOLE_ROWS
+        return 0 < self.sizes[url] <= _WHOLE_BYTES
 
 
 class FileSample:

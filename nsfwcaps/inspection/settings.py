@@ -29,16 +29,24 @@ class InspectSettings:
 
     __pydantic_config__ = STRICT_KEYS
 
-    side: Label | None = setting(
-        None, "Side that the pool is meant for. Default: both, where they differ."
+    side: Label | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "safe or unsafe: what the pool is for. Default: both, where they differ.",
+            "metavar": "<str>",  # leaves room for the flags
+        },
     )
     model: str | None = setting(
         None, "Encoder whose window counts. Default: mini for pools with images, else minilm."
     )
     caption_column: str | None = _same("caption_column")
+    safe_caption_column: str | None = _same("safe_caption_column")
+    unsafe_caption_column: str | None = _same("unsafe_caption_column")
     caption_path: str | None = _same("caption_path")
     images: bool = _same("images")
     image_column: str | None = _same("image_column")
+    safe_image_column: str | None = _same("safe_image_column")
+    unsafe_image_column: str | None = _same("unsafe_image_column")
     safe_image: str | None = _same("safe_image")
     unsafe_image: str | None = _same("unsafe_image")
     image_root: str | None = _same("image_root")

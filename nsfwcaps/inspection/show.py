@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.inspection.facts import (
     COVER,
-    Example,
+    CoveredRow,
     PictureFacts,
     PoolFacts,
     SideFacts,
@@ -112,7 +112,7 @@ def _pictures(facts: PictureFacts) -> str:
     return text
 
 
-def _examples(examples: Sequence[Example], *, show: bool) -> Iterator[str]:
+def _examples(examples: Sequence[CoveredRow], *, show: bool) -> Iterator[str]:
     if not examples:
         return
     one_file = len({item.file for item in examples}) == 1
@@ -122,7 +122,7 @@ def _examples(examples: Sequence[Example], *, show: bool) -> Iterator[str]:
         yield f"  {row}  {_example(item)}  {item.caption if show else COVER}"
 
 
-def _example(item: Example) -> str:
+def _example(item: CoveredRow) -> str:
     parts = [_of(item.characters, "character"), _of(item.words, "word")]
     parts += [] if item.tokens is None else [_of(item.tokens, "token")]
     parts += [item.category] if item.category else []

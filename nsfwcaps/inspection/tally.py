@@ -14,7 +14,7 @@ from nsfwcaps.captions.clean import Clean, Rejected
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.captions.scripts import is_mostly_non_latin, script_of
 from nsfwcaps.encoders.token_counts import Window
-from nsfwcaps.inspection.facts import Example, PictureFacts, Spread, TokenFacts
+from nsfwcaps.inspection.facts import CoveredRow, PictureFacts, Spread, TokenFacts
 
 EXAMPLES = 5
 _BATCH = 1024
@@ -35,7 +35,7 @@ class Tally:
         self.categories: Counter[str] = Counter()
         self.non_latin = self.hidden = self.several_categories = self.with_picture = 0
         self.characters, self.words, self.tokens = array("L"), array("L"), array("L")
-        self.examples: list[Example] = []
+        self.examples: list[CoveredRow] = []
         self._window = window
         self._waiting: list[str] = []
         self._keys: set[str] = set()
@@ -101,7 +101,7 @@ class Tally:
             named=self.with_picture + missing, missing=missing, **self._pictures.facts()
         )
 
-    def finished_examples(self) -> list[Example]:
+    def finished_examples(self) -> list[CoveredRow]:
         """Examples with their numbers of tokens."""
         self._flush()
         counts: Sequence[int | None] = self.tokens[: len(self.examples)]
@@ -111,8 +111,8 @@ class Tally:
             for example, count in zip(self.examples, counts, strict=True)
         ]
 
-    def _example(self, file: str, row: int, item: Clean) -> Example:
-        return Example(
+    def _example(self, file: str, row: int, item: Clean) -> CoveredRow:
+        return CoveredRow(
             id=item.id,
             file=file,
             row=row,

@@ -211,9 +211,9 @@ def test_a_caption_column_holds_text(row: dict[str, Any], label: Label, caption:
         ({"beschreibung": RIGHT, "unsafe": "1"}, "--unsafe-caption-column 'beschreibung'"),
         (
             {"caption": RIGHT, "text": "A gun"},
-            "'caption', 'text'; choose one with --unsafe-caption-col",
+            "'caption', 'text'; choose one with --caption-col",
         ),
-        ({"Caption": RIGHT, "caption": "A gun"}, "choose one with --unsafe-caption-column"),
+        ({"Caption": RIGHT, "caption": "A gun"}, "choose one with --caption-column"),
         ({"caption": RIGHT, "caption.1": "A gun"}, "'caption', 'caption.1'"),
         ({"nsfw": RIGHT, "caption": "A gun"}, "'caption', 'nsfw'"),
     ],

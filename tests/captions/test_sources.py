@@ -6,7 +6,9 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from braceexpand import braceexpand
 
+from nsfwcaps.captions.opening import reaching
 from nsfwcaps.captions.sources import content_digest, expand, local_path, size_bytes
 from nsfwcaps.errors import InputError
 
@@ -93,6 +95,52 @@ def test_brace_range_and_alternatives_are_files_in_that_order(tmp_path: Path) ->
     touch(tmp_path, "00000.txt", "00001.txt", "00002.txt", "a.txt", "b.txt")
     assert found(f"{tmp_path}/{{00001..00002}}.txt") == ["00001.txt", "00002.txt"]
     assert found(f"{tmp_path}/{{b,a}}.txt") == ["b.txt", "a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "count"),
+    [("{0..2500}", 2501), ("{0098..2500}", 2403), ("x{0..1999}y{a,b}", 4000)],
+)
+def test_long_brace_range_is_the_files_that_braceexpand_lists(pattern: str, count: int) -> None:
+    expected = list(braceexpand(f"/braces/{pattern}.txt"))
+    assert len(expected) == count
+    fsspec.filesystem("memory").pipe(dict.fromkeys(expected, b"a vase"))
+    assert expand(f"memory://braces/{pattern}.txt") == [f"memory:/{name}" for name in expected]
+
+
+def test_endless_brace_range_ends_at_the_first_gap(tmp_path: Path) -> None:
+    touch(tmp_path, "0.txt")
+    with pytest.raises(InputError, match=r"/1\.txt: no such file, folder or match"):
+        expand(f"{tmp_path}/{{0..999999999999}}.txt")
+
+
+def test_protocol_may_be_in_any_case() -> None:
+    fsspec.filesystem("memory").pipe("/cases/A.txt", b"a vase")
+    assert expand("Memory://cases/A.txt") == ["memory://cases/A.txt"]
+
+
+class AnswerError(OSError):
+    """What an HTTP library raises for an answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (403, r"a\.csv: cannot be read \(403\); check the address, your access"),
+        (500, r"a\.csv: cannot be read \(500\)"),
+        (404, r"a\.csv: no such file"),
+        (410, r"a\.csv: no such file"),
+    ],
+)
+def test_refusal_of_a_store_is_no_missing_file(status: int, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught, reaching("https://host/a.csv?sig=1"):
+        # As fsspec does for every failure.
+        raise FileNotFoundError("https://host/a.csv?sig=1") from AnswerError(status)
+    assert "sig" not in str(caught.value)
 
 
 def test_gap_in_a_brace_range_is_named(tmp_path: Path) -> None:

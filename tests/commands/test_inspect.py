@@ -79,9 +79,11 @@ def test_errors_are_one_line_and_exit_code_3(tmp_path: Path) -> None:
     assert (said.code, said.out) == (3, "")
     assert said.err == (
         f"error: {path}: 2 columns may hold the captions: 'caption', 'text'; choose one with "
-        "--caption-column, or --safe-caption-column for this side\n"
+        "--safe-caption-column\n"
     )
     assert call("inspect", path, "--caption-column", "text").code == 0
+    advised = call("inspect", path, "--side", "safe", "--safe-caption-column", "text", "--json")
+    assert advised.json["sides"][0]["used"] == {"caption": "text"}
     assert call("inspect", tmp_path / "lost.csv").code == 3
     assert call("inspect", path, "--delimiter", "abc").code == 2
 

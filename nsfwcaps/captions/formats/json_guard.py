@@ -19,7 +19,7 @@ _DIGITS = b"0123456789"
 _LONG = re.compile(rb'(?<![0-9"])[0-9]{%d}' % (MAX_DIGITS + 1))
 _STEP = MAX_DIGITS // 2
 _NO_BRACKETS = bytes({*range(256)} - {*b"[]{}"})
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_OUTSIDE_STRINGS = b"[]{},: \t\r\n0123456789+-.Etruefalsn"
 
 
 class Guarded:
@@ -41,7 +41,7 @@ class Guarded:
             raise InputError(
                 f"{self._where}: a number of more than {MAX_DIGITS:,} digits; write it as text"
             )
-        if _net(data) > MAX_DEPTH and _net(_STRING.sub(b"", data)) > MAX_DEPTH:
+        if _net(data) > MAX_DEPTH and _is_deep(data):
             raise InputError(
                 f"{self._where}: values nested more than {MAX_DEPTH} deep; expected a list of "
                 "objects or of captions"
@@ -62,6 +62,17 @@ class Guarded:
         else:
             self._run = joined
         return joined > MAX_DIGITS
+
+
+def _is_deep(data: bytes) -> bool:
+    """Whether brackets outside strings are too deep, wherever in a string the block begins."""
+    parts = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+    halves = [b"".join(parts[start::2]) for start in (0, 1)]
+    # Only one half is outside strings: that without words.
+    return any(
+        _net(half) > MAX_DEPTH and not half.translate(None, delete=_OUTSIDE_STRINGS)
+        for half in halves
+    )
 
 
 def _net(data: bytes) -> int:

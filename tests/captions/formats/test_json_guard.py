@@ -44,6 +44,13 @@ def test_deep_nesting_is_an_error(tmp_path: Path, opening: str) -> None:
         rows(tmp_path / "a.json", f'[{{"caption": "{VASE}", "x": {opening * 30_000}')
 
 
+@pytest.mark.parametrize("opening", [b'{"":', b'{"a":[', b"["])
+@pytest.mark.parametrize("skipped", range(6))
+def test_deep_nesting_is_found_wherever_a_block_begins(opening: bytes, skipped: int) -> None:
+    with pytest.raises(InputError, match="nested"):
+        Guarded(io.BytesIO((opening * 20_000)[skipped:]), "a.json").read(2**16)
+
+
 def test_brackets_and_digits_in_captions_are_no_fault(tmp_path: Path) -> None:
     captions = ["[" * 3000 + '"{' * 3000, "7" * 5000, VASE]
     text = json.dumps([{"caption": caption} for caption in captions])
