@@ -612,3 +612,13 @@ def test_an_encoding_is_for_the_files_that_need_it(tmp_path: Path) -> None:
         for file in (run / "ingest").glob(f"{side}-*.parquet")
     ]
     assert found == [[FRENCH], [RUSSIAN]]
+
+
+def test_a_column_of_splits_is_chosen_by_split(tmp_path: Path) -> None:
+    pool = write(tmp_path / "a.csv", f"caption,split\n{GUN},train\n{KNIFE},val\n")
+    assert ingest(tmp_path, pool).captions == [GUN, KNIFE]
+    assert ingest(tmp_path, pool, "--split", "validation").captions == [KNIFE]
+    assert ingest(tmp_path, pool, "--split", "train+val").captions == [GUN, KNIFE]
+    read = ingest(tmp_path, write(tmp_path / "b.csv", f"caption\n{GUN}\n"), "--split", "test")
+    assert read.said.code == 3
+    assert "no pool has splits, so --split test has no meaning" in read.said.err

@@ -14,6 +14,7 @@ from nsfwcaps.captions.columns import Columns, label_of
 from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.rows import BadRow, Row
+from nsfwcaps.captions.split_names import canonical
 from nsfwcaps.captions.text import raw
 from nsfwcaps.captions.values import parse_flag, parsed_list, parsed_object, text_cell
 
@@ -72,6 +73,8 @@ def clean_row(
         yield Rejected(row.reason, side, row.raw)
         return
     assert columns is not None, "a row was read, so its columns are known"
+    if columns.split is not None and _split(row, columns.split) not in columns.splits:
+        return
     flag = columns.flag or columns.label
     flagged = label_of(text_cell(row.get(flag)), flag) if flag else None
     side_of_row = label or flagged
@@ -89,6 +92,10 @@ def clean_row(
                 yield Rejected("image_missing", side_of_row, _raw(caption))
             else:
                 yield _clean(row, columns, str(caption), side_of_row, picture, max_chars)
+
+
+def _split(row: Row, column: str) -> str:
+    return canonical(str(text_cell(row.get(column))).strip())
 
 
 def captions_of(row: Row, columns: Columns) -> list[object]:

@@ -43,6 +43,8 @@ class Named:
     label: str | None = None
     images: bool = True
     """Whether images are read at all."""
+    splits: frozenset[str] = frozenset()
+    """Splits to read, by their usual names; empty: all, whatever a column `split` says."""
     by_side: bool = True
     """Whether the command has an option for the captions of each side."""
 
@@ -58,6 +60,9 @@ class Columns:
     label: str | None
     flag: str | None = None
     """Column that says safe or unsafe, in a pool of one side."""
+    split: str | None = None
+    """Column with the split of each row, if only some splits are read."""
+    splits: frozenset[str] = frozenset()
     path: tuple[str, ...] = ()
     """Keys from the caption's cell to the captions in it."""
     listed: bool = False
@@ -70,7 +75,10 @@ class Columns:
     @property
     def used(self) -> list[str]:
         """Columns to read."""
-        names = (self.caption, self.image, self.category, self.partner, self.label, self.flag)
+        names = (
+            *(self.caption, self.image, self.category, self.partner, self.label, self.flag),
+            self.split,
+        )
         return [name for name in dict.fromkeys(names) if name is not None]
 
 
@@ -96,6 +104,8 @@ def resolve(sample: Sample, label: Label | None, *, where: str, named: Named) ->
         partner=partner if label is not Label.SAFE else None,
         label=pool.named(named.label, "label") if label is None else None,
         flag=pool.flag(caption) if label is not None else None,
+        split=pool.first(("split",), but=caption) if named.splits else None,
+        splits=named.splits,
         path=path,
         listed=pool.kind(caption) is Kind.LISTED,
         images_elsewhere=may_be_elsewhere and named.image is None,

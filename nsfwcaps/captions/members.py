@@ -116,7 +116,8 @@ def row_of(key: str, captions: list[str], facts: Row, image: object) -> Row:
 
 def _is_flag(name: str, value: object) -> bool:
     """Whether a key that may hold captions, such as `nsfw`, holds a flag or a score."""
-    return folded(name) in FLAG_NAMES and kind_of([value]) is not Kind.TEXT
+    kind = kind_of([value])
+    return folded(name) in FLAG_NAMES and (kind.may_be_flag or kind is Kind.NUMBER)
 
 
 def _may_be_image(name: str) -> bool:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps.captions.choices import ALL
 from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.columns import Columns, Named
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.split_names import canonical
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings
@@ -24,7 +26,7 @@ SHAPING = (
 )
 """Settings that shape the captions read from a file."""
 
-_ROLES = ("caption", "image", "category", "partner", "label", "flag")
+_ROLES = ("caption", "image", "category", "partner", "label", "flag", "split")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,16 @@ def named_columns(settings: IngestSettings, label: Label | None) -> Named:
         category=None if safe else settings.category_column,
         partner=None if safe else settings.partner_column,
         label=settings.label_column,
+        splits=_splits(settings.split),
         images=reads_images,
     )
+
+
+def _splits(asked: str | None) -> frozenset[str]:
+    """Usual names of the splits asked for; empty: all."""
+    if asked is None or asked == ALL:
+        return frozenset()
+    return frozenset(canonical(part.strip()) for part in asked.split("+"))
 
 
 def template_of(settings: IngestSettings, label: Label | None) -> str | None:
@@ -90,20 +100,29 @@ def chosen_parts(chosen: Chosen) -> tuple[str, ...]:
 
 
 def check_chosen(settings: IngestSettings, found: Sequence[Chosen]) -> None:
-    """Refuse a split or configuration that no pool has: it was meant to leave something out.
+    """Refuse a configuration that no pool has: it was meant to leave something out.
 
     Raises:
         InputError: no pool has it.
     """
-    files = [file for chosen in found for file in chosen.files]
-    # Karpathy's JSON files have splits inside.
-    in_folders = any(chosen.splits for chosen in found)
-    if settings.split and not in_folders and not any(".json" in shown(file) for file in files):
-        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
     if settings.config and not any(chosen.configs for chosen in found):
         raise InputError(
             f"ingest: no pool has configurations, so --config {settings.config} has no meaning"
         )
+
+
+def check_splits(settings: IngestSettings, pools: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a split that no pool has, as a folder or in a column, by the facts of the pools.
+
+    Raises:
+        InputError: no pool has it.
+    """
+    if settings.split is None or any(pool["name"].endswith(".json") for pool in pools):
+        return  # JSON files may have splits inside, and their readers check them
+    of_folders = any(str(item).startswith("split ") for pool in pools for item in pool["chosen"])
+    in_columns = any("split" in pool["columns"].get("used", {}) for pool in pools)
+    if settings.split != ALL and not of_folders and not in_columns:
+        raise InputError(f"ingest: no pool has splits, so --split {settings.split} has no meaning")
 
 
 def no_captions(

@@ -75,6 +75,8 @@ class PoolRows:
         self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
         self._pool = pool
         self._named = named_columns(settings, pool.label)
+        if any(item.startswith("split ") for item in pool.chosen):  # its files are the split
+            self._named = replace(self._named, splits=frozenset())
         self._elsewhere: set[str] = set()
         """Image columns whose files are not there."""
         self._ahead: tuple[int, Row | BadRow] | None = None

@@ -34,6 +34,7 @@ from nsfwcaps.stages.ingest.pool import (
     Pool,
     by_reason,
     check_chosen,
+    check_splits,
     chosen_parts,
     no_captions,
     read_options,
@@ -95,6 +96,7 @@ def run(
             read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
+    check_splits(settings, facts)
     images = merge.merge_images(chunks, folder, progress)
     safe, unsafe = (merge.staged_paths(chunks, label, folder) for label in Label)
     pictures = judges[Modality.IMAGE]
