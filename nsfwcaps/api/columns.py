@@ -70,7 +70,7 @@ def _table(value: Any, where: str) -> pa.Table | None:
         return pa.Table.from_batches([value])
     if hasattr(value, "with_format") and hasattr(value, "column_names"):  # datasets.Dataset
         return _of_datasets(value, where)
-    if _is_pandas(value) and hasattr(value, "columns"):
+    if _is_pandas(value) and hasattr(value, "columns") and hasattr(value, "iloc"):
         return _of_pandas(value, where)
     if hasattr(value, "__arrow_c_stream__") and hasattr(value, "columns"):  # polars and others
         return pa.table(value)
@@ -113,21 +113,22 @@ def _column(value: Any, where: str) -> pa.ChunkedArray:
         return value
     if isinstance(value, pa.Array):
         return pa.chunked_array([value])
-    if _is_pandas(value):
+    if _is_pandas(value) and hasattr(value, "dtype"):
         return pa.chunked_array([pa.Array.from_pandas(value)])
     if hasattr(value, "__arrow_c_stream__"):
         return pa.chunked_array(value)
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+    is_scalar = not isinstance(value, Iterable) or getattr(value, "ndim", 1) == 0
+    if is_scalar or isinstance(value, str | bytes | Mapping):
         raise InputError(
             f"{where}: expected captions (a list of str, or a pandas, pyarrow or datasets "
-            f"column), got {type(value).__name__}"
+            f"column) or a table, got {type(value).__name__}"
         )
     items = list(value)
     wrong = next((row for row, item in enumerate(items) if not isinstance(item, str)), None)
     if wrong is not None:
         raise InputError(
             f"{where}: item {wrong} is {type(items[wrong]).__name__}; a list must contain only "
-            "captions (str) or only files (pathlib.Path)"
+            "captions (str) or only files (pathlib.Path); pass rows as a table"
         )
     return pa.chunked_array([pa.array(items, pa.string())])
 

@@ -43,6 +43,16 @@ def test_batches_and_a_choice_of_columns() -> None:
     assert named_classes(chosen, table.schema) is chosen
 
 
+@pytest.mark.parametrize("kind", [datasets.List, datasets.Sequence, datasets.LargeList, list])
+def test_lists_of_classes(kind: Any) -> None:
+    feature = [LABELS] if kind is list else kind(LABELS)
+    features = datasets.Features({"ratings": feature})
+    ratings = [[1, 0], [], None, [-1, 1]]
+    table = datasets.Dataset.from_dict({"ratings": ratings}, features=features).data.table
+    found = named_classes(table, table.schema)["ratings"].to_pylist()
+    assert found == [["unsafe", "safe"], [], None, ["unsafe"]]
+
+
 @pytest.mark.parametrize("kind", [pa.uint8(), pa.int8(), pa.uint64()])
 def test_integers_of_any_width(kind: pa.DataType) -> None:
     table = saved([1, 0])

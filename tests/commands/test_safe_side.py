@@ -89,6 +89,22 @@ def test_benchmark_and_detector_are_on_the_card(
     assert not any(str(tmp_path) in path.read_text() for path in papers)
 
 
+def test_unreadable_rows_of_a_benchmark_are_on_the_card(
+    pools: list[object], workdir: Path, tmp_path: Path
+) -> None:
+    benchmark = tmp_path / "set.jsonl"
+    benchmark.write_text('{"caption": "a red vase near a window"}\n{no JSON\n{no JSON\n')
+    said = call("build", "--out", workdir, *pools, "--exclude", benchmark)
+    assert (said.code, said.err) == (0, "")
+    assert "unreadable benchmark rows (set.jsonl: 2)" in said.out
+    assert "| `set.jsonl` | 1 | 1 | 0 |" in card(workdir)
+    assert "2 rows of `set.jsonl` could not be read" in card(workdir)
+    clean = tmp_path / "clean.csv"
+    clean.write_text("caption\na red vase near a window\n")
+    assert call("build", "--out", workdir, *pools, "--exclude", clean).code == 0
+    assert "could not be read" not in card(workdir)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
