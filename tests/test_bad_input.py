@@ -242,7 +242,7 @@ CASES = [
     (empty_name, 3, "ingest", ["empty pool name", "expected a file"]),
     (unknown_ending, 3, "ingest", ["pool.docx", "unknown file format; expected"]),
     (unknown_column, 3, "ingest", ["safe.jsonl", "did you mean 'caption'?"]),
-    (no_header, 3, "ingest", ["bare.csv", "--caption-column", "header"]),
+    (no_header, 3, "ingest", ["bare.csv", "-caption-column 0", "header"]),
     (too_many_broken_lines, 3, "ingest", ["broken.jsonl", "5 broken_json", "--max-reject-share"]),
     (invalid_utf8, 3, "ingest", ["torn.txt", "9 invalid_utf8"]),
     (half_a_parquet_file, 3, "ingest", ["half.parquet", "again"]),

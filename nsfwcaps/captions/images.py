@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import fsspec
 
 from nsfwcaps.captions.column_names import folded
+from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.values import text_cell
 from nsfwcaps.errors import ConfigError
 
@@ -16,7 +17,7 @@ class ImageReader:
     """Reads images by path; relative paths resolve against `root`, or else the pool's folder."""
 
     def __init__(self, pool: str, root: str | None = None) -> None:
-        self.root = (root or pool.rpartition("/")[0] or ".").rstrip("/")
+        self.root = (root or shown(pool).rpartition("/")[0] or ".").rstrip("/")
         self._folders: dict[str, list[str]] = {}
 
     def absolute(self, path: str) -> str:
