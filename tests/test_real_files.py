@@ -250,7 +250,7 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "conversations": (
         "a.jsonl",
         json.dumps({"id": 1, "conversations": [{"from": "gpt", "value": GUN}]}),
-        "captions inside 'conversations' are named by --caption-path",
+        "captions inside 'conversations' are named by --unsafe-caption-path",
     ),
     "a ZIP archive": ("a.csv", b"PK\x03\x04rest", "a ZIP archive or an Excel workbook"),
     "a web page": ("a.csv", "<!DOCTYPE html><html></html>", "is a web page"),
@@ -345,6 +345,12 @@ def test_conversations_by_a_path(tmp_path: Path) -> None:
     (file,) = (tmp_path / "run/ingest").glob("unsafe-*.parquet")
     (found,) = pq.read_table(file).to_pylist()
     assert (found["caption"], found["image_path"]) == (GUN, "1.png")
+
+
+def test_a_path_of_one_side(tmp_path: Path) -> None:
+    row = {"id": 1, "conversations": [{"from": "gpt", "value": GUN}]}
+    pool = write(tmp_path / "llava.jsonl", json.dumps(row))
+    assert ingest(tmp_path, pool, "--unsafe-caption-path", "gpt.value").captions == [GUN]
 
 
 def test_nested_captions_of_karpathy_in_parquet(tmp_path: Path) -> None:

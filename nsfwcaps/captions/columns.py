@@ -288,7 +288,7 @@ class _Pool:
             return f"'{texts[0]}' holds text: choose it with {option} '{texts[0]}'"
         nested = [name for name in names if self.kind(name) is Kind.NESTED]
         if nested and not texts:
-            return f"captions inside '{nested[0]}' are named by --caption-path"
+            return f"captions inside '{nested[0]}' are named by {option.replace('column', 'path')}"
         return f"choose one with {option}"
 
 

@@ -43,6 +43,8 @@ class InspectSettings:
     safe_caption_column: str | None = _same("safe_caption_column")
     unsafe_caption_column: str | None = _same("unsafe_caption_column")
     caption_path: str | None = _same("caption_path")
+    safe_caption_path: str | None = _same("safe_caption_path")
+    unsafe_caption_path: str | None = _same("unsafe_caption_path")
     images: bool = _same("images")
     image_column: str | None = _same("image_column")
     safe_image_column: str | None = _same("safe_image_column")

@@ -18,7 +18,8 @@ from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 SHAPING = (
-    *("caption_column", "safe_caption_column", "unsafe_caption_column", "caption_path"),
+    *("caption_column", "safe_caption_column", "unsafe_caption_column"),
+    *("caption_path", "safe_caption_path", "unsafe_caption_path"),
     *("images", "image_column", "safe_image_column", "unsafe_image_column"),
     *("safe_image", "unsafe_image", "image_root", "category_column", "partner_column"),
     *("label_column", "max_chars", "split"),
@@ -59,17 +60,25 @@ def read_options(settings: IngestSettings) -> ReadOptions:
 
 def named_columns(settings: IngestSettings, label: Label | None) -> Named:
     """Columns that the user named for the pools of a side."""
-    caption, image = {
-        Label.SAFE: (settings.safe_caption_column, settings.safe_image_column),
-        Label.UNSAFE: (settings.unsafe_caption_column, settings.unsafe_image_column),
-        None: (None, None),
+    caption, path, image = {
+        Label.SAFE: (
+            settings.safe_caption_column,
+            settings.safe_caption_path,
+            settings.safe_image_column,
+        ),
+        Label.UNSAFE: (
+            settings.unsafe_caption_column,
+            settings.unsafe_caption_path,
+            settings.unsafe_image_column,
+        ),
+        None: (None, None, None),
     }[label]
     reads_images = settings.images and template_of(settings, label) is None
     # Only the category and the partner of an unsafe caption are used.
     safe = label is Label.SAFE
     return Named(
         caption=caption or settings.caption_column,
-        caption_path=settings.caption_path,
+        caption_path=path or settings.caption_path,
         image=(image or settings.image_column) if reads_images else None,
         category=None if safe else settings.category_column,
         partner=None if safe else settings.partner_column,

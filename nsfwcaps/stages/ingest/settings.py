@@ -33,6 +33,10 @@ class IngestSettings:
         None,
         "Keys to captions inside nested cells, such as gpt.value in conversations.",
     )
+    safe_caption_path: str | None = setting(
+        None, "The same for the safe pools, if only they are nested."
+    )
+    unsafe_caption_path: str | None = setting(None, "The same for the unsafe pools.")
     images: bool = setting(True, "Read the images of the captions.")
     image_column: str | None = setting(None, "Column with image paths or bytes.")
     safe_image_column: str | None = setting(
