@@ -358,7 +358,10 @@ def test_vectors_are_stored_uncompressed() -> None:
 def test_row_groups_of_wide_rows_hold_fewer_rows() -> None:
     pictures = pa.table({"image": [os.urandom(2**17)] * 200})
     file = pq.ParquetFile(pa.BufferReader(tables.parquet_bytes(pictures)))
-    assert [file.metadata.row_group(i).num_rows for i in range(4)] == [64, 64, 64, 8]
+    assert [file.metadata.row_group(i).num_rows for i in range(4)] == [63, 63, 63, 11]
+    large = pa.table({"image": [os.urandom(3 * 2**20)] * 5})
+    file = pq.ParquetFile(pa.BufferReader(tables.parquet_bytes(large)))
+    assert [file.metadata.row_group(i).num_rows for i in range(3)] == [2, 2, 1]
 
 
 def test_tables_are_read_one_at_a_time_with_their_columns(tmp_path: Path) -> None:
