@@ -16,7 +16,7 @@ from nsfwcaps.captions.rows import PEEK_ROWS, BadRow, Choose, Row, Sample, uniqu
 
 BATCH_ROWS = 1024
 _SKIP_ROWS = 16384
-_BATCH_BYTES = 32 * 2**20
+_BATCH_BYTES = 16 * 2**20
 _BUFFER_BYTES = 2**20
 
 
@@ -58,10 +58,12 @@ def _parquet_batches(
     """Batches of rows; of columns with one name, only the wanted ones."""
     own = dict(zip(names, table.schema_arrow.names, strict=True))
     read = list(dict.fromkeys(own[name] for name in wanted))
-    for batch in table.iter_batches(batch_size=rows, columns=read):
-        batch = named_classes(batch, table.schema_arrow)
-        numbered = batch.rename_columns(unique(batch.schema.names))
-        yield list(_rows([numbered.select(list(wanted))]))
+    # One group at a time: else the last page of one stays until the first of the next is there.
+    for group in range(table.num_row_groups):
+        for batch in table.iter_batches(batch_size=rows, columns=read, row_groups=[group]):
+            batch = named_classes(batch, table.schema_arrow)
+            numbered = batch.rename_columns(unique(batch.schema.names))
+            yield list(_rows([numbered.select(list(wanted))]))
 
 
 def _batch_rows(table: pq.ParquetFile, wanted: set[str]) -> int:

@@ -38,7 +38,7 @@ from nsfwcaps.stages.ingest.settings import IngestSettings
 VERSION = 3
 
 _CHUNK_ROWS = 131_072
-_CHUNK_IMAGE_BYTES = 32 * 2**20
+_CHUNK_IMAGE_BYTES = 16 * 2**20
 
 
 def read_chunks(
