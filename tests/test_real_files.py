@@ -384,6 +384,7 @@ def test_visu_with_images_by_a_template(tmp_path: Path) -> None:
         *("--safe-image", f"{tmp_path}/COCO/*/{{coco_id:012d}}.png"),
     )
     assert said.code == 0, said.err
+    assert "caption=safe, category=tag, image={coco_id:012d}.png; ignored: incr" in said.out
     (safe,) = (tmp_path / "run/ingest").glob("safe-*.parquet")
     (unsafe,) = (tmp_path / "run/ingest").glob("unsafe-*.parquet")
     (row,) = pq.read_table(safe).to_pylist()

@@ -72,7 +72,7 @@ class ImageTemplate:
     """Paths of images made of a row's cells, such as `COCO/*/{coco_id:012d}.jpg`."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self.text = text
         try:
             parts = list(string.Formatter().parse(text))
         except ValueError as error:
@@ -96,9 +96,9 @@ class ImageTemplate:
         if any(value is None or value == "" for value in values.values()):
             return None
         try:
-            return self._text.format(**values)
+            return self.text.format(**values)
         except (ValueError, TypeError):
-            return self._text  # no such file: the row is set aside with its reason
+            return self.text  # no such file: the row is set aside with its reason
 
 
 def _typed(value: object, spec: str) -> object:

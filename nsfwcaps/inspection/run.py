@@ -191,7 +191,7 @@ class _Reading:
     def facts(self) -> SideFacts:
         """Return what was counted."""
         tally = self.tally
-        described = ingest_pool.described(self.samples[0].columns)
+        described = ingest_pool.described(self.samples[0].columns, self.samples[0].rows.template)
         return SideFacts(
             label=self._name,
             used=described.get("used", {}),

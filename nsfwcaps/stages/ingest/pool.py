@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nsfwcaps.captions.choices import ALL
-from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.column_names import Label, folded
 from nsfwcaps.captions.columns import Columns, Named
+from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
@@ -151,14 +152,19 @@ def by_reason(rejects: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(rejects.items()))
 
 
-def described(columns: Columns | None) -> dict[str, Any]:
-    """Describe the columns of a pool for its record."""
+def described(columns: Columns | None, template: ImageTemplate | None = None) -> dict[str, Any]:
+    """Describe the columns of a pool for its record, with the file name of an image template."""
     if columns is None:
         return {}
     used = {role: name for role in _ROLES if (name := getattr(columns, role)) is not None}
+    ignored = list(columns.ignored)
+    if template is not None:
+        used["image"] = template.text.rpartition("/")[2]
+        named = {*map(folded, template.columns)}
+        ignored = [name for name in ignored if folded(name) not in named]
     if columns.path:
         used["caption"] = ".".join((columns.caption, *columns.path))
-    return {"used": used, "ignored": list(columns.ignored), "notes": dict(columns.notes)}
+    return {"used": used, "ignored": ignored, "notes": dict(columns.notes)}
 
 
 def column_lines(pools: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -237,7 +237,7 @@ class _Chunk:
         )
 
     def _described(self) -> dict[str, Any]:
-        found = described(self.source.columns)
+        found = described(self.source.columns, self.source.template)
         spelt = list(self.source.kept.spelt.values())
         return {**found, "kept": spelt} if spelt else found
 
