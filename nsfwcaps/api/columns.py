@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from nsfwcaps.captions.class_labels import named_classes
+from nsfwcaps.captions.tables.class_labels import named_classes
 from nsfwcaps.errors import InputError
 
 CAPTION = "caption"

@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import captions_of
-from nsfwcaps.captions.column_names import (
+from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
+from nsfwcaps.captions.normalize import fold_key, normalize
+from nsfwcaps.captions.opening import shown
+from nsfwcaps.captions.options import EVERYTHING
+from nsfwcaps.captions.readers import read_pool
+from nsfwcaps.captions.rows import BadRow, Row, Sample
+from nsfwcaps.captions.tables.column_names import (
     CAPTION_NAMES_OF_SIDE,
     CAPTION_WORDS,
     OTHER_CAPTION_NAMES,
@@ -22,14 +28,8 @@ from nsfwcaps.captions.column_names import (
     Label,
     folded,
 )
-from nsfwcaps.captions.columns import Columns, Named, resolve
-from nsfwcaps.captions.content_words import Tokens, bag_keys, tokens
-from nsfwcaps.captions.normalize import fold_key, normalize
-from nsfwcaps.captions.opening import shown
-from nsfwcaps.captions.options import EVERYTHING
-from nsfwcaps.captions.readers import read_pool
-from nsfwcaps.captions.rows import BadRow, Row, Sample
-from nsfwcaps.captions.values import Kind, kind_of
+from nsfwcaps.captions.tables.columns import Columns, Named, resolve
+from nsfwcaps.captions.tables.values import Kind, kind_of
 from nsfwcaps.errors import InputError
 
 VERSION = 1

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.captions import paths
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Columns, label_of
+from nsfwcaps.captions.folders.split_names import canonical
 from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
 from nsfwcaps.captions.rows import BadRow, Row
-from nsfwcaps.captions.split_names import canonical
+from nsfwcaps.captions.tables import paths
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Columns, label_of
+from nsfwcaps.captions.tables.values import parse_flag, parsed_list, parsed_object, text_cell
 from nsfwcaps.captions.text import raw
-from nsfwcaps.captions.values import parse_flag, parsed_list, parsed_object, text_cell
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _COMMA = re.compile(",")

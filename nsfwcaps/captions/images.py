@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import fsspec
 
-from nsfwcaps.captions.column_names import folded
 from nsfwcaps.captions.opening import shown
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import folded
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.errors import ConfigError
 
 

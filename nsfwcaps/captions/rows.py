@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from nsfwcaps.captions.column_names import KNOWN_NAMES, folded
+from nsfwcaps.captions.tables.column_names import KNOWN_NAMES, folded
 
 Row = dict[str, Any]
 

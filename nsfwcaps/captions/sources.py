@@ -12,10 +12,10 @@ import fsspec
 from braceexpand import braceexpand
 
 from nsfwcaps import resources
-from nsfwcaps.captions.file_kinds import check_matches
-from nsfwcaps.captions.file_sets import check_set
-from nsfwcaps.captions.layouts import Chosen, files_of
-from nsfwcaps.captions.members import IMAGE_ENDINGS, is_document, is_hidden, suffix
+from nsfwcaps.captions.folders.file_kinds import check_matches
+from nsfwcaps.captions.folders.file_sets import check_set
+from nsfwcaps.captions.folders.layouts import Chosen, files_of
+from nsfwcaps.captions.folders.members import IMAGE_ENDINGS, is_document, is_hidden, suffix
 from nsfwcaps.captions.opening import is_missing, local_path, lower_protocol, reaching, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError

@@ -21,8 +21,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.column_names import CAPTION_NAMES, folded
 from nsfwcaps.captions.normalize import content_id, normalize
+from nsfwcaps.captions.tables.column_names import CAPTION_NAMES, folded
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.errors import InputError

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.captions.column_names import spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import spelt
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import fsspec
 
-from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.formats import (
     columnar,
     delimited,
@@ -17,6 +16,7 @@ from nsfwcaps.captions.formats import (
 )
 from nsfwcaps.captions.opening import compression, reaching
 from nsfwcaps.captions.readers import Reader, by_content, reader_of
+from nsfwcaps.captions.tables.columns import Columns
 
 _NAMES: dict[Reader, str] = {
     delimited.read_csv: "CSV",

@@ -8,10 +8,10 @@ from typing import Any
 
 from nsfwcaps.captions import sources
 from nsfwcaps.captions.clean import Clean, clean_row
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.opening import local_path, shown
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Columns
 from nsfwcaps.errors import InputError
 from nsfwcaps.inspection.facts import SideFacts, Spread
 from nsfwcaps.inspection.formats import format_of

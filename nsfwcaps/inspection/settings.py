@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.config import STRICT_KEYS, setting
 from nsfwcaps.enums import Quoting
 from nsfwcaps.stages.ingest.settings import IngestSettings

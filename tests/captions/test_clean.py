@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Columns
 from nsfwcaps.captions.normalize import content_id, fold_key, normalize
 from nsfwcaps.captions.rows import BadRow
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Columns
 
 COLUMNS = Columns(
     caption="caption", image="image", category="category", partner="partner", label="label"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import ijson
 
-from nsfwcaps.captions.choices import ALL
+from nsfwcaps.captions.folders.choices import ALL
 from nsfwcaps.captions.formats.json_stream import Document
 from nsfwcaps.captions.rows import BadRow, Row
 

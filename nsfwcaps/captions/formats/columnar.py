@@ -10,9 +10,9 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.class_labels import named_classes
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import PEEK_ROWS, BadRow, Choose, Row, Sample, unique
+from nsfwcaps.captions.tables.class_labels import named_classes
 
 BATCH_ROWS = 1024
 _SKIP_ROWS = 16384

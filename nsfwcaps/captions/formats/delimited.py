@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise, unique
+from nsfwcaps.captions.tables.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.text import UTF8, decoded, raw
 from nsfwcaps.enums import Quoting
 from nsfwcaps.errors import InputError

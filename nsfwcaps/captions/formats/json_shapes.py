@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import ijson
 
-from nsfwcaps.captions.choices import chosen
-from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
+from nsfwcaps.captions.folders.choices import chosen
+from nsfwcaps.captions.folders.members import IMAGE_ENDINGS, suffix
+from nsfwcaps.captions.folders.split_names import side_of, split_of
 from nsfwcaps.captions.formats.json_stream import Document
-from nsfwcaps.captions.members import IMAGE_ENDINGS, suffix
 from nsfwcaps.captions.opening import shown
-from nsfwcaps.captions.split_names import side_of, split_of
+from nsfwcaps.captions.tables.column_names import CAPTION_WORDS, folded
 
 _ENOUGH_KEYS = 1000
 # Names of captions that are as common for what describes a whole file.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from nsfwcaps.captions.members import TEXT_ENDINGS, suffix
+from nsfwcaps.captions.folders.members import TEXT_ENDINGS, suffix
 
 _NUMBERS = re.compile(rb"[\d\s.,eE+-]+")
 _PROBED = 50

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.formats import delimited, json_lines
 from nsfwcaps.captions.opening import HEAD_BYTES, peeked, shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise
+from nsfwcaps.captions.tables.column_names import CAPTION_WORDS, folded
 from nsfwcaps.captions.text import UTF8, decoded, encoding_of, raw
 from nsfwcaps.errors import InputError
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import fsspec
 
+from nsfwcaps.captions.folders.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.formats.label_texts import without_labels
 from nsfwcaps.captions.formats.tar_samples import Parts, grouped
-from nsfwcaps.captions.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.opening import reaching
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, row_wise

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nsfwcaps.captions.members import (
+from nsfwcaps.captions.folders.members import (
     IMAGE_ENDINGS,
     TEXT_ENDINGS,
     is_document,
@@ -19,7 +19,7 @@ from nsfwcaps.captions.members import (
     stem,
     suffix,
 )
-from nsfwcaps.captions.pairing import owner, owners
+from nsfwcaps.captions.folders.pairing import owner, owners
 
 _NUMBER_OR_WORD = re.compile(r"\d+|[A-Za-z_]\w*")
 

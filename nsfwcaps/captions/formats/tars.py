@@ -13,9 +13,9 @@ from typing import BinaryIO, cast
 
 from fsspec.implementations.local import LocalFileOpener
 
+from nsfwcaps.captions.folders.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.formats.label_texts import without_labels
 from nsfwcaps.captions.formats.tar_samples import Parts, grouped
-from nsfwcaps.captions.members import captions_in, facts_of, row_of
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Choose, Row, Sample, row_wise

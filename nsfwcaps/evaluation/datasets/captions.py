@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nsfwcaps.captions.normalize import normalize
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.values import text_cell
 
 
 class Captions:

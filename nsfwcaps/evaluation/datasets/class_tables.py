@@ -11,12 +11,12 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.column_names import spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import spelt
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_names import Label

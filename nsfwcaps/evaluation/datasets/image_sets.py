@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.captions.column_names import CATEGORY_NAMES, IMAGE_NAMES, spelt
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import CATEGORY_NAMES, IMAGE_NAMES, spelt
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files, picture_of, tar_files, tar_samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nsfwcaps.captions.column_names import CATEGORY_NAMES, spelt
+from nsfwcaps.captions.tables.column_names import CATEGORY_NAMES, spelt
 from nsfwcaps.errors import InputError
 
 # Column of the unsafe caption, and names of the safe one beside it.

@@ -15,7 +15,7 @@ from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.sources import expand
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of

@@ -10,14 +10,14 @@ from typing import Any
 
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Columns, Named, resolve
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Columns, Named, resolve
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.construction.exclusion import image_hashes
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard
-from nsfwcaps.captions import kept
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.readers import ending_of
 from nsfwcaps.captions.rows import Row, Sample
+from nsfwcaps.captions.tables import kept
 from nsfwcaps.errors import InputError
 
 # In a file without a header, captions are taken for names: they must not be printed.

@@ -18,8 +18,8 @@ import pyarrow.dataset as ds
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
-from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.normalize import TEXT_DIGITS
+from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.config import digest
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.ingest.screen import Checks

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nsfwcaps.captions.choices import ALL
-from nsfwcaps.captions.column_names import Label, folded
-from nsfwcaps.captions.columns import Columns, Named
+from nsfwcaps.captions.folders.choices import ALL
+from nsfwcaps.captions.folders.layouts import Chosen
+from nsfwcaps.captions.folders.split_names import canonical
 from nsfwcaps.captions.images import ImageTemplate
-from nsfwcaps.captions.layouts import Chosen
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
-from nsfwcaps.captions.split_names import canonical
+from nsfwcaps.captions.tables.column_names import Label, folded
+from nsfwcaps.captions.tables.columns import Columns, Named
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings

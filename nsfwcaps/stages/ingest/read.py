@@ -13,14 +13,14 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
-from nsfwcaps.captions.column_names import Label, folded
-from nsfwcaps.captions.columns import Columns, resolve
 from nsfwcaps.captions.images import ImageReader, ImageTemplate
-from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.column_names import Label, folded
+from nsfwcaps.captions.tables.columns import Columns, resolve
+from nsfwcaps.captions.tables.kept import listed
+from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance

@@ -18,10 +18,10 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions import benchmarks
 from nsfwcaps.captions import sources as pool_sources
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.kept import listed
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.captions.options import EVERYTHING
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.kept import listed
 from nsfwcaps.detectors import registry
 from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError

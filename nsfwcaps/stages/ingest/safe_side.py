@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nsfwcaps.artifacts import Shard
-from nsfwcaps.captions.column_names import Label
+from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.ingest.screen import FLAGGED, HAZARD, IN_BENCHMARK, NEAR_UNSAFE, Checks
 

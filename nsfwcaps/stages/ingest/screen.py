@@ -21,10 +21,10 @@ import pyarrow as pa
 
 from nsfwcaps.captions import benchmarks, containment, content_words
 from nsfwcaps.captions.benchmarks import BenchmarkKeys
-from nsfwcaps.captions.column_names import Label
 from nsfwcaps.captions.containment import ContentSets
 from nsfwcaps.captions.content_words import Tokens, tokens
 from nsfwcaps.captions.normalize import TEXT_DIGITS
+from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.config import digest
 from nsfwcaps.construction.hazard_scan import with_hazard
 from nsfwcaps.construction.lexicon import hazards_digest

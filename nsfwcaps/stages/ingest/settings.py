@@ -112,7 +112,7 @@ class IngestSettings:
 
 
 def _check_kept(names: tuple[str, ...]) -> None:
-    from nsfwcaps.captions import kept  # imported here, as both are slow to import
+    from nsfwcaps.captions.tables import kept  # imported here, as both are slow to import
     from nsfwcaps.stages.ingest import keep
 
     if twice := kept.alike(names):

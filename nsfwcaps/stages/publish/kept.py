@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.captions.kept import ColumnType, decoded
+from nsfwcaps.captions.tables.kept import ColumnType, decoded
 
 
 def kept_columns(ingest: StageRecord) -> dict[str, str]:

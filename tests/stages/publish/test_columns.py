@@ -12,9 +12,9 @@ from support.shell import call
 from support.small_release import World, build, prepare, release, rows_of, tiny_world
 
 from nsfwcaps import schema
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Named, resolve
 from nsfwcaps.captions.rows import Sample
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Named, resolve
 from nsfwcaps.enums import Split
 from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.progress import Silent

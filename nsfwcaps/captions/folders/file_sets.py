@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from nsfwcaps.captions.folders.split_names import side_of
 from nsfwcaps.captions.readers import COMPRESSED
-from nsfwcaps.captions.split_names import side_of
 from nsfwcaps.errors import InputError
 
 _SHARD = re.compile(r"(?P<before>.*?)(?P<number>\d{5})-of-(?P<count>\d{5})(?P<after>\D.*|)")

@@ -7,8 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nsfwcaps.captions import paths
-from nsfwcaps.captions.column_names import (
+from nsfwcaps.captions.rows import Sample
+from nsfwcaps.captions.tables import paths
+from nsfwcaps.captions.tables.column_names import (
     BARE_NAMES,
     CAPTION_NAMES_OF_SIDE,
     CATEGORY_NAMES,
@@ -24,8 +25,7 @@ from nsfwcaps.captions.column_names import (
     Label,
     folded,
 )
-from nsfwcaps.captions.rows import Sample
-from nsfwcaps.captions.values import Kind, kind_of, parse_flag, parsed_object
+from nsfwcaps.captions.tables.values import Kind, kind_of, parse_flag, parsed_object
 from nsfwcaps.errors import InputError
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, time
 from typing import Any
 
-from nsfwcaps.captions.column_names import folded
+from nsfwcaps.captions.tables.column_names import folded
 
 _INT64 = range(-(2**63), 2**63)
 # A leading zero makes an id, not a number: "007" stays text.

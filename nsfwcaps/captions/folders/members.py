@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
-from nsfwcaps.captions.column_names import (
+from nsfwcaps.captions.options import ReadOptions
+from nsfwcaps.captions.rows import Row
+from nsfwcaps.captions.tables.column_names import (
     CAPTION_WORDS,
     FLAG_NAMES,
     IMAGE_NAMES,
@@ -14,10 +16,8 @@ from nsfwcaps.captions.column_names import (
     LOOSE_IMAGE_NAME,
     folded,
 )
-from nsfwcaps.captions.options import ReadOptions
-from nsfwcaps.captions.rows import Row
+from nsfwcaps.captions.tables.values import Kind, kind_of
 from nsfwcaps.captions.text import known, recognised
-from nsfwcaps.captions.values import Kind, kind_of
 
 IMAGE_ENDINGS = frozenset(
     # LAION's early tars name images of unknown kind `img`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from nsfwcaps.captions.members import stem
+from nsfwcaps.captions.folders.members import stem
 
 
 def owners(texts: Sequence[str], images: Collection[str]) -> dict[str, str]:

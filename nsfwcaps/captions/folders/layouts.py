@@ -15,12 +15,11 @@ from typing import Any
 
 import fsspec
 
-from nsfwcaps.captions.choices import chosen
-from nsfwcaps.captions.column_names import CAPTION_WORDS, folded
-from nsfwcaps.captions.file_kinds import SIDECARS, check_kinds, kind_of_file, topmost
-from nsfwcaps.captions.file_sets import check_set
-from nsfwcaps.captions.hub_cards import declared
-from nsfwcaps.captions.members import (
+from nsfwcaps.captions.folders.choices import chosen
+from nsfwcaps.captions.folders.file_kinds import SIDECARS, check_kinds, kind_of_file, topmost
+from nsfwcaps.captions.folders.file_sets import check_set
+from nsfwcaps.captions.folders.hub_cards import declared
+from nsfwcaps.captions.folders.members import (
     IMAGE_ENDINGS,
     TEXT_ENDINGS,
     is_document,
@@ -28,11 +27,12 @@ from nsfwcaps.captions.members import (
     stem,
     suffix,
 )
+from nsfwcaps.captions.folders.pairing import owners, parent
+from nsfwcaps.captions.folders.split_names import configs_of, in_order, split_of
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
-from nsfwcaps.captions.pairing import owners, parent
 from nsfwcaps.captions.readers import ending_of
-from nsfwcaps.captions.split_names import configs_of, in_order, split_of
+from nsfwcaps.captions.tables.column_names import CAPTION_WORDS, folded
 from nsfwcaps.errors import InputError
 
 _TABLES = (".parquet", ".arrow", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt", ".token", ".json")

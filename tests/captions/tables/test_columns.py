@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from nsfwcaps.captions import columns as pool_columns
-from nsfwcaps.captions.column_names import Label
-from nsfwcaps.captions.columns import Columns, Named, label_of
 from nsfwcaps.captions.rows import Sample
-from nsfwcaps.captions.values import Kind, kind_of, parse_flag, parsed_list
+from nsfwcaps.captions.tables import columns as pool_columns
+from nsfwcaps.captions.tables.column_names import Label
+from nsfwcaps.captions.tables.columns import Columns, Named, label_of
+from nsfwcaps.captions.tables.values import Kind, kind_of, parse_flag, parsed_list
 from nsfwcaps.errors import InputError
 
 VISU_TEXT = ["incremental_id", "safe", "nsfw", "coco_id", "tag"]

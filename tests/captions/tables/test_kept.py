@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.captions.kept import Cells, ColumnType, decoded, listed, spelt, widened
+from nsfwcaps.captions.tables.kept import Cells, ColumnType, decoded, listed, spelt, widened
 
 SIMPLE = st.one_of(
     st.none(),

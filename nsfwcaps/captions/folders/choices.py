@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsfwcaps.captions.split_names import canonical
+from nsfwcaps.captions.folders.split_names import canonical
 from nsfwcaps.errors import InputError
 
 ALL = "all"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nsfwcaps.captions.values import text_cell
+from nsfwcaps.captions.tables.values import text_cell
 
 _ROLES = ("from", "role")
 _TEXT_KEYS = ("raw", "caption", "text", "sentence")

@@ -9,7 +9,7 @@ import datasets
 import pyarrow as pa
 import pytest
 
-from nsfwcaps.captions.class_labels import named_classes
+from nsfwcaps.captions.tables.class_labels import named_classes
 
 LABELS = datasets.ClassLabel(names=["safe", "unsafe"])
 

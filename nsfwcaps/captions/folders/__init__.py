@@ -1,0 +1,1 @@
+"""Which files of a folder, a glob or a card are a pool, and which splits of it."""
