@@ -629,3 +629,15 @@ def test_a_column_of_splits_is_chosen_by_split(tmp_path: Path) -> None:
     read = ingest(tmp_path, write(tmp_path / "b.csv", f"caption\n{GUN}\n"), "--split", "test")
     assert read.said.code == 3
     assert "no pool has splits, so --split test has no meaning" in read.said.err
+
+
+def test_paths_of_windows_and_addresses_of_images(tmp_path: Path) -> None:
+    write(tmp_path / "im/1.png", picture())
+    pool = write(tmp_path / "a.csv", f"caption,image\n{GUN},im\\1.png\n")
+    (row,) = ingest(tmp_path, pool).rows
+    assert row["image_sha256"] is not None
+    pool = write(tmp_path / "b.csv", f"caption,image\n{GUN},https://localhost:9/1.png?sig=secret\n")
+    read = ingest(tmp_path, pool)
+    assert read.said.code == 3
+    assert "no image at the addresses in 'image' can be read" in read.said.err
+    assert "secret" not in read.said.err

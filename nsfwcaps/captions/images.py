@@ -21,7 +21,9 @@ class ImageReader:
         self._folders: dict[str, list[str]] = {}
 
     def absolute(self, path: str) -> str:
-        """Resolve a path from the pool to a full path or URL."""
+        """Resolve a path from the pool, also one of Windows, to a full path or URL."""
+        if "\\" in path and "/" not in path:
+            path = path.replace("\\", "/")
         if "://" in path or path.startswith("/"):
             return path
         return f"{self.root}/{path}"

@@ -113,6 +113,12 @@ class PoolRows:
             self._elsewhere.add(found.image)
             note = f"none ({found.image}: no such files; see --image-root)"
             return replace(found, image=None, notes={**found.notes, "image": note})
+        if all("://" in path for path in named):
+            raise InputError(
+                f"{shown(self._pool.url)}: no image at the addresses in '{found.image}' can be "
+                "read; check the network, install the package of their store, such as aiohttp, or "
+                "read captions alone with --no-images"
+            )
         raise InputError(
             f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
             "set their folder with --image-root, or read captions alone with --no-images"
