@@ -568,9 +568,16 @@ def test_quoted_line_breaks_in_tsv(tmp_path: Path) -> None:
     two = pandas.DataFrame({"caption": [GUN.replace(" on", "\non"), KNIFE], "n": [1, 2]})
     two.to_csv(tmp_path / "a.tsv", sep="\t", index=False)
     assert ingest(tmp_path, tmp_path / "a.tsv").captions == [GUN, KNIFE]
-    pool = write(tmp_path / "b.tsv", f'caption\tn\n"A 5 inch knife\t1\n{GUN}\t2\n')
+    pool = write(tmp_path / "b.tsv", f'caption\tn\n"Stop" beside a 5" knife\t1\n{GUN}\t2\n')
+    assert ingest(tmp_path, pool).captions == ['"Stop" beside a 5" knife', GUN]
+    long = [f"{GUN} {number}\t{number}\n" for number in range(80)]
+    pool = write(tmp_path / "c.tsv", "".join(["caption\tn\n", *long, '"A knife\non a chair"\t3\n']))
     read = ingest(tmp_path, pool)
-    assert (read.captions, read.rejects) == ([GUN], {"open_quote": 1})
+    assert (len(read.rows), read.rejects) == (80, {"open_quote": 2})
+    pool = write(
+        tmp_path / "d.tsv", "".join(["caption\n", f"{GUN}\n" * 70, '"A knife\non a chair"\n'])
+    )
+    assert ingest(tmp_path, pool).rejects == {"open_quote": 2}
 
 
 def test_arrays_that_were_printed_into_cells(tmp_path: Path) -> None:
@@ -641,3 +648,35 @@ def test_paths_of_windows_and_addresses_of_images(tmp_path: Path) -> None:
     assert read.said.code == 3
     assert "no image at the addresses in 'image' can be read" in read.said.err
     assert "secret" not in read.said.err
+
+
+@pytest.mark.parametrize("value", ["Y", "T", "x", "porn", "97%", "high", "[1]", "none"])
+def test_a_column_named_by_a_side_holds_captions_only_if_they_are_sentences(
+    value: str, tmp_path: Path
+) -> None:
+    pool = write(tmp_path / "a.csv", f"description,unsafe\n{GUN},{value}\n{KNIFE},{value}\n")
+    assert ingest(tmp_path, pool).captions == [GUN, KNIFE]
+    pool = write(tmp_path / "b.csv", f"caption,nsfw\n{GUN},{value}\n{KNIFE},{value}\n")
+    assert ingest(tmp_path, pool).captions == [GUN, KNIFE]
+
+
+def test_flags_of_one_letter(tmp_path: Path) -> None:
+    pool = write(tmp_path / "a.csv", f"caption,nsfw\n{GUN},Y\n{KNIFE},N\n")
+    read = ingest(tmp_path, pool)
+    assert (read.captions, read.rejects) == ([GUN], {"flagged_safe": 1})
+
+
+@pytest.mark.parametrize("key", ["captions", "prompts", "unsafe", "data"])
+def test_rows_under_a_key_keep_their_columns(key: str, tmp_path: Path) -> None:
+    row = {"prompt": GUN, "category": "weapons", "nsfw": True}
+    pool = write(tmp_path / "a.json", json.dumps({key: [row, {**row, "nsfw": False}]}))
+    read = ingest(tmp_path, pool)
+    assert [(row["caption"], row["category"]) for row in read.rows] == [(GUN, "weapons")]
+    assert read.rejects == {"flagged_safe": 1}
+
+
+def test_spaces_after_commas_and_escaped_quotes(tmp_path: Path) -> None:
+    pool = write(tmp_path / "a.csv", 'id, caption\n1, "A knife, big"\n2, "A gun"\n')
+    assert ingest(tmp_path, pool).captions == ["A gun", "A knife, big"]
+    pool = write(tmp_path / "b.csv", 'caption,n\n"A \\"big\\" knife",1\n')
+    assert ingest(tmp_path, pool).captions == ['A "big" knife']

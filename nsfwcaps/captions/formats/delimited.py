@@ -6,9 +6,9 @@ import csv
 import itertools
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
@@ -79,7 +79,8 @@ def read(
     elif by_cell:
         records = _unquoted(lines, delimiter)
     else:
-        records = _quoted(lines, delimiter, shown(url), skipped=1 if named else 0)
+        dialect = {"delimiter": delimiter, **_dialect(first, delimiter)}
+        records = _quoted(lines, dialect, shown(url), skipped=1 if named else 0)
     rows = _rows(records, delimiter, header=options.header)
     return row_wise(rows, choose, notes, images_elsewhere=images_elsewhere)
 
@@ -146,9 +147,23 @@ def _divided(lines: Sequence[str], delimiter: str) -> _Division:
     )
 
 
-def _quoted(lines: Iterable[str], delimiter: str, where: str, *, skipped: int) -> Iterator[Cells]:
+def _dialect(lines: Sequence[str], delimiter: str) -> dict[str, Any]:
+    """What a table's first lines show of its quotes: a space before them, or escapes in them."""
+    header = lines[0].rstrip("\r\n").split(delimiter) if lines else []
+    found: dict[str, Any] = {}
+    if len(header) > 1 and all(cell.startswith(" ") for cell in header[1:]):
+        found["skipinitialspace"] = True
+    text = "".join(lines)
+    if '\\"' in text and '""' not in text:
+        found |= {"escapechar": "\\", "doublequote": False}
+    return found
+
+
+def _quoted(
+    lines: Iterable[str], dialect: Mapping[str, Any], where: str, *, skipped: int
+) -> Iterator[Cells]:
     csv.field_size_limit(sys.maxsize)
-    records = csv.reader(lines, delimiter=delimiter, strict=True)
+    records = csv.reader(lines, strict=True, **dialect)
     while True:
         start = records.line_num + 1 + skipped
         try:
@@ -174,10 +189,21 @@ def _plain(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 def _unquoted(lines: Iterable[str], delimiter: str) -> Iterator[Cells | BadRow]:
     """Split lines; unquote cells that are quoted whole, as pandas writes them.
 
-    A cell that opens a quote and does not close it may go on in the next line: set aside.
+    A cell that opens a quote and does not close it goes on in the next line if its own line has
+    too few cells, or can have one only: these lines are set aside.
     """
+    width, is_open = 0, False
     for cells in _plain(lines, delimiter):
-        if any(cell.startswith('"') and cell.count('"') % 2 for cell in cells):
+        width = width or len(cells)
+        odd = [cell for cell in cells if cell.count('"') % 2]
+        if width == 1:
+            is_part = any(cell.startswith('"') or cell.endswith('"') for cell in odd)
+        elif is_open:
+            is_part = bool(odd) or len(cells) < width
+            is_open = is_part and not odd
+        else:
+            is_part = is_open = any(cell.startswith('"') for cell in odd) and len(cells) < width
+        if is_part:
             yield BadRow("open_quote", raw(delimiter.join(cells)))
         else:
             yield [_unquote(cell) if cell.startswith('"') else cell for cell in cells]

@@ -113,7 +113,7 @@ def _decided(fields: dict[str, _Value], document: Document) -> Shape:
     kinds = set(fields.values())
     captions = {key for key in fields if folded(key) in CAPTION_WORDS}
     objects = [key for key, value in fields.items() if value is _Value.OBJECTS]
-    if objects and {folded(key) for key in captions} <= _OF_FILES:
+    if objects and (kinds == {_Value.OBJECTS} or {*map(folded, captions)} <= _OF_FILES):
         return Shape(form=DocumentForm.OBJECTS, keys=_lists(objects, document))
     if captions and len(fields) > 1 and kinds <= {_Value.TEXTS, _Value.NUMBERS}:
         return Shape(form=DocumentForm.COLUMNS, keys=list(fields))

@@ -59,6 +59,8 @@ IMAGE_NAMES = (
         "png",
         "webp",
         "photo",
+        "path",
+        "file",
         "picture",
     ),
 )

@@ -25,7 +25,7 @@ from nsfwcaps.captions.tables.column_names import (
     Label,
     folded,
 )
-from nsfwcaps.captions.tables.values import Kind, kind_of, parse_flag, parsed_object
+from nsfwcaps.captions.tables.values import Kind, kind_of, parse_flag, parsed_object, text_cell
 from nsfwcaps.errors import InputError
 
 _NAME = re.compile(r"[\w.:/-]{1,40}\Z", re.ASCII)
@@ -153,14 +153,14 @@ class _Pool:
                     f"{self._where}: column '{name}' holds {self.kind(name)}, not captions; "
                     f"{self._advice(option)}"
                 )
-            return name, self._inside(name)
+            return name, self._inside(name, option)
         tiers = (
             CAPTION_NAMES_OF_SIDE[label],
             (*USUAL_CAPTION_NAMES, *BARE_NAMES[label]),
             OTHER_CAPTION_NAMES,
         )
         for tier in tiers:
-            found = [name for name in self._all(tier) if self.kind(name).may_be_caption]
+            found = [name for name in self._all(tier) if self._may_be_caption(name)]
             filled = [name for name in found if self.kind(name) is not Kind.EMPTY]
             found = self._distinct(filled) or found[:1]
             if len(found) > 1:
@@ -170,13 +170,13 @@ class _Pool:
                     f"one with --caption-column{for_side}"
                 )
             if found:
-                return found[0], self._inside(found[0])
+                return found[0], self._inside(found[0], option)
         raise InputError(
             f"{self._where}: no caption column found; available columns: {self._listed()}; "
             f"{self._advice(option)}"
         )
 
-    def _inside(self, name: str) -> tuple[str, ...]:
+    def _inside(self, name: str, option: str) -> tuple[str, ...]:
         """Keys to the captions in nested cells.
 
         Raises:
@@ -187,7 +187,7 @@ class _Pool:
         if not keys and self.kind(name) is Kind.NESTED:
             raise InputError(
                 f"{self._where}: the cells of '{name}' are objects; name the key of the captions "
-                f"in them, as in --caption-path {name}.KEY"
+                f"in them, as in {option.replace('column', 'path')} {name}.KEY"
             )
         return keys
 
@@ -255,8 +255,18 @@ class _Pool:
             name for at, name in enumerate(names) if not values[at] or values[at] not in values[:at]
         ]
 
+    def _may_be_caption(self, name: str) -> bool:
+        """Whether a column with a caption's name holds captions; one named by a side, sentences."""
+        kind = self.kind(name)
+        if folded(name) not in FLAG_NAMES or not self._sample.rows:
+            return kind.may_be_caption
+        texts = [value for value in map(text_cell, self.values(name)) if isinstance(value, str)]
+        sentences = sum(" " in value.strip() for value in texts)
+        return kind in (Kind.LISTED, Kind.NESTED) or 0 < len(texts) <= 2 * sentences
+
     def _may_be_image(self, name: str) -> bool:
-        return self.kind(name).may_be_image
+        kind = self.kind(name)
+        return kind is Kind.IMAGE_FILE if folded(name) in ("path", "file") else kind.may_be_image
 
     def _by_path(self, path: str) -> tuple[str, tuple[str, ...]]:
         keys = tuple(path.split("."))

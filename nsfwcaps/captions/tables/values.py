@@ -10,10 +10,35 @@ from collections.abc import Sequence
 from typing import Any
 
 _UNSAFE_WORDS = frozenset(
-    {"unsafe", "nsfw", "harmful", "true", "yes", "1", "likely", "very_likely", "very likely"}
+    {
+        "unsafe",
+        "nsfw",
+        "harmful",
+        "true",
+        "yes",
+        "y",
+        "t",
+        "on",
+        "1",
+        "likely",
+        "very_likely",
+        "very likely",
+    }
 )
 _SAFE_WORDS = frozenset(
-    {"safe", "sfw", "false", "no", "0", "unlikely", "very_unlikely", "very unlikely"}
+    {
+        "safe",
+        "sfw",
+        "false",
+        "no",
+        "n",
+        "f",
+        "off",
+        "0",
+        "unlikely",
+        "very_unlikely",
+        "very unlikely",
+    }
 )
 _FLAG_WORDS = _UNSAFE_WORDS | _SAFE_WORDS | {"unsure", "possible"}
 _LONGEST_LIST = 20_000
