@@ -13,7 +13,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile  # files stay whole: they share fixtures
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m tools.docs.prose README.md docs
