@@ -28,7 +28,8 @@ from nsfwcaps.captions.tables.column_names import (
     Label,
     folded,
 )
-from nsfwcaps.captions.tables.columns import Columns, Named, resolve
+from nsfwcaps.captions.tables.columns import resolve
+from nsfwcaps.captions.tables.roles import Columns, Named
 from nsfwcaps.captions.tables.values import Kind, kind_of
 from nsfwcaps.errors import InputError
 

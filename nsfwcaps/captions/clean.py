@@ -14,7 +14,8 @@ from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_h
 from nsfwcaps.captions.rows import BadRow, Row
 from nsfwcaps.captions.tables import paths
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns, label_of
+from nsfwcaps.captions.tables.columns import label_of
+from nsfwcaps.captions.tables.roles import Columns
 from nsfwcaps.captions.tables.values import parse_flag, parsed_list, parsed_object, text_cell
 from nsfwcaps.captions.text import raw
 

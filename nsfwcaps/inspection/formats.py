@@ -16,7 +16,7 @@ from nsfwcaps.captions.formats import (
 )
 from nsfwcaps.captions.opening import compression, reaching
 from nsfwcaps.captions.readers import Reader, by_content, reader_of
-from nsfwcaps.captions.tables.columns import Columns
+from nsfwcaps.captions.tables.roles import Columns
 
 _NAMES: dict[Reader, str] = {
     delimited.read_csv: "CSV",

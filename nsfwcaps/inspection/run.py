@@ -11,7 +11,7 @@ from nsfwcaps.captions.clean import Clean, clean_row
 from nsfwcaps.captions.images import ImageReader
 from nsfwcaps.captions.opening import local_path, shown
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns
+from nsfwcaps.captions.tables.roles import Columns
 from nsfwcaps.errors import InputError
 from nsfwcaps.inspection.facts import SideFacts, Spread
 from nsfwcaps.inspection.formats import format_of

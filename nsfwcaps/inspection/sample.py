@@ -17,7 +17,7 @@ from nsfwcaps.captions.extent import Extent, lines_per_byte, stored_rows
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.rows import BadRow, Row
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns
+from nsfwcaps.captions.tables.roles import Columns
 from nsfwcaps.inspection.formats import has_lines, is_plain, may_break_lines
 from nsfwcaps.stages.ingest.pool import Pool, read_options
 from nsfwcaps.stages.ingest.read import PoolRows

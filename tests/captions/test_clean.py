@@ -9,7 +9,7 @@ from nsfwcaps.captions.clean import Clean, Rejected, clean_row
 from nsfwcaps.captions.normalize import content_id, fold_key, normalize
 from nsfwcaps.captions.rows import BadRow
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns
+from nsfwcaps.captions.tables.roles import Columns
 
 COLUMNS = Columns(
     caption="caption", image="image", category="category", partner="partner", label="label"

@@ -16,7 +16,8 @@ from nsfwcaps.captions.options import EVERYTHING
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns, Named, resolve
+from nsfwcaps.captions.tables.columns import resolve
+from nsfwcaps.captions.tables.roles import Columns, Named
 from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.construction.exclusion import image_hashes
 from nsfwcaps.errors import InputError

@@ -13,7 +13,7 @@ from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.tables.column_names import Label, folded
-from nsfwcaps.captions.tables.columns import Columns, Named
+from nsfwcaps.captions.tables.roles import Columns, Named
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.settings import IngestSettings

@@ -18,8 +18,9 @@ from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.tables.column_names import Label, folded
-from nsfwcaps.captions.tables.columns import Columns, resolve
+from nsfwcaps.captions.tables.columns import resolve
 from nsfwcaps.captions.tables.kept import listed
+from nsfwcaps.captions.tables.roles import Columns
 from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError

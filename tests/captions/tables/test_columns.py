@@ -7,7 +7,8 @@ import pytest
 from nsfwcaps.captions.rows import Sample
 from nsfwcaps.captions.tables import columns as pool_columns
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Columns, Named, label_of
+from nsfwcaps.captions.tables.columns import label_of
+from nsfwcaps.captions.tables.roles import Columns, Named
 from nsfwcaps.captions.tables.values import Kind, kind_of, parse_flag, parsed_list
 from nsfwcaps.errors import InputError
 

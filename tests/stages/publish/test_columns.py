@@ -14,7 +14,8 @@ from support.small_release import World, build, prepare, release, rows_of, tiny_
 from nsfwcaps import schema
 from nsfwcaps.captions.rows import Sample
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.captions.tables.columns import Named, resolve
+from nsfwcaps.captions.tables.columns import resolve
+from nsfwcaps.captions.tables.roles import Named
 from nsfwcaps.enums import Split
 from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.progress import Silent
