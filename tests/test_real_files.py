@@ -680,3 +680,5 @@ def test_spaces_after_commas_and_escaped_quotes(tmp_path: Path) -> None:
     assert ingest(tmp_path, pool).captions == ["A gun", "A knife, big"]
     pool = write(tmp_path / "b.csv", 'caption,n\n"A \\"big\\" knife",1\n')
     assert ingest(tmp_path, pool).captions == ['A "big" knife']
+    pool = write(tmp_path / "c.csv", f'path,caption\n"C:\\dir\\","{GUN}"\n')
+    assert ingest(tmp_path, pool).captions == [GUN]

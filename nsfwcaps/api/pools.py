@@ -44,7 +44,7 @@ def given_pool(label: str, value: Any) -> GivenPool:
         return GivenPool(paths=())
     if isinstance(value, str) and _may_be_caption(value):
         raise InputError(
-            f"{label}: a str names a file, folder, glob or URL, and there is none of this name; "
+            f"{label}: a str names a file, folder, glob or URL, and nothing has this name; "
             "pass captions as a list"
         )
     if isinstance(value, str | Path):

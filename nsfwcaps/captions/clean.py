@@ -100,7 +100,7 @@ def _split(row: Row, column: str) -> str:
 
 
 def captions_of(row: Row, columns: Columns) -> list[object]:
-    """The captions of a row; a missing one is one that is None."""
+    """The captions of a row, at least one; None for a row without any."""
     value = text_cell(row.get(columns.caption))
     if isinstance(value, str) and not columns.path and not columns.listed:
         return [value]

@@ -89,7 +89,10 @@ def _rows(
     records: Iterator[Cells | BadRow], delimiter: str, *, header: bool
 ) -> Iterator[Row | BadRow]:
     first = next(records, None)
-    if first is None or isinstance(first, BadRow):
+    if first is None:
+        return
+    if isinstance(first, BadRow):
+        yield first  # without a header, no row has a name for its cells
         return
     if header:
         names = unique([name.strip().lstrip("\ufeff") for name in first])
@@ -154,9 +157,18 @@ def _dialect(lines: Sequence[str], delimiter: str) -> dict[str, Any]:
     if len(header) > 1 and all(cell.startswith(" ") for cell in header[1:]):
         found["skipinitialspace"] = True
     text = "".join(lines)
-    if '\\"' in text and '""' not in text:
+    if '\\"' in text and '""' not in text and not _is_csv(lines, delimiter, found):
         found |= {"escapechar": "\\", "doublequote": False}
     return found
+
+
+def _is_csv(lines: Sequence[str], delimiter: str, dialect: Mapping[str, Any]) -> bool:
+    """Whether quotes read as in CSV: a backslash before one may end a path of Windows."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True, **dialect))
+    except csv.Error:
+        return False
+    return True
 
 
 def _quoted(
