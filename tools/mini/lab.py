@@ -139,8 +139,7 @@ class Lab:
 
     def fit(
         self,
-        method: Method,
-        targets: str,
+        choice: Choice,
         *,
         learning_rate: float,
         seed: int,
@@ -149,11 +148,12 @@ class Lab:
         rank: int = 16,
     ) -> Heads:
         """Train the heads and return them merged, as plain heads."""
+        method = choice.method
         heads = copy.deepcopy(self.heads)
         torch.manual_seed(seed)
         kinds = (LayerKind.PROJECTION,)
         adapt(heads, Adaptation(rank=rank, alpha=rank, image_targets=kinds, text_targets=kinds))
-        aims = self.targets[targets]
+        aims = self.targets[choice.targets]
         encoders = Encoders(
             model=heads,
             encode_text=heads.encode_text,
@@ -161,9 +161,8 @@ class Lab:
             device="cpu",
             dtype=torch.float32,
         )
-        if method.adapter_inputs is AdapterInputs.DIFFERENCE:
-            everything = np.arange(len(aims.rows))
-            read_differences(encoders, [self._inputs(everything, aims.rows[:, 0])], ridge=_RIDGE)
+        if method.adapter_inputs is AdapterInputs.CONTRAST:
+            TODO
         text, image, pairs = self._reference(aims)
         sampler = Sampler(
             pairs.levels,
@@ -178,7 +177,7 @@ class Lab:
             warmup_share=0.05,
             weight_decay=0.0,
             clip_norm=1.0,
-            scale=100.0,
+            scale=choice.scale,
             seed=seed,
             workers=1,
         )
@@ -207,6 +206,12 @@ class Lab:
             scores[f"validation {key}"] for key in ("T→V", "V→T", "T*→V", "V*→T")
         ) + sum(scores[f"Flickr8k dev {key}"] for key in ("T→V", "V→T"))
         return scores
+
+    def scored(self, heads: Heads) -> dict[str, Any]:
+        """Return the scores of heads, and `hits`: whether each image of Caltech-101 is correct."""
+        text, image = heads.unit(self._caltech)
+        hits = ranks(image, text, self._caltech.own) == 0
+        return {**self.score(heads), "hits": "".join(str(int(hit)) for hit in hits)}
 
     def _structure(self, heads: Heads) -> Scores:
         scores = {}
