@@ -103,7 +103,7 @@ class TrainMethod(enum.StrEnum):
     SAFER_CLIP = "safer-clip"
     SAFE_CLIP = "safe-clip"
     SAFE_ONLY = "safe-only"
-    SUBSPACE = "subspace"
+    CONTRASTIVE_SUBSPACE = "contrastive-subspace"
 
 
 class Targets(enum.StrEnum):
@@ -118,8 +118,8 @@ class AdapterInputs(enum.StrEnum):
 
     ANY = "any"
     """The whole input."""
-    DIFFERENCE = "difference"
-    """Only the directions in which unsafe inputs differ from their targets."""
+    CONTRAST = "contrast"
+    """Only the directions that unsafe inputs use more than safe ones."""
 
 
 class Device(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""Inputs of the towers in training: tokens and pixels of pairs, and their embedding."""
+"""Inputs of the towers in training: tokens and pixels of pairs or items, and their embedding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.processes import shares
-from nsfwcaps.training.pairs import Rows, TrainingPairs
+from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
 
 Tensor = torch.Tensor
 
@@ -38,6 +38,26 @@ class Inputs:
             )
             for share in shares(len(self.rows), count)
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Items:
+    """A batch of items of one side, each a caption with its image."""
+
+    tokens: Tensor  # [b, t]
+    pixels: Tensor  # [b, 3, h, w]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedItems:
+    """Items of one side, and how to prepare rows `[b]` of them."""
+
+    prepare: Callable[[Rows], Items]
+    count: int
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return self.count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +90,26 @@ def preparation(
 ) -> Callable[[Rows], Inputs]:
     """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first."""
 
-    def pixels(row: int) -> Tensor:
-        return encoder.preprocess(decoded(picture(row), "an image of the data set"))
-
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]
         captions += [pairs.safe_captions[row] for row in rows]
-        tokens = encoder.tokenizer(captions)  # [2b, t]
-        tokens = tokens[:, : int(encoder.tower.lengths(tokens).max())]
-        pictures = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
-        stacked = torch.stack([pixels(int(row)) for row in pictures])
-        return Inputs(rows=rows, tokens=tokens, pixels=stacked)
+        images = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
+        items = _items(encoder, captions, images, picture)
+        return Inputs(rows=rows, tokens=items.tokens, pixels=items.pixels)
 
     return prepare
+
+
+def prepared_items(
+    encoder: DualEncoder, items: ItemRows, picture: Callable[[int], bytes]
+) -> PreparedItems:
+    """Items of one side; `picture` returns the image file of a row."""
+
+    def prepare(rows: Rows) -> Items:
+        captions = [items.captions[row] for row in rows]
+        return _items(encoder, captions, items.image[rows].tolist(), picture)
+
+    return PreparedItems(prepare=prepare, count=len(items))
 
 
 @torch.no_grad()
@@ -104,6 +131,21 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
         image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
     both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
     return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
+
+
+def _items(
+    encoder: DualEncoder,
+    captions: list[str],
+    images: list[int],
+    picture: Callable[[int], bytes],
+) -> Items:
+    tokens = encoder.tokenizer(captions)  # [b, t]
+    pixels = [
+        encoder.preprocess(decoded(picture(int(row)), "an image of the data set")) for row in images
+    ]
+    return Items(
+        tokens=tokens[:, : int(encoder.tower.lengths(tokens).max())], pixels=torch.stack(pixels)
+    )
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:

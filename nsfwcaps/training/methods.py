@@ -158,12 +158,12 @@ METHODS: Mapping[str, Method] = {
     "safe-only": Method(
         weights={"contrast_safe": 1.0}, targets=Targets.NEAREST, curriculum=Curriculum.NONE
     ),
-    # Ours: safer-clip with adapters that read only what separates unsafe from safe inputs, and
-    # with more weight on preserving safe items. Both help in benchmarks/methods.py.
-    "subspace": Method(
+    # Ours: safer-clip with adapters that read only what unsafe inputs have more of than safe ones,
+    # and with more weight on preserving safe items.
+    "contrastive-subspace": Method(
         weights={**_SAFER_CLIP, "preserve_text": 5.0, "preserve_image": 5.0},
         targets=Targets.NEAREST,
         curriculum=Curriculum.PROGRESSIVE,
-        adapter_inputs=AdapterInputs.DIFFERENCE,
+        adapter_inputs=AdapterInputs.CONTRAST,
     ),
 }

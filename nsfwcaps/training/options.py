@@ -17,7 +17,7 @@ from nsfwcaps.training.methods import METHODS, TERMS, Method
 class TrainingOptions:
     """Options of a run: method, trainable parameters, optimisation and stopping.
 
-    Raises `ConfigError` if the method reads differences through adapters and there are none.
+    Raises `ConfigError` if the method fixes the adapters' inputs and there are no adapters.
     """
 
     method: Method
@@ -29,19 +29,19 @@ class TrainingOptions:
     batch_size: int
     """Pairs per step, total over all processes."""
     ridge: float
-    """Ridge for adapters that read differences (`training.subspace`)."""
+    """Ridge of fixed adapter inputs (`training.directions`)."""
     patience: int | None
     """Epochs without a better validation score until the run stops; None for all epochs."""
     save_every: int
     """Steps between checkpoints."""
     batch_images: int
-    """Images per batch without gradients: in validation and for reading differences."""
+    """Images per batch without gradients: in validation and for fixing the adapters' inputs."""
 
     def __post_init__(self) -> None:
-        if self.adaptation.full and self.method.adapter_inputs is AdapterInputs.DIFFERENCE:
+        if self.adaptation.full and self.method.adapter_inputs is AdapterInputs.CONTRAST:
             raise ConfigError(
-                "train.full: full fine-tuning has no adapters to read differences; remove --full, "
-                "or set --adapter-inputs any"
+                "train.full: full fine-tuning has no adapters whose inputs could be fixed; remove "
+                "--full, or set --adapter-inputs any"
             )
 
 

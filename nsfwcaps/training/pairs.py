@@ -1,4 +1,4 @@
-"""Training pairs: rows in the frozen reference's tables, and difficulty levels."""
+"""Training pairs and items: rows in the frozen reference's tables, and difficulty levels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemRows:
+    """Items `[n]` of one side: captions, and the rows of captions and images in the reference."""
+
+    captions: Sequence[str]
+    text: Rows
+    image: Rows
+
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.captions)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,14 +18,14 @@ from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
+from nsfwcaps.training.contrast import fix_inputs
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.history import History
-from nsfwcaps.training.inputs import encoders_of
+from nsfwcaps.training.inputs import encoders_of, prepared_items
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.options import TrainingOptions
 from nsfwcaps.training.outputs import Outputs, RunState
-from nsfwcaps.training.pairs import TrainingPairs
-from nsfwcaps.training.subspace import fix_inputs
+from nsfwcaps.training.pairs import ItemRows, TrainingPairs
 from nsfwcaps.training.validation import Validation, score
 
 
@@ -53,8 +53,8 @@ class RunPairs:
 
     train: TrainingPairs
     validation: TrainingPairs
-    differing: TrainingPairs
-    """Pairs whose differences fix the adapters' inputs, if the method does that."""
+    sides: tuple[ItemRows, ItemRows]
+    """Safe and unsafe items that fix the adapters' inputs, if the method does that."""
 
 
 class TrainingRun:
@@ -86,10 +86,11 @@ class TrainingRun:
         dtype = torch_dtype(options.precision)
         fed_with = partial(encoders_of, encoder, picture=reference.picture, dtype=dtype)
         self._encoders, self._held_encoders = fed_with(pairs.train), fed_with(pairs.validation)
-        if method.adapter_inputs is AdapterInputs.DIFFERENCE:
+        if method.adapter_inputs is AdapterInputs.CONTRAST:
+            safe, unsafe = (prepared_items(encoder, s, reference.picture) for s in pairs.sides)
             fix_inputs(
-                fed_with(pairs.differing),
-                len(pairs.differing),
+                self._encoders,
+                (safe, unsafe),
                 encoder.tower.lengths,
                 ridge=options.ridge,
                 batch_size=options.batch_images,

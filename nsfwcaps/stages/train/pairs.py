@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsfwcaps.enums import AdapterInputs, Split, Targets
+from nsfwcaps.enums import Split, Targets
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.train.dataset import read_pairs
 from nsfwcaps.stages.train.reference import Reference
 from nsfwcaps.training.methods import Method
-from nsfwcaps.training.pairs import Rows, TrainingPairs
+from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
 from nsfwcaps.training.run import RunPairs
 
 _ITEM = ("id", "caption", "image_sha256")
@@ -31,13 +31,13 @@ def run_pairs(
 ) -> RunPairs:
     """Return the pairs of a run of this method, from the tables of two splits."""
     chosen = training_pairs(train, reference, method.targets)
-    # Differences are taken from the targets.
-    read = method.adapter_inputs is AdapterInputs.DIFFERENCE
-    mined = read and method.targets is not Targets.FIXED
     return RunPairs(
         train=chosen,
         validation=mined_pairs(validation, reference),
-        differing=mined_pairs(train, reference) if mined else chosen,
+        sides=(
+            _items(train, reference, "safe", "partner"),
+            _items(train, reference, "unsafe"),
+        ),
     )
 
 
@@ -88,6 +88,19 @@ def mined_pairs(table: pa.Table, reference: Reference) -> TrainingPairs:
 def without_partner(table: pa.Table, reference: Reference) -> int:
     """Return the number of pairs without a partner, or whose partner has no usable image."""
     return int((~_has_partner(table, reference)).sum())
+
+
+def _items(table: pa.Table, reference: Reference, *sides: str) -> ItemRows:
+    """Return the distinct usable items of some sides of the pairs, in order of occurrence."""
+    found: dict[tuple[int, int], str] = {}
+    for row in table.to_pylist():
+        for side in sides:
+            text = reference.text_row.get(row[f"{side}_id"])
+            image = reference.image_row.get(row[f"{side}_image_sha256"])
+            if text is not None and image is not None:
+                found.setdefault((text, image), row[f"{side}_caption"])
+    text_rows, image_rows = np.array([*found], dtype=np.int64).reshape(-1, 2).T
+    return ItemRows(captions=[*found.values()], text=text_rows, image=image_rows)
 
 
 def _has_partner(table: pa.Table, reference: Reference) -> npt.NDArray[np.bool_]:

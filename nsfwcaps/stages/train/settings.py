@@ -22,7 +22,8 @@ class TrainSettings:
     model: str = setting("mini", "Model to train, named as for embed.")
     method: TrainMethod = setting(
         TrainMethod.SAFER_CLIP,
-        "safer-clip, safe-clip, safe-only or subspace: terms, weights, curriculum, adapters.",
+        "safer-clip, safe-clip, safe-only or contrastive-subspace: terms, weights, curriculum, "
+        "adapters.",
     )
     targets: Targets | None = setting(
         None,
@@ -52,13 +53,13 @@ class TrainSettings:
     dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout on the adapters' input.")
     adapter_inputs: AdapterInputs | None = setting(
         None,
-        "any; difference: adapters read only the directions in which unsafe inputs differ from "
-        "their targets. Default: that of the method (difference for subspace, any for the "
+        "any; contrast: adapters read only the directions that unsafe inputs use more than safe "
+        "ones. Default: that of the method (contrast for contrastive-subspace, any for the "
         "others).",
     )
     ridge: Annotated[float, Gt(0)] = setting(
         0.3,
-        "With difference: the higher, the less adapters rely on directions rare in safe inputs.",
+        "With contrast: the higher, the less adapters rely on directions rare in safe inputs.",
     )
     towers: tuple[Tower, ...] = setting(("image", "text"), "Tower to train: image or text.")
     image_layers: tuple[str, ...] = setting(

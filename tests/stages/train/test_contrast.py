@@ -1,4 +1,4 @@
-"""train --method subspace: adapters that read differences, from a data set to a loaded model."""
+"""train --method contrastive-subspace: fixed adapter inputs, from a data set to a loaded model."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from support.training_place import Killed, Place, metrics, same, tensors
+from support.training_place import Killed, Place, metrics, same, tensors, train
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.models import create
-from nsfwcaps.training import subspace
+from nsfwcaps.training import contrast
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {
-    "method": "subspace",
+    "method": "contrastive-subspace",
     "epochs": 2,
     "batch_size": 4,
     "curriculum": "all",
@@ -28,7 +28,7 @@ RUN: dict[str, Any] = {
 def whole(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole")
     record = place.train(out, **RUN)
-    assert record.facts["method"]["adapter_inputs"] == "difference"
+    assert record.facts["method"]["adapter_inputs"] == "contrast"
     return out
 
 
@@ -36,7 +36,7 @@ def factors(out: Path, name: str) -> dict[str, torch.Tensor]:
     return {key: item for key, item in tensors(out).items() if f".{name}." in key}
 
 
-def test_what_is_read_comes_from_the_pairs_and_not_from_the_seed(
+def test_what_is_read_comes_from_the_items_and_not_from_the_seed(
     place: Place, whole: Path, tmp_path: Path
 ) -> None:
     place.train(tmp_path, **RUN, seed=5)
@@ -82,17 +82,17 @@ def test_stopped_and_started_again_it_ends_the_same(
     assert metrics(tmp_path) == metrics(whole)
 
 
-def test_a_sample_of_many_pairs_is_enough(
+def test_a_sample_of_many_items_is_enough(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subspace, "_PAIRS", 6)
+    monkeypatch.setattr(contrast, "_ITEMS", 6)
     record = place.train(tmp_path, **RUN)
     assert record.facts["pairs"]["train"] > 6
 
 
-def test_more_directions_than_pairs(place: Place, tmp_path: Path) -> None:
+def test_more_directions_than_unsafe_items(place: Place, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match="rank 32 with fixed inputs need at least 32 pairs, got 15"
+        ConfigError, match="rank 32 with fixed inputs need at least 32 unsafe items, got 15"
     ):
         place.train(tmp_path, **RUN | {"rank": 32})
 
@@ -103,9 +103,9 @@ def test_full_fine_tuning_has_no_adapters_to_point(place: Place, tmp_path: Path)
     place.train(tmp_path, **RUN, full=True, adapter_inputs="any")
 
 
-def test_any_method_can_read_differences(place: Place, tmp_path: Path) -> None:
-    record = place.train(tmp_path, **RUN | {"method": "safer-clip", "adapter_inputs": "difference"})
-    assert record.facts["method"]["adapter_inputs"] == "difference"
+def test_any_method_can_have_fixed_inputs(place: Place, tmp_path: Path) -> None:
+    record = place.train(tmp_path, **RUN | {"method": "safer-clip", "adapter_inputs": "contrast"})
+    assert record.facts["method"]["adapter_inputs"] == "contrast"
     assert record.facts["method"]["weights"]["preserve_text"] == 1.0
 
 
@@ -116,3 +116,17 @@ def test_the_run_is_a_model(place: Place, whole: Path) -> None:
     captions = ["A vase on a table.", "A dog in a park."]
     moved, before = (one.encode_text(captions, lambda done: None).rows for one in (tuned, base))
     assert abs(moved - before).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("option", "old", "new"),
+    [("method", "subspace", "contrastive-subspace"), ("adapter_inputs", "difference", "contrast")],
+)
+def test_old_names_are_refused_and_the_new_ones_named(
+    option: str, old: str, new: str, place: Place, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=rf"train\.{option}: .*'{new}'.*got '{old}'"):
+        place.settings(**{option: old})
+    said = train(place, tmp_path, **{option: old})
+    assert said.code == 2
+    assert f"'{new}'" in said.err
