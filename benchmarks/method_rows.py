@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nsfwcaps.enums import AdapterInputs
-from nsfwcaps.training.contrast import Directions
 from nsfwcaps.training.curriculum import Curriculum
+from nsfwcaps.training.directions import Directions
 from nsfwcaps.training.methods import METHODS, Method
 
 RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)

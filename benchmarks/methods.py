@@ -147,9 +147,7 @@ def _lab_options(options: argparse.Namespace, world: int) -> dict[str, Any]:
     }
 
 
-def _grid(
-    of: Mapping[str, Sequence[Choice]], rates: Sequence[float], world: int
-) -> list[Run]:
+def _grid(of: Mapping[str, Sequence[Choice]], rates: Sequence[float], world: int) -> list[Run]:
     return [
         Run(row=name, choice=number, rate=rate, world=world, seed=CHOOSING)
         for name, choices in of.items()
@@ -170,9 +168,7 @@ def _again(
     ]
 
 
-def _criterion(
-    name: str, at: tuple[int, float], worlds: Sequence[int], results: Results
-) -> float:
+def _criterion(name: str, at: tuple[int, float], worlds: Sequence[int], results: Results) -> float:
     """Sum of the criterion over worlds, with the seed that chooses."""
     return sum(
         float(

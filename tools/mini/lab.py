@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
+from method_rows import Choice
 from stages import run_stage
 from torch import nn
 from torch.nn import functional
@@ -28,13 +29,12 @@ from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
 from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio, weight_deviation
 from nsfwcaps.tables import read_tables
 from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
+from nsfwcaps.training.contrast import fix_directions
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler
-from nsfwcaps.training.inputs import Encoders, Inputs
+from nsfwcaps.training.inputs import Encoders, Inputs, Items
 from nsfwcaps.training.interpolation import interpolate
 from nsfwcaps.training.loop import Optimisation, Trainer
-from nsfwcaps.training.methods import Method
 from nsfwcaps.training.pairs import TrainingPairs
-from nsfwcaps.training.subspace import read_differences
 from nsfwcaps.training.validation import validate
 from nsfwcaps.world.distance import distance_blocks
 from nsfwcaps.world.scene import Scene
@@ -52,7 +52,7 @@ _RIDGE = 0.3  # default of `nsfwcaps train`
 
 
 @dataclass(frozen=True, kw_only=True)
-class Items:
+class Features:
     """Captions with one image each, as features of the towers."""
 
     ids: list[str]
@@ -65,8 +65,8 @@ class Items:
 class PairWorld:
     """Safe and unsafe scenes of a world, with the fixed partner of each unsafe one."""
 
-    safe: Items
-    unsafe: Items
+    safe: Features
+    unsafe: Features
     partner: Rows  # [u], rows of the safe items
     closest: npt.NDArray[np.bool_] | None = None  # [u, s], by graph distance
 
@@ -109,7 +109,7 @@ class Heads(nn.Module):
         return rows
 
     @torch.no_grad()
-    def unit(self, items: Items | Photographs) -> tuple[Vectors, Vectors]:
+    def unit(self, items: Features | Photographs) -> tuple[Vectors, Vectors]:
         """Return the unit rows of texts and images."""
         text = functional.normalize(self.encode_text(items.text), dim=-1)
         image = functional.normalize(self.encode_image(items.image), dim=-1)
@@ -162,7 +162,11 @@ class Lab:
             dtype=torch.float32,
         )
         if method.adapter_inputs is AdapterInputs.CONTRAST:
-            TODO
+            world = self.train
+            safe, unsafe = (
+                [Items(tokens=side.text, pixels=side.image)] for side in (world.safe, world.unsafe)
+            )
+            fix_directions(encoders, safe, unsafe, ridge=_RIDGE, kind=choice.directions)
         text, image, pairs = self._reference(aims)
         sampler = Sampler(
             pairs.levels,
@@ -282,7 +286,7 @@ class Lab:
             table = pq.read_table(workdir / "pools" / label)
             captions, images = table["caption"].to_pylist(), table["image"].to_pylist()
             what = f"{name}, {label}"
-            sides[label] = Items(
+            sides[label] = Features(
                 ids=table["id"].to_pylist(),
                 text=torch.from_numpy(self._towers.captions(what, captions, self._progress)),
                 image=torch.from_numpy(self._towers.images(what, images, self._progress)),
