@@ -34,6 +34,9 @@ def inverted_softmax_penalty(
 
     The inverted softmax ranks by exp(β·cos) / Σ_u exp(β·cos) (Smith et al. 2017, equation 5). Its
     logarithm divided by β is the cosine minus this penalty, up to a constant.
+
+    Products and sums within a tile are in single precision. Values depend on the block size and the
+    device by less than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
     """
     import torch
 
