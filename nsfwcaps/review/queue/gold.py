@@ -24,7 +24,7 @@ from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import require_lead
 from nsfwcaps.review.log.answers import RIGHT, Answers, Choice
 from nsfwcaps.review.log.verdicts import VerdictKind
-from nsfwcaps.review.proportions import Share, share
+from nsfwcaps.metrics.proportions import Share, share
 
 _NEEDED = ("pair_id", "choice")
 _ASKED = ("choice", *answering.NAMES)
