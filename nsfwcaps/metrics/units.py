@@ -52,7 +52,8 @@ def unit_sums(values: Values, units: Units | None) -> UnitSums:
         raise ValueError(f"need a unit for each value, got {len(units)} for {len(values)}")
     _, number = np.unique(units, return_inverse=True)
     return UnitSums(
-        sums=np.bincount(number, weights=values), counts=np.bincount(number).astype(np.float64)
+        sums=np.bincount(number, weights=values).astype(np.float64),
+        counts=np.bincount(number).astype(np.float64),
     )
 
 
