@@ -19,8 +19,9 @@ _COLLAPSED = 1e-6
 def spread_ratio(after: Vectors, before: Vectors) -> float:
     """Return the spread of unit rows `[n, d]` relative to before; below 1 they have contracted.
 
-    NaN if all rows before are equal, up to rounding. Spread is 1 minus the squared length of the mean row, which is half the mean squared distance
-    between two rows (SAGE, arXiv 2607.00402, names the ratio; the formula is inferred).
+    NaN if all rows before are equal, up to rounding. Spread is 1 minus the squared length of the
+    mean row, which is half the mean squared distance between two rows (SAGE, arXiv 2607.00402,
+    names the ratio; the formula is inferred).
     """
     was = _spread(before)
     return _spread(after) / was if was > _COLLAPSED else float("nan")
