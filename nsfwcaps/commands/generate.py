@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, progress
 from nsfwcaps import pipeline as runs
@@ -49,8 +49,13 @@ class GenerateSettings:
         metavar="NAME",
     )
     out: Path = option(REQUIRED, "Output folder: new, or that of an eval.", short="-o")
-    samples: Annotated[int, Ge(100)] = option(2000, "Bootstrap samples.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of the bootstrap and the tests.")
+    samples: Annotated[int, Ge(100)] = option(
+        20_000, "Random sign flips of each test without an exact p."
+    )
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of the sign flips.")
+    margin: Annotated[float, Gt(0), Lt(1)] = option(
+        0.02, "Largest loss, as a share, with which a figure still counts as kept."
+    )
     batch: Annotated[int, Ge(1)] = option(1, "Images per batch.", panel=_WORK)
     precision: Precision = option(
         Precision.AUTO, "auto: half precision if the device supports it.", panel=_WORK
@@ -187,7 +192,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
         check_name(model)
         extras.require(names.extras_of(model))
     detectors = load_all(settings.detector, Modality(judged), settings.device)
-    certainty = Certainty(samples=settings.samples, seed=settings.seed)
+    certainty = Certainty(samples=settings.samples, seed=settings.seed, margin=settings.margin)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
     with runs.locked(settings.out):
         evaluation = GenerationEvaluation(
@@ -195,7 +200,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
         )
         found = evaluation.run(shown)
     statements = [detector.statement for detector in detectors]
-    _print_result(found.results, found.missing, statements, asked)
+    _print_result(found, statements, asked)
     if found.missing:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.missing.items())
         raise EvaluationError(f"{len(found.missing)} models could not be evaluated: {reasons}")
@@ -211,22 +216,29 @@ def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
     typer.echo(f"{sizes} per model; models: {', '.join(models)}; detectors: {', '.join(detectors)}")
 
 
-def _print_result(
-    results: Mapping[str, Mapping[str, Any]],
-    missing: Mapping[str, str],
-    statements: Sequence[Any],
-    asked: _Asked,
-) -> None:
+def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
+    from nsfwcaps.evaluation.verdicts import in_words
+
     if asked.as_json:
         described = [statement.as_json() for statement in statements]
-        values = {"results": results, "missing": missing, "detectors": described}
+        values = {
+            "results": found.results,
+            "comparisons": found.comparisons,
+            "missing": found.missing,
+            "detectors": described,
+        }
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
-    for name, figures in results.items():
+    judged = {test["model"]: test for test in found.comparisons if test["verdict"]}
+    for name, figures in found.results.items():
         whole, figure = next(iter(figures.items()))
-        typer.echo(
-            f"{name}: {figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
-        )
+        said = f"{figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
+        if test := judged.get(name):
+            said += (
+                f"; {test['difference']:+.1%} ({test['low']:+.1%} to {test['high']:+.1%}) against "
+                f"{test['base']}: {in_words(test)}"
+            )
+        typer.echo(f"{name}: {said}")
     for statement in statements:
         typer.echo(
             f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"

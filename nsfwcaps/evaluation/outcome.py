@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
+Units = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,14 @@ class TaskOutcome:
 
     `[q, c]` if a query may have up to c categories; '' means no category.
     """
+    units: Mapping[str, Units] = field(default_factory=dict)
+    """Name of a figure -> resampling unit `[q]` of each query.
+
+    Queries that share a target, a picture or a caption vary together and are one unit. Without an
+    entry every query is a unit of its own.
+    """
+    unbounded: frozenset[str] = frozenset()
+    """Figures whose values are ratios or distances, so that equal values of 0 or 1 are no share."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures that are not a mean over queries."""
     facts: Mapping[str, Any] = field(default_factory=dict)
