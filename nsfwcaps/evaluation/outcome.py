@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 Names = npt.NDArray[np.str_]
+Units = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,11 @@ class TaskOutcome:
     """Name of a figure -> category `[q]` per query, if the data has categories.
 
     `[q, c]` if a query may have up to c categories; '' means no category.
+    """
+    units: Mapping[str, Units] = field(default_factory=dict)
+    """Name of a figure -> resampling unit `[q]` of each query; without one, each is its own.
+
+    Queries of one unit share a target, a picture or a caption: they vary together.
     """
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures that are not a mean over queries."""

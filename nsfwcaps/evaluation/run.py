@@ -32,7 +32,7 @@ from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
-VERSION = 2
+VERSION = 3
 
 TABLE = "results.csv"
 
@@ -191,7 +191,9 @@ class Evaluation:
 
     def _key(self, part: ResultId, model: Model) -> str:
         """Digest of everything a part depends on."""
-        base = self._models[0].identity.digest if part.task is EvaluationTask.STRUCTURE else None
+        # Structure is a change from the base; retrieval takes equivalents by the base's vectors.
+        by_base = part.task in (EvaluationTask.STRUCTURE, EvaluationTask.RETRIEVAL)
+        base = self._models[0].identity.digest if by_base else None
         data = self._data.digest(part.dataset, EvaluationTask(part.task))
         settings = [self._request.samples, self._request.seed]
         return digest([VERSION, part.task, model.identity.digest, base, data, settings])
@@ -249,6 +251,7 @@ class Evaluation:
                 "base": self._models[0].name,
                 "suite": [task.value for task in tasks],
                 "split": request.split.value if request.split else None,
+                "by": request.by,
                 "samples": request.samples,
                 "seed": request.seed,
             },

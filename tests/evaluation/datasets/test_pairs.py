@@ -10,7 +10,8 @@ import pytest
 from support.set_files import png, write, write_table
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
+from nsfwcaps.evaluation.datasets.pair_set import PairSet
+from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.progress import Silent
 

@@ -62,6 +62,7 @@ def test_facts_count_who_asks_and_what_is_offered(plain: PairVectors) -> None:
         "queries": 3,
         "safe_candidates": 3,
         "unsafe_candidates": 0,
+        "resampling_units": 3,
     }
     assert facts["directions"]["V*→T"]["unsafe_candidates"] == 3
 
@@ -134,6 +135,7 @@ def test_text_alone_looks_among_safe_and_the_other_unsafe_captions() -> None:
         "queries": 3,
         "safe_candidates": 3,
         "unsafe_candidates": 2,
+        "resampling_units": 3,
     }
     assert found.facts["left_out"] == {
         "T→V": "the data has no safe images",
