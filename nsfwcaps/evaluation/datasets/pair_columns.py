@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nsfwcaps.captions.tables.column_names import CATEGORY_NAMES, spelt
+from nsfwcaps.captions.tables.column_names import CAPTION_WORDS, CATEGORY_NAMES, folded, spelt
 from nsfwcaps.errors import InputError
 
 # Column of the unsafe caption, and names of the safe one beside it.
@@ -70,16 +70,13 @@ def resolve(present: Sequence[str], where: str, by: str | None = None) -> PairCo
         InputError: no pair of caption columns is recognised, or there is no column `by`.
     """
     unsafe, safe = _captions(present, where)
-    partner = spelt(present, "partner_caption")
-    if by is not None and spelt(present, by) in (unsafe, safe, partner):
-        raise InputError(f"{where}: '{by}' (--by) holds captions; choose a column with few values")
     return PairColumns(
         unsafe_caption=unsafe,
         safe_caption=safe,
         unsafe_images=_all_present(present, _UNSAFE_IMAGES),
         safe_images=_all_present(present, _SAFE_IMAGES),
         partner_images=_all_present(present, _PARTNER_IMAGES),
-        partner_caption=partner,
+        partner_caption=spelt(present, "partner_caption"),
         category=spelt(present, *CATEGORY_NAMES) if by is None else _named(present, by, where),
         unsafe_id=spelt(present, "unsafe_id"),
         safe_id=spelt(present, "safe_id"),
@@ -110,6 +107,8 @@ def _named(present: Sequence[str], by: str, where: str) -> str:
             f"{where}: no column '{by}' (--by), nor 'unsafe_{by}'; found {', '.join(present)}. "
             "Columns of a pool are kept with ingest --keep-columns"
         )
+    if folded(found) in CAPTION_WORDS or "caption" in folded(found):
+        raise InputError(f"{where}: '{by}' (--by) holds captions; choose a column with few values")
     return found
 
 
