@@ -31,10 +31,13 @@ class TaskOutcome:
     `[q, c]` if a query may have up to c categories; '' means no category.
     """
     units: Mapping[str, Units] = field(default_factory=dict)
-    """Name of a figure -> resampling unit `[q]` of each query; without one, each is its own.
+    """Name of a figure -> resampling unit `[q]` of each query.
 
-    Queries of one unit share a target, a picture or a caption: they vary together.
+    Queries that share a target, a picture or a caption vary together and are one unit. Without an
+    entry every query is a unit of its own.
     """
+    unbounded: frozenset[str] = frozenset()
+    """Figures whose values are ratios or distances, so that equal values of 0 or 1 are no share."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures that are not a mean over queries."""
     facts: Mapping[str, Any] = field(default_factory=dict)
