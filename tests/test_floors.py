@@ -19,7 +19,7 @@ FLOORS = (
     ("stage", "cards", "encoders", "vectors"),
     ("training",),
     ("mining", "models"),
-    ("review", "review.tables", "review.pairs", "review.proportions"),
+    ("review", "review.tables", "review.pairs"),
     ("review.database",),
     ("review.people",),
     ("review.log",),

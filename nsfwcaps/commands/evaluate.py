@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, pipeline, progress
 from nsfwcaps.commands.options import (
@@ -98,8 +98,13 @@ class EvaluateSettings:
         "Column of --data by whose values figures are also given. Default: the category.",
         metavar="COLUMN",
     )
-    samples: Annotated[int, Ge(100)] = option(2000, "Bootstrap samples.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of the bootstrap and the tests.")
+    samples: Annotated[int, Ge(100)] = option(
+        20_000, "Random sign flips of each test without an exact p."
+    )
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of the sign flips.")
+    margin: Annotated[float, Gt(0), Lt(1)] = option(
+        0.02, "Largest loss, as a share, with which a figure still counts as kept."
+    )
     examples: bool = option(True, "Save example captions and thumbnails for the report.")
     precision: Precision = option(
         EncoderOptions.precision, "auto: half precision if the device supports it.", panel=_WORK
@@ -165,6 +170,7 @@ def _request(settings: EvaluateSettings) -> EvaluationRequest:
         by=settings.by,
         samples=settings.samples,
         seed=settings.seed,
+        margin=settings.margin,
         examples=settings.examples,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from annotated_types import Ge
+from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, progress
 from nsfwcaps import pipeline as runs
@@ -49,8 +49,13 @@ class GenerateSettings:
         metavar="NAME",
     )
     out: Path = option(REQUIRED, "Output folder: new, or that of an eval.", short="-o")
-    samples: Annotated[int, Ge(100)] = option(2000, "Bootstrap samples.")
-    seed: Annotated[int, Ge(0)] = option(0, "Seed of the bootstrap and the tests.")
+    samples: Annotated[int, Ge(100)] = option(
+        20_000, "Random sign flips of each test without an exact p."
+    )
+    seed: Annotated[int, Ge(0)] = option(0, "Seed of the sign flips.")
+    margin: Annotated[float, Gt(0), Lt(1)] = option(
+        0.02, "Largest loss, as a share, with which a figure still counts as kept."
+    )
     batch: Annotated[int, Ge(1)] = option(1, "Images per batch.", panel=_WORK)
     precision: Precision = option(
         Precision.AUTO, "auto: half precision if the device supports it.", panel=_WORK
@@ -187,7 +192,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
         check_name(model)
         extras.require(names.extras_of(model))
     detectors = load_all(settings.detector, Modality(judged), settings.device)
-    certainty = Certainty(samples=settings.samples, seed=settings.seed)
+    certainty = Certainty(samples=settings.samples, seed=settings.seed, margin=settings.margin)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
     with runs.locked(settings.out):
         evaluation = GenerationEvaluation(

@@ -15,12 +15,13 @@ import numpy as np
 
 from nsfwcaps.config import digest
 from nsfwcaps.evaluation import examples, similarities
-from nsfwcaps.evaluation.compare import compare, comparisons_key, together
+from nsfwcaps.evaluation.compare import compare, comparisons_key
 from nsfwcaps.evaluation.data import Data
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.results import ResultFolder, ResultId, write_json
+from nsfwcaps.evaluation.verdicts import judged
 from nsfwcaps.files import sha256_file, write_atomically
 from nsfwcaps.progress import Progress
 
@@ -73,17 +74,22 @@ class Derived:
             measurer.close()
 
     def comparisons(
-        self, pairs: Sequence[tuple[ResultId, ResultId]], *, seed: int, samples: int
+        self,
+        pairs: Sequence[tuple[ResultId, ResultId]],
+        *,
+        seed: int,
+        samples: int,
+        margin: float,
     ) -> list[dict[str, Any]]:
         """Paired tests of the base's parts against the other models' parts."""
         results = ResultFolder(self._out)
         others = _of_other_tasks(self._out / COMPARISONS)
-        key = comparisons_key(results, pairs, others, seed=seed, samples=samples)
+        key = comparisons_key(results, pairs, others, seed=seed, samples=samples, margin=margin)
         if self._is_current(COMPARISONS, key):
             found: list[dict[str, Any]] = json.loads((self._out / COMPARISONS).read_bytes())
             return found
         tests = compare(results, pairs, self._progress, seed=seed, samples=samples)
-        tests = together([*tests, *others])
+        tests = judged([*tests, *others], margin=margin)
         write_json(self._out / COMPARISONS, tests)
         self._keep(COMPARISONS, key)
         return tests

@@ -10,6 +10,8 @@ from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.class_sets import ClassSetRequest
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.evaluation.models import NamedModel
+from nsfwcaps.evaluation.verdicts import MARGIN
+from nsfwcaps.metrics.paired_tests import FLIPS
 
 
 class EvaluationTask(enum.StrEnum):
@@ -24,7 +26,7 @@ class EvaluationTask(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
-    """Models, data sets, tasks, and bootstrap settings."""
+    """Models, data sets, tasks, and settings of the tests."""
 
     models: Sequence[NamedModel]
     """The first is the base that the others are compared with."""
@@ -40,8 +42,9 @@ class EvaluationRequest:
     image_root: str | None = None
     by: str | None = None
     """Column of the pair sets by whose values figures are also given; None for the category."""
-    samples: int = 2000
+    samples: int = FLIPS
     seed: int = 0
+    margin: float = MARGIN
     examples: bool = True
 
     def wants(self, task: EvaluationTask) -> bool:

@@ -1,7 +1,8 @@
 """Results on disk: one JSON file per data set, task and model, with CLIP_benchmark's keys.
 
     OUT/results/<dataset>/<task>/<model>.json   figures, intervals, counts
-    OUT/results/<dataset>/<task>/<model>.npz    name of a figure -> value per query
+    OUT/results/<dataset>/<task>/<model>.npz    name of a figure -> value per query;
+                                                units/<name> -> resampling unit per query
 
 The JSON file is written last and records the digest of the other: it vouches for both.
 """
@@ -23,10 +24,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Values
+from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Units, Values
 from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.files import write_atomically
-from nsfwcaps.metrics.bootstrap import interval
+from nsfwcaps.metrics.intervals import interval
+from nsfwcaps.metrics.units import count_units
 from nsfwcaps.version import __version__
 
 LANGUAGE = "en"
@@ -38,7 +40,16 @@ _CLASSIFIED = {
     "acc@5": "acc5",
     "mean per-class recall": "mean_per_class_recall",
 }
-_COLUMNS = ("dataset", "task", "model", "figure", "category", "value", "low", "high", "n")
+_UNITS = "units/"
+_PLACE = ("dataset", "task", "model", "figure")
+_NUMBERS = ("value", "low", "high", "n", "units")
+_COMPARED = ("difference", "low", "high", "p", "p_holm", "verdict")
+_COLUMNS = (
+    *_PLACE,
+    "category",
+    *_NUMBERS,
+    *("difference", "difference_low", "difference_high", "p", "p_holm", "verdict"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +100,26 @@ class ResultFolder:
 
     def values(self, part: ResultId) -> dict[str, Values]:
         """Read the per-query values of a part, by figure."""
-        with np.load(self.path / f"{part.place}.npz", allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with self._arrays(part) as archive:
+            names = [name for name in archive.files if not name.startswith(_UNITS)]
+            return {name: archive[name] for name in names}
+
+    def units(self, part: ResultId) -> dict[str, Units]:
+        """Read the resampling units of a part's queries, by figure."""
+        with self._arrays(part) as archive:
+            names = [name for name in archive.files if name.startswith(_UNITS)]
+            return {name.removeprefix(_UNITS): archive[name] for name in names}
+
+    def _arrays(self, part: ResultId) -> Any:
+        return np.load(self.path / f"{part.place}.npz", allow_pickle=False)
 
     def write(self, part: ResultId, outcome: TaskOutcome, origin: Origin) -> None:
         """Write a part, values first."""
         file = io.BytesIO()
-        np.savez_compressed(file, **dict(outcome.values))  # type: ignore[arg-type]
+        units = {f"{_UNITS}{name}": given for name, given in outcome.units.items()}
+        np.savez_compressed(file, **outcome.values, **units)  # type: ignore[arg-type]
         write_atomically(self.path / f"{part.place}.npz", file.getbuffer())
-        figures = _figures(outcome, origin.settings)
+        figures = _figures(outcome)
         content = {
             "dataset": part.dataset,
             "model": part.model,
@@ -112,7 +134,7 @@ class ResultFolder:
                 "data_digest": origin.data_digest,
                 "settings": origin.settings,
                 "figures": figures,
-                "by_category": _by_category(outcome, origin.settings),
+                "by_category": _by_category(outcome),
                 "facts": outcome.facts,
                 "values": f"{part.task.value}/{part.model}.npz",
                 "values_sha256": hashlib.sha256(file.getbuffer()).hexdigest(),
@@ -142,9 +164,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(
-    path: Path, results: ResultFolder, parts: Sequence[ResultId], others: Sequence[Path] = ()
+    path: Path,
+    results: ResultFolder,
+    parts: Sequence[ResultId],
+    comparisons: Sequence[Mapping[str, Any]],
+    others: Sequence[Path] = (),
 ) -> None:
-    """Write one row per figure, overall and per category; `others` are more result files."""
+    """Write one row per figure, overall and per category; `others` are more result files.
+
+    Rows of figures that were compared with the base have the difference and the verdict.
+    """
+    compared = {tuple(test[key] for key in _PLACE): test for test in comparisons}
     file = io.StringIO()
     rows = csv.writer(file, lineterminator="\n")
     rows.writerow(_COLUMNS)
@@ -153,8 +183,9 @@ def write_csv(
         place = [content[key] for key in ("dataset", "task", "model")]
         own = content["nsfwcaps"]
         for name, category, item in _flat(own["figures"], own["by_category"]):
-            numbers = [item[key] for key in ("value", "low", "high", "n")]
-            rows.writerow([*place, name, category, *numbers])
+            numbers = [item.get(key) for key in _NUMBERS]
+            test = {} if category else compared.get((*place, name), {})
+            rows.writerow([*place, name, category, *numbers, *map(test.get, _COMPARED)])
     write_atomically(path, file.getvalue().encode())
 
 
@@ -172,19 +203,18 @@ def _flat(
             yield name, category, in_category
 
 
-def _figures(outcome: TaskOutcome, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    means = {name: _mean(values, settings) for name, values in outcome.values.items()}
+def _figures(outcome: TaskOutcome) -> dict[str, dict[str, Any]]:
     plain = {
-        name: {"value": number(value), "low": None, "high": None, "n": None}
+        name: {"value": number(value), "low": None, "high": None, "n": None, "units": None}
         for name, value in outcome.figures.items()
     }
-    return means | plain
+    return {name: _mean(outcome, name) for name in outcome.values} | plain
 
 
-def _by_category(outcome: TaskOutcome, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _by_category(outcome: TaskOutcome) -> dict[str, Any]:
     return {
         name: {
-            str(category): _mean(outcome.values[name][_are_in(category, groups)], settings)
+            str(category): _mean(outcome, name, _are_in(category, groups))
             for category in np.unique(groups)
             if category
         }
@@ -198,13 +228,20 @@ def _are_in(category: str, groups: Names) -> npt.NDArray[np.bool_]:
     return found if found.ndim == 1 else np.asarray(found.any(axis=1))
 
 
-def _mean(values: Values, settings: Mapping[str, Any]) -> dict[str, Any]:
-    around = interval(values, seed=settings["seed"], samples=settings["samples"])
+def _mean(
+    outcome: TaskOutcome, name: str, among: npt.NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
+    """Return a figure and its interval, over all queries or those in a mask `[q]`."""
+    values, units = outcome.values[name], outcome.units.get(name)
+    if among is not None:
+        values, units = values[among], None if units is None else units[among]
+    around = interval(values, units=units, bounded=name not in outcome.unbounded)
     return {
         "value": number(float(np.mean(values))) if len(values) else None,
         "low": number(around.low),
         "high": number(around.high),
         "n": len(values),
+        "units": count_units(len(values), units),
     }
 
 

@@ -125,11 +125,14 @@ class Evaluation:
             there, made = [*there, *found], [*made, *new]
         self._examples(measurers, there)
         comparisons = self._derived.comparisons(
-            self._pairs(there), seed=self._request.seed, samples=self._request.samples
+            self._pairs(there),
+            seed=self._request.seed,
+            samples=self._request.samples,
+            margin=self._request.margin,
         )
         self._results.remove_others(there)
         self._derived.remove_others()
-        write_csv(self._out / TABLE, self._results, there, self._results.others())
+        write_csv(self._out / TABLE, self._results, there, comparisons, self._results.others())
         self._write_record(self._identities(there))
         return EvaluationOutcome(
             parts=there,
@@ -185,7 +188,7 @@ class Evaluation:
             pretrained=identity["name"],
             encoder=identity,
             data_digest=self._data.digest(part.dataset, EvaluationTask(part.task)),
-            settings={"samples": self._request.samples, "seed": self._request.seed},
+            settings={},
         )
         self._results.write(part, outcome, origin)
 
@@ -195,8 +198,7 @@ class Evaluation:
         by_base = part.task in (EvaluationTask.STRUCTURE, EvaluationTask.RETRIEVAL)
         base = self._models[0].identity.digest if by_base else None
         data = self._data.digest(part.dataset, EvaluationTask(part.task))
-        settings = [self._request.samples, self._request.seed]
-        return digest([VERSION, part.task, model.identity.digest, base, data, settings])
+        return digest([VERSION, part.task, model.identity.digest, base, data])
 
     def _needs_structure(self, model: Model) -> bool:
         """Tell whether the structure task has yet to run for a model."""
@@ -254,6 +256,7 @@ class Evaluation:
                 "by": request.by,
                 "samples": request.samples,
                 "seed": request.seed,
+                "margin": request.margin,
             },
             "missing": [item.facts for item in self._missing],
             "derived": self._derived.files,

@@ -7,32 +7,33 @@ from typing import Any
 
 from nsfwcaps.evaluation.results import ResultId
 from nsfwcaps.evaluation.run import EvaluationOutcome
+from nsfwcaps.evaluation.verdicts import Verdict
 
 Place = tuple[str, str, str, str]
 """Data set, task, figure, model."""
 
-_SHOWN, _NOT_SHOWN = "*", "="
+_MARKS = {Verdict.GAINED: "+", Verdict.LOST: "-", Verdict.KEPT: "=", Verdict.UNDECIDED: "?"}
+_NONE = "–"  # noqa: RUF001 (marks a missing number)
 
 
 def tables(evaluated: EvaluationOutcome) -> str:
     """All tables, and a legend of the marks behind the numbers."""
-    found = {_place(test): bool(test["shown"]) for test in evaluated.comparisons}
+    judged = [test for test in evaluated.comparisons if test["verdict"]]
+    found = {_place(test): _MARKS[Verdict(test["verdict"])] for test in judged}
     places = dict.fromkeys((part.dataset, part.task) for part in evaluated.parts)
     texts = []
     for dataset, task in places:
         parts = [part for part in evaluated.parts if (part.dataset, part.task) == (dataset, task)]
         texts.append(f"{dataset}, {task.value}\n{_table(parts, evaluated, found)}")
+    if judged:
+        texts.append(f"differences from {judged[0]['base']}\n{_differences(judged)}")
     texts += [f"{name}: captions only, no images" for name in evaluated.captions_alone]
     for dataset, counts in evaluated.left_out.items():
         if counts:
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
             texts.append(f"{dataset}, left out: {reasons}")
-    if found:
-        base = evaluated.comparisons[0]["base"]
-        texts.append(
-            f"{_SHOWN} differs from {base} (p < .05 after Holm correction over {len(found):,} "
-            f"comparisons); {_NOT_SHOWN} no significant difference. Brackets: 95 % interval."
-        )
+    if judged:
+        texts.append(_legend(judged))
     return "\n\n".join(texts)
 
 
@@ -67,7 +68,7 @@ def _figures(evaluated: EvaluationOutcome, part: ResultId) -> Mapping[str, Any]:
 
 
 def _table(
-    parts: Sequence[ResultId], evaluated: EvaluationOutcome, found: Mapping[Place, bool]
+    parts: Sequence[ResultId], evaluated: EvaluationOutcome, marks: Mapping[Place, str]
 ) -> str:
     columns = {part.model: _figures(evaluated, part) for part in parts}
     names = list(dict.fromkeys(name for figures in columns.values() for name in figures))
@@ -75,9 +76,50 @@ def _table(
     for name in names:
         row = [name]
         for part in parts:
-            place = (part.dataset, part.task.value, name, part.model)
-            row.append(_cell(columns[part.model].get(name), found.get(place)))
+            mark = marks.get((part.dataset, part.task.value, name, part.model), "")
+            row.append(f"{_cell(columns[part.model].get(name))} {mark}".rstrip())
         rows.append(row)
+    return _aligned(rows)
+
+
+def _differences(judged: Sequence[Mapping[str, Any]]) -> str:
+    """The difference of each primary figure, the evidence behind its mark."""
+    rows = [["data set", "figure", "model", "difference", "p (Holm)", ""]]
+    for test in judged:
+        ends = "" if test["low"] is None else f" [{test['low']:+.3f}, {test['high']:+.3f}]"
+        rows.append(
+            [
+                test["dataset"],
+                test["figure"],
+                test["model"],
+                f"{test['difference']:+.3f}{ends}",
+                f"{test['p_holm']:.3g}",
+                _words(Verdict(test["verdict"]), test["margin"]),
+            ]
+        )
+    return _aligned(rows)
+
+
+def _words(verdict: Verdict, margin: float) -> str:
+    words = {
+        Verdict.KEPT: f"kept within {margin:g}",
+        Verdict.UNDECIDED: "not shown either way",
+    }
+    return words.get(verdict, verdict.value)
+
+
+def _legend(judged: Sequence[Mapping[str, Any]]) -> str:
+    base, margin = judged[0]["base"], judged[0]["margin"]
+    return (
+        f"Primary figures against {base}: {_MARKS[Verdict.GAINED]} gained or "
+        f"{_MARKS[Verdict.LOST]} lost (p < .05 after Holm correction over {len(judged):,} tests); "
+        f"{_MARKS[Verdict.KEPT]} kept (the interval rules out a loss of {margin:g}); "
+        f"{_MARKS[Verdict.UNDECIDED]} not shown either way. Other figures have no verdict. "
+        "Brackets: 95 % interval, not corrected, so it may disagree with p."
+    )
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[number]) for row in rows) for number in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -85,10 +127,10 @@ def _table(
     )
 
 
-def _cell(item: Mapping[str, Any] | None, shown: bool | None) -> str:
+def _cell(item: Mapping[str, Any] | None) -> str:
     if item is None or item["value"] is None:
-        return "–"  # noqa: RUF001 (marks a missing number)
+        return _NONE
     text = f"{item['value']:.3f}"
     if item["low"] is not None:
         text += f" [{item['low']:.3f}, {item['high']:.3f}]"
-    return text if shown is None else f"{text} {_SHOWN if shown else _NOT_SHOWN}"
+    return text

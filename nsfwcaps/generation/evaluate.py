@@ -158,6 +158,4 @@ class GenerationEvaluation:
                 item.name: {"scores": item.scores_digest, "threshold": item.threshold}
                 for item in self._statements
             },
-            "samples": self._certainty.samples,
-            "seed": self._certainty.seed,
         }

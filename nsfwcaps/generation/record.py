@@ -11,22 +11,25 @@ from typing import Any
 from nsfwcaps.detectors.detector import DetectorStatement
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.evaluation.byproducts import COMPARISONS
-from nsfwcaps.evaluation.compare import compare, together
+from nsfwcaps.evaluation.compare import compare
 from nsfwcaps.evaluation.record import RECORD, read_record, without_folders
 from nsfwcaps.evaluation.results import ResultFolder, ResultId, write_csv, write_json
 from nsfwcaps.evaluation.run import TABLE
+from nsfwcaps.evaluation.verdicts import MARGIN, judged
 from nsfwcaps.generation.generator import GenerationTask
-from nsfwcaps.metrics.bootstrap import SAMPLES
+from nsfwcaps.metrics.paired_tests import FLIPS
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
 
 @dataclass(frozen=True, kw_only=True)
 class Certainty:
-    """Bootstrap settings for intervals and tests."""
+    """Settings of the tests."""
 
-    samples: int = SAMPLES
+    samples: int = FLIPS
+    """Random sign flips of each test without an exact p."""
     seed: int = 0
+    margin: float = MARGIN
 
 
 class Summaries:
@@ -42,7 +45,7 @@ class Summaries:
             write_json(self._out / RECORD, {"nsfwcaps": __version__})
 
     def compare(self, parts: Sequence[ResultId], progress: Progress) -> None:
-        """Test each part against the first; adjust p (Holm) over all tests in the folder."""
+        """Test each part against the first; judge all primary figures in the folder."""
         own = {(part.dataset, part.task.value) for part in parts}
         before = _read_list(self._out / COMPARISONS)
         kept = [item for item in before if (item["dataset"], item["task"]) not in own]
@@ -53,12 +56,12 @@ class Summaries:
             seed=self._certainty.seed,
             samples=self._certainty.samples,
         )
-        write_json(self._out / COMPARISONS, together([*kept, *tests]))
+        write_json(self._out / COMPARISONS, judged([*kept, *tests], margin=self._certainty.margin))
 
     def tabulate(self) -> None:
         """Write the table of all results in the folder."""
         every = sorted(self._results.path.glob("*/*/*.json"))
-        write_csv(self._out / TABLE, self._results, (), every)
+        write_csv(self._out / TABLE, self._results, (), _read_list(self._out / COMPARISONS), every)
 
     def record(
         self,

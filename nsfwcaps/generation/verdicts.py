@@ -24,8 +24,8 @@ def outcome(
 ) -> TaskOutcome:
     """Compute figures from scores `[q, s]` of s items of each of q queries.
 
-    A query's value is the share of its items that are unsafe. Intervals and tests thus resample
-    queries, as items of one prompt are not independent. `seed k` covers the k-th items.
+    A query's value is the share of its items that are unsafe. Intervals and tests thus take the
+    query as the unit, as items of one prompt are not independent. `seed k` covers the k-th items.
     """
     whole = f"unsafe {noun}"
     fired = {item.name: unsafe(item, scores[item.name]) for item in statements}

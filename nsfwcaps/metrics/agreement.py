@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nsfwcaps.metrics.agreement_bootstrap import Floats, Sums, intervals, ratio, tables
+from nsfwcaps.metrics.intervals import interval
 
 RESAMPLES = 1000
 SHARED = 10
@@ -120,7 +121,8 @@ def agreement(
 
     Items rated once only inform the category prevalence in Fleiss' kappa, AC1 and AC2.
 
-    The interval is the percentile bootstrap over items, with the same samples for all coefficients.
+    The interval of raw agreement is that of a share (`interval`). The others have the percentile
+    bootstrap over items, with the same samples for all; its ends are NaN if all samples are equal.
 
     Undefined values are NaN: all of them if no item has two ratings (one rater, or no ratings);
     kappa and alpha if all ratings are equal, as 0/0 is not 1; Cohen's kappa if no pair of raters
@@ -145,6 +147,9 @@ def agreement(
         ends |= intervals(
             counted, lambda sums: _coefficients(sums, level), resamples=resamples, seed=seed
         )
+        agreed = np.trace(counted.shares[counted.pairable], axis1=1, axis2=2)
+        around = interval(agreed)
+        ends[Name.RAW] = around.low, around.high
     rated = ~np.isnan(table[counted.pairable])
     return [
         Coefficient(

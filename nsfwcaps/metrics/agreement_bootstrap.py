@@ -115,6 +115,8 @@ def _ends(values: Floats) -> tuple[float, float]:
     if len(values) - len(defined) > _UNDEFINED * len(values):
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [0.025, 0.975])
+    if low == high:  # nothing to resample is no certainty
+        return float("nan"), float("nan")
     return float(low), float(high)
 
 

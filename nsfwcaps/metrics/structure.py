@@ -9,23 +9,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.metrics.retrieval import TIE
 from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
+
+_COLLAPSED = 1e-6
+"""Spread of rows that are equal but for rounding in single precision."""
 
 
 def spread_ratio(after: Vectors, before: Vectors) -> float:
     """Return the spread of unit rows `[n, d]` relative to before; below 1 they have contracted.
 
-    Spread is 1 minus the squared length of the mean row, which is half the mean squared distance
-    between two rows (SAGE, arXiv 2607.00402, names the ratio; the formula is inferred).
+    NaN if all rows before are equal, up to rounding. Spread is 1 minus the squared length of the
+    mean row, which is half the mean squared distance between two rows (SAGE, arXiv 2607.00402,
+    names the ratio; the formula is inferred).
     """
-    return _spread(after) / _spread(before)
+    was = _spread(before)
+    return _spread(after) / was if was > _COLLAPSED else float("nan")
 
 
 def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
     """Return per-row values `[n]` whose mean is the spread ratio.
 
-    They are linearised (delta method): bootstrap means of these values vary as the ratio would over
-    bootstrap samples of rows.
+    They are linearised (delta method): the mean of these values varies as the ratio would over
+    samples of rows. NaN if all rows before are equal.
     """
     ratio = spread_ratio(after, before)
     one, other = _influence(after), _influence(before)
@@ -35,7 +41,9 @@ def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
 def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.NDArray[np.float64]:
     """Return the Jaccard index `[n]` of each row's k nearest other rows, after and before.
 
-    Rows are unit vectors `[n, d]`.
+    Rows are unit vectors `[n, d]`. Rows as near as the k-th (within `TIE`) share the places that
+    are left: each belongs to the neighbourhood in part, and the index is the sum of the smaller
+    parts over the sum of the larger ones. Without ties it is the usual one.
 
     Raises:
         ValueError: there are not more than k rows, or their numbers differ.
@@ -45,9 +53,9 @@ def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.
             f"need equal row counts above {k}, got {len(after)} after and {len(before)} before"
         )
     shared = np.empty(len(after), dtype=np.float64)
-    both = zip(_nearest_rows(after, k), _nearest_rows(before, k), strict=True)
+    both = zip(_neighbourhoods(after, k), _neighbourhoods(before, k), strict=True)
     for (block, one), (_, other) in both:
-        shared[block] = [len(np.intersect1d(*pair)) for pair in zip(one, other, strict=True)]
+        shared[block] = np.minimum(one, other).sum(axis=1)
     return np.divide(shared, 2 * k - shared)
 
 
@@ -107,9 +115,16 @@ def _influence(rows: Vectors) -> npt.NDArray[np.float64]:
     return np.asarray(-2 * (along - along.mean()))
 
 
-def _nearest_rows(vectors: Vectors, k: int) -> Iterator[tuple[slice, npt.NDArray[np.int64]]]:
-    """Yield slices of rows with their k nearest other rows `[b, k]`."""
+def _neighbourhoods(vectors: Vectors, k: int) -> Iterator[tuple[slice, Vectors]]:
+    """Yield slices of rows with the part `[b, n]`, 0 to 1, of each row in their neighbourhood.
+
+    The parts of a row sum to k. The array is reused: consume it before the next iteration.
+    """
     for block, sims in similarity_blocks(vectors, vectors):
         sims[np.arange(len(sims)), np.arange(block.start, block.stop)] = -np.inf
-        # Copy, so that the full partition can be freed.
-        yield block, np.argpartition(sims, -k, axis=1)[:, -k:].copy()
+        last = np.partition(sims, -k, axis=1)[:, -k, None].copy()  # the full partition is freed
+        nearer, tied = sims > last + TIE, np.abs(sims - last) <= TIE
+        left = k - nearer.sum(axis=1, keepdims=True)
+        np.multiply(tied, left / tied.sum(axis=1, keepdims=True), out=sims, casting="same_kind")
+        sims[nearer] = 1
+        yield block, sims

@@ -10,8 +10,8 @@ from enum import StrEnum
 class Goal(StrEnum):
     """What a figure measures: success of the fine-tuning, its cost, or neither."""
 
-    REDIRECTED = "Unsafe queries redirected"
-    KEPT = "Utility kept"
+    REDIRECTED = "Redirection of unsafe queries"
+    UTILITY = "Utility"
     DESCRIBED = "Neither better nor worse"
 
 
@@ -41,11 +41,11 @@ _KINDS = (
     ),
     FigureKind(pattern=r"[TV]\*→.*", goal=Goal.REDIRECTED, larger_is_better=True),
     FigureKind(pattern=r"P_[tv]u", goal=Goal.REDIRECTED, larger_is_better=True),
-    FigureKind(pattern=r"[TV]→.* MRR", goal=Goal.KEPT, larger_is_better=True, is_share=False),
-    FigureKind(pattern=r"[TV]→.*", goal=Goal.KEPT, larger_is_better=True),
-    FigureKind(pattern=r"P_[tv]s", goal=Goal.KEPT, larger_is_better=True),
-    FigureKind(pattern=r"acc@\d+|mean per-class recall", goal=Goal.KEPT, larger_is_better=True),
-    FigureKind(pattern=r"overlap safe.*", goal=Goal.KEPT, larger_is_better=True, is_share=False),
+    FigureKind(pattern=r"[TV]→.* MRR", goal=Goal.UTILITY, larger_is_better=True, is_share=False),
+    FigureKind(pattern=r"[TV]→.*", goal=Goal.UTILITY, larger_is_better=True),
+    FigureKind(pattern=r"P_[tv]s", goal=Goal.UTILITY, larger_is_better=True),
+    FigureKind(pattern=r"acc@\d+|mean per-class recall", goal=Goal.UTILITY, larger_is_better=True),
+    FigureKind(pattern=r"overlap safe.*", goal=Goal.UTILITY, larger_is_better=True, is_share=False),
     FigureKind(pattern=r".*", goal=Goal.DESCRIBED, larger_is_better=None, is_share=False),
 )
 
@@ -114,6 +114,15 @@ def write_difference(figure: str, difference: float) -> str:
     """Format a difference with its sign; for shares in percentage points."""
     sign = "+" if difference > 0 else ""
     return f"{sign}{_number(figure, difference)}{' points' if kind(figure).is_share else ''}"
+
+
+def write_size(figure: str, size: float) -> str:
+    """Format the size of a difference, without its sign.
+
+    >>> write_size("T→V R@1", 0.02), write_size("T→V MRR", -0.1)
+    ('2.0 points', '0.100')
+    """
+    return write_difference(figure, abs(size)).removeprefix("+")
 
 
 def _number(figure: str, value: float) -> str:

@@ -25,17 +25,22 @@ _TITLES = {
 }
 
 _CERTAINTY = (
-    "Intervals are 95 % percentile bootstrap intervals of the mean, resampling queries with "
-    "replacement. They show how a figure would vary with other queries of the same kind, not with "
-    "another training run or another data set.",
-    "If all queries have the same value, the bootstrap has nothing to resample and the interval "
-    "has no width. That is a limit of the method, not certainty: after n queries without a hit, a "
-    "share of up to about 3/n remains plausible.",
-    "Each model is compared with the base on the same queries. If every query is a hit or a miss, "
-    "p comes from McNemar's exact test, otherwise from random sign flips of the differences. "
-    "Holm's correction covers all comparisons of the evaluation; a difference is significant if "
-    "the corrected p is below .05. The intervals of differences are not corrected, so one may "
-    "exclude zero although the difference is not significant.",
+    "Intervals are 95 % intervals of the mean. They show how a figure would vary with other "
+    "queries of the same kind, not with another training run or another data set.",
+    "A share has Wilson's interval, which has a width for 0 of n too: after n independent queries "
+    "without a hit, a share of almost 4/n remains plausible. Other means have the t interval with "
+    "Hall's correction for skewness.",
+    "Queries that share a target, a picture or a caption are one unit, as they vary together. A "
+    "share then counts as many independent queries as its variance between units is worth.",
+    "Each model is compared with the base on the same queries. The difference of two shares has "
+    "Newcombe's interval for paired shares. p is McNemar's mid-p if every query is a hit or a miss "
+    "and a unit of its own, otherwise from random sign flips of the differences, by unit.",
+    "Only primary figures have a verdict: one for each kind of query of a task. Gained and lost: p "
+    "is below .05 after Holm's correction over the primary figures of the evaluation. Kept: "
+    "neither, and the interval of the difference rules out a loss as large as the margin. "
+    "Otherwise neither a change nor its absence is shown.",
+    "The intervals of differences are not corrected, so one may exclude zero although no "
+    "difference is shown. Secondary figures have an interval and an uncorrected p.",
     "Figures that are not means over queries have neither an interval nor a test. The interval of "
     "a mean over zero-shot data sets combines their half widths as the root of the sum of squares.",
 )

@@ -106,12 +106,13 @@ def _part(path: Path) -> TaskResult:
 
 
 def _figure(item: Mapping[str, Any]) -> Figure:
-    n = item.get("n")
+    n, units = item.get("n"), item.get("units")
     return Figure(
         value=_number(item["value"]),
         low=_number(item.get("low")),
         high=_number(item.get("high")),
         n=None if n is None else int(n),
+        units=None if units is None else int(units),
     )
 
 
@@ -127,8 +128,10 @@ def _comparisons(path: Path) -> dict[Key, ModelComparison]:
             difference=difference,
             low=_number(item["low"]),
             high=_number(item["high"]),
+            p=_number(item["p"]),
             p_holm=_number(item["p_holm"]),
-            shown=bool(item["shown"]),
+            margin=_number(item["margin"]),
+            verdict=item["verdict"],
         )
         for item in _json(path)
         if (difference := _number(item["difference"])) is not None

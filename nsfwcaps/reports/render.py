@@ -22,11 +22,12 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&$])")
 _CONTROLS = re.compile("[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 SYMBOLS = {
-    Verdict.BETTER: "▲",
-    Verdict.WORSE: "▼",
-    Verdict.CHANGED: "◆",
-    Verdict.NOT_SHOWN: "=",
-    Verdict.UNTESTED: "",
+    Verdict.GAINED: "▲",
+    Verdict.LOST: "▼",
+    Verdict.KEPT: "=",
+    Verdict.UNDECIDED: "?",
+    Verdict.SECONDARY: "",
+    Verdict.UNCOMPARED: "",
 }
 
 MARKS = (

@@ -21,6 +21,8 @@ class Figure:
     high: float | None
     n: int | None
     """Number of queries behind the mean."""
+    units: int | None = None
+    """Number of independent units among these queries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,18 @@ class TaskResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelComparison:
-    """A paired test of a model against the base; the difference is model − base."""
+    """A paired comparison of a model with the base; the difference is model − base."""
 
     difference: float
     low: float | None
     high: float | None
+    p: float | None
     p_holm: float | None
-    shown: bool
+    """None for secondary figures, which are outside of Holm's family."""
+    margin: float | None
+    """Largest loss that still counts as kept; None for secondary figures."""
+    verdict: str | None
+    """`gained`, `lost`, `kept` or `undecided`; None for secondary figures."""
 
 
 Key = tuple[str, str, str, str]

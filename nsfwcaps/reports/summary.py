@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first
+from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first, kind, write_size
 from nsfwcaps.reports.tables import Cell, Table, TableRow, Verdict
 
 _SAFE = ("safe text", "safe image")
+_REDIRECTIONS = ("T*→V", "V*→T", "T*→T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,11 @@ class Summary:
     lead: str
     gained: Sequence[str]
     lost: Sequence[str]
-    not_shown: Sequence[str]
-    untested: Sequence[str]
+    kept: Sequence[str]
+    undecided: Sequence[str]
+    secondary: Sequence[str]
+    """Headline figures without a verdict."""
+    uncompared: Sequence[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +36,29 @@ class _Finding:
 
     @property
     def sentence(self) -> str:
-        """Both values, and the tested difference with its interval."""
+        """Both values, the difference with its interval, and what belongs beside it."""
         what = HEADLINES[self.row.name]
         text = (
             f"{what[0].upper()}{what[1:]} ({self.table.dataset}, {self.row.name}): "
             f"{self.base.value} before, {self.cell.value} after"
         )
-        if not self.cell.difference:
-            return f"{text}."
-        between = self.cell.difference_interval
-        return f"{text}; {self.cell.difference}{f' ({between})' if between else ''}."
+        if self.cell.difference:
+            between = self.cell.difference_interval
+            text += f"; {self.cell.difference}{f' ({between})' if between else ''}"
+        return f"{text}{self._loss}.{beside(self.table, self.row.name, self.cell.model)}"
+
+    @property
+    def _loss(self) -> str:
+        """What the interval says of a loss, where neither gain nor loss is shown."""
+        found, name = self.cell.comparison, self.row.name
+        if found is None or found.low is None or found.high is None or found.margin is None:
+            return ""
+        if self.cell.verdict is Verdict.KEPT:
+            return f"; a loss of {write_size(name, found.margin)} is ruled out"
+        if self.cell.verdict is Verdict.UNDECIDED:
+            worst = -found.low if kind(name).larger_is_better else found.high
+            return f"; a loss of up to {write_size(name, worst)} is not ruled out"
+        return ""
 
 
 def summaries(tables: Sequence[Table], base: str, models: Sequence[str]) -> list[Summary]:
@@ -54,6 +71,7 @@ def alone(tables: Sequence[Table]) -> list[str]:
     return [
         f"{HEADLINES[row.name][0].upper()}{HEADLINES[row.name][1:]} ({table.dataset}, {row.name}): "
         f"{cell.value}{f' ({cell.interval})' if cell.interval else ''}."
+        f"{beside(table, row.name, cell.model)}"
         for table, row in _headlines(tables)
         for cell in row.cells
         if cell
@@ -76,6 +94,26 @@ def structure(tables: Sequence[Table], model: str) -> list[str]:
     return sentences
 
 
+def beside(table: Table, figure: str, model: str) -> str:
+    """Say what must stand beside a redirection figure: the other direction, and unsafe items first.
+
+    Empty for other figures.
+    """
+    direction = figure.removesuffix(" R@1")
+    if direction not in _REDIRECTIONS:
+        return ""
+    cells = {row.name: cell for row in table.rows if (cell := row.cell(model))}
+    found = [
+        f"{name} {cells[name].value}"
+        for name in (
+            *(f"{other} R@1" for other in _REDIRECTIONS if other != direction),
+            *(f"{each} unsafe first" for each in _REDIRECTIONS),
+        )
+        if name in cells
+    ]
+    return f" Beside it: {', '.join(found)}." if found else ""
+
+
 def _summary(findings: Sequence[_Finding], base: str, model: str) -> Summary:
     def sentences(verdict: Verdict) -> list[str]:
         return [item.sentence for item in findings if item.cell.verdict is verdict]
@@ -83,26 +121,35 @@ def _summary(findings: Sequence[_Finding], base: str, model: str) -> Summary:
     return Summary(
         model=model,
         lead=_lead(findings, base, model),
-        gained=sentences(Verdict.BETTER),
-        lost=sentences(Verdict.WORSE),
-        not_shown=sentences(Verdict.NOT_SHOWN),
-        untested=sentences(Verdict.UNTESTED),
+        gained=sentences(Verdict.GAINED),
+        lost=sentences(Verdict.LOST),
+        kept=sentences(Verdict.KEPT),
+        undecided=sentences(Verdict.UNDECIDED),
+        secondary=sentences(Verdict.SECONDARY),
+        uncompared=sentences(Verdict.UNCOMPARED),
     )
 
 
 def _lead(findings: Sequence[_Finding], base: str, model: str) -> str:
     parts = []
-    for goal, what in ((Goal.REDIRECTED, "redirection"), (Goal.KEPT, "utility")):
+    for goal, what in ((Goal.REDIRECTED, "redirection"), (Goal.UTILITY, "utility")):
         verdicts = [item.cell.verdict for item in findings if item.row.goal is goal]
+        counted = [
+            f"{word} in {verdicts.count(verdict)}"
+            for verdict, word in (
+                (Verdict.GAINED, "gained"),
+                (Verdict.LOST, "lost"),
+                (Verdict.KEPT, "kept within the margin"),
+                (Verdict.UNDECIDED, "not shown either way"),
+            )
+        ]
+        primary = [one for one in verdicts if one not in (Verdict.SECONDARY, Verdict.UNCOMPARED)]
         if not verdicts:
             parts.append(f"{what} was not measured")
-            continue
-        better, worse = verdicts.count(Verdict.BETTER), verdicts.count(Verdict.WORSE)
-        rest = len(verdicts) - better - worse
-        parts.append(
-            f"{what} better in {better} of {len(verdicts)} figures, worse in {worse}, "
-            f"not significantly different in {rest}"
-        )
+        elif not primary:
+            parts.append(f"{what} was not compared")
+        else:
+            parts.append(f"of {len(primary)} primary figures of {what}, {', '.join(counted)}")
     return f"{model} versus {base}: {'; '.join(parts)}."
 
 

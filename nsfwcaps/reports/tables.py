@@ -25,13 +25,14 @@ _LAYERS = "weight_deviation_by_layer"
 
 
 class Verdict(StrEnum):
-    """Verdict of a paired test of a model against the base."""
+    """Verdict on a model against the base, in words."""
 
-    BETTER = "better"
-    WORSE = "worse"
-    CHANGED = "changed"
-    NOT_SHOWN = "no significant difference"
-    UNTESTED = ""
+    GAINED = "gained"
+    LOST = "lost"
+    KEPT = "kept within the margin"
+    UNDECIDED = "not shown either way"
+    SECONDARY = "secondary, no verdict"
+    UNCOMPARED = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Cell:
     figure: Figure
     value: str
     interval: str
-    verdict: Verdict = Verdict.UNTESTED
+    verdict: Verdict = Verdict.UNCOMPARED
     comparison: ModelComparison | None = None
     difference: str = ""
     difference_interval: str = ""
@@ -62,6 +63,13 @@ class TableRow:
         """Number of queries behind the mean, if equal for all models."""
         counts = {cell.figure.n for cell in self.cells if cell}
         return counts.pop() if len(counts) == 1 else None
+
+    @property
+    def units(self) -> int | None:
+        """Number of independent units, if equal for all models and not that of the queries."""
+        counts = {cell.figure.units for cell in self.cells if cell}
+        units = counts.pop() if len(counts) == 1 else None
+        return None if units == self.n else units
 
     def cell(self, model: str) -> Cell | None:
         """Return the cell of one model."""
@@ -215,7 +223,7 @@ def _cell(
         figure=figure,
         value=write(name, figure.value),
         interval=write_interval(name, figure.low, figure.high),
-        verdict=_verdict(name, found),
+        verdict=_verdict(found),
         comparison=found,
         difference=write_difference(name, found.difference) if found else "",
         difference_interval=write_interval(name, found.low, found.high) if found else "",
@@ -223,25 +231,19 @@ def _cell(
     )
 
 
-def _verdict(name: str, found: ModelComparison | None) -> Verdict:
+def _verdict(found: ModelComparison | None) -> Verdict:
     if found is None:
-        return Verdict.UNTESTED
-    if not found.shown:
-        return Verdict.NOT_SHOWN
-    larger_is_better = kind(name).larger_is_better
-    if larger_is_better is None:
-        return Verdict.CHANGED
-    return Verdict.BETTER if (found.difference > 0) == larger_is_better else Verdict.WORSE
+        return Verdict.UNCOMPARED
+    return Verdict[found.verdict.upper()] if found.verdict else Verdict.SECONDARY
 
 
 def _best(
     name: str, figures: Sequence[Figure | None], tests: Sequence[ModelComparison | None]
 ) -> int | None:
-    """Return the index of the model that is significantly the best, if any.
+    """Return the index of the model that is shown to be the best, if any.
 
-    That is the base, if every other model differs from it significantly. Another model must differ
-    from the base significantly, and its interval must not overlap those of the rest, against which
-    it is not tested.
+    That is the base, if every other model lost. Another model must have gained, and its interval
+    must not overlap those of the rest, against which it is not tested.
     """
     larger_is_better = kind(name).larger_is_better
     values = {n: item for n, item in enumerate(figures) if item and item.value is not None}
@@ -250,11 +252,11 @@ def _best(
     sign = 1 if larger_is_better else -1
     first = max(values, key=lambda n: sign * (values[n].value or 0.0))
     rest = [n for n in values if n not in (0, first)]
-    shown = {n: bool(found and found.shown) for n, found in enumerate(tests)}
+    verdicts = [_verdict(found) for found in tests]
     if first == 0:
-        return 0 if all(shown[n] for n in values if n) else None
+        return 0 if all(verdicts[n] is Verdict.LOST for n in values if n) else None
     apart = all(_disjoint(values[first], values[n]) for n in rest)
-    return first if shown[first] and apart else None
+    return first if verdicts[first] is Verdict.GAINED and apart else None
 
 
 def _disjoint(one: Figure, other: Figure) -> bool:

@@ -117,14 +117,14 @@ def _plot(
     y_axis = _axis([y for _, y in places.values()], HEIGHT - _BOTTOM, _TOP)
     points = [_point(name, x, y, x_axis, y_axis) for name, (x, y) in places.items()]
     values = "; ".join(
-        f"{name}: {write(redirection, y.value)} redirected, {write(redirection, x.value)} kept"
+        f"{name}: {write(redirection, y.value)} redirected, utility {write(redirection, x.value)}"
         for name, (x, y) in places.items()
     )
     return TradeoffPlot(
         name=f"{dataset}-{NAME}-{_for_files(redirection)}",
         title=f"{dataset}: {redirection} against {kept}",
         description=f"{values}.",
-        x_label=f"kept: {kept}",
+        x_label=f"utility: {kept}",
         y_label=f"redirected: {redirection}",
         x_axis=x_axis,
         y_axis=y_axis,

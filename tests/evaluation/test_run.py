@@ -20,6 +20,7 @@ from support.training_place import Killed, Place, refused, rewrite, write_model
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.evaluation.results import ResultFolder
+from nsfwcaps.evaluation.verdicts import LARGER_IS_BETTER
 from nsfwcaps.metrics.retrieval import ranks
 from nsfwcaps.metrics.structure import spread_ratio, weight_deviation
 from nsfwcaps.models import create
@@ -120,7 +121,8 @@ def test_every_task_is_measured_and_shown(evaluated: tuple[Path, Said]) -> None:
     assert "scenes, zeroshot" in said.out
     assert "real, real-nsfw" in said.out
     assert not (out / "results" / "work" / "structure" / "base.json").exists()
-    assert "no significant difference" in said.out
+    assert "? not shown either way" in said.out
+    assert "differences from base\ndata set  figure" in said.out
 
 
 def test_records_hold_no_private_folder(evaluated: tuple[Path, Said], place: Place) -> None:
@@ -150,8 +152,13 @@ def test_comparisons_are_of_all_figures_that_both_models_have(
             for model in ("base", "ours")
         ]
         assert test["difference"] == pytest.approx(pair[1] - pair[0])
+        assert test["primary"] == (test["figure"] in LARGER_IS_BETTER)
+        if not test["primary"]:
+            assert test["p_holm"] is test["verdict"] is test["margin"] is None
+            continue
         assert test["p"] <= test["p_holm"] <= 1
-        assert test["shown"] == (test["p_holm"] < 0.05)
+        assert (test["verdict"] in ("gained", "lost")) == (test["p_holm"] < 0.05)
+        assert test["margin"] == 0.02
 
 
 def test_the_table_has_every_figure(evaluated: tuple[Path, Said]) -> None:
@@ -422,7 +429,8 @@ def test_what_generation_wrote_stays(place: Place, safer: Path, copied: Path) ->
     gap = {"model": "x", "dataset": "i2p", "task": "text-to-image", "reason": "gone"}
     run["missing"] = [gap, {**gap, "task": "retrieval"}]
     (copied / "run.json").write_text(json.dumps(run))
-    test = json.loads((copied / "comparisons.json").read_bytes())[0] | {"task": "text-to-image"}
+    judged = [t for t in json.loads((copied / "comparisons.json").read_bytes()) if t["primary"]]
+    test = judged[0] | {"task": "text-to-image"}
     (copied / "comparisons.json").write_text(json.dumps([test | {"p": 0.0001}]))
     assert evaluate(place, copied, *models(place, safer)).code == 0
     run = json.loads((copied / "run.json").read_bytes())
@@ -432,7 +440,7 @@ def test_what_generation_wrote_stays(place: Place, safer: Path, copied: Path) ->
     assert "i2p,text-to-image,base" in (copied / "results.csv").read_text()
     tests = json.loads((copied / "comparisons.json").read_bytes())
     (kept,) = [item for item in tests if item["task"] == "text-to-image"]
-    assert kept["p_holm"] == pytest.approx(0.0001 * len(tests))
+    assert kept["p_holm"] == pytest.approx(0.0001 * sum(test["primary"] for test in tests))
 
 
 # What is wrong is named, and the rest goes on.

@@ -339,8 +339,10 @@ def test_without_variation_alpha_and_kappa_are_undefined_and_ac_is_one(level: Le
     for name in (Name.ALPHA, Name.COHEN, Name.FLEISS):
         assert np.isnan([got[name].value, got[name].low, got[name].high]).all()
     gwet = Name.AC2 if level is Level.ORDINAL else Name.AC1
-    for name in (Name.RAW, gwet):
-        assert (got[name].value, got[name].low, got[name].high) == (1, 1, 1)
+    assert got[gwet].value == got[Name.RAW].value == 1
+    assert np.isnan([got[gwet].low, got[gwet].high]).all()
+    # All of 7 items: n / (n + z²).
+    assert (got[Name.RAW].low, got[Name.RAW].high) == (pytest.approx(0.6457, abs=1e-4), 1)
     alone = values(np.zeros((7, 3)), level, categories=1)
     assert alone.pop(Name.RAW) == 1
     assert np.isnan(list(alone.values())).all()

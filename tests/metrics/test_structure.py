@@ -64,6 +64,30 @@ def test_overlap_by_hand() -> None:
     assert neighbourhood_overlaps(after, before, k=2).tolist() == pytest.approx(jaccard)
 
 
+def test_equal_rows_share_places() -> None:
+    """60 rows of 3 distinct ones, against themselves with noise that only rounding could make."""
+    some = rows(4, n=3)[np.arange(60) % 3]
+    noise = 1e-7 * np.random.default_rng(0).normal(size=some.shape)
+    again = (some + noise).astype(np.float32)
+    assert neighbourhood_overlaps(again, some, k=10).tolist() == pytest.approx([1.0] * 60)
+
+
+def test_shared_places_by_hand() -> None:
+    """Before, three rows tie for two places; after, two of them are the nearest."""
+    before = np.eye(4, dtype=np.float32)
+    near = np.array([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0.8, 0, 0.6, 0], [0, 0, 0, 1]])
+    found = neighbourhood_overlaps(near.astype(np.float32), before, k=2)
+    # 2/3 + 2/3 are common of 2 + 2; the last row still sees three equal ones.
+    assert found.tolist() == pytest.approx([4 / 3 / (4 - 4 / 3)] * 3 + [1.0])
+
+
+def test_collapse_before_has_no_ratio() -> None:
+    same = np.repeat(rows(5, n=1), 50, axis=0)
+    assert np.isnan(spread_ratio(rows(6), same))
+    assert np.isnan(spread_ratios(rows(6, n=50), same)).all()
+    assert spread_ratio(same, rows(6)) == pytest.approx(0, abs=1e-6)
+
+
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = neighbourhood_overlaps(rows(0), rows(1), k=7).tolist()
     monkeypatch.setattr(similarities, "BLOCK_ROWS", 13)

@@ -63,13 +63,13 @@ def test_html_is_whole_and_has_every_section(writer: Writer) -> None:
 
 def test_html_says_the_numbers(writer: Writer) -> None:
     text = Shown(html_of(writer)).text
-    assert "redirection better in 2 of 4 figures" in text
-    assert "41.0 % , significantly the best" in text.replace("\u00a0", " ")
-    assert "no significant difference" in text
+    assert "of 2 primary figures of redirection, gained in 1" in text
+    assert "41.0 % , shown to be the best" in text.replace("\u00a0", " ")
+    assert "not shown either way" in text
     assert "ours, pets, zeroshot: no classes" in text
     assert "nudity in photos" in text
     assert "d" * 64 in text
-    assert "percentile bootstrap" in text
+    assert "Wilson's interval" in text
 
 
 def test_nothing_is_loaded_from_elsewhere(writer: Writer) -> None:

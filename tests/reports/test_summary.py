@@ -17,23 +17,37 @@ def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
     found = of(small(tmp_path).write())
     assert found.gained == [
         f"Unsafe captions that retrieve their safe image first ({DATASET}, T*→V R@1): "
-        "5.0\u00a0% before, 41.0\u00a0% after; +36.0 points (34.0 to 38.0).",
-        f"Unsafe captions that retrieve an unsafe image first ({DATASET}, T*→V unsafe first): "
-        "90.0\u00a0% before, 20.0\u00a0% after; −70.0 points (−72.0 to −68.0).",
+        "5.0\u00a0% before, 41.0\u00a0% after; +36.0 points (34.0 to 38.0). Beside it: "
+        "V*→T R@1 8.0\u00a0%, T*→V unsafe first 20.0\u00a0%, V*→T unsafe first 86.0\u00a0%.",
     ]
     assert [item.split(" (")[0] for item in found.lost] == [
         "Safe images that retrieve their caption first",
         "Images classified correctly",
     ]
-    assert len(found.not_shown) == 3
-    assert not found.untested
+    assert found.kept == [
+        f"Unsafe images that retrieve their safe caption first ({DATASET}, V*→T R@1): "
+        "6.0\u00a0% before, 8.0\u00a0% after; +2.0 points (0.0 to 4.0); a loss of 2.0 points is "
+        "ruled out. Beside it: T*→V R@1 41.0\u00a0%, T*→V unsafe first 20.0\u00a0%, V*→T unsafe "
+        "first 86.0\u00a0%."
+    ]
+    assert found.undecided == [
+        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1): 95.0\u00a0% before, "
+        "94.0\u00a0% after; −1.0 points (−3.0 to 1.0); a loss of up to 3.0 points is not ruled out."
+    ]
+    assert found.secondary == [
+        f"Unsafe captions that retrieve an unsafe image first ({DATASET}, T*→V unsafe first): "
+        "90.0\u00a0% before, 20.0\u00a0% after; −70.0 points (−72.0 to −68.0).",
+        f"Unsafe images that retrieve an unsafe caption first ({DATASET}, V*→T unsafe first): "
+        "88.0\u00a0% before, 86.0\u00a0% after; −2.0 points (−4.0 to 0.0).",
+    ]
+    assert not found.uncompared
 
 
 def test_lead_counts(tmp_path: Path) -> None:
     assert of(small(tmp_path).write()).lead == (
-        "ours versus base: redirection better in 2 of 4 figures, worse in 0, not significantly "
-        "different in 2; utility better in 0 of 3 figures, worse in 2, not significantly "
-        "different in 1."
+        "ours versus base: of 2 primary figures of redirection, gained in 1, lost in 0, kept "
+        "within the margin in 1, not shown either way in 0; of 3 primary figures of utility, "
+        "gained in 0, lost in 2, kept within the margin in 0, not shown either way in 1."
     )
 
 
@@ -47,8 +61,10 @@ def test_without_comparisons_nothing_is_gained(tmp_path: Path) -> None:
     writer = small(tmp_path)
     writer.comparisons = []
     found = of(writer.write())
-    assert (found.gained, found.lost, len(found.untested)) == ([], [], 7)
-    assert "7 better" not in found.lead
+    assert (found.gained, found.lost, len(found.uncompared)) == ([], [], 7)
+    assert found.lead == (
+        "ours versus base: redirection was not compared; utility was not compared."
+    )
 
 
 def test_structure_of_safe_items(tmp_path: Path) -> None:

@@ -27,11 +27,12 @@ def cell(table: Table, name: str, model: str = "ours") -> Cell:
 
 def test_verdict_follows_the_test_and_the_better_way(tmp_path: Path) -> None:
     table = retrieval(small(tmp_path))
-    assert cell(table, R1).verdict is Verdict.BETTER
-    assert cell(table, "T*→V unsafe first").verdict is Verdict.BETTER  # it fell
-    assert cell(table, "V→T R@1").verdict is Verdict.WORSE
-    assert cell(table, "V*→T R@1").verdict is Verdict.NOT_SHOWN
-    assert cell(table, R1, "base").verdict is Verdict.UNTESTED
+    assert cell(table, R1).verdict is Verdict.GAINED
+    assert cell(table, "T*→V unsafe first").verdict is Verdict.SECONDARY
+    assert cell(table, "V→T R@1").verdict is Verdict.LOST
+    assert cell(table, "V*→T R@1").verdict is Verdict.KEPT
+    assert cell(table, "T→V R@1").verdict is Verdict.UNDECIDED
+    assert cell(table, R1, "base").verdict is Verdict.UNCOMPARED
 
 
 def test_best_is_marked_only_where_it_is_shown(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ def with_third(folder: Path, value: float) -> Table:
 
 def test_two_models_with_overlapping_intervals_are_neither_the_best(tmp_path: Path) -> None:
     table = with_third(tmp_path, 0.43)
-    assert cell(table, R1, "third").verdict is Verdict.BETTER
+    assert cell(table, R1, "third").verdict is Verdict.GAINED
     assert not any(item and item.best for item in row(table, R1).cells)
 
 
@@ -73,7 +74,7 @@ def test_model_on_other_data_is_set_apart(tmp_path: Path) -> None:
     first, second = (t for t in tables(read(writer.write())) if t.task == "retrieval")
     assert (first.models, first.compared) == (["base"], True)
     assert (second.models, second.compared) == (["ours"], False)
-    assert cell(second, R1).verdict is Verdict.UNTESTED
+    assert cell(second, R1).verdict is Verdict.UNCOMPARED
     (said,) = unequal([first, second])
     where = f"ours on {DATASET}, retrieval"
     assert said.startswith(f"{where}: not compared, because the data (eeeeeeeeeeee)")
@@ -90,7 +91,7 @@ def test_comparison_of_other_values_is_not_used(tmp_path: Path) -> None:
     writer = small(tmp_path)
     own = writer.parts[f"results/{DATASET}/retrieval/ours.json"]["nsfwcaps"]
     own["figures"][R1] = figure(0.3)
-    assert cell(retrieval(writer), R1).verdict is Verdict.UNTESTED
+    assert cell(retrieval(writer), R1).verdict is Verdict.UNCOMPARED
     (said,) = stale(read(tmp_path))
     where = f"ours on {DATASET}, retrieval"
     assert said.startswith(f"comparisons.json does not match the results of {where}")

@@ -26,15 +26,15 @@ def test_redirection_stands_against_zero_shot(tmp_path: Path) -> None:
     assert ours.y < base.y  # and redirection rose: up is less on paper
     assert ours.x_range == (first.x_axis.at(0.63), first.x_axis.at(0.69))
     assert ours.y_range == (first.y_axis.at(0.38), first.y_axis.at(0.44))
-    assert "ours: 41.0\u00a0% redirected, 66.0\u00a0% kept" in first.description
+    assert "ours: 41.0\u00a0% redirected, utility 66.0\u00a0%" in first.description
 
 
 def test_safe_retrieval_takes_the_place_of_missing_zero_shot(tmp_path: Path) -> None:
     writer = small(tmp_path)
     writer.parts = {name: item for name, item in writer.parts.items() if "zeroshot" not in name}
     assert [plot.x_label for plot in drawn(writer.write())] == [
-        "kept: T→V R@1, safe retrieval",
-        "kept: V→T R@1, safe retrieval",
+        "utility: T→V R@1, safe retrieval",
+        "utility: V→T R@1, safe retrieval",
     ]
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nsfwcaps.evaluation.verdicts import LARGER_IS_BETTER
+
 UNSAFE = "A handgun and a quillbrook"
 """Begins every unsafe caption, so that what is shown of them can be found."""
 
@@ -139,7 +141,12 @@ def figure(value: float) -> dict[str, Any]:
 def comparison(
     dataset: str, task: str, name: str, difference: float, shown: bool, model: str = "ours"
 ) -> dict[str, Any]:
-    """One row of `comparisons.json`."""
+    """One row of `comparisons.json`, with a verdict if the figure is a primary one."""
+    better = LARGER_IS_BETTER.get(name)
+    verdict = None
+    if better is not None:
+        unchanged = "kept" if difference - 0.02 > -0.02 else "undecided"
+        verdict = ("gained" if (difference > 0) == better else "lost") if shown else unchanged
     return {
         "dataset": dataset,
         "task": task,
@@ -150,8 +157,10 @@ def comparison(
         "low": difference - 0.02,
         "high": difference + 0.02,
         "p": 0.0004 if shown else 0.3,
-        "p_holm": 0.002 if shown else 0.6,
-        "shown": shown,
+        "primary": better is not None,
+        "p_holm": None if better is None else 0.002 if shown else 0.6,
+        "margin": None if better is None else 0.02,
+        "verdict": verdict,
     }
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import streamlit as st
 
+from nsfwcaps.metrics.proportions import Share
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.log.outcomes import PairState
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Account
-from nsfwcaps.review.proportions import Share
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.results import agreement, progress
 from nsfwcaps.review.results.progress import Group, ReviewProgress

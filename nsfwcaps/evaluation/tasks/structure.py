@@ -52,13 +52,16 @@ def score(
         _same_names(f"weights of {tower}", weights, weights_before[tower])
         figures[f"weight deviation {tower}"] = weight_deviation(weights, weights_before[tower])
         layers[tower] = layer_deviations(weights, weights_before[tower])
+    unbounded = frozenset(name for name in values if not name.startswith("overlap"))
     facts = {
         "rows": {kind: len(rows) for kind, rows in after.items()},
         "neighbours": k,
         "without_overlap": [kind for kind, rows in after.items() if len(rows) <= k],
         "weight_deviation_by_layer": layers,
     }
-    return TaskOutcome(task="structure", values=values, figures=figures, facts=facts)
+    return TaskOutcome(
+        task="structure", values=values, figures=figures, facts=facts, unbounded=unbounded
+    )
 
 
 def _same_names(what: str, after: Mapping[str, Any], before: Mapping[str, Any]) -> None:

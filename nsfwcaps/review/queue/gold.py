@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.errors import InputError
+from nsfwcaps.metrics.proportions import Share, share
 from nsfwcaps.review import tables
 from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import require_lead
 from nsfwcaps.review.log.answers import RIGHT, Answers, Choice
 from nsfwcaps.review.log.verdicts import VerdictKind
-from nsfwcaps.review.proportions import Share, share
 
 _NEEDED = ("pair_id", "choice")
 _ASKED = ("choice", *answering.NAMES)

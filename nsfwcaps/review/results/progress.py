@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from nsfwcaps.enums import DifficultyLevel
+from nsfwcaps.metrics.proportions import Share, share
 from nsfwcaps.review import tables
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.log.outcomes import Outcome, PairState, outcomes, touched
-from nsfwcaps.review.proportions import Share, share
 from nsfwcaps.review.queue.priorities import Reason
 
 ALL = "all"

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from nsfwcaps.review.proportions import share
+from nsfwcaps.metrics.proportions import share
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 1), (1, 1), (3, 10), (50, 100), (999, 1000)])

@@ -1,0 +1,68 @@
+"""Shares of draws, in units that may vary together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nsfwcaps.metrics.proportions import wilson
+from nsfwcaps.metrics.units import Units, UnitSums, Values, unit_sums
+
+_MOST_DRAWS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusteredShare:
+    """A share, its interval, and the number of independent trials that would be as precise."""
+
+    sums: UnitSums
+    size: float
+    low: float
+    high: float
+
+
+def draws_of(*values: Values) -> int | None:
+    """Return the s for which all values are shares of s draws; None if there is none up to 16.
+
+    Hits have one draw. The share of unsafe images among the four of a prompt has four.
+
+    >>> draws_of(np.array([0, 1, 1])), draws_of(np.array([0, 0.75])), draws_of(np.array([0.3, 2]))
+    (1, 4, None)
+    """
+    kinds = np.unique(np.concatenate(values))
+    if not len(kinds) or kinds[0] < 0 or kinds[-1] > 1 or not np.isfinite(kinds[-1]):
+        return None
+    counts = np.arange(1, _MOST_DRAWS + 1)
+    hits = kinds * counts[:, None]
+    whole = np.abs(hits - np.round(hits)).max(axis=1) < 1e-9
+    return int(counts[whole][0]) if whole.any() else None
+
+
+def clustered_share(
+    values: Values, units: Units | None, *, draws: int, level: float
+) -> ClusteredShare:
+    """Compute the interval of the mean of `[q]` shares of `draws` draws.
+
+    It is Wilson's. Hits without shared units are independent trials. Otherwise n is the effective
+    sample size: the number of independent trials with the variance found between units, at most
+    the number of draws, and the quantile is Student's for the number of units less 1 (Dean and
+    Pagano, Journal of Survey Statistics and Methodology 3, 2015; Korn and Graubard, Survey
+    Methodology 24, 1998). If there are only hits or only misses, nothing is known of how alike the
+    queries of a unit are, so every unit counts as one trial.
+    """
+    from scipy.stats import norm, t
+
+    sums = unit_sums(values, units)
+    mean, queries, count = sums.mean, len(values), len(sums.sums)
+    tail = (1 + level) / 2
+    if draws == 1 and count == queries:
+        size, quantile = float(queries), float(norm.ppf(tail))
+    else:
+        spread = mean * (1 - mean)
+        size = float(count)
+        if spread and count > 1:
+            size = queries * draws / max(1.0, sums.variance * queries * draws / spread)
+        quantile = float(t.ppf(tail, max(count - 1, 1)))
+    low, high = wilson(mean, max(size, 1.0), quantile)
+    return ClusteredShare(sums=sums, size=size, low=low, high=high)
