@@ -41,7 +41,10 @@ def _by_column(part: ResultId, evaluated: EvaluationOutcome, by: str) -> Iterato
     own = evaluated.results.read(part)["nsfwcaps"]
     for figure, values in own["by_category"].items():
         if figure.endswith(_FIRST):
-            each = [
-                f"{value} {item['value']:.3f} (n {item['n']:,})" for value, item in values.items()
-            ]
+            each = [f"{value} {_measured(item)}" for value, item in values.items()]
             yield f"{part.dataset}, {part.model}, {figure} by {by}: {', '.join(each)}"
+
+
+def _measured(item: Mapping[str, Any]) -> str:
+    around = "" if item["low"] is None else f" [{item['low']:.3f}, {item['high']:.3f}]"
+    return f"{item['value']:.3f}{around} (n {item['n']:,})"

@@ -15,17 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.enums import Device
 from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.metrics.answer_sets import Rows, Sets
-from nsfwcaps.metrics.similarities import Vectors
+from nsfwcaps.metrics.retrieval import TIE
+from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
 
 NEAR = 0.95
 MOST = 100
-
-_BLOCK = 4096
-"""Queries of a search, and rows of the vectors, in memory at once."""
 
 Matrix = Any
 """A sparse matrix of scipy: row i holds the columns that are near, or that belong, to i."""
@@ -81,23 +78,22 @@ def equivalents(
 def near_rows(vectors: Vectors, count: int, number_of: Rows | None = None) -> Matrix:
     """Return the matrix `[count, count]` of rows at a cosine of at least `NEAR`.
 
-    Row i of the vectors has the number `number_of[i]`, or i. Vectors are rounded to half
-    precision and their cosines are then exact, as in `publish`.
+    Row i of the vectors has the number `number_of[i]`, or i. Cosines within `TIE` of the threshold
+    count, as rounding in a matrix product depends on the position of a row.
     """
-    from nsfwcaps.vectors.array import VectorArray
-    from nsfwcaps.vectors.index import BlockSearch
-    from nsfwcaps.vectors.nearest import nearest
-    from nsfwcaps.vectors.unit import unit_halves
-
-    table = VectorArray(unit_halves(vectors, where="base model"))
-    search, left, right = BlockSearch(Device.CPU), [], []
-    for start in range(0, table.rows, _BLOCK):
-        queries = table.read(start, start + _BLOCK)
-        found = nearest(queries, table, MOST, search=search, block_rows=_BLOCK, exact=True)
-        query, place = np.nonzero(found.sims >= NEAR)
-        left.append(query + start)
-        right.append(found.rows[query, place])
-    pair = [np.concatenate([np.empty(0, np.int64), *part]) for part in (left, right)]
+    left: list[Rows] = []
+    right: list[Rows] = []
+    for block, sims in similarity_blocks(vectors, vectors):
+        close = sims >= NEAR - TIE
+        for many in np.flatnonzero(np.count_nonzero(close, axis=1) > MOST):
+            nearest = np.argpartition(-sims[many], MOST - 1)[:MOST]
+            close[many] = False
+            close[many, nearest] = True
+        query, row = np.nonzero(close)
+        left.append(query + block.start)
+        right.append(row)
+    own = np.arange(count if number_of is None else len(vectors))  # whatever its rounding
+    pair = [np.concatenate([own, *part]) for part in (left, right)]
     if number_of is not None:
         pair = [number_of[part] for part in pair]
     near = _coordinates(pair[0], pair[1], (count, count))
