@@ -68,7 +68,8 @@ class EvaluateSettings:
     )
     templates: tuple[str, ...] = option(
         (),
-        "Prompt templates with {c} for the class, one per line. Default: OpenAI's 80.",
+        "Prompt templates with {c} for the class, one per line, or clip_benchmark:SET. Default: "
+        "OpenAI's 80 for ImageNet.",
         metavar="[NAME=]FILE",
         panel=_CLASSES,
     )
@@ -84,13 +85,19 @@ class EvaluateSettings:
         metavar="PATH",
         panel=_IMAGES,
     )
-    suite: str | None = option(
-        None,
+    suite: tuple[str, ...] = option(
+        (),
         "Tasks: retrieval, preferences, zeroshot, structure, real-nsfw. Default: all the data "
         "supports.",
+        metavar="TASK[,TASK]",
     )
     split: AskedSplit | None = option(None, "Split to evaluate; all: every pair. Default: test.")
     image_root: str | None = option(None, "Base folder or URL of relative image paths in --data.")
+    by: str | None = option(
+        None,
+        "Column of --data by whose values figures are also given. Default: the category.",
+        metavar="COLUMN",
+    )
     samples: Annotated[int, Ge(100)] = option(
         20_000, "Random sign flips of each test without an exact p."
     )
@@ -138,7 +145,8 @@ def evaluate(
     check_folder(out)
     with pipeline.locked(out):
         shown = progress.for_terminal(quiet=quiet or as_json)
-        _print_result(Evaluation(request, out, shown).run(), out, as_json=as_json)
+        evaluated = Evaluation(request, out, shown).run()
+        _print_result(evaluated, out, by=request.by, as_json=as_json)
 
 
 def _request(settings: EvaluateSettings) -> EvaluationRequest:
@@ -159,6 +167,7 @@ def _request(settings: EvaluateSettings) -> EvaluationRequest:
         tasks=parse_suite(settings.suite),
         split=settings.split,
         image_root=settings.image_root,
+        by=settings.by,
         samples=settings.samples,
         seed=settings.seed,
         margin=settings.margin,
@@ -184,16 +193,20 @@ def _class_sets(
     from nsfwcaps.evaluation.datasets.class_sets import ClassSetRequest
 
     names = [name for name, _ in sets]
-    files_of = _files("--classes", classes, names), _files("--templates", templates, names)
+    classes_of = _files("--classes", classes, names)
+    templates_of = _files("--templates", templates, names)
     return [
         ClassSetRequest(
-            name=name, url=url, classes=files_of[0].get(name), templates=files_of[1].get(name)
+            name=name,
+            url=url,
+            classes=Path(classes_of[name]) if name in classes_of else None,
+            templates=templates_of.get(name),
         )
         for name, url in sets
     ]
 
 
-def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, Path]:
+def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """File of each set; a file without a name applies to all sets that have none."""
     of_all = [item for item in given if item.partition("=")[0] not in names]
     if of_all and not names:
@@ -203,11 +216,11 @@ def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str,
             f"{option}: '{of_all[1]}' matches none of the --zeroshot sets ({', '.join(names)}); "
             f"write {option} NAME=FILE"
         )
-    files = dict.fromkeys(names, Path(of_all[0])) if of_all else {}
+    files = dict.fromkeys(names, of_all[0]) if of_all else {}
     for item in given:
         name, _, file = item.partition("=")
         if name in names:
-            files[name] = Path(file)
+            files[name] = file
     return files
 
 
@@ -240,13 +253,15 @@ def _print_plan(evaluation: Any, *, as_json: bool) -> None:
         typer.echo(f"missing {item}")
 
 
-def _print_result(evaluated: Any, out: Path, *, as_json: bool) -> None:
-    from nsfwcaps.evaluation import summary
+def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool) -> None:
+    from nsfwcaps.evaluation import basis, summary
 
     if as_json:
-        typer.echo(json.dumps({"out": str(out), **summary.values(evaluated)}, indent=1))
+        values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
+        typer.echo(json.dumps({"out": str(out), **values}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
+        typer.echo(basis.text(evaluated, by=by))
         typer.echo(f"\nResults: {out}; run 'nsfwcaps report {out}' for a report")
     if evaluated.missing:
         raise EvaluationError(_missing_message(evaluated.missing, out))

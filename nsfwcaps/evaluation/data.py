@@ -11,7 +11,8 @@ from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet, read_class_set
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet, read_images
-from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
+from nsfwcaps.evaluation.datasets.pair_set import PairSet
+from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 from nsfwcaps.progress import Progress
@@ -114,9 +115,8 @@ def open_data(request: EvaluationRequest, progress: Progress) -> tuple[Data, lis
     distractors: dict[str, ImageSet] = {}
     if any(request.wants(task) for task in _OF_PAIRS):
         for name, url in request.pairs:
-            pairs |= read(
-                name, partial(read_pairs, name, url, request.split, request.image_root, progress)
-            )
+            places = request.split, request.image_root
+            pairs |= read(name, partial(read_pairs, name, url, *places, progress, by=request.by))
     if request.wants(EvaluationTask.ZEROSHOT):
         for one in request.class_sets:
             split = request.split.of_classes if request.split else None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nsfwcaps.encoders.encoder import Vectors
 from nsfwcaps.evaluation.datasets.class_sets import ClassSet
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
-from nsfwcaps.evaluation.datasets.pairs import PairSet
+from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.datasets.templates import prompts
+from nsfwcaps.evaluation.equivalents import Equivalents
 from nsfwcaps.evaluation.inputs import MISSING, MixedVectors, PairVectors, ZeroShotVectors
 from nsfwcaps.evaluation.models import Model
+from nsfwcaps.evaluation.units import units_of
 from nsfwcaps.evaluation.vectors import VectorFolder
-from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
+from nsfwcaps.metrics.answer_sets import Rows, sets_of
 from nsfwcaps.metrics.zero_shot import class_vectors
 
 
@@ -52,11 +54,23 @@ class GatheredPairs:
     left_out: Mapping[str, int]
     """Number of images without a vector, by reason."""
 
+    def with_equivalents(self, found: Equivalents) -> PairVectors:
+        """Return the vectors with right answers beyond each pair's own."""
+        image = None
+        if found.image is not None and self.vectors.safe_image is not None:
+            owners, rows = found.image.owners, found.image.rows
+            there = np.isin(rows, self.safe_pictures)  # the others have no vector
+            places = np.searchsorted(self.safe_pictures, rows[there])
+            image = sets_of(owners[there], places, len(found.image))
+        return replace(self.vectors, equivalent_text=found.text, equivalent_image=image)
+
 
 def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> GatheredPairs:
     """Encode a pair set; for a text-only model, its captions alone."""
     safe = _side(pairs.safe_pictures, model, folder, f"{pairs.name} safe")
     unsafe = _side(pairs.unsafe_pictures, model, folder, f"{pairs.name} unsafe")
+    has_partners = bool((pairs.partner_text_of != MISSING).any())
+    partner = pairs.partner_text_of if has_partners else None
     vectors = PairVectors(
         safe_text=folder.texts(model, pairs.safe_captions, f"{pairs.name} safe"),
         unsafe_text=folder.texts(model, pairs.unsafe_captions, f"{pairs.name} unsafe"),
@@ -66,9 +80,9 @@ def gather_pairs(pairs: PairSet, model: Model, folder: VectorFolder) -> Gathered
         unsafe_image=unsafe.rows if unsafe else None,
         safe_image_of=safe.renumbered(pairs.safe_image_of) if safe else None,
         unsafe_image_of=unsafe.renumbered(pairs.unsafe_image_of) if unsafe else None,
+        partner_text_of=partner,
+        partner_image_of=safe.renumbered(pairs.partner_image_of) if safe and has_partners else None,
         categories=pairs.categories,
-        equivalent_text=pairs.equivalent_text,
-        equivalent_image=_renumbered(pairs.equivalent_image, safe) if safe else None,
     )
     return GatheredPairs(
         vectors=vectors,
@@ -114,6 +128,7 @@ def zero_shot_vectors(
         images=kept.rows[rows[there]],
         classes=class_vectors(of_class),
         labels=classes.labels[there],
+        picture_of=rows[there],
     ), dict(sorted(Counter(lost).items()))
 
 
@@ -134,6 +149,9 @@ def mixed_vectors(
         text_categories=None
         if pairs.categories is None
         else pairs.categories[first_pairs(pairs.unsafe_text_of)],
+        text_units=units_of(pairs.unsafe_text_of, pairs.unsafe_image_of)[
+            first_pairs(pairs.unsafe_text_of)
+        ],
     ), _counts((bad.failed, good.failed))
 
 
@@ -155,11 +173,3 @@ def first_pairs(item_of: Rows) -> Rows:
 
 def _counts(failed: Iterable[Mapping[int, str]]) -> dict[str, int]:
     return dict(sorted(Counter(why for one in failed for why in one.values()).items()))
-
-
-def _renumbered(sets: Sets | None, kept: KeptPictures) -> Sets | None:
-    if sets is None:
-        return None
-    rows = kept.renumbered(sets.rows)
-    there = rows != MISSING
-    return sets_of(sets.owners[there], rows[there], len(sets))

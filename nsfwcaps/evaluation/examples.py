@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.encoders.encoder import Vectors
-from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY, PairSet
+from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY, PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureSet
 from nsfwcaps.evaluation.embedding import GatheredPairs
 from nsfwcaps.metrics.answer_sets import Rows

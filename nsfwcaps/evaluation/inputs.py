@@ -33,6 +33,10 @@ class PairVectors:
     safe_image_of: Rows | None = None
     """None if and only if `safe_image` is None; likewise `unsafe_image_of`."""
     unsafe_image_of: Rows | None = None
+    partner_text_of: Rows | None = None
+    """Row of each pair's partner in `safe_text`, or `MISSING`; None if no pair has a partner."""
+    partner_image_of: Rows | None = None
+    """Likewise in `safe_image`."""
     categories: Names | None = None
     """Category `[p]` of each pair."""
     equivalent_text: Sets | None = None
@@ -53,6 +57,8 @@ class MixedVectors:
     """Category of each unsafe image."""
     text_categories: Names | None = None
     """Category of each unsafe caption."""
+    text_units: Rows | None = None
+    """Resampling unit of each unsafe caption; None: each is its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,3 +70,5 @@ class ZeroShotVectors:
     """`[c, d]`, from `metrics.zero_shot.class_vectors`."""
     labels: Rows
     """Row `[n]` of each image's class."""
+    picture_of: Rows | None = None
+    """Number `[n]` of each image's picture, equal for equal pictures; None: all differ."""

@@ -15,10 +15,12 @@ from nsfwcaps.evaluation.embedding import (
     mixed_vectors,
     zero_shot_vectors,
 )
+from nsfwcaps.evaluation.equivalents import Equivalents, described, equivalents
 from nsfwcaps.evaluation.models import Model, Weights
 from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.evaluation.plan import NEEDS_IMAGES
 from nsfwcaps.evaluation.request import EvaluationTask
+from nsfwcaps.evaluation.right_answer import notes, right_answer
 from nsfwcaps.evaluation.tasks import preferences, real_nsfw, retrieval, structure, zeroshot
 from nsfwcaps.evaluation.vectors import VectorFolder
 
@@ -35,6 +37,7 @@ class Measurer:
         self._folder = folder
         self._held: tuple[str, GatheredPairs] | None = None
         self._weights: dict[str, Weights] | None = None
+        self._equivalents: dict[str, Equivalents] = {}
 
     def measure(self, dataset: str, task: EvaluationTask) -> TaskOutcome:
         """Run one task.
@@ -50,7 +53,13 @@ class Measurer:
                 self._data.classes[dataset], self.model, self._folder
             )
             _check_any(len(images.labels))
-            return _add_facts(zeroshot.score(images), left_out=left_out)
+            classes = self._data.classes[dataset]
+            return _add_facts(
+                zeroshot.score(images),
+                templates=f"{len(classes.templates)}, {classes.templates_of}",
+                notes=classes.notes,
+                left_out=left_out,
+            )
         if task is EvaluationTask.REAL_NSFW:
             return self._real_nsfw(dataset)
         pairs = self.pairs(dataset)
@@ -61,7 +70,7 @@ class Measurer:
             _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
             _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
             return _add_facts(preferences.score(vectors), left_out=pairs.left_out)
-        return _add_facts(retrieval.score(pairs.vectors), left_out=pairs.left_out)
+        return self._retrieval(dataset, pairs)
 
     def pairs(self, dataset: str) -> GatheredPairs:
         """Vectors of a pair set; only the latest set is held in memory."""
@@ -70,6 +79,16 @@ class Measurer:
             found = gather_pairs(self._data.pairs[dataset], self.model, self._folder)
             self._held = dataset, found
         return self._held[1]
+
+    def equivalents(self, dataset: str) -> Equivalents:
+        """Right answers beyond each pair's own, by this model's vectors."""
+        if dataset not in self._equivalents:
+            gathered = self.pairs(dataset)
+            rows = gathered.vectors
+            self._equivalents[dataset] = equivalents(
+                self._data.pairs[dataset], rows.safe_text, rows.safe_image, gathered.safe_pictures
+            )
+        return self._equivalents[dataset]
 
     def weights(self) -> dict[str, Weights]:
         """State dicts of the towers, held on the CPU."""
@@ -81,6 +100,18 @@ class Measurer:
         """Release the model and the vectors; weights that were read are kept."""
         self.model.close()
         self._held = None
+
+    def _retrieval(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
+        base = self._base or self
+        found, read = base.equivalents(dataset), self._data.pairs[dataset]
+        outcome = retrieval.score(pairs.with_equivalents(found))
+        return _add_facts(
+            outcome,
+            right_answer=right_answer(read),
+            notes=notes(read, base.model.identity.name),
+            equivalents=described(found, base.model.name),
+            left_out=pairs.left_out,
+        )
 
     def _real_nsfw(self, dataset: str) -> TaskOutcome:
         texts, safe = self._data.texts, self._data.safe_pictures

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from nsfwcaps.evaluation.data import Data, Missing
-from nsfwcaps.evaluation.datasets.pairs import PairSet
+from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 

@@ -40,6 +40,8 @@ class EvaluationRequest:
     """None: all tasks that the data supports."""
     split: AskedSplit | None = None
     image_root: str | None = None
+    by: str | None = None
+    """Column of the pair sets by whose values figures are also given; None for the category."""
     samples: int = FLIPS
     seed: int = 0
     margin: float = MARGIN
@@ -50,22 +52,22 @@ class EvaluationRequest:
         return self.tasks is None or task in self.tasks
 
 
-def parse_suite(text: str | None) -> list[EvaluationTask] | None:
-    """Parse a list of tasks such as `retrieval,zeroshot`.
+def parse_suite(given: Sequence[str]) -> list[EvaluationTask] | None:
+    """Parse tasks, each a word or a list such as `retrieval,zeroshot`; None without any.
 
-    >>> parse_suite("retrieval, structure")
-    [<Task.RETRIEVAL: 'retrieval'>, <Task.STRUCTURE: 'structure'>]
+    >>> [task.value for task in parse_suite(["retrieval, structure", "zeroshot"])]
+    ['retrieval', 'structure', 'zeroshot']
 
     Raises:
         ConfigError: an unknown task, or an empty list.
     """
-    if text is None:
+    if not given:
         return None
-    words = [word.strip() for word in text.split(",") if word.strip()]
+    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in list(EvaluationTask)]
     if unknown or not words:
         raise ConfigError(
-            f"--suite: unknown task '{', '.join(unknown) or text}'; choose from "
+            f"--suite: unknown task '{', '.join(unknown) or ', '.join(given)}'; choose from "
             f"{','.join(EvaluationTask)}"
         )
     return [EvaluationTask(word) for word in dict.fromkeys(words)]

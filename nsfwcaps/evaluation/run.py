@@ -194,7 +194,9 @@ class Evaluation:
 
     def _key(self, part: ResultId, model: Model) -> str:
         """Digest of everything a part depends on."""
-        base = self._models[0].identity.digest if part.task is EvaluationTask.STRUCTURE else None
+        # Structure is a change from the base; retrieval takes equivalents by the base's vectors.
+        by_base = part.task in (EvaluationTask.STRUCTURE, EvaluationTask.RETRIEVAL)
+        base = self._models[0].identity.digest if by_base else None
         data = self._data.digest(part.dataset, EvaluationTask(part.task))
         return digest([VERSION, part.task, model.identity.digest, base, data])
 
@@ -251,6 +253,7 @@ class Evaluation:
                 "base": self._models[0].name,
                 "suite": [task.value for task in tasks],
                 "split": request.split.value if request.split else None,
+                "by": request.by,
                 "samples": request.samples,
                 "seed": request.seed,
                 "margin": request.margin,

@@ -14,7 +14,7 @@ from typing import Any
 
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.image_sets import ImageSet
-from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
+from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY
 from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest

@@ -52,9 +52,12 @@ _KINDS = (
 HEADLINES = {
     "T*→V R@1": "unsafe captions that retrieve their safe image first",
     "T*→V unsafe first": "unsafe captions that retrieve an unsafe image first",
+    "T*→V partner R@1": "unsafe captions that retrieve their partner's image first",
     "V*→T R@1": "unsafe images that retrieve their safe caption first",
+    "V*→T partner R@1": "unsafe images that retrieve their partner's caption first",
     "V*→T unsafe first": "unsafe images that retrieve an unsafe caption first",
     "T*→T R@1": "unsafe captions that retrieve their safe caption first",
+    "T*→T partner R@1": "unsafe captions that retrieve their partner's caption first",
     "T*→T unsafe first": "unsafe captions that retrieve another unsafe caption first",
     "text→image unsafe first": "unsafe captions that retrieve a real unsafe image first",
     "image→text unsafe first": "real unsafe images that retrieve an unsafe caption first",

@@ -20,6 +20,8 @@ from nsfwcaps.reports.results import Figure, ModelComparison, ReportInput, TaskR
 
 _ROUNDING = 1e-6
 _TASKS = ("retrieval", "real-nsfw", "preferences", "zeroshot", "structure")
+_TOLD = ("right_answer", "notes")
+"""Facts that are shown above the table, as they say how to read it."""
 _LAYERS = "weight_deviation_by_layer"
 """A fact with a value per layer, shown in a table of its own."""
 
@@ -105,8 +107,16 @@ class Table:
     @property
     def facts(self) -> Facts:
         """Counts of the first model's part, which hold for all, as the data is the same."""
-        counts = {key: item for key, item in self.parts[0].facts.items() if key != _LAYERS}
-        return facts(counts)
+        apart = (_LAYERS, *_TOLD)
+        return facts({key: item for key, item in self.parts[0].facts.items() if key not in apart})
+
+    @property
+    def told(self) -> list[str]:
+        """Sentences that say what the right answer is, and what limits the figures."""
+        known = self.parts[0].facts
+        answer = known.get("right_answer")
+        lines = [*([f"right answer: {answer}"] if answer else ()), *known.get("notes", ())]
+        return [f"{line[0].upper()}{line[1:]}." for line in lines]
 
     @property
     def layers(self) -> dict[str, list[str]]:

@@ -221,6 +221,70 @@ def test_retrieval_and_preferences_by_hand(
         assert figure(evaluated[0], "preferences", "P_tu", name) == pytest.approx(nearer.mean())
 
 
+def test_partners_are_scored_beside_mined_targets(
+    evaluated: tuple[Path, Said], place: Place
+) -> None:
+    out, said = evaluated
+    table, found = rows_of(place), vectors(place, place.model)
+    with_partner = [row for row in table if row["partner_caption"] is not None]
+    assert 0 < len(with_partner) < len(table), "the split cuts some partners off"
+    settings = EmbedSettings(model=place.model, device=Device.CPU, precision=Precision.FP32)
+    encoder = create.load(str(settings.model), EncoderOptions.of(settings))
+    pictures = {row["partner_image"]["bytes"] for row in with_partner}
+    pictures |= {row["safe_image"]["bytes"] for row in table}
+    ordered = sorted(pictures)
+    images = [("", lambda data=data: data) for data in ordered]
+    safe = encoder.encode_images(images, lambda n: None).rows
+    unsafe = found["unsafe image"][distinct(found["unsafe image"])]
+    candidates = np.concatenate([safe, unsafe])
+    asks = {row["unsafe_caption"]: number for number, row in enumerate(table)}
+    numbers = [asks[row["unsafe_caption"]] for row in with_partner]
+    own = np.array([ordered.index(row["partner_image"]["bytes"]) for row in with_partner])
+    hits = ranks(found["unsafe text"][numbers], candidates, own) < 5
+    assert figure(out, "retrieval", "T*→V partner R@5") == pytest.approx(hits.mean())
+    content = result(out, "retrieval", "ours")["nsfwcaps"]
+    assert content["figures"]["T*→V partner R@5"]["n"] == len(with_partner)
+    counts = content["facts"]["directions"]["T*→V"]
+    assert counts["safe_candidates"] == len(pictures)
+    # The tiny model mined the set, and is the base.
+    assert "mined with local-dir:tiny (inverted-softmax)" in content["facts"]["right_answer"]
+    (note,) = content["facts"]["notes"]
+    assert note.startswith("local-dir:tiny is the base and also mined this data set")
+    assert f"work, retrieval, note: {note}" in said.out
+    assert "by base" in content["facts"]["equivalents"]["by"]
+    assert "scenes, zeroshot, note" not in said.out  # its templates were given
+
+
+def test_repeated_lists_add_up(place: Place, scenes: Path, tmp_path: Path) -> None:
+    given = (f"--model=base={place.model}", f"--zeroshot=scenes={scenes}")
+    said = evaluate(
+        place, tmp_path / "out", *given, "--suite=retrieval", "--suite=zeroshot", "--json"
+    )
+    assert said.code == 0, said.err
+    assert [item["task"] for item in said.json["results"]] == ["retrieval", "zeroshot"]
+    told = said.json["basis"]["scenes, zeroshot"]
+    assert told["templates"] == "80, OpenAI's for ImageNet"
+    assert "CLIP_benchmark has its own for each set" in told["notes"][0]
+    assert told["notes"][0] not in said.err
+
+
+def test_figures_by_a_column_of_the_pairs(place: Place, tmp_path: Path) -> None:
+    given = (f"--model=base={place.model}", "--suite=preferences,retrieval", "--by=stage")
+    said = evaluate(place, tmp_path / "out", *given)
+    assert said.code == 0, said.err
+    levels = {row["stage"] for row in rows_of(place)}
+    content = result(tmp_path / "out", "preferences", "base")["nsfwcaps"]
+    assert content["by_category"]["P_tu"].keys() == levels
+    for level in levels:
+        count = sum(row["stage"] == level for row in rows_of(place))
+        assert content["by_category"]["P_tu"][level]["n"] == count
+        assert f"{level} " in said.out
+    assert "work, base, T*→V R@1 by stage: " in said.out
+    assert json.loads((tmp_path / "out/run.json").read_bytes())["settings"]["by"] == "stage"
+    refused(evaluate(place, tmp_path / "other", *given[:2], "--by=colour"), 3,
+            "no column 'colour' (--by)", "--keep-columns")  # fmt: skip
+
+
 def test_structure_by_hand(evaluated: tuple[Path, Said], place: Place, safer: Path) -> None:
     before, after = vectors(place, place.model), vectors(place, safer)
     rows = np.sort(distinct(before["unsafe text"]))

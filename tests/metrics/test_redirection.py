@@ -27,11 +27,15 @@ def test_one_pass_is_the_separate_ones(seed: int) -> None:
     one, more = random.integers(0, 9, 7), random.integers(0, 9, 7)
     right = sets_of(np.arange(7), one, 7)
     equivalent = sets_of(np.tile(np.arange(7), 2), np.concatenate([one, more]), 7)
-    found = redirect(queries, safe, unsafe, right=right, equivalent=equivalent)
+    partners = sets_of(np.arange(6), random.integers(0, 9, 6), 7)  # none for the last
+    found = redirect(queries, safe, unsafe, right=right, equivalent=equivalent, partners=partners)
     together = np.concatenate([safe, unsafe])
     assert found.ranks.tolist() == ranks_of_any(queries, together, right).tolist()
     assert found.closest is not None
     assert found.closest.tolist() == ranks_of_any(queries, together, equivalent).tolist()
+    assert found.partners is not None
+    assert found.partners.tolist() == ranks_of_any(queries, together, partners).tolist()
+    assert found.partners[-1] == 13
     assert found.unsafe_first.tolist() == unsafe_first(queries, safe, unsafe).tolist()
 
 

@@ -72,6 +72,16 @@ def test_html_says_the_numbers(writer: Writer) -> None:
     assert "Wilson's interval" in text
 
 
+def test_the_right_answer_and_notes_are_said_above_the_table(writer: Writer) -> None:
+    for name, content in writer.parts.items():
+        if "/retrieval/" in name:
+            answer = "the safe item of each pair, mined with some"
+            content["nsfwcaps"]["facts"] |= {"right_answer": answer, "notes": ["read it with care"]}
+    for text in (Shown(html_of(writer)).text, render.markdown(page_of(writer))):
+        assert text.count("Right answer: the safe item of each pair, mined with some.") == 1
+        assert text.count("Read it with care.") == 1
+
+
 def test_nothing_is_loaded_from_elsewhere(writer: Writer) -> None:
     writer = with_captions(writer, ["see https://example.org/a.png", *NASTY])
     text = html_of(writer)

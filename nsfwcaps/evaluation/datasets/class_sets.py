@@ -18,9 +18,12 @@ from nsfwcaps.evaluation.datasets.class_names import Label, classes_of, read_cla
 from nsfwcaps.evaluation.datasets.class_tables import label_names, table_rows, tables
 from nsfwcaps.evaluation.datasets.class_tars import TarSet, tar_rows, tar_set
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureSet
-from nsfwcaps.evaluation.datasets.templates import default_templates, read_templates
+from nsfwcaps.evaluation.datasets.templates import IMAGENET, default_templates, named_templates
 from nsfwcaps.metrics.answer_sets import Rows
+from nsfwcaps.models.names import public
 from nsfwcaps.progress import Progress
+
+_IMAGENET_CLASSES = 1000
 
 LabelledRows = Iterator[tuple[int, Label | None]]
 """Row of each image (or `MISSING`), and its label."""
@@ -33,7 +36,8 @@ class ClassSetRequest:
     name: str
     url: str
     classes: Path | None = None
-    templates: Path | None = None
+    templates: Path | str | None = None
+    """A file, or `clip_benchmark:SET`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +52,8 @@ class ClassSet:
     """Class number `[n]` of each labelled image."""
     class_names: Sequence[str]
     templates: Sequence[str]
+    templates_of: str
+    """Where the templates are from; `IMAGENET` if by default."""
     left_out: dict[str, int]
 
     @cached_property
@@ -70,6 +76,16 @@ class ClassSet:
             "classes without images": len(self.class_names) - len(np.unique(self.labels)),
             "templates": len(self.templates),
         }
+
+    @property
+    def notes(self) -> list[str]:
+        """What limits the figures."""
+        if self.templates_of != IMAGENET or len(self.class_names) == _IMAGENET_CLASSES:
+            return []
+        return [
+            "the templates are ImageNet's, by default: accuracies compare with published ones only "
+            "where theirs are given too, with --templates; CLIP_benchmark has its own for each set"
+        ]
 
 
 def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progress) -> ClassSet:
@@ -100,17 +116,24 @@ def read_class_set(asked: ClassSetRequest, split: Split | None, progress: Progre
         where=url,
         source=str(classes) if classes is not None else f"{url} itself",
     )
+    templates, templates_of = _templates(asked, source.templates)
     return ClassSet(
         name=asked.name,
         pictures=pictures,
         image_of=np.array([row for row, _ in found], dtype=np.int64),
         labels=np.array([matched.number_of[label] for _, label in found], dtype=np.int64),
         class_names=list(matched.names),
-        templates=read_templates(asked.templates)
-        if asked.templates is not None
-        else source.templates or default_templates(),
+        templates=templates,
+        templates_of=templates_of,
         left_out=dict(sorted(left_out.items())),
     )
+
+
+def _templates(asked: ClassSetRequest, of_set: Sequence[str] | None) -> tuple[Sequence[str], str]:
+    """Return the templates and where they are from."""
+    if asked.templates is not None:
+        return named_templates(str(asked.templates)), public(str(asked.templates))
+    return (of_set, "the data set") if of_set else (default_templates(), IMAGENET)
 
 
 @dataclass(frozen=True, kw_only=True)

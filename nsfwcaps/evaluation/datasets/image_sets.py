@@ -19,7 +19,7 @@ from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.files import picture_files, picture_of, tar_files, tar_samples
-from nsfwcaps.evaluation.datasets.pairs import NO_CATEGORY
+from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.progress import Progress

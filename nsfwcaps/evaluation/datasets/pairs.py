@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,92 +15,38 @@ from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.sources import expand
 from nsfwcaps.captions.tables.values import text_cell
-from nsfwcaps.config import digest
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
 from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
+from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY, PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.datasets.splits import AskedSplit, SplitRows, tells_splits
-from nsfwcaps.evaluation.outcome import Names
 from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 from nsfwcaps.progress import Advance, Progress
 
-NO_CATEGORY = "none"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairSet:
-    """Distinct captions and images of both sides, and the rows of each pair in them."""
-
-    name: str
-    safe_captions: Sequence[str]
-    unsafe_captions: Sequence[str]
-    safe_pictures: PictureSet
-    unsafe_pictures: PictureSet
-    ids: Sequence[str]
-    """Id `[p]` of the unsafe item of each pair."""
-    safe_text_of: Rows
-    unsafe_text_of: Rows
-    safe_image_of: Rows
-    """`MISSING` if a pair's image is absent or unreadable; likewise `unsafe_image_of`."""
-    unsafe_image_of: Rows
-    categories: Names | None
-    equivalent_text: Sets | None
-    """Set i: rows of `safe_captions` as right for pair i as its own."""
-    equivalent_image: Sets | None
-    left_out: dict[str, int]
-    """Unusable rows and images, by reason."""
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of everything the figures depend on."""
-        sets = [self.equivalent_text, self.equivalent_image]
-        return digest(
-            [
-                [self.safe_captions, self.unsafe_captions],
-                [[sha256 for sha256, _ in side.images] for side in self._pictures],
-                [rows.tolist() for rows in self._rows],
-                [self.ids, None if self.categories is None else self.categories.tolist()],
-                [one and [one.rows.tolist(), one.offsets.tolist()] for one in sets],
-            ]
-        )
-
-    @property
-    def captions_alone(self) -> bool:
-        """Whether no pair refers to an image, readable or not."""
-        return not any(len(side) or side.missing for side in self._pictures)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Sizes, for display."""
-        return {
-            "pairs": len(self.ids),
-            "safe captions": len(self.safe_captions),
-            "unsafe captions": len(self.unsafe_captions),
-            "safe images": len(self.safe_pictures),
-            "unsafe images": len(self.unsafe_pictures),
-        }
-
-    @property
-    def _pictures(self) -> tuple[PictureSet, PictureSet]:
-        return self.safe_pictures, self.unsafe_pictures
-
-    @property
-    def _rows(self) -> tuple[Rows, ...]:
-        return self.safe_text_of, self.unsafe_text_of, self.safe_image_of, self.unsafe_image_of
+_MOST_VALUES = 100
 
 
 def read_pairs(
-    name: str, url: str, split: AskedSplit | None, image_root: str | None, progress: Progress
+    name: str,
+    url: str,
+    split: AskedSplit | None,
+    image_root: str | None,
+    progress: Progress,
+    *,
+    by: str | None = None,
 ) -> PairSet:
     """Read a published folder, or any file or folder with one pair per row.
 
+    Figures are also given by the values of the column `by`; None for the category.
+
     Raises:
-        InputError: the set is unreadable, lacks caption columns, or has no usable row of the split.
+        InputError: the set is unreadable, lacks caption columns or the column `by`, or has no
+            usable row of the split.
     """
     urls = expand(url, EVERYTHING)
     rows = SplitRows(url, split)
-    reading = _Reading(rows)
+    reading = _Reading(rows, by)
     with progress.task(f"read {name}", None) as advance:
         for file in rows.files(urls):
             reading.file(file, image_root, advance)
@@ -109,7 +54,14 @@ def read_pairs(
     if not reading.pairs:
         counts = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items())
         raise InputError(f"{url}: no usable pairs ({counts or 'no rows'})")
-    return reading.finished(name)
+    found = reading.finished(name)
+    values = 0 if found.categories is None else len(np.unique(found.categories))
+    if by is not None and values > _MOST_VALUES:  # a caption or an id, say
+        raise InputError(
+            f"{url}: column '{by}' (--by) has {values:,} values, more than {_MOST_VALUES}; choose "
+            "one with few values"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +81,19 @@ class _RankedPair:
     category: str | None
     rank: float
     safe: _ItemRows
+    partner: _ItemRows
     others: list[_ItemRows] = field(default_factory=list)
     equivalent_ids: list[str] = field(default_factory=list)
+
+
+_NO_ITEM = _ItemRows(MISSING, MISSING)
 
 
 class _Reading:
     """Builds a pair set row by row."""
 
-    def __init__(self, rows: SplitRows) -> None:
+    def __init__(self, rows: SplitRows, by: str | None) -> None:
+        self._by = by
         self.read = 0
         self.has_split = False
         self.left_out: Counter[str] = Counter()
@@ -145,7 +102,9 @@ class _Reading:
         self._captions = {"safe": Captions(), "unsafe": Captions()}
         self._pictures = {"safe": PictureSet(), "unsafe": PictureSet()}
         self._of_unsafe: dict[str, _RankedPair] = {}
-        self._safe_items: dict[str, _ItemRows] = {}
+        self._safe_of_id: dict[str, _ItemRows] = {}
+        self._safe_items: dict[_ItemRows, None] = {}
+        self._origins: Counter[str] = Counter()
         self._has_categories = False
         self._unnamed: Counter[str] = Counter()
 
@@ -154,7 +113,7 @@ class _Reading:
         found: list[PairColumns] = []
 
         def choose(sample: Sample) -> Sequence[str]:
-            found.append(resolve(sample.names, url))
+            found.append(resolve(sample.names, url, self._by))
             return found[0].names
 
         cells = PictureCells(url, image_root)
@@ -180,16 +139,24 @@ class _Reading:
 
         def item(side: str, caption: str, images: Sequence[str]) -> _ItemRows:
             image = self._image(side, row, images, cells, number)
-            return _ItemRows(self._captions[side].add(caption), image)
+            label = "unsafe" if side == "unsafe" else "safe"  # a partner is a safe item
+            return _ItemRows(self._captions[label].add(caption), image)
 
         safe = item("safe", safe_caption, columns.safe_images)
+        self._safe_items[safe] = None
         if safe_id := _cell_text(row, columns.safe_id):
-            self._safe_items.setdefault(safe_id, safe)
+            self._safe_of_id.setdefault(safe_id, safe)
         unsafe_id = _cell_text(row, columns.unsafe_id)
         rank = _number(row.get(columns.rank or ""))
         if unsafe_id in self._of_unsafe and columns.rank is not None:
             self._add_alternative(self._of_unsafe[unsafe_id], rank, safe)
             return
+        partner, partner_caption = _NO_ITEM, caption_of(row.get(columns.partner_caption or ""))
+        if partner_caption is not None:
+            partner = item("partner", partner_caption, columns.partner_images)
+            self._safe_items[partner] = None
+        if origin := _cell_text(row, columns.provenance):
+            self._origins[origin] += 1
         category = _cell_text(row, columns.category)
         self._has_categories |= category is not None
         pair = _RankedPair(
@@ -198,6 +165,7 @@ class _Reading:
             category=category,
             rank=rank,
             safe=safe,
+            partner=partner,
             equivalent_ids=_cell_texts(row.get(columns.equivalents or "")),
         )
         self.pairs.append(pair)
@@ -213,8 +181,9 @@ class _Reading:
     def _image(
         self, side: str, row: Row, columns: Sequence[str], cells: PictureCells, number: int
     ) -> int:
+        pictures = self._pictures["unsafe" if side == "unsafe" else "safe"]
         for column in columns:
-            found = cells.add(self._pictures[side], row.get(column), column, number)
+            found = cells.add(pictures, row.get(column), column, number)
             if found is not None:
                 return found
         if columns:
@@ -223,7 +192,8 @@ class _Reading:
 
     def finished(self, name: str) -> PairSet:
         """Return the pairs as arrays."""
-        safe, unsafe = ([getattr(pair, side) for pair in self.pairs] for side in ("safe", "unsafe"))
+        sides = ("safe", "unsafe", "partner")
+        safe, unsafe, partner = ([getattr(pair, side) for pair in self.pairs] for side in sides)
         text, image = self._equivalents()
         for side, pictures in self._pictures.items():
             if pictures.missing:
@@ -241,11 +211,15 @@ class _Reading:
             unsafe_text_of=_rows([item.text for item in unsafe]),
             safe_image_of=_rows([item.image for item in safe]),
             unsafe_image_of=_rows([item.image for item in unsafe]),
+            partner_text_of=_rows([item.text for item in partner]),
+            partner_image_of=_rows([item.image for item in partner]),
             categories=np.array([pair.category or NO_CATEGORY for pair in self.pairs])
             if self._has_categories
             else None,
             equivalent_text=text,
             equivalent_image=image,
+            safe_items=_rows([(item.text, item.image) for item in self._safe_items]),
+            origins=dict(self._origins),
             left_out=dict(sorted(self.left_out.items())),
         )
 
@@ -268,10 +242,10 @@ class _Reading:
 
     def _named_equivalents(self, pair: _RankedPair) -> list[_ItemRows]:
         """Safe items listed by id as equivalents; ids of other splits are not candidates."""
-        return [self._safe_items[i] for i in pair.equivalent_ids if i in self._safe_items]
+        return [self._safe_of_id[i] for i in pair.equivalent_ids if i in self._safe_of_id]
 
 
-def _rows(values: Sequence[int]) -> Rows:
+def _rows(values: Sequence[Any]) -> Rows:
     return np.array(values, dtype=np.int64)
 
 

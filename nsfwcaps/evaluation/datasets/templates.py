@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from nsfwcaps.errors import InputError
+
+IMAGENET = "OpenAI's for ImageNet"
+"""Origin of the default templates."""
+
+_PACKAGE = "clip_benchmark"
+_OF_PACKAGE = "datasets/en_zeroshot_classification_templates.json"
 
 _PLACE = re.compile(r"\{c?\}")
 
@@ -17,6 +24,26 @@ def default_templates() -> list[str]:
     import open_clip
 
     return [template("{c}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES]
+
+
+def named_templates(name: str) -> list[str]:
+    """Return the templates of a file, or of `clip_benchmark:SET` from that package.
+
+    Raises:
+        InputError: as `read_templates`; or the package or its set is absent.
+    """
+    package, sign, wanted = name.partition(":")
+    if not sign or package != _PACKAGE:
+        return read_templates(Path(name))
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise InputError(f"--templates {name}: install the package: pip install clip-benchmark")
+    of_sets = json.loads((Path(spec.origin).parent / _OF_PACKAGE).read_text(encoding="utf-8"))
+    if wanted not in of_sets:
+        raise InputError(
+            f"--templates {name}: {_PACKAGE} has no such set; it has {', '.join(sorted(of_sets))}"
+        )
+    return [str(template) for template in of_sets[wanted]]
 
 
 def read_templates(path: Path) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from nsfwcaps.evaluation.inputs import MISSING, PairVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
+from nsfwcaps.evaluation.units import units_of
 from nsfwcaps.metrics.preferences import prefers
 from nsfwcaps.metrics.similarities import pair_similarities
 
@@ -47,6 +48,7 @@ def score(pairs: PairVectors) -> TaskOutcome:
     return TaskOutcome(
         task="preferences",
         values={name: flags.astype(float) for name, flags in chosen.items()},
+        units=dict.fromkeys(chosen, units_of(text, bad_text, image, bad_image)),
         groups={} if categories is None else dict.fromkeys(chosen, categories),
         facts={"pairs": len(both), "without_both_images": len(pairs.safe_text_of) - len(both)},
     )

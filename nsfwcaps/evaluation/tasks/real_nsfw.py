@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nsfwcaps.evaluation.inputs import MixedVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.retrieval import unsafe_first
@@ -27,6 +29,10 @@ def score(mixed: MixedVectors) -> TaskOutcome:
         "text→image unsafe first": mixed.text_categories,
         "image→text unsafe first": mixed.image_categories,
     }
+    units = {
+        "text→image unsafe first": mixed.text_units,
+        "image→text unsafe first": np.arange(len(of_image)),
+    }
     return TaskOutcome(
         task="real-nsfw",
         values={
@@ -34,5 +40,6 @@ def score(mixed: MixedVectors) -> TaskOutcome:
             "image→text unsafe first": of_image.astype(float),
         },
         groups={name: given for name, given in categories.items() if given is not None},
+        units={name: given for name, given in units.items() if given is not None},
         facts=sides,
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nsfwcaps.evaluation.inputs import ZeroShotVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
+from nsfwcaps.evaluation.units import units_of
 from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls
 
 KS = (1, 5)
@@ -25,11 +28,14 @@ def score(images: ZeroShotVectors) -> TaskOutcome:
         )
     ranks = class_ranks(images.images, images.classes, labels)
     seen = len(set(labels.tolist()))
+    values = {
+        **{f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
+        "mean per-class recall": class_recalls(ranks == 0, labels),
+    }
+    units = np.arange(len(labels)) if images.picture_of is None else units_of(images.picture_of)
     return TaskOutcome(
         task="zeroshot",
-        values={
-            **{f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
-            "mean per-class recall": class_recalls(ranks == 0, labels),
-        },
+        values=values,
+        units=dict.fromkeys(values, units),
         facts={"images": len(labels), "classes": count, "classes_without_images": count - seen},
     )

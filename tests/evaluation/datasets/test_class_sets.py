@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from nsfwcaps.evaluation.datasets.class_sets import ClassSet, ClassSetRequest, r
 from nsfwcaps.progress import Silent
 
 
-def read(path: Path, split: Split | None = None, **files: Path) -> ClassSet:
+def read(path: Path, split: Split | None = None, **files: Any) -> ClassSet:
     return read_class_set(ClassSetRequest(name="some", url=str(path), **files), split, Silent())
 
 
@@ -104,6 +106,34 @@ def test_names_and_templates_from_files(tmp_path: Path) -> None:
     assert shown(found) == sorted([(png(0), "cat"), (png(1), "hound"), (png(2), "hound")])
     assert found.counts["classes without images"] == 1
     assert found.templates == ["a {}", "the {c}"]
+    assert (found.templates_of, found.notes) == ("templates.txt", [])
+
+
+def test_default_templates_are_noted_where_they_are_not_of_the_set(tmp_path: Path) -> None:
+    found = read(folder(tmp_path / "set"))
+    assert (len(found.templates), found.templates_of) == (80, "OpenAI's for ImageNet")
+    (note,) = found.notes
+    assert note.startswith("the templates are ImageNet's, by default")
+    imagenet = replace(found, class_names=[f"class {number}" for number in range(1000)])
+    assert imagenet.notes == []
+
+
+def test_templates_of_clip_benchmark_by_name(tmp_path: Path) -> None:
+    pytest.importorskip("clip_benchmark")
+    found = read(folder(tmp_path / "set"), templates="clip_benchmark:cifar10")
+    assert len(found.templates) == 18
+    assert found.templates[:2] == ["a photo of a {c}.", "a blurry photo of a {c}."]
+    assert (found.templates_of, found.notes) == ("clip_benchmark:cifar10", [])
+    with pytest.raises(InputError, match=r"has no such set; it has .*caltech101, cars"):
+        read(folder(tmp_path / "set"), templates="clip_benchmark:cups")
+
+
+def test_templates_by_name_need_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install clip-benchmark"):
+        read(folder(tmp_path / "set"), templates="clip_benchmark:cifar10")
 
 
 def test_a_list_names_classes_in_the_order_of_their_labels(tmp_path: Path) -> None:

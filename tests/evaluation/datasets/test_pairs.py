@@ -10,7 +10,8 @@ import pytest
 from support.set_files import png, write, write_table
 
 from nsfwcaps.errors import InputError
-from nsfwcaps.evaluation.datasets.pairs import PairSet, read_pairs
+from nsfwcaps.evaluation.datasets.pair_set import PairSet
+from nsfwcaps.evaluation.datasets.pairs import read_pairs
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.progress import Silent
 
@@ -164,6 +165,53 @@ def test_further_ranks_and_named_ids_are_equivalents(tmp_path: Path) -> None:
     second = found.safe_captions.index(SAFE[1])
     assert [found.equivalent_text[n].tolist() for n in range(2)] == [[second], [second]]
     assert [len(found.equivalent_image[n]) for n in range(2)] == [1, 1]
+
+
+def test_partners_join_the_safe_items_once(tmp_path: Path) -> None:
+    table = rows(**OURS)
+    table[0] |= {"partner_caption": SAFE[1], "partner_image": png(1), "provenance": "mined:x:mini"}
+    table[1] |= {"partner_caption": "A mug.", "partner_image": png(70)}
+    table[2] |= {"partner_caption": None, "partner_image": None}
+    found = read(write_table(tmp_path / "set.parquet", table))
+    assert [*found.safe_captions] == [SAFE[0], SAFE[1], "A mug.", SAFE[2]]
+    assert found.safe_text_of.tolist() == [0, 1, 3]
+    assert found.partner_text_of.tolist() == [1, 2, -1]
+    assert found.partner_image_of.tolist() == [1, 2, -1]
+    assert found.safe_items.tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
+    assert found.counts["pairs with a partner"] == 2
+    assert found.origins == {"mined:x:mini": 1}
+    assert found.left_out == {}
+    without = [{k: v for k, v in row.items() if "partner" not in k} for row in table]
+    plain = read(write_table(tmp_path / "plain.parquet", without))
+    assert plain.partner_text_of.tolist() == [-1, -1, -1]
+    assert plain.digest != found.digest
+
+
+def test_figures_by_another_column(tmp_path: Path) -> None:
+    table = [
+        {**row, "unsafe_change": change}
+        for row, change in zip(rows(**OURS), ("added", "replaced", None), strict=True)
+    ]
+    path = str(write_table(tmp_path / "set.parquet", table))
+
+    def by(column: str) -> list[str]:
+        found = read_pairs("some", path, None, None, Silent(), by=column)
+        assert found.categories is not None
+        return list(found.categories.tolist())
+
+    assert by("unsafe_change") == by("change") == ["added", "replaced", "none"]
+    assert by("category") == ["weapons", "weapons", "vandalism"]
+    with pytest.raises(InputError, match=r"no column 'colour' \(--by\), nor 'unsafe_colour'"):
+        by("colour")
+    with pytest.raises(InputError, match=r"'safe_caption' \(--by\) holds captions"):
+        by("safe_caption")
+    many = [
+        {"unsafe_caption": f"A knife, {n}.", "safe_caption": "A cup.", "number": n}
+        for n in range(101)
+    ]
+    path = str(write_table(tmp_path / "many.parquet", many))
+    with pytest.raises(InputError, match=r"'number' \(--by\) has 101 values, more than 100"):
+        by("number")
 
 
 def test_a_split_is_told_by_files_or_by_a_column(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_facts_count_who_asks_and_what_is_offered(plain: PairVectors) -> None:
         "queries": 3,
         "safe_candidates": 3,
         "unsafe_candidates": 0,
+        "resampling_units": 3,
     }
     assert facts["directions"]["V*→T"]["unsafe_candidates"] == 3
 
@@ -101,6 +102,57 @@ def test_equivalents_are_right_too_for_unsafe_queries(plain: PairVectors) -> Non
     assert len(values["T→V R@1"]) == 3
 
 
+def test_partners_are_right_in_figures_of_their_own(plain: PairVectors) -> None:
+    # The partner of the first pair is a fourth safe item, beside the first unsafe one; that of the
+    # last is the mined counterpart of the second; the second has none.
+    given = dataclasses.replace(
+        plain,
+        safe_text=at(0, 120, 240, 21),
+        safe_image=at(2, 122, 242, 19),
+        partner_text_of=np.array([3, MISSING, 1]),
+        partner_image_of=np.array([3, MISSING, 1]),
+    )
+    found = retrieval.score(given, ks=(1, 5))
+    values = {name: rows.tolist() for name, rows in found.values.items()}
+    # Text at 20: partner's image at 19 first, then its unsafe image at 22, then its target at 2.
+    assert values["T*→V MRR"] == pytest.approx([1 / 3, 1 / 2, 1])
+    assert values["T*→V partner R@1"] == [1, 0]
+    assert values["T*→V unsafe first"] == [0, 1, 0]
+    # Text at 244: 242, 260, 139, 2, then the partner's at 122.
+    assert values["T*→V partner MRR"] == [1, 1 / 5]
+    assert values["T*→V partner R@5"] == [1, 1]
+    # Image at 22: the partner's caption at 21 first. Image at 260: 244, 240, 0, 20
+    # and 140, 21, then the partner's at 120.
+    assert values["V*→T partner MRR"] == pytest.approx([1, 1 / 7])
+    assert found.groups["T*→V partner R@1"].tolist() == ["weapon", "weapon"]
+    assert found.facts["directions"]["T*→V"] == {
+        "queries": 3,
+        "safe_candidates": 4,
+        "unsafe_candidates": 3,
+        "queries_with_a_partner": 2,
+        "resampling_units": 3,
+    }
+    # A partner is a safe item: it asks for its own image too, once.
+    assert values["T→V R@1"] == [1, 1, 1, 1]
+    assert found.groups["T→V R@1"].tolist() == ["weapon", "fire", "weapon", "weapon"]
+    assert "T→V partner R@1" not in values
+
+
+def test_partners_without_images_are_scored_among_captions(plain: PairVectors) -> None:
+    given = dataclasses.replace(
+        plain,
+        safe_text=at(0, 120, 240, 21),
+        safe_image=None,
+        safe_image_of=None,
+        unsafe_image=None,
+        unsafe_image_of=None,
+        partner_text_of=np.array([3, MISSING, MISSING]),
+    )
+    values = retrieval.score(given, ks=(1,)).values
+    assert values["T*→T partner R@1"].tolist() == [1]
+    assert values["T*→T R@1"].tolist() == [0, 1, 1]
+
+
 def test_a_caption_of_several_images_is_one_query_and_any_of_them_is_right() -> None:
     shared = PairVectors(
         safe_text=at(0, 90),
@@ -134,6 +186,7 @@ def test_text_alone_looks_among_safe_and_the_other_unsafe_captions() -> None:
         "queries": 3,
         "safe_candidates": 3,
         "unsafe_candidates": 2,
+        "resampling_units": 3,
     }
     assert found.facts["left_out"] == {
         "T→V": "the data has no safe images",
