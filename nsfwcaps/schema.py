@@ -252,6 +252,18 @@ PUBLISHED = pa.schema(
 # An image as `datasets` stores it, decoded by load_dataset.
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
+# Safe captions with images, beside the pairs, for the preservation terms of training.
+SAFE_ITEMS = pa.schema(
+    [
+        ("safe_id", pa.string()),
+        ("safe_caption", pa.string()),
+        ("safe_source", pa.string()),
+        ("safe_image_path", pa.string()),
+        ("safe_image_sha256", pa.string()),
+        ("safe_image", PICTURE),
+    ]
+)
+
 _PARTNERS = [
     pa.field("partner_id", pa.string()),
     pa.field("partner_caption", pa.string()),
@@ -369,6 +381,16 @@ def kept_help(column: str) -> str:
     whose = "the partner" if side == "partner" else f"the {side} caption"
     return f"column of this name in the pool of {whose}"
 
+
+# Columns of the safe items beside the pairs.
+SAFE_ITEMS_HELP = {
+    "safe_id": "content id of the caption and its image",
+    "safe_caption": "a safe caption",
+    "safe_source": "pool file of the caption, the source of its label",
+    "safe_image_path": "image of the caption, as named by its pool",
+    "safe_image_sha256": "sha256 of that image's bytes",
+    "safe_image": "the image",
+}
 
 # Column of data sets where a pair has a flag.
 FLAGS_HELP = {"flags": "reasons to be careful with a pair: the side, and what its caption is"}

@@ -98,7 +98,7 @@ class Run:
                 f"{self.path}: not published yet; run 'nsfwcaps publish --workdir {self.path}', or "
                 "build again"
             )
-        paths = [path for path in record.paths("dataset") if path.suffix == ".parquet"]
+        paths = [path for path in record.paths("dataset") if path.parent.name == "data"]
         names = [name for name in column_names(paths[0]) if name not in _PICTURES]
         yield from read_tables(paths, names)
 

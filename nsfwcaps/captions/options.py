@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nsfwcaps.captions.folders.choices import ALL, DEFAULT_OR_ALL
 from nsfwcaps.enums import Quoting
 
 
@@ -22,5 +23,7 @@ class ReadOptions:
     """Splits of a Hugging Face folder, joined by `+`; `all` for all."""
 
 
-EVERYTHING = ReadOptions(config="all", split="all")
+EVERYTHING = ReadOptions(config=ALL, split=ALL)
 """All configurations and splits of a folder, for commands that choose among the rows."""
+ALL_SPLITS = ReadOptions(config=DEFAULT_OR_ALL, split=ALL)
+"""All splits of a folder's default configuration; of all configurations where it has no default."""

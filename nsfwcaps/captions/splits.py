@@ -23,6 +23,18 @@ def groups(nodes: int, left: Rows, right: Rows) -> Rows:
     return np.asarray(labels, dtype=np.int64)
 
 
+def equal_values(codes: Rows) -> tuple[Rows, Rows]:
+    """Return edges `[e]`, `[e]` from the first node of every value to its others.
+
+    `codes` `[n]` number the values of the nodes; −1 is no value, and joins nothing.
+    """
+    nodes = np.flatnonzero(codes >= 0)
+    _, first, value = np.unique(codes[nodes], return_index=True, return_inverse=True)
+    left = nodes[first][value]
+    others = left != nodes
+    return left[others], nodes[others]
+
+
 def assign(
     group_of: Rows,
     ids: Sequence[str],
@@ -42,7 +54,7 @@ def assign(
     for item, number in zip(ids, group.tolist(), strict=True):
         held = smallest[number]
         smallest[number] = item if held is None else min(held, item)
-    order = sorted(range(len(sizes)), key=lambda number: _hash(seed, str(smallest[number])))
+    order = sorted(range(len(sizes)), key=lambda number: seeded_hash(seed, str(smallest[number])))
     spare = len(ids) - 1  # rounding must leave at least one pair to train on
     test = min(round(test_share * len(ids)), spare)
     validation = min(round(validation_share * len(ids)), spare - test)
@@ -78,5 +90,6 @@ def beside(
     )
 
 
-def _hash(seed: int, item: str) -> bytes:
+def seeded_hash(seed: int, item: str) -> bytes:
+    """Return 16 bytes that order items at random, independent of where they are stored."""
     return hashlib.blake2b(f"{seed}:{item}".encode(), digest_size=16).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +22,16 @@ from nsfwcaps.schema import (
     PICTURES_HELP,
     PUBLISHED_HELP,
     REVIEW_HELP,
+    SAFE_ITEMS,
+    SAFE_ITEMS_HELP,
     kept_help,
 )
 
 _TEMPLATE = "dataset.md.j2"
 _PART = "images.md.j2"
+
+SAFE = "safe"
+"""Folder and configuration of the safe items beside the pairs."""
 _HELP = {
     **(NSFWCAPS_HELP | PUBLISHED_HELP | LABELS_HELP | PARTNERS_HELP),
     **(FLAGS_HELP | REVIEW_HELP | PICTURES_HELP),
@@ -50,7 +55,15 @@ def template_digest() -> str:
         hashlib.sha256(template.path(name).read_bytes()).hexdigest() for name in (_TEMPLATE, _PART)
     ]
     return digest(
-        [wording, _HELP, FLAG_HELP, PAIRED_HELP, construction.STEPS, construction.QUANTILES]
+        [
+            wording,
+            _HELP,
+            SAFE_ITEMS_HELP,
+            FLAG_HELP,
+            PAIRED_HELP,
+            construction.STEPS,
+            construction.QUANTILES,
+        ]
     )
 
 
@@ -70,6 +83,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
         review=facts.get("review"),
+        safe_items=facts.get("safe_items"),
         # Absent in records of older versions.
         safe_side=stages["ingest"]["facts"].get("safe_side"),
         benchmarks=stages["ingest"]["facts"].get("benchmarks"),
@@ -79,6 +93,9 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         columns=[
             (field.name, _spelt(field.type), meaning.get(field.name) or kept_help(field.name))
             for field in columns
+        ],
+        safe_columns=[
+            (field.name, _spelt(field.type), SAFE_ITEMS_HELP[field.name]) for field in SAFE_ITEMS
         ],
     )
 
@@ -102,8 +119,7 @@ def _front_matter(
     rows = manifest["stages"]["publish"]["facts"]["split"]
     splits = [name for name in _SPLITS if name in rows]
     total = sum(rows.values())
-    data = [file for file in manifest["files"] if file["path"].startswith("data/")]
-    values = {
+    values: dict[str, Any] = {
         "pretty_name": settings["title"],
         "license": settings["license"],
         "language": ["en"],
@@ -124,32 +140,52 @@ def _front_matter(
             "Intended use": "text",
             "I will use this data to make models safer and not to train harmful ones": "checkbox",
         },
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [
-                    {"split": name, "path": f"data/{name}-*.parquet"} for name in splits
-                ],
-            }
-        ],
-        "dataset_info": {
-            "features": [_feature(field) for field in columns],
-            "splits": [
-                {
-                    "name": name,
-                    "num_examples": rows[name],
-                    "num_bytes": sum(
-                        f["bytes"] for f in data if f["path"].startswith(f"data/{name}-")
-                    ),
-                }
-                for name in splits
-            ],
-            "download_size": sum(file["bytes"] for file in data),
-            "dataset_size": sum(file["bytes"] for file in data),
-        },
+        "configs": [_config("default", "data", splits)],
+        "dataset_info": _info(manifest, "data", {name: rows[name] for name in splits}, columns),
     }
+    if items := _safe_rows(manifest):
+        # `load_dataset` loads the configuration of the name `default` where none is named.
+        values["configs"] += [_config(SAFE, SAFE, ["train"])]
+        values["dataset_info"] = [
+            {"config_name": "default", **values["dataset_info"]},
+            {"config_name": SAFE, **_info(manifest, SAFE, {"train": items}, SAFE_ITEMS)},
+        ]
     text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     return text
+
+
+def _safe_rows(manifest: Mapping[str, Any]) -> int:
+    """Return the number of safe items beside the pairs."""
+    return sum(file["rows"] for file in manifest["files"] if file["path"].startswith(f"{SAFE}/"))
+
+
+def _config(name: str, folder: str, splits: Sequence[str]) -> dict[str, Any]:
+    files = [{"split": split, "path": f"{folder}/{split}-*.parquet"} for split in splits]
+    return {"config_name": name, "data_files": files}
+
+
+def _info(
+    manifest: Mapping[str, Any], folder: str, rows: Mapping[str, int], columns: pa.Schema
+) -> dict[str, Any]:
+    """Return the `dataset_info` of the files in a folder, given the rows of each split."""
+    files = [file for file in manifest["files"] if file["path"].startswith(f"{folder}/")]
+
+    def size(start: str) -> int:
+        return sum(file["bytes"] for file in files if file["path"].startswith(start))
+
+    return {
+        "features": [_feature(field) for field in columns],
+        "splits": [
+            {
+                "name": name,
+                "num_examples": count,
+                "num_bytes": size(f"{folder}/{name}-"),
+            }
+            for name, count in rows.items()
+        ],
+        "download_size": size(""),
+        "dataset_size": size(""),
+    }
 
 
 def _feature(field: pa.Field) -> dict[str, Any]:

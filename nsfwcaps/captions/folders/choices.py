@@ -8,6 +8,10 @@ from nsfwcaps.captions.folders.split_names import canonical
 from nsfwcaps.errors import InputError
 
 ALL = "all"
+DEFAULT = "default"
+"""Configuration that `datasets.load_dataset` loads where none is named."""
+DEFAULT_OR_ALL = "default, else all"
+"""Asks for it where there is one, and for all configurations elsewhere."""
 
 
 def chosen(

@@ -15,7 +15,7 @@ from typing import Any
 
 import fsspec
 
-from nsfwcaps.captions.folders.choices import chosen
+from nsfwcaps.captions.folders.choices import ALL, DEFAULT, DEFAULT_OR_ALL, chosen
 from nsfwcaps.captions.folders.file_kinds import SIDECARS, check_kinds, kind_of_file, topmost
 from nsfwcaps.captions.folders.file_sets import check_set
 from nsfwcaps.captions.folders.hub_cards import declared
@@ -227,10 +227,17 @@ def _of_configs(
     folder: _Folder, units: Sequence[_Unit], options: ReadOptions
 ) -> tuple[list[_Unit], tuple[str, ...]]:
     names = sorted({unit.config for unit in units})
-    if names == ["default"]:
+    if names == [DEFAULT]:
         return list(units), ()
+    asked = options.config
+    if asked in (None, DEFAULT_OR_ALL) and DEFAULT in names:
+        asked = DEFAULT
     picked = chosen(
-        names, options.config, option="--config", what="configurations", where=folder.where
+        names,
+        ALL if asked == DEFAULT_OR_ALL else asked,
+        option="--config",
+        what="configurations",
+        where=folder.where,
     )
     return [unit for unit in units if unit.config in picked], tuple(picked)
 

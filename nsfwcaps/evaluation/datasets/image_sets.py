@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nsfwcaps.captions.options import EVERYTHING
+from nsfwcaps.captions.options import ALL_SPLITS
 from nsfwcaps.captions.readers import READERS, ending_of, read_pool
 from nsfwcaps.captions.rows import BadRow, Sample
 from nsfwcaps.captions.sources import expand
@@ -98,7 +98,7 @@ def _rows(
 
 
 def _tables(url: str) -> list[str]:
-    urls = expand(url, EVERYTHING)
+    urls = expand(url, ALL_SPLITS)
     if not all(ending_of(item) in READERS for item in urls):
         raise InputError(f"{url}: expected a folder of images, a .tar file or a table")
     return urls

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.captions.options import EVERYTHING
+from nsfwcaps.captions.options import ALL_SPLITS
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.sources import expand
@@ -44,7 +44,7 @@ def read_pairs(
         InputError: the set is unreadable, lacks caption columns or the column `by`, or has no
             usable row of the split.
     """
-    urls = expand(url, EVERYTHING)
+    urls = expand(url, ALL_SPLITS)
     rows = SplitRows(url, split)
     reading = _Reading(rows, by)
     with progress.task(f"read {name}", None) as advance:

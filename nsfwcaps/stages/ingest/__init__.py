@@ -42,12 +42,18 @@ def _needs(settings: IngestSettings) -> Mapping[str, str]:
 
 
 def _completed(recipe: Recipe) -> IngestSettings:
-    """Exclude from the pools the benchmarks that `construct` excludes."""
+    """Exclude the benchmarks that construct excludes; keep the columns that publish groups by."""
     given: IngestSettings = recipe["ingest"]
-    if "construct" not in recipe:
-        return given
-    files = dict.fromkeys((*recipe["construct"].exclude, *given.exclude))
-    return dataclasses.replace(given, exclude=tuple(files))
+    if "construct" in recipe:
+        files = dict.fromkeys((*recipe["construct"].exclude, *given.exclude))
+        given = dataclasses.replace(given, exclude=tuple(files))
+    if "publish" in recipe and recipe["publish"].group_column:
+        from nsfwcaps.captions.tables.kept import listed
+
+        # A column that is kept already goes by the name given first.
+        kept = listed((*given.keep_columns, *recipe["publish"].group_column))
+        given = dataclasses.replace(given, keep_columns=kept)
+    return given
 
 
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:

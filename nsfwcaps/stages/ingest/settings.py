@@ -108,20 +108,25 @@ class IngestSettings:
         if len(self.delimiter or ";") != 1 and self.delimiter not in _DELIMITERS:
             raise ValueError(f"delimiter: expected one character or tab, got {self.delimiter!r}")
         if self.keep_columns:
-            _check_kept(self.keep_columns)
+            check_kept("keep_columns", self.keep_columns)
 
 
-def _check_kept(names: tuple[str, ...]) -> None:
+def check_kept(setting_name: str, names: tuple[str, ...]) -> None:
+    """Check a setting that names columns to keep.
+
+    Raises:
+        ValueError: two names match the same columns, or a data set has such a column already.
+    """
     from nsfwcaps.captions.tables import kept  # imported here, as both are slow to import
     from nsfwcaps.stages.ingest import keep
 
     if twice := kept.alike(names):
         raise ValueError(
-            f"keep_columns: '{twice[0]}' and '{twice[1]}' match the same columns; name one of "
+            f"{setting_name}: '{twice[0]}' and '{twice[1]}' match the same columns; name one of "
             "them, or rename one in the pool to keep both"
         )
     if taken := keep.colliding(kept.listed(names)):
         raise ValueError(
-            f"keep_columns: '{taken}' cannot be kept, as data sets have unsafe_{taken} or a column "
-            "of such a name already; rename it in the pool"
+            f"{setting_name}: '{taken}' cannot be kept, as data sets have unsafe_{taken} or a "
+            "column of such a name already; rename it in the pool"
         )

@@ -33,7 +33,7 @@ PUBLISH = Stage(
     reads=("ingest", "embed", "mine", "grade"),
     reads_if_there=("construct", "illustrate"),
     delivers="dataset",
-    owns=("data",),
+    owns=("data", "safe"),
     needs=_needs,
     quotes_facts=True,
 )

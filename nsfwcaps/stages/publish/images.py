@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +39,25 @@ class KnownPictures:
     def _load(self, wanted: pa.Array) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         for path in self._paths:
-            for row in _rows(path, wanted):
-                sha256, data = row["image_sha256"], row["image"]
-                if data is None:
-                    data = self._read(row["image_path"], sha256)
-                if data is not None:
-                    found[sha256] = data
+            for row in (row for rows in wanted_rows(path, wanted) for row in rows):
+                data = picture_of(row)
+                if isinstance(data, str):
+                    self.lost[data] += 1
+                else:
+                    found[row["image_sha256"]] = data
         return found
 
-    def _read(self, path: str, sha256: str) -> bytes | None:
-        try:
-            data = read_image(path)
-        except OSError:
-            self.lost["image_missing"] += 1
-            return None
-        if hashlib.sha256(data).hexdigest() != sha256:
-            self.lost["image_changed"] += 1
-            return None
-        return data
+
+def picture_of(row: Mapping[str, Any]) -> bytes | str:
+    """Return the bytes of a picture known to ingest, or the reason why they cannot be read."""
+    if row["image"] is not None:
+        stored: bytes = row["image"]
+        return stored
+    try:
+        data = read_image(row["image_path"])
+    except OSError:
+        return "image_missing"
+    return data if hashlib.sha256(data).hexdigest() == row["image_sha256"] else "image_changed"
 
 
 def unsigned(paths: pa.ChunkedArray) -> pa.Array:
@@ -63,13 +65,11 @@ def unsigned(paths: pa.ChunkedArray) -> pa.Array:
     return pa.array([path and shown(path) for path in paths.to_pylist()], pa.string())
 
 
-def _rows(path: Path, wanted: pa.Array) -> list[dict[str, Any]]:
-    """Return the rows of a file with a wanted hash; skips row groups without one."""
-    rows: list[dict[str, Any]] = []
+def wanted_rows(path: Path, wanted: pa.Array) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a file with a wanted hash, by row group; skips those without one."""
     file = pq.ParquetFile(path)
     for group in range(file.num_row_groups):
         hashes = file.read_row_group(group, columns=["image_sha256"])["image_sha256"]
         mask = pc.is_in(hashes, value_set=wanted)
         if pc.any(mask).as_py():
-            rows += file.read_row_group(group).filter(mask).to_pylist()
-    return rows
+            yield file.read_row_group(group).filter(mask).to_pylist()

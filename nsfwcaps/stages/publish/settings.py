@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from nsfwcaps.config import STRICT_KEYS, check_size, setting
 from nsfwcaps.enums import ColumnNames
+from nsfwcaps.stages.ingest.settings import check_kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,25 @@ class PublishSettings:
     near_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Captions with at least this cosine stay in one split."
     )
-    seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split.")
+    near_duplicate_image: Annotated[int, Ge(0), Le(256)] = setting(
+        32,
+        "Images whose perceptual hashes differ in at most so many of 256 bits stay in one split; "
+        "0: only equal files.",
+    )
+    group_column: tuple[str, ...] = setting(
+        (),
+        "Columns such as coco_image_id: pairs with an equal value stay in one split. Ingest must "
+        "keep them (--keep-columns); build does so itself.",
+    )
+    seed: Annotated[int, Ge(0)] = setting(0, "Seed of the split and of the safe items.")
     carry_images: bool = setting(
         True,
         "Store images in the data set, as training needs; otherwise link them by path and hash.",
+    )
+    safe_items: Annotated[int, Ge(0)] = setting(
+        25_000,
+        "Safe captions with images, drawn from the whole pool, to preserve in training; at most "
+        "so many.",
     )
     columns: ColumnNames = setting(
         ColumnNames.OURS,
@@ -54,3 +70,5 @@ class PublishSettings:
         if self.only_accepted and self.verdicts is None:
             raise ValueError("only_accepted needs verdicts, the review to take them from")
         check_size(self.memory)
+        if self.group_column:
+            check_kept("group_column", self.group_column)

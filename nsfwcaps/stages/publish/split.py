@@ -1,8 +1,9 @@
 """publish, split: group connected pairs, and assign a split to each group.
 
-The captions of all pairs, on both sides, are nodes. A pair is an edge, and so is a cosine of at
-least `near_duplicate` between any two captions. A connected group goes into one split as a whole,
-so no caption and no near-duplicate of it is in two splits.
+The captions of all pairs, on both sides, are nodes. A pair is an edge. So are, between any two
+captions: a cosine of at least `near_duplicate`, the same picture, nearly the same picture, and an
+equal value of a column to group by. A connected group goes into one split as a whole, so no
+caption, no picture and no near-duplicate of one is in two splits.
 
 Partners are nodes too, but a pair has no edge to its partner: many pairs may share one, and would
 form one large group. A partner in another split than its pair is dropped from the pair.
@@ -10,9 +11,8 @@ form one large group. A partner in another split than its pair is dropped from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,70 +20,80 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsfwcaps import schema
-from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.captions.picture_hash import PLAIN
 from nsfwcaps.captions.splits import assign, beside, groups
-from nsfwcaps.config import digest, parse_bytes
-from nsfwcaps.enums import Device, Split
+from nsfwcaps.config import digest
+from nsfwcaps.enums import Split
 from nsfwcaps.progress import Progress
+from nsfwcaps.stages.publish.links import (
+    CAPTIONS,
+    column_values,
+    group_columns,
+    links,
+    picture_hashes,
+)
+from nsfwcaps.stages.publish.near_captions import Nodes, read_nodes
+from nsfwcaps.stages.publish.near_pictures import PictureHashes
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.columns import vector_table
-from nsfwcaps.vectors.index import BlockSearch, Rows
-from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import blocks_for
-from nsfwcaps.vectors.store import VectorTable
+from nsfwcaps.vectors.index import Rows
 
-VERSION = 1
-
-_NODE_ROWS = 16_384
-_BLOCK_ROWS = 16_384
-_NEIGHBOURS = 256
-
-_EDGES = pa.schema([("left", pa.int64()), ("right", pa.int64())])
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Splits:
-    """The split `[p]` of every pair, and statistics of the groups."""
+    """The split `[p]` of every pair, what it was decided by, and statistics of the groups."""
 
     of_pair: npt.NDArray[np.str_]
     partner_ids: pa.Array
     """Id `[p]` of the partner of every pair; null if there is none in the split of the pair."""
-    groups: int
-    largest_group: int
-    near_duplicates: int
+    nodes: Nodes
+    held_out: npt.NDArray[np.bool_]
+    """Whether a node `[n]` is an item of a validation or test pair."""
+    values: Mapping[str, pa.Array]
+    """Values `[n]` of the columns to group by."""
+    hashes: PictureHashes | None
+    """Perceptual hashes of the pictures; None if they are not compared."""
+    facts: Mapping[str, Any]
 
 
 def split_pairs(
     settings: PublishSettings,
     folder: StageFolder,
-    embed: StageRecord,
-    grade: StageRecord,
+    inputs: Mapping[str, StageRecord],
     partner_ids: pa.Array,
     progress: Progress,
 ) -> Splits:
-    """Group the pairs `[p]` of the grade stage, and assign a split to every group."""
+    """Group the pairs `[p]` of the grade stage, and assign a split to every group.
+
+    Raises:
+        InputError: ingest did not keep a column to group by.
+    """
+    ingest, embed, grade = (inputs[name] for name in ("ingest", "embed", "grade"))
+    columns = group_columns(settings, ingest)
     pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"]))
     partners = partner_ids.drop_null().unique().sort()
     safe_ids = pa.concat_arrays([pairs["safe_id"].combine_chunks(), partners])
-    sides = {
+    ids = {
         "unsafe": pairs["unsafe_id"].combine_chunks().unique().sort(),
         "safe": safe_ids.unique().sort(),
     }
     content = digest([VERSION, embed.output_digest, grade.output_digest, partners.to_pylist()])
-    nodes = _nodes(folder, embed, sides, content)
-    left, right = _edges(settings, folder, nodes, content, progress)
-    at = {
-        "unsafe": _positions(sides["unsafe"], pairs["unsafe_id"], 0),
-        "safe": _positions(sides["safe"], pairs["safe_id"], len(sides["unsafe"])),
-    }
-    of_node = groups(
-        nodes.rows, np.concatenate([at["unsafe"], left]), np.concatenate([at["safe"], right])
-    )
-    group = of_node[at["unsafe"]]
-    sizes = np.unique(group, return_counts=True)[1]
-    pair_ids = pairs["pair_id"].to_pylist()
+    nodes = read_nodes(folder, embed, ids, content)
+    values = _values(ingest, nodes, columns)
+    hashes = picture_hashes(settings, folder, ingest, nodes, progress)
+    unsafe, safe = nodes.rows("unsafe", pairs["unsafe_id"]), nodes.rows("safe", pairs["safe_id"])
+    ends, counts = ([unsafe], [safe]), {}
+    of_node = groups(nodes.count, unsafe, safe)
+    for kind, (left, right) in links(settings, folder, nodes, values, hashes, content, progress):
+        before = _number(of_node[unsafe])
+        ends[0].append(left)
+        ends[1].append(right)
+        of_node = groups(nodes.count, *map(np.concatenate, ends))
+        counts[kind] = {"links": len(left), "joined": before - _number(of_node[unsafe])}
+    group, pair_ids = of_node[unsafe], pairs["pair_id"].to_pylist()
     of_pair = assign(
         group,
         pair_ids,
@@ -91,80 +101,63 @@ def split_pairs(
         test_share=settings.test_share,
         seed=settings.seed,
     )
-    of_partner = np.full(len(pair_ids), -1, dtype=np.int64)
-    of_partner[np.asarray(partner_ids.is_valid())] = of_node[
-        _positions(sides["safe"], partner_ids.drop_null(), len(sides["unsafe"]))
-    ]
-    together = beside(of_partner, group, of_pair, pair_ids)
+    named = np.full(len(pair_ids), -1, dtype=np.int64)
+    named[np.asarray(partner_ids.is_valid())] = nodes.rows("safe", partner_ids.drop_null())
+    together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, pair_ids)
     return Splits(
         of_pair=of_pair,
         partner_ids=pc.if_else(pa.array(together), partner_ids, None),
-        groups=len(sizes),
-        largest_group=int(sizes.max()),
-        near_duplicates=len(left),
+        nodes=nodes,
+        held_out=_held_out(nodes.count, of_pair, unsafe, safe, np.where(together, named, -1)),
+        values=values,
+        hashes=hashes,
+        facts={
+            "groups": _number(group),
+            "largest_group": int(np.unique(group, return_counts=True)[1].max()),
+            "largest_group_of": _largest(group, of_pair),
+            "assigned": {name: int((of_pair == name).sum()) for name in split_names(of_pair)},
+            "near_duplicates": counts[CAPTIONS]["links"],
+            "links": counts,
+            "pictures": _picture_facts(hashes),
+        },
     )
 
 
-def _nodes(
-    folder: StageFolder, embed: StageRecord, sides: dict[str, pa.Array], content: str
-) -> VectorTable:
-    """Return the vectors of all captions and partners: unsafe, then safe, each sorted by id."""
-    paths = []
-    for label in ("unsafe", "safe"):
-        table = VectorTable(embed.paths(label))
-        rows = np.sort(table.find("id", sides[label]))
-        for start in range(0, len(rows), _NODE_ROWS):
-            part, stem = rows[start : start + _NODE_ROWS], f"nodes-{label}-{start:09d}"
-            key = digest([content, "nodes", label, start])
-            shard = folder.shard_or(key, partial(_node_shard, table, part, stem))
-            paths += [folder.path / file.path for file in shard.files]
-    return VectorTable(paths)
+def _values(ingest: StageRecord, nodes: Nodes, columns: Sequence[str]) -> dict[str, pa.Array]:
+    if not columns:
+        return {}
+    sides = [column_values(ingest, label, ids, columns) for label, ids in nodes.ids.items()]
+    return {name: pa.concat_arrays([side[name] for side in sides]) for name in columns}
 
 
-def _node_shard(table: VectorTable, rows: Rows, stem: str) -> ShardTables:
-    found = vector_table(
-        schema.vectors(table.width, "id"),
-        {"id": table.column("id", rows).combine_chunks()},
-        table.take(rows),
-        table.encoder,
-    )
-    return ShardTables(tables={("nodes", stem): found}, rows_in=len(rows))
+def _held_out(count: int, of_pair: npt.NDArray[np.str_], *sides: Rows) -> npt.NDArray[np.bool_]:
+    """Return a mask `[n]` of the items of held-out pairs; −1 in a side `[p]` is no item."""
+    out = np.zeros(count, dtype=np.bool_)
+    for rows in sides:
+        held = rows[of_pair != Split.TRAIN.value]
+        out[held[held >= 0]] = True
+    return out
 
 
-def _edges(
-    settings: PublishSettings,
-    folder: StageFolder,
-    nodes: VectorTable,
-    content: str,
-    progress: Progress,
-) -> tuple[Rows, Rows]:
-    search = BlockSearch(Device.AUTO)
-    sizes = blocks_for(parse_bytes(settings.memory), nodes.width, _NEIGHBOURS)
-    step = min(_BLOCK_ROWS, sizes.queries)
-
-    def find(start: int, stop: int) -> ShardTables:
-        left, right = near_duplicates(
-            nodes, start, stop, settings.near_duplicate, search=search, block_rows=sizes.rows
-        )
-        table = pa.table({"left": left, "right": right}, schema=_EDGES)
-        return ShardTables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
-
-    files = []
-    with progress.task("publish: split", nodes.rows) as advance:
-        for start in range(0, nodes.rows, step):
-            stop = min(start + step, nodes.rows)
-            key = digest([content, "edges", settings.near_duplicate, start, stop])
-            shard = folder.shard_or(key, partial(find, start, stop))
-            files += [folder.path / file.path for file in shard.files]
-            advance(stop - start)
-    edges = pa.concat_tables(read_tables(files))
-    return np.asarray(edges["left"]), np.asarray(edges["right"])
+def _number(labels: Rows) -> int:
+    return len(np.unique(labels))
 
 
-def _positions(ordered: pa.Array, ids: pa.Array | pa.ChunkedArray, offset: int) -> Rows:
-    """Return the node number `[p]` of each id; `ordered` holds the ids of one side, sorted."""
-    spots: Any = pc.index_in(ids, value_set=ordered)
-    return np.asarray(spots).astype(np.int64) + offset
+def _largest(group: Rows, of_pair: npt.NDArray[np.str_]) -> dict[str, int]:
+    """Return the number of pairs of the largest group in each split that has pairs."""
+    return {
+        name: int(np.unique(group[of_pair == name], return_counts=True)[1].max())
+        for name in split_names(of_pair)
+    }
+
+
+def _picture_facts(hashes: PictureHashes | None) -> dict[str, int] | None:
+    """Return the number of pictures that were compared, and why others were not."""
+    if hashes is None:
+        return None
+    plain = hashes.without[PLAIN]
+    unreadable = hashes.without.total() - plain
+    return {"compared": len(hashes.hashes), "plain": plain, "unreadable": unreadable}
 
 
 def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
