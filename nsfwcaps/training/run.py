@@ -200,6 +200,8 @@ class TrainingRun:
         return {
             "pairs": {"train": len(self._pairs.train), "validation": len(self._pairs.validation)},
             "steps": self._trainer.step,
+            "scale": self._trainer.scale,
+            "learning_rate": self._options.optimisation.learning_rate,
             "epochs_without_pairs": [e for e in epochs if not self._sampler.steps(e)],
             "kept_epoch": self._history.kept_epoch,
             "validation": self._history.scores,

@@ -36,7 +36,7 @@ from nsfwcaps.stages.train.settings import TrainSettings
 if TYPE_CHECKING:  # plans and dry runs need no torch
     from nsfwcaps.training.run import TrainingRun
 
-VERSION = 2
+VERSION = 3
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
@@ -160,6 +160,8 @@ def _delivery(
         "settings": output_settings(settings),
         "encoder": facts["encoder"],
         "targets": facts["method"]["targets"],
+        "scale": facts["scale"],
+        "learning_rate": facts["learning_rate"],
         "steps": facts["steps"],
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
