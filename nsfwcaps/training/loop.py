@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -125,6 +125,10 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
         self.step = int(state["step"])
+
+    def use(self, pairs: TrainingPairs, prepare: Callable[[Rows], Inputs]) -> None:
+        """Use other items in the same pairs from the next epoch on."""
+        self._pairs, self._encoders = pairs, replace(self._encoders, prepare=prepare)
 
     def epoch(self, number: int, first_step: int) -> Iterator[Step]:
         """Run the steps of an epoch, starting at `first_step` within the epoch.
