@@ -296,7 +296,7 @@ def _ours(job: Job) -> dict[str, Any]:
     adapt(encoder.model, Adaptation(rank=_RANK))
     trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
     _same_start(trained)
-    sampler = _sampler(job, pairs.levels, pairs.target_ids)
+    sampler = _sampler(job, pairs.levels, pairs.target_captions)
     prepare, longest = preparation(encoder, pairs, reference.picture), []
 
     def noting(rows: Any) -> Any:
@@ -468,7 +468,7 @@ def _sampler(job: Job, levels: Sequence[str], targets: Sequence[str]) -> Any:
         schedule=parse_schedule("all"),
         batch_size=job.batch,
         seed=_SEED,
-        avoid_repeats=targets,
+        avoid_repeats=[targets],
     )
 
 

@@ -113,6 +113,14 @@ class Targets(enum.StrEnum):
     FIXED = "fixed"
 
 
+class RateDecay(enum.StrEnum):
+    """How the learning rate falls after warm-up."""
+
+    COSINE = "cosine"
+    """To zero, along a cosine."""
+    NONE = "none"
+
+
 class AdapterInputs(enum.StrEnum):
     """Which part of a layer's input adapters see."""
 

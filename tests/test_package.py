@@ -92,7 +92,7 @@ def installed(wheel: Path, tmp_path: Path) -> Installed:
 def test_installed_wheel_finds_its_recipes(installed: Installed, tmp_path: Path) -> None:
     plan = installed("run", "mine", "--workdir", "w", "--dry-run")["plan"]
     assert plan["ingest"]["pool_files"] == 2
-    for recipe in ("demo", "finetune", "mine", "paper"):
+    for recipe in ("demo", "finetune", "mine", "paper", "safe-clip"):
         assert installed("validate", recipe)["errors"] == []
     assert [*(tmp_path / "cwd").iterdir()] == []
 

@@ -7,12 +7,13 @@ import yaml
 
 from nsfwcaps import config, recipes, resources
 from nsfwcaps.config import field_names
-from nsfwcaps.enums import Rank, Targets
+from nsfwcaps.enums import Pairing, Rank, Targets
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGE
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.publish.settings import PublishSettings
+from nsfwcaps.stages.train.options import options_of
 from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.curriculum import SCHEDULES, parse_schedule
 from nsfwcaps.training.methods import METHODS
@@ -38,7 +39,7 @@ def test_bundled_recipe_is_right_and_whole(path: Path) -> None:
     assert recipes.problems(str(path), []) == []
     named = list(recipes.load(path.stem, []))
     assert named == [name for name in STAGE if name in named]
-    if path.stem != "finetune":
+    if path.stem not in ("finetune", "safe-clip"):
         assert {stage.name for stage in BUILD} <= set(named)
 
 
@@ -49,11 +50,35 @@ def test_bundled_fine_tuning_is_the_paper_s() -> None:
         model="open_clip:ViT-L-14-quickgelu/openai",
         targets=Targets.NEAREST,
         curriculum="easy/easy+medium/all",
+        learning_rate=1e-4,
+        scale=100,
     )
     assert (section.rank, section.learning_rate) == (16, 1e-4)
     assert (section.batch_size, section.epochs) == (48, 9)
     schedule = SCHEDULES[METHODS[section.method].curriculum]
     assert parse_schedule(section.curriculum) == schedule
+
+
+def test_the_paper_s_recipe_builds_its_pairs_and_trains_as_the_other_does() -> None:
+    recipe = recipes.load("paper", [])
+    assert list(recipe) == ["ingest", "embed", "mine", "grade", "publish", "train"]
+    assert (recipe["mine"].rank, recipe["mine"].pairing) == (Rank.COSINE, Pairing.NEAREST)
+    assert (recipe["grade"].similarity_weight, recipe["grade"].margin_weight) == (1, 0)
+    assert recipe["grade"].density_weight == 0
+    assert recipe["train"] == recipes.load("finetune", ["train.data=run:dataset"])["train"]
+    assert recipe["train"].model == recipe["embed"].model
+
+
+def test_bundled_safe_clip_is_what_was_released() -> None:
+    (section,) = recipes.load("safe-clip", ["train.data=run:dataset"]).values()
+    options = options_of(section)
+    assert (options.adaptation.rank, options.adaptation.alpha) == (16, 1)
+    assert options.adaptation.dropout == 0.1
+    how = options.optimisation
+    assert (how.learning_rate, how.warmup_share, how.rate_decay) == (1e-3, 0, "none")
+    assert (how.clip_norm, how.scale, how.weight_decay) == (None, 100, 0)
+    assert (options.batch_size, how.epochs, options.patience) == (128, 50, 5)
+    assert options.method.targets is Targets.FIXED
 
 
 @pytest.mark.parametrize("path", BUNDLED, ids=lambda path: path.stem)

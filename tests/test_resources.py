@@ -41,7 +41,7 @@ def test_file_goes_before_a_bundled_recipe(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("name", ["nowhere", "", ".", "../errors"])
 def test_unknown_recipe_lists_the_bundled_ones(name: str) -> None:
     with pytest.raises(
-        ConfigError, match=r"no such file or bundled recipe.*demo, finetune, mine, paper"
+        ConfigError, match=r"no such file or bundled recipe.*demo, finetune, mine, paper, safe-clip"
     ):
         resources.recipe(name)
 

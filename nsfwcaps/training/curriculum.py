@@ -8,7 +8,7 @@ and `PCG64`, but not of `Generator.permutation`. Rows are therefore sorted by ra
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from nsfwcaps.enums import DifficultyLevel
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.runtime.processes import shares
+from nsfwcaps.training.repeats import numbers, spread
 
 Rows = npt.NDArray[np.int64]
 
@@ -87,14 +88,15 @@ class Sampler:
         world_size: int = 1,
         rank: int = 0,
         drop_last: bool = True,
-        avoid_repeats: Sequence[str] | None = None,
+        avoid_repeats: Sequence[Sequence[Hashable]] = (),
     ) -> None:
         """Sample from pairs with these levels `[p]`.
 
-        `batch_size` is the total over all processes. `avoid_repeats` holds a key `[p]` per pair,
-        such as the id of its target. Pairs with equal keys go to different batches if there are
-        enough complete batches, and are spread evenly otherwise. The number of steps does not
-        change.
+        `batch_size` is the total over all processes. `avoid_repeats` holds lists of keys `[p]`,
+        such as one of the pairs' targets and one of their safe items; None equals no other key.
+        Pairs with equal keys in the first list go to different batches if there are enough complete
+        batches, and are spread evenly otherwise. Repeats in further lists are avoided where an
+        exchange of two pairs does. The number of steps does not change.
 
         Raises `ConfigError` for invalid sizes, and `InputError` for an unknown level or a schedule
         without any pair.
@@ -121,9 +123,10 @@ class Sampler:
                 strict=True,
             )
         )
-        self._keys = None if avoid_repeats is None else _numbers(avoid_repeats)
-        if self._keys is not None and len(self._keys) != len(self._level_of):
-            raise ValueError(f"{len(self._keys)} keys for {len(self._level_of)} pairs")
+        for keys in avoid_repeats:
+            if len(keys) != len(self._level_of):
+                raise ValueError(f"{len(keys)} keys for {len(self._level_of)} pairs")
+        self._keys = np.stack([*map(numbers, avoid_repeats)], axis=1) if avoid_repeats else None
         self._check_batches()
 
     def levels(self, epoch: int) -> tuple[DifficultyLevel, ...]:
@@ -161,7 +164,7 @@ class Sampler:
         )
         rows = rows[wanted[rows]][:used]
         if self._keys is not None:
-            rows = _spread(rows, self._keys[rows], self._batch_size)
+            rows = spread(rows, self._keys[rows], self._batch_size)
         size = self._batch_size
         batches = [rows[step * size : (step + 1) * size] for step in range(steps)]
         if self._keys is not None:
@@ -224,25 +227,6 @@ def _level_numbers(levels: Sequence[str]) -> Rows:
     return np.array([number_of[level] for level in levels], dtype=np.int64)
 
 
-def _numbers(keys: Sequence[str]) -> Rows:
-    number_of: dict[str, int] = {}
-    return np.array([number_of.setdefault(key, len(number_of)) for key in keys], dtype=np.int64)
-
-
 def _shuffled(count: int, stream: np.random.PCG64) -> Rows:
     """Permutation `[count]` drawn from the next numbers of the stream."""
     return np.argsort(stream.random_raw(count), kind="stable")
-
-
-def _spread(rows: Rows, keys: Rows, batch_size: int) -> Rows:
-    """Reorder rows `[n]` so that batches repeat keys as rarely as possible.
-
-    Rows are grouped by key, in order of first occurrence, and dealt like cards: one to each batch
-    in turn. If all keys are distinct, a random order stays random.
-    """
-    _, first, key = np.unique(keys, return_index=True, return_inverse=True)
-    grouped = rows[np.argsort(first[key], kind="stable")]
-    batch, place = np.divmod(np.arange(len(rows)), batch_size)
-    dealt = np.empty_like(rows)
-    dealt[np.lexsort((batch, place))] = grouped
-    return dealt

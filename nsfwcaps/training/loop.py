@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from nsfwcaps.enums import RateDecay
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import Processes
@@ -40,6 +41,7 @@ class Optimisation:
     workers: int
     accumulate: int = 1
     """Number of parts in which a process computes its share of a batch."""
+    rate_decay: RateDecay = RateDecay.COSINE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,10 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self.step = int(state["step"])
 
+    def use(self, pairs: TrainingPairs, prepare: Callable[[Rows], Inputs]) -> None:
+        """Use other items in the same pairs from the next epoch on."""
+        self._pairs, self._encoders = pairs, replace(self._encoders, prepare=prepare)
+
     def epoch(self, number: int, first_step: int) -> Iterator[Step]:
         """Run the steps of an epoch, starting at `first_step` within the epoch.
 
@@ -185,7 +191,7 @@ class Trainer:
         cached = len(parts) > 1
         rows = cached_rows(embedded, len(parts)) if cached else embedded(0)
         whole = self._processes.gather(rows, len(batch))
-        loss, terms = self._method.loss(self._beside_frozen(whole, batch), self._scale())
+        loss, terms = self._method.loss(self._beside_frozen(whole, batch), self.scale)
         if not math.isfinite(loss.item()):
             raise self._broken(batch, terms)
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -227,17 +233,20 @@ class Trainer:
     def _frozen_image(self, rows: Rows) -> Tensor:
         return self._image[rows].to(self._encoders.device)
 
-    def _scale(self) -> float | Tensor:
+    @property
+    def scale(self) -> float:
+        """Logit scale of InfoNCE; it is not trained."""
         if self._how.scale is not None:
             return self._how.scale
-        own: Tensor = self._encoders.model.logit_scale.exp()
-        return own
+        return float(self._encoders.model.logit_scale.detach().exp())
 
     def _learning_rate(self) -> float:
-        """Linear warm-up, then cosine decay to zero."""
+        """Linear warm-up, then cosine decay to zero, or none."""
         how, warm = self._how, max(1, round(self._how.warmup_share * self._total))
         if self.step < warm:
             return how.learning_rate * (self.step + 1) / warm
+        if how.rate_decay is RateDecay.NONE:
+            return how.learning_rate
         done = (self.step - warm) / max(1, self._total - warm)
         return how.learning_rate * (1 + math.cos(math.pi * done)) / 2
 

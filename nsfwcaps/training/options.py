@@ -50,8 +50,9 @@ def method_of(
     changes: Sequence[str],
     targets: Targets | None,
     adapter_inputs: AdapterInputs | None,
+    learning_rate: float | None,
 ) -> Method:
-    """The named method, with overrides of its weights (`TERM=NUMBER`), targets or adapter inputs.
+    """The named method, with overrides: of its weights as `TERM=NUMBER`, of the rest if not None.
 
     Raises:
         ConfigError: a weight is not a number, or a term is unknown.
@@ -71,6 +72,7 @@ def method_of(
         weights=weights,
         targets=targets or method.targets,
         adapter_inputs=adapter_inputs or method.adapter_inputs,
+        learning_rate=learning_rate or method.learning_rate,
     )
 
 

@@ -23,20 +23,29 @@ class ItemRows:
         """Number of items."""
         return len(self.captions)
 
+    def and_those(self, others: ItemRows) -> ItemRows:
+        """These items and others; an item may then occur twice."""
+        return ItemRows(
+            captions=[*self.captions, *others.captions],
+            text=np.concatenate([self.text, others.text]),
+            image=np.concatenate([self.image, others.image]),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPairs:
     """Pairs `[p]`: captions, and the rows of captions and images in the reference.
 
     The safe item of a pair is preserved; the unsafe item is redirected to the target. In mined
-    pairs, both are the same item. In pairs with a fixed partner, the safe item is the partner, and
-    the target is the partner (Safe-CLIP) or a nearer item (SafeR-CLIP).
+    pairs, both are the same item, or `training.preservation` changes the safe item by epoch. In
+    pairs with a fixed partner, the safe item is the partner, and the target is the partner
+    (Safe-CLIP) or a nearer item (SafeR-CLIP).
     """
 
     pair_ids: Sequence[str]
     unsafe_captions: Sequence[str]
     safe_captions: Sequence[str]
-    target_ids: Sequence[str]
+    target_captions: Sequence[str]
     levels: Sequence[str]
     unsafe_text: Rows
     safe_text: Rows

@@ -21,11 +21,13 @@ from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.contrast import fix_inputs
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.history import History
-from nsfwcaps.training.inputs import encoders_of, prepared_items
+from nsfwcaps.training.inputs import encoders_of, preparation, prepared_items
 from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.options import TrainingOptions
 from nsfwcaps.training.outputs import Outputs, RunState
 from nsfwcaps.training.pairs import ItemRows, TrainingPairs
+from nsfwcaps.training.preservation import Preservation, SafePool
+from nsfwcaps.training.repeats import item_keys
 from nsfwcaps.training.validation import Validation, score
 
 
@@ -53,6 +55,8 @@ class RunPairs:
 
     train: TrainingPairs
     validation: TrainingPairs
+    pool: SafePool | None
+    """Safe items to preserve, where pairs have none of their own."""
     sides: tuple[ItemRows, ItemRows]
     """Safe and unsafe items that fix the adapters' inputs, if the method does that."""
 
@@ -104,12 +108,16 @@ class TrainingRun:
             seed=how.seed,
             world_size=processes.count,
             rank=processes.rank,
-            avoid_repeats=pairs.train.target_ids,
+            avoid_repeats=_keys(pairs.train, pairs.pool),
         )
         rows = torch.from_numpy(reference.text), torch.from_numpy(reference.image)
         self._trainer = Trainer(
             self._encoders, pairs.train, rows, method, self._sampler, how, processes
         )
+        self._preservation = None
+        if pairs.pool is not None:
+            self._preservation = Preservation(pairs.train, pairs.pool)
+        self._prepared = partial(preparation, encoder, picture=reference.picture)
         self._history = History(options.patience)
 
     def restore(self, state: RunState) -> None:
@@ -161,6 +169,10 @@ class TrainingRun:
 
     def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
         """Run the remaining steps of an epoch."""
+        if self._preservation is not None:
+            batches = [self._sampler.epoch(number) for number in range(1, epoch + 1)]
+            pairs = self._preservation.epoch(epoch, batches)
+            self._trainer.use(pairs, self._prepared(pairs))
         done = self._trainer.step - sum(map(self._sampler.steps, range(1, epoch)))
         for step in self._trainer.epoch(epoch, done):
             outputs.add(step)
@@ -200,6 +212,9 @@ class TrainingRun:
         return {
             "pairs": {"train": len(self._pairs.train), "validation": len(self._pairs.validation)},
             "steps": self._trainer.step,
+            "preserved": {"pool": self._preserved_of_pool()},
+            "scale": self._trainer.scale,
+            "learning_rate": self._options.optimisation.learning_rate,
             "epochs_without_pairs": [e for e in epochs if not self._sampler.steps(e)],
             "kept_epoch": self._history.kept_epoch,
             "validation": self._history.scores,
@@ -208,5 +223,22 @@ class TrainingRun:
             ),
         }
 
+    def _preserved_of_pool(self) -> int:
+        """Number of items of the pool that the steps so far preserved."""
+        if self._preservation is None:
+            return 0
+        epochs = range(1, self._history.next_epoch)
+        batches = [self._sampler.epoch(number) for number in epochs]
+        self._preservation.epoch(len(batches), batches)
+        return self._preservation.used
+
     def _state(self) -> RunState:
         return {"trainer": self._trainer.state(), "run": self._history.state()}
+
+
+def _keys(pairs: TrainingPairs, pool: SafePool | None) -> list[list[int | None]]:
+    """Keys of the targets, and of the safe items but those from the pool, which avoids repeats."""
+    takes = [False] * len(pairs) if pool is None else pool.takes.tolist()
+    targets = item_keys(pairs.target_captions, pairs.target_image).tolist()
+    kept = item_keys(pairs.safe_captions, pairs.safe_image).tolist()
+    return [targets, [None if take else key for take, key in zip(takes, kept, strict=True)]]

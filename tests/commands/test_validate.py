@@ -23,7 +23,7 @@ publsh:
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "finetune", "mine", "paper", "mine.yaml", "pipelines/mine.yaml"]
+    "name", ["demo", "finetune", "mine", "paper", "safe-clip", "mine.yaml", "pipelines/mine.yaml"]
 )
 def test_bundled_recipes_are_right(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -68,4 +68,4 @@ def test_unknown_recipe_names_the_bundled_ones() -> None:
     said = call("validate", "nowhere")
     assert said.code == 2
     assert "nowhere: no such file or bundled recipe" in said.err
-    assert "demo, finetune, mine, paper" in said.err
+    assert "demo, finetune, mine, paper, safe-clip" in said.err

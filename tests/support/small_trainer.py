@@ -63,7 +63,7 @@ def trainer(
         pair_ids=[f"pair-{row}" for row in range(PAIRS)],
         unsafe_captions=[""] * PAIRS,
         safe_captions=[""] * PAIRS,
-        target_ids=[str(row) for row in range(PAIRS)],
+        target_captions=[""] * PAIRS,
         levels=["easy", "medium", "hard"] * (PAIRS // 3),
         unsafe_text=unsafe,
         safe_text=safe,

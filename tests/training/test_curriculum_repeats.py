@@ -50,7 +50,7 @@ def test_a_key_comes_once_in_a_batch_where_there_are_batches_enough(
 ) -> None:
     keys = [f"target {number}" for number, size in enumerate(sizes) for _ in range(size)]
     options: dict[str, Any] = {"batch_size": batch_size, "drop_last": drop_last, "seed": seed}
-    made = sampler(["easy"] * len(keys), avoid_repeats=keys, **options)
+    made = sampler(["easy"] * len(keys), avoid_repeats=[keys], **options)
     batches = made.epoch(1)
     # Nothing is lost: the same pairs as without keys, in batches of the same sizes.
     plain = sampler(["easy"] * len(keys), **options).epoch(1)
@@ -66,21 +66,23 @@ def test_a_key_comes_once_in_a_batch_where_there_are_batches_enough(
 
 def test_a_hub_with_more_pairs_than_batches_is_spread_evenly() -> None:
     keys = ["hub"] * 12 + [str(row) for row in range(12)]
-    made = sampler(["easy"] * 24, avoid_repeats=keys)
+    made = sampler(["easy"] * 24, avoid_repeats=[keys])
     assert [sum(row < 12 for row in batch.tolist()) for batch in made.epoch(1)] == [2] * 6
     assert repeats(made.epoch(1), keys) == 6
 
 
 def test_avoiding_repeats_keeps_to_the_levels_of_the_epoch() -> None:
     keys = [str(row // 3) for row in range(30)]
-    made = sampler(schedule=SCHEDULES[Curriculum.PROGRESSIVE], avoid_repeats=keys, drop_last=False)
+    made = sampler(
+        schedule=SCHEDULES[Curriculum.PROGRESSIVE], avoid_repeats=[keys], drop_last=False
+    )
     assert sorted(together(made.epoch(1))) == list(range(0, 30, 3))
 
 
 def test_pairs_of_one_target_are_scattered_over_the_epoch() -> None:
     # Dealt to neighbouring batches they would be there in turn; batches are mixed afterwards.
     keys = ["hub"] * 20 + [str(row) for row in range(180)]
-    made = sampler(["easy"] * 200, avoid_repeats=keys, batch_size=4)
+    made = sampler(["easy"] * 200, avoid_repeats=[keys], batch_size=4)
     found = [any(row < 20 for row in batch.tolist()) for batch in made.epoch(1)]
     runs = sum(one != other for one, other in itertools.pairwise(found))
     assert sum(found) == 20
@@ -89,11 +91,11 @@ def test_pairs_of_one_target_are_scattered_over_the_epoch() -> None:
 
 def test_companions_in_a_batch_change_with_the_epoch_where_repeats_are_avoided() -> None:
     keys = [str(row // 2) for row in range(30)]
-    made = sampler(avoid_repeats=keys)
+    made = sampler(avoid_repeats=[keys])
     pairs = [{frozenset(batch.tolist()) for batch in made.epoch(number)} for number in (1, 2)]
     assert not pairs[0] & pairs[1]
 
 
 def test_keys_are_one_for_each_pair() -> None:
     with pytest.raises(ValueError, match="2 keys for 30 pairs"):
-        sampler(avoid_repeats=["a", "b"])
+        sampler(avoid_repeats=[["a", "b"]])

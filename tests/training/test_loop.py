@@ -13,6 +13,7 @@ import pytest
 import torch
 from support.small_trainer import HOW, PAIRS, all_steps, same, trainer
 
+from nsfwcaps.enums import RateDecay
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.training.adapters import adapter_tensors
 from nsfwcaps.training.inputs import Inputs, embed
@@ -86,6 +87,39 @@ def test_the_rate_rises_and_falls(tmp_path: Path) -> None:
     # Six steps, a quarter of them (2) to warm up, then half a cosine from 0 over the other 4.
     falling = [(1 + math.cos(math.pi * done / 4)) / 2 for done in range(4)]
     assert rates == pytest.approx([0.005, 0.01, *(0.01 * share for share in falling)])
+
+
+def test_without_decay_the_rate_stays_after_warm_up(tmp_path: Path) -> None:
+    flat = replace(HOW, rate_decay=RateDecay.NONE)
+    assert [s.learning_rate for s in all_steps(trainer(tmp_path, flat))] == [0.005] + [0.01] * 5
+    none = replace(flat, warmup_share=0.0)
+    assert [s.learning_rate for s in all_steps(trainer(tmp_path, none))] == [0.01] * 6
+
+
+def test_the_scale_is_the_models_own_or_the_given_one(tmp_path: Path) -> None:
+    own, given = (trainer(tmp_path, replace(HOW, scale=scale)) for scale in (None, 30.0))
+    assert given.scale == 30.0
+    assert own.scale == pytest.approx(math.exp(own._encoders.model.logit_scale.item()))
+    assert own.scale != pytest.approx(100, abs=20)
+
+
+def test_a_constant_factor_of_the_loss_changes_nothing_under_adam(tmp_path: Path) -> None:
+    """So released code that divides its sum by eight makes the same steps, unless it clips."""
+    method, ended = METHODS["safe-clip"], []
+    for factor in (1.0, 1 / 8):
+        weights = {name: factor * weight for name, weight in method.weights.items()}
+        made = trainer(tmp_path, replace(HOW, clip_norm=None), replace(method, weights=weights))
+        losses = [step.loss for step in all_steps(made)]
+        ended.append((losses, adapter_tensors(made._encoders.model)))
+    (losses, one), (shares, other) = ended
+    assert shares == pytest.approx([loss / 8 for loss in losses], rel=1e-3)
+    # Up to Adam's epsilon, which counts where a gradient is as small.
+    for name, start in _start(tmp_path).items():
+        assert (one[name] - other[name]).norm() < 0.01 * (one[name] - start).norm(), name
+
+
+def _start(folder: Path) -> dict[str, torch.Tensor]:
+    return adapter_tensors(trainer(folder)._encoders.model)
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_the_weights_of_safe_clip_add_up_to_one_and_keep_their_proportions() -> 
     assert weights["redirect_image_to_text"] == pytest.approx(0.5 / 1.75)
 
 
-def test_safe_clip_is_its_eight_terms_divided_by_eight() -> None:
+def test_safe_clip_is_its_eight_terms() -> None:
     rows = towards_fixed_partners()
     loss, _ = METHODS["safe-clip"].loss(rows, SCALE)
     r = arrays(rows)
@@ -145,7 +145,7 @@ def test_safe_clip_is_its_eight_terms_divided_by_eight() -> None:
         + 0.25 * nce(r["unsafe_text"], image)
         + 0.5 * nce(r["unsafe_image"], text)
     )
-    assert loss.item() == pytest.approx(expected / 1.75 / 8, rel=1e-5)
+    assert loss.item() == pytest.approx(expected / 1.75, rel=1e-5)
     assert METHODS["safe-clip"].targets is Targets.FIXED
     assert METHODS["safe-clip"].curriculum is Curriculum.NONE
 
@@ -199,7 +199,7 @@ def test_terms_are_handed_back_before_their_weights(name: str) -> None:
     loss, terms = method.loss(batch(), SCALE)
     assert list(terms) == list(method.weights)
     total = sum(method.weights[term] * value.item() for term, value in terms.items())
-    assert loss.item() == pytest.approx(total / method.divisor, rel=1e-5)
+    assert loss.item() == pytest.approx(total, rel=1e-5)
     assert loss.shape == ()
 
 
@@ -210,7 +210,7 @@ def test_a_term_left_out_is_missing_from_the_loss_and_nothing_else_is(name: str,
     ablated = dataclasses.replace(method, weights=rest)
     loss, terms = ablated.loss(rows, SCALE)
     full, all_terms = method.loss(rows, SCALE)
-    share = method.weights[term] * all_terms[term].item() / method.divisor
+    share = method.weights[term] * all_terms[term].item()
     assert term not in terms
     assert loss.item() == pytest.approx(full.item() - share, rel=1e-4)
 
@@ -259,12 +259,6 @@ def test_an_unknown_term_is_named_with_the_known_ones() -> None:
 def test_a_weight_that_is_not_above_zero_is_refused(weight: float) -> None:
     with pytest.raises(ConfigError, match=r"weight of 'redirect_text': .*, got "):
         altered(weights={"redirect_text": weight})
-
-
-@pytest.mark.parametrize("divisor", [0.0, -8.0, math.nan])
-def test_a_divisor_that_is_not_above_zero_is_refused(divisor: float) -> None:
-    with pytest.raises(ConfigError, match="divisor"):
-        altered(divisor=divisor)
 
 
 def test_a_method_without_terms_is_refused() -> None:

@@ -11,7 +11,26 @@ from nsfwcaps.stages.train.settings import TrainSettings
 
 
 def _headline(facts: Mapping[str, Any]) -> str:
-    return f"{facts['pairs']['train']:,} pairs, {facts['steps']:,} steps{_gain(facts)}"
+    preserved = sum(facts["preserved"].values())
+    return (
+        f"{facts['pairs']['train']:,} pairs, {preserved:,} safe items preserved, "
+        f"{facts['steps']:,} steps{_gain(facts)}"
+    )
+
+
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    from nsfwcaps.stages.train.selection import difference_to_paper
+
+    if facts["method"]["name"] == "safer-clip" and (
+        differs := difference_to_paper(facts["selection"])
+    ):
+        yield differs
+    if targets := facts["preserved"]["targets"]:
+        yield (
+            f"{facts['pairs_without_partner']:,} pairs without a partner preserve their target "
+            f"({targets:,} safe items): the data set has no folder safe; publish it again to "
+            "preserve items of the whole safe pool"
+        )
 
 
 def _gain(facts: Mapping[str, Any]) -> str:
@@ -40,6 +59,7 @@ TRAIN = Stage(
     settings=TrainSettings,
     module="nsfwcaps.stages.train.run",
     headline=_headline,
+    notes=_notes,
     results=_results,
     paths=("data",),
     reads_delivered="dataset",

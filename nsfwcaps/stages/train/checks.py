@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.enums import Split, Targets
-from nsfwcaps.errors import ConfigError, InputError, ModelError
+from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.models.names import trained_run
 from nsfwcaps.stages.train.dataset import read_pairs, reading
 from nsfwcaps.stages.train.settings import TrainSettings
@@ -72,22 +72,12 @@ def check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
     )
 
 
-def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
-    """Refuse a data set whose targets were mined with another model.
+def check_encoder(data: Path, mined: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Refuse a data set whose targets were `mined` with another model.
 
     Raises:
-        InputError: the manifest is missing or damaged.
         ModelError: the weights, the activation or the preprocessing differ.
     """
-    try:
-        manifest = json.loads((data / "manifest.json").read_bytes())
-        mined = manifest["stages"]["embed"]["facts"]["encoder"]
-        mined.keys()
-    except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):
-        raise InputError(
-            f"train.data: {data / 'manifest.json'} is missing or damaged, so the encoder of the "
-            "pairs is unknown; publish the data set again"
-        ) from None
     for name in _OF_THE_MODEL:
         if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
             identity[name], sort_keys=True

@@ -54,6 +54,23 @@ def data_files(data: Path) -> list[Path]:
     return files
 
 
+def safe_files(data: Path) -> list[Path]:
+    """Return the files of a data set's safe items; none if it has no such folder.
+
+    Raises:
+        InputError: a file is damaged or lacks a column.
+    """
+    files = sorted((data / "safe").glob("*.parquet"))
+    for path in files:
+        with reading(path):
+            names = pq.read_schema(path).names
+        if lacking := [name for name in columns_of("safe") if name not in names]:
+            raise InputError(
+                f"train.data: {path} has no column {', '.join(lacking)}; publish the data set again"
+            )
+    return files
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Convert read errors of a data file to InputError.

@@ -18,12 +18,16 @@ def options_of(settings: TrainSettings) -> TrainingOptions:
         DeviceError: the device is unavailable.
     """
     method = method_of(
-        settings.method.value, settings.weight, settings.targets, settings.adapter_inputs
+        settings.method.value,
+        settings.weight,
+        settings.targets,
+        settings.adapter_inputs,
+        settings.learning_rate,
     )
     return TrainingOptions(
         method=method,
         adaptation=_adaptation(settings),
-        optimisation=_optimisation(settings),
+        optimisation=_optimisation(settings, method.learning_rate),
         schedule=schedule_of(settings.curriculum, method),
         precision=resolve_precision(settings.precision, torch_device(settings.device)),
         batch_size=settings.batch_size,
@@ -47,15 +51,16 @@ def _adaptation(settings: TrainSettings) -> Adaptation:
     )
 
 
-def _optimisation(settings: TrainSettings) -> Optimisation:
+def _optimisation(settings: TrainSettings, learning_rate: float) -> Optimisation:
     return Optimisation(
         epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
+        learning_rate=learning_rate,
         warmup_share=settings.warmup_share,
         weight_decay=settings.weight_decay,
-        clip_norm=settings.clip_norm,
+        clip_norm=None if settings.clip_norm == "none" else settings.clip_norm,
         scale=None if settings.scale == "model" else settings.scale,
         seed=settings.seed,
         workers=settings.workers,
         accumulate=settings.accumulate,
+        rate_decay=settings.rate_decay,
     )

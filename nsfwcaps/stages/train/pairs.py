@@ -1,8 +1,9 @@
 """train, pairs: map rows of published tables to rows of the reference.
 
-The safe item of a pair is preserved; the unsafe item is redirected to the target. Without a
-partner, both are the mined item. With a partner, the partner is preserved, and the target is the
-mined item (nearest) or the partner (fixed).
+The safe item of a pair is preserved; the unsafe item is redirected to the target. With a partner,
+the partner is preserved, and the target is the mined item (nearest) or the partner (fixed). Without
+one, the target is the mined item; an item of the data set's safe pool is preserved, or the mined
+item if there is no pool.
 """
 
 from __future__ import annotations
@@ -19,26 +20,52 @@ from nsfwcaps.enums import Split, Targets
 from nsfwcaps.errors import InputError
 from nsfwcaps.stages.train.dataset import read_pairs
 from nsfwcaps.stages.train.reference import Reference
-from nsfwcaps.training.methods import Method
-from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
+from nsfwcaps.stages.train.safe_items import item_rows, pool_of
+from nsfwcaps.training.pairs import Rows, TrainingPairs
 from nsfwcaps.training.run import RunPairs
 
 _ITEM = ("id", "caption", "image_sha256")
 
 
 def run_pairs(
-    train: pa.Table, validation: pa.Table, reference: Reference, method: Method
+    train: pa.Table,
+    validation: pa.Table,
+    safe: pa.Table | None,
+    reference: Reference,
+    targets: Targets,
 ) -> RunPairs:
-    """Return the pairs of a run of this method, from the tables of two splits."""
-    chosen = training_pairs(train, reference, method.targets)
+    """Return the pairs of a run, from the tables of two splits and of drawn safe items."""
+    without = ~_has_partner(train, reference)
+    takes = np.zeros_like(without[~without]) if targets is Targets.FIXED else without
+    pool = pool_of(safe, reference, takes)
+    kept = item_rows(train, reference, "safe", "partner")
     return RunPairs(
-        train=chosen,
+        train=training_pairs(train, reference, targets),
         validation=mined_pairs(validation, reference),
+        pool=pool,
         sides=(
-            _items(train, reference, "safe", "partner"),
-            _items(train, reference, "unsafe"),
+            kept if pool is None else kept.and_those(pool.items),
+            item_rows(train, reference, "unsafe"),
         ),
     )
+
+
+def preserved(train: pa.Table, reference: Reference, run: RunPairs) -> dict[str, int]:
+    """Return the numbers of distinct safe items that a run preserves, by where they come from.
+
+    Items of the pool are not among them.
+    """
+    with_partner = _has_partner(train, reference)
+    pairs = run.train
+    if len(pairs) != len(with_partner):  # fixed targets: pairs without a partner are left out
+        with_partner = np.ones(len(pairs), dtype=np.bool_)
+    both = [*zip(pairs.safe_text.tolist(), pairs.safe_image.tolist(), strict=True)]
+
+    def count(chosen: npt.NDArray[np.bool_]) -> int:
+        return len({item for item, taken in zip(both, chosen, strict=True) if taken})
+
+    targets = 0 if run.pool is not None else count(~with_partner)
+    return {"partners": count(with_partner), "targets": targets}
 
 
 def usable_pairs(
@@ -90,19 +117,6 @@ def without_partner(table: pa.Table, reference: Reference) -> int:
     return int((~_has_partner(table, reference)).sum())
 
 
-def _items(table: pa.Table, reference: Reference, *sides: str) -> ItemRows:
-    """Return the distinct usable items of some sides of the pairs, in order of occurrence."""
-    found: dict[tuple[int, int], str] = {}
-    for row in table.to_pylist():
-        for side in sides:
-            text = reference.text_row.get(row[f"{side}_id"])
-            image = reference.image_row.get(row[f"{side}_image_sha256"])
-            if text is not None and image is not None:
-                found.setdefault((text, image), row[f"{side}_caption"])
-    text_rows, image_rows = np.array([*found], dtype=np.int64).reshape(-1, 2).T
-    return ItemRows(captions=[*found.values()], text=text_rows, image=image_rows)
-
-
 def _has_partner(table: pa.Table, reference: Reference) -> npt.NDArray[np.bool_]:
     ids, pictures = (table[f"partner_{name}"].to_pylist() for name in ("id", "image_sha256"))
     return np.array(
@@ -124,7 +138,7 @@ def _pairs(table: pa.Table, reference: Reference, *, safe: str, target: str) -> 
         pair_ids=table["pair_id"].to_pylist(),
         unsafe_captions=table["unsafe_caption"].to_pylist(),
         safe_captions=table[f"{safe}_caption"].to_pylist(),
-        target_ids=table[f"{target}_id"].to_pylist(),
+        target_captions=table[f"{target}_caption"].to_pylist(),
         levels=table["stage"].to_pylist(),
         unsafe_text=rows("unsafe_id", reference.text_row),
         safe_text=rows(f"{safe}_id", reference.text_row),

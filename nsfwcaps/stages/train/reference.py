@@ -4,6 +4,7 @@
                                        images-*.parquet     image_sha256, offset, length, vector
                                        pictures-*.bin       concatenated picture files
 
+Of the data set's safe pool, only the items that the run can use are encoded.
 Training looks the vectors up, so the training loop runs no teacher model.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
@@ -53,16 +55,28 @@ class Reference:
 
 
 def embed_reference(
-    files: Sequence[Path], encoder: Encoder, folder: StageFolder, progress: Progress
+    files: Sequence[Path],
+    encoder: Encoder,
+    folder: StageFolder,
+    progress: Progress,
+    *,
+    safe: Sequence[Path] = (),
+    chosen: Collection[str] = (),
 ) -> list[Shard]:
-    """Encode the captions and pictures of each file that are not in an earlier one."""
+    """Encode the captions and pictures of each file that are not in an earlier one.
+
+    Of the files of `safe` items, only those with the `chosen` ids.
+    """
     shards: list[Shard] = []
     seen: set[str] = set()
     key = encoder.identity.digest
-    with progress.task("train: reference", len(files), unit="files") as advance:
-        for number, path in enumerate(files):
-            key = digest([VERSION, key, sha256_file(path)])
-            shard = folder.shard_or(key, partial(_embed, path, number, key, encoder, seen))
+    ids = frozenset(chosen)
+    both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
+    with progress.task("train: reference", len(both), unit="files") as advance:
+        for number, (path, wanted) in enumerate(both):
+            key = digest([VERSION, key, sha256_file(path), sorted(wanted or ())])
+            read = partial(_contents, path, seen, wanted)
+            shard = folder.shard_or(key, partial(_embed, path, read, number, key, encoder))
             seen.update(_names(folder, shard))
             shards.append(shard)
             advance(1)
@@ -91,9 +105,11 @@ def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
     )
 
 
-def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) -> ShardFiles:
+def _embed(
+    path: Path, contents: Callable[[], _Contents], number: int, key: str, encoder: Encoder
+) -> ShardFiles:
     with reading(path):
-        rows, captions, pictures = _contents(path, seen)
+        rows, captions, pictures = contents()
     text = encoder.encode_text(list(captions.values()), lambda done: None)
     named = [(name, partial(bytes, data)) for name, data in pictures.items()]
     image = encoder.encode_images(named, lambda done: None)
@@ -122,16 +138,25 @@ def _embed(path: Path, number: int, key: str, encoder: Encoder, seen: set[str]) 
     )
 
 
-def _contents(path: Path, seen: set[str]) -> tuple[int, dict[str, str], dict[str, bytes]]:
-    """Return the number of rows, and the captions by id and pictures by hash not seen before."""
+_Contents = tuple[int, dict[str, str], dict[str, bytes]]
+"""Number of rows, captions by id, pictures by hash."""
+
+
+def _contents(path: Path, seen: set[str], chosen: frozenset[str] | None) -> _Contents:
+    """Return what was not seen before; if ids are `chosen`, of those safe items alone."""
     captions: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     file = pq.ParquetFile(path)
     has_partners = set(columns_of(PARTNER)) <= set(file.schema_arrow.names)
-    sides = [*SIDES, PARTNER] if has_partners else SIDES
+    sides = [*SIDES, PARTNER] if has_partners else [*SIDES]
+    if chosen is not None:
+        sides = ["safe"]
     wanted = [name for side in sides for name in columns_of(side)]
     for group in range(file.num_row_groups):
-        for row in file.read_row_group(group, columns=wanted).to_pylist():
+        table = file.read_row_group(group, columns=wanted)
+        if chosen is not None:
+            table = table.filter(pc.is_in(table["safe_id"], pa.array(sorted(chosen), pa.string())))
+        for row in table.to_pylist():
             for side in sides:
                 name = row[f"{side}_id"]
                 if name is not None and name not in seen:  # not every pair has a partner

@@ -29,21 +29,23 @@ from nsfwcaps.progress import Progress, Silent
 from nsfwcaps.runtime.processes import Processes, joined
 from nsfwcaps.stages.train import checks
 from nsfwcaps.stages.train.checkpoints import Checkpoints
-from nsfwcaps.stages.train.dataset import data_files
+from nsfwcaps.stages.train.dataset import data_files, safe_files
 from nsfwcaps.stages.train.reference import embed_reference, load_reference
+from nsfwcaps.stages.train.selection import manifest_stages, selection_of
 from nsfwcaps.stages.train.settings import TrainSettings
 
 if TYPE_CHECKING:  # plans and dry runs need no torch
     from nsfwcaps.training.run import TrainingRun
 
-VERSION = 2
+VERSION = 3
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
     """Return digests of the data files and of the model weights."""
-    files = data_files(Path(settings.data))
+    data = Path(settings.data)
     return {
-        **{path.name: sha256_file(path) for path in files},
+        **{path.name: sha256_file(path) for path in data_files(data)},
+        **{f"safe/{path.name}": sha256_file(path) for path in safe_files(data)},
         "model": create.source_digest(settings.model),
     }
 
@@ -64,7 +66,8 @@ def run(
     """Embed with the frozen model, adapt it, train it, write the adapters."""
     from nsfwcaps.stages.train.options import options_of
     from nsfwcaps.stages.train.outputs import FileOutputs
-    from nsfwcaps.stages.train.pairs import run_pairs, usable_pairs, without_partner
+    from nsfwcaps.stages.train.pairs import preserved, run_pairs, usable_pairs, without_partner
+    from nsfwcaps.stages.train.safe_items import draw
     from nsfwcaps.stages.train.tensorboard import wants_board
     from nsfwcaps.training.run import TrainingRun
 
@@ -75,8 +78,12 @@ def run(
     checks.check_patience(files, settings)
     checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)
-    checks.check_encoder(data, asdict(encoder.identity))
-    shards = embed_reference(files, encoder, folder, progress)
+    stages = manifest_stages(data)
+    checks.check_encoder(data, stages["embed"]["facts"]["encoder"], asdict(encoder.identity))
+    safe = safe_files(data)
+    pool = draw(files, safe, options)
+    ids = [] if pool is None else pool["safe_id"].to_pylist()
+    shards = embed_reference(files, encoder, folder, progress, safe=safe, chosen=ids)
     reference = load_reference(folder, shards)
     usable = {
         split: usable_pairs(files, split, reference, settings.max_reject_share) for split in Split
@@ -88,17 +95,19 @@ def run(
         pairs, held = (usable[split][0] for split in (Split.TRAIN, Split.VALIDATION))
         processes = joined()
         processes.call(shards)
-        chosen = run_pairs(pairs, held, reference, options.method)
+        chosen = run_pairs(pairs, held, pool, reference, options.method.targets)
         training = TrainingRun(encoder, chosen, reference, options, processes, progress)
         _go_on(training, checkpoints.newest(), processes)
         points = folder.path / "tensorboard" / key[:12] if board else None
         facts = training.train(FileOutputs(checkpoints, key, points), progress)
+        facts["preserved"] |= preserved(pairs, reference, chosen)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
+            "selection": selection_of(stages),
             "encoder": asdict(encoder.identity),
-            "method": asdict(options.method),
+            "method": {"name": settings.method.value, **asdict(options.method)},
         }
         return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
 
@@ -112,6 +121,7 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
     """Train along with the first process, which runs the stage; write nothing."""
     from nsfwcaps.stages.train.options import options_of
     from nsfwcaps.stages.train.pairs import run_pairs, usable_pairs
+    from nsfwcaps.stages.train.safe_items import draw
     from nsfwcaps.training.outputs import NoOutputs
     from nsfwcaps.training.run import TrainingRun
 
@@ -121,7 +131,8 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
         for split in (Split.TRAIN, Split.VALIDATION)
     )
     options, processes, silent = options_of(settings), joined(), Silent()
-    chosen = run_pairs(pairs, held, reference, options.method)
+    pool = draw(files, safe_files(Path(settings.data)), options)
+    chosen = run_pairs(pairs, held, pool, reference, options.method.targets)
     trained = TrainingRun(_encoder(settings), chosen, reference, options, processes, silent)
     _go_on(trained, None, processes)
     trained.train(NoOutputs(), silent)
@@ -160,7 +171,11 @@ def _delivery(
         "settings": output_settings(settings),
         "encoder": facts["encoder"],
         "targets": facts["method"]["targets"],
+        "scale": facts["scale"],
+        "learning_rate": facts["learning_rate"],
         "steps": facts["steps"],
+        "preserved": facts["preserved"],
+        "selection": facts["selection"],
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }

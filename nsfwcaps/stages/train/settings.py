@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps.config import STRICT_KEYS, Fraction, setting
-from nsfwcaps.enums import AdapterInputs, Device, Precision, Targets, Tower, TrainMethod
+from nsfwcaps.enums import AdapterInputs, Device, Precision, RateDecay, Targets, Tower, TrainMethod
 from nsfwcaps.models import names
 
 
@@ -41,12 +41,21 @@ class TrainSettings:
     accumulate: Annotated[int, Ge(1)] = setting(
         1, "Parts in which a batch is computed: less memory, same gradient.", affects_output=False
     )
-    learning_rate: Annotated[float, Gt(0)] = setting(1e-4, "Peak learning rate of Adam.")
+    learning_rate: Annotated[float, Gt(0)] | None = setting(
+        None,
+        "Peak learning rate of Adam. Default: that of the method (1e-3 for contrastive-subspace, "
+        "1e-4 for the others).",
+    )
     warmup_share: Fraction = setting(0.05, "Share of the steps for warm-up.")
+    rate_decay: RateDecay = setting(
+        RateDecay.COSINE, "Learning rate after warm-up: cosine, down to zero, or none."
+    )
     weight_decay: Annotated[float, Ge(0)] = setting(0.0, "Weight decay.")
-    clip_norm: Annotated[float, Gt(0)] | None = setting(1.0, "Maximum gradient norm.")
+    clip_norm: Annotated[float, Gt(0)] | Literal["none"] | None = setting(
+        1.0, "Maximum gradient norm, or none."
+    )
     scale: Annotated[float, Gt(0)] | Literal["model"] = setting(
-        100.0, "Logit scale of InfoNCE; model: that of the model."
+        "model", "Logit scale of InfoNCE; model: that of the model, 100 for OpenAI's CLIP."
     )
     rank: Annotated[int, Ge(1)] = setting(16, "LoRA rank.")
     alpha: Annotated[float, Gt(0)] = setting(16.0, "LoRA updates are scaled by alpha / rank.")

@@ -90,6 +90,8 @@ def test_from_data_to_an_adapter(place: Place, tmp_path: Path) -> None:
         ({"scale": 0}, 2, ["train.scale", "greater than 0, or 'model'"]),
         ({"scale": "model"}, 0, []),
         ({"scale": "20"}, 0, []),
+        ({"clip_norm": "none", "rate_decay": "none", "warmup_share": 0}, 0, []),
+        ({"clip_norm": "nothing"}, 2, ["train.clip_norm", "or 'none', got 'nothing'"]),
         ({"accumulate": 0}, 2, ["accumulate"]),
         ({"seed": 2**70}, 0, []),
     ],

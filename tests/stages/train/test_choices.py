@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from support.training_place import (
 )
 
 from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Targets, TrainMethod
+from nsfwcaps.models import create
 from nsfwcaps.pipeline import StageState, run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
@@ -141,6 +145,36 @@ def test_what_else_trains(changes: dict[str, Any], place: Place, tmp_path: Path)
     record = place.train(tmp_path, **RUN | {"epochs": 1}, **changes)
     assert record.facts["trainable"] == sum(t.numel() for t in tensors(tmp_path).values())
     assert record.facts["steps"] == 1
+
+
+def test_the_scale_is_the_models_unless_it_is_given(place: Place, tmp_path: Path) -> None:
+    own = place.train(tmp_path / "own", **RUN)
+    logit_scale = create.load_dual(place.model, EncoderOptions()).model.logit_scale.item()
+    given = place.train(tmp_path / "given", **RUN, scale=100)
+    assert given.facts["scale"] == 100
+    assert own.facts["scale"] == pytest.approx(math.exp(logit_scale))
+    for name, record in (("own", own), ("given", given)):
+        told = json.loads((tmp_path / name / "model" / "adapter.json").read_bytes())
+        assert told["scale"] == record.facts["scale"]
+    assert not same(tensors(tmp_path / "own"), tensors(tmp_path / "given"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate"),
+    [
+        ({}, 1e-4),
+        ({"method": "contrastive-subspace"}, 1e-3),
+        ({"method": "contrastive-subspace", "learning_rate": 2e-3}, 2e-3),
+    ],
+    ids=str,
+)
+def test_a_method_has_a_learning_rate_of_its_own(
+    changes: dict[str, Any], rate: float, place: Place, tmp_path: Path
+) -> None:
+    record = place.train(tmp_path, **RUN | {"epochs": 1}, **changes)
+    told = json.loads((tmp_path / "model" / "adapter.json").read_bytes())
+    assert record.facts["learning_rate"] == told["learning_rate"] == rate
+    assert metrics(tmp_path)[0]["learning_rate"] == rate
 
 
 # Patience.

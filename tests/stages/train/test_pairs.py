@@ -91,7 +91,7 @@ def test_nearest_keeps_the_partner_and_goes_to_the_mined_item() -> None:
     assert names(pairs, "safe") == ["cup", "bowl", "cup"]
     assert names(pairs, "target") == ["vase", "bowl", "cup"]
     assert list(pairs.safe_captions) == ["a cup", "a bowl", "a cup"]
-    assert list(pairs.target_ids) == ["id of vase", "id of bowl", "id of cup"]
+    assert list(pairs.target_captions) == ["a vase", "a bowl", "a cup"]
 
 
 def test_fixed_goes_to_the_partner_and_leaves_out_pairs_without() -> None:
@@ -100,7 +100,7 @@ def test_fixed_goes_to_the_partner_and_leaves_out_pairs_without() -> None:
     assert names(pairs, "unsafe") == ["handgun", "fire"]
     assert names(pairs, "safe") == names(pairs, "target") == ["cup", "cup"]
     assert list(pairs.safe_captions) == ["a cup", "a cup"]
-    assert list(pairs.target_ids) == ["id of cup", "id of cup"]
+    assert list(pairs.target_captions) == ["a cup", "a cup"]
     assert without_partner(PAIRS, reference()) == 1
 
 
