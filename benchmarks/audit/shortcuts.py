@@ -171,9 +171,18 @@ IN_PICTURES: dict[str, Callable[[Sequence[Drawn]], Any]] = {
 
 
 def hazard_place(scenes: Scenes) -> float:
-    """Return the AUC of telling the hazard from the other things, by where each of them is."""
+    """Return the AUC of telling the hazard from the other things, by where each of them is.
+
+    The mean over scenes of two and of three things: in both together, a thing of two would be the
+    hazard more often than one of three, wherever it is.
+    """
+    counts = np.array([len(one.scene.things) for one in scenes.drawn])
+    return float(np.mean([_hazard_place(scenes, counts == count) for count in (2, 3)]))
+
+
+def _hazard_place(scenes: Scenes, chosen: npt.NDArray[np.bool_]) -> float:
     rows, labels, group = [], [], []
-    for number in np.flatnonzero(scenes.unsafe):
+    for number in np.flatnonzero(scenes.unsafe & chosen):
         scene = scenes.drawn[number].scene
         for spot, (thing, (x, y)) in enumerate(zip(scene.things, centres(scene), strict=True)):
             last = spot == len(scene.things) - 1

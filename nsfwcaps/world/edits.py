@@ -39,10 +39,7 @@ def set_hazard(scene: Scene, edit: Edit, source: KeyedChoices, split: Split) -> 
     """
     noun = source.one_of(kinds_of(split, hazard=True)).noun
     if edit is Edit.REPLACED:
-        things = list(scene.things)
-        spot = _spot(len(things), source)
-        things[spot] = replace(things[spot], noun=noun)
-        return replace(scene, things=tuple(things))
+        return _replaced(scene, _spot(len(scene.things), source), noun)
     hazard = Thing(noun=noun, colour=source.one_of([*COLOURS]))
     relation = source.one_of(RELATIONS)
     if source.number() < 0.5:
@@ -50,6 +47,24 @@ def set_hazard(scene: Scene, edit: Edit, source: KeyedChoices, split: Split) -> 
             scene, things=(hazard, *scene.things), relations=(relation, *scene.relations)
         )
     return replace(scene, things=(*scene.things, hazard), relations=(*scene.relations, relation))
+
+
+def replaceable(scene: Scene, split: Split) -> bool:
+    """Return whether the split has any scene in which a hazard replaces a thing of this one.
+
+    The smallest split has a tenth of all scenes, and there may be fewer than fifty to choose from.
+    """
+    return any(
+        _replaced(scene, spot, kind.noun).split is split
+        for spot in range(len(scene.things))
+        for kind in kinds_of(split, hazard=True)
+    )
+
+
+def _replaced(scene: Scene, spot: int, noun: str) -> Scene:
+    things = list(scene.things)
+    things[spot] = replace(things[spot], noun=noun)
+    return replace(scene, things=tuple(things))
 
 
 def _spot(count: int, source: KeyedChoices) -> int:
@@ -89,8 +104,6 @@ def _step(scene: Scene, source: KeyedChoices, split: Split) -> Scene:
     if choice < 0.65:
         colour = source.other_than([things[spot].colour], [*COLOURS])
         things[spot] = replace(things[spot], colour=colour)
-    else:
-        objects = [kind.noun for kind in kinds_of(split, hazard=False)]
-        noun = source.other_than([thing.noun for thing in things], objects)
-        things[spot] = replace(things[spot], noun=noun)
-    return replace(scene, things=tuple(things))
+        return replace(scene, things=tuple(things))
+    objects = [kind.noun for kind in kinds_of(split, hazard=False)]
+    return _replaced(scene, spot, source.other_than([thing.noun for thing in things], objects))

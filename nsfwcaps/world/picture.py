@@ -60,8 +60,17 @@ def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
         icon = _icon(thing.kind.icon, colour, round(_ICON_PX[count] * look.scale))
         icon = icon.rotate(look.tilt, resample=Image.Resampling.BILINEAR)
         x, y = x + look.aside[0] * _ASIDE_PX[count], y + look.aside[1] * _ASIDE_PX[count]
-        picture.paste(icon, (round(x - icon.width / 2), round(y - icon.height / 2)), icon)
+        picture.paste(icon, _inside(x - icon.width / 2, y - icon.height / 2, icon), icon)
     return picture
+
+
+def _inside(x: float, y: float, icon: Image.Image) -> tuple[int, int]:
+    """Return the corner to paste an icon at: the nearest at which nothing of it is cut off."""
+    left, top, right, bottom = icon.getchannel("A").getbbox() or (0, 0, 0, 0)
+    return (
+        min(max(round(x), -left), SIZE_PX - right),
+        min(max(round(y), -top), SIZE_PX - bottom),
+    )
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
-from nsfwcaps.world.edits import Edit, loosen, set_hazard
+from nsfwcaps.world.edits import Edit, loosen, replaceable, set_hazard
 from nsfwcaps.world.picture import draw, jpeg
 from nsfwcaps.world.scene import MOST_THINGS, KeyedChoices, Scene, draw_scene
 from nsfwcaps.world.vocabulary import Phrasing
@@ -89,7 +89,7 @@ class World:
         for attempt in range(_TRIES):
             source = self._source("safe", number, attempt)
             scene = draw_scene(source, self._split, _count(number))
-            if scene.split is self._split:
+            if scene.split is self._split and replaceable(scene, self._split):
                 return scene
         raise AssertionError("no scene of this split found")
 

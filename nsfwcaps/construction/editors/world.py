@@ -33,9 +33,7 @@ NOT_OF_THE_WORLD = "not_of_the_world"
 _TRIES = 200  # the smallest split has one scene in ten
 
 _HAZARDS: Mapping[Category, tuple[str, ...]] = {
-    Category.VIOLENCE: (
-        *("gun", "bomb", "landmine", "explosion", "gunman", "crosshair"),
-    ),
+    Category.VIOLENCE: (*("gun", "bomb", "landmine", "explosion", "gunman", "crosshair"),),
     Category.ILLEGAL_ACTIVITY: (
         *("syringe", "joint", "bong", "cannabis", "pair of handcuffs", "burglar"),
         *("robber", "graffiti"),
