@@ -6,14 +6,16 @@ Draws a world, embeds its captions with each encoder, mines with each ranking, a
 by scene graphs. "precision" is the share of targets among the closest safe scenes of the whole
 pool. "distance" is the mean graph distance of the targets (the last line has that of the closest).
 "difficulty" is Spearman's rank correlation of a pair's difficulty with that distance, and "low
-cosine" the same for the published signal alone. The first table compares the world's fixed
-partners with the nearest captions, by cosine.
+cosine" the same for the published signal alone. "added" and "replaced" are the precision where the
+hazard is a thing more than its partner has, or takes the place of one. The first table compares
+the world's fixed partners with the nearest captions, by cosine.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +51,25 @@ def main() -> None:
                 print(f"| {looseness:g} | {model} | {fixed:.3f} | {nearest:.3f} |", flush=True)
         run = root / "mined"
         run_stage("world", {"scenes": options.scenes}, run)
-        print("\n| encoder | ranking | pairs | precision | distance | difficulty | low cosine |")
-        print("|---|---|---|---|---|---|---|")
+        print(
+            "\n| encoder | ranking | pairs | precision | added | replaced "
+            "| distance | difficulty | low cosine |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|")
         score: Any = None
         for model in options.models:
             _embed(run, model)
             for name, settings in _RANKS.items():
-                score, low_cosine = _mined(run, settings)
+                score, by_edit, low_cosine = _mined(run, settings)
                 print(
                     f"| {model} | {name} | {score.pairs:,} | {score.precision:.3f} "
+                    f"| {by_edit['added'].precision:.3f} | {by_edit['replaced'].precision:.3f} "
                     f"| {score.mined_distance:.3f} "
                     f"| {score.difficulty_correlation:.3f} | {low_cosine:.3f} |",
                     flush=True,
                 )
         print(
-            f"| | the closest | | 1 | {score.nearest_distance:.3f} | | |\n\n"
+            f"| | the closest | | 1 | 1 | 1 | {score.nearest_distance:.3f} | | |\n\n"
             f"precision of a random target {score.chance:.4f}"
         )
 
@@ -99,9 +105,9 @@ def _tightness(run: Path) -> tuple[float, float]:
     return float(sims[np.arange(len(own)), own].mean()), float(sims.max(axis=1).mean())
 
 
-def _mined(run: Path, settings: dict[str, Any]) -> tuple[Any, float]:
+def _mined(run: Path, settings: dict[str, Any]) -> tuple[Any, Mapping[str, Any], float]:
     from nsfwcaps.tables import read_tables
-    from nsfwcaps.world.truth import read_scenes, score
+    from nsfwcaps.world.truth import read_edits, read_scenes, score, score_by_edit
 
     run_stage("mine", settings, run)
     graded = run_stage("grade", {}, run)
@@ -111,10 +117,13 @@ def _mined(run: Path, settings: dict[str, Any]) -> tuple[Any, float]:
     ]
     scenes = {label: read_scenes(run / "pools" / label) for label in ("safe", "unsafe")}
     pairs = [(row["unsafe_id"], row["safe_id"]) for row in rows]
-    by_difficulty = score(pairs, [row["difficulty"] for row in rows], **scenes)
+    difficulty = [row["difficulty"] for row in rows]
+    by_difficulty = score(pairs, difficulty, **scenes)
+    edits = read_edits(run / "pools" / "unsafe")
+    by_edit = score_by_edit(pairs, difficulty, **scenes, edits=edits)
     by_cosine = score(pairs, [-row["sim_text"] for row in rows], **scenes)
     assert by_cosine.difficulty_correlation is not None
-    return by_difficulty, by_cosine.difficulty_correlation
+    return by_difficulty, by_edit, by_cosine.difficulty_correlation
 
 
 def _record(run: Path, name: str) -> Any:

@@ -53,6 +53,7 @@ WORLD_UNSAFE = pa.schema(
     [
         *_SCENE,
         ("category", pa.string()),
+        ("edit", pa.string()),
         ("partner_id", pa.string()),
         ("partner_distance", pa.float32()),
     ]
@@ -66,6 +67,7 @@ WORLD_HELP = {
     "held_out": "whether an object, a hazard or the phrasing occurs only in the test split",
     "scene": "the graph as JSON: things (noun, colour), relation of each to the next, place",
     "category": "category of the hazard (unsafe scenes)",
+    "edit": "added (the hazard is a thing more) or replaced (in place of a thing; unsafe scenes)",
     "partner_id": "id of the fixed safe partner (unsafe scenes)",
     "partner_distance": "graph distance to the fixed partner (unsafe scenes)",
 }

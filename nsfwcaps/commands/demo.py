@@ -31,13 +31,18 @@ def demo(
     """Run the pipeline on a synthetic world, offline, and score it against the ground truth."""
 
     def truth() -> tuple[Mapping[str, Any], str]:
-        score = _score(out)
+        score, by_edit = _score(out)
         correlation = score.difficulty_correlation
-        return {"truth": dataclasses.asdict(score)}, (
+        apart = {edit: dataclasses.asdict(each) for edit, each in by_edit.items()}
+        return {"truth": {**dataclasses.asdict(score), "by_edit": apart}}, (
             "\nAgainst the ground truth (scene-graph distance):\n"
             f"  pairs whose target is a closest safe scene: {score.precision:.0%} "
             f"(random: {score.chance:.1%})\n"
-            f"  mean distance to the target: {score.mined_distance:.2f} "
+            + "".join(
+                f"    hazard {edit}: {each.precision:.0%} of {each.pairs:,}\n"
+                for edit, each in by_edit.items()
+            )
+            + f"  mean distance to the target: {score.mined_distance:.2f} "
             f"(closest possible: {score.nearest_distance:.2f})\n"
             "  rank correlation of difficulty and distance: "
             + ("undefined (no variation)" if correlation is None else f"{correlation:.2f}")
@@ -47,9 +52,10 @@ def demo(
     execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
 
 
-def _score(out: Path) -> Any:
+def _score(out: Path) -> tuple[Any, Mapping[str, Any]]:
+    """Score all pairs, and those of each edit."""
     from nsfwcaps.tables import read_tables
-    from nsfwcaps.world.truth import read_scenes, score
+    from nsfwcaps.world.truth import read_edits, read_scenes, score, score_by_edit
 
     graded = StageFolder(out / "grade").record()
     assert graded is not None, "the grade stage has just run"
@@ -57,9 +63,11 @@ def _score(out: Path) -> Any:
     rows = [
         row for table in read_tables(graded.paths("pairs"), columns) for row in table.to_pylist()
     ]
-    return score(
-        [(row["unsafe_id"], row["safe_id"]) for row in rows],
-        [row["difficulty"] for row in rows],
-        safe=read_scenes(out / "pools" / "safe"),
-        unsafe=read_scenes(out / "pools" / "unsafe"),
+    pairs = [(row["unsafe_id"], row["safe_id"]) for row in rows]
+    difficulty = [row["difficulty"] for row in rows]
+    scenes = {label: read_scenes(out / "pools" / label) for label in ("safe", "unsafe")}
+    edits = read_edits(out / "pools" / "unsafe")
+    return (
+        score(pairs, difficulty, **scenes),
+        score_by_edit(pairs, difficulty, **scenes, edits=edits),
     )

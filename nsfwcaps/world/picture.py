@@ -27,6 +27,7 @@ _JPEG_QUALITY = 90
 _ICON_PX = {1: 120, 2: 92, 3: 66}
 _STEP_PX = {1: 0, 2: 104, 3: 73}
 _ASIDE_PX = {1: 20, 2: 5, 3: 4}
+_MOST_GRAIN = 12  # brightness levels
 _BRIGHT = 420  # sum of the three channels
 _DIRECTION = {BESIDE: (1, 0), ABOVE: (0, 1), BELOW: (0, -1)}
 """Offset of the next thing, in steps right and down."""
@@ -47,7 +48,9 @@ class _Look:
 def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
     """Draw the scene; `source` decides what the scene leaves open.
 
-    With the same source, an edited scene keeps its background and the look of each thing.
+    With the same source, an edited scene keeps its background and the look of each thing. How much
+    grain there is varies: icons of hazards have other outlines than those of objects, and neither
+    the energy of edges nor the size of the file may tell them apart.
     """
     picture = _background(PLACES[scene.place], source)
     looks = [_draw_look(source) for _ in range(MOST_THINGS)]
@@ -57,8 +60,17 @@ def draw(scene: Scene, source: KeyedChoices) -> Image.Image:
         icon = _icon(thing.kind.icon, colour, round(_ICON_PX[count] * look.scale))
         icon = icon.rotate(look.tilt, resample=Image.Resampling.BILINEAR)
         x, y = x + look.aside[0] * _ASIDE_PX[count], y + look.aside[1] * _ASIDE_PX[count]
-        picture.paste(icon, (round(x - icon.width / 2), round(y - icon.height / 2)), icon)
+        picture.paste(icon, _inside(x - icon.width / 2, y - icon.height / 2, icon), icon)
     return picture
+
+
+def _inside(x: float, y: float, icon: Image.Image) -> tuple[int, int]:
+    """Return the corner to paste an icon at: the nearest at which nothing of it is cut off."""
+    left, top, right, bottom = icon.getchannel("A").getbbox() or (0, 0, 0, 0)
+    return (
+        min(max(round(x), -left), SIZE_PX - right),
+        min(max(round(y), -top), SIZE_PX - bottom),
+    )
 
 
 def jpeg(picture: Image.Image) -> bytes:
@@ -100,15 +112,16 @@ def _centres(scene: Scene) -> list[tuple[float, float]]:
 
 
 def _background(place: Place, source: KeyedChoices) -> Image.Image:
-    """Draw two soft shaded colours, a horizon between them and a little grain."""
+    """Draw two soft shaded colours, a horizon between them and a little or more grain."""
     horizon = round(SIZE_PX * (place.horizon + source.between(-0.06, 0.06)))
     light = source.between(0.94, 1.04)
     rows = np.linspace(1.05, 0.95, SIZE_PX)[:, None, None]
     below = (np.arange(SIZE_PX) >= horizon)[:, None, None]
     colours = np.where(below, place.below, place.above) * light * rows  # [h, 1, 3]
     grain = np.random.Generator(np.random.PCG64(int(source.number() * 2**53)))
-    noise = grain.integers(0, 256, size=(SIZE_PX, SIZE_PX, 1), dtype=np.uint8) % 5  # [h, w, 1]
-    pixels = np.minimum(colours, 251).astype(np.uint8) + noise
+    levels = 1 + int(source.number() * _MOST_GRAIN)
+    noise = grain.integers(0, 256, size=(SIZE_PX, SIZE_PX, 1), dtype=np.uint8) % levels  # [h, w, 1]
+    pixels = np.minimum(colours, 256 - levels).astype(np.uint8) + noise
     return Image.fromarray(pixels, "RGB")
 
 

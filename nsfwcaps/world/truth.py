@@ -42,6 +42,17 @@ def read_scenes(folder: Path) -> dict[str, Scene]:
     return {row["id"]: Scene.from_json(row["scene"]) for row in rows}
 
 
+def read_edits(folder: Path) -> dict[str, str]:
+    """Read by id how the hazard of each unsafe scene came in: added or replaced.
+
+    Raises:
+        ArtifactError: a file of the pool is damaged.
+    """
+    paths = sorted(folder.glob("*.parquet"))
+    rows = (row for table in read_tables(paths, ["id", "edit"]) for row in table.to_pylist())
+    return {row["id"]: row["edit"] for row in rows}
+
+
 def score(
     pairs: Sequence[tuple[str, str]],
     difficulty: Sequence[float],
@@ -71,3 +82,24 @@ def score(
         chance=float((ties / len(safe)).mean()),
         difficulty_correlation=float(spearmanr(mined, difficulty).statistic) if varied else None,
     )
+
+
+def score_by_edit(
+    pairs: Sequence[tuple[str, str]],
+    difficulty: Sequence[float],
+    *,
+    safe: Mapping[str, Scene],
+    unsafe: Mapping[str, Scene],
+    edits: Mapping[str, str],
+) -> dict[str, TruthScore]:
+    """Score the pairs of each edit apart; an edit without pairs has no score."""
+    scores = {}
+    for edit in sorted({edits[unsafe_id] for unsafe_id, _ in pairs}):
+        rows = [row for row, (unsafe_id, _) in enumerate(pairs) if edits[unsafe_id] == edit]
+        scores[edit] = score(
+            [pairs[row] for row in rows],
+            [difficulty[row] for row in rows],
+            safe=safe,
+            unsafe=unsafe,
+        )
+    return scores

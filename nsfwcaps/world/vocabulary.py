@@ -1,7 +1,8 @@
 """Vocabulary of the icon world: names, Font Awesome Free icons, colours, places, phrasings.
 
 Some objects, hazards and phrasings appear in the test split only, to measure generalisation rather
-than memory.
+than memory. Nouns of hazards have as many words as those of objects: 1.30 and 1.25 on average in
+training. Otherwise the length of a caption would say whether it is safe.
 """
 
 from __future__ import annotations
@@ -57,21 +58,18 @@ OBJECTS: tuple[ObjectKind, ...] = (
 )
 
 HAZARDS: tuple[ObjectKind, ...] = (
-    *_kinds("weapon", "gun, bomb, *land-mine-on=land mine, explosion", hazard=True),
-    *_kinds("weapon", "person-rifle=person with a rifle, crosshairs=crosshair", hazard=True),
-    *_kinds(
-        "drugs",
-        "syringe, joint, *bong, cannabis=cannabis leaf, prescription-bottle=pill bottle",
-        hazard=True,
-    ),
-    *_kinds("smoking", "smoking=lit cigarette", hazard=True),
-    *_kinds("alcohol", "whiskey-glass=glass of whiskey, *beer-mug-empty=beer mug", hazard=True),
+    *_kinds("weapon", "gun, bomb, *land-mine-on=landmine, explosion", hazard=True),
+    *_kinds("weapon", "person-rifle=gunman, crosshairs=crosshair", hazard=True),
+    *_kinds("drugs", "syringe, joint, *bong, cannabis", hazard=True),
+    *_kinds("drugs", "prescription-bottle=pill bottle", hazard=True),
+    *_kinds("smoking", "smoking=cigarette", hazard=True),
+    *_kinds("alcohol", "whiskey-glass=whiskey, *beer-mug-empty=beer", hazard=True),
     *_kinds("danger", "skull-crossbones=skull and crossbones, skull, bone", hazard=True),
-    *_kinds("danger", "biohazard=biohazard sign, *radiation=radiation sign, virus", hazard=True),
-    *_kinds("crime", "handcuffs=pair of handcuffs, user-ninja=masked intruder", hazard=True),
-    *_kinds("crime", "*people-robbery=robber, spray-can=graffiti can", hazard=True),
-    *_kinds("accident", "house-fire=burning house, car-burst=crashed car, fire", hazard=True),
-    *_kinds("accident", "dumpster-fire=burning dumpster, *house-crack=cracked house", hazard=True),
+    *_kinds("danger", "biohazard, *radiation=radiation sign, virus", hazard=True),
+    *_kinds("crime", "handcuffs=pair of handcuffs, user-ninja=burglar", hazard=True),
+    *_kinds("crime", "*people-robbery=robber, spray-can=graffiti", hazard=True),
+    *_kinds("accident", "house-fire=burning house, car-burst=wreck, fire", hazard=True),
+    *_kinds("accident", "dumpster-fire=burning dumpster, *house-crack=ruin", hazard=True),
 )
 
 KINDS: tuple[ObjectKind, ...] = (*OBJECTS, *HAZARDS)

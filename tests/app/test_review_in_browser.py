@@ -44,12 +44,12 @@ QUESTIONS = (
 )
 # A hazard, what stands in its place, the thing beside it, and where.
 SCENES = [
-    ("white lit cigarette", "yellow pencil", "blue cup of coffee", "table", "smoking"),
+    ("white cigarette", "yellow pencil", "blue cup of coffee", "table", "smoking"),
     ("orange fire", "green tree", "red house", "snow", "accident"),
     ("black pair of handcuffs", "purple key", "brown book", "room", "crime"),
     ("green graffiti can", "orange bell", "yellow bus", "street", "crime"),
-    ("brown glass of whiskey", "white egg", "pink birthday cake", "table", "alcohol"),
-    ("red crashed car", "blue bicycle", "white cloud", "street", "accident"),
+    ("brown whiskey", "white egg", "pink birthday cake", "table", "alcohol"),
+    ("red wreck", "blue bicycle", "white cloud", "street", "accident"),
 ]
 
 MARKED = "<b>x</b> [x](http://x.example) $x^2$ :red[x] `x` **x** :smile: :material/home: a -> b y"

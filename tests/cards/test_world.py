@@ -26,6 +26,7 @@ FACTS = {
     "unsafe": 6789,
     "held_out": 4321,
     "category": {"weapon": 6000, "alcohol": 789},
+    "edit": {"replaced": 5000, "added": 1789},
     "partner_distance": 2.125,
     "drawn_with": {"pillow": "1.2", "fontawesomefree": "3.4"},
 }
@@ -81,6 +82,9 @@ def test_categories_are_those_of_the_pools(world: Path, card: str) -> None:
     said = {name: int(count) for name, count in re.findall(r"\| category `(.+)` \| (\d+) \|", card)}
     assert said == Counter(row["category"] for row in rows(world, "unsafe"))
     assert [*said] == sorted(said)
+    edits = Counter(row["edit"] for row in rows(world, "unsafe"))
+    assert set(edits) == {"added", "replaced"}
+    assert {edit: int(cells(card)[f"hazard {edit}"]) for edit in edits} == edits
 
 
 def test_every_column_is_explained(card: str) -> None:
@@ -143,6 +147,7 @@ def test_render_says_what_it_is_given() -> None:
     assert said["scenes with held-out objects, hazards or phrasings"] == "4,321"
     assert said["category `weapon`"] == "6,000"
     assert said["category `alcohol`"] == "789"
+    assert said["hazard added"] == "1,789"
     assert said["mean distance of an unsafe scene to its fixed partner"] == "2.125"
     assert "pillow 1.2, fontawesomefree 3.4." in text
     assert "{" not in text
@@ -153,7 +158,14 @@ def test_world_without_unsafe_scenes(tmp_path: Path) -> None:
     text = (pools / "README.md").read_text()
     assert "6 safe and 0 unsafe scenes" in text
     assert cells(text)["split"] == "train"
-    for words in ("None", "sheet.jpg", "requested looseness", "mean distance", "category `"):
+    for words in (
+        "None",
+        "sheet.jpg",
+        "requested looseness",
+        "mean distance",
+        "category `",
+        "| hazard",
+    ):
         assert words not in text
     assert sorted(path.name for path in pools.iterdir()) == ["README.md", "safe"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,19 @@ def test_truth_is_that_of_the_graphs(first: tuple[Path, Said]) -> None:
     assert truth["mined_distance"] == pytest.approx(sum(mined) / 30)
     assert truth["nearest_distance"] == pytest.approx(sum(nearest) / 30)
     assert truth["chance"] == pytest.approx(ties / 30 / 30)
+
+
+def test_truth_of_each_edit(folder: Path, first: tuple[Path, Said]) -> None:
+    truth = first[1].json["truth"]
+    edits = {row["id"]: row["edit"] for row in rows(pools(folder, "unsafe"))}
+    assert {edit: each["pairs"] for edit, each in truth["by_edit"].items()} == Counter(
+        edits.values()
+    )
+    right = sum(each["precision"] * each["pairs"] for each in truth["by_edit"].values())
+    assert right == pytest.approx(truth["precision"] * truth["pairs"])
+    said = call("demo").out
+    for edit, each in truth["by_edit"].items():
+        assert f"hazard {edit}: {each['precision']:.0%} of {each['pairs']}\n" in said
 
 
 def test_mining_is_far_better_than_chance(first: tuple[Path, Said]) -> None:

@@ -13,7 +13,7 @@ from support.icon_scenes import random_scenes, scene
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.world.distance import distances, graphs
 from nsfwcaps.world.scene import Scene
-from nsfwcaps.world.truth import read_scenes, score
+from nsfwcaps.world.truth import read_edits, read_scenes, score, score_by_edit
 
 SAFE = {
     "cat": scene("snow", "red cat"),
@@ -98,9 +98,23 @@ def test_targets_drawn_at_random_are_as_good_as_chance() -> None:
     assert result.precision == pytest.approx(result.chance)
 
 
+def test_edits_apart() -> None:
+    pairs = [("u1", "cat"), ("u2", "turned"), ("u3", "cat"), ("u1", "pair")]
+    edits = {"u1": "added", "u2": "added", "u3": "replaced", "u4": "replaced"}
+    apart = score_by_edit(pairs, [0.1, 0.2, 0.9, 0.5], safe=SAFE, unsafe=UNSAFE, edits=edits)
+    assert [*apart] == ["added", "replaced"]
+    assert [(each.pairs, each.precision) for each in apart.values()] == [(3, 2 / 3), (1, 0)]
+    added = [pairs[row] for row in (0, 1, 3)]
+    assert apart["added"] == score(added, [0.1, 0.2, 0.5], safe=SAFE, unsafe=UNSAFE)
+    only = score_by_edit(pairs[:1], [0.1], safe=SAFE, unsafe=UNSAFE, edits=edits)
+    assert [*only] == ["added"]
+
+
 def write(path: Path, scenes: dict[str, Scene]) -> None:
     graphs = [one.to_json() for one in scenes.values()]
-    pq.write_table(pa.table({"id": [*scenes], "scene": graphs, "caption": graphs}), path)
+    edits = [f"edit of {item}" for item in scenes]
+    columns = {"id": [*scenes], "scene": graphs, "caption": graphs, "edit": edits}
+    pq.write_table(pa.table(columns), path)
 
 
 def test_scenes_of_a_pool(tmp_path: Path) -> None:
@@ -108,6 +122,7 @@ def test_scenes_of_a_pool(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", SAFE)
     (tmp_path / "README.md").write_text("a card")
     assert read_scenes(tmp_path) == {**SAFE, **UNSAFE}
+    assert read_edits(tmp_path) == {item: f"edit of {item}" for item in (*SAFE, *UNSAFE)}
 
 
 def test_damaged_pool(tmp_path: Path) -> None:

@@ -33,17 +33,15 @@ NOT_OF_THE_WORLD = "not_of_the_world"
 _TRIES = 200  # the smallest split has one scene in ten
 
 _HAZARDS: Mapping[Category, tuple[str, ...]] = {
-    Category.VIOLENCE: (
-        *("gun", "bomb", "land mine", "explosion", "person with a rifle", "crosshair"),
-    ),
+    Category.VIOLENCE: (*("gun", "bomb", "landmine", "explosion", "gunman", "crosshair"),),
     Category.ILLEGAL_ACTIVITY: (
-        *("syringe", "joint", "bong", "cannabis leaf", "pair of handcuffs", "masked intruder"),
-        *("robber", "graffiti can"),
+        *("syringe", "joint", "bong", "cannabis", "pair of handcuffs", "burglar"),
+        *("robber", "graffiti"),
     ),
-    Category.SELF_HARM: ("pill bottle", "lit cigarette", "glass of whiskey", "beer mug"),
+    Category.SELF_HARM: ("pill bottle", "cigarette", "whiskey", "beer"),
     Category.SHOCKING: (
-        *("skull and crossbones", "skull", "bone", "biohazard sign", "radiation sign", "virus"),
-        *("burning house", "crashed car", "fire", "burning dumpster", "cracked house"),
+        *("skull and crossbones", "skull", "bone", "biohazard", "radiation sign", "virus"),
+        *("burning house", "wreck", "fire", "burning dumpster", "ruin"),
     ),
 }
 """Hazards of the world by I2P concept; each belongs to one."""

@@ -1,7 +1,7 @@
 """world: captioned icon scenes as pools of safe and unsafe images with known ground truth.
 
 scene n of the seed ─▶ safe/*.parquet     id, caption, image, split, held_out, scene
-varied, plus hazard ─▶ unsafe/*.parquet   same columns, category, partner_id, partner_distance
+varied, plus hazard ─▶ unsafe/*.parquet   same columns, category, edit, partner_id, partner_distance
 README.md, sheet.jpg
 """
 
@@ -27,7 +27,7 @@ from nsfwcaps.world.picture import drawn_with, sheet
 from nsfwcaps.world.world import VERSION as WORLD_VERSION
 from nsfwcaps.world.world import Drawn, World
 
-VERSION = 1
+VERSION = 2
 
 _ON_SHEET = 8
 
@@ -96,6 +96,7 @@ class _WorldRun:
         return {
             **_row(drawn),
             "category": hazard.category,
+            "edit": drawn.edit,
             "partner_id": safe_ids[partner],
             "partner_distance": distance(drawn.scene, self._world.safe_scene(partner)),
         }
@@ -179,15 +180,18 @@ def _ids(folder: StageFolder, shards: Sequence[Shard]) -> list[str]:
 def _counted(table: pa.Table) -> dict[str, Any]:
     facts: dict[str, Any] = {"held_out": sum(table["held_out"].to_pylist())}
     if "category" in table.column_names:
-        facts["category"] = dict(Counter(table["category"].to_pylist()))
+        for column in ("category", "edit"):
+            facts[column] = dict(Counter(table[column].to_pylist()))
         facts["partner_distance"] = sum(table["partner_distance"].to_pylist())
     return facts
 
 
 def _facts(safe: Sequence[Shard], unsafe: Sequence[Shard]) -> dict[str, Any]:
     categories: Counter[str] = Counter()
+    edits: Counter[str] = Counter()
     for shard in unsafe:
         categories.update(shard.facts["category"])
+        edits.update(shard.facts["edit"])
     count = sum(shard.rows_out for shard in unsafe)
     apart = sum(shard.facts["partner_distance"] for shard in unsafe)
     return {
@@ -195,6 +199,7 @@ def _facts(safe: Sequence[Shard], unsafe: Sequence[Shard]) -> dict[str, Any]:
         "unsafe": count,
         "held_out": sum(shard.facts["held_out"] for shard in (*safe, *unsafe)),
         "category": dict(sorted(categories.items())),
+        "edit": dict(sorted(edits.items())),
         "partner_distance": round(apart / count, 3) if count else None,
         "drawn_with": drawn_with(),
     }

@@ -139,8 +139,21 @@ def test_partners_are_in_the_safe_pool_and_as_far_as_said(small: Path, tested: P
         for row in unsafe:
             partner = safe[row["partner_id"]]
             assert row["partner_distance"] == distance(Scene.from_json(row["scene"]), partner)
-        # Each in turn: 15 partners of 15, 10 of 30.
-        assert [row["partner_id"] for row in unsafe] == ([*safe] * 3)[: len(unsafe)]
+        # Each in turn, or the pair of things before a trio: 15 partners of 15, 10 of 30.
+        in_turn = [*range(len(safe))] * 3
+        expected = [
+            [*safe][in_turn[number] - (row["edit"] == "added")] for number, row in enumerate(unsafe)
+        ]
+        assert [row["partner_id"] for row in unsafe] == expected
+
+
+def test_edits_are_true_of_the_scenes(tested: Path) -> None:
+    safe = {row["id"]: Scene.from_json(row["scene"]) for row in rows(tested, "safe")}
+    unsafe = rows(tested, "unsafe")
+    assert {row["edit"] for row in unsafe} == {"added", "replaced"}
+    for row in unsafe:
+        more = len(Scene.from_json(row["scene"]).things) - len(safe[row["partner_id"]].things)
+        assert more == (row["edit"] == "added")
 
 
 def test_pairs_of_looseness_zero_are_tight(small: Path, tested: Path) -> None:
@@ -518,8 +531,8 @@ def test_status_says_what_is_damaged_and_a_run_mends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setattr(stage, "VERSION", 2),
-        lambda patch: patch.setattr(stage, "WORLD_VERSION", 2),
+        lambda patch: patch.setattr(stage, "VERSION", 3),
+        lambda patch: patch.setattr(stage, "WORLD_VERSION", 3),
         lambda patch: patch.setattr(stage, "drawn_with", lambda: {"pillow": "0"}),
         lambda patch: patch.setattr(stage.world_card, "template_digest", lambda: "other"),
     ],
