@@ -37,6 +37,7 @@ from nsfwcaps.training.loop import Optimisation, Trainer
 from nsfwcaps.training.pairs import TrainingPairs
 from nsfwcaps.training.validation import validate
 from nsfwcaps.world.distance import distance_blocks
+from nsfwcaps.world.edits import Edit
 from nsfwcaps.world.scene import Scene
 from tools.mini.features import Towers
 
@@ -68,6 +69,7 @@ class PairWorld:
     safe: Features
     unsafe: Features
     partner: Rows  # [u], rows of the safe items
+    edits: npt.NDArray[np.str_]  # [u]: added or replaced
     closest: npt.NDArray[np.bool_] | None = None  # [u, s], by graph distance
 
 
@@ -281,7 +283,7 @@ class Lab:
         workdir = self._folder / name
         drawn = {"scenes": 2 * pairs, "looseness": looseness, "split": split.value}
         run_stage("world", {**drawn, "seed": self._seed}, workdir)
-        sides, partners = {}, []
+        sides, partners, edits = {}, [], []
         for label in ("safe", "unsafe"):
             table = pq.read_table(workdir / "pools" / label)
             captions, images = table["caption"].to_pylist(), table["image"].to_pylist()
@@ -293,7 +295,7 @@ class Lab:
                 scenes=[Scene.from_json(text) for text in table["scene"].to_pylist()],
             )
             if label == "unsafe":
-                partners = table["partner_id"].to_pylist()
+                partners, edits = (table[name].to_pylist() for name in ("partner_id", "edit"))
         place = {item: row for row, item in enumerate(sides["safe"].ids)}
         closest = None
         if split is not Split.TRAIN:
@@ -301,9 +303,8 @@ class Lab:
             closest = np.concatenate(
                 [apart <= apart.min(axis=1, keepdims=True) + _EQUAL for _, apart in blocks]
             )
-        return PairWorld(
-            **sides, partner=np.array([place[item] for item in partners]), closest=closest
-        )
+        partner = np.array([place[item] for item in partners])
+        return PairWorld(**sides, partner=partner, edits=np.array(edits), closest=closest)
 
     def _mine(self, workdir: Path, k: int = 4) -> tuple[dict[str, Targets], list[str]]:
         """Mine as the pipeline does, with the paper's ranking; also return unsafe items' levels.
@@ -396,9 +397,16 @@ def _of_world(heads: Heads, world: PairWorld) -> Scores:
         "T*→V": found.unsafe_text_to_image,
         "V*→T": found.unsafe_image_to_text,
         "unsafe first": found.unsafe_first,
+        **_by_edit(world, unsafe_text, np.concatenate([safe_image, unsafe_image])),
         "T*→V closest": _closest(world, unsafe_text, safe_image, unsafe_image),
         "V*→T closest": _closest(world, unsafe_image, safe_text, unsafe_text),
     }
+
+
+def _by_edit(world: PairWorld, queries: Vectors, candidates: Vectors) -> Scores:
+    """R@1 of the partner where a hazard was added to it, and where it replaced a thing."""
+    found = ranks(queries, candidates, world.partner)
+    return {f"T*→V {edit}": recall(found[world.edits == edit], 1) for edit in Edit}
 
 
 def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors) -> float:
