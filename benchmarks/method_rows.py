@@ -97,7 +97,7 @@ def _kept(choice: Choice) -> list[Choice]:
 
 def _ablations(safer: Method) -> dict[str, Sequence[Choice]]:
     """Vary targets, loss and curriculum of SafeR-CLIP."""
-    out = {}
+    out: dict[str, Sequence[Choice]] = {}
     for targets in ("nearest", "fixed"):
         for relative in (True, False):
             for curriculum in (Curriculum.PROGRESSIVE, Curriculum.NONE):

@@ -127,9 +127,8 @@ def main() -> None:
         _train(_grid(chosen_rows, options.rates, world), results, lab, options.jobs)
     for name, choices in chosen_rows.items():
         grid = [(number, rate) for number in range(len(choices)) for rate in options.rates]
-        chosen[name] = max(
-            grid, key=lambda at, name=name: _criterion(name, at, options.worlds, results)
-        )
+        best = [_criterion(name, at, options.worlds, results) for at in grid]
+        chosen[name] = grid[best.index(max(best))]
     for world in options.worlds:
         work = _again(chosen, options.rates, world)
         _train(work, results, _lab_options(options, world), options.jobs)
