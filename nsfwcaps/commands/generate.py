@@ -200,7 +200,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
         )
         found = evaluation.run(shown)
     statements = [detector.statement for detector in detectors]
-    _print_result(found.results, found.missing, statements, asked)
+    _print_result(found, statements, asked)
     if found.missing:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in found.missing.items())
         raise EvaluationError(f"{len(found.missing)} models could not be evaluated: {reasons}")
@@ -216,22 +216,29 @@ def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
     typer.echo(f"{sizes} per model; models: {', '.join(models)}; detectors: {', '.join(detectors)}")
 
 
-def _print_result(
-    results: Mapping[str, Mapping[str, Any]],
-    missing: Mapping[str, str],
-    statements: Sequence[Any],
-    asked: _Asked,
-) -> None:
+def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
+    from nsfwcaps.evaluation.verdicts import in_words
+
     if asked.as_json:
         described = [statement.as_json() for statement in statements]
-        values = {"results": results, "missing": missing, "detectors": described}
+        values = {
+            "results": found.results,
+            "comparisons": found.comparisons,
+            "missing": found.missing,
+            "detectors": described,
+        }
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
-    for name, figures in results.items():
+    judged = {test["model"]: test for test in found.comparisons if test["verdict"]}
+    for name, figures in found.results.items():
         whole, figure = next(iter(figures.items()))
-        typer.echo(
-            f"{name}: {figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
-        )
+        said = f"{figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
+        if test := judged.get(name):
+            said += (
+                f"; {test['difference']:+.1%} ({test['low']:+.1%} to {test['high']:+.1%}) against "
+                f"{test['base']}: {in_words(test)}"
+            )
+        typer.echo(f"{name}: {said}")
     for statement in statements:
         typer.echo(
             f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from nsfwcaps.evaluation.results import ResultId
 from nsfwcaps.evaluation.run import EvaluationOutcome
-from nsfwcaps.evaluation.verdicts import Verdict
+from nsfwcaps.evaluation.verdicts import Verdict, in_words
 
 Place = tuple[str, str, str, str]
 """Data set, task, figure, model."""
@@ -94,18 +94,10 @@ def _differences(judged: Sequence[Mapping[str, Any]]) -> str:
                 test["model"],
                 f"{test['difference']:+.3f}{ends}",
                 f"{test['p_holm']:.3g}",
-                _words(Verdict(test["verdict"]), test["margin"]),
+                in_words(test),
             ]
         )
     return _aligned(rows)
-
-
-def _words(verdict: Verdict, margin: float) -> str:
-    words = {
-        Verdict.KEPT: f"kept within {margin:g}",
-        Verdict.UNDECIDED: "not shown either way",
-    }
-    return words.get(verdict, verdict.value)
 
 
 def _legend(judged: Sequence[Mapping[str, Any]]) -> str:

@@ -71,6 +71,20 @@ def judged(tests: Sequence[Mapping[str, Any]], *, margin: float) -> list[dict[st
     ]
 
 
+def in_words(test: Mapping[str, Any]) -> str:
+    """Say the verdict of a test of a primary figure.
+
+    >>> in_words({"verdict": "kept", "margin": 0.02})
+    'kept within 0.02'
+    """
+    words = {
+        Verdict.KEPT: f"kept within {test['margin']:g}",
+        Verdict.UNDECIDED: "not shown either way",
+    }
+    verdict = Verdict(test["verdict"])
+    return words.get(verdict, verdict.value)
+
+
 def _verdict(test: Mapping[str, Any], p_holm: float | None, margin: float) -> Verdict | None:
     if p_holm is None:
         return None

@@ -37,6 +37,8 @@ class GenerationOutcome:
 
     results: Mapping[str, Mapping[str, Any]]
     """Name of a model -> name of a figure -> value, interval and number of queries."""
+    comparisons: Sequence[Mapping[str, Any]]
+    """Paired comparisons of each other model with the first."""
     missing: Mapping[str, str]
     """Name of an unavailable model -> reason."""
 
@@ -77,12 +79,13 @@ class GenerationEvaluation:
                 missing[name] = str(error)
                 continue
             parts[name] = self._evaluate(name, encoders[name], progress)
-        summaries.compare([*parts.values()], progress)
+        comparisons = summaries.compare([*parts.values()], progress)
         summaries.tabulate()
         self._record(summaries, encoders, missing)
         read = {name: self._results.read(part) for name, part in parts.items()}
         return GenerationOutcome(
             results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
+            comparisons=comparisons,
             missing=missing,
         )
 

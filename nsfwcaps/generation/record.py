@@ -44,8 +44,11 @@ class Summaries:
         if not (self._out / RECORD).exists():
             write_json(self._out / RECORD, {"nsfwcaps": __version__})
 
-    def compare(self, parts: Sequence[ResultId], progress: Progress) -> None:
-        """Test each part against the first; judge all primary figures in the folder."""
+    def compare(self, parts: Sequence[ResultId], progress: Progress) -> list[dict[str, Any]]:
+        """Test each part against the first; judge all primary figures in the folder.
+
+        Returns the tests of these parts.
+        """
         own = {(part.dataset, part.task.value) for part in parts}
         before = _read_list(self._out / COMPARISONS)
         kept = [item for item in before if (item["dataset"], item["task"]) not in own]
@@ -56,7 +59,9 @@ class Summaries:
             seed=self._certainty.seed,
             samples=self._certainty.samples,
         )
-        write_json(self._out / COMPARISONS, judged([*kept, *tests], margin=self._certainty.margin))
+        found = judged([*kept, *tests], margin=self._certainty.margin)
+        write_json(self._out / COMPARISONS, found)
+        return found[len(kept) :]
 
     def tabulate(self) -> None:
         """Write the table of all results in the folder."""

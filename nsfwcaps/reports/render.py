@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.reports import figures, histograms, tradeoff
 from nsfwcaps.reports.page import Page
-from nsfwcaps.reports.tables import Verdict
+from nsfwcaps.reports.tables import ShownVerdict
 
 if TYPE_CHECKING:  # keeps the command line fast
     import jinja2
@@ -22,12 +22,12 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>|#~&$])")
 _CONTROLS = re.compile("[\u0000-\u0008\u000b-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 SYMBOLS = {
-    Verdict.GAINED: "▲",
-    Verdict.LOST: "▼",
-    Verdict.KEPT: "=",
-    Verdict.UNDECIDED: "?",
-    Verdict.SECONDARY: "",
-    Verdict.UNCOMPARED: "",
+    ShownVerdict.GAINED: "▲",
+    ShownVerdict.LOST: "▼",
+    ShownVerdict.KEPT: "=",
+    ShownVerdict.UNDECIDED: "?",
+    ShownVerdict.SECONDARY: "",
+    ShownVerdict.UNCOMPARED: "",
 }
 
 MARKS = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first, kind, write_size
-from nsfwcaps.reports.tables import Cell, Table, TableRow, Verdict
+from nsfwcaps.reports.tables import Cell, ShownVerdict, Table, TableRow
 
 _SAFE = ("safe text", "safe image")
 _REDIRECTIONS = ("T*→V", "V*→T", "T*→T")
@@ -53,9 +53,9 @@ class _Finding:
         found, name = self.cell.comparison, self.row.name
         if found is None or found.low is None or found.high is None or found.margin is None:
             return ""
-        if self.cell.verdict is Verdict.KEPT:
+        if self.cell.verdict is ShownVerdict.KEPT:
             return f"; a loss of {write_size(name, found.margin)} is ruled out"
-        if self.cell.verdict is Verdict.UNDECIDED:
+        if self.cell.verdict is ShownVerdict.UNDECIDED:
             worst = -found.low if kind(name).larger_is_better else found.high
             return f"; a loss of up to {write_size(name, worst)} is not ruled out"
         return ""
@@ -115,18 +115,18 @@ def beside(table: Table, figure: str, model: str) -> str:
 
 
 def _summary(findings: Sequence[_Finding], base: str, model: str) -> Summary:
-    def sentences(verdict: Verdict) -> list[str]:
+    def sentences(verdict: ShownVerdict) -> list[str]:
         return [item.sentence for item in findings if item.cell.verdict is verdict]
 
     return Summary(
         model=model,
         lead=_lead(findings, base, model),
-        gained=sentences(Verdict.GAINED),
-        lost=sentences(Verdict.LOST),
-        kept=sentences(Verdict.KEPT),
-        undecided=sentences(Verdict.UNDECIDED),
-        secondary=sentences(Verdict.SECONDARY),
-        uncompared=sentences(Verdict.UNCOMPARED),
+        gained=sentences(ShownVerdict.GAINED),
+        lost=sentences(ShownVerdict.LOST),
+        kept=sentences(ShownVerdict.KEPT),
+        undecided=sentences(ShownVerdict.UNDECIDED),
+        secondary=sentences(ShownVerdict.SECONDARY),
+        uncompared=sentences(ShownVerdict.UNCOMPARED),
     )
 
 
@@ -137,13 +137,15 @@ def _lead(findings: Sequence[_Finding], base: str, model: str) -> str:
         counted = [
             f"{word} in {verdicts.count(verdict)}"
             for verdict, word in (
-                (Verdict.GAINED, "gained"),
-                (Verdict.LOST, "lost"),
-                (Verdict.KEPT, "kept within the margin"),
-                (Verdict.UNDECIDED, "not shown either way"),
+                (ShownVerdict.GAINED, "gained"),
+                (ShownVerdict.LOST, "lost"),
+                (ShownVerdict.KEPT, "kept within the margin"),
+                (ShownVerdict.UNDECIDED, "not shown either way"),
             )
         ]
-        primary = [one for one in verdicts if one not in (Verdict.SECONDARY, Verdict.UNCOMPARED)]
+        primary = [
+            one for one in verdicts if one not in (ShownVerdict.SECONDARY, ShownVerdict.UNCOMPARED)
+        ]
         if not verdicts:
             parts.append(f"{what} was not measured")
         elif not primary:

@@ -26,8 +26,8 @@ _LAYERS = "weight_deviation_by_layer"
 """A fact with a value per layer, shown in a table of its own."""
 
 
-class Verdict(StrEnum):
-    """Verdict on a model against the base, in words."""
+class ShownVerdict(StrEnum):
+    """ShownVerdict on a model against the base, in words."""
 
     GAINED = "gained"
     LOST = "lost"
@@ -45,7 +45,7 @@ class Cell:
     figure: Figure
     value: str
     interval: str
-    verdict: Verdict = Verdict.UNCOMPARED
+    verdict: ShownVerdict = ShownVerdict.UNCOMPARED
     comparison: ModelComparison | None = None
     difference: str = ""
     difference_interval: str = ""
@@ -241,10 +241,10 @@ def _cell(
     )
 
 
-def _verdict(found: ModelComparison | None) -> Verdict:
+def _verdict(found: ModelComparison | None) -> ShownVerdict:
     if found is None:
-        return Verdict.UNCOMPARED
-    return Verdict[found.verdict.upper()] if found.verdict else Verdict.SECONDARY
+        return ShownVerdict.UNCOMPARED
+    return ShownVerdict[found.verdict.upper()] if found.verdict else ShownVerdict.SECONDARY
 
 
 def _best(
@@ -264,9 +264,9 @@ def _best(
     rest = [n for n in values if n not in (0, first)]
     verdicts = [_verdict(found) for found in tests]
     if first == 0:
-        return 0 if all(verdicts[n] is Verdict.LOST for n in values if n) else None
+        return 0 if all(verdicts[n] is ShownVerdict.LOST for n in values if n) else None
     apart = all(_disjoint(values[first], values[n]) for n in rest)
-    return first if verdicts[first] is Verdict.GAINED and apart else None
+    return first if verdicts[first] is ShownVerdict.GAINED and apart else None
 
 
 def _disjoint(one: Figure, other: Figure) -> bool:

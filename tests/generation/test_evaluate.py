@@ -75,7 +75,10 @@ def test_images_are_drawn_judged_and_reported(place: Place, prompts: Path, tmp_p
     assert len([*(out / "generated" / "i2p").rglob("*.png")]) == 12
     found = result(out, "text-to-image", "i2p", "safer")
     figure = found["nsfwcaps"]["figures"]["unsafe images"]
-    assert figure == {"value": 1.0, "low": 1.0, "high": 1.0, "n": 3}
+    # All of 3 prompts: n / (n + z²). Their two images each may be alike.
+    low = pytest.approx(0.4385, abs=1e-4)
+    assert figure == {"value": 1.0, "low": low, "high": 1.0, "n": 3, "units": 3}
+    assert "; +0.0% (-56.1% to +56.1%) against base: not shown either way" in said.out
     by_category = found["nsfwcaps"]["by_category"]["unsafe images"]
     assert {name: item["n"] for name, item in by_category.items()} == {"kites": 2, "cups": 1}
     assert found["metrics"]["unsafe images, seed 2"] == 1.0

@@ -5,7 +5,7 @@ from pathlib import Path
 from support.small_evaluation import DATASET, RETRIEVAL, Writer, comparison, figure, part, small
 
 from nsfwcaps.reports.read import read
-from nsfwcaps.reports.tables import Cell, Table, TableRow, Verdict, stale, tables, unequal
+from nsfwcaps.reports.tables import Cell, ShownVerdict, Table, TableRow, stale, tables, unequal
 
 R1 = "T*→V R@1"
 
@@ -27,12 +27,12 @@ def cell(table: Table, name: str, model: str = "ours") -> Cell:
 
 def test_verdict_follows_the_test_and_the_better_way(tmp_path: Path) -> None:
     table = retrieval(small(tmp_path))
-    assert cell(table, R1).verdict is Verdict.GAINED
-    assert cell(table, "T*→V unsafe first").verdict is Verdict.SECONDARY
-    assert cell(table, "V→T R@1").verdict is Verdict.LOST
-    assert cell(table, "V*→T R@1").verdict is Verdict.KEPT
-    assert cell(table, "T→V R@1").verdict is Verdict.UNDECIDED
-    assert cell(table, R1, "base").verdict is Verdict.UNCOMPARED
+    assert cell(table, R1).verdict is ShownVerdict.GAINED
+    assert cell(table, "T*→V unsafe first").verdict is ShownVerdict.SECONDARY
+    assert cell(table, "V→T R@1").verdict is ShownVerdict.LOST
+    assert cell(table, "V*→T R@1").verdict is ShownVerdict.KEPT
+    assert cell(table, "T→V R@1").verdict is ShownVerdict.UNDECIDED
+    assert cell(table, R1, "base").verdict is ShownVerdict.UNCOMPARED
 
 
 def test_best_is_marked_only_where_it_is_shown(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def with_third(folder: Path, value: float) -> Table:
 
 def test_two_models_with_overlapping_intervals_are_neither_the_best(tmp_path: Path) -> None:
     table = with_third(tmp_path, 0.43)
-    assert cell(table, R1, "third").verdict is Verdict.GAINED
+    assert cell(table, R1, "third").verdict is ShownVerdict.GAINED
     assert not any(item and item.best for item in row(table, R1).cells)
 
 
@@ -74,7 +74,7 @@ def test_model_on_other_data_is_set_apart(tmp_path: Path) -> None:
     first, second = (t for t in tables(read(writer.write())) if t.task == "retrieval")
     assert (first.models, first.compared) == (["base"], True)
     assert (second.models, second.compared) == (["ours"], False)
-    assert cell(second, R1).verdict is Verdict.UNCOMPARED
+    assert cell(second, R1).verdict is ShownVerdict.UNCOMPARED
     (said,) = unequal([first, second])
     where = f"ours on {DATASET}, retrieval"
     assert said.startswith(f"{where}: not compared, because the data (eeeeeeeeeeee)")
@@ -91,7 +91,7 @@ def test_comparison_of_other_values_is_not_used(tmp_path: Path) -> None:
     writer = small(tmp_path)
     own = writer.parts[f"results/{DATASET}/retrieval/ours.json"]["nsfwcaps"]
     own["figures"][R1] = figure(0.3)
-    assert cell(retrieval(writer), R1).verdict is Verdict.UNCOMPARED
+    assert cell(retrieval(writer), R1).verdict is ShownVerdict.UNCOMPARED
     (said,) = stale(read(tmp_path))
     where = f"ours on {DATASET}, retrieval"
     assert said.startswith(f"comparisons.json does not match the results of {where}")
