@@ -170,15 +170,15 @@ def test_width_is_that_of_the_normal_approximation() -> None:
 
 
 def test_hall_by_hand() -> None:
-    """Values 0, 0, 0, 4: mean 1, error 1, skewness 2, Student's quantile of 3 degrees 3.18245."""
-    found = interval(np.array([0.0, 0, 0, 4]))
+    """Values -1, -1, -1, 3: mean 0, error 1, skewness 2; Student's quantile of 3 degrees 3.18245."""
+    found = interval(np.array([-1.0, -1, -1, 3]))
     a, b = 2 / (3 * 2), 2 / (6 * 2)
 
     def transformed(t: float) -> float:
         return t + a * t**2 + a**2 * t**3 / 3 + b
 
-    assert transformed(1 - found.low) == pytest.approx(3.18245, abs=1e-4)
-    assert transformed(1 - found.high) == pytest.approx(-3.18245, abs=1e-4)
+    assert transformed(-found.low) == pytest.approx(3.18245, abs=1e-4)
+    assert transformed(-found.high) == pytest.approx(-3.18245, abs=1e-4)
 
 
 def test_symmetric_values_have_the_t_interval() -> None:
@@ -190,6 +190,12 @@ def test_bounded_means_stay_within_bounds() -> None:
     values = np.append(np.full(3, 0.9), 0.999)
     assert interval(values).high == 1
     assert interval(values, bounded=False).high > 1
+
+
+def test_no_negative_value_means_no_negative_end() -> None:
+    drifts = np.append(np.full(5, 0.001), 1.5)
+    assert interval(drifts, bounded=False).low == 0
+    assert interval(drifts - 0.01, bounded=False).low < 0
 
 
 def test_unbounded_values_that_are_equal_are_no_share() -> None:
