@@ -27,8 +27,9 @@ def interval(
     """Compute an interval of the mean of `[q]` values.
 
     Shares, such as hits and misses, have Wilson's interval (`clustered_share`), which has a width
-    for 0 of n too. Other values have the t interval, corrected for skewness (`skewed_mean`), and not
-    below 0 if no value is. No interval needs random numbers. Without values, or with any NaN or infinity, both ends are NaN.
+    for 0 of n too. Other values have the t interval, corrected for skewness (`skewed_mean`), and
+    not below 0 if no value is. No interval needs random numbers. Without values, or with any NaN or
+    infinity, both ends are NaN.
 
     Args:
         values: one per query.

@@ -170,7 +170,7 @@ def test_width_is_that_of_the_normal_approximation() -> None:
 
 
 def test_hall_by_hand() -> None:
-    """Values -1, -1, -1, 3: mean 0, error 1, skewness 2; Student's quantile of 3 degrees 3.18245."""
+    """Mean 0, error 1, skewness 2; Student's quantile of 3 degrees is 3.18245."""
     found = interval(np.array([-1.0, -1, -1, 3]))
     a, b = 2 / (3 * 2), 2 / (6 * 2)
 
