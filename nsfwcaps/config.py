@@ -24,10 +24,20 @@ STRICT_KEYS = {"extra": "forbid", "allow_inf_nan": False}
 Fraction = Annotated[float, Ge(0), Le(1)]
 
 
-def setting(default: Any, help: str, *, affects_output: bool = True) -> Any:  # noqa: A002
-    """Declare a setting; `affects_output=False` if it changes only how the work is done."""
+def setting(
+    default: Any,
+    help: str,  # noqa: A002
+    *,
+    affects_output: bool = True,
+    joined: str | None = None,
+) -> Any:
+    """Declare a setting; `affects_output=False` if it changes only how the work is done.
+
+    `joined` is the sign between the parts of a list in one text: a repeated option adds to it.
+    """
     return dataclasses.field(
-        default=default, metadata={"help": help, "affects_output": affects_output}
+        default=default,
+        metadata={"help": help, "affects_output": affects_output, "joined": joined},
     )
 
 

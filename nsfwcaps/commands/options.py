@@ -67,10 +67,15 @@ def with_settings(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         owned_by = owners(stages)
         added = [_parameter(name, owned) for name, owned in owned_by.items()]
+        fields = {name: _field(name, owned) for name, owned in owned_by.items()}
+        signs = {name: field.metadata.get("joined") for name, field in fields.items()}
+        joined = {name: sign for name, sign in signs.items() if sign is not None}
         added.sort(key=lambda parameter: parameter.default is None)  # stable: required ones first
 
         def call(**values: Any) -> None:
             found = {name: values.pop(name) for name in owned_by}
+            for name, sign in joined.items():
+                found[name] = sign.join(found[name]) if found[name] else None
             given = share(stages, {k: value for k, value in found.items() if value is not None})
             command(given=given, **values)
 
@@ -88,11 +93,17 @@ def with_settings(
     return decorate
 
 
+def _field(name: str, owned: Sequence[HasSettings]) -> dataclasses.Field[Any]:
+    return next(f for f in dataclasses.fields(owned[0].settings) if f.name == name)
+
+
 def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
-    field = next(f for f in dataclasses.fields(owned[0].settings) if f.name == name)
+    field = _field(name, owned)
     hint = typing.get_type_hints(owned[0].settings)[name]
     flag = f"--{name.replace('_', '-')}"
     kind, flags = _cli_type(hint), [flag]
+    if field.metadata.get("joined"):
+        kind = list[str]
     if kind is bool:
         flags = [f"{flag}/--no-{name.replace('_', '-')}"]
     wide = "<str>" if _is_wide(kind, owned) else None  # leaves room for the flags

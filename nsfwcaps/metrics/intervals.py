@@ -27,8 +27,9 @@ def interval(
     """Compute an interval of the mean of `[q]` values.
 
     Shares, such as hits and misses, have Wilson's interval (`clustered_share`), which has a width
-    for 0 of n too. Other values have the t interval, corrected for skewness (`skewed_mean`). No
-    interval needs random numbers. Without values, or with any NaN or infinity, both ends are NaN.
+    for 0 of n too. Other values have the t interval, corrected for skewness (`skewed_mean`), and
+    not below 0 if no value is. No interval needs random numbers. Without values, or with any NaN or
+    infinity, both ends are NaN.
 
     Args:
         values: one per query.
@@ -47,9 +48,11 @@ def interval(
         share = clustered_share(values, units, draws=draws, level=level)
         return Interval(low=share.low, high=share.high)
     found = skewed_mean(unit_sums(values, units), level=level)
-    if bounded and values.min() >= 0 and values.max() <= 1:
-        return Interval(low=max(found.low, 0.0), high=min(found.high, 1.0))
-    return found
+    if values.min() < 0:
+        return found
+    # NaN comes first, and so stays NaN.
+    high = min(found.high, 1.0) if bounded and values.max() <= 1 else found.high
+    return Interval(low=max(found.low, 0.0), high=high)
 
 
 def skewed_mean(sums: UnitSums, *, level: float = LEVEL) -> Interval:

@@ -46,10 +46,11 @@ def clustered_share(
 
     It is Wilson's. Hits without shared units are independent trials. Otherwise n is the effective
     sample size: the number of independent trials with the variance found between units, at most
-    the number of draws, and the quantile is Student's for the number of units less 1 (Dean and
-    Pagano, Journal of Survey Statistics and Methodology 3, 2015; Korn and Graubard, Survey
-    Methodology 24, 1998). If there are only hits or only misses, nothing is known of how alike the
-    queries of a unit are, so every unit counts as one trial, as does a unit that is the only one.
+    the number of draws (Dean and Pagano, Journal of Survey Statistics and Methodology 3, 2015; Korn
+    and Graubard, Survey Methodology 24, 1998). The quantile is Student's, with the degrees of
+    freedom of that variance, which are few if few units have hits. If there are only hits or only
+    misses, nothing is known of how alike the queries of a unit are, so every unit counts as one
+    trial, as does a unit that is the only one.
     """
     from scipy.stats import norm, t
 
@@ -59,8 +60,8 @@ def clustered_share(
     spread = mean * (1 - mean)
     size, quantile = float(count), float(norm.ppf(tail))
     if count > 1 and spread and not (draws == 1 and count == queries):
-        trials = queries * draws
-        size = max(1.0, trials / max(1.0, sums.variance * trials / spread))
-        quantile = float(t.ppf(tail, count - 1))
+        trials, variance = queries * draws, sums.variance
+        size = max(1.0, trials / max(1.0, variance * trials / spread))
+        quantile = float(t.ppf(tail, sums.degrees if variance else count - 1))
     low, high = wilson(mean, size, quantile)
     return ClusteredShare(sums=sums, size=size, low=low, high=high)

@@ -55,7 +55,8 @@ def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.
     shared = np.empty(len(after), dtype=np.float64)
     both = zip(_neighbourhoods(after, k), _neighbourhoods(before, k), strict=True)
     for (block, one), (_, other) in both:
-        shared[block] = np.minimum(one, other).sum(axis=1)
+        shared[block] = np.minimum(one, other, out=one).sum(axis=1)
+    np.minimum(shared, k, out=shared)  # sums of parts are rounded
     return np.divide(shared, 2 * k - shared)
 
 
@@ -123,8 +124,9 @@ def _neighbourhoods(vectors: Vectors, k: int) -> Iterator[tuple[slice, Vectors]]
     for block, sims in similarity_blocks(vectors, vectors):
         sims[np.arange(len(sims)), np.arange(block.start, block.stop)] = -np.inf
         last = np.partition(sims, -k, axis=1)[:, -k, None].copy()  # the full partition is freed
-        nearer, tied = sims > last + TIE, np.abs(sims - last) <= TIE
-        left = k - nearer.sum(axis=1, keepdims=True)
-        np.multiply(tied, left / tied.sum(axis=1, keepdims=True), out=sims, casting="same_kind")
-        sims[nearer] = 1
+        inside, nearer = sims >= last - TIE, sims > last + TIE
+        of_nearer = np.count_nonzero(nearer, axis=1)[:, None]
+        left = (k - of_nearer) / (np.count_nonzero(inside, axis=1)[:, None] - of_nearer)
+        np.multiply(inside, left.astype(np.float32), out=sims)
+        np.copyto(sims, 1, where=nearer)
         yield block, sims

@@ -39,6 +39,18 @@ class UnitSums:
             return float("nan")
         return float(np.square(self.residuals).sum() * units / (units - 1))
 
+    @property
+    def degrees(self) -> float:
+        """Degrees of freedom of the variance: at most m − 1, fewer if few units make most of it.
+
+        By Satterthwaite (1946), from the variance of a variance, 2 / (m − 1) + (kurtosis − 3) / m.
+        At least 2. For values that differ between units.
+        """
+        units, squares = len(self.sums), np.square(self.residuals)
+        kurtosis = units * float(np.square(squares).sum()) / float(squares.sum()) ** 2
+        relative = 2 / (units - 1) + (kurtosis - 3) / units
+        return max(2.0, min(2 / relative, units - 1)) if relative > 0 else units - 1.0
+
 
 def unit_sums(values: Values, units: Units | None) -> UnitSums:
     """Sum `[q]` values by unit `[q]`; None: every value is a unit of its own.

@@ -28,6 +28,7 @@ class Visit:
     guests: tuple[str, ...] = option(REQUIRED, "Who comes along.", metavar="NAME", short="-g")
     ticket: Path = option(REQUIRED, "File of the ticket.")
     quiet: bool = option(False, "Whisper.")
+    days: str | None = config.setting(None, "Days to come.", joined="+")
 
 
 OWN = OwnSettings("visit", Visit)
@@ -48,14 +49,20 @@ def run(*arguments: str) -> str:
 
 def test_options_come_where_the_command_takes_them_and_required_ones_first() -> None:
     names = [item.name for item in typer.main.get_command(app).params]
-    assert names == ["first", "guests", "ticket", "rooms", "quiet", "last"]
+    assert names == ["first", "guests", "ticket", "rooms", "quiet", "days", "last"]
 
 
 def test_what_was_given_becomes_settings() -> None:
     said = run("--first", "a", "--guests", "Ada", "-g", "Bo", "--ticket", "b/t.pdf", "--quiet")
     assert json.loads(said) == {
-        "rooms": 3, "guests": ["Ada", "Bo"], "ticket": "t.pdf", "quiet": True,
+        "rooms": 3, "guests": ["Ada", "Bo"], "ticket": "t.pdf", "quiet": True, "days": None,
     }  # fmt: skip
+
+
+def test_a_list_in_one_text_adds_up_where_it_is_repeated() -> None:
+    needed = ("--first", "a", "--guests", "Ada", "--ticket", "t.pdf")
+    for given in (("--days", "mon+tue", "--days", "fri"), ("--days", "mon+tue+fri")):
+        assert json.loads(run(*needed, *given))["days"] == "mon+tue+fri"
 
 
 def test_a_required_option_is_asked_for() -> None:

@@ -64,6 +64,7 @@ class IngestSettings:
     split: str | None = setting(
         None,
         "Splits to read, such as train or train+validation, or all; needed if there are several.",
+        joined="+",
     )
     delimiter: str | None = setting(
         None, "Delimiter of CSV and TSV files, such as ';' or tab. Default: recognised."
