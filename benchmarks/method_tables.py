@@ -106,7 +106,7 @@ def print_ratio(
     name: str,
     ours: Mapping[float, Sequence[Scored]],
 ) -> None:
-    """Print our loss as a share of a peer's, at the lowest rate that redirects as much.
+    """Print our loss beside a peer's, at the lowest rate that redirects as much.
 
     The rate is chosen on validation data.
     """
@@ -117,16 +117,28 @@ def print_ratio(
         return
     runs = ours[min(rates)]
     both = np.stack([_lost(starts, runs), _lost(starts, theirs)])  # [2, images]
-    means = _resampled(both)  # [2, samples]
-    low, high = np.quantile(means[0] / means[1], [0.025, 0.975])
-    share = both[0].mean() / both[1].mean()
+    ratio, difference = _compared(both)
     redirected = (100 * _mean(some, _REDIRECTION).mean() for some in (runs, theirs))
     print(
         f"\n{name} at {min(rates):g} against {peer}: redirected "
         + " and ".join(f"{value:.1f}" for value in redirected)
         + f"; lost {100 * both[0].mean():.1f} and {100 * both[1].mean():.1f} points of "
-        f"Caltech-101; ratio {share:.2f} [{low:.2f}, {high:.2f}] ({both.shape[1]} images)"
+        f"Caltech-101 ({both.shape[1]} images); difference {difference}; ratio {ratio}"
     )
+
+
+def _compared(lost: Values) -> tuple[str, str]:
+    """Return the ratio of two losses `[2, i]` and their difference, each with its interval.
+
+    There is no ratio if the second loss is not above zero in every bootstrap sample.
+    """
+    means, ends = _resampled(lost), [0.025, 0.975]  # [2, samples]
+    low, high = 100 * np.quantile(means[0] - means[1], ends)
+    difference = f"{100 * (lost[0].mean() - lost[1].mean()):.1f} [{low:.1f}, {high:.1f}]"
+    if means[1].min() <= 0:
+        return "unknown: the second loss may be zero", difference
+    low, high = np.quantile(means[0] / means[1], ends)
+    return f"{lost[0].mean() / lost[1].mean():.2f} [{low:.2f}, {high:.2f}]", difference
 
 
 def draw(
