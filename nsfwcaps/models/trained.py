@@ -14,6 +14,7 @@ WEIGHTS = "adapter.safetensors"
 DESCRIPTION = "adapter.json"
 
 _DELIVERED = "model"
+_TRAINING = ("scale", "learning_rate", "preserved", "selection")
 _LOCAL = "local-dir:"
 
 
@@ -33,6 +34,9 @@ class TrainedRun:
     """Validation scores before training; empty without a validation split."""
     after: Mapping[str, float]
     """Validation scores of the saved weights."""
+    training: Mapping[str, Any]
+    """Logit scale, learning rate, safe items preserved, selection of the pairs; older runs have
+    none of these."""
 
     @property
     def name(self) -> str:
@@ -81,6 +85,7 @@ def read(folder: Path) -> TrainedRun:
             steps=int(values["steps"]),
             before=dict(values["validation"][0]),
             after=dict(values["validation"][values["kept_epoch"]]),
+            training={name: values[name] for name in _TRAINING if name in values},
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise ModelError(

@@ -8,7 +8,7 @@ turn: each epoch goes on where the one before ended, until the pool starts again
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,27 +41,33 @@ class Preservation:
     item only if the pool has no other.
     """
 
-    def __init__(self, pairs: TrainingPairs, pool: SafePool) -> None:
-        """The pool must not be empty."""
-        self._pairs, self._pool = pairs, pool
+    def __init__(
+        self,
+        pairs: TrainingPairs,
+        pool: SafePool,
+        batches: Callable[[int], Sequence[Rows]],
+    ) -> None:
+        """`batches` gives those of an epoch; the pool must not be empty."""
+        self._pairs, self._pool, self._batches = pairs, pool, batches
         captions = [*pairs.safe_captions, *pool.items.captions]
         keys = item_keys(captions, np.concatenate([pairs.safe_image, pool.items.image]))
         self._own, self._keys = keys[: len(pairs)].tolist(), keys[len(pairs) :].tolist()
         self._restart()
 
-    def epoch(self, number: int, batches: Sequence[Sequence[Rows]]) -> TrainingPairs:
-        """The pairs of an epoch, given the batches of all epochs up to it.
-
-        Pairs outside the epoch's batches are unspecified.
-        """
-        if number <= self._done:
-            self._restart()
-        for of_epoch in batches[self._done : number]:
-            self._chosen.clear()
-            for batch in of_epoch:
-                self._fill(batch.tolist())
-            self._done += 1
+    def epoch(self, number: int) -> TrainingPairs:
+        """The pairs of an epoch; a pair outside its batches keeps the safe item it came with."""
+        self.go_to(number)
         return self._with(self._chosen)
+
+    def go_to(self, number: int) -> None:
+        """Give the items of all epochs up to this one; 0 is before the first."""
+        if number < self._done:
+            self._restart()
+        while self._done < number:
+            self._done += 1
+            self._chosen.clear()
+            for batch in self._batches(self._done):
+                self._fill(batch.tolist())
 
     @property
     def used(self) -> int:

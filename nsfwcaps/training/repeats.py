@@ -59,24 +59,27 @@ def _dealt(keys: Rows, batch_size: int) -> Rows:
 
 
 def _exchanged(order: Rows, keys: Rows, batch_size: int) -> Rows:
-    """Exchange rows that repeat a key in their batch."""
+    """Exchange rows that repeat a key, unless it has more rows than there are batches."""
     batches = [
         order[start : start + batch_size].tolist() for start in range(0, len(order), batch_size)
     ]
     of_row = [[*enumerate(row)] for row in keys.tolist()]  # (column, key) of every row
     held = [Counter(key for row in batch for key in of_row[row]) for batch in batches]
+    total = Counter(key for keys_of in of_row for key in keys_of)
 
-    def fits(row: int, batch: int, instead: int) -> bool:
+    def fits(row: int, batch: int, instead: int | None = None) -> bool:
         """Whether a row has no key of a batch, without the row that it replaces."""
-        away = of_row[instead]
-        return all(held[batch][key] - (key in away) == 0 for key in of_row[row])
+        away = () if instead is None else of_row[instead]
+        return all(held[batch][key] == (key in away) for key in of_row[row])
 
     def exchange(batch: int, place: int) -> None:
         row = batches[batch][place]
         for step in range(1, min(len(batches), _TRIED + 1)):
             other = (batch + step) % len(batches)
+            if not fits(row, other):
+                continue
             for there, candidate in enumerate(batches[other]):
-                if fits(row, other, candidate) and fits(candidate, batch, row):
+                if fits(candidate, batch, row):
                     batches[batch][place], batches[other][there] = candidate, row
                     held[batch].subtract(of_row[row])
                     held[batch].update(of_row[candidate])
@@ -86,6 +89,6 @@ def _exchanged(order: Rows, keys: Rows, batch_size: int) -> Rows:
 
     for batch, members in enumerate(batches):
         for place, row in enumerate(members):
-            if any(held[batch][key] > 1 for key in of_row[row]):
+            if any(held[batch][key] > 1 and total[key] <= len(batches) for key in of_row[row]):
                 exchange(batch, place)
     return np.array([row for batch in batches for row in batch], dtype=np.int64)

@@ -116,7 +116,7 @@ class TrainingRun:
         )
         self._preservation = None
         if pairs.pool is not None:
-            self._preservation = Preservation(pairs.train, pairs.pool)
+            self._preservation = Preservation(pairs.train, pairs.pool, self._sampler.epoch)
         self._prepared = partial(preparation, encoder, picture=reference.picture)
         self._history = History(options.patience)
 
@@ -170,8 +170,7 @@ class TrainingRun:
     def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
         """Run the remaining steps of an epoch."""
         if self._preservation is not None:
-            batches = [self._sampler.epoch(number) for number in range(1, epoch + 1)]
-            pairs = self._preservation.epoch(epoch, batches)
+            pairs = self._preservation.epoch(epoch)
             self._trainer.use(pairs, self._prepared(pairs))
         done = self._trainer.step - sum(map(self._sampler.steps, range(1, epoch)))
         for step in self._trainer.epoch(epoch, done):
@@ -227,9 +226,7 @@ class TrainingRun:
         """Number of items of the pool that the steps so far preserved."""
         if self._preservation is None:
             return 0
-        epochs = range(1, self._history.next_epoch)
-        batches = [self._sampler.epoch(number) for number in epochs]
-        self._preservation.epoch(len(batches), batches)
+        self._preservation.go_to(self._history.next_epoch - 1)
         return self._preservation.used
 
     def _state(self) -> RunState:

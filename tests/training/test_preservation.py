@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,25 +42,24 @@ def pool(captions: list[str], images: list[int] | None = None) -> SafePool:
     return SafePool(items=items, takes=ROWS >= OWN)
 
 
-def epochs(count: int, schedule: str = "all") -> list[list[Any]]:
+def batches(schedule: str = "all") -> Callable[[int], list[Any]]:
     made = Sampler(pairs().levels, schedule=parse_schedule(schedule), batch_size=6, seed=1)
-    return [made.epoch(number) for number in range(1, count + 1)]
+    return made.epoch
 
 
-def given(made: Preservation, number: int, batches: list[list[Any]]) -> list[list[str]]:
+def given(made: Preservation, number: int, schedule: str = "all") -> list[list[str]]:
     """Captions of the safe items of each batch."""
-    changed = made.epoch(number, batches)
+    changed = made.epoch(number)
     for row, caption in enumerate(changed.safe_captions):
         if caption.startswith("item"):
             assert changed.safe_text[row] == changed.safe_image[row] == 500 + int(caption[4:])
-    return [[changed.safe_captions[row] for row in batch] for batch in batches[number - 1]]
+    return [[changed.safe_captions[row] for row in batch] for batch in batches(schedule)(number)]
 
 
 def test_each_item_is_used_once_before_the_first_is_used_again() -> None:
     """Sixteen pairs take one each: three epochs use forty, then the first eight once more."""
-    batches = epochs(3)
-    made = Preservation(pairs(), pool([f"item{row}" for row in range(40)]))
-    found = [given(made, number, batches) for number in (1, 2, 3)]
+    made = Preservation(pairs(), pool([f"item{row}" for row in range(40)]), batches())
+    found = [given(made, number) for number in (1, 2, 3)]
     used = Counter(
         name for epoch in found for batch in epoch for name in batch if name.startswith("item")
     )
@@ -69,8 +69,8 @@ def test_each_item_is_used_once_before_the_first_is_used_again() -> None:
 
 
 def test_pairs_with_a_safe_item_of_their_own_keep_it() -> None:
-    batches = epochs(1)
-    changed = Preservation(pairs(), pool([f"item{row}" for row in range(40)])).epoch(1, batches)
+    items = pool([f"item{row}" for row in range(40)])
+    changed = Preservation(pairs(), items, batches()).epoch(1)
     assert list(changed.safe_captions[:OWN]) == list(pairs().safe_captions[:OWN])
     assert changed.safe_text[:OWN].tolist() == list(range(100, 100 + OWN))
     assert all(name.startswith("item") for name in changed.safe_captions[OWN:])
@@ -78,12 +78,14 @@ def test_pairs_with_a_safe_item_of_their_own_keep_it() -> None:
 
 
 def test_going_on_at_any_epoch_gives_the_same() -> None:
-    batches, items = epochs(4, "easy/easy+medium/all"), pool([f"item{row}" for row in range(11)])
-    whole = Preservation(pairs(), items)
-    found = [given(whole, number, batches) for number in (1, 2, 3, 4)]
+    schedule, items = "easy/easy+medium/all", pool([f"item{row}" for row in range(11)])
+    whole = Preservation(pairs(), items, batches(schedule))
+    found = [given(whole, number, schedule) for number in (1, 2, 3, 4)]
     for number in (4, 2):
-        assert given(Preservation(pairs(), items), number, batches) == found[number - 1]
-    assert given(whole, 2, batches) == found[1]  # also back
+        fresh = Preservation(pairs(), items, batches(schedule))
+        assert given(fresh, number, schedule) == found[number - 1]
+    assert given(whole, 4, schedule) == found[3]  # the same again
+    assert given(whole, 2, schedule) == found[1]  # and back
 
 
 def test_equal_items_are_in_different_batches() -> None:
@@ -91,11 +93,10 @@ def test_equal_items_are_in_different_batches() -> None:
     names = [f"item{row // 2}" if row % 2 else f"item{row}" for row in range(30)]
     pictures = [row // 3 for row in range(30)]
     items = pool([f"own {row % 4}" for row in range(4)] + names, [*range(90, 94), *pictures])
-    batches = epochs(5)
-    made = Preservation(pairs(), items)
+    made = Preservation(pairs(), items, batches())
     for number in range(1, 6):
-        changed = made.epoch(number, batches)
-        for batch in batches[number - 1]:
+        changed = made.epoch(number)
+        for batch in batches()(number):
             taken = [row for row in batch.tolist() if row >= OWN]
             texts = [changed.safe_captions[row] for row in taken]
             images = changed.safe_image[taken].tolist()
@@ -106,10 +107,9 @@ def test_equal_items_are_in_different_batches() -> None:
 
 
 def test_a_pool_smaller_than_a_batch_repeats_itself() -> None:
-    batches = epochs(2)
-    made = Preservation(pairs(), pool(["item0", "item1"]))
+    made = Preservation(pairs(), pool(["item0", "item1"]), batches())
     for number in (1, 2):
-        names = Counter(name for batch in given(made, number, batches) for name in batch)
+        names = Counter(name for batch in given(made, number) for name in batch)
         assert names["item0"] + names["item1"] == PAIRS - OWN
     assert made.used == 2
 

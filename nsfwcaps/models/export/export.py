@@ -93,6 +93,7 @@ def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
         "strength": strength,
         "before": run.before,
         "after": run.after,
+        "training": run.training,
         "data_sha256": _data_sha256(run),
         "nsfwcaps": __version__,
     }

@@ -85,7 +85,9 @@ class TrainSettings:
         0.05, "Stop if more than this share of the pairs lacks a usable image."
     )
     precision: Precision = setting(
-        Precision.AUTO, "auto: half precision if the device supports it."
+        Precision.AUTO,
+        "auto: half precision if the device supports it; fp32, fp16 or bf16.",
+        metavar="<str>",
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
     save_every: Annotated[int, Ge(1)] = setting(

@@ -164,6 +164,11 @@ def test_card_and_record_hold_facts_and_no_path_of_this_machine(
     for fact in ("safer-clip", "LoRA of rank 4", facts["data_sha256"], facts["weights_sha256"]):
         assert fact in card
     assert f"{told['validation'][1]['safe_text_to_image']:.1%}" in card
+    preserved = sum(told["preserved"].values())
+    assert preserved > 0
+    assert f"| safe items preserved | {preserved} |" in card
+    assert f"| learning rate, logit scale | 0.01, {told['scale']:.4g} |" in card
+    assert "| pairs | ranked by inverted-softmax, graded by similarity, margin |" in card
     private = (str(place.work.parent), str(safer.parent), str(tmp_path), str(Path.home()))
     for path in out.iterdir():
         assert not any(folder.encode() in path.read_bytes() for folder in private), path.name
@@ -175,6 +180,17 @@ def test_a_copy_of_the_adapter_alone_can_be_exported(safer: Path, tmp_path: Path
     assert said.json["name"] == "handed-on"
     assert said.json["data_sha256"] is None
     assert "| data set |" not in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_run_of_an_older_version_can_be_exported(safer: Path, tmp_path: Path) -> None:
+    shutil.copytree(safer / "model", tmp_path / "old")
+    path = tmp_path / "old" / "adapter.json"
+    told = json.loads(path.read_bytes())
+    for name in ("scale", "learning_rate", "preserved", "selection"):
+        del told[name]
+    path.write_text(json.dumps(told))
+    assert export(tmp_path / "old", "open_clip", tmp_path / "out", "--json").json["training"] == {}
+    assert "safe items preserved" not in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_exporting_again_replaces_an_export_and_nothing_else(safer: Path, tmp_path: Path) -> None:
