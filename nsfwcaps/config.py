@@ -29,27 +29,18 @@ def setting(
     help: str,  # noqa: A002
     *,
     affects_output: bool = True,
-<<<<<<< HEAD
     joined: str | None = None,
-) -> Any:
-    """Declare a setting; `affects_output=False` if it changes only how the work is done.
-
-    `joined` is the sign between the parts of a list in one text: a repeated option adds to it.
-    """
-    return dataclasses.field(
-        default=default,
-        metadata={"help": help, "affects_output": affects_output, "joined": joined},
-=======
     metavar: str | None = None,
 ) -> Any:
     """Declare a setting; `affects_output=False` if it changes only how the work is done.
 
+    `joined` is the sign between the parts of a list in one text: a repeated option adds to it.
     `metavar` is shown instead of the type, where the type would leave no room for the help.
     """
     shown = {} if metavar is None else {"metavar": metavar}
     return dataclasses.field(
-        default=default, metadata={"help": help, "affects_output": affects_output, **shown}
->>>>>>> train15
+        default=default,
+        metadata={"help": help, "affects_output": affects_output, "joined": joined, **shown},
     )
 
 
