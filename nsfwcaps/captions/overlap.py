@@ -73,6 +73,12 @@ def overlap_note(data: Path) -> str | None:
     return found.note(data) if found else None
 
 
+def overlap_facts(data: Path) -> dict[str, int] | None:
+    """Return the counts of a data set folder for a record; None as `overlap`."""
+    found = overlap(data)
+    return None if found is None else found.as_dict()
+
+
 def _of_table(table: pa.Table) -> Overlap:
     import pyarrow.compute as pc
 

@@ -116,6 +116,7 @@ def split_pairs(
             "largest_group": int(np.unique(group, return_counts=True)[1].max()),
             "largest_group_of": _largest(group, of_pair),
             "assigned": {name: int((of_pair == name).sum()) for name in split_names(of_pair)},
+            "wanted": {"validation": settings.validation_share, "test": settings.test_share},
             "near_duplicates": counts[CAPTIONS]["links"],
             "links": counts,
             "pictures": _picture_facts(hashes),

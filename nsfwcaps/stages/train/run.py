@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions.overlap import overlap_facts, overlap_note
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
@@ -76,6 +77,8 @@ def run(
     checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)
     checks.check_encoder(data, asdict(encoder.identity))
+    if said := overlap_note(data):
+        progress.note(said)
     shards = embed_reference(files, encoder, folder, progress)
     reference = load_reference(folder, shards)
     usable = {
@@ -97,6 +100,7 @@ def run(
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
+            "overlap": overlap_facts(data),
             "encoder": asdict(encoder.identity),
             "method": asdict(options.method),
         }
