@@ -26,7 +26,8 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: int) -> bytes:
 
 def bits(one: bytes, other: bytes) -> int:
     hashes = [picture_hash(one), picture_hash(other)]
-    assert isinstance(hashes[0], bytes) and isinstance(hashes[1], bytes)
+    assert isinstance(hashes[0], bytes)
+    assert isinstance(hashes[1], bytes)
     return (int.from_bytes(hashes[0]) ^ int.from_bytes(hashes[1])).bit_count()
 
 
