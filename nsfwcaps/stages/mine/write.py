@@ -167,7 +167,7 @@ class Writer:
 
 
 def as_cosines(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Clip inner products to [-1, 1]: rows in half precision are up to 7e-5 longer than one."""
+    """Clip inner products to [-1, 1]: rows rounded to half precision may be longer than one."""
     clipped: npt.NDArray[np.float32] = np.clip(values, -1, 1).astype(np.float32)
     return clipped
 
