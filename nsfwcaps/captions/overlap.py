@@ -45,7 +45,7 @@ class Overlap:
 
 
 def overlap(data: Path) -> Overlap | None:
-    """Measure the overlap of a data set folder; None if it is none, or has no split column."""
+    """Measure the overlap of a data set folder; None without data files or a split column."""
     return overlap_of(sorted((data / "data").glob("*.parquet")))
 
 

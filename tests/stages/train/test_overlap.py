@@ -49,6 +49,14 @@ def test_train_says_it_before_it_trains(leaking: tuple[Place, int, int], tmp_pat
     assert call(*options, *how, "--quiet").err == ""
 
 
+def test_inspect_says_it(place: Place, leaking: tuple[Place, int, int]) -> None:
+    options = ("--split", "all", "--caption-column", "safe_caption")
+    said = call("inspect", leaking[0].data, *options)
+    assert said.code == 0
+    assert f"{leaking[1]} share a picture" in said.err
+    assert "share a picture" not in call("inspect", place.data, *options).err
+
+
 def test_eval_says_it(place: Place, leaking: tuple[Place, int, int], tmp_path: Path) -> None:
     options = ("--model", place.model, "--device", "cpu", "--samples", 100, "--no-examples")
     out = ("--suite", "retrieval", "--out")
