@@ -25,6 +25,10 @@ class Progress(Protocol):
         """
         ...
 
+    def note(self, text: str) -> None:
+        """Show a line that matters before the work is done."""
+        ...
+
 
 class Silent:
     """Displays nothing; for tests, `--json` and `--quiet`."""
@@ -35,6 +39,9 @@ class Silent:
     ) -> Iterator[Advance]:
         """Ignore all progress."""
         yield lambda rows: None
+
+    def note(self, text: str) -> None:
+        """Ignore the line."""
 
 
 class PlainLines:
@@ -58,6 +65,10 @@ class PlainLines:
                 sys.stderr.write(_line(name, done + now_done, total, rate, unit) + "\n")
 
         yield advance
+
+    def note(self, text: str) -> None:
+        """Print the line to standard error."""
+        sys.stderr.write(text + "\n")
 
 
 class Bars:
@@ -89,6 +100,10 @@ class Bars:
                 bar.update(task, advance=rows, rate=f"{_rounded(rate)} {unit}/s")
 
             yield advance
+
+    def note(self, text: str) -> None:
+        """Print the line to standard error."""
+        sys.stderr.write(text + "\n")
 
 
 def for_terminal(*, quiet: bool) -> Progress:

@@ -425,7 +425,8 @@ PUBLISHED_HELP = {
     "sim_text": "cosine of the two captions",
     "sim_image": "cosine of the two images",
     "sim_cross": "cosine of the unsafe caption and the safe image",
-    "score": "cosine minus the hubness penalty of the target; the ranking criterion",
+    "score": "cosine minus the hubness penalty of the target; the ranking criterion; not "
+    "clipped, so it can exceed one by the rounding of stored vectors",
     "margin": "score minus that of the next candidate",
     "density": "mean cosine of the unsafe caption to its ten nearest safe captions",
     "hub_count": "pairs that share this safe caption",

@@ -45,7 +45,7 @@ class Overlap:
 
 
 def overlap(data: Path) -> Overlap | None:
-    """Measure the overlap of a data set folder; None if it is none, or has no split column."""
+    """Measure the overlap of a data set folder; None without data files or a split column."""
     return overlap_of(sorted((data / "data").glob("*.parquet")))
 
 
@@ -71,6 +71,12 @@ def overlap_note(data: Path) -> str | None:
     """Return the note on a data set folder; None if its splits share nothing."""
     found = overlap(data)
     return found.note(data) if found else None
+
+
+def overlap_facts(data: Path) -> dict[str, int] | None:
+    """Return the counts of a data set folder for a record; None as `overlap`."""
+    found = overlap(data)
+    return None if found is None else found.as_dict()
 
 
 def _of_table(table: pa.Table) -> Overlap:

@@ -134,6 +134,7 @@ def evaluate(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
+    from nsfwcaps.captions.overlap import overlap_note
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
@@ -145,6 +146,8 @@ def evaluate(
     check_folder(out)
     with pipeline.locked(out):
         shown = progress.for_terminal(quiet=quiet or as_json)
+        for said in filter(None, (overlap_note(Path(url)) for _, url in request.pairs)):
+            shown.note(said)
         evaluated = Evaluation(request, out, shown).run()
         _print_result(evaluated, out, by=request.by, as_json=as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +37,7 @@ def inspect(
 
     It reads a sample and says of what; --all reads everything. Captions are covered.
     """
+    from nsfwcaps.captions.overlap import overlap_note
     from nsfwcaps.inspection.run import inspect as inspect_pool
     from nsfwcaps.inspection.show import lines
 
@@ -45,3 +47,5 @@ def inspect(
         typer.echo(json.dumps(found.as_dict(show=show), indent=1, ensure_ascii=False))
     else:
         typer.echo("\n".join(lines(found, show=show)))
+        if said := overlap_note(Path(pool)):  # a published data set, read as a pool
+            typer.echo(said, err=True)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.captions.splits import assign, beside, groups
+from nsfwcaps.captions.splits import assign, beside, equal_values, groups
 
 Rows = npt.NDArray[np.int64]
 
@@ -74,6 +74,19 @@ def test_groups_agree_with_joining_edge_by_edge(nodes: int, data: st.DataObject)
     left, right = rows(*(low for low, _ in edges)), rows(*(high for _, high in edges))
     found = groups(nodes, left, right).tolist()
     assert len(set(zip(joined, found, strict=True))) == len(set(joined)) == len(set(found))
+
+
+def test_equal_values_are_linked_to_the_first() -> None:
+    left, right = equal_values(rows(5, -1, 2, 5, -1, 5, 2, 9))
+    assert [*zip(left.tolist(), right.tolist(), strict=True)] == [(0, 3), (0, 5), (2, 6)]
+
+
+@given(codes=st.lists(st.integers(-1, 4), max_size=20))
+def test_groups_of_equal_values_are_the_values(codes: list[int]) -> None:
+    found = groups(len(codes), *equal_values(rows(*codes))).tolist()
+    for one, own in enumerate(codes):
+        for other, its in enumerate(codes):
+            assert (found[one] == found[other]) == (one == other or own == its != -1)
 
 
 @given(group_of=group_lists, share=shares, seed=st.integers(0, 100))

@@ -34,6 +34,7 @@ class Item:
     image_path: str | None = None
     image: bytes | None = None
     image_vector: Vector | None = None
+    photograph: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,8 @@ def prepare(world: World, folder: Path) -> dict[str, dict[str, Any]]:
                 row["category"] = item.category
             if item.partner is not None:
                 row["partner_id"] = item.partner
+            if item.photograph is not None:
+                row["photograph"] = item.photograph
             if item.image is not None and item.image_path is not None:
                 row["image_path"] = item.image_path
                 picture = folder / "pools" / item.image_path

@@ -79,7 +79,7 @@ def column_types(wanted: Sequence[str], chunks: Sequence[Shard]) -> dict[str, st
             hint = f"did you mean '{close[0]}'? " if close else ""
             raise InputError(
                 f"ingest.keep_columns: no pool has the column '{name}'; {hint}available columns: "
-                f"{', '.join(names)}; correct --keep-columns"
+                f"{', '.join(names)}; correct --keep-columns or --group-column"
             )
     return {name: kept.widened(found[name]).value for name in wanted}
 

@@ -29,7 +29,7 @@ from nsfwcaps.stages.mine.write import PoolVectors, Writer
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 1
+VERSION = 2
 
 
 def sources(settings: MineSettings) -> Mapping[str, str]:

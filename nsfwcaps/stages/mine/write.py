@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import exact_sims
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 1
+VERSION = 2
 
 _PAIR_ROWS = 65_536
 
@@ -113,12 +114,12 @@ class Writer:
                 "unsafe_id": unsafe_ids,
                 "safe_id": safe_ids,
                 "rank": (np.cumsum(chosen, axis=1)[query, place]).astype(np.int32),
-                "sim_text": ranked.sims[query, place],
+                "sim_text": as_cosines(ranked.sims[query, place]),
                 "sim_image": sim_image,
                 "sim_cross": sim_cross,
                 "score": ranked.scores[query, place],
                 "margin": pa.array(block.margins[query, place], pa.float32(), from_pandas=True),
-                "density": block.density[query],
+                "density": as_cosines(block.density[query]),
                 "hub_count": self._counts[rows],
                 "provenance": [self._provenance] * len(rows),
             },
@@ -155,7 +156,7 @@ class Writer:
         assert self._images is not None, "checked by the caller"
         both = np.flatnonzero((left_of >= 0) & (picture >= 0))
         out = np.full(len(picture), np.nan, dtype=np.float32)
-        out[both] = exact_sims(left, self._images, left_of[both], picture[both])
+        out[both] = as_cosines(exact_sims(left, self._images, left_of[both], picture[both]))
         return pa.array(out, pa.float32(), from_pandas=True)
 
     def _picture_rows(self, captions: VectorTable, rows: Rows) -> Rows:
@@ -163,6 +164,12 @@ class Writer:
         assert self._images is not None, "checked by the caller"
         hashes = captions.column("image_sha256", rows).combine_chunks()
         return self._images.find("image_sha256", hashes)
+
+
+def as_cosines(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Clip inner products to [-1, 1]: rows rounded to half precision may be longer than one."""
+    clipped: npt.NDArray[np.float32] = np.clip(values, -1, 1).astype(np.float32)
+    return clipped
 
 
 def _method(settings: MineSettings) -> str:

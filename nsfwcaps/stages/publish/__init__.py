@@ -15,6 +15,18 @@ def _headline(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{facts['split'].get(name, 0):,} {name}" for name in Split)
 
 
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Say which split is much smaller than asked for, as groups are large."""
+    total = sum(facts["assigned"].values())
+    for name, share in facts["wanted"].items():
+        found, wanted = facts["assigned"].get(name, 0), round(share * total)
+        if found < wanted // 2:
+            yield (
+                f"{name}: {found:,} of {wanted:,} pairs, as the largest group of linked pairs has "
+                f"{facts['largest_group']:,} and stays in one split; the card says what links them"
+            )
+
+
 def _needs(settings: PublishSettings) -> Mapping[str, str]:
     return {} if settings.verdicts is None else {"review": "publish --verdicts"}
 
@@ -29,6 +41,7 @@ PUBLISH = Stage(
     settings=PublishSettings,
     module="nsfwcaps.stages.publish.run",
     headline=_headline,
+    notes=_notes,
     results=_results,
     reads=("ingest", "embed", "mine", "grade"),
     reads_if_there=("construct", "illustrate"),

@@ -12,6 +12,7 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.stages.embed import run as embedding
 from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.mine.write import as_cosines
 
 _OTHER_ENCODER = "other_encoder"
 
@@ -85,7 +86,7 @@ def with_cosines(
             lacking[reason] = lacking.get(reason, 0) + 1
             out[key] = pair
         else:
-            out[key] = replace(pair, sim_text=float(np.float32(unsafe @ safe)))
+            out[key] = replace(pair, sim_text=float(as_cosines(unsafe @ safe)))
     return out, lacking
 
 

@@ -11,7 +11,7 @@ form one large group. A partner in another split than its pair is dropped from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.links import (
     CAPTIONS,
+    Edges,
     column_values,
     group_columns,
     links,
@@ -85,14 +86,8 @@ def split_pairs(
     values = _values(ingest, nodes, columns)
     hashes = picture_hashes(settings, folder, ingest, nodes, progress)
     unsafe, safe = nodes.rows("unsafe", pairs["unsafe_id"]), nodes.rows("safe", pairs["safe_id"])
-    ends, counts = ([unsafe], [safe]), {}
-    of_node = groups(nodes.count, unsafe, safe)
-    for kind, (left, right) in links(settings, folder, nodes, values, hashes, content, progress):
-        before = _number(of_node[unsafe])
-        ends[0].append(left)
-        ends[1].append(right)
-        of_node = groups(nodes.count, *map(np.concatenate, ends))
-        counts[kind] = {"links": len(left), "joined": before - _number(of_node[unsafe])}
+    kinds = links(settings, folder, nodes, values, hashes, content, progress)
+    of_node, counts = _grouped(nodes.count, unsafe, safe, kinds)
     group, pair_ids = of_node[unsafe], pairs["pair_id"].to_pylist()
     of_pair = assign(
         group,
@@ -116,11 +111,30 @@ def split_pairs(
             "largest_group": int(np.unique(group, return_counts=True)[1].max()),
             "largest_group_of": _largest(group, of_pair),
             "assigned": {name: int((of_pair == name).sum()) for name in split_names(of_pair)},
+            "wanted": {"validation": settings.validation_share, "test": settings.test_share},
             "near_duplicates": counts[CAPTIONS]["links"],
             "links": counts,
             "pictures": _picture_facts(hashes),
         },
     )
+
+
+def _grouped(
+    count: int, unsafe: Rows, safe: Rows, kinds: Iterable[tuple[str, Edges]]
+) -> tuple[Rows, dict[str, dict[str, int]]]:
+    """Return the group `[n]` of each node, and what each kind of link joined, one after the other.
+
+    `joined` is the number of groups of pairs that a kind of link removes.
+    """
+    left, right, counts = [unsafe], [safe], {}
+    of_node = groups(count, unsafe, safe)
+    for kind, ends in kinds:
+        before = _number(of_node[unsafe])
+        left.append(ends[0])
+        right.append(ends[1])
+        of_node = groups(count, np.concatenate(left), np.concatenate(right))
+        counts[kind] = {"links": len(ends[0]), "joined": before - _number(of_node[unsafe])}
+    return of_node, counts
 
 
 def _values(ingest: StageRecord, nodes: Nodes, columns: Sequence[str]) -> dict[str, pa.Array]:

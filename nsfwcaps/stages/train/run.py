@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
+from nsfwcaps.captions.overlap import overlap_facts, overlap_note
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
@@ -80,6 +81,8 @@ def run(
     encoder = _encoder(settings)
     stages = manifest_stages(data)
     checks.check_encoder(data, stages["embed"]["facts"]["encoder"], asdict(encoder.identity))
+    if said := overlap_note(data):
+        progress.note(said)
     safe = safe_files(data)
     pool = draw(files, safe, options)
     ids = [] if pool is None else pool["safe_id"].to_pylist()
@@ -106,6 +109,7 @@ def run(
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
             "selection": selection_of(stages),
+            "overlap": overlap_facts(data),
             "encoder": asdict(encoder.identity),
             "method": {"name": settings.method.value, **asdict(options.method)},
         }

@@ -8,6 +8,7 @@ import pytest
 from datasets import Dataset, DatasetDict, load_from_disk
 from datasets.data_files import get_data_patterns, resolve_pattern
 
+from nsfwcaps.captions.folders.choices import DEFAULT_OR_ALL
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.captions.sources import resolve
 from nsfwcaps.errors import InputError
@@ -124,6 +125,23 @@ def test_card_with_configurations_needs_a_choice(tmp_path: Path) -> None:
     ]
     assert found(tmp_path, "all", "train") == ["data/train-0.parquet", "other_config/a.parquet"]
     assert "extra/b.parquet" not in found(tmp_path, "all", "all")
+
+
+def test_the_default_configuration_needs_no_choice(tmp_path: Path) -> None:
+    configs = (
+        "- config_name: default\n  data_files: data/*.parquet\n"
+        "- config_name: safe\n  data_files: safe/*.parquet"
+    )
+    snapshot(tmp_path, configs, "data/a.parquet", "safe/b.parquet")
+    assert found(tmp_path) == ["data/a.parquet"]
+    assert found(tmp_path, "safe") == ["safe/b.parquet"]
+    assert found(tmp_path, "all") == ["data/a.parquet", "safe/b.parquet"]
+    assert found(tmp_path, DEFAULT_OR_ALL) == ["data/a.parquet"]
+
+
+def test_all_configurations_where_none_is_the_default(tmp_path: Path) -> None:
+    snapshot(tmp_path, TWO_CONFIGS, *OF_TWO)
+    assert found(tmp_path, DEFAULT_OR_ALL, "all") == found(tmp_path, "all", "all")
 
 
 def test_configuration_or_split_that_is_missing_lists_those_there(tmp_path: Path) -> None:

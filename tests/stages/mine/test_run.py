@@ -278,6 +278,18 @@ def test_without_pictures_their_similarities_are_null(project: Project) -> None:
     assert (row["sim_image"], row["sim_cross"]) == (None, None)
 
 
+def test_cosines_never_exceed_one(project: Project) -> None:
+    """In half precision, this row is longer than one."""
+    row = at(37)
+    length = float(np.square(halves([row])[0].astype(np.float64)).sum())
+    assert 1.0005 < length < 1.0007
+    project.ingest([{"caption": GUN, "picture": b"gun"}], [{"caption": VASE, "picture": b"vase"}])
+    project.embed(ChosenVectors({GUN: row, VASE: row}, {b"gun": row, b"vase": row}))
+    found = only(project.mine(**PLAIN))
+    assert [found[name] for name in ("sim_text", "sim_image", "sim_cross", "density")] == [1.0] * 4
+    assert found["score"] == np.float32(length)
+
+
 # Against dense matrices
 
 

@@ -120,7 +120,9 @@ def test_schema_and_card(publish: Publish) -> None:
     for path in (dataset / "data").glob("*.parquet"):
         assert pq.read_schema(path).equals(schema.published(with_pictures=True))
     text = (dataset / "README.md").read_text(encoding="utf-8")
-    features = yaml.safe_load(text.split("---\n")[1])["dataset_info"]["features"]
+    pairs, safe = yaml.safe_load(text.split("---\n")[1])["dataset_info"]
+    assert (pairs["config_name"], safe["config_name"]) == ("default", "safe")
+    features = pairs["features"]
     assert [feature["name"] for feature in features] == schema.published(with_pictures=True).names
     images = [feature["name"] for feature in features if feature["dtype"] == "image"]
     assert images == ["unsafe_image", "safe_image"]
