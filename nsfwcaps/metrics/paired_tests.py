@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from nsfwcaps.metrics.units import Values
@@ -10,6 +12,8 @@ FLIPS = 20_000
 """Random sign flips per test: p is at least 1/FLIPS, and Holm's adjustment multiplies it."""
 
 _BLOCK_VALUES = 2**22
+_FEW = 64
+"""Up to this many distinct sizes, flips are drawn as a number of minus signs for each size."""
 
 
 def mcnemar(better: int, worse: int) -> float:
@@ -42,12 +46,20 @@ def sign_flips(differences: Values, *, seed: int, flips: int = FLIPS) -> float:
     # Sums that differ only by the order of summation count as equal.
     bar = abs(float(differences.sum())) - 1e-9 * float(sizes.sum())
     as_far = 1
-    for start, stop in _blocks(flips - 1, len(sizes)):
-        bits = random.integers(0, 256, size=(stop - start, -(-len(sizes) // 8)), dtype=np.uint8)
-        minus = np.unpackbits(bits, axis=1, count=len(sizes))
-        sums = sizes.sum() - 2 * (minus.astype(np.float64) @ sizes)
-        as_far += int((np.abs(sums) >= bar).sum())
+    for minus in _sums_of_minus(sizes, flips - 1, random):
+        as_far += int((np.abs(sizes.sum() - 2 * minus) >= bar).sum())
     return as_far / flips
+
+
+def _sums_of_minus(sizes: Values, flips: int, random: np.random.Generator) -> Iterator[Values]:
+    """Yield the sums of the sizes whose sign is minus, for some flips at a time."""
+    kinds, counts = np.unique(sizes, return_counts=True)
+    if len(kinds) <= _FEW:
+        yield random.binomial(counts, 0.5, size=(flips, len(kinds))) @ kinds
+        return
+    for start, stop in _blocks(flips, len(sizes)):
+        bits = random.integers(0, 256, size=(stop - start, -(-len(sizes) // 8)), dtype=np.uint8)
+        yield np.unpackbits(bits, axis=1, count=len(sizes)).astype(np.float64) @ sizes
 
 
 def _blocks(count: int, width: int) -> list[tuple[int, int]]:

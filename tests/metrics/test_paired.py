@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from nsfwcaps.metrics import paired_tests
 from nsfwcaps.metrics.paired import Comparison, paired
-from nsfwcaps.metrics.paired_tests import FLIPS, mcnemar
+from nsfwcaps.metrics.paired_tests import FLIPS, mcnemar, sign_flips
 
 Values = npt.NDArray[np.float64]
 
@@ -137,6 +137,14 @@ def test_blocks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) ->
     whole = paired(a, b, seed=0)
     monkeypatch.setattr(paired_tests, "_BLOCK_VALUES", 1000)
     assert paired(a, b, seed=0).p == pytest.approx(whole.p, abs=0.02)
+
+
+def test_few_sizes_and_many_are_flipped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    differences = np.repeat([-2.0, -1, 0, 1, 2], [10, 20, 5, 30, 14])
+    by_size = sign_flips(differences, seed=0)
+    monkeypatch.setattr(paired_tests, "_FEW", 0)
+    assert sign_flips(differences, seed=0) == pytest.approx(by_size, abs=0.01)
+    assert 0.05 < by_size < 0.2
 
 
 def test_the_seed_decides() -> None:
