@@ -77,7 +77,7 @@ def rows() -> dict[str, Sequence[Choice]]:
     }
 
 
-def _kept(choice: Choice) -> list[Choice]:
+def _kept(choice: Choice, multiples: Sequence[float] = KEEP) -> list[Choice]:
     """Return the configuration with each weight of preservation within a modality."""
     method = choice.method
     return [
@@ -91,7 +91,7 @@ def _kept(choice: Choice) -> list[Choice]:
                 },
             ),
         )
-        for keep in KEEP
+        for keep in multiples
     ]
 
 
@@ -124,7 +124,7 @@ def _other_directions(ours: Method) -> dict[str, Sequence[Choice]]:
         Directions.SC_LORA: "as SC-LoRA",
     }
     return {
-        name: _kept(Choice(method=ours, directions=directions))
+        name: _kept(Choice(method=ours, directions=directions), KEEP[1:3])
         for directions, name in names.items()
     }
 
