@@ -78,8 +78,7 @@ def run(
     checks.check_patience(files, settings)
     checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)
-    stages = manifest_stages(data)
-    checks.check_encoder(data, stages["embed"]["facts"]["encoder"], asdict(encoder.identity))
+    checks.check_encoder(data, asdict(encoder.identity))
     safe = safe_files(data)
     pool = draw(files, safe, options)
     ids = [] if pool is None else pool["safe_id"].to_pylist()
@@ -105,7 +104,7 @@ def run(
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
-            "selection": selection_of(stages),
+            "selection": selection_of(manifest_stages(data)),
             "encoder": asdict(encoder.identity),
             "method": {"name": settings.method.value, **asdict(options.method)},
         }
