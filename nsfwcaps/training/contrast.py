@@ -107,21 +107,19 @@ def fix_directions(
     seen_safe = _see(encoders, layers, safe, lengths, {})
     pivots = {name: moments.mean for name, moments in seen_safe.items()}
     seen_unsafe = _see(encoders, layers, unsafe, lengths, pivots)
+    fixed = [name for name in layers if name in seen_safe and name in seen_unsafe]
     for name, layer in layers.items():
         first, second = (
             _factor(layer, names) for names in ("lora_A", "lora_B")
         )  # [r, in] [out, r]
-        known = name in seen_safe and name in seen_unsafe
         first.requires_grad_(False)
-        second.requires_grad_(known)
-        if known:
-            inputs = LayerInputs(
-                safe=seen_safe.pop(name), unsafe=seen_unsafe[name], weight=_weight(layer)
-            )
-            _check_items(inputs.unsafe.items, len(first))
+        second.requires_grad_(name in fixed)
+        if name in fixed:
+            safe_side, unsafe_side = seen_safe.pop(name), seen_unsafe.pop(name)  # frees memory
+            _check_items(unsafe_side.items, len(first))
+            inputs = LayerInputs(safe=safe_side, unsafe=unsafe_side, weight=_weight(layer))
             first.copy_(directions(inputs, len(first), ridge=ridge, kind=kind) * _ROW_LENGTH)
-            del inputs
-    return list(seen_unsafe)
+    return fixed
 
 
 def _check_items(items: int, count: int) -> None:

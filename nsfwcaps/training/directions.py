@@ -21,7 +21,8 @@ the safe mean. The others are what earlier work chooses, for comparison:
 - SC-LoRA (arXiv 2505.23724) contrasts both as we do, but as a difference of second moments instead
   of a ratio, and in the layer's outputs: it chooses B, and A follows from W.
 
-These methods only start training there, and train A too. Here A stays as it is.
+LoRA-FA keeps A. The other three start training there and also change A; LoRA-Null preserves more
+with A frozen. Here A stays in every choice, so the pretrained weight need not be split.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from nsfwcaps.enums import Split, Targets
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.models.names import trained_run
 from nsfwcaps.stages.train.dataset import read_pairs, reading
+from nsfwcaps.stages.train.selection import manifest_stages
 from nsfwcaps.stages.train.settings import TrainSettings
 
 _OF_THE_MODEL = ("weights_sha256", "activation", "preprocessing")
@@ -72,12 +73,14 @@ def check_targets(files: Sequence[Path], targets: Targets, data: Path) -> None:
     )
 
 
-def check_encoder(data: Path, mined: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
-    """Refuse a data set whose targets were `mined` with another model.
+def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
+    """Refuse a data set whose targets were mined with another model.
 
     Raises:
+        InputError: the manifest is missing or damaged.
         ModelError: the weights, the activation or the preprocessing differ.
     """
+    mined = manifest_stages(data)["embed"]["facts"]["encoder"]
     for name in _OF_THE_MODEL:
         if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
             identity[name], sort_keys=True

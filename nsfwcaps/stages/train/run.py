@@ -79,8 +79,7 @@ def run(
     checks.check_patience(files, settings)
     checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)
-    stages = manifest_stages(data)
-    checks.check_encoder(data, stages["embed"]["facts"]["encoder"], asdict(encoder.identity))
+    checks.check_encoder(data, asdict(encoder.identity))
     if said := overlap_note(data):
         progress.note(said)
     safe = safe_files(data)
@@ -108,7 +107,7 @@ def run(
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
             "pairs_without_partner": without_partner(pairs, reference),
             "images_broken": _broken(shards),
-            "selection": selection_of(stages),
+            "selection": selection_of(manifest_stages(data)),
             "overlap": overlap_facts(data),
             "encoder": asdict(encoder.identity),
             "method": {"name": settings.method.value, **asdict(options.method)},

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from support.safe_pool import without_partners, write_pool
 from support.shell import Said, environment, tree
 from support.training_place import TINY, Place, metrics, rewrite, tensors
 
@@ -97,6 +98,21 @@ def test_several_processes_train_as_one(
     assert stage["facts"] == record["facts"]
     written = json.loads((tmp_path / "train" / "stage.json").read_bytes())
     assert written["fingerprint"] == record["fingerprint"]
+
+
+@pytest.mark.parametrize("method", ["safer-clip", "contrastive-subspace"])
+def test_several_processes_preserve_the_same_items_of_the_pool(
+    method: str, place: Place, tmp_path: Path
+) -> None:
+    copy = place.copy(tmp_path / "copy")
+    without_partners(copy)
+    write_pool(copy, place.work / "pools" / "safe")
+    record = copy.train(tmp_path / "alone", **RUN, method=method)
+    said = train(copy, tmp_path / "out", "--json", method=method)
+    assert said.code == 0, said.err
+    assert_as_alone(tmp_path / "out", tmp_path / "alone")
+    assert said.json["stages"][0]["facts"]["preserved"] == record.facts["preserved"]
+    assert record.facts["preserved"]["pool"] == 24
 
 
 def test_a_recipe_whose_other_stages_are_the_first_process_s_alone(

@@ -11,19 +11,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support.safe_pool import without_partners, write_pool
 from support.training_place import (
     Killed,
     Place,
     metrics,
     refused,
-    rewrite,
     same,
     tensors,
     train,
     train_rows,
 )
 
-from nsfwcaps import schema
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.training.loop import Trainer
 
@@ -34,56 +33,22 @@ RUN: dict[str, Any] = {
     "learning_rate": 1e-2,
     "save_every": 2,
 }
-PLACES = 3 * 15
-"""Of three epochs, over pairs without a partner."""
-
-
-def without_partners(place: Place) -> None:
-    rewrite(
-        place,
-        lambda row: {n: None if n.startswith("partner_") else v for n, v in row.items()},
-    )
-
-
-def write_pool(place: Place, copies: int = 1, **changes: Any) -> list[str]:
-    """Write the safe items of the pool that was mined, in two files; return their ids."""
-    (pool,) = (place.work.parent / "pools").glob("*.parquet")
-    rows = [
-        {
-            "safe_id": f"{row['id']}-{copy}",
-            "safe_caption": row["caption"],
-            "safe_source": "pool",
-            "safe_image": {"bytes": row["image"], "path": None},
-            "safe_image_path": None,
-            "safe_image_sha256": hashlib.sha256(row["image"]).hexdigest(),
-            **changes,
-        }
-        for copy in range(copies)
-        for row in pq.read_table(pool).to_pylist()
-    ]
-    text = ("safe_id", "safe_caption", "safe_source", "safe_image_path", "safe_image_sha256")
-    columns = pa.schema([*((name, pa.string()) for name in text), ("safe_image", schema.PICTURE)])
-    (place.data / "safe").mkdir()
-    for number, part in enumerate((rows[:10], rows[10:])):
-        path = place.data / "safe" / f"train-{number:05d}-of-00002.parquet"
-        pq.write_table(pa.Table.from_pylist(part, schema=columns), path)
-    return [row["safe_id"] for row in rows]
 
 
 @pytest.fixture
 def copied(place: Place, tmp_path: Path) -> Place:
-    copy = place.copy(tmp_path / "copied")
-    pools = tmp_path / "pools"
-    pools.mkdir()
-    (path,) = (place.work / "pools" / "safe").glob("*.parquet")
-    pq.write_table(pq.read_table(path), pools / path.name)
-    return copy
+    return place.copy(tmp_path / "copied")
 
 
 @pytest.fixture
-def pooled(copied: Place) -> Place:
+def pool(place: Place) -> Path:
+    return place.work / "pools" / "safe"
+
+
+@pytest.fixture
+def pooled(copied: Place, pool: Path) -> Place:
     without_partners(copied)
-    write_pool(copied)
+    write_pool(copied, pool)
     return copied
 
 
@@ -114,14 +79,14 @@ def test_the_whole_pool_is_preserved_in_turn(
     """24 items, 36 places in 9 steps of 4: each item comes once before one comes again."""
     record = pooled.train(tmp_path, **RUN)
     used = [caption for batch in kept for caption in batch]
-    pool = Counter(
+    items = Counter(
         row["safe_caption"]
         for path in (pooled.data / "safe").glob("*.parquet")
         for row in pq.read_table(path, columns=["safe_caption"]).to_pylist()
     )
-    assert sum(pool.values()) == 24
+    assert sum(items.values()) == 24
     assert len(used) == 36
-    assert not Counter(used[:24]) - pool
+    assert not Counter(used[:24]) - items
     assert all(len({*batch}) == len(batch) for batch in kept)
     assert record.facts["preserved"] == {"pool": 24, "partners": 0, "targets": 0}
     told = json.loads((tmp_path / "model" / "adapter.json").read_bytes())
@@ -138,9 +103,9 @@ def test_only_what_the_run_can_use_is_embedded(pooled: Place, tmp_path: Path) ->
 
 
 def test_partners_stay_where_there_are_some(
-    copied: Place, kept: list[list[str]], tmp_path: Path
+    copied: Place, pool: Path, kept: list[list[str]], tmp_path: Path
 ) -> None:
-    write_pool(copied)
+    write_pool(copied, pool)
     rows = train_rows(copied)
     lacking = sum(row["partner_id"] is None for row in rows)
     assert 0 < lacking < len(rows)
@@ -154,8 +119,8 @@ def test_partners_stay_where_there_are_some(
     assert (preserved["pool"], preserved["targets"]) == (3 * lacking, 0)
 
 
-def test_fixed_targets_use_no_pool(copied: Place, tmp_path: Path) -> None:
-    write_pool(copied)
+def test_fixed_targets_use_no_pool(copied: Place, pool: Path, tmp_path: Path) -> None:
+    write_pool(copied, pool)
     record = copied.train(tmp_path, **RUN, targets="fixed")
     assert record.facts["preserved"]["pool"] == record.facts["preserved"]["targets"] == 0
     assert not any(name.endswith("-0") for name in reference_ids(tmp_path))
@@ -216,14 +181,14 @@ def test_a_changed_pool_makes_the_run_stale(pooled: Place, tmp_path: Path) -> No
 
 
 def test_without_a_pool_targets_are_preserved_and_that_is_said(
-    copied: Place, tmp_path: Path
+    copied: Place, pool: Path, tmp_path: Path
 ) -> None:
     without_partners(copied)
     said = train(copied, tmp_path, curriculum="all")
     targets = len({row["safe_id"] for row in train_rows(copied)})
     assert f"15 pairs without a partner preserve their target ({targets} safe items)" in said.out
     assert f"{targets} safe items preserved" in said.out
-    write_pool(copied)
+    write_pool(copied, pool)
     said = train(copied, tmp_path / "pooled", curriculum="all", batch_size=5)
     assert "preserve their target" not in said.out
     assert "15 safe items preserved" in said.out
