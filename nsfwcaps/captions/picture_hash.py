@@ -16,7 +16,6 @@ import numpy.typing as npt
 from nsfwcaps.pictures import decode
 
 Hashes = npt.NDArray[np.uint8]
-Rows = npt.NDArray[np.int64]
 
 VERSION = 1
 """Increase it when a picture gets another hash."""
@@ -43,28 +42,6 @@ def picture_hash(data: bytes) -> bytes | str:
     if (np.abs(steps) <= 1).mean() > _FLAT:
         return PLAIN
     return np.packbits(steps > 0).tobytes()
-
-
-def near_hashes(
-    queries: Hashes, hashes: Hashes, bits: int, *, memory_bytes: int
-) -> tuple[Rows, Rows]:
-    """Return all (query, row) `[m]`, `[m]` of hashes `[q, 32]`, `[n, 32]` that differ in ≤ `bits`.
-
-    `memory_bytes` bounds the results of one search, even if every query is near every row.
-    """
-    import faiss
-
-    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    index = faiss.IndexBinaryFlat(BITS)
-    index.add(np.ascontiguousarray(hashes))
-    step = max(1, memory_bytes // (16 * max(1, len(hashes))))
-    for start in range(0, len(queries), step):
-        block = np.ascontiguousarray(queries[start : start + step])
-        ends, _, rows = index.range_search(block, bits + 1)  # FAISS: strictly less
-        found = np.diff(ends).astype(np.int64)  # [block]
-        left.append(start + np.repeat(np.arange(len(block)), found))
-        right.append(rows.astype(np.int64))
-    return np.concatenate(left), np.concatenate(right)
 
 
 def stacked(hashes: Sequence[bytes]) -> Hashes:

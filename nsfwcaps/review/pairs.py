@@ -212,8 +212,8 @@ def _digest(folder: Path, files: list[Path]) -> str:
         if any(path.stat().st_mtime_ns > manifest.stat().st_mtime_ns for path in files):
             raise ValueError
         listed = json.loads(manifest.read_bytes())["files"]
-        known = {Path(file["path"]).name: file["sha256"] for file in listed}
-        sums = [known[path.name] for path in files]
+        known = {file["path"]: file["sha256"] for file in listed}
+        sums = [known[path.relative_to(folder).as_posix()] for path in files]
     except (OSError, ValueError, KeyError, TypeError):
         sums = [_sha256(path) for path in files]
     return hashlib.sha256("\n".join(sums).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""FAISS behind two small classes: block search on a CPU or GPU, and approximate indexes.
+"""FAISS behind a small interface: block search on a CPU or GPU, approximate indexes, bits.
 
 The one module that imports faiss. Rows are `[n, d]` float32 and unit; `sims` are inner products,
 larger = closer.
@@ -17,6 +17,8 @@ from nsfwcaps.errors import ConfigError, DeviceError, first_line
 
 Single = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
+Bits = npt.NDArray[np.uint8]
+"""Packed bits, eight a byte."""
 
 GPU_MAX_K = 2048
 """FAISS returns at most this many neighbours per query on a GPU."""
@@ -154,6 +156,24 @@ def gpu_count() -> int:
 def version() -> str:
     """Return the FAISS version and its compile options."""
     return f"{faiss.__version__} ({faiss.get_compile_options().strip()})"
+
+
+def within_bits(queries: Bits, rows: Bits, bits: int, *, memory_bytes: int) -> tuple[Rows, Rows]:
+    """Return all (query, row) `[m]`, `[m]` of `[q, b / 8]`, `[n, b / 8]` that differ in ≤ `bits`.
+
+    `memory_bytes` bounds the results of one search, even if every query is near every row.
+    """
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    index = faiss.IndexBinaryFlat(8 * rows.shape[1])
+    index.add(np.ascontiguousarray(rows))
+    step = max(1, memory_bytes // (16 * max(1, len(rows))))
+    for start in range(0, len(queries), step):
+        block = np.ascontiguousarray(queries[start : start + step])
+        ends, _, found = index.range_search(block, bits + 1)  # FAISS: strictly less
+        counts = np.diff(ends).astype(np.int64)  # [block]
+        left.append(start + np.repeat(np.arange(len(block)), counts))
+        right.append(found.astype(np.int64))
+    return np.concatenate(left), np.concatenate(right)
 
 
 def _use_gpu(asked: Device) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsfwcaps.captions.picture_hash import PLAIN, near_hashes, picture_hash, stacked
+from nsfwcaps.captions.picture_hash import PLAIN, picture_hash, stacked
 from nsfwcaps.pictures import UNDECODABLE
 
 
@@ -57,23 +57,6 @@ def test_a_plain_picture_has_no_hash(colour: tuple[int, int, int]) -> None:
 
 def test_no_picture_has_no_hash() -> None:
     assert picture_hash(b"not a picture") == UNDECODABLE
-
-
-@pytest.mark.parametrize("limit", [0, 3, 8, 256])
-@pytest.mark.parametrize("memory", [1, 2_000, 2**20])
-def test_near_hashes_are_those_of_brute_force(limit: int, memory: int) -> None:
-    random = np.random.default_rng(2)
-    base = random.integers(0, 256, (6, 32), dtype=np.uint8)
-    rows = base[random.integers(0, 6, 40)]
-    flips = random.random((40, 256)) < 0.01
-    rows = np.packbits(np.unpackbits(rows, axis=1) ^ flips, axis=1)
-    queries = rows[10:25]
-    left, right = near_hashes(queries, rows, limit, memory_bytes=memory)
-    distance = np.unpackbits(queries[:, None] ^ rows[None], axis=2).sum(axis=2)
-    wanted = {*zip(*(part.tolist() for part in np.nonzero(distance <= limit)), strict=True)}
-    found = [*zip(left.tolist(), right.tolist(), strict=True)]
-    assert {*found} == wanted
-    assert len(found) == len(wanted)
 
 
 def test_stacked_hashes_keep_their_order() -> None:

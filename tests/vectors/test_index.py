@@ -17,6 +17,7 @@ from nsfwcaps.vectors.index import (
     Single,
     gpu_count,
     version,
+    within_bits,
 )
 from nsfwcaps.vectors.nearest import to_single
 from nsfwcaps.vectors.source import Half
@@ -175,3 +176,20 @@ def test_too_few_rows_to_train_on_is_a_config_error(factory: str, rows: Single) 
 
 def test_version_names_faiss_and_its_build() -> None:
     assert version().startswith(index_module.faiss.__version__ + " (")
+
+
+@pytest.mark.parametrize("limit", [0, 3, 8, 256])
+@pytest.mark.parametrize("memory", [1, 2_000, 2**20])
+def test_rows_within_so_many_bits_are_those_of_brute_force(limit: int, memory: int) -> None:
+    random = np.random.default_rng(2)
+    base = random.integers(0, 256, (6, 32), dtype=np.uint8)
+    rows = base[random.integers(0, 6, 40)]
+    flips = random.random((40, 256)) < 0.01
+    rows = np.packbits(np.unpackbits(rows, axis=1) ^ flips, axis=1)
+    queries = rows[10:25]
+    left, right = within_bits(queries, rows, limit, memory_bytes=memory)
+    distance = np.unpackbits(queries[:, None] ^ rows[None], axis=2).sum(axis=2)
+    wanted = {*zip(*(part.tolist() for part in np.nonzero(distance <= limit)), strict=True)}
+    found = [*zip(left.tolist(), right.tolist(), strict=True)]
+    assert {*found} == wanted
+    assert len(found) == len(wanted)

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord
 from nsfwcaps.captions import picture_hash
-from nsfwcaps.captions.picture_hash import PLAIN, Hashes, near_hashes, stacked
+from nsfwcaps.captions.picture_hash import PLAIN, Hashes, stacked
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.images import picture_of, wanted_rows
 from nsfwcaps.stages.publish.near_captions import EDGES
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.index import Rows
+from nsfwcaps.vectors.index import Rows, within_bits
 
 _QUERIES = 16_384
 
@@ -107,7 +107,7 @@ def near_pictures(
     count = len(found.hashes)
 
     def find(start: int, stop: int) -> ShardTables:
-        left, right = near_hashes(found.hashes[start:stop], found.hashes, bits, memory_bytes=memory)
+        left, right = within_bits(found.hashes[start:stop], found.hashes, bits, memory_bytes=memory)
         later = right > left + start
         table = pa.table({"left": left[later] + start, "right": right[later]}, schema=EDGES)
         stem = f"pictures-{start:09d}"

@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS
-from nsfwcaps.captions.picture_hash import near_hashes
 from nsfwcaps.captions.splits import seeded_hash
 from nsfwcaps.cards.dataset import SAFE
 from nsfwcaps.config import digest, parse_bytes
@@ -36,7 +35,7 @@ from nsfwcaps.stages.publish.split import Splits
 from nsfwcaps.stages.publish.write import ROWS_WITH_IMAGES
 from nsfwcaps.tables import column_names, read_tables
 from nsfwcaps.vectors.array import VectorArray
-from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.index import BlockSearch, within_bits
 from nsfwcaps.vectors.nearest import blocks_for, nearest
 from nsfwcaps.vectors.store import VectorTable
 
@@ -184,7 +183,7 @@ def _reasons(
     found = hash_pictures(folder, inputs["ingest"], pictures.unique().sort(), progress)
     out[_among(pictures, found.unreadable)] = "unreadable"
     if settings.near_duplicate_image and len(held.hashes):
-        near, _ = near_hashes(
+        near, _ = within_bits(
             found.hashes,
             held.hashes,
             settings.near_duplicate_image,

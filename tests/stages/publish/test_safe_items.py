@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import replace
@@ -154,6 +155,8 @@ def test_readers_of_pairs_do_not_read_them(dataset: Path) -> None:
     count = len(rows_of(dataset))
     assert nsfwcaps.Run(dataset.parent).pairs.num_rows == count
     assert len(ReviewPairs(dataset).ids) == count
+    sums = [hashlib.sha256(path.read_bytes()).hexdigest() for path in data_files(dataset)]
+    assert ReviewPairs(dataset).digest == hashlib.sha256("\n".join(sums).encode()).hexdigest()
     assert {path.parent.name for path in data_files(dataset)} == {"data"}
     read = read_pairs("set", str(dataset), AskedSplit.ALL, None, Silent())
     assert len(read.ids) == count
