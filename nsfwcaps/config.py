@@ -24,20 +24,10 @@ STRICT_KEYS = {"extra": "forbid", "allow_inf_nan": False}
 Fraction = Annotated[float, Ge(0), Le(1)]
 
 
-def setting(
-    default: Any,
-    help: str,  # noqa: A002
-    *,
-    affects_output: bool = True,
-    metavar: str | None = None,
-) -> Any:
-    """Declare a setting; `affects_output=False` if it changes only how the work is done.
-
-    `metavar` is shown instead of the type, where the type would leave no room for the help.
-    """
-    shown = {} if metavar is None else {"metavar": metavar}
+def setting(default: Any, help: str, *, affects_output: bool = True) -> Any:  # noqa: A002
+    """Declare a setting; `affects_output=False` if it changes only how the work is done."""
     return dataclasses.field(
-        default=default, metadata={"help": help, "affects_output": affects_output, **shown}
+        default=default, metadata={"help": help, "affects_output": affects_output}
     )
 
 
