@@ -30,17 +30,14 @@ def setting(
     *,
     affects_output: bool = True,
     joined: str | None = None,
-    metavar: str | None = None,
 ) -> Any:
     """Declare a setting; `affects_output=False` if it changes only how the work is done.
 
     `joined` is the sign between the parts of a list in one text: a repeated option adds to it.
-    `metavar` is shown instead of the type, where the type would leave no room for the help.
     """
-    shown = {} if metavar is None else {"metavar": metavar}
     return dataclasses.field(
         default=default,
-        metadata={"help": help, "affects_output": affects_output, "joined": joined, **shown},
+        metadata={"help": help, "affects_output": affects_output, "joined": joined},
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
@@ -84,10 +84,13 @@ class TrainSettings:
     max_reject_share: Fraction = setting(
         0.05, "Stop if more than this share of the pairs lacks a usable image."
     )
-    precision: Precision = setting(
-        Precision.AUTO,
-        "auto: half precision if the device supports it; fp32, fp16 or bf16.",
-        metavar="<str>",
+    precision: Precision = field(
+        default=Precision.AUTO,
+        metadata={
+            "help": "auto: half precision if the device supports it; fp32, fp16 or bf16.",
+            "affects_output": True,
+            "metavar": "<str>",  # leaves room for the names of methods
+        },
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
     save_every: Annotated[int, Ge(1)] = setting(
