@@ -7,10 +7,10 @@ world, for the same epochs, over the same learning rates, at the model's own log
 row says otherwise. Rates, and the weight of preservation where a row has a choice, are chosen by
 the sum of six R@1 on validation data: the four of a tight validation world, and both of Flickr8k's
 dev split. This is done on the first world, with a seed of its own. Three other seeds are then
-trained on every world. The tables give mean and standard deviation over worlds and seeds, on data used for no choice: a tight test
-world (pairs as in NSFWCaps), a loose one (as in ViSU), both with objects, hazards and phrasings
-unseen in training, Caltech-101, and Flickr8k's test split. Differences and ratios of zero-shot
-accuracy have paired bootstrap intervals over images.
+trained on every world. The tables give mean and standard deviation over worlds and seeds, on data
+used for no choice: a tight test world (pairs as in NSFWCaps), a loose one (as in ViSU), both with
+objects, hazards and phrasings unseen in training, Caltech-101, and Flickr8k's test split.
+Differences and ratios of zero-shot accuracy have paired bootstrap intervals over images.
 
 Finished runs are kept in --folder: rerun the same command to resume.
 """
