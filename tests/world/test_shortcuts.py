@@ -52,10 +52,10 @@ def test_counts_and_relations_are_alike(scenes: Scenes) -> None:
 
 
 def test_probes_find_what_is_there(scenes: Scenes) -> None:
-    """The hazard's noun, two words more, and a corner that is the partner's own."""
+    """The hazard's noun, four words more, and a corner that is the partner's own."""
     assert auc(shortcuts._words(scenes.drawn), scenes.unsafe, scenes.group) > 0.98
     longer = [
-        len(one.caption.split()) + 2 * unsafe
+        len(one.caption.split()) + 4 * unsafe
         for one, unsafe in zip(scenes.drawn, scenes.unsafe, strict=True)
     ]
     assert auc(np.array(longer, dtype=float)[:, None], scenes.unsafe, scenes.group) > 0.7
@@ -64,4 +64,5 @@ def test_probes_find_what_is_there(scenes: Scenes) -> None:
         unsafe=np.repeat([False, True], 1000),
         group=np.tile(scenes.group[::2], 2),
     )
-    assert shortcuts.grain_recall(own) == 1.0
+    # Not quite all: two pictures without any grain may have the same corner.
+    assert shortcuts.grain_recall(own) > 0.99
