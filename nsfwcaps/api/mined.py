@@ -26,7 +26,7 @@ class Mined:
     rows: Rows
     """Safe row of each counterpart `[u, k]`; −1 if a row has fewer than k."""
     cosines: Floats
-    """Cosine of each pair `[u, k]`, exact, rounded once, within [-1, 1]; NaN if there is no pair."""
+    """Cosine of each pair `[u, k]`, exact, rounded once, within [-1, 1]; NaN without a pair."""
     scores: Floats
     """Score of each pair `[u, k]`: cosine minus hubness penalty. NaN if there is no pair."""
     margins: Floats
