@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.mining.pairs import MinedPairs
+from nsfwcaps.vectors.unit import as_cosines
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -25,7 +26,7 @@ class Mined:
     rows: Rows
     """Safe row of each counterpart `[u, k]`; −1 if a row has fewer than k."""
     cosines: Floats
-    """Cosine of each pair `[u, k]`, exact and rounded once; NaN if there is no pair."""
+    """Cosine of each pair `[u, k]`, exact, rounded once, within [-1, 1]; NaN without a pair."""
     scores: Floats
     """Score of each pair `[u, k]`: cosine minus hubness penalty. NaN if there is no pair."""
     margins: Floats
@@ -61,9 +62,9 @@ def gather(pairs: MinedPairs, unsafe_rows: int) -> Mined:
         ranked = block.ranked
         query, place = np.nonzero(chosen)
         at = ranked.first + query, np.cumsum(chosen, axis=1)[query, place] - 1
-        rows[at], cosines[at] = ranked.rows[query, place], ranked.sims[query, place]
+        rows[at], cosines[at] = ranked.rows[query, place], as_cosines(ranked.sims[query, place])
         scores[at], margins[at] = ranked.scores[query, place], block.margins[query, place]
-        density[ranked.first : ranked.first + len(chosen)] = block.density
+        density[ranked.first : ranked.first + len(chosen)] = as_cosines(block.density)
         for row in np.flatnonzero(~chosen.any(axis=1)).tolist():
             reasons[ranked.first + row] = block.reason(row)
     count = int((rows >= 0).sum())

@@ -70,3 +70,9 @@ def _check(rows: Half, where: str) -> None:
             f"{where}: {len(bad)} of {len(rows)} rows are zero or not finite (row {named}); "
             "remove them"
         )
+
+
+def as_cosines(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Clip inner products to [-1, 1]: rows rounded to half precision may be longer than one."""
+    clipped: npt.NDArray[np.float32] = np.clip(values, -1, 1).astype(np.float32)
+    return clipped

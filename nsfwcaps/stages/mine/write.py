@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +24,7 @@ from nsfwcaps.tables import rechunk
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import exact_sims
 from nsfwcaps.vectors.store import VectorTable
+from nsfwcaps.vectors.unit import as_cosines
 
 VERSION = 2
 
@@ -164,12 +164,6 @@ class Writer:
         assert self._images is not None, "checked by the caller"
         hashes = captions.column("image_sha256", rows).combine_chunks()
         return self._images.find("image_sha256", hashes)
-
-
-def as_cosines(values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Clip inner products to [-1, 1]: rows rounded to half precision may be longer than one."""
-    clipped: npt.NDArray[np.float32] = np.clip(values, -1, 1).astype(np.float32)
-    return clipped
 
 
 def _method(settings: MineSettings) -> str:

@@ -12,7 +12,7 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.stages.embed import run as embedding
 from nsfwcaps.stages.embed.settings import EmbedSettings
-from nsfwcaps.stages.mine.write import as_cosines
+from nsfwcaps.vectors.unit import as_cosines
 
 _OTHER_ENCODER = "other_encoder"
 
