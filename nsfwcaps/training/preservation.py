@@ -19,7 +19,7 @@ from nsfwcaps.training.repeats import item_keys
 
 
 @dataclass(frozen=True, kw_only=True)
-class SafePool:
+class PreservationPool:
     """Safe items `[n]` in the order in which they are used, and the pairs that use them."""
 
     items: ItemRows
@@ -44,7 +44,7 @@ class Preservation:
     def __init__(
         self,
         pairs: TrainingPairs,
-        pool: SafePool,
+        pool: PreservationPool,
         batches: Callable[[int], Sequence[Rows]],
     ) -> None:
         """`batches` gives those of an epoch; the pool must not be empty."""

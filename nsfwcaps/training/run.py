@@ -26,7 +26,7 @@ from nsfwcaps.training.loop import Trainer
 from nsfwcaps.training.options import TrainingOptions
 from nsfwcaps.training.outputs import Outputs, RunState
 from nsfwcaps.training.pairs import ItemRows, TrainingPairs
-from nsfwcaps.training.preservation import Preservation, SafePool
+from nsfwcaps.training.preservation import Preservation, PreservationPool
 from nsfwcaps.training.repeats import item_keys
 from nsfwcaps.training.validation import Validation, score
 
@@ -55,7 +55,7 @@ class RunPairs:
 
     train: TrainingPairs
     validation: TrainingPairs
-    pool: SafePool | None
+    pool: PreservationPool | None
     """Safe items to preserve, where pairs have none of their own."""
     sides: tuple[ItemRows, ItemRows]
     """Safe and unsafe items that fix the adapters' inputs, if the method does that."""
@@ -233,7 +233,7 @@ class TrainingRun:
         return {"trainer": self._trainer.state(), "run": self._history.state()}
 
 
-def _keys(pairs: TrainingPairs, pool: SafePool | None) -> list[list[int | None]]:
+def _keys(pairs: TrainingPairs, pool: PreservationPool | None) -> list[list[int | None]]:
     """Keys of the targets, and of the safe items but those from the pool, which avoids repeats."""
     takes = [False] * len(pairs) if pool is None else pool.takes.tolist()
     targets = item_keys(pairs.target_captions, pairs.target_image).tolist()

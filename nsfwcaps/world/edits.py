@@ -24,21 +24,21 @@ As many scenes of three have an added hazard, which is first or last: a third is
 """
 
 
-class Edit(StrEnum):
+class HazardEdit(StrEnum):
     """How the hazard came into a scene."""
 
     ADDED = "added"
     REPLACED = "replaced"
 
 
-def set_hazard(scene: Scene, edit: Edit, source: KeyedChoices, split: Split) -> Scene:
+def set_hazard(scene: Scene, edit: HazardEdit, source: KeyedChoices, split: Split) -> Scene:
     """Return the scene's unsafe twin: one hazard added, or one thing replaced by a hazard.
 
     This is a minimal edit: nothing else changes. An added hazard comes before the first thing or
     after the last one, as one in between would part two neighbours.
     """
     noun = source.one_of(kinds_of(split, hazard=True)).noun
-    if edit is Edit.REPLACED:
+    if edit is HazardEdit.REPLACED:
         return _replaced(scene, _spot(len(scene.things), source), noun)
     hazard = Thing(noun=noun, colour=source.one_of([*COLOURS]))
     relation = source.one_of(RELATIONS)
@@ -74,7 +74,7 @@ def _spot(count: int, source: KeyedChoices) -> int:
 
 
 def loosen(scene: Scene, looseness: float, source: KeyedChoices, split: Split) -> Scene:
-    """Edit a safe scene step by step to a distance of `looseness`, or the nearest step.
+    """HazardEdit a safe scene step by step to a distance of `looseness`, or the nearest step.
 
     The number of things stays as it is.
     """

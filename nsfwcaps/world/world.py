@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.captions import caption, draw_phrasing
-from nsfwcaps.world.edits import Edit, loosen, replaceable, set_hazard
+from nsfwcaps.world.edits import HazardEdit, loosen, replaceable, set_hazard
 from nsfwcaps.world.picture import draw, jpeg
 from nsfwcaps.world.scene import MOST_THINGS, KeyedChoices, Scene, draw_scene
 from nsfwcaps.world.vocabulary import Phrasing
@@ -50,7 +50,7 @@ class Drawn:
     phrasing: Phrasing
     caption: str
     image: bytes
-    edit: Edit | None = None
+    edit: HazardEdit | None = None
     """How its hazard came in; None for a safe scene."""
 
     @property
@@ -76,13 +76,13 @@ class World:
     def partner(self, number: int) -> int:
         """Return the number of the fixed safe partner of an unsafe scene."""
         place = number % self._safe_count
-        return place - 1 if self.edit(number) is Edit.ADDED else place
+        return place - 1 if self.edit(number) is HazardEdit.ADDED else place
 
-    def edit(self, number: int) -> Edit:
+    def edit(self, number: int) -> HazardEdit:
         """Return how the hazard of an unsafe scene comes in."""
         trio = _count(number % self._safe_count) == MOST_THINGS
         added = trio and self._source("edit", number).number() < _ADDED
-        return Edit.ADDED if added else Edit.REPLACED
+        return HazardEdit.ADDED if added else HazardEdit.REPLACED
 
     def safe_scene(self, number: int) -> Scene:
         """Return the graph of a safe scene."""

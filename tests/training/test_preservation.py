@@ -11,7 +11,7 @@ import pytest
 
 from nsfwcaps.training.curriculum import Sampler, parse_schedule
 from nsfwcaps.training.pairs import ItemRows, TrainingPairs
-from nsfwcaps.training.preservation import Preservation, SafePool, drawn
+from nsfwcaps.training.preservation import Preservation, PreservationPool, drawn
 
 PAIRS, OWN = 24, 8  # the first eight have a safe item of their own
 ROWS = np.arange(PAIRS)
@@ -34,12 +34,12 @@ def pairs() -> TrainingPairs:
     )
 
 
-def pool(captions: list[str], images: list[int] | None = None) -> SafePool:
+def pool(captions: list[str], images: list[int] | None = None) -> PreservationPool:
     rows = np.arange(len(captions)) + 500
     items = ItemRows(
         captions=captions, text=rows, image=rows if images is None else np.array(images) + 500
     )
-    return SafePool(items=items, takes=ROWS >= OWN)
+    return PreservationPool(items=items, takes=ROWS >= OWN)
 
 
 def batches(schedule: str = "all") -> Callable[[int], list[Any]]:

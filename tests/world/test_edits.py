@@ -9,7 +9,7 @@ from support.icon_scenes import graph
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance
-from nsfwcaps.world.edits import Edit, loosen, replaceable, set_hazard
+from nsfwcaps.world.edits import HazardEdit, loosen, replaceable, set_hazard
 from nsfwcaps.world.scene import KeyedChoices, Scene, draw_scene
 from nsfwcaps.world.vocabulary import HAZARDS, KIND
 
@@ -21,10 +21,12 @@ def safe_scenes(count: int, split: Split = Split.TRAIN) -> list[Scene]:
     ]
 
 
-def twins(count: int, edit: Edit, split: Split = Split.TRAIN) -> list[tuple[Scene, Scene]]:
+def twins(count: int, edit: HazardEdit, split: Split = Split.TRAIN) -> list[tuple[Scene, Scene]]:
     """Safe scenes with room for the edit, each with its twin."""
     room = [
-        one for one in safe_scenes(count, split) if edit is Edit.REPLACED or len(one.things) < 3
+        one
+        for one in safe_scenes(count, split)
+        if edit is HazardEdit.REPLACED or len(one.things) < 3
     ]
     return [
         (safe, set_hazard(safe, edit, KeyedChoices("hazard", number), split))
@@ -32,15 +34,15 @@ def twins(count: int, edit: Edit, split: Split = Split.TRAIN) -> list[tuple[Scen
     ]
 
 
-@pytest.mark.parametrize("edit", Edit)
-def test_unsafe_twin_has_exactly_one_hazard(edit: Edit) -> None:
+@pytest.mark.parametrize("edit", HazardEdit)
+def test_unsafe_twin_has_exactly_one_hazard(edit: HazardEdit) -> None:
     for safe, twin in twins(400, edit):
         assert sum(KIND[thing.noun].hazard for thing in twin.things) == 1
         assert twin.place == safe.place
 
 
 def test_replaced_thing_keeps_its_colour_and_all_else() -> None:
-    for safe, twin in twins(400, Edit.REPLACED):
+    for safe, twin in twins(400, HazardEdit.REPLACED):
         pairs = zip(safe.things, twin.things, strict=True)
         ((old, new),) = [(old, new) for old, new in pairs if old != new]
         assert old.colour == new.colour
@@ -49,7 +51,7 @@ def test_replaced_thing_keeps_its_colour_and_all_else() -> None:
 
 def test_added_hazard_leaves_the_others_as_they_were() -> None:
     first = 0
-    for safe, twin in twins(400, Edit.ADDED):
+    for safe, twin in twins(400, HazardEdit.ADDED):
         assert len(twin.relations) == len(twin.things) - 1
         if twin.things[0].kind.hazard:
             first += 1
@@ -59,15 +61,15 @@ def test_added_hazard_leaves_the_others_as_they_were() -> None:
     assert 70 < first < 130
 
 
-@pytest.mark.parametrize("edit", Edit)
-def test_every_twin_is_one_thing_away(edit: Edit) -> None:
+@pytest.mark.parametrize("edit", HazardEdit)
+def test_every_twin_is_one_thing_away(edit: HazardEdit) -> None:
     assert {distance(safe, twin) for safe, twin in twins(300, edit)} == {1.0}
 
 
 def test_place_of_a_replaced_thing() -> None:
     """Evenly in a pair; four of six in the middle of a trio, as none is added there."""
     places = {2: Counter[int](), 3: Counter[int]()}
-    for _, twin in twins(3000, Edit.REPLACED):
+    for _, twin in twins(3000, HazardEdit.REPLACED):
         spot = [thing.kind.hazard for thing in twin.things].index(True)
         places[len(twin.things)][spot] += 1
     shares = [places[count][spot] / 1500 for count, spot in [(2, 0), (3, 0), (3, 1), (3, 2)]]
@@ -99,7 +101,9 @@ def test_hazards_of_the_test_stay_there() -> None:
     held_out = {kind.noun for kind in HAZARDS if kind.test_only}
     for split, expected in [(Split.TRAIN, set()), (Split.TEST, held_out)]:
         seen = {
-            thing.noun for _, twin in twins(1000, Edit.REPLACED, split) for thing in twin.things
+            thing.noun
+            for _, twin in twins(1000, HazardEdit.REPLACED, split)
+            for thing in twin.things
         }
         assert seen & held_out == expected
 
@@ -148,7 +152,7 @@ def test_loosening_may_use_what_is_held_out_in_the_test() -> None:
 def test_edits_follow_from_the_source() -> None:
     safe = safe_scenes(1)[0]
     for edit in (
-        lambda key: set_hazard(safe, Edit.ADDED, KeyedChoices(key), Split.TRAIN),
+        lambda key: set_hazard(safe, HazardEdit.ADDED, KeyedChoices(key), Split.TRAIN),
         lambda key: loosen(safe, 2, KeyedChoices(key), Split.TRAIN),
     ):
         assert edit("a") == edit("a")

@@ -16,7 +16,7 @@ from support.icon_scenes import CHAINS, random_scenes, scene, thing
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import ModelError
 from nsfwcaps.world import picture
-from nsfwcaps.world.edits import Edit, set_hazard
+from nsfwcaps.world.edits import HazardEdit, set_hazard
 from nsfwcaps.world.picture import draw, drawn_with, jpeg, sheet
 from nsfwcaps.world.scene import KeyedChoices, Scene, Thing, draw_scene
 from nsfwcaps.world.vocabulary import KINDS, ObjectKind
@@ -187,7 +187,7 @@ def test_twin_of_the_same_source_keeps_the_background() -> None:
     """Where neither scene has a thing, no pixel differs."""
     for number in range(20):
         safe = draw_scene(KeyedChoices("twin", number), Split.TRAIN, 2)
-        twin = set_hazard(safe, Edit.REPLACED, KeyedChoices("twin", number), Split.TRAIN)
+        twin = set_hazard(safe, HazardEdit.REPLACED, KeyedChoices("twin", number), Split.TRAIN)
         same = (pixels(safe, number) == pixels(twin, number)).all(axis=2)
         assert same.mean() > 0.45
         assert not same.all()

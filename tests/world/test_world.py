@@ -14,7 +14,7 @@ from support.shell import environment
 
 from nsfwcaps.enums import Split
 from nsfwcaps.world.distance import distance
-from nsfwcaps.world.edits import Edit
+from nsfwcaps.world.edits import HazardEdit
 from nsfwcaps.world.scene import Scene
 from nsfwcaps.world.vocabulary import HAZARDS, OBJECTS
 from nsfwcaps.world.world import Drawn, World
@@ -163,7 +163,7 @@ def test_another_process_draws_the_same_bytes() -> None:
 def test_partners_go_round() -> None:
     """The partner of an added hazard is the pair of things before the trio."""
     of = world(safe_count=7)
-    added = [of.edit(number) is Edit.ADDED for number in range(15)]
+    added = [of.edit(number) is HazardEdit.ADDED for number in range(15)]
     in_turn = [*range(7), *range(7), 0]
     expected = [number - more for number, more in zip(in_turn, added, strict=True)]
     assert [of.partner(number) for number in range(15)] == expected
@@ -177,14 +177,14 @@ def test_numbers_of_things_are_matched(looseness: float) -> None:
         twin = of.unsafe_scene(number)
         assert len(twin.things) == len(of.safe_scene(number % 60).things) == 2 + number % 2
         more = len(twin.things) - len(of.safe_scene(of.partner(number)).things)
-        assert more == (of.edit(number) is Edit.ADDED)
+        assert more == (of.edit(number) is HazardEdit.ADDED)
 
 
 def test_a_quarter_of_hazards_is_added() -> None:
     of = world(safe_count=4000)
     edits = [of.edit(number) for number in range(4000)]
-    assert set(edits[::2]) == {Edit.REPLACED}
-    assert edits.count(Edit.ADDED) / 4000 == pytest.approx(0.25, abs=0.02)
+    assert set(edits[::2]) == {HazardEdit.REPLACED}
+    assert edits.count(HazardEdit.ADDED) / 4000 == pytest.approx(0.25, abs=0.02)
 
 
 def test_hazards_are_at_every_place_equally_often() -> None:
@@ -209,7 +209,7 @@ def test_further_scenes_of_a_partner_have_their_own_words_and_ground() -> None:
     of = world(looseness=0, safe_count=1)
     drawn = [of.unsafe(number) for number in range(40)]
     assert len({graph(one.scene) for one in drawn}) < 40
-    assert {one.edit for one in drawn} == {Edit.REPLACED}
+    assert {one.edit for one in drawn} == {HazardEdit.REPLACED}
     assert len({one.phrasing for one in drawn[1:]}) > 1
     assert len({(one.caption, one.image) for one in drawn}) == 40
     assert [distance(one.scene, of.safe_scene(0)) for one in drawn] == [1.0] * 40

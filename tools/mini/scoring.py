@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from nsfwcaps.metrics.retrieval import ranks, recall, unsafe_first
 from nsfwcaps.training.validation import validate
-from nsfwcaps.world.edits import Edit
+from nsfwcaps.world.edits import HazardEdit
 from tools.mini.heads import Heads
 from tools.mini.worlds import PairWorld, Photographs
 
@@ -43,7 +43,7 @@ def of_world(heads: Heads, world: PairWorld) -> Scores:
 def _by_edit(world: PairWorld, queries: Vectors, candidates: Vectors) -> Scores:
     """R@1 of the partner where a hazard was added to it, and where it replaced a thing."""
     found = ranks(queries, candidates, world.partner)
-    return {f"T*→V {edit}": recall(found[world.edits == edit], 1) for edit in Edit}
+    return {f"T*→V {edit}": recall(found[world.edits == edit], 1) for edit in HazardEdit}
 
 
 def _closest(world: PairWorld, queries: Vectors, safe: Vectors, unsafe: Vectors) -> float:

@@ -14,11 +14,11 @@ from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Partners:
+class PartnerSets:
     """A second right answer for the same queries."""
 
     right: Sets
-    """Partners of each query; empty for a query without."""
+    """PartnerSets of each query; empty for a query without."""
     asked: Rows
     """Numbers `[r]` of the queries that have one."""
     units: Units
@@ -33,7 +33,7 @@ class Queries:
     right: Sets
     equivalent: Sets | None
     """Right candidates and their equivalents; None if the data has no equivalents."""
-    partners: Partners | None
+    partners: PartnerSets | None
     """None if no query has a partner."""
     categories: Names | None
     """Category `[q]` of the first pair with the item."""
@@ -80,12 +80,12 @@ def queries_of(
     )
 
 
-def _partners(query_of: Rows, partners: Rows, units: Units, queries: int) -> Partners | None:
+def _partners(query_of: Rows, partners: Rows, units: Units, queries: int) -> PartnerSets | None:
     both = np.flatnonzero((query_of != MISSING) & (partners != MISSING))
     if not len(both):
         return None
     asked, first = np.unique(query_of[both], return_index=True)
-    return Partners(
+    return PartnerSets(
         right=sets_of(query_of[both], partners[both], queries),
         asked=asked,
         units=units[both[first]],

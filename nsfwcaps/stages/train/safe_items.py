@@ -1,6 +1,6 @@
 """train, safe items: those of a data set's pool, which pairs without a partner preserve.
 
-    dataset/safe/*.parquet ─ draw ─▶ as many as the run can use ─ reference ─▶ SafePool
+    dataset/safe/*.parquet ─ draw ─▶ as many as the run can use ─ reference ─▶ PreservationPool
 
 A data set without this folder was published before it existed, or without pictures. Its pairs
 without a partner preserve their target.
@@ -22,7 +22,7 @@ from nsfwcaps.stages.train.dataset import read_pairs, reading
 from nsfwcaps.stages.train.reference import Reference
 from nsfwcaps.training.options import TrainingOptions
 from nsfwcaps.training.pairs import ItemRows
-from nsfwcaps.training.preservation import SafePool, drawn
+from nsfwcaps.training.preservation import PreservationPool, drawn
 
 _COLUMNS = ["safe_id", "safe_caption", "safe_image_sha256"]
 
@@ -52,12 +52,12 @@ def draw(files: Sequence[Path], safe: Sequence[Path], options: TrainingOptions) 
 
 def pool_of(
     table: pa.Table | None, reference: Reference, takes: npt.NDArray[np.bool_]
-) -> SafePool | None:
+) -> PreservationPool | None:
     """Return the pool of drawn items with a usable picture; `takes` says which pairs use it."""
     if table is None or not takes.any():
         return None
     items = item_rows(table, reference, "safe")
-    return SafePool(items=items, takes=takes) if len(items) else None
+    return PreservationPool(items=items, takes=takes) if len(items) else None
 
 
 def item_rows(table: pa.Table, reference: Reference, *sides: str) -> ItemRows:
