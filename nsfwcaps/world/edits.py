@@ -74,7 +74,7 @@ def _spot(count: int, source: KeyedChoices) -> int:
 
 
 def loosen(scene: Scene, looseness: float, source: KeyedChoices, split: Split) -> Scene:
-    """HazardEdit a safe scene step by step to a distance of `looseness`, or the nearest step.
+    """Edit a safe scene step by step to a distance of `looseness`, or the nearest step.
 
     The number of things stays as it is.
     """

@@ -18,7 +18,7 @@ class PartnerSets:
     """A second right answer for the same queries."""
 
     right: Sets
-    """PartnerSets of each query; empty for a query without."""
+    """Partners of each query; empty for a query without."""
     asked: Rows
     """Numbers `[r]` of the queries that have one."""
     units: Units
