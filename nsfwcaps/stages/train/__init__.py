@@ -33,20 +33,26 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
+_SCORES = {
+    "T*→V": "unsafe_text_to_image",
+    "V*→T": "unsafe_image_to_text",
+    "unsafe first": "unsafe_first",
+    "T→V": "safe_text_to_image",
+    "V→T": "safe_image_to_text",
+}
+
+
 def _gain(facts: Mapping[str, Any]) -> str:
-    """Format redirection and safe retrieval on the validation split, before and after."""
+    """Format redirection and safe retrieval (R@1) on the validation split, before and after.
+
+    A mean of both directions would hide that images are redirected less than captions, and how many
+    queries still find an unsafe item first.
+    """
     scores = facts["validation"]
     before, after = scores[0], scores[facts["kept_epoch"]]
     if not before:
         return ""
-    figures = {
-        "redirected": ("unsafe_text_to_image", "unsafe_image_to_text"),
-        "safe found": ("safe_text_to_image", "safe_image_to_text"),
-    }
-    changes = []
-    for name, keys in figures.items():
-        was, now = (sum(score[key] for key in keys) / len(keys) for score in (before, after))
-        changes.append(f"{name} {was:.0%} to {now:.0%}")
+    changes = [f"{name} {before[key]:.0%} to {after[key]:.0%}" for name, key in _SCORES.items()]
     return f"; validation: {', '.join(changes)}"
 
 
