@@ -18,7 +18,10 @@ KEEP = (1.0, 5.0, 25.0, 100.0)
 
 OPENAI_SCALE = 100.0
 
-TUNED, PLAIN, OURS = "SafeR-CLIP, preservation chosen", "SafeR-CLIP", "contrastive-subspace"
+PLAIN, TUNED = "SafeR-CLIP", "SafeR-CLIP, preservation chosen"
+SAFE_TUNED, OURS = "Safe-CLIP, preservation chosen", "contrastive-subspace"
+CURVES = (PLAIN, TUNED, SAFE_TUNED, OURS)
+"""Rows that are trained at every rate with every seed."""
 
 _SAGE = {"spread_text": 2.0, "spread_image": 2.0}
 _NEAR = {"neighbours_text": 10.0, "neighbours_image": 10.0}
@@ -61,7 +64,7 @@ def rows() -> dict[str, Sequence[Choice]]:
         "safe-only": [Choice(method=METHODS["safe-only"])],
         "Safe-CLIP": [fixed],
         "Safe-CLIP, scale 100": [replace(fixed, scale=OPENAI_SCALE)],
-        "Safe-CLIP, preservation chosen": _kept(fixed),
+        SAFE_TUNED: _kept(fixed),
         PLAIN: [Choice(method=safer)],
         "SafeR-CLIP, scale 100": [Choice(method=safer, scale=OPENAI_SCALE)],
         TUNED: _kept(Choice(method=safer)),

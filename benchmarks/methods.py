@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import method_tables as tables
-from method_rows import OURS, PLAIN, RATES, TUNED, Choice, rows
+from method_rows import CURVES, OURS, PLAIN, RATES, SAFE_TUNED, TUNED, Choice, rows
 
 from nsfwcaps.config import digest
 
@@ -162,11 +162,11 @@ def _grid(of: Mapping[str, Sequence[Choice]], rates: Sequence[float], world: int
 def _again(
     chosen: Mapping[str, tuple[int, float]], rates: Sequence[float], world: int
 ) -> list[Run]:
-    """The chosen configurations with the reported seeds; ours at every rate, for its curve."""
+    """The chosen configurations with the reported seeds; some at every rate, for their curves."""
     return [
         Run(row=name, choice=number, rate=rate, world=world, seed=seed)
         for name, (number, best) in chosen.items()
-        for rate in (rates if name in (OURS, PLAIN, TUNED) else [best])
+        for rate in (rates if name in CURVES else [best])
         for seed in SEEDS
     ]
 
@@ -206,11 +206,11 @@ def _print(
     tables.print_kept(starts, {name: runs(name) for name in chosen})
     curves = {
         name: {rate: runs(name, rate) for rate in options.rates}
-        for name in (PLAIN, TUNED, OURS)
+        for name in CURVES
         if name in chosen
     }
     tables.print_curves(curves)
-    for peer in (PLAIN, TUNED):
+    for peer in (PLAIN, TUNED, SAFE_TUNED):
         if peer in chosen and OURS in chosen:
             tables.print_ratio(starts, peer, runs(peer), OURS, curves[OURS])
     if options.figure:
