@@ -318,7 +318,8 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
     """Deliver a record's `dataset` files to a folder under their final names.
 
     Idempotent; uses hard links if the file system supports them. Parquet files in the `owned`
-    subfolders that the record does not list come from an earlier run and are removed.
+    subfolders that the record does not list come from an earlier run and are removed. So is such a
+    subfolder if it is empty.
     """
     wanted: set[Path] = set()
     for file in record.files:
@@ -332,6 +333,8 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
         for path in (target / folder).glob("*.parquet"):
             if path not in wanted:
                 path.unlink()
+        with contextlib.suppress(OSError):
+            (target / folder).rmdir()  # fails unless empty
 
 
 def _link(source: Path, path: Path) -> None:

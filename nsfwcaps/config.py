@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from annotated_types import Ge, Le
 
+from nsfwcaps.enums import RENAMED
 from nsfwcaps.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -69,7 +70,7 @@ def check(
         config = pydantic.TypeAdapter(cls).validate_python(plain)
     except pydantic.ValidationError as error:
         found = _merged(error.errors(include_url=False), hints)
-        problems += [_describe(item, known, where) for item in found]
+        problems += [_describe(item, hints, known, where) for item in found]
     return (None, problems) if problems else (config, [])
 
 
@@ -99,16 +100,23 @@ def _merged(errors: Sequence[Any], hints: Mapping[str, Any]) -> list[Any]:
     return list(merged.values())
 
 
-def _describe(item: Any, known: list[str], where: str) -> str:
+def _describe(item: Any, hints: Mapping[str, Any], known: list[str], where: str) -> str:
     place = ".".join([where, *(str(part) for part in item["loc"])])
     if item["type"] == "unexpected_keyword_argument":
         key = str(item["loc"][-1])
         close = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
         return f"{place}: unknown key; {hint}"
+    if item["type"] == "enum" and (now := _renamed(hints[item["loc"][0]], item["input"])):
+        return f"{place}: '{item['input']}' is now '{now}'"
     message = item["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     got = "" if item["type"] == "value_error" else f", got {item['input']!r}"
     return f"{place}: {message}{got}"
+
+
+def _renamed(hint: Any, value: object) -> str | None:
+    """Return what a former value is called now; None for any other."""
+    return RENAMED.get(base_type(hint), {}).get(str(value))
 
 
 def digest(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 
 class Category(enum.StrEnum):
@@ -128,6 +129,13 @@ class AdapterInputs(enum.StrEnum):
     """The whole input."""
     CONTRAST = "contrast"
     """Only the directions that unsafe inputs use more than safe ones."""
+
+
+RENAMED: Mapping[type[enum.Enum], Mapping[str, str]] = {
+    TrainMethod: {"subspace": TrainMethod.CONTRASTIVE_SUBSPACE.value},
+    AdapterInputs: {"difference": AdapterInputs.CONTRAST.value},
+}
+"""Former values of settings, and what they are called now."""
 
 
 class Device(enum.StrEnum):

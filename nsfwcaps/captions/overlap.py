@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nsfwcaps.captions.normalize import TEXT_DIGITS
+from nsfwcaps.captions.opening import local_path
 from nsfwcaps.enums import Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_DATA = "data"
 _SIDES = ("unsafe", "safe", "partner")
 _PICTURES = [f"{side}_image_sha256" for side in _SIDES]
 _IDS = [f"{side}_id" for side in _SIDES]
@@ -31,13 +33,18 @@ class Overlap:
     def __bool__(self) -> bool:
         return bool(self.pictures or self.captions)
 
-    def note(self, data: Path) -> str:
-        """Say it in one line, with the way out."""
+    @property
+    def finding(self) -> str:
+        """Say it in one line."""
         return (
-            f"note: {data}: of {self.held_out:,} validation and test pairs, {self.pictures:,} "
-            f"share a picture and {self.captions:,} a caption with training pairs, so figures on "
-            "them are too good; publish again with this version"
+            f"of {self.held_out:,} validation and test pairs, {self.pictures:,} share a picture "
+            f"and {self.captions:,} a caption with training pairs, so figures on them are too good"
         )
+
+    @property
+    def note(self) -> str:
+        """Say it in one line, with the way out."""
+        return f"{self.finding}; publish again with this version"
 
     def as_dict(self) -> dict[str, int]:
         """Return the counts."""
@@ -45,8 +52,29 @@ class Overlap:
 
 
 def overlap(data: Path) -> Overlap | None:
-    """Measure the overlap of a data set folder; None without data files or a split column."""
-    return overlap_of(sorted((data / "data").glob("*.parquet")))
+    """Measure the overlap of a data set folder; None without data files or a split column.
+
+    Of one of its Parquet files, measure it with the files beside it.
+    """
+    return overlap_of(_files(data))
+
+
+def overlap_at(urls: Sequence[str]) -> Overlap | None:
+    """Measure the overlap of the data set that some local Parquet files are of; None as above."""
+    paths = filter(None, map(local_path, urls))
+    files = {file for path in paths for file in _files(path)}
+    published = {file for file in files if file.parent.name == _DATA}  # not its safe items
+    return overlap_of(sorted(published or files))
+
+
+def _files(data: Path) -> list[Path]:
+    data = data.absolute()
+    if data.is_dir():
+        folder = data if data.name == _DATA else data / _DATA
+        return sorted(folder.glob("*.parquet"))
+    if data.suffix != ".parquet":
+        return []
+    return sorted(data.parent.glob("*.parquet")) if data.parent.name == _DATA else [data]
 
 
 def overlap_of(files: Sequence[Path]) -> Overlap | None:
@@ -62,15 +90,15 @@ def overlap_of(files: Sequence[Path]) -> Overlap | None:
                 return None
             wanted = [name for name in (*_PICTURES, *_IDS) if name in names]
             parts.append(pq.read_table(path, columns=["split", *wanted], partitioning=None))
+        return _of_table(pa.concat_tables(parts, promote_options="default")) if parts else None
     except (OSError, pa.ArrowException):
         return None  # whoever reads the captions says what is wrong
-    return _of_table(pa.concat_tables(parts, promote_options="default")) if parts else None
 
 
 def overlap_note(data: Path) -> str | None:
     """Return the note on a data set folder; None if its splits share nothing."""
     found = overlap(data)
-    return found.note(data) if found else None
+    return f"note: {data}: {found.note}" if found else None
 
 
 def overlap_facts(data: Path) -> dict[str, int] | None:
@@ -80,9 +108,10 @@ def overlap_facts(data: Path) -> dict[str, int] | None:
 
 
 def _of_table(table: pa.Table) -> Overlap:
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    in_train = pc.equal(table["split"], Split.TRAIN.value)
+    in_train = pc.equal(table["split"].cast(pa.string()), Split.TRAIN.value)
     train, held = table.filter(in_train), table.filter(pc.invert(in_train))
     return Overlap(
         held_out=held.num_rows,

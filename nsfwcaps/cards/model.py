@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nsfwcaps.captions.overlap import Overlap
 from nsfwcaps.cards import template
 
 _TEMPLATE = "model.md.j2"
@@ -21,4 +22,6 @@ def render(facts: Mapping[str, Any]) -> str:
     """Fill the card."""
     before, after = facts["before"], facts["after"]
     rows = [(label, before[key], after[key]) for key, label in _SCORES.items() if key in before]
-    return template.fill(_TEMPLATE, facts=facts, scores=rows)
+    found = facts["training"].get("overlap")
+    overlap = Overlap(**found) if found else None
+    return template.fill(_TEMPLATE, facts=facts, scores=rows, overlap=overlap)

@@ -134,7 +134,6 @@ def evaluate(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
-    from nsfwcaps.captions.overlap import overlap_note
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
@@ -146,8 +145,6 @@ def evaluate(
     check_folder(out)
     with pipeline.locked(out):
         shown = progress.for_terminal(quiet=quiet or as_json)
-        for said in filter(None, (overlap_note(Path(url)) for _, url in request.pairs)):
-            shown.note(said)
         evaluated = Evaluation(request, out, shown).run()
         _print_result(evaluated, out, by=request.by, as_json=as_json)
 
@@ -211,9 +208,15 @@ def _class_sets(
 
 def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """File of each set; a file without a name applies to all sets that have none."""
+    from nsfwcaps.evaluation.named_options import name_of
+
     of_all = [item for item in given if item.partition("=")[0] not in names]
     if of_all and not names:
         raise ConfigError(f"{option} needs a classification set; add --zeroshot")
+    for item in of_all:
+        unknown = name_of(item)
+        if unknown is not None and not Path(item).exists():
+            raise ConfigError(f"{option}: no set named {unknown}; sets: {', '.join(names)}")
     if len(of_all) > 1:
         raise ConfigError(
             f"{option}: '{of_all[1]}' matches none of the --zeroshot sets ({', '.join(names)}); "
@@ -223,6 +226,8 @@ def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str,
     for item in given:
         name, _, file = item.partition("=")
         if name in names:
+            if not file:
+                raise ConfigError(f"{option}: the value is empty; write {option} {name}=FILE")
             files[name] = file
     return files
 

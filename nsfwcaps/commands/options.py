@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from nsfwcaps.config import alternatives, base_type
+from nsfwcaps.enums import RENAMED
 from nsfwcaps.stage import HasSettings, owners, share
 
 _WIDE = 29
@@ -107,6 +108,8 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
     if kind is bool:
         flags = [f"{flag}/--no-{name.replace('_', '-')}"]
     wide = "<str>" if _is_wide(kind, owned) else None  # leaves room for the flags
+    if kind is str and base_type(hint) in RENAMED:
+        wide = _values_of(base_type(hint), owned)
     shown = typer.Option(
         *flags,
         *filter(None, [field.metadata.get("short")]),
@@ -130,6 +133,10 @@ def _is_wide(kind: Any, owned: Sequence[HasSettings]) -> bool:
     return kind == list[str] or (is_enum and len("|".join(kind)) > _room(owned))
 
 
+def _values_of(kind: Any, owned: Sequence[HasSettings]) -> str:
+    return "<str>" if _is_wide(kind, owned) else f"<{'|'.join(kind)}>"
+
+
 def _room(owned: Sequence[HasSettings]) -> int:
     """Width left for the type: names and the negated form of flags have their own columns."""
     hints = typing.get_type_hints(owned[0].settings)
@@ -140,9 +147,10 @@ def _room(owned: Sequence[HasSettings]) -> int:
 
 def _cli_type(hint: Any) -> Any:
     """Type that the command line parses; the settings class checks ranges later."""
-    if len(alternatives(hint)) > 1:  # a number or a word: the settings class decides
-        return str
     plain = base_type(hint)
+    # A number or a word, or a word that may be a former one: the settings class decides.
+    if len(alternatives(hint)) > 1 or plain in RENAMED:
+        return str
     if typing.get_origin(plain) is tuple:
         return list[str]
     if isinstance(plain, type) and issubclass(plain, enum.Enum | bool | int | float | Path):

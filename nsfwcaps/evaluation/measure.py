@@ -20,7 +20,7 @@ from nsfwcaps.evaluation.models import Model, Weights
 from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.evaluation.plan import NEEDS_IMAGES
 from nsfwcaps.evaluation.request import EvaluationTask
-from nsfwcaps.evaluation.right_answer import notes, right_answer
+from nsfwcaps.evaluation.right_answer import notes, overlap_notes, right_answer
 from nsfwcaps.evaluation.tasks import preferences, real_nsfw, retrieval, structure, zeroshot
 from nsfwcaps.evaluation.vectors import VectorFolder
 
@@ -69,7 +69,8 @@ class Measurer:
             vectors = pairs.vectors
             _check_any(0 if vectors.safe_image is None else len(vectors.safe_image))
             _check_any(0 if vectors.unsafe_image is None else len(vectors.unsafe_image))
-            return _add_facts(preferences.score(vectors), left_out=pairs.left_out)
+            told = overlap_notes(self._data.pairs[dataset])
+            return _add_facts(preferences.score(vectors), notes=told, left_out=pairs.left_out)
         return self._retrieval(dataset, pairs)
 
     def pairs(self, dataset: str) -> GatheredPairs:

@@ -41,12 +41,16 @@ def named(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _split(item: str) -> tuple[str, str]:
-    name, sign, value = item.partition("=")
+def name_of(item: str) -> str | None:
+    """Return the name in NAME=VALUE; None for a value alone."""
+    name, sign, _ = item.partition("=")
     # An equals sign after a slash or a colon belongs to the path.
-    if sign and not set("/:\\") & set(name):
-        return name, value
-    return _of_path(item), item
+    return name if sign and not set("/:\\") & set(name) else None
+
+
+def _split(item: str) -> tuple[str, str]:
+    name = name_of(item)
+    return (_of_path(item), item) if name is None else (name, item[len(name) + 1 :])
 
 
 def _of_path(path: str) -> str:

@@ -23,6 +23,15 @@ def right_answer(pairs: PairSet) -> str:
 
 def notes(pairs: PairSet, base: str) -> list[str]:
     """Return what limits the figures, given the name of the base model."""
+    return [*overlap_notes(pairs), *_mined_with_base(pairs, base)]
+
+
+def overlap_notes(pairs: PairSet) -> list[str]:
+    """Return the note on what held-out pairs share with training pairs, if anything."""
+    return [pairs.overlap.note] if pairs.overlap else []
+
+
+def _mined_with_base(pairs: PairSet, base: str) -> list[str]:
     miners = {_miner(origin) for origin in pairs.origins if origin.startswith(_MINED)}
     if names.public(base) not in miners:
         return []

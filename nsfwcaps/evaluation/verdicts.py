@@ -46,7 +46,10 @@ class Verdict(StrEnum):
     KEPT = "kept"
     """Neither gained nor lost, and the interval rules out a loss as large as the margin."""
     UNDECIDED = "undecided"
-    """Not shown either way: the interval holds both no difference and a loss of the margin."""
+    """Not shown either way: Holm's correction leaves no difference, nor is a loss ruled out.
+
+    The unadjusted interval holds a loss of the margin; it may exclude no difference.
+    """
 
 
 def judged(tests: Sequence[Mapping[str, Any]], *, margin: float) -> list[dict[str, Any]]:

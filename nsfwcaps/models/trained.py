@@ -14,7 +14,7 @@ WEIGHTS = "adapter.safetensors"
 DESCRIPTION = "adapter.json"
 
 _DELIVERED = "model"
-_TRAINING = ("scale", "learning_rate", "preserved", "selection")
+_TRAINING = ("scale", "learning_rate", "preserved", "selection", "overlap")
 _LOCAL = "local-dir:"
 
 
@@ -35,8 +35,8 @@ class TrainedRun:
     after: Mapping[str, float]
     """Validation scores of the saved weights."""
     training: Mapping[str, Any]
-    """Logit scale, learning rate, safe items preserved, selection of the pairs; older runs have
-    none of these."""
+    """Logit scale, learning rate, safe items preserved, selection and overlap of the pairs; older
+    runs have none of these."""
 
     @property
     def name(self) -> str:

@@ -115,8 +115,9 @@ class Table:
         """Sentences that say what the right answer is, and what limits the figures."""
         known = self.parts[0].facts
         answer = known.get("right_answer")
-        lines = [*([f"right answer: {answer}"] if answer else ()), *known.get("notes", ())]
-        return [f"{line[0].upper()}{line[1:]}." for line in lines]
+        # After "Note:", as a note may begin with the name of a model.
+        notes = [f"Note: {note}." for note in known.get("notes", ())]
+        return [*([f"Right answer: {answer}."] if answer else ()), *notes]
 
     @property
     def layers(self) -> dict[str, list[str]]:

@@ -23,6 +23,12 @@ _SAFE_IMAGES = (
     *("safe_image", "safe_image_path", "image", "image_path"),
     *("image_coco_url", "coco_url", "filepath"),
 )
+_NO_GROUPS = {
+    "pictures or paths": (*_UNSAFE_IMAGES, *_PARTNER_IMAGES, *_SAFE_IMAGES),
+    "ids": ("id", "pair_id", "unsafe_id", "safe_id", "partner_id", "equivalent_safe_ids"),
+}
+"""What columns hold that divide pairs into no groups, and their names."""
+_ENDINGS = {"pictures or paths": ("_path", "_image", "_url"), "ids": ("_sha256",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +115,11 @@ def _named(present: Sequence[str], by: str, where: str) -> str:
         )
     if folded(found) in CAPTION_WORDS or "caption" in folded(found):
         raise InputError(f"{where}: '{by}' (--by) holds captions; choose a column with few values")
+    for what, names in _NO_GROUPS.items():
+        if spelt([found], *names) is not None or folded(found).endswith(_ENDINGS[what]):
+            raise InputError(
+                f"{where}: '{by}' (--by) holds {what}; choose a column with few values"
+            )
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from nsfwcaps.captions.overlap import Overlap
 from nsfwcaps.config import digest
 from nsfwcaps.evaluation.datasets.pictures import PictureSet
 from nsfwcaps.evaluation.outcome import Names
@@ -44,6 +45,9 @@ class PairSet:
     """How the pairs were made, as the data says (column `provenance`), and how many."""
     left_out: dict[str, int]
     """Unusable rows and images, by reason."""
+    overlap: Overlap | None = None
+    """What held-out pairs share with training pairs, where the data set tells and this is not its
+    training split."""
 
     @cached_property
     def digest(self) -> str:
@@ -57,6 +61,7 @@ class PairSet:
                 [self.ids, None if self.categories is None else self.categories.tolist()],
                 [one and [one.rows.tolist(), one.offsets.tolist()] for one in sets],
                 [self.safe_items.tolist(), sorted(self.origins.items())],
+                *([self.overlap.as_dict()] if self.overlap else []),  # it is in the notes
             ]
         )
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from nsfwcaps.captions.normalize import content_id
 from nsfwcaps.captions.options import ALL_SPLITS
+from nsfwcaps.captions.overlap import overlap_at
 from nsfwcaps.captions.readers import read_pool
 from nsfwcaps.captions.rows import BadRow, Row, Sample
 from nsfwcaps.captions.sources import expand
 from nsfwcaps.captions.tables.values import text_cell
 from nsfwcaps.errors import InputError
 from nsfwcaps.evaluation.datasets.captions import Captions, caption_of
+from nsfwcaps.evaluation.datasets.column_values import ColumnValues
 from nsfwcaps.evaluation.datasets.pair_columns import PairColumns, resolve
 from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY, PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING, PictureCells, PictureSet
 from nsfwcaps.evaluation.datasets.splits import AskedSplit, SplitRows, tells_splits
 from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
 from nsfwcaps.progress import Advance, Progress
-
-_MOST_VALUES = 100
 
 
 def read_pairs(
@@ -41,8 +41,8 @@ def read_pairs(
     Figures are also given by the values of the column `by`; None for the category.
 
     Raises:
-        InputError: the set is unreadable, lacks caption columns or the column `by`, or has no
-            usable row of the split.
+        InputError: the set is unreadable, lacks caption columns or the column `by`, has no usable
+            row of the split, or `by` does not divide the pairs into few groups.
     """
     urls = expand(url, ALL_SPLITS)
     rows = SplitRows(url, split)
@@ -55,13 +55,10 @@ def read_pairs(
         counts = ", ".join(f"{count:,} {why}" for why, count in reading.left_out.items())
         raise InputError(f"{url}: no usable pairs ({counts or 'no rows'})")
     found = reading.finished(name)
-    values = 0 if found.categories is None else len(np.unique(found.categories))
-    if by is not None and values > _MOST_VALUES:  # a caption or an id, say
-        raise InputError(
-            f"{url}: column '{by}' (--by) has {values:,} values, more than {_MOST_VALUES}; choose "
-            "one with few values"
-        )
-    return found
+    if by is not None:
+        reading.values.check(found, by, url)
+    # Figures on the training split say nothing of other data anyway.
+    return found if split is AskedSplit.TRAIN else replace(found, overlap=overlap_at(urls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +91,7 @@ class _Reading:
 
     def __init__(self, rows: SplitRows, by: str | None) -> None:
         self._by = by
+        self.values = ColumnValues()
         self.read = 0
         self.has_split = False
         self.left_out: Counter[str] = Counter()
@@ -158,6 +156,8 @@ class _Reading:
         if origin := _cell_text(row, columns.provenance):
             self._origins[origin] += 1
         category = _cell_text(row, columns.category)
+        if self._by is not None:
+            self.values.add(row.get(columns.category or ""))
         self._has_categories |= category is not None
         pair = _RankedPair(
             id=unsafe_id or content_id(unsafe_caption),

@@ -30,11 +30,16 @@ def named_templates(name: str) -> list[str]:
     """Return the templates of a file, or of `clip_benchmark:SET` from that package.
 
     Raises:
-        InputError: as `read_templates`; or the package or its set is absent.
+        InputError: as `read_templates`; or no set is named, or the package or its set is absent.
     """
     package, sign, wanted = name.partition(":")
     if not sign or package != _PACKAGE:
         return read_templates(Path(name))
+    if not wanted:
+        raise InputError(
+            f"--templates {name}: the name of the set is empty; write {_PACKAGE}:SET, such as "
+            f"{_PACKAGE}:cifar10"
+        )
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise InputError(f"--templates {name}: install the package: pip install clip-benchmark")

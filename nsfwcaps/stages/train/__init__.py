@@ -19,8 +19,11 @@ def _headline(facts: Mapping[str, Any]) -> str:
 
 
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
-    from nsfwcaps.stages.train.selection import difference_to_paper
+    from nsfwcaps.captions.overlap import Overlap
+    from nsfwcaps.stages.train.selection import difference_to_paper, why_no_pool
 
+    if (found := facts["overlap"]) and (overlap := Overlap(**found)):
+        yield overlap.note
     if facts["method"]["name"] == "safer-clip" and (
         differs := difference_to_paper(facts["selection"])
     ):
@@ -28,8 +31,7 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     if targets := facts["preserved"]["targets"]:
         yield (
             f"{facts['pairs_without_partner']:,} pairs without a partner preserve their target "
-            f"({targets:,} safe items): the data set has no folder safe; publish it again to "
-            "preserve items of the whole safe pool"
+            f"({targets:,} safe items): {why_no_pool(facts['safe_items'])}"
         )
 
 

@@ -32,7 +32,11 @@ from nsfwcaps.stages.train import checks
 from nsfwcaps.stages.train.checkpoints import Checkpoints
 from nsfwcaps.stages.train.dataset import data_files, safe_files
 from nsfwcaps.stages.train.reference import embed_reference, load_reference
-from nsfwcaps.stages.train.selection import manifest_stages, selection_of
+from nsfwcaps.stages.train.selection import (
+    manifest_stages,
+    published_safe_items,
+    selection_of,
+)
 from nsfwcaps.stages.train.settings import TrainSettings
 
 if TYPE_CHECKING:  # plans and dry runs need no torch
@@ -109,6 +113,7 @@ def run(
             "images_broken": _broken(shards),
             "selection": selection_of(manifest_stages(data)),
             "overlap": overlap_facts(data),
+            "safe_items": published_safe_items(manifest_stages(data), safe),
             "encoder": asdict(encoder.identity),
             "method": {"name": settings.method.value, **asdict(options.method)},
         }
@@ -179,6 +184,7 @@ def _delivery(
         "steps": facts["steps"],
         "preserved": facts["preserved"],
         "selection": facts["selection"],
+        "overlap": facts["overlap"],
         "validation": facts["validation"],
         "kept_epoch": facts["kept_epoch"],
     }

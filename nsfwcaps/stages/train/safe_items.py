@@ -2,8 +2,8 @@
 
     dataset/safe/*.parquet ─ draw ─▶ as many as the run can use ─ reference ─▶ PreservationPool
 
-A data set without this folder was published before it existed, or without pictures. Its pairs
-without a partner preserve their target.
+A data set without such files was published before they existed, without pictures or without safe
+items. Its pairs without a partner preserve their target.
 """
 
 from __future__ import annotations

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from nsfwcaps.errors import InputError
 
@@ -43,6 +45,38 @@ def selection_of(stages: Mapping[str, Any]) -> dict[str, Any]:
         "rank": mined.get("rank"),
         "graded_by": [name for name, weight in weights.items() if weight],
     }
+
+
+def published_safe_items(stages: Mapping[str, Any], files: Sequence[Path]) -> dict[str, int | None]:
+    """Return how many safe items a data set has (`found`), and at most was to have (`asked`).
+
+    `asked` is None for a data set of a version that published none.
+    """
+    asked = stages.get("publish", {}).get("settings", {}).get("safe_items")
+    return {"found": sum(pq.read_metadata(path).num_rows for path in files), "asked": asked}
+
+
+def why_no_pool(safe_items: Facts) -> str:
+    """Say why a run preserved none of a data set's safe items, and what helps."""
+    if found := safe_items["found"]:
+        return (
+            f"none of the {found:,} safe items of the data set is usable: each equals a partner or "
+            "has no usable picture"
+        )
+    if safe_items["asked"] == 0:
+        return (
+            "the data set was published without safe items (safe_items: 0); publish it with some "
+            "to preserve items of the whole safe pool"
+        )
+    if safe_items["asked"] is None:
+        return (
+            "the data set has no safe items; publish it again to preserve items of the whole safe "
+            "pool"
+        )
+    return (
+        "the data set has no safe items: its folder safe is empty or was left out; copy it whole, "
+        "or publish it again, to preserve items of the whole safe pool"
+    )
 
 
 def difference_to_paper(selection: Facts) -> str | None:
