@@ -429,6 +429,18 @@ def test_deliver_removes_stale_parquet_and_nothing_of_the_user(tmp_path: Path) -
     }
 
 
+def test_deliver_leaves_no_empty_folder(tmp_path: Path) -> None:
+    out, owned = tmp_path / "out", ("data", "safe")
+    for name in ("safe/train-0.parquet", "other/train-0.parquet"):
+        write_atomically(out / name, b"?")
+    record = record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"})
+    deliver(record, out, owned)
+    assert sorted(path.name for path in out.iterdir()) == ["data", "other"]
+    write_atomically(out / "safe" / "notes.txt", b"?")
+    deliver(record, out, owned)
+    assert names(out) == {"data/a.parquet", "other/train-0.parquet", "safe/notes.txt"}
+
+
 def test_deliver_mends_a_damaged_file(tmp_path: Path) -> None:
     record = record_of(tmp_path / "publish", {"f1/data/a.parquet": b"rows"})
     write_atomically(tmp_path / "out" / "data" / "a.parquet", b"r")

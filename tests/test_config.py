@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from nsfwcaps import config
 from nsfwcaps.config import STRICT_KEYS, setting
+from nsfwcaps.enums import RENAMED
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.stages import STAGES
 from nsfwcaps.stages.ingest.settings import IngestSettings
+from nsfwcaps.stages.train.settings import TrainSettings
 
 JSON = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
 
@@ -179,6 +181,26 @@ def test_setting_may_be_a_number_or_a_word(value: object, kept: object) -> None:
 def test_what_is_neither_is_told_once(value: object, message: str) -> None:
     config_or_none, found = config.check(Lamp, {"watts": value}, where="lamp")
     assert (config_or_none, found) == (None, [f"lamp.watts: {message}"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("method", "subspace", "'subspace' is now 'contrastive-subspace'"),
+        ("adapter_inputs", "difference", "'difference' is now 'contrast'"),
+        ("adapter_inputs", "subspace", "must be 'any' or 'contrast', got 'subspace'"),
+    ],
+)
+def test_a_former_value_is_told_its_name(key: str, value: str, told: str) -> None:
+    found = config.check(TrainSettings, {key: value}, where="train")
+    assert found == (None, [f"train.{key}: {told}"])
+
+
+def test_former_values_lead_to_present_ones() -> None:
+    for kind, former in RENAMED.items():
+        present = {item.value for item in kind}
+        assert {*former.values()} <= present
+        assert present.isdisjoint(former)
 
 
 def test_alternatives_leave_none_apart() -> None:

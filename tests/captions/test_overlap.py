@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsfwcaps.captions.overlap import Overlap, overlap, overlap_note
+from nsfwcaps.captions.overlap import Overlap, overlap, overlap_at, overlap_note
 
 _TEXT = {name: f"{name:0>16}" for name in "abcdefgh"}
 
@@ -72,6 +73,42 @@ def test_splits_that_share_nothing_need_no_note(tmp_path: Path) -> None:
     ]
     assert overlap(publish(tmp_path, rows)) == Overlap(held_out=1, pictures=0, captions=0)
     assert overlap_note(tmp_path) is None
+
+
+def test_a_file_of_a_published_set_is_measured_with_the_files_beside_it(tmp_path: Path) -> None:
+    rows = [
+        pair("train", item("a", "p1"), item("b", None)),
+        pair("test", item("c", "p1"), item("d", None)),
+    ]
+    data = publish(tmp_path / "set", rows)
+    test = data / "data" / "test-2.parquet"
+    found = Overlap(held_out=1, pictures=1, captions=0)
+    assert overlap(test) == overlap(data / "data") == overlap(data) == found
+    assert overlap_at([str(test)]) == overlap_at([test.as_uri()]) == found
+    # Elsewhere a file has no files beside it; with all splits it tells itself.
+    alone = tmp_path / "test.parquet"
+    alone.write_bytes(test.read_bytes())
+    assert overlap(alone) == overlap_at([str(alone)]) == replace(found, pictures=0)
+    pq.write_table(pq.read_table(data / "data", partitioning=None), tmp_path / "whole.parquet")
+    assert overlap_at([str(tmp_path / "whole.parquet")]) == found
+
+
+def test_safe_items_and_other_files_are_not_measured(tmp_path: Path) -> None:
+    rows = [
+        pair("train", item("a", "p1"), item("b", None)),
+        pair("test", item("c", "p1"), item("d", None)),
+    ]
+    test = publish(tmp_path, rows) / "data" / "test-2.parquet"
+    (tmp_path / "safe").mkdir()
+    safe = tmp_path / "safe" / "train.parquet"
+    pq.write_table(pa.table({"safe_id": ["a"]}), safe)
+    assert overlap_at([str(test), str(safe)]) == Overlap(held_out=1, pictures=1, captions=0)
+    table = tmp_path / "pairs.csv"
+    table.write_text("split\ntest\n")
+    assert overlap_at([str(table)]) is None
+    labels = tmp_path / "labels.parquet"
+    pq.write_table(pa.table({"split": [1, 2], "caption": ["a cup", "a mug"]}), labels)
+    assert not overlap_at([str(labels)])
 
 
 def test_other_folders_have_no_overlap(tmp_path: Path) -> None:

@@ -268,6 +268,21 @@ def test_repeated_lists_add_up(place: Place, scenes: Path, tmp_path: Path) -> No
     assert told["notes"][0] not in said.err
 
 
+def test_files_of_a_set_that_there_is_not_are_refused(
+    place: Place, scenes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "ok.txt").write_text("a {c}.\n")
+    given = (f"--model=base={place.model}", f"--zeroshot=z={scenes}", "--suite=zeroshot")
+    for option, told in (
+        (f"--templates=q={tmp_path / 'ok.txt'}", "--templates: no set named q; sets: z"),
+        (f"--classes=q={tmp_path / 'ok.txt'}", "--classes: no set named q; sets: z"),
+        ("--templates=z=", "--templates: the value is empty; write --templates z=FILE"),
+    ):
+        refused(evaluate(place, tmp_path / "out", *given, option), 2, told)
+    said = evaluate(place, tmp_path / "out", *given, "--templates=z=clip_benchmark:")
+    refused(said, 3, "the name of the set is empty; write clip_benchmark:SET")
+
+
 def test_figures_by_a_column_of_the_pairs(place: Place, tmp_path: Path) -> None:
     given = (f"--model=base={place.model}", "--suite=preferences,retrieval", "--by=stage")
     said = evaluate(place, tmp_path / "out", *given)

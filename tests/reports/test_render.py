@@ -79,7 +79,7 @@ def test_the_right_answer_and_notes_are_said_above_the_table(writer: Writer) -> 
             content["nsfwcaps"]["facts"] |= {"right_answer": answer, "notes": ["read it with care"]}
     for text in (Shown(html_of(writer)).text, render.markdown(page_of(writer))):
         assert text.count("Right answer: the safe item of each pair, mined with some.") == 1
-        assert text.count("Read it with care.") == 1
+        assert text.count("Note: read it with care.") == 1
 
 
 def test_nothing_is_loaded_from_elsewhere(writer: Writer) -> None:

@@ -128,6 +128,11 @@ def test_templates_of_clip_benchmark_by_name(tmp_path: Path) -> None:
         read(folder(tmp_path / "set"), templates="clip_benchmark:cups")
 
 
+def test_templates_of_an_empty_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"name of the set is empty; write clip_benchmark:SET"):
+        read(folder(tmp_path / "set"), templates="clip_benchmark:")
+
+
 def test_templates_by_name_need_the_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

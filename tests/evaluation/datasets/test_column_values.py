@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,20 @@ def table(count: int = COUNT, **columns: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    """Write rows in the format of the suffix."""
+    if path.suffix == ".parquet":
+        return write_table(path, rows)
+    with path.open("w", newline="") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(f"{json.dumps(row)}\n" for row in rows)
+        else:
+            table = csv.DictWriter(file, [*rows[0]])
+            table.writeheader()
+            table.writerows(rows)
+    return path
+
+
 def groups(path: Path, rows: list[dict[str, Any]], by: str) -> set[str]:
     found = read_pairs("some", str(path), None, None, Silent(), by=by)
     assert found.categories is not None
@@ -47,7 +63,7 @@ def test_words_flags_and_whole_numbers_divide_pairs(
     suffix: str, values: list[Any], expected: set[str], tmp_path: Path
 ) -> None:
     rows = table(edit=values)
-    path = write_table(tmp_path / f"set.{suffix}", rows)
+    path = written(tmp_path / f"set.{suffix}", rows)
     assert {text.lower() for text in groups(path, rows, "edit")} == {
         text.lower() for text in expected
     }
@@ -76,7 +92,7 @@ def test_what_divides_pairs_into_no_groups_is_refused(
     suffix: str, column: str, values: list[Any], told: str, tmp_path: Path
 ) -> None:
     rows = table(**{column: values})
-    path = write_table(tmp_path / f"set.{suffix}", rows)
+    path = written(tmp_path / f"set.{suffix}", rows)
     with pytest.raises(InputError, match=told) as refused:
         groups(path, rows, column)
     assert "table 3" not in str(refused.value)

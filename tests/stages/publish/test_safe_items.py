@@ -194,6 +194,7 @@ def test_without_any_there_is_no_folder_and_no_configuration(
     assert items_of(dataset)
     build(recipe, tmp_path / "work", publish={**SHARES, **changes})
     assert not items_of(dataset)
+    assert not (dataset / "safe").exists()
     matter = yaml.safe_load((dataset / "README.md").read_text().split("---\n")[1])
     assert [config["config_name"] for config in matter["configs"]] == ["default"]
 

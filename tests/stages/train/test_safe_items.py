@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,48 @@ def test_without_a_pool_targets_are_preserved_and_that_is_said(
     said = train(copied, tmp_path / "pooled", curriculum="all", batch_size=5)
     assert "preserve their target" not in said.out
     assert "15 safe items preserved" in said.out
+
+
+@pytest.mark.parametrize("folder", [True, False])
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (0, "the data set was published without safe items (safe_items: 0)"),
+        (None, "the data set has no safe items; publish it again"),
+        (25_000, "its folder safe is empty or was left out; copy it whole"),
+    ],
+)
+def test_why_there_is_no_pool_is_said(
+    folder: bool, asked: int | None, told: str, copied: Place, tmp_path: Path
+) -> None:
+    without_partners(copied)
+    shutil.rmtree(copied.data / "safe", ignore_errors=True)
+    if folder:
+        (copied.data / "safe").mkdir()
+    manifest = copied.data / "manifest.json"
+    content = json.loads(manifest.read_bytes())
+    settings = content["stages"]["publish"]["settings"]
+    settings["safe_items"] = asked
+    if asked is None:
+        del settings["safe_items"]
+    manifest.unlink()  # a copy may be a link
+    manifest.write_text(json.dumps(content))
+    assert told in train(copied, tmp_path, curriculum="all").out
+
+
+def test_a_pool_of_which_nothing_is_usable_is_said(pooled: Place, tmp_path: Path) -> None:
+    found = 0
+    for path in (pooled.data / "safe").glob("*.parquet"):
+        table = pq.read_table(path)
+        rows = table.to_pylist()
+        found += len(rows)
+        for row in rows:
+            row["safe_image"]["bytes"] = row["safe_id"].encode()
+            row["safe_image_sha256"] = hashlib.sha256(row["safe_id"].encode()).hexdigest()
+        path.unlink()
+        pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+    said = train(pooled, tmp_path, curriculum="all")
+    assert f"none of the {found} safe items of the data set is usable" in said.out
 
 
 def test_a_pool_that_lacks_a_column_is_refused(pooled: Place, tmp_path: Path) -> None:
