@@ -186,7 +186,7 @@ def test_a_run_of_an_older_version_can_be_exported(safer: Path, tmp_path: Path) 
     shutil.copytree(safer / "model", tmp_path / "old")
     path = tmp_path / "old" / "adapter.json"
     told = json.loads(path.read_bytes())
-    for name in ("scale", "learning_rate", "preserved", "selection"):
+    for name in ("scale", "learning_rate", "preserved", "selection", "overlap"):
         del told[name]
     path.write_text(json.dumps(told))
     assert export(tmp_path / "old", "open_clip", tmp_path / "out", "--json").json["training"] == {}

@@ -216,3 +216,10 @@ def test_patience_without_a_validation_split(copied: Place, tmp_path: Path) -> N
     said = train(copied, tmp_path / "out")
     assert said.code == 0
     assert "validation" not in said.out
+
+
+def test_a_former_value_is_told_its_name(place: Place, tmp_path: Path) -> None:
+    said = train(place, tmp_path, method="subspace")
+    refused(said, 2, "train.method: 'subspace' is now 'contrastive-subspace'")
+    said = train(place, tmp_path, adapter_inputs="difference")
+    refused(said, 2, "train.adapter_inputs: 'difference' is now 'contrast'")

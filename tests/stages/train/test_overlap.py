@@ -85,15 +85,7 @@ def test_inspect_says_it(place: Place, leaking: tuple[Place, int, int]) -> None:
 
 
 def test_eval_says_it(place: Place, leaking: tuple[Place, int, int], tmp_path: Path) -> None:
-    options = (
-        "--model",
-        f"model={place.model}",
-        "--device",
-        "cpu",
-        "--samples",
-        100,
-        "--no-examples",
-    )
+    options = (f"--model=model={place.model}", "--device=cpu", "--samples=100", "--no-examples")
     out = ("--suite", "retrieval,preferences", "--out")
     told, results = f"{leaking[1]} share a picture", tmp_path / "leaking-eval"
     for data in (leaking[0].data, next(iter((leaking[0].data / "data").glob("test-*.parquet")))):
@@ -107,8 +99,8 @@ def test_eval_says_it(place: Place, leaking: tuple[Place, int, int], tmp_path: P
             content = json.loads((results / f"results/work/{task}/model.json").read_bytes())
             assert told in content["nsfwcaps"]["facts"]["notes"][0]
         assert told in said.out
-    assert call("report", results, "--out", tmp_path / "report").code == 0
-    assert "Note: of " in (tmp_path / "report" / "report.md").read_text()
+    assert call("report", results).code == 0
+    assert f"{told} and " in (results / "report.md").read_text()
     for given in (place.data, "--split", "all"), (leaking[0].data, "--split", "train"):
         said = call("eval", "--data", *given, *options, *out, tmp_path / "clean-eval")
         assert said.code == 0
