@@ -1,7 +1,8 @@
 """Adapters that read a few directions, those in which unsafe inputs outweigh safe ones most.
 
-If A of an adapter B A x is trained, it may come to read any direction. Here A is fixed before training, from the layer's inputs for safe
-items and for unsafe ones (`training.directions`), and only B is trained.
+If A of an adapter B A x is trained, it may come to read any direction. Here A is fixed before
+training, from the layer's inputs for safe items and for unsafe ones (`training.directions`), and
+only B is trained.
 
 The unit is a position: a token, a patch, or the whole item at a head. Both sides are measured so,
 because an adapter acts on each position by itself. Two sides with equal inputs then have no

@@ -4,9 +4,9 @@ The n-th safe scene depends only on the seed, the split and n. So does the n-th 
 there are at least as many safe scenes. A larger world therefore starts with the scenes of a smaller
 one, and any part of it can be drawn on its own.
 
-Only the hazard should tell safe from unsafe scenes. Their number of things must not, but an added hazard
-is one thing more than its partner has. So scenes come in blocks of two, a pair of things and a
-trio, on either side:
+Only the hazard should tell safe from unsafe scenes. Their number of things must not, but an added
+hazard is one thing more than its partner has. So scenes come in blocks of two, a pair of things and
+a trio, on either side:
 
     number     safe scene    unsafe scene
     2k         a pair        safe scene 2k, a thing replaced
