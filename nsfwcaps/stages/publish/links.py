@@ -67,7 +67,7 @@ def picture_hashes(
 ) -> PictureHashes | None:
     """Return the perceptual hashes of the nodes' pictures; None if they are not compared."""
     wanted = nodes.pictures.drop_null().unique().sort()
-    if not len(wanted) or not settings.near_duplicate_image:
+    if not len(wanted) or not settings.near_image:
         return None
     return hash_pictures(folder, ingest, wanted, progress)
 

@@ -103,7 +103,7 @@ def near_pictures(
     settings: PublishSettings, folder: StageFolder, found: PictureHashes, progress: Progress
 ) -> tuple[Rows, Rows]:
     """Return the edges `[e]`, `[e]` between pictures `[h]` that are nearly equal."""
-    memory, bits = parse_bytes(settings.memory), settings.near_duplicate_image
+    memory, bits = parse_bytes(settings.memory), settings.near_image
     count = len(found.hashes)
 
     def find(start: int, stop: int) -> ShardTables:

@@ -182,11 +182,11 @@ def _reasons(
     pictures = drawn["image_sha256"].combine_chunks()
     found = hash_pictures(folder, inputs["ingest"], pictures.unique().sort(), progress)
     out[_among(pictures, found.unreadable)] = "unreadable"
-    if settings.near_duplicate_image and len(held.hashes):
+    if settings.near_image and len(held.hashes):
         near, _ = within_bits(
             found.hashes,
             held.hashes,
-            settings.near_duplicate_image,
+            settings.near_image,
             memory_bytes=parse_bytes(settings.memory),
         )
         out[_among(pictures, found.names.take(pa.array(np.unique(near))))] = "near_held_out"

@@ -29,7 +29,7 @@ class PublishSettings:
     near_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
         0.95, "Captions with at least this cosine stay in one split."
     )
-    near_duplicate_image: Annotated[int, Ge(0), Le(256)] = setting(
+    near_image: Annotated[int, Ge(0), Le(256)] = setting(
         32,
         "Images whose perceptual hashes differ in at most so many of 256 bits stay in one split; "
         "0: only equal files.",

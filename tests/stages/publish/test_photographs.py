@@ -104,7 +104,7 @@ def test_each_kind_of_link_is_counted(tmp_path: Path, seed: int) -> None:
 
 def test_only_equal_files_are_joined_where_near_ones_are_not_looked_for(tmp_path: Path) -> None:
     world = photographed_world(0)
-    rows, facts = released(world, tmp_path, near_duplicate_image=0)
+    rows, facts = released(world, tmp_path, near_image=0)
     assert {len(s) for s in split_of(rows, world, lambda item: item.image).values()} == {1}
     of_photographs = split_of(rows, world, lambda item: item.photograph).values()
     assert max(len(splits) for splits in of_photographs) > 1
