@@ -127,9 +127,7 @@ def test_skewed_differences_are_covered() -> None:
     random = np.random.default_rng(6)
     covered = 0
     for _ in range(1500):
-        found = paired(
-            np.zeros(50), random.exponential(size=50), seed=0, bounded=False, flips=2
-        )
+        found = paired(np.zeros(50), random.exponential(size=50), seed=0, bounded=False, flips=2)
         covered += found.low <= 1 <= found.high
     assert 0.92 <= covered / 1500 <= 0.97
 

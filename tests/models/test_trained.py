@@ -271,4 +271,4 @@ def test_another_version_of_the_bundled_base_is_named_with_the_way_out(
     said = train(place, tmp_path / "out", model=copied)
     refused(said, 5, "train.model: ", "has another 'mini' than the one that trained it")
     refused(said, 5, "train again")
-    assert "Restore" not in said.stderr
+    assert "Restore" not in said.err

@@ -120,11 +120,13 @@ def comparable(rows: Sequence[str | None], names: Sequence[str]) -> dict[str, li
     A typed whole number is the same as an integer or a float, since a table of floats may hold what
     were integers beside a null. Text stays as it is: '042' and '42.0' may be names.
 
-    >>> comparable(['{"photo":42.0}', '{"photo":42}', '{"photo":"42"}', '{"photo":"042"}'], ["photo"])
-    {'photo': ['42', '42', '42', '042']}
+    >>> comparable(['{"a":42.0}', '{"a":42}', '{"a":"42"}', '{"a":"042"}', '{"a":1.5}'], ["a"])
+    {'a': ['42', '42', '42', '042', '1.5']}
     """
     cells = [{} if row is None else json.loads(row) for row in rows]
-    return {name: [_as(_whole(cell.get(name)), ColumnType.TEXT) for cell in cells] for name in names}
+    return {
+        name: [_as(_whole(cell.get(name)), ColumnType.TEXT) for cell in cells] for name in names
+    }
 
 
 def _whole(value: Any) -> Any:

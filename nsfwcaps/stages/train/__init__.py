@@ -65,9 +65,9 @@ def _problems(recipe: Recipe) -> Iterator[str]:
     miner = embed.model or names.MINI  # the default for pools with images, which training needs
     if not names.are_same(miner, train.model):
         yield (
-            f"train.model is '{train.model}', but embed.model is '{miner}', which mines the pairs of "
-            "this run; training needs pairs mined with the model to train, so give both the same "
-            "value"
+            f"train.model is '{train.model}', but embed.model is '{miner}', which mines the pairs "
+            "of this run; training needs pairs mined with the model to train, so give both the "
+            "same value"
         )
 
 

@@ -138,7 +138,9 @@ def test_data_of_another_encoder(place: Place, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "model").exists()
 
 
-def test_data_of_another_version_of_the_encoder(place: Place, copied: Place, tmp_path: Path) -> None:
+def test_data_of_another_version_of_the_encoder(
+    place: Place, copied: Place, tmp_path: Path
+) -> None:
     path = copied.data / "manifest.json"
     manifest = json.loads(path.read_bytes())
     manifest["stages"]["embed"]["facts"]["encoder"]["weights_sha256"] = "0" * 64
