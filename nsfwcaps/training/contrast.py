@@ -1,7 +1,6 @@
-"""Adapters that read only what unsafe inputs have more of than safe ones.
+"""Adapters that read a few directions, those in which unsafe inputs outweigh safe ones most.
 
-If A of an adapter B A x is trained, it also learns directions that safe inputs use, and the updates
-along them degrade the model. Here A is fixed before training, from the layer's inputs for safe
+If A of an adapter B A x is trained, it may come to read any direction. Here A is fixed before training, from the layer's inputs for safe
 items and for unsafe ones (`training.directions`), and only B is trained.
 
 The unit is a position: a token, a patch, or the whole item at a head. Both sides are measured so,

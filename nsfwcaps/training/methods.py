@@ -156,7 +156,7 @@ METHODS: Mapping[str, Method] = {
     "safe-only": Method(
         weights={"contrast_safe": 1.0}, targets=Targets.NEAREST, curriculum=Curriculum.NONE
     ),
-    # Ours: safer-clip with adapters that read only what unsafe inputs have more of than safe ones,
+    # Ours: safer-clip with adapters that read where unsafe inputs outweigh safe ones most,
     # and with more weight on preserving safe items.
     "contrastive-subspace": Method(
         weights={**_SAFER_CLIP, "preserve_text": 5.0, "preserve_image": 5.0},

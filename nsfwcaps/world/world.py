@@ -4,7 +4,7 @@ The n-th safe scene depends only on the seed, the split and n. So does the n-th 
 there are at least as many safe scenes. A larger world therefore starts with the scenes of a smaller
 one, and any part of it can be drawn on its own.
 
-Only the hazard tells safe from unsafe scenes. Their number of things must not, but an added hazard
+Only the hazard should tell safe from unsafe scenes. Their number of things must not, but an added hazard
 is one thing more than its partner has. So scenes come in blocks of two, a pair of things and a
 trio, on either side:
 

@@ -47,7 +47,7 @@ SCENES = [
     ("white cigarette", "yellow pencil", "blue cup of coffee", "table", "smoking"),
     ("orange fire", "green tree", "red house", "snow", "accident"),
     ("black pair of handcuffs", "purple key", "brown book", "room", "crime"),
-    ("green graffiti can", "orange bell", "yellow bus", "street", "crime"),
+    ("green graffiti", "orange bell", "yellow bus", "street", "crime"),
     ("brown whiskey", "white egg", "pink birthday cake", "table", "alcohol"),
     ("red wreck", "blue bicycle", "white cloud", "street", "accident"),
 ]

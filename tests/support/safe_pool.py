@@ -37,7 +37,7 @@ def write_pool(place: Place, pool: Path) -> None:
         for path in sorted(pool.glob("*.parquet"))
         for row in pq.read_table(path).to_pylist()
     ]
-    (place.data / "safe").mkdir()
+    (place.data / "safe").mkdir(exist_ok=True)
     for number, part in enumerate((rows[:10], rows[10:])):
         path = place.data / "safe" / f"train-{number:05d}-of-00002.parquet"
         pq.write_table(pa.Table.from_pylist(part, schema=COLUMNS), path)

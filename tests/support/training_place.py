@@ -118,7 +118,7 @@ def shared(factory: Any) -> Place:
     if not _SHARED:
         folder = factory.mktemp("training")
         model = write_model(folder / "tiny")
-        publish(model, folder / "work", shard_rows=9)
+        publish(model, folder / "work", shard_rows=9, safe_items=0)
         _SHARED.append(Place(model, folder / "work"))
     return _SHARED[0]
 

@@ -14,7 +14,7 @@ from nsfwcaps.models import names
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Fine-tune a model on the pairs of a data set, so that it is safer and keeps its knowledge."""
+    """Fine-tune a model on the pairs of a data set: redirect unsafe items, preserve safe ones."""
 
     __pydantic_config__ = STRICT_KEYS
 
@@ -62,7 +62,7 @@ class TrainSettings:
     dropout: Annotated[float, Ge(0), Lt(1)] = setting(0.0, "Dropout on the adapters' input.")
     adapter_inputs: AdapterInputs | None = setting(
         None,
-        "any; contrast: adapters read only the directions that unsafe inputs use more than safe "
+        "any; contrast: adapters read only the directions that unsafe inputs use most beside safe "
         "ones. Default: that of the method (contrast for contrastive-subspace, any for the "
         "others).",
     )
