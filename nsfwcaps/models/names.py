@@ -82,7 +82,7 @@ def problem(name: str, *, images: bool = False) -> str | None:
 def are_same(one: str, other: str) -> bool:
     """Whether two usable names mean one model.
 
-    >>> are_same("open_clip:ViT-B-32/openai", "ViT-B-32/openai"), are_same("mini", "minilm")
+    >>> are_same("local-dir:models/clip", "local-dir:models/clip/"), are_same("mini", "minilm")
     (True, False)
     """
     first, second = _parse(one), _parse(other)
