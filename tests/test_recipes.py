@@ -206,3 +206,27 @@ def test_every_setting_can_stand_in_a_recipe(stage: Stage, tmp_path: Path) -> No
     path = tmp_path / "r.yaml"
     path.write_text(yaml.safe_dump({stage.name: plain}))
     assert recipes.load(str(path), []) == {stage.name: stage.settings()}
+
+
+@pytest.mark.parametrize(
+    ("change", "miner"),
+    [("embed.model=mini", "mini"), ("embed={}", "mini"), ("train.model=mini", "open_clip:ViT-L")],
+)
+def test_a_model_that_does_not_mine_its_own_pairs_is_refused_at_once(
+    tmp_path: Path, change: str, miner: str
+) -> None:
+    paper = yaml.safe_load(resources.recipe("paper").read_text())
+    changes = [change]
+    if change == "embed={}":
+        paper["embed"], changes = None, []
+    (said,) = errors(tmp_path / "own.yaml", yaml.safe_dump(paper), *changes)
+    assert f"embed.model is '{miner}" in said
+    assert "train.model is '" in said
+    both = ["embed.model=mini", "train.model=mini"]
+    assert errors(tmp_path / "own.yaml", yaml.safe_dump(paper), *both) == []
+
+
+def test_a_model_may_train_on_pairs_of_another_run(tmp_path: Path) -> None:
+    paper = yaml.safe_load(resources.recipe("paper").read_text())
+    paper["train"]["data"] = str(tmp_path)
+    assert errors(tmp_path / "own.yaml", yaml.safe_dump(paper), "embed.model=mini") == []

@@ -63,8 +63,10 @@ def _percentile_of_hits(hits: Values) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
-def _after(values: Values, units: npt.NDArray[np.int64] | None = None) -> tuple[float, float]:
-    found = interval(values, units=units)
+def _after(
+    values: Values, units: npt.NDArray[np.int64] | None = None, *, bounded: bool = True
+) -> tuple[float, float]:
+    found = interval(values, units=units, bounded=bounded)
     return found.low, found.high
 
 
@@ -109,7 +111,7 @@ def _simulate(name: str, mean: float, draw: Draw, trials: int) -> None:
         values, units = draw(random)
         low, high = _percentile(values) if units is None else _percentile_of_hits(values)
         before += low <= mean <= high
-        low, high = _after(values, units)
+        low, high = _after(values, units, bounded=units is not None)  # else no shares
         after += low <= mean <= high
     print(f"| {name} | {before / trials:.3f} | {after / trials:.3f} |")
 

@@ -10,7 +10,7 @@ from nsfwcaps.evaluation.results import ResultFolder, ResultId, number
 from nsfwcaps.metrics.paired import paired
 from nsfwcaps.progress import Progress
 
-_VERSION = 2
+_VERSION = 3
 
 
 def comparisons_key(
@@ -46,14 +46,19 @@ def compare(
     with progress.task("compare", len(pairs), unit="parts") as advance:
         for base, model in pairs:
             before, after = results.values(base), results.values(model)
-            units = results.units(model)
+            units, unbounded = results.units(model), results.unbounded(model)
             for name in after:
                 if name not in before or len(before[name]) != len(after[name]):
                     continue
                 if not len(after[name]):
                     continue
                 found = paired(
-                    before[name], after[name], seed=seed, units=units.get(name), flips=samples
+                    before[name],
+                    after[name],
+                    seed=seed,
+                    units=units.get(name),
+                    bounded=name not in unbounded,
+                    flips=samples,
                 )
                 tests.append(
                     {

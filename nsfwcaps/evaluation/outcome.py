@@ -37,7 +37,8 @@ class TaskOutcome:
     entry every query is a unit of its own.
     """
     unbounded: frozenset[str] = frozenset()
-    """Figures whose values are ratios or distances, so that equal values of 0 or 1 are no share."""
+    """Figures that are ratios or distances. The mean of every other figure is from 0 to 1, even if
+    weighted values exceed 1, as in mean per-class recall."""
     figures: Mapping[str, float] = field(default_factory=dict)
     """Figures that are not a mean over queries."""
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -110,6 +110,10 @@ class ResultFolder:
             names = [name for name in archive.files if name.startswith(_UNITS)]
             return {name.removeprefix(_UNITS): archive[name] for name in names}
 
+    def unbounded(self, part: ResultId) -> frozenset[str]:
+        """Read the names of a part's figures whose mean is not from 0 to 1."""
+        return frozenset(self.read(part)["nsfwcaps"].get("unbounded", ()))
+
     def _arrays(self, part: ResultId) -> Any:
         return np.load(self.path / f"{part.place}.npz", allow_pickle=False)
 
@@ -135,6 +139,7 @@ class ResultFolder:
                 "settings": origin.settings,
                 "figures": figures,
                 "by_category": _by_category(outcome),
+                "unbounded": sorted(outcome.unbounded),
                 "facts": outcome.facts,
                 "values": f"{part.task.value}/{part.model}.npz",
                 "values_sha256": hashlib.sha256(file.getbuffer()).hexdigest(),

@@ -32,7 +32,7 @@ from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
-VERSION = 3
+VERSION = 4
 
 TABLE = "results.csv"
 

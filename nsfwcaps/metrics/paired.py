@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nsfwcaps.metrics.intervals import LEVEL, Interval, skewed_mean
+from nsfwcaps.metrics.intervals import LEVEL, Interval, check_bounded, skewed_mean
 from nsfwcaps.metrics.paired_tests import FLIPS, mcnemar, sign_flips
 from nsfwcaps.metrics.shares import ClusteredShare, clustered_share, draws_of
 from nsfwcaps.metrics.units import Units, Values, count_units, unit_sums
@@ -29,12 +29,14 @@ def paired(
     *,
     seed: int,
     units: Units | None = None,
+    bounded: bool = True,
     flips: int = FLIPS,
     level: float = LEVEL,
 ) -> Comparison:
     """Compare b with a, pairwise over `[q]` values; positive if b's mean is larger.
 
-    Shares have Newcombe's interval (`newcombe`), other values that of a skewed mean. p is
+    Shares have Newcombe's interval (`newcombe`), other values that of a skewed mean, from −1 to 1
+    if both means are bounded. p is
     two-sided: McNemar's mid-p for hits and misses without shared units, otherwise from random sign
     flips of the differences, by unit. Interval and p may still disagree, as the p-value supposes
     that there is no difference and the interval does not. Without values, or with any NaN or
@@ -45,11 +47,12 @@ def paired(
         b: values of the other model.
         seed: of the sign flips.
         units: the resampling unit `[q]` of each query, if queries vary together.
+        bounded: whether both means are from 0 to 1 whatever the sample (`interval`).
         flips: number of random sign flips.
         level: of confidence.
 
     Raises:
-        ValueError: a, b and units differ in length.
+        ValueError: a, b and units differ in length, or a bounded mean is outside of 0 and 1.
     """
     if len(a) != len(b):
         raise ValueError(f"paired test needs equal lengths, got {len(a)} and {len(b)}")
@@ -59,9 +62,13 @@ def paired(
         nan = float("nan")
         return Comparison(difference=nan, low=nan, high=nan, p=nan)
     sums = unit_sums(differences, units)
-    draws = draws_of(a, b)
+    draws = draws_of(a, b) if bounded else None
     if draws is None:
-        around = skewed_mean(sums, level=level)
+        if bounded:
+            check_bounded(a)
+            check_bounded(b)
+        most = 1.0 if bounded else math.inf
+        around = skewed_mean(sums, low=-most, high=most, level=level)
     else:
         around = newcombe(
             clustered_share(a, units, draws=draws, level=level),

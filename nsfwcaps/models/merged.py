@@ -14,6 +14,7 @@ from nsfwcaps.encoders import clip
 from nsfwcaps.encoders.encoder import activations
 from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError, ModelError, first_line
+from nsfwcaps.models.names import MINI
 from nsfwcaps.models.trained import DESCRIPTION, WEIGHTS, TrainedRun
 from nsfwcaps.runtime.weights import weights_sha256
 from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, load_adapter, merged_state_dict
@@ -51,8 +52,17 @@ def _check_base(run: TrainedRun, model: Any) -> None:
     if differ:
         raise ModelError(
             f"{run.folder}: '{run.base}' is not the base model of this run: {' and '.join(differ)} "
-            "differ. Restore the base model's files, or train again"
+            f"differ. {_way_out(run)}"
         )
+
+
+def _way_out(run: TrainedRun) -> str:
+    if run.base == MINI:
+        return (
+            f"This version of nsfwcaps has another '{MINI}' than the one that trained it: train "
+            "again, on data that was built again"
+        )
+    return "Restore the base model's files, or train again"
 
 
 def _tuned_weights(run: TrainedRun, model: Any) -> Mapping[str, torch.Tensor]:

@@ -79,6 +79,18 @@ def problem(name: str, *, images: bool = False) -> str | None:
     return None
 
 
+def are_same(one: str, other: str) -> bool:
+    """Whether two usable names mean one model.
+
+    >>> are_same("local-dir:models/clip", "local-dir:models/clip/"), are_same("mini", "minilm")
+    (True, False)
+    """
+    first, second = _parse(one), _parse(other)
+    if first is None or second is None:
+        return one == other
+    return _identity(first) == _identity(second)
+
+
 def trained_run(name: str) -> Path | None:
     """Return the adapter folder if a model name is a trained run, or None."""
     found = _parse(name)
@@ -104,6 +116,10 @@ def public(name: str) -> str:
 def is_local(name: str) -> bool:
     """Whether a name is a folder in open_clip's format."""
     return name.startswith(_LOCAL)
+
+
+def _identity(name: ModelName) -> tuple[object, ...]:
+    return (name.form, name.folder or (name.architecture, name.weights))
 
 
 def _parse(name: str) -> ModelName | None:

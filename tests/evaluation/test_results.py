@@ -62,10 +62,23 @@ def test_a_ratio_of_one_is_no_share(tmp_path: Path) -> None:
         values={"spread ratio safe text": np.ones(50), "overlap safe text": np.ones(50)},
         unbounded=frozenset({"spread ratio safe text"}),
     )
-    figures = write(tmp_path, "base", measured).read(part("base"))["nsfwcaps"]["figures"]
+    folder = write(tmp_path, "base", measured)
+    figures = folder.read(part("base"))["nsfwcaps"]["figures"]
     ratio, overlap = figures["spread ratio safe text"], figures["overlap safe text"]
-    assert (ratio["low"], ratio["high"]) == (1, 1)
+    assert (ratio["low"], ratio["high"]) == (None, None)
     assert (overlap["low"], overlap["high"]) == (pytest.approx(0.9287, abs=1e-4), 1)
+    write(tmp_path, "ours", measured)
+    tests = compare(folder, [(part("base"), part("ours"))], Silent(), seed=0, samples=100)
+    ends = {test["figure"]: test["high"] for test in tests}
+    assert ends["spread ratio safe text"] is None
+    assert ends["overlap safe text"] == pytest.approx(0.0713, abs=1e-4)
+
+
+def test_three_weighted_hits_have_an_interval_within_bounds(tmp_path: Path) -> None:
+    weighted = TaskOutcome(task="zeroshot", values={"mean per-class recall": np.array([0, 0, 1.5])})
+    figures = write(tmp_path, "base", weighted).read(part("base"))["nsfwcaps"]["figures"]
+    found = figures["mean per-class recall"]
+    assert (found["value"], found["low"], found["high"]) == (0.5, 0, 1)
 
 
 def test_units_of_another_length_are_refused(tmp_path: Path) -> None:

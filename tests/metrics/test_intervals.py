@@ -11,6 +11,7 @@ from scipy.stats import binom
 
 from nsfwcaps.metrics.intervals import interval
 from nsfwcaps.metrics.proportions import wilson
+from nsfwcaps.metrics.zero_shot import class_recalls
 
 Values = npt.NDArray[np.float64]
 Random = np.random.Generator
@@ -55,16 +56,18 @@ MEAN_RECIPROCAL = float(-0.1 / 0.9 * np.log(0.1))
 
 
 @pytest.mark.parametrize(
-    ("draw", "mean"),
+    ("draw", "mean", "bounded"),
     [
-        (exponential, 1.0),
-        (lognormal, float(np.exp(0.5))),
-        (reciprocal_ranks, MEAN_RECIPROCAL),
+        (exponential, 1.0, False),
+        (lognormal, float(np.exp(0.5)), False),
+        (reciprocal_ranks, MEAN_RECIPROCAL, True),
     ],
 )
-def test_skewed_means_are_covered(draw: Callable[[Random], Values], mean: float) -> None:
+def test_skewed_means_are_covered(
+    draw: Callable[[Random], Values], mean: float, bounded: bool
+) -> None:
     random = np.random.default_rng(0)
-    found = [interval(draw(random)) for _ in range(4000)]
+    found = [interval(draw(random), bounded=bounded) for _ in range(4000)]
     covered = np.mean([one.low <= mean <= one.high for one in found])
     assert 0.92 <= covered <= 0.97
 
@@ -154,7 +157,8 @@ def test_few_units_with_hits_have_few_degrees_of_freedom() -> None:
 
 def test_units_of_one_query_change_little() -> None:
     values = np.random.default_rng(0).exponential(size=300)
-    plain, alone = interval(values), interval(values, units=np.arange(300) * 7)
+    plain = interval(values, bounded=False)
+    alone = interval(values, units=np.arange(300) * 7, bounded=False)
     assert (alone.low, alone.high) == pytest.approx((plain.low, plain.high))
     hits = (values < 0.2).astype(float)
     assert interval(hits, units=np.arange(300)[::-1]) == interval(hits)
@@ -162,16 +166,16 @@ def test_units_of_one_query_change_little() -> None:
 
 def test_width_is_that_of_the_normal_approximation() -> None:
     values = np.random.default_rng(0).normal(size=4000)
-    found = interval(values)
+    found = interval(values, bounded=False)
     error = values.std() / np.sqrt(len(values))
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.002)
-    narrower = interval(values, level=0.5)
+    narrower = interval(values, bounded=False, level=0.5)
     assert narrower.high - narrower.low == pytest.approx(2 * 0.6745 * error, rel=0.002)
 
 
 def test_hall_by_hand() -> None:
     """Mean 0, error 1, skewness 2; Student's quantile of 3 degrees is 3.18245."""
-    found = interval(np.array([-1.0, -1, -1, 3]))
+    found = interval(np.array([-1.0, -1, -1, 3]), bounded=False)
     a, b = 2 / (3 * 2), 2 / (6 * 2)
 
     def transformed(t: float) -> float:
@@ -182,7 +186,7 @@ def test_hall_by_hand() -> None:
 
 
 def test_symmetric_values_have_the_t_interval() -> None:
-    found = interval(np.array([-1.0, 0, 1]))
+    found = interval(np.array([-1.0, 0, 1]), bounded=False)
     assert (found.low, found.high) == pytest.approx((-2.48414, 2.48414), abs=1e-4)
 
 
@@ -198,9 +202,44 @@ def test_no_negative_value_means_no_negative_end() -> None:
     assert interval(drifts - 0.01, bounded=False).low < 0
 
 
-def test_unbounded_values_that_are_equal_are_no_share() -> None:
+def test_weighted_hits_keep_their_mean_within_bounds() -> None:
+    """3 images of 2 classes, of which the image alone in its class is right: a recall of .5."""
+    hits, labels = np.array([False, False, True]), np.array([0, 0, 1])
+    recalls = class_recalls(hits, labels)
+    assert recalls.tolist() == [0, 0, 1.5]
+    found = interval(recalls)
+    assert (found.low, found.high) == (0, 1)
+
+
+def test_a_bounded_mean_outside_of_its_bounds_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a mean from 0 to 1, got 2"):
+        interval(np.array([1.0, 2.0, 3.0]))
+
+
+def test_unbounded_values_that_are_equal_have_no_interval() -> None:
     found = interval(np.ones(50), bounded=False)
-    assert (found.low, found.high) == (1, 1)
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+
+
+@pytest.mark.parametrize("count", [3, 20, 500])
+def test_equal_values_of_a_bounded_figure_have_a_width(count: int) -> None:
+    """MRR where every rank is the third: up to Wilson's share of 0 of n may be other ranks."""
+    found = interval(np.full(count, 0.37))
+    unseen = wilson(0, count)[1]
+    assert found.low == pytest.approx(0.37 * (1 - unseen))
+    assert found.high == pytest.approx(0.37 + 0.63 * unseen)
+    if count == 20:
+        assert (found.low, found.high) == pytest.approx((0.3104, 0.4715), abs=1e-4)
+
+
+def test_fewer_than_three_units_have_no_interval() -> None:
+    for values, bounded in ((np.array([0.869, 0.869]), False), (np.array([0.2, 0.37]), True)):
+        found = interval(values, bounded=bounded)
+        assert np.isnan(found.low)
+        assert np.isnan(found.high)
+    found = interval(np.array([0.2, 0.37, 0.41, 0.6]), units=np.array([0, 0, 1, 1]))
+    assert np.isnan(found.low)
 
 
 def test_what_has_no_interval() -> None:

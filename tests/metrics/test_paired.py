@@ -117,8 +117,8 @@ def test_flips_without_units_find_what_is_not_there() -> None:
     for trial in range(300):
         shift = np.repeat(random.normal(size=20), 10)
         a, b = np.full(200, 5.0), 5 + shift
-        alone += paired(a, b, seed=trial, flips=400).p < 0.05
-        by_unit += paired(a, b, seed=trial, flips=400, units=units).p < 0.05
+        alone += paired(a, b, seed=trial, bounded=False, flips=400).p < 0.05
+        by_unit += paired(a, b, seed=trial, bounded=False, flips=400, units=units).p < 0.05
     assert alone / 300 > 0.3
     assert by_unit / 300 <= 0.08
 
@@ -127,16 +127,16 @@ def test_skewed_differences_are_covered() -> None:
     random = np.random.default_rng(6)
     covered = 0
     for _ in range(1500):
-        found = paired(np.zeros(50), random.exponential(size=50), seed=0, flips=2)
+        found = paired(np.zeros(50), random.exponential(size=50), seed=0, bounded=False, flips=2)
         covered += found.low <= 1 <= found.high
     assert 0.92 <= covered / 1500 <= 0.97
 
 
 def test_blocks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 200))
-    whole = paired(a, b, seed=0)
+    whole = paired(a, b, seed=0, bounded=False)
     monkeypatch.setattr(paired_tests, "_BLOCK_VALUES", 1000)
-    assert paired(a, b, seed=0).p == pytest.approx(whole.p, abs=0.02)
+    assert paired(a, b, seed=0, bounded=False).p == pytest.approx(whole.p, abs=0.02)
 
 
 def test_few_sizes_and_many_are_flipped_alike(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_few_sizes_and_many_are_flipped_alike(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_seed_decides() -> None:
-    a, b = np.random.default_rng(0).normal(size=(2, 100))
+    a, b = np.random.default_rng(0).random(size=(2, 100))
     assert paired(a, b, seed=3) == paired(a, b, seed=3)
     assert paired(a, b, seed=3).p != paired(a, b, seed=4).p
 
@@ -158,6 +158,34 @@ def test_no_values_have_no_interval() -> None:
     assert np.isnan(paired(none, none, seed=0).p)
     with pytest.raises(ValueError, match="equal lengths, got"):
         paired(none, np.ones(1), seed=0)
+
+
+def test_a_difference_of_bounded_means_stays_within_bounds() -> None:
+    """Three reciprocal ranks: without bounds the difference was from −3.6 to 3.6."""
+    before, after = np.array([1.0, 1 / 7, 1 / 3]), np.array([1 / 7, 1.0, 1 / 3 + 0.1])
+    free = paired(before, after, seed=0, bounded=False)
+    assert free.low < -1
+    assert free.high > 1
+    found = paired(before, after, seed=0)
+    assert (found.low, found.high) == (-1, 1)
+    assert found.difference == pytest.approx(0.1 / 3)
+    with pytest.raises(ValueError, match="needs a mean from 0 to 1, got 3"):
+        paired(before, np.array([2.0, 3.0, 4.0]), seed=0)
+
+
+def test_equal_differences_are_no_certainty() -> None:
+    """MRR of which no query changed: Wilson's share of 0 of 50 may change by up to 1."""
+    ranks = 1 / np.arange(1.0, 51)
+    found = paired(ranks, ranks, seed=0)
+    assert (found.low, found.high) == pytest.approx((-0.0713, 0.0713), abs=1e-4)
+    assert np.isnan(paired(ranks, ranks, seed=0, bounded=False).low)
+    assert np.isnan(paired(np.array([0.37, 0.41]), np.array([0.9, 0.23]), seed=0).low)
+
+
+def test_ratios_are_no_shares() -> None:
+    """Ratios of exactly 1 and 0 are no hits, so that no share's interval says how they differ."""
+    ones = np.ones(50)
+    assert np.isnan(paired(ones, ones, seed=0, bounded=False).low)
 
 
 def test_what_is_no_number_shows_nothing() -> None:
@@ -186,7 +214,7 @@ def test_flips_are_near_all_flips(differences: list[int]) -> None:
     sums = [abs(np.dot(signs, sizes)) for signs in itertools.product((-1, 1), repeat=len(sizes))]
     exact = np.mean([total >= abs(sizes.sum()) - 1e-9 for total in sums])
     # Values of other kinds than 0 and 1, so that no exact test takes over.
-    found = paired(np.full(len(sizes), 9.0), 9 + sizes, seed=0)
+    found = paired(np.full(len(sizes), 9.0), 9 + sizes, seed=0, bounded=False)
     assert found.p == pytest.approx(exact, abs=0.02)
 
 
@@ -206,8 +234,8 @@ def test_a_real_difference_is_seen() -> None:
     random = np.random.default_rng(0)
     hard = random.normal(size=300)  # shared by both models: pairing takes it out
     a, b = hard + 0.1 * random.normal(size=300), hard + 0.05 + 0.1 * random.normal(size=300)
-    found = paired(a, b, seed=0)
+    found = paired(a, b, seed=0, bounded=False)
     assert found.p == 1 / FLIPS
     assert 0 < found.low < 0.05 < found.high
-    shuffled = paired(a, b[random.permutation(300)], seed=0)
+    shuffled = paired(a, b[random.permutation(300)], seed=0, bounded=False)
     assert shuffled.p > 0.05

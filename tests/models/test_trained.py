@@ -261,4 +261,14 @@ def test_another_base_is_refused(place: Place, copied: Path, tmp_path: Path) -> 
     other = write_model(tmp_path / "other", seed=1)
     rewrite(copied, lambda values: {**values, "model": other})
     said = train(place, tmp_path / "out", model=copied)
-    refused(said, 5, "is not the base model of this run", "weights_sha256")
+    refused(said, 5, "is not the base model of this run", "weights_sha256", "Restore the base")
+
+
+def test_another_version_of_the_bundled_base_is_named_with_the_way_out(
+    place: Place, copied: Path, tmp_path: Path
+) -> None:
+    rewrite(copied, lambda values: {**values, "model": "mini"})
+    said = train(place, tmp_path / "out", model=copied)
+    refused(said, 5, "train.model: ", "has another 'mini' than the one that trained it")
+    refused(said, 5, "train again")
+    assert "Restore" not in said.err

@@ -70,6 +70,7 @@ def test_html_says_the_numbers(writer: Writer) -> None:
     assert "nudity in photos" in text
     assert "d" * 64 in text
     assert "Wilson's interval" in text
+    assert "near-duplicates, whose caption or picture has a cosine of at least 0.95" in text
 
 
 def test_the_right_answer_and_notes_are_said_above_the_table(writer: Writer) -> None:

@@ -114,6 +114,27 @@ def decoded(rows: Sequence[str | None], types: Mapping[str, ColumnType]) -> dict
     return {name: [_as(cell.get(name), kind) for cell in cells] for name, kind in types.items()}
 
 
+def comparable(rows: Sequence[str | None], names: Sequence[str]) -> dict[str, list[str | None]]:
+    """Return the values `[n]` of kept columns as text in which equal numbers are equal.
+
+    A typed whole number is the same as an integer or a float, since a table of floats may hold what
+    were integers beside a null. Text stays as it is: '042' and '42.0' may be names.
+
+    >>> comparable(['{"a":42.0}', '{"a":42}', '{"a":"42"}', '{"a":"042"}', '{"a":1.5}'], ["a"])
+    {'a': ['42', '42', '42', '042', '1.5']}
+    """
+    cells = [{} if row is None else json.loads(row) for row in rows]
+    return {
+        name: [_as(_whole(cell.get(name)), ColumnType.TEXT) for cell in cells] for name in names
+    }
+
+
+def _whole(value: Any) -> Any:
+    # Above 2**53 floats have no units digit.
+    exact = isinstance(value, float) and value.is_integer() and abs(value) <= 2**53
+    return int(value) if exact else value
+
+
 def _as(value: Any, kind: ColumnType) -> Any:
     if value is None:
         return None

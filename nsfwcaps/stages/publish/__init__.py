@@ -16,7 +16,7 @@ def _headline(facts: Mapping[str, Any]) -> str:
 
 
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Say which split is much smaller than asked for, as groups are large."""
+    """Say which split is much smaller than asked for, and which column joins no two pools."""
     total = sum(facts["assigned"].values())
     for name, share in facts["wanted"].items():
         found, wanted = facts["assigned"].get(name, 0), round(share * total)
@@ -24,6 +24,14 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"{name}: {found:,} of {wanted:,} pairs, as the largest group of linked pairs has "
                 f"{facts['largest_group']:,} and stays in one split; the card says what links them"
+            )
+    # Absent in records of older versions.
+    for name, count in facts.get("group_columns", {}).items():
+        if count["unsafe"] and count["safe"] and not count["across"]:
+            yield (
+                f"group_column {name}: {count['unsafe']:,} unsafe and {count['safe']:,} safe "
+                "captions of pairs have a value, but no value is in both pools, so it joins no "
+                "unsafe with a safe caption; texts such as 042 and 42 differ"
             )
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.splits import equal_values
 from nsfwcaps.captions.tables.column_names import folded
-from nsfwcaps.captions.tables.kept import ColumnType, decoded, listed
+from nsfwcaps.captions.tables.kept import comparable, listed
 from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.captions import captions_of
@@ -53,9 +53,24 @@ def column_values(
 
 
 def values_of(cells: pa.ChunkedArray, columns: Sequence[str]) -> dict[str, pa.Array]:
-    """Return the values `[m]` of each column as text, from the JSON of kept cells `[m]`."""
-    found = decoded(cells.to_pylist(), dict.fromkeys(columns, ColumnType.TEXT))
+    """Return the values `[m]` of each column, as `comparable` text, from kept cells `[m]`."""
+    found = comparable(cells.to_pylist(), columns)
     return {name: pa.array(found[name], pa.string()) for name in columns}
+
+
+def column_facts(values: pa.Array, unsafe: int) -> dict[str, int]:
+    """Count what a column to group by can join; values `[n]` are of `unsafe` nodes, then safe ones.
+
+    `unsafe` and `safe` are captions with a value, `across` are safe captions with a value that an
+    unsafe one has too: the links between the two pools.
+    """
+    one, other = values.slice(0, unsafe), values.slice(unsafe)
+    shared = pc.is_in(other, value_set=one.drop_null())
+    return {
+        "unsafe": len(one) - one.null_count,
+        "safe": len(other) - other.null_count,
+        "across": pc.sum(shared).as_py() or 0,
+    }
 
 
 def picture_hashes(

@@ -31,7 +31,7 @@ from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
 if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 6
+VERSION = 7
 
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.links import (
     CAPTIONS,
     Edges,
+    column_facts,
     column_values,
     group_columns,
     links,
@@ -114,6 +115,10 @@ def split_pairs(
             "wanted": {"validation": settings.validation_share, "test": settings.test_share},
             "near_duplicates": counts[CAPTIONS]["links"],
             "links": counts,
+            "group_columns": {
+                name: column_facts(found, len(nodes.ids["unsafe"]))
+                for name, found in values.items()
+            },
             "pictures": _picture_facts(hashes),
         },
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.stage import Stage
+from nsfwcaps.models import names
+from nsfwcaps.stage import IN_RUN, Recipe, Stage
 from nsfwcaps.stages.train.settings import TrainSettings
 
 
@@ -58,6 +59,20 @@ def _gain(facts: Mapping[str, Any]) -> str:
     return f"; validation: {', '.join(changes)}"
 
 
+def _problems(recipe: Recipe) -> Iterator[str]:
+    """Find pairs of the same run that another model mines than the one to train."""
+    embed, train = recipe.get("embed"), recipe["train"]
+    if embed is None or train is None or embed.source or train.data != f"{IN_RUN}dataset":
+        return
+    miner = embed.model or names.MINI  # the default for pools with images, which training needs
+    if not names.are_same(miner, train.model):
+        yield (
+            f"train.model is '{train.model}', but embed.model is '{miner}', which mines the pairs "
+            "of this run; training needs pairs mined with the model to train, so give both the "
+            "same value"
+        )
+
+
 def _results(settings: TrainSettings, workdir: Path) -> Iterator[str]:
     yield f"Adapters: {workdir / 'model'}"
 
@@ -74,4 +89,5 @@ TRAIN = Stage(
     delivers="model",
     needs=lambda settings: {"train": "training"},
     distributed=True,
+    problems=lambda recipe: [*_problems(recipe)],
 )

@@ -85,6 +85,11 @@ def check_encoder(data: Path, identity: Mapping[str, Any]) -> None:
         if json.dumps(mined.get(name), sort_keys=True) != json.dumps(
             identity[name], sort_keys=True
         ):
+            if mined.get("name") == identity["name"]:
+                raise ModelError(
+                    f"train: the pairs in {data} were mined with another version of "
+                    f"'{identity['name']}' ({name} differs); run build again, then train"
+                )
             raise ModelError(
                 f"train: the pairs in {data} were mined with the encoder '{mined.get('name')}', "
                 f"but the model to train is '{identity['name']}': their {name} differs. "

@@ -24,6 +24,7 @@ from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Precision, Split
+from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress, Silent
@@ -149,7 +150,11 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
 def _encoder(settings: TrainSettings) -> DualEncoder:
     # The reference is in single precision; training sets its own.
     options = replace(EncoderOptions.of(settings), precision=Precision.FP32)
-    return create.load_dual(settings.model, options)
+    try:
+        return create.load_dual(settings.model, options)
+    except ModelError as error:
+        reason = str(error).removeprefix("embed.model: ")
+        raise ModelError(f"train.model: {reason}") from None
 
 
 def _go_on(run: TrainingRun, newest: Path | None, processes: Processes) -> None:

@@ -129,6 +129,53 @@ def test_build_keeps_the_column_that_pairs_are_grouped_by(tmp_path: Path) -> Non
     assert facts["links"]["equal_pictures"] == {"links": 0, "joined": 0}
     assert facts["links"]["group_column"]["joined"] > 0
     assert "their pools agree in `photograph`" in (dataset / "README.md").read_text()
+    # No photograph of this world is in both pools.
+    assert facts["group_columns"]["photograph"]["across"] == 0
+    (note,) = [note for note in STAGE["publish"].notes(facts) if "group_column" in note]
+    assert "photograph" in note
+    assert "no value is in both pools" in note
+
+
+def test_whole_floats_join_integers_and_columns_are_counted_by_pool(tmp_path: Path) -> None:
+    """As pandas writes them: floats beside a null in one pool, integers or text in the other."""
+    recipe = prepare(photographed_world(1, unsafe=20, safe=20, partners=False), tmp_path)
+    given = {
+        "unsafe": lambda n: {"shot": float(n) if n % 2 else None, "own": n, "padded": f"00{n}"},
+        "safe": lambda n: {"shot": n if n < 10 else str(n), "padded": n},
+    }
+    for label, columns in given.items():
+        path = tmp_path / "pools" / f"{label}.jsonl"
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        text = "".join(json.dumps(row | columns(n)) + "\n" for n, row in enumerate(rows))
+        path.write_text(text)
+    wanted = {**SHARES, "group_column": ["shot,own", "padded"], "near_duplicate": 1.0}
+    build(recipe, tmp_path / "work", ingest={"images": False}, publish=wanted)
+    dataset = tmp_path / "work" / "dataset"
+    rows = rows_of(dataset)
+    facts = json.loads((dataset / "manifest.json").read_text())["stages"]["publish"]["facts"]
+
+    def number(caption: str) -> int:
+        return int(caption.rpartition(" ")[2])
+
+    safe = {number(row["safe_caption"]) for row in rows}
+    odd = {n for n in range(20) if n % 2}
+    assert facts["group_columns"] == {
+        "shot": {"unsafe": 10, "safe": len(safe), "across": len(safe & odd)},
+        "own": {"unsafe": 20, "safe": 0, "across": 0},
+        "padded": {"unsafe": 20, "safe": len(safe), "across": 0},
+    }
+    assert len(safe & odd) > 3
+    notes = [note for note in STAGE["publish"].notes(facts) if "group_column" in note]
+    assert [note.split(":")[0] for note in notes] == ["group_column padded"]
+    card = (dataset / "README.md").read_text()
+    assert "their pools agree in any of `shot`, `own`, `padded` |" in card
+    assert "| `own` (in the unsafe pool only) | 20 | 0 | 0 |" in card
+    splits: dict[int, set[str]] = {n: set() for n in odd}
+    for row in rows:
+        for n in odd & {number(row["unsafe_caption"]), number(row["safe_caption"])}:
+            splits[n].add(row["split"])
+    assert {len(found) for found in splits.values()} == {1}
+    assert facts["links"]["group_column"]["joined"] > 0
 
 
 def test_a_column_kept_under_another_case_is_found(tmp_path: Path) -> None:

@@ -138,6 +138,24 @@ def test_data_of_another_encoder(place: Place, tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "model").exists()
 
 
+def test_data_of_another_version_of_the_encoder(
+    place: Place, copied: Place, tmp_path: Path
+) -> None:
+    path = copied.data / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    manifest["stages"]["embed"]["facts"]["encoder"]["weights_sha256"] = "0" * 64
+    path.write_text(json.dumps(manifest))
+    said = train(copied, tmp_path / "out")
+    refused(said, 5, "mined with another version of 'local-dir:", "run build again")
+
+
+def test_a_model_that_cannot_be_loaded_is_named_by_its_setting(
+    place: Place, tmp_path: Path
+) -> None:
+    said = train(place, tmp_path / "out", model="open_clip:no-such-model/openai")
+    refused(said, 5, "train.model: cannot load 'no-such-model'", "no such architecture")
+
+
 @pytest.mark.parametrize("text", [None, "[]", "{}", "\x00"])
 def test_manifest_that_says_nothing(text: str | None, copied: Place, tmp_path: Path) -> None:
     path = copied.data / "manifest.json"
