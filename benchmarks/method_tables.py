@@ -53,7 +53,7 @@ _IN_VALIDATION = ("validation T*→V", "validation V*→T")
 
 def label(choice: Choice, rate: float) -> str:
     """Return the chosen weight of preservation, relative to that of the images, and the rate."""
-    return f"{choice.method.weights.get('preserve_text', 0):g}, {rate:g}"
+    return f"{choice.method.weights.get('preserve_text', 0):.2g}, {rate:g}"
 
 
 def print_scores(
@@ -125,6 +125,27 @@ def print_ratio(
         + f"; lost {100 * both[0].mean():.1f} and {100 * both[1].mean():.1f} points of "
         f"Caltech-101 ({both.shape[1]} images); difference {difference}; ratio {ratio}"
     )
+
+
+def print_by_rate(
+    peer: str,
+    theirs: Mapping[float, Sequence[Scored]],
+    name: str,
+    ours: Mapping[float, Sequence[Scored]],
+) -> None:
+    """Print the difference of zero-shot accuracy at every learning rate, with its interval."""
+    print(f"\n{name} less {peer}, points of Caltech-101, by learning rate:\n")
+    print("| rate | redirected (T*→V, V*→T) | theirs | difference |\n|---|---|---|---|")
+    for rate, runs in ours.items():
+        lost = _lost(theirs[rate], runs)[None]
+        low, high = -100 * np.quantile(_resampled(lost)[0], [0.975, 0.025])
+        both = (
+            ", ".join(f"{100 * _mean(some, [key]).mean():.1f}" for key in _REDIRECTION)
+            for some in (runs, theirs[rate])
+        )
+        print(
+            f"| {rate:g} | {' | '.join(both)} | {-100 * lost.mean():.1f} [{low:.1f}, {high:.1f}] |"
+        )
 
 
 def _compared(lost: Values) -> tuple[str, str]:

@@ -213,6 +213,7 @@ def _print(
     for peer in (PLAIN, TUNED, SAFE_TUNED):
         if peer in chosen and OURS in chosen:
             tables.print_ratio(starts, peer, runs(peer), OURS, curves[OURS])
+            tables.print_by_rate(peer, curves[peer], OURS, curves[OURS])
     if options.figure:
         tables.draw(starts, curves, options.figure)
 
