@@ -253,7 +253,7 @@ def test_constructed_captions_that_were_mined_anew_are_called_mined(
     record(work, pool, facts_of())
     build(recipe, work)
     card, _ = published(work)
-    assert "its closest safe counterpart, mined from" in card
+    assert "a safe counterpart close to it, mined from" in card
     assert "How the unsafe captions were written" in card
 
 

@@ -125,7 +125,7 @@ def test_the_run_is_a_model(place: Place, whole: Path) -> None:
 def test_old_names_are_refused_and_the_new_ones_named(
     option: str, old: str, new: str, place: Place, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=rf"train\.{option}: .*'{new}'.*got '{old}'"):
+    with pytest.raises(ConfigError, match=rf"train\.{option}: '{old}' is now '{new}'"):
         place.settings(**{option: old})
     said = train(place, tmp_path, **{option: old})
     assert said.code == 2
