@@ -32,6 +32,7 @@ Rows = np.ndarray[Any, Any]
 
 
 def main() -> None:
+    """Print the table."""
     options = _options()
     if options.child:
         print(json.dumps(_measure(options)))
@@ -48,7 +49,7 @@ def main() -> None:
         read, gather = figures["read"], figures["gather"]
         print(
             f"| {name} | {figures['bytes']:,} | {read:.3f} s | {size / read / 1e6:,.0f} "
-            f"| {base['read'] / read:.1f}× | {gather:.4f} s | {base['gather'] / gather:.1f}× |"
+            f"| {base['read'] / read:.1f} | {gather:.4f} s | {base['gather'] / gather:.1f} |"
         )
 
 
