@@ -19,6 +19,7 @@ from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
 from nsfwcaps.training.inputs import Encoders, Inputs, encode
 from nsfwcaps.training.methods import BatchRows, Method
 from nsfwcaps.training.pairs import Rows, TrainingPairs
+from nsfwcaps.training.step_weights import StepWeights
 
 Tensor = torch.Tensor
 
@@ -87,6 +88,7 @@ class Trainer:
             encoders.device, enabled=encoders.dtype == torch.float16
         )
         self._trained = trained
+        self._weights = StepWeights(encoders.model, encoders.dtype)
         self.step = 0
 
     @property
@@ -186,7 +188,8 @@ class Trainer:
 
         def embedded(part: int) -> Tensor:
             self._seed(part)
-            return encode(self._encoders, parts[part])
+            with self._weights.held():
+                return encode(self._encoders, parts[part])
 
         cached = len(parts) > 1
         rows = cached_rows(embedded, len(parts)) if cached else embedded(0)
