@@ -10,7 +10,7 @@ rounds the update away: bfloat16 numbers near 0.02 are 1.2e-4 apart, and an upda
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch.autograd.function import once_differentiable
@@ -18,21 +18,22 @@ from torch.autograd.function import once_differentiable
 Tensor = torch.Tensor
 
 
-def adapted_linear(
-    states: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    first: Tensor,
-    second: Tensor,
-    scaling: float,
-) -> Tensor:
+class LinearWeights(NamedTuple):
+    """Weights of a linear layer and the factors of its update, all of one dtype."""
+
+    weight: Tensor  # [out, in]
+    bias: Tensor | None  # [out]
+    first: Tensor  # [r, in]
+    second: Tensor  # [out, r]
+
+
+def adapted_linear(states: Tensor, weights: LinearWeights, scaling: float) -> Tensor:
     """States `[..., in]` times the frozen weight plus the scaled update, `[..., out]`.
 
-    weight `[out, in]` and bias `[out]` get no gradient; first `[r, in]` and second `[out, r]` are
-    the factors of the update. All four have one dtype, in which everything is computed; states may
-    have another.
+    Everything is computed in the dtype of the weights; states may have another. Weight and bias get
+    no gradient.
     """
-    return cast(Tensor, _AdaptedLinear.apply(states, weight, bias, first, second, scaling))
+    return cast(Tensor, _AdaptedLinear.apply(states, *weights, scaling))
 
 
 class _AdaptedLinear(torch.autograd.Function):

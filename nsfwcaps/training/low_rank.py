@@ -14,7 +14,7 @@ precision that autocast asks for. Within a step, all weights come from `training
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from peft.tuners.lora import Linear, LoraLayer
@@ -22,21 +22,12 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from nsfwcaps.training.fused import adapted_linear
+from nsfwcaps.training.fused import LinearWeights, adapted_linear
 
 ADAPTER = "default"
 """peft's name of the only adapter; part of its tensors' names."""
 
 Tensor = torch.Tensor
-
-
-class LinearWeights(NamedTuple):
-    """Weights of a linear layer and its update in one precision, as `adapted_linear` takes them."""
-
-    weight: Tensor  # [out, in]
-    bias: Tensor | None  # [out]
-    first: Tensor  # [r, in]
-    second: Tensor  # [out, r]
 
 
 class Held:
@@ -184,13 +175,11 @@ class LowRankAttention(LowRankWeight):
         return states.dim() == 3 and adds and not (drops or extends or more)
 
 
-def _output(
-    layer: Any, states: Tensor, weight: Tensor | None = None, bias: Tensor | None = None
-) -> Tensor:
+def _output(layer: Any, states: Tensor, weight: Any = None, bias: Tensor | None = None) -> Tensor:
     """Output `[..., out]` of a linear layer with its update; of its own weight if none is given."""
     held = layer.held.weights
     if held is not None:
-        return adapted_linear(states, *held, float(layer.scaling[ADAPTER]))
+        return adapted_linear(states, held, float(layer.scaling[ADAPTER]))
     if weight is None:
         base = layer.get_base_layer()
         weight, bias = base.weight, base.bias
@@ -200,8 +189,9 @@ def _output(
     dtype = torch.get_autocast_dtype(kind) if autocast else states.dtype
     if not autocast and weight.dtype != first.dtype:  # a half-precision model
         return _add_update(functional.linear(states, weight, bias), states, layer)
-    own = (item if item is None else item.to(dtype) for item in (weight, bias, first, second))
-    return adapted_linear(states, *own, float(layer.scaling[ADAPTER]))
+    cast_bias = None if bias is None else bias.to(dtype)
+    own = LinearWeights(weight.to(dtype), cast_bias, first.to(dtype), second.to(dtype))
+    return adapted_linear(states, own, float(layer.scaling[ADAPTER]))
 
 
 def _add_update(frozen: Tensor, rows: Tensor, layer: Any) -> Tensor:

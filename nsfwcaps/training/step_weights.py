@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nsfwcaps.training.low_rank import ADAPTER, LinearWeights, LowRankAttention, LowRankLinear
+from nsfwcaps.training.fused import LinearWeights
+from nsfwcaps.training.low_rank import ADAPTER, LowRankAttention, LowRankLinear
 
 Tensor = torch.Tensor
 
@@ -31,7 +32,7 @@ class StepWeights:
         kinds = LowRankLinear | LowRankAttention
         self._layers: list[Any] = [m for m in model.modules() if isinstance(m, kinds)]
         self._dtype = dtype
-        self._frozen = [tuple(_cast(t, dtype) for t in _frozen(m)) for m in self._layers]
+        self._frozen = [_frozen(layer, dtype) for layer in self._layers]
         self._factors = [
             factor[ADAPTER].weight for m in self._layers for factor in (m.lora_A, m.lora_B)
         ]
@@ -56,19 +57,16 @@ class StepWeights:
         if not self._factors or self._dtype == torch.float32:
             return list(self._factors)
         flat = torch.cat([factor.view(-1) for factor in self._factors]).to(self._dtype)
-        parts = zip(flat.split(self._sizes), self._factors, strict=True)
+        parts = zip(torch.split(flat, self._sizes), self._factors, strict=True)
         return [part.view_as(factor) for part, factor in parts]
 
 
-def _frozen(layer: Any) -> tuple[Tensor, Tensor | None]:
+def _frozen(layer: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """The frozen weight and bias of a layer in the compute precision."""
     base = layer.get_base_layer()
-    if isinstance(layer, LowRankAttention):
-        return base.in_proj_weight, base.in_proj_bias
-    return base.weight, base.bias
-
-
-def _cast(tensor: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    return None if tensor is None else tensor.detach().to(dtype)
+    fused = isinstance(layer, LowRankAttention)
+    weight, bias = (getattr(base, f"in_proj_{n}" if fused else n) for n in ("weight", "bias"))
+    return weight.detach().to(dtype), None if bias is None else bias.detach().to(dtype)
 
 
 def _causal_mask(model: Any) -> Tensor | None:
