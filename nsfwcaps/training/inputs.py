@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,16 @@ class Inputs:
     rows: Rows  # [b], of the pairs
     tokens: Tensor  # [2b, t]
     pixels: Tensor  # [2b, 3, h, w]
+
+    def pinned(self) -> Inputs:
+        """The batch in page-locked memory, which a GPU reads while the CPU goes on."""
+        tokens, pixels = self.tokens.pin_memory(), self.pixels.pin_memory()
+        return replace(self, tokens=tokens, pixels=pixels)
+
+    def to(self, device: str) -> Inputs:
+        """The batch on a device; does not wait for the copy of a pinned one."""
+        tokens, pixels = (t.to(device, non_blocking=True) for t in (self.tokens, self.pixels))
+        return replace(self, tokens=tokens, pixels=pixels)
 
     def parts(self, count: int) -> list[Inputs]:
         """Split into `count` parts, at most one per pair."""
