@@ -6,7 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from nsfwcaps.work import WorkSplit, shares_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Advance = Callable[[int], None]
 
@@ -17,11 +22,19 @@ class Progress(Protocol):
     """Displays progress."""
 
     def task(
-        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+        self,
+        name: str,
+        total: int | None,
+        *,
+        unit: str = "rows",
+        done: int = 0,
+        split: WorkSplit | None = None,
     ) -> AbstractContextManager[Advance]:
         """Start a line of progress; call the value with the number of rows just done.
 
         `done` rows of the total were finished earlier: they count, but not towards the speed.
+        `split` adds the share of each kind of work in the time of this task: near 100 % is what
+        limits it.
         """
         ...
 
@@ -35,7 +48,13 @@ class Silent:
 
     @contextmanager
     def task(
-        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+        self,
+        name: str,
+        total: int | None,
+        *,
+        unit: str = "rows",
+        done: int = 0,
+        split: WorkSplit | None = None,
     ) -> Iterator[Advance]:
         """Ignore all progress."""
         yield lambda rows: None
@@ -49,10 +68,17 @@ class PlainLines:
 
     @contextmanager
     def task(
-        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+        self,
+        name: str,
+        total: int | None,
+        *,
+        unit: str = "rows",
+        done: int = 0,
+        split: WorkSplit | None = None,
     ) -> Iterator[Advance]:
         """Print rows, rows/s and time left while the task runs."""
         start = last = time.monotonic()
+        shares = _shares(split)
         now_done = 0
 
         def advance(rows: int) -> None:
@@ -63,6 +89,8 @@ class PlainLines:
                 last = now
                 rate = now_done / max(now - start, 1e-9)
                 sys.stderr.write(_line(name, done + now_done, total, rate, unit) + "\n")
+                if found := shares():
+                    sys.stderr.write(f"  busy: {found}\n")
 
         yield advance
 
@@ -76,11 +104,26 @@ class Bars:
 
     @contextmanager
     def task(
-        self, name: str, total: int | None, *, unit: str = "rows", done: int = 0
+        self,
+        name: str,
+        total: int | None,
+        *,
+        unit: str = "rows",
+        done: int = 0,
+        split: WorkSplit | None = None,
     ) -> Iterator[Advance]:
         """Show a bar that disappears when the task is done."""
         from rich import progress as rich_progress
         from rich.console import Console
+        from rich.text import Text
+
+        shares = _shares(split)
+
+        class Live(rich_progress.Progress):
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield from super().get_renderables()
+                if found := shares():
+                    yield Text(f"  busy: {found}", no_wrap=True)
 
         columns = (
             rich_progress.TextColumn("{task.description:<16}"),
@@ -89,7 +132,7 @@ class Bars:
             rich_progress.TextColumn("{task.fields[rate]}"),
             rich_progress.TimeRemainingColumn(),
         )
-        with rich_progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Live(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(name, total=total, completed=done, rate="")
             start, now_done = time.monotonic(), 0
 
@@ -111,6 +154,14 @@ def for_terminal(*, quiet: bool) -> Progress:
     if quiet:
         return Silent()
     return Bars() if sys.stderr.isatty() else PlainLines()
+
+
+def _shares(split: WorkSplit | None) -> Callable[[], str]:
+    """Return a function that formats the shares of the time from now on."""
+    if split is None:
+        return lambda: ""
+    start, before = time.monotonic(), split.busy()
+    return lambda: shares_line(split.busy(), before, time.monotonic() - start)
 
 
 def _line(name: str, done: int, total: int | None, rate: float, unit: str) -> str:

@@ -13,7 +13,7 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
     ("errors", "enums", "version"),
-    ("config", "extras", "files", "pictures", "tables", "resources", "delivery"),
+    ("config", "extras", "files", "pictures", "tables", "resources", "delivery", "work"),
     ("schema", "progress", "metrics"),
     ("artifacts", "captions", "runtime", "world"),
     ("stage", "cards", "encoders", "vectors"),

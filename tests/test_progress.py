@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nsfwcaps import progress
 from nsfwcaps.progress import Bars, PlainLines
+from nsfwcaps.work import Work, WorkSplit
 
 
 @pytest.fixture
@@ -60,3 +63,36 @@ def test_bars_start_where_the_work_goes_on(
         (task,) = made[0].tasks
         assert (task.completed, task.total) == (970, 1000)
         assert task.fields["rate"] == "15 pairs/s"
+
+
+def test_the_split_of_the_time_has_a_line_of_its_own(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = WorkSplit()
+    split.add(Work.READ, 50.0)  # before this task
+    with PlainLines().task("embed", 10_000, split=split) as advance:
+        for _ in range(10):
+            with split.timed(Work.PREPARE, workers=2):
+                clock[0] += 1
+            split.add(Work.COMPUTE, 0.31)
+        advance(1000)
+    assert capsys.readouterr().err.splitlines() == [
+        "embed: 1,000 of 10,000 rows, 100 rows/s, 90 s left",
+        "  busy: prepare 50 %, compute 31 %",
+    ]
+
+
+def test_bars_with_a_split_fit_a_terminal_of_80_columns(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    split = WorkSplit()
+    with Bars().task("embed", 1_000_000, split=split) as advance:
+        clock[0] += 100
+        for work, seconds in zip(Work, (2.0, 95.0, 31.0, 1.0), strict=True):
+            split.add(work, seconds)
+        advance(1000)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err).splitlines()
+    assert "  busy: read 2 %, prepare 95 %, compute 31 %, write 1 %" in [x.rstrip() for x in lines]
+    assert max(map(len, lines)) <= 80
