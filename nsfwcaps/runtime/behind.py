@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -27,18 +28,25 @@ def behind(most: int) -> Iterator[Later]:
     raised at the next piece or on leaving, and the pieces after it are left out.
     """
     waiting: deque[Future[Any]] = deque()
+    failed = threading.Event()
+
+    def unless_failed(work: Callable[[], Made]) -> Made:
+        if failed.is_set():
+            raise CancelledError
+        try:
+            return work()
+        except BaseException:
+            failed.set()
+            raise
 
     def later(work: Callable[[], Made]) -> Future[Made]:
         while len(waiting) > most or (waiting and waiting[0].done()):
             waiting.popleft().result()
-        future = pool.submit(work)
+        future = pool.submit(unless_failed, work)
         waiting.append(future)
         return future
 
     with ThreadPoolExecutor(max_workers=1) as pool:  # waits for its work on leaving
         yield later
-        try:
-            for future in waiting:
-                future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in waiting:
+            future.result()
