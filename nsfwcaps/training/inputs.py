@@ -13,6 +13,7 @@ from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
+from nsfwcaps.training.tokens import CaptionTokens
 
 Tensor = torch.Tensor
 
@@ -83,28 +84,39 @@ class Encoders:
 
 
 def encoders_of(
-    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes], dtype: torch.dtype
+    encoder: DualEncoder,
+    pairs: TrainingPairs,
+    picture: Callable[[int], bytes],
+    dtype: torch.dtype,
+    tokens: CaptionTokens | None = None,
 ) -> Encoders:
     """Encoders to train on these pairs; `picture` returns the image file of a row."""
     return Encoders(
         model=encoder.model,
         encode_text=encoder.tower.encode,
-        prepare=preparation(encoder, pairs, picture),
+        prepare=preparation(encoder, pairs, picture, tokens),
         device=encoder.device,
         dtype=dtype,
     )
 
 
 def preparation(
-    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes]
+    encoder: DualEncoder,
+    pairs: TrainingPairs,
+    picture: Callable[[int], bytes],
+    tokens: CaptionTokens | None = None,
 ) -> Callable[[Rows], Inputs]:
-    """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first."""
+    """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first.
+
+    With `tokens`, captions that were read before are not tokenised again.
+    """
+    known = tokens or CaptionTokens.of_encoder(encoder)
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]
         captions += [pairs.safe_captions[row] for row in rows]
         images = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
-        items = _items(encoder, captions, images, picture)
+        items = _items(encoder, known.of(captions), images, picture)
         return Inputs(rows=rows, tokens=items.tokens, pixels=items.pixels)
 
     return prepare
@@ -114,10 +126,11 @@ def prepared_items(
     encoder: DualEncoder, items: ItemRows, picture: Callable[[int], bytes]
 ) -> PreparedItems:
     """Items of one side; `picture` returns the image file of a row."""
+    known = CaptionTokens.of_encoder(encoder)
 
     def prepare(rows: Rows) -> Items:
         captions = [items.captions[row] for row in rows]
-        return _items(encoder, captions, items.image[rows].tolist(), picture)
+        return _items(encoder, known.of(captions), items.image[rows].tolist(), picture)
 
     return PreparedItems(prepare=prepare, count=len(items))
 
@@ -145,17 +158,14 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
 
 def _items(
     encoder: DualEncoder,
-    captions: list[str],
+    tokens: Tensor,
     images: list[int],
     picture: Callable[[int], bytes],
 ) -> Items:
-    tokens = encoder.tokenizer(captions)  # [b, t]
     pixels = [
         encoder.preprocess(decoded(picture(int(row)), "an image of the data set")) for row in images
     ]
-    return Items(
-        tokens=tokens[:, : int(encoder.tower.lengths(tokens).max())], pixels=torch.stack(pixels)
-    )
+    return Items(tokens=tokens, pixels=torch.stack(pixels))
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:
