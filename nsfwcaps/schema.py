@@ -201,6 +201,13 @@ def candidates(depth: int) -> pa.Schema:
     )
 
 
+def part_candidates(depth: int) -> pa.Schema:
+    """Schema of the nearest rows of one part of the safe rows; sims are exact."""
+    return pa.schema(
+        [("safe_rows", pa.list_(pa.int64(), depth)), ("sims", pa.list_(pa.float64(), depth))]
+    )
+
+
 TARGETS = pa.schema([("safe_row", pa.int64()), ("penalty", pa.float32()), ("reach", pa.float32())])
 
 PAIRS = pa.schema(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps import pictures
-from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
@@ -22,10 +21,14 @@ from nsfwcaps.encoders.encoder import (
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.text_batches import Tokenised, encode_by_length
 from nsfwcaps.encoders.text_tower import TextTower, text_tower
 from nsfwcaps.encoders.window import Mask, beyond, token_counter
+from nsfwcaps.encoders.word_tokenizer import fast
 from nsfwcaps.enums import Precision
 from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.batch_size import USUAL_IMAGES, BatchSize
+from nsfwcaps.runtime.cores import cores
 from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.prefetch import prefetch
@@ -49,9 +52,11 @@ class ClipEncoder:
         import torch
 
         self._torch = torch
-        self._batch_tokens, self._batch_images = options.batch_tokens, options.batch_images
-        self._workers = options.workers
-        self.preprocess, self.tokenizer = preprocess, tokenizer
+        self._tokens = BatchSize.of_tokens(options.batch_tokens, device)
+        self._batch_images = options.batch_images or USUAL_IMAGES
+        self._workers = options.workers or cores()
+        self.preprocess, self.its_tokenizer = preprocess, tokenizer
+        self.tokenizer = fast(tokenizer)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self.model = model.eval().to(device)
@@ -60,7 +65,7 @@ class ClipEncoder:
         self.tower: TextTower = text_tower(model)
         self.device = device
         with torch.inference_mode():
-            tokens = self._tokenize(["a"])
+            tokens = self.tokenizer(["a"])
             width = self.tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
             name=label,
@@ -75,19 +80,28 @@ class ClipEncoder:
             languages=languages_of(label, tokenizer),
         )
 
+    def prepared(self, captions: Sequence[str]) -> Tokenised:
+        """Tokenise captions `[n]`, at least one, for `encode_text`; on any thread."""
+        tokens = self.tokenizer(list(captions))  # [n, t]
+        lengths = self.tower.lengths(tokens)
+        return Tokenised(captions, tokens=tokens[:, : int(lengths.max())].clone(), lengths=lengths)
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, d]`."""
         if not captions:  # Hugging Face tokenizers reject an empty list
             return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
-        tokens = self._tokenize(list(captions))  # [n, t]
-        lengths = self.tower.lengths(tokens)
-        out = np.empty((len(captions), self.identity.width), dtype=np.float32)
+        work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         with self._inference("--batch-tokens"):
-            for batch in length_sorted(lengths, self._batch_tokens):
-                part = tokens[batch, : int(lengths[batch[-1]])].to(self.device)
-                out[batch] = unit_rows(self.tower.encode(part))
-                advance(len(batch))
-        return finite(out)
+            rows = encode_by_length(
+                work.tokens,
+                work.lengths,
+                lambda batch: self.tower.encode(batch.ids),
+                size=self._tokens,
+                device=self.device,
+                width=self.identity.width,
+                advance=advance,
+            )
+        return finite(rows)
 
     def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
         """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`."""
@@ -122,9 +136,6 @@ class ClipEncoder:
             return "image_missing"
         picture = pictures.decode(data)
         return picture if isinstance(picture, str) else self.preprocess(picture)
-
-    def _tokenize(self, captions: list[str]) -> Any:
-        return self.tokenizer(captions)
 
     @contextmanager
     def _inference(self, option: str) -> Iterator[None]:

@@ -78,6 +78,10 @@ class Encoder(Protocol):
         """Device, for display."""
         ...
 
+    def prepared(self, captions: Sequence[str]) -> Sequence[str]:
+        """Do what needs no device, on any thread: `encode_text` then starts at once."""
+        ...
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions; calls `advance` with the number done."""
         ...

@@ -54,6 +54,10 @@ class ImportedVectors:
             languages=languages_of(folder.name),
         )
 
+    def prepared(self, captions: Sequence[str]) -> Sequence[str]:
+        """Return the captions: nothing can be done ahead."""
+        return captions
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Look up n captions; those without a vector fail."""
         encoded = self._text.rows([bytes.fromhex(content_id(item)) for item in captions])

@@ -34,6 +34,9 @@ class Counting:
             precision="fp32", context_length=77, width=4, image_width=4, padding="",
         )  # fmt: skip
 
+    def prepared(self, captions: Sequence[str]) -> Sequence[str]:
+        return captions
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         self.seen.append(len(captions))
         return Encoded(rows=rows_of([item.encode() for item in captions]), failed={})

@@ -64,6 +64,9 @@ class ChosenVectors:
             languages=self.languages,
         )
 
+    def prepared(self, captions: Sequence[str]) -> Sequence[str]:
+        return captions
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         if self.fail_after is not None:
             if self.fail_after == 0:

@@ -10,6 +10,7 @@ import pytest
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError
 from nsfwcaps.vectors import index as index_module
+from nsfwcaps.vectors.exact import to_single
 from nsfwcaps.vectors.index import (
     ApproximateIndex,
     BestRows,
@@ -19,7 +20,6 @@ from nsfwcaps.vectors.index import (
     version,
     within_bits,
 )
-from nsfwcaps.vectors.nearest import to_single
 from nsfwcaps.vectors.source import Half
 
 WIDTH = 32

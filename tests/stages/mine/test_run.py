@@ -26,7 +26,8 @@ from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.text_keys import text_keys
 from nsfwcaps.vectors import index as index_module
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import blocks_for, rounding_bound
+from nsfwcaps.vectors.nearest import blocks_for
+from nsfwcaps.vectors.rounding import rounding_bound
 from nsfwcaps.vectors.store import VectorTable
 
 PLAIN = {"rank": Rank.COSINE, "device": Device.CPU}
