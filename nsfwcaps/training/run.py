@@ -96,7 +96,9 @@ class TrainingRun:
         )
         self._encoders, self._held_encoders = fed_with(pairs.train), fed_with(pairs.validation)
         if method.adapter_inputs is AdapterInputs.CONTRAST:
-            safe, unsafe = (prepared_items(encoder, s, reference.picture) for s in pairs.sides)
+            safe, unsafe = (
+                prepared_items(encoder, side, reference.picture, dtype) for side in pairs.sides
+            )
             fix_inputs(
                 self._encoders,
                 (safe, unsafe),
@@ -122,7 +124,9 @@ class TrainingRun:
         self._preservation = None
         if pairs.pool is not None:
             self._preservation = Preservation(pairs.train, pairs.pool, self._sampler.epoch)
-        self._prepared = partial(preparation, encoder, picture=reference.picture, tokens=tokens)
+        self._prepared = partial(
+            preparation, encoder, picture=reference.picture, dtype=dtype, tokens=tokens
+        )
         self._history = History(options.patience)
 
     def restore(self, state: RunState) -> None:
