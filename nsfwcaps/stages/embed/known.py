@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.encoders.encoder import Encoded, Encoder
 from nsfwcaps.progress import Advance
-from nsfwcaps.vectors.columns import from_column
+from nsfwcaps.vectors.files import open_file
 
 
 class Known:
@@ -22,6 +21,7 @@ class Known:
 
     def __init__(self, folder: StageFolder, encoder: str) -> None:
         self._files: list[tuple[str, Path]] = []
+        self._ends: dict[Path, tuple[str, str] | None] = {}
         for row in folder.journal_rows():
             if row.facts.get("encoder") == encoder and folder.shard(row.key):
                 group = row.facts["group"]
@@ -56,15 +56,21 @@ class Known:
         low, high = keys[0].as_py(), keys[-1].as_py()
         found: dict[int, Any] = {}
         for _, path in (item for item in self._files if item[0] == group):
-            table = pq.read_table(
-                path, columns=[key, "vector"], filters=[(key, ">=", low), (key, "<=", high)]
-            ).combine_chunks()
-            if table.num_rows == 0:
+            ends = self._ends_of(path, key)
+            if ends is None or ends[1] < low or high < ends[0]:
                 continue
-            spots = pc.index_in(keys, value_set=table[key].combine_chunks()).to_pylist()
-            vectors = from_column(table["vector"])
+            file = open_file(path)
+            spots = pc.index_in(keys, value_set=file.column(key)).to_pylist()
+            vectors = file.vectors()
             found |= {row: vectors[spot] for row, spot in enumerate(spots) if spot is not None}
         return found
+
+    def _ends_of(self, path: Path, key: str) -> tuple[str, str] | None:
+        """Return the first and the last key of a file in order; None without rows."""
+        if path not in self._ends:
+            ends = pc.min_max(open_file(path).column(key)).as_py()
+            self._ends[path] = None if ends["min"] is None else (ends["min"], ends["max"])
+        return self._ends[path]
 
 
 def encode_distinct(

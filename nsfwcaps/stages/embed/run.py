@@ -1,8 +1,8 @@
 """embed: encode every caption, and every picture if the model supports images, to a unit vector.
 
-    ingest shards ─ encode ─▶ safe-*.parquet, unsafe-*.parquet   id, fold_key, image_sha256, vector
-                              images-*.parquet                   image_sha256, vector
-                              flagged-*.parquet                  id, flag
+    ingest shards ─ encode ─▶ safe-*.arrow, unsafe-*.arrow   id, fold_key, image_sha256, vector
+                              images-*.arrow                 image_sha256, vector
+                              flagged-*.parquet              id, flag
 
 The key of a shard is a digest of its input and the encoder. Vectors of earlier runs with the same
 encoder are reused by id, so only the new captions of a pool are encoded.
