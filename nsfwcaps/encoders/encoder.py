@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
     from PIL import Image
 
+    from nsfwcaps.encoders.picture_input import PictureInput
+
 Vectors = npt.NDArray[np.float32]
 
 Images = Sequence[tuple[str, Callable[[], bytes]]]
@@ -45,6 +47,8 @@ class Identity:
     """How captions are padded, and why: `trimmed …` or `full …`. Does not affect the numbers."""
     languages: Languages = Languages.ENGLISH
     """What it reads, by name and vocabulary; English if unknown. Does not affect the numbers."""
+    resize: str = "pillow"
+    """What resizes pictures: `torch` for half precision, a level of 255 apart (`PictureInput`)."""
 
     @property
     def digest(self) -> str:
@@ -53,6 +57,8 @@ class Identity:
         del facts["name"], facts["padding"], facts["languages"]
         if self.image_width is not None and self.preprocessing:  # imported vectors have none
             facts["decoder"] = pictures.VERSION
+        if self.resize == "pillow":  # digests without it are as old as the first vectors
+            del facts["resize"]
         return digest(facts)
 
 
@@ -111,6 +117,11 @@ class DualEncoder(Encoder, Protocol):
     @property
     def preprocess(self) -> Callable[[Image.Image], torch.Tensor]:
         """Maps an RGB image to pixels `[3, h, w]`."""
+        ...
+
+    @property
+    def picture_input(self) -> PictureInput:
+        """The same in two halves, as the encoder uses it."""
         ...
 
     @property

@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,11 @@ class Model:
 
 def _remembered(path: Path) -> Identity | None:
     try:
-        return Identity(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        facts = json.loads(path.read_bytes())
+        # An earlier version wrote fewer: its vectors may be others.
+        whole = facts.keys() == {field.name for field in fields(Identity)}
+        return Identity(**facts) if whole else None
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -30,7 +30,9 @@ def test_a_turned_picture_is_trained_on_upright(
     prepare = preparation(encoder, pairs, files.__getitem__)
     pixels = prepare(np.array([0])).pixels
     assert pixels.shape == (2, 3, 32, 32)
+    assert pixels.dtype == torch.uint8
     assert torch.equal(pixels[0], pixels[1])
-    assert torch.equal(pixels[0], encoder.preprocess(scene()))
+    seen = encoder.picture_input.normalise(pixels)
+    assert torch.equal(seen[0], encoder.preprocess(scene()))
     with pytest.raises(InputError, match="image_too_large"):
         prepare(np.array([1]))
