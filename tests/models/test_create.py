@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from nsfwcaps import config, pictures
 from nsfwcaps.encoders.clip import ClipEncoder
