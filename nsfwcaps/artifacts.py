@@ -2,6 +2,7 @@
 
     <workdir>/<stage>/
         *.parquet       shards, named after their content key
+        *.arrow         shards of vectors, likewise
         shards.jsonl    journal: one row per finished shard; a shard without a row does not exist
         stage.json      written last; exactly the files it lists are the stage's output
 
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
-from nsfwcaps.tables import parquet_bytes
+from nsfwcaps.tables import ARROW, arrow_bytes, ending, parquet_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
@@ -36,8 +37,8 @@ JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
 REJECTS, FLAGGED = "rejects", "flagged"
 """Groups of files that only name rows: rejected ones, and rows of the output with a flag."""
-# File names written by this module: STEM-KEY.parquet, and files in a folder KEY.
-_KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.parquet|[0-9a-f]{12}/.+")
+# File names written by this module: STEM-KEY.parquet or .arrow, and files in a folder KEY.
+_KEYED_NAME = re.compile(r".+-[0-9a-f]{12}\.(parquet|arrow)|[0-9a-f]{12}/.+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ class ShardTables:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardFiles:
-    """A shard to write: tables (as Parquet) and bytes, by (group, relative path)."""
+    """A shard to write: tables (Parquet, by their paths) and bytes, by (group, relative path)."""
 
     contents: Mapping[tuple[str, str], pa.Table | bytes]
     rows_in: int = 0
@@ -216,7 +217,7 @@ class StageFolder:
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {
-                (g, f"{stem}-{key[:12]}.parquet"): t for (g, stem), t in made.tables.items()
+                (g, f"{stem}-{key[:12]}{ending(t)}"): t for (g, stem), t in made.tables.items()
             }
         else:
             contents = dict(made.contents)
@@ -245,7 +246,8 @@ class StageFolder:
         if isinstance(content, bytes):
             data, rows = content, 0
         else:
-            data, rows = parquet_bytes(content), content.num_rows
+            serialise = arrow_bytes if name.endswith(ARROW) else parquet_bytes
+            data, rows = serialise(content), content.num_rows
         write_atomically(self.path / name, data)
         return OutputFile(
             path=name,

@@ -1,4 +1,8 @@
-"""Parquet tables: deterministic bytes, streaming, rechunking."""
+"""Tables in files: deterministic bytes, streaming, rechunking.
+
+Tables of vectors are Arrow files (uncompressed IPC), which are mapped into memory and used as they
+are. All others are Parquet files. The ending of a file's name tells the reader which it is.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,37 @@ from nsfwcaps.errors import ArtifactError
 if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
+ARROW, PARQUET = ".arrow", ".parquet"
+"""Endings of file names."""
 _ROW_GROUP_BYTES = 8 * 2**20
+
+
+def ending(table: pa.Table) -> str:
+    """Return the ending of a table's file: that of Arrow for rows of half-precision vectors."""
+    import pyarrow as pa
+
+    def holds_vectors(kind: pa.DataType) -> bool:
+        return bool(pa.types.is_fixed_size_list(kind) and pa.types.is_float16(kind.value_type))
+
+    return ARROW if any(holds_vectors(field.type) for field in table.schema) else PARQUET
+
+
+def arrow_bytes(table: pa.Table) -> memoryview:
+    """Serialise a table as an Arrow file of one batch; equal tables give equal bytes."""
+    import pyarrow as pa
+
+    columns = [_plain(column.combine_chunks()) for column in table.columns]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as file:
+        file.write_batch(pa.record_batch(columns, schema=table.schema))
+    return memoryview(sink.getvalue())
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Rebuild a column with nulls, since the bytes beneath a null may be anything."""
+    import pyarrow as pa
+
+    return pa.array(column.to_pylist(), column.type) if column.null_count else column
 
 
 def parquet_bytes(table: pa.Table) -> memoryview:
@@ -31,24 +65,56 @@ def parquet_bytes(table: pa.Table) -> memoryview:
     return memoryview(sink.getvalue())
 
 
+def map_table(path: Path) -> pa.Table:
+    """Map an Arrow file into memory: columns are views of it, read from the disk when used.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        # Closing frees the file's handle. The mapping lives as long as a view of it.
+        with pa.memory_map(str(path)) as source:
+            file = pa.ipc.open_file(source)
+            batches = [file.get_batch(number) for number in range(file.num_record_batches)]
+            table = pa.Table.from_batches(batches, file.schema)
+        table.validate()
+    except (OSError, pa.ArrowException):
+        raise damaged(path) from None
+    return table
+
+
 def read_tables(paths: Sequence[Path], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield Parquet files as tables, one at a time.
+    """Yield Arrow and Parquet files as tables, one at a time.
 
     Raises:
         ArtifactError: a file is missing or unreadable.
     """
+    for path in paths:
+        yield _mapped(path, columns) if path.suffix == ARROW else _decoded(path, columns)
+
+
+def _mapped(path: Path, columns: Sequence[str] | None) -> pa.Table:
+    table = map_table(path)
+    try:
+        return table if columns is None else table.select(list(columns))
+    except KeyError:
+        raise damaged(path) from None
+
+
+def _decoded(path: Path, columns: Sequence[str] | None) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    for path in paths:
-        try:
-            yield pq.read_table(path, columns=columns, partitioning=None)
-        except (OSError, pa.ArrowException):
-            raise _damaged(path) from None
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException):
+        raise damaged(path) from None
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the column names of a Parquet file.
+    """Return the column names of an Arrow or Parquet file.
 
     Raises:
         ArtifactError: the file is missing or unreadable.
@@ -56,10 +122,12 @@ def column_names(path: Path) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if path.suffix == ARROW:
+        return list(map_table(path).column_names)
     try:
         names: list[str] = pq.read_schema(path).names
     except (OSError, pa.ArrowException):
-        raise _damaged(path) from None
+        raise damaged(path) from None
     return names
 
 
@@ -82,5 +150,6 @@ def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
         yield pa.concat_tables(held)
 
 
-def _damaged(path: Path) -> ArtifactError:
+def damaged(path: Path) -> ArtifactError:
+    """Return the error of a missing or unreadable file."""
     return ArtifactError(f"{path} is missing or damaged; run the same command again to rebuild it")

@@ -30,6 +30,7 @@ from support.shell import (
     write_pools,
     write_vectors,
 )
+from support.vector_layouts import rename_encoder
 
 from nsfwcaps.vectors.index import gpu_count
 
@@ -354,10 +355,8 @@ def test_pool_of_one_caption_is_a_pool(pools: Pools, tmp_path: Path) -> None:
 
 def test_vectors_of_two_encoders_are_never_compared(workdir: Path) -> None:
     """A folder put together from two runs: its record is right, its vectors do not fit."""
-    (path,) = (workdir / "embed").glob("safe-*.parquet")
-    table = pq.read_table(path)
-    other = {**(table.schema.metadata or {}), b"nsfwcaps.encoder": b"another"}
-    pq.write_table(table.replace_schema_metadata(other), path)
+    (path,) = (workdir / "embed").glob("safe-*.arrow")
+    rename_encoder(path)
     record = workdir / "embed" / "stage.json"
     values = json.loads(record.read_text())
     for file in values["files"]:

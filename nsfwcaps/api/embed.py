@@ -29,11 +29,11 @@ class EmbedOptions(TypedDict, total=False):
     device: str
     """`auto` (default), `cpu` or `cuda`."""
     batch_tokens: int
-    """Padded tokens per text batch; default 4096."""
+    """Padded tokens per text batch; default: as many as fit on a GPU, 4096 on a CPU."""
     batch_images: int
-    """Images per batch; default 32."""
+    """Images per batch; default: as many as fit on a GPU, 32 on a CPU."""
     workers: int
-    """Threads that decode images and tokenise text; default 2."""
+    """Threads that decode images and tokenise text; default: one a core."""
 
 
 def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptions]) -> Half:

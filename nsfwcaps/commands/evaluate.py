@@ -110,14 +110,20 @@ class EvaluateSettings:
         EncoderOptions.precision, "auto: half precision if the device supports it.", panel=_WORK
     )
     device: Device = option(EncoderOptions.device, "auto: the GPU if there is one.", panel=_WORK)
-    batch_tokens: Annotated[int, Ge(1)] = option(
-        EncoderOptions.batch_tokens, "Padded tokens per text batch.", panel=_WORK
+    batch_tokens: Annotated[int, Ge(1)] | None = option(
+        EncoderOptions.batch_tokens,
+        "Padded tokens per text batch. Default: as many as fit on a GPU; 4096 on a CPU.",
+        panel=_WORK,
     )
-    batch_images: Annotated[int, Ge(1)] = option(
-        EncoderOptions.batch_images, "Images per batch.", panel=_WORK
+    batch_images: Annotated[int, Ge(1)] | None = option(
+        EncoderOptions.batch_images,
+        "Images per batch. Default: as many as fit on a GPU; 32 on a CPU.",
+        panel=_WORK,
     )
-    workers: Annotated[int, Ge(1)] = option(
-        EncoderOptions.workers, "Threads that decode images and tokenise text.", panel=_WORK
+    workers: Annotated[int, Ge(1)] | None = option(
+        EncoderOptions.workers,
+        "Threads that decode images and tokenise text. Default: one a core.",
+        panel=_WORK,
     )
 
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 
-def length_sorted(lengths: npt.NDArray[np.int64], batch_tokens: int) -> list[npt.NDArray[np.int64]]:
-    """Group captions `[n]` into batches, shortest first, of at most `batch_tokens` padded tokens.
+class Limit(Protocol):
+    """How many padded tokens the next batch may have; it may change between batches."""
 
-    >>> [batch.tolist() for batch in length_sorted(np.array([5, 2, 9, 2]), 10)]
-    [[1, 3], [0], [2]]
+    @property
+    def units(self) -> int:
+        """The number of tokens."""
+        ...
+
+
+def length_sorted(lengths: npt.NDArray[np.int64], limit: Limit) -> Iterator[range]:
+    """Group captions, sorted by length `[n]`, into batches of at most so many padded tokens.
+
+    A caption that is longer than the limit makes a batch of its own.
     """
-    order = np.argsort(lengths, kind="stable")
-    batches, start = [], 0
-    for end in range(1, len(order) + 1):
-        longest_next = lengths[order[end]] if end < len(order) else 0
-        if end == len(order) or longest_next * (end + 1 - start) > batch_tokens:
-            batches.append(order[start:end])
-            start = end
-    return batches
+    start = 0
+    while start < len(lengths):
+        most = max(1, limit.units // int(lengths[start]))  # the others are no shorter
+        tokens = lengths[start : start + most] * np.arange(1, len(lengths[start:][:most]) + 1)
+        stop = start + max(1, int(np.searchsorted(tokens, limit.units, side="right")))
+        yield range(start, stop)
+        start = stop

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
@@ -16,18 +15,20 @@ from nsfwcaps.encoders.encoder import (
     Vectors,
     activations,
     finite,
-    unit_rows,
 )
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.encoders.picture_batches import PictureReader
 from nsfwcaps.encoders.picture_input import PictureInput
+from nsfwcaps.encoders.text_batches import Tokenised, encode_by_length
 from nsfwcaps.encoders.text_tower import TextTower, text_tower
 from nsfwcaps.encoders.window import Mask, beyond, token_counter
+from nsfwcaps.encoders.word_tokenizer import fast
 from nsfwcaps.enums import Precision
 from nsfwcaps.runtime.allocator import kept_memory
 from nsfwcaps.runtime.batch_size import BatchSize
+from nsfwcaps.runtime.cores import cores
 from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.weights import weights_sha256
@@ -51,18 +52,17 @@ class ClipEncoder:
         import torch
 
         self._torch = torch
-        self._batch_tokens = options.batch_tokens
-        self.preprocess, self.tokenizer = preprocess, tokenizer
-        self.split = WorkSplit()
-        self._image_sizes = BatchSize.of_images(options.batch_images, device)
+        self._tokens = BatchSize.of_tokens(options.batch_tokens, device)
+        self._images = BatchSize.of_images(options.batch_images, device)
+        self.preprocess, self.its_tokenizer = preprocess, tokenizer
+        self.tokenizer = fast(tokenizer)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self.picture_input = PictureInput(preprocess, exact=self._dtype == torch.float32)
         self._reader = PictureReader(
             self.picture_input,
-            workers=options.workers,
+            workers=options.workers or cores(),
             pinned=device.startswith("cuda"),
-            split=self.split,
         )
         self.model = model.eval().to(device)
         self._layout = picture_layout(model.visual, device)
@@ -70,7 +70,7 @@ class ClipEncoder:
         self.tower: TextTower = text_tower(model)
         self.device = device
         with torch.inference_mode():
-            tokens = self._tokenize(["a"])
+            tokens = self.tokenizer(["a"])
             width = self.tower.encode(tokens.to(device)).shape[-1]
         self.identity = Identity(
             name=label,
@@ -86,21 +86,32 @@ class ClipEncoder:
             languages=languages_of(label, tokenizer),
         )
 
+    def prepared(self, captions: Sequence[str]) -> Tokenised:
+        """Tokenise captions `[n]`, at least one, for `encode_text`; on any thread."""
+        tokens = self.tokenizer(list(captions))  # [n, t]
+        lengths = self.tower.lengths(tokens)
+        return Tokenised(captions, tokens=tokens[:, : int(lengths.max())].clone(), lengths=lengths)
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, d]`."""
         if not captions:  # Hugging Face tokenizers reject an empty list
             return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
-        tokens = self._tokenize(list(captions))  # [n, t]
-        lengths = self.tower.lengths(tokens)
-        out = np.empty((len(captions), self.identity.width), dtype=np.float32)
+        work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         with self._inference("--batch-tokens"):
-            for batch in length_sorted(lengths, self._batch_tokens):
-                part = tokens[batch, : int(lengths[batch[-1]])].to(self.device)
-                out[batch] = unit_rows(self.tower.encode(part))
-                advance(len(batch))
-        return finite(out)
+            rows = encode_by_length(
+                work.tokens,
+                work.lengths,
+                lambda batch: self.tower.encode(batch.ids),
+                size=self._tokens,
+                device=self.device,
+                width=self.identity.width,
+                advance=advance,
+            )
+        return finite(rows)
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`.
 
         The next batches are prepared meanwhile. On a GPU, no batch is waited for: the rows of all
@@ -108,16 +119,16 @@ class ClipEncoder:
         """
         rows: list[Any] = []
         failed: dict[int, str] = {}
-        sizes = self._image_sizes
+        sizes, split = self._images, split or WorkSplit()
         with self._inference("--batch-images"):
-            for batch in self._reader.batches(images, lambda: sizes.units):
+            for batch in self._reader.batches(images, lambda: sizes.units, split):
                 failed |= batch.failed
                 if batch.pixels is not None:
-                    with self.split.timed(Work.COMPUTE):
+                    with split.timed(Work.COMPUTE):
                         parts = sizes.compute(batch.pixels, len(batch.pixels), self._image_rows)
                         rows += [part for _, part in parts]
                 advance(batch.count)
-            with self.split.timed(Work.COMPUTE):
+            with split.timed(Work.COMPUTE):
                 empty = np.empty((0, self.identity.width), dtype=np.float32)
                 found: Vectors = self._torch.cat(rows).cpu().numpy() if rows else empty
         return Encoded(rows=found, failed=failed)
@@ -132,9 +143,6 @@ class ClipEncoder:
         pixels = self.picture_input.normalise(pixels.to(self.device, non_blocking=True))
         batch = pixels.contiguous(memory_format=self._layout)
         return self._torch.nn.functional.normalize(self.model.encode_image(batch).float(), dim=-1)
-
-    def _tokenize(self, captions: list[str]) -> Any:
-        return self.tokenizer(captions)
 
     @contextmanager
     def _inference(self, option: str) -> Iterator[None]:

@@ -8,24 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
     Images,
-    Vectors,
     activations,
     finite,
-    unit_rows,
 )
+from nsfwcaps.encoders.text_batches import TokenBatch, Tokenised, encode_by_length
 from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.encoders.window import Mask, beyond
+from nsfwcaps.encoders.word_tokenizer import of_word_pieces
 from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError
 from nsfwcaps.runtime.allocator import kept_memory
+from nsfwcaps.runtime.batch_size import BatchSize
 from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.weights import weights_sha256
+from nsfwcaps.work import WorkSplit
 
 
 class MiniLM:
@@ -34,18 +35,19 @@ class MiniLM:
     The tower is bidirectional: batches are trimmed to their longest caption, and padding is masked.
     """
 
-    def __init__(self, *, device: str, precision: Precision, batch_tokens: int) -> None:
+    def __init__(self, *, device: str, precision: Precision, batch_tokens: int | None) -> None:
         import tokenizers
         import torch
         import transformers
 
         folder = minilm_folder()
         self._torch = torch
-        self._batch_tokens = batch_tokens
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._size = BatchSize.of_tokens(batch_tokens, device)
+        tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         context = json.loads((folder / "sentence_bert_config.json").read_text())["max_seq_length"]
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(context)
+        fast = of_word_pieces(tokenizer, clean=str, context=context)
+        assert fast is not None, "MiniLM has BERT's tokenizer"
+        self._fast = fast
         transformers.logging.set_verbosity_error()
         transformers.logging.disable_progress_bar()
         model = transformers.AutoModel.from_pretrained(
@@ -67,44 +69,47 @@ class MiniLM:
             padding="trimmed to the longest of the batch; padding is masked",
         )
 
+    def prepared(self, captions: Sequence[str]) -> Tokenised:
+        """Tokenise captions `[n]`, at least one, for `encode_text`; on any thread."""
+        tokens, lengths = self._fast.rows(captions)
+        return Tokenised(captions, tokens=tokens, lengths=lengths)
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, 384]`."""
-        tokens = [item.ids for item in self._tokenizer.encode_batch(list(captions))]
-        lengths = np.array([len(ids) for ids in tokens], dtype=np.int64)
-        out = np.empty((len(tokens), self.identity.width), dtype=np.float32)
+        if not captions:  # Hugging Face tokenizers reject an empty list
+            return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
+        work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         inference = self._torch.inference_mode()
         with inference, memory_advice("--batch-tokens"), kept_memory(self.device):
-            for batch in length_sorted(lengths, self._batch_tokens):
-                out[batch] = self._encode([tokens[i] for i in batch])
-                advance(len(batch))
-        return finite(out)
+            rows = encode_by_length(
+                work.tokens,
+                work.lengths,
+                self._encode,
+                size=self._size,
+                device=self.device,
+                width=self.identity.width,
+                advance=advance,
+            )
+        return finite(rows)
 
     def truncated(self, captions: Sequence[str]) -> Mask:
         """Return a mask `[n]` of the captions with more tokens than it reads."""
-        return beyond(captions, self.identity.context_length, self._count)
+        return beyond(captions, self.identity.context_length, self._fast.count)
 
-    def _count(self, captions: list[str]) -> list[int]:
-        """Return the numbers of tokens `[n]`, cut off or not."""
-        encoded = self._tokenizer.encode_batch(captions)
-        # Each part that was cut off has its own special tokens: its exact length is not needed.
-        return [len(item.ids) + sum(len(part.ids) for part in item.overflowing) for item in encoded]
-
-    def _encode(self, tokens: list[list[int]]) -> Vectors:
+    def _encode(self, batch: TokenBatch) -> Any:
+        """Return features `[b, d]`, not normalised."""
         torch = self._torch
-        longest = max(map(len, tokens))
-        ids = torch.zeros((len(tokens), longest), dtype=torch.long)  # [b, t]
-        mask = torch.zeros((len(tokens), longest), dtype=torch.long)
-        for row, item in enumerate(tokens):
-            ids[row, : len(item)] = torch.tensor(item)
-            mask[row, : len(item)] = 1
-        ids, mask = ids.to(self.device), mask.to(self.device)
+        places = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+        mask = (places < batch.lengths[:, None]).long()  # [b, t]
         # A batch of equal lengths needs no mask, and attention without one is faster.
-        padded = None if bool(mask.all()) else mask
-        states = self._model(input_ids=ids, attention_mask=padded).last_hidden_state  # [b, t, d]
+        padded = mask if batch.padded else None
+        states = self._model(input_ids=batch.ids, attention_mask=padded).last_hidden_state
         weights = mask.unsqueeze(-1).to(states.dtype)
-        return unit_rows((states * weights).sum(1) / weights.sum(1))
+        return (states * weights).sum(1) / weights.sum(1)  # states: [b, t, d]
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         """Raise an error: MiniLM reads text only.
 
         Raises:

@@ -15,11 +15,11 @@ class EncoderOptions:
 
     device: Device = Device.AUTO
     precision: Precision = Precision.AUTO
-    batch_tokens: int = 4096
-    """Padded tokens per text batch."""
-    batch_images: int = 32
-    workers: int = 2
-    """Threads for decoding images and tokenising text."""
+    batch_tokens: int | None = None
+    """Padded tokens per text batch; None: see `runtime.batch_size`."""
+    batch_images: int | None = None
+    workers: int | None = None
+    """Threads for decoding images and tokenising text; None: the cores of this process."""
 
     @classmethod
     def of(cls, settings: Any) -> EncoderOptions:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.encoders.languages import Languages, languages_of
+from nsfwcaps.encoders.word_tokenizer import plain
 from nsfwcaps.errors import ModelError
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def _counter(
 
 def _cleaned(text: str) -> str:
     """Clean as open_clip does before its tokenizers."""
+    if plain(text):
+        return " ".join(text.split())
     import ftfy
 
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())

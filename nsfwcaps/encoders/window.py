@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.encoders.word_tokenizer import WordTokenizer
+
 Mask = npt.NDArray[np.bool_]
 
 CountTokens = Callable[[list[str]], list[int]]
@@ -34,6 +36,8 @@ def beyond(captions: Sequence[str], window: int, count: CountTokens) -> Mask:
 
 def token_counter(tokenizer: Any) -> CountTokens | None:
     """Return what counts the tokens of an open_clip tokenizer; None for an unknown kind."""
+    if isinstance(tokenizer, WordTokenizer):
+        return tokenizer.count
     wrapped = getattr(tokenizer, "tokenizer", None)
     if wrapped is not None:  # HFTokenizer, SigLipTokenizer
         return lambda captions: _count_hf(tokenizer, wrapped, captions)

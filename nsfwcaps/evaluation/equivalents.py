@@ -18,8 +18,7 @@ import numpy as np
 from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.metrics.answer_sets import Rows, Sets
-from nsfwcaps.metrics.retrieval import TIE
-from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
+from nsfwcaps.metrics.similarities import TIE, Vectors, similarity_blocks
 
 NEAR = 0.95
 MOST = 100

@@ -105,7 +105,7 @@ class Measurer:
     def _retrieval(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
         base = self._base or self
         found, read = base.equivalents(dataset), self._data.pairs[dataset]
-        outcome = retrieval.score(pairs.with_equivalents(found))
+        outcome = retrieval.score(pairs.with_equivalents(found), device=self.model.device)
         return _add_facts(
             outcome,
             right_answer=right_answer(read),
@@ -123,7 +123,11 @@ class Measurer:
         )
         _check_any(len(mixed.unsafe_image))
         _check_any(len(mixed.safe_image))
-        return _add_facts(real_nsfw.score(mixed), left_out=left_out, captions_of=texts.name)
+        return _add_facts(
+            real_nsfw.score(mixed, device=self.model.device),
+            left_out=left_out,
+            captions_of=texts.name,
+        )
 
     def _structure(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
         assert self._base is not None, "structure is not planned for the base"

@@ -65,6 +65,17 @@ class Model:
         return self._identity
 
     @property
+    def device(self) -> str:
+        """The device for its work, `cpu` or `cuda`.
+
+        Raises:
+            DeviceError: CUDA was requested and there is none.
+        """
+        from nsfwcaps.runtime.device import torch_device
+
+        return torch_device(self._options.device)
+
+    @property
     def is_known(self) -> bool:
         """Whether `identity` is available without loading the model."""
         return self._identity is not None or _remembered(self._memory) is not None
@@ -113,10 +124,9 @@ class Model:
     @cached_property
     def _memory(self) -> Path:
         """File that caches the identity, keyed by the content of the weight files."""
-        from nsfwcaps.runtime.device import resolve_precision, torch_device
+        from nsfwcaps.runtime.device import resolve_precision
 
-        device = torch_device(self._options.device)
-        precision = resolve_precision(self._options.precision, device)
+        precision = resolve_precision(self._options.precision, self.device)
         with self._naming_errors():
             source = create.source_digest(self._model)
         key = config.digest([__version__, self._model, source, precision])

@@ -32,7 +32,7 @@ from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
-VERSION = 4
+VERSION = 5
 
 TABLE = "results.csv"
 

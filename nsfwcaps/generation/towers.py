@@ -92,12 +92,12 @@ def _of_open_clip(model: str) -> Clip:
     encoder = create.load(model, EncoderOptions(device=Device.CPU, precision=Precision.FP32))
     if not isinstance(encoder, ClipEncoder):
         raise ModelError(f"{encoder.identity.name} has no CLIP towers to swap in")
-    if (reason := obstacle(encoder.model, encoder.tokenizer)) is not None:
+    if (reason := obstacle(encoder.model, encoder.its_tokenizer)) is not None:
         raise ModelError(
             f"{encoder.identity.name} cannot be converted to a CLIPModel of transformers: {reason}"
         )
-    config = clip_config(encoder.model, encoder.tokenizer)
-    preprocessing, tokenizer = encoder.identity.preprocessing, encoder.tokenizer
+    config = clip_config(encoder.model, encoder.its_tokenizer)
+    preprocessing, tokenizer = encoder.identity.preprocessing, encoder.its_tokenizer
 
     def token_ids(captions: Sequence[str]) -> list[list[int]]:
         return [_up_to(row, tokenizer.eot_token_id) for row in tokenizer(list(captions)).tolist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.retrieval import TIE
+from nsfwcaps.metrics.similarities import TIE
 
 Similarities = npt.NDArray[np.float64]
 

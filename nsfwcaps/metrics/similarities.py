@@ -11,6 +11,9 @@ from nsfwcaps.metrics.answer_sets import Rows
 
 Vectors = npt.NDArray[np.float32]
 
+TIE = 1e-6
+"""Cosines this close count as equal: rounding in a single-precision matrix product depends on the
+position of a row, so two equal rows can differ by a few times 1e-7."""
 BLOCK_ROWS = 1024
 BLOCK_VALUES = 2**25
 """Similarities per block: 128 MiB."""

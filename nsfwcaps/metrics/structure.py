@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.retrieval import TIE
-from nsfwcaps.metrics.similarities import Vectors, similarity_blocks
+from nsfwcaps.metrics.similarities import TIE, Vectors, similarity_blocks
 
 _COLLAPSED = 1e-6
 """Spread of rows that are equal but for rounding in single precision."""

@@ -23,8 +23,13 @@ def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.Fix
 
 def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """Rows `[n, d]` from a column `[n]`, without a copy if it has one chunk."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = whole(column) if isinstance(column, pa.ChunkedArray) else column
     return np.asarray(array.flatten()).reshape(-1, array.type.list_size)
+
+
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """Array of all chunks; of a single chunk, a view (`combine_chunks` copies even that)."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def vector_table(

@@ -226,7 +226,7 @@ def test_ctrl_c_leaves_a_run_that_resumes(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
-    while len(list(embed.glob("safe-*.parquet"))) < 2:
+    while len(list(embed.glob("safe-*.arrow"))) < 2:
         assert process.poll() is None, process.communicate()[1][-500:]
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,29 +15,42 @@ from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.runtime.prefetch import prefetch
 
 
+@dataclass
+class Limit:
+    units: int
+
+
 @given(lengths=st.lists(st.integers(1, 77), max_size=60), batch_tokens=st.integers(1, 400))
-def test_batches_hold_each_caption_once_within_the_budget_shortest_first(
+def test_batches_hold_each_caption_once_within_the_budget(
     lengths: list[int], batch_tokens: int
 ) -> None:
-    of = np.array(lengths, dtype=np.int64)
-    batches = length_sorted(of, batch_tokens)
-    flat = [int(position) for batch in batches for position in batch]
-    assert sorted(flat) == list(range(len(lengths)))
-    assert [lengths[position] for position in flat] == sorted(lengths)
+    of = np.sort(np.array(lengths, dtype=np.int64))
+    batches = list(length_sorted(of, Limit(batch_tokens)))
+    assert [place for batch in batches for place in batch] == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) == 1 or len(batch) * of[batch].max() <= batch_tokens
+        assert len(batch) == 1 or len(batch) * of[batch[-1]] <= batch_tokens
 
 
 @given(lengths=st.lists(st.integers(1, 77), min_size=1, max_size=60), tokens=st.integers(1, 400))
 def test_no_batch_could_take_the_next_caption_too(lengths: list[int], tokens: int) -> None:
-    of = np.array(lengths, dtype=np.int64)
-    batches = length_sorted(of, tokens)
+    of = np.sort(np.array(lengths, dtype=np.int64))
+    batches = length_sorted(of, Limit(tokens))
     for batch, following in itertools.pairwise(batches):
         assert (len(batch) + 1) * of[following[0]] > tokens
 
 
-def test_a_caption_longer_than_the_budget_stands_alone() -> None:
-    assert [batch.tolist() for batch in length_sorted(np.array([50, 3, 60]), 10)] == [[1], [0], [2]]
+def test_a_caption_longer_than_the_budget_is_alone() -> None:
+    found = length_sorted(np.array([3, 50, 60]), Limit(10))
+    assert [list(batch) for batch in found] == [[0], [1], [2]]
+
+
+def test_a_limit_that_changes_holds_for_the_next_batch() -> None:
+    limit = Limit(4)
+    found = []
+    for batch in length_sorted(np.full(20, 2), limit):
+        found.append(len(batch))
+        limit.units *= 2
+    assert found == [2, 4, 8, 6]
 
 
 def test_ahead_keeps_the_order_and_works_on_other_threads() -> None:

@@ -201,6 +201,33 @@ def test_grey_and_palette_pictures_are_read_and_no_pictures_give_no_rows(
     assert encoder.encode_images([], silent).rows.shape == (0, 32)
 
 
+def test_a_batch_of_pictures_without_room_is_tried_in_halves(
+    tiny_model: TinyModel,
+    clip_encoder: LoadClip,
+    picture: Draw,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = clip_encoder(*tiny_model("tiny-clip"), batch_images=8)
+    files = [picture(colour) for colour in ("red", "blue", "green", "white", "grey")]
+    images = [(str(number), lambda data=data: data) for number, data in enumerate(files)]
+    images.insert(2, ("broken", lambda: b""))
+    whole = encoder.encode_images(images, silent)
+    encode, sizes = encoder.model.encode_image, []
+
+    def small(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return encode(batch)
+
+    monkeypatch.setattr(encoder.model, "encode_image", small)
+    halves = encoder.encode_images(images, silent)
+    assert halves.failed == whole.failed == {2: "image_undecodable"}
+    np.testing.assert_allclose(halves.rows, whole.rows, atol=1e-6)
+    assert sizes[0] == 5
+    assert [size for size in sizes if size <= 2] == [2, 1, 2]
+
+
 def test_running_out_of_memory_names_the_option_to_lower(
     encoder: ClipEncoder, picture: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:

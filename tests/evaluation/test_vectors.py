@@ -17,6 +17,7 @@ from nsfwcaps.evaluation.models import Model, NamedModel
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.models import create
 from nsfwcaps.progress import Silent
+from nsfwcaps.work import WorkSplit
 
 CAPTIONS = [f"A cup on table {n}." for n in range(10)]
 
@@ -34,6 +35,9 @@ class Counting:
             precision="fp32", context_length=77, width=4, image_width=4, padding="",
         )  # fmt: skip
 
+    def prepared(self, captions: Sequence[str]) -> Sequence[str]:
+        return captions
+
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         self.seen.append(len(captions))
         return Encoded(rows=rows_of([item.encode() for item in captions]), failed={})
@@ -41,7 +45,9 @@ class Counting:
     def truncated(self, captions: Sequence[str]) -> None:
         """It has no window."""
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         contents = [get() for _, get in images]
         self.seen.append(len(contents))
         failed = {n: self.reasons[item] for n, item in enumerate(contents) if item in self.reasons}

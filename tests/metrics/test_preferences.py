@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nsfwcaps.metrics.preferences import prefers
-from nsfwcaps.metrics.retrieval import TIE
+from nsfwcaps.metrics.similarities import TIE
 
 
 def test_preferences_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nsfwcaps.metrics import retrieval, similarities
+from nsfwcaps.metrics import tiles
 from nsfwcaps.metrics.answer_sets import Rows, sets_of
 from nsfwcaps.metrics.retrieval import (
     ranks,
@@ -16,7 +16,7 @@ from nsfwcaps.metrics.retrieval import (
     reciprocal_ranks,
     unsafe_first,
 )
-from nsfwcaps.metrics.similarities import Vectors
+from nsfwcaps.metrics.similarities import TIE, Vectors
 
 
 def unit(rows: object) -> Vectors:
@@ -30,8 +30,8 @@ def brute_force(queries: Vectors, candidates: Vectors, targets: Rows) -> list[in
     for query, target in zip(queries.astype(np.float64), targets, strict=True):
         sims = [float(query @ row) for row in candidates.astype(np.float64)]
         others = [sim for row, sim in enumerate(sims) if row != target]
-        above = sum(sim > sims[target] + retrieval.TIE for sim in others)
-        equal = sum(abs(sim - sims[target]) <= retrieval.TIE for sim in others)
+        above = sum(sim > sims[target] + TIE for sim in others)
+        equal = sum(abs(sim - sims[target]) <= TIE for sim in others)
         out.append(above + (equal + 1) // 2)
     return out
 
@@ -51,7 +51,8 @@ def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> N
     random = np.random.default_rng(0)
     queries, candidates = unit(random.normal(size=(8, 16))), unit(random.normal(size=(30, 16)))
     targets = random.integers(0, 30, 8)
-    monkeypatch.setattr(similarities, "BLOCK_ROWS", block)
+    monkeypatch.setattr(tiles, "ROWS", block)
+    monkeypatch.setattr(tiles, "COLUMNS", block)
     assert ranks(queries, candidates, targets).tolist() == brute_force(queries, candidates, targets)
     sims = queries.astype(np.float64) @ candidates.astype(np.float64).T
     expected = sims[:, 20:].max(axis=1) > sims[:, :20].max(axis=1)  # no two are as near
@@ -123,8 +124,8 @@ def test_the_best_of_several_is_that_of_brute_force(
             expected.append(candidates)
             continue
         best, wrong = sims[named].max(), sims[~named]
-        above = int((wrong > best + retrieval.TIE).sum())
-        equal = int((np.abs(wrong - best) <= retrieval.TIE).sum())
+        above = int((wrong > best + TIE).sum())
+        equal = int((np.abs(wrong - best) <= TIE).sum())
         expected.append(above + (equal + 1) // 2)
     assert ranks_of_any(asked, offered, right).tolist() == expected
 

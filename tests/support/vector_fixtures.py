@@ -13,25 +13,33 @@ import pyarrow.parquet as pq
 import pytest
 
 from nsfwcaps import schema
+from nsfwcaps.tables import ARROW, PARQUET, arrow_bytes
+from nsfwcaps.vectors.columns import ENCODER_KEY
 from nsfwcaps.vectors.source import Half
-from nsfwcaps.vectors.store import ENCODER_KEY, VectorTable
+from nsfwcaps.vectors.store import VectorTable
 
 MakeTable = Callable[..., VectorTable]
 
 
 @pytest.fixture(scope="session")
 def make_table(tmp_path_factory: pytest.TempPathFactory) -> MakeTable:
-    """Write rows `[n, d]` to files of the given sizes (one file where none are given)."""
+    """Write rows `[n, d]` to files of the given sizes (one file where none are given).
+
+    Layouts alternate between the files, as in a run that a new version went on with.
+    """
 
     def make(
-        rows: Half, sizes: Sequence[int] | None = None, encoders: Sequence[str] = ("one",)
+        rows: Half,
+        sizes: Sequence[int] | None = None,
+        encoders: Sequence[str] = ("one",),
+        endings: Sequence[str] = (ARROW, PARQUET),
     ) -> VectorTable:
         folder = tmp_path_factory.mktemp("table")
         edges = np.cumsum([0, *(sizes if sizes is not None else [len(rows)])])
         assert edges[-1] == len(rows), "sizes must add up to the rows"
         paths = []
         for number, (first, last) in enumerate(itertools.pairwise(edges)):
-            path = folder / f"part-{number:03d}.parquet"
+            path = folder / f"part-{number:03d}{endings[number % len(endings)]}"
             encoder = encoders[number % len(encoders)]
             write_rows(path, rows[first:last], start=int(first), encoder=encoder)
             paths.append(path)
@@ -47,10 +55,11 @@ def write_rows(path: Path, rows: Half, *, start: int, encoder: str) -> None:
     )
     ids = pa.array([f"{start + row:06d}" for row in range(len(rows))])
     table = pa.Table.from_arrays([ids, vectors], schema=of)
-    # Small row groups, so that one file is read in several pieces.
-    pq.write_table(
-        table.replace_schema_metadata({ENCODER_KEY: encoder.encode()}), path, row_group_size=7
-    )
+    table = table.replace_schema_metadata({ENCODER_KEY: encoder.encode()})
+    if path.suffix == ARROW:
+        path.write_bytes(arrow_bytes(table))
+    else:
+        pq.write_table(table, path, row_group_size=7)
 
 
 @pytest.fixture(scope="session")

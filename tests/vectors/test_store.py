@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsfwcaps.errors import ArtifactError, ModelError
+from nsfwcaps.tables import ARROW, PARQUET
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
 ROWS = np.arange(23 * 3, dtype=np.float16).reshape(23, 3)
+SMAPS = Path("/proc/self/smaps")
 SPLITS = ([23], [1, 22], [0, 10, 0, 13], [8, 8, 7], [1] * 23)
 
 
@@ -78,15 +80,80 @@ def test_files_of_two_encoders_are_refused(make_table: Callable[..., VectorTable
         make_table(ROWS, [10, 13], encoders=["one", "two"])
 
 
+@pytest.mark.parametrize("ending", [ARROW, PARQUET])
 def test_missing_and_damaged_files_are_named(
-    make_table: Callable[..., VectorTable], unit_rows: Callable[..., Half], tmp_path: Path
+    make_table: Callable[..., VectorTable],
+    unit_rows: Callable[..., Half],
+    tmp_path: Path,
+    ending: str,
 ) -> None:
-    with pytest.raises(ArtifactError, match=r"gone\.parquet is missing or damaged"):
-        VectorTable([tmp_path / "gone.parquet"])
-    path = make_table(unit_rows(5, 4)).paths[0]
+    with pytest.raises(ArtifactError, match=rf"gone\{ending} is missing or damaged"):
+        VectorTable([tmp_path / f"gone{ending}"])
+    path = make_table(unit_rows(5, 4), endings=[ending]).paths[0]
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ArtifactError, match="missing or damaged"):
         VectorTable([path])
+
+
+@pytest.mark.parametrize("sizes", SPLITS)
+def test_both_layouts_hold_the_same(
+    make_table: Callable[..., VectorTable], sizes: list[int]
+) -> None:
+    new, old = (make_table(ROWS, sizes, endings=[ending]) for ending in (ARROW, PARQUET))
+    rows = np.array([0, 3, 9, 10, 22])
+    for table in (new, old):
+        np.testing.assert_array_equal(np.concatenate(list(table.pieces())), ROWS)
+        np.testing.assert_array_equal(table.take(rows), ROWS[rows])
+        assert all(len(piece) for piece in table.pieces())
+    assert new.column("id", rows) == old.column("id", rows)
+
+
+def test_arrow_files_are_used_without_a_copy(make_table: Callable[..., VectorTable]) -> None:
+    table = make_table(ROWS, [10, 13], endings=[ARROW])
+    first, second = table.pieces()
+    assert np.shares_memory(table.read(2, 9), first)
+    assert np.shares_memory(next(iter(table.blocks(10)))[1], first)
+    parts = list(table.holding(np.array([3, 12])))
+    assert np.shares_memory(parts[0][3], first)
+    assert np.shares_memory(parts[1][3], second)
+    assert not first.flags.writeable, "the file must stay as it is"
+
+
+@pytest.mark.skipif(not SMAPS.exists(), reason="needs Linux's /proc")
+def test_only_the_rows_needed_are_read_into_memory(
+    make_table: Callable[..., VectorTable], unit_rows: Callable[..., Half]
+) -> None:
+    rows = unit_rows(20_000, 1024)  # 39 MiB
+    table = make_table(rows, endings=[ARROW])
+    some = np.array([5, 9_000, 19_998])
+    np.testing.assert_array_equal(table.take(some), rows[some])
+    assert _mapped(table.paths[0]) < 10 * 2**20  # the system maps up to 2 MiB at once
+    own = _own_memory()
+    assert sum(float(piece[at].sum()) for piece in table.pieces() for at in range(20_000))
+    assert _mapped(table.paths[0]) > 39 * 2**20
+    assert _own_memory() - own < 4 * 2**20
+
+
+def _mapped(path: Path) -> int:
+    """Bytes of a mapped file that are in memory."""
+    found, inside = 0, False
+    for line in SMAPS.read_text().splitlines():
+        name, *values = line.split()
+        if not name.endswith(":"):
+            inside = line.endswith(str(path))
+        elif inside and name == "Rss:":
+            found += int(values[0]) * 1024
+    return found
+
+
+def _own_memory() -> int:
+    """Bytes in memory that belong to no file."""
+    (line,) = (
+        line
+        for line in SMAPS.with_name("status").read_text().splitlines()
+        if line.startswith("RssAnon:")
+    )
+    return int(line.split()[1]) * 1024
 
 
 def test_a_table_of_no_files_has_no_rows() -> None:

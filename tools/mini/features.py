@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.batch_size import BatchSize
 
 Features = npt.NDArray[np.float32]
 
@@ -61,7 +62,10 @@ class Towers:
             lengths = (tokens != text.config.pad_token_id).sum(1).numpy()
             out = np.empty((len(captions), text.config.hidden_size), dtype=np.float32)
             with torch.inference_mode(), progress.task(name, len(captions)) as advance:
-                for batch in length_sorted(lengths, _BATCH_TOKENS):
+                order = np.argsort(lengths, kind="stable")
+                limit = BatchSize.of_tokens(_BATCH_TOKENS, "cpu")
+                for places in length_sorted(lengths[order], limit):
+                    batch = order[places.start : places.stop]
                     ids = tokens[batch, : int(lengths[batch[-1]])]
                     mask = (ids != text.config.pad_token_id).long()
                     states = text.transformer(input_ids=ids, attention_mask=mask)

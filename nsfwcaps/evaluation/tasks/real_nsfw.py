@@ -6,10 +6,10 @@ import numpy as np
 
 from nsfwcaps.evaluation.inputs import MixedVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
-from nsfwcaps.metrics.retrieval import unsafe_first
+from nsfwcaps.metrics.ranking import Question, answer
 
 
-def score(mixed: MixedVectors) -> TaskOutcome:
+def score(mixed: MixedVectors, *, device: str = "cpu") -> TaskOutcome:
     """Score "text→image unsafe first" for unsafe captions, "image→text unsafe first" for images.
 
     Raises:
@@ -23,8 +23,16 @@ def score(mixed: MixedVectors) -> TaskOutcome:
     }
     if not all(sides.values()):
         raise ValueError(f"real NSFW: every side needs items, got {sides}")
-    of_text = unsafe_first(mixed.unsafe_text, mixed.safe_image, mixed.unsafe_image)
-    of_image = unsafe_first(mixed.unsafe_image, mixed.safe_text, mixed.unsafe_text)
+    names = ("T", "V", "T*", "V*")
+    vectors = (mixed.safe_text, mixed.safe_image, mixed.unsafe_text, mixed.unsafe_image)
+    questions = [
+        Question(side="T*", pools=("V", "V*"), compares=True),
+        Question(side="V*", pools=("T", "T*"), compares=True),
+    ]
+    found = answer(dict(zip(names, vectors, strict=True)), questions, device=device)
+    of_text, of_image = (one.last_pool_first for one in found)
+    assert of_text is not None, "it was asked"
+    assert of_image is not None, "it was asked"
     categories = {
         "text→image unsafe first": mixed.text_categories,
         "image→text unsafe first": mixed.image_categories,

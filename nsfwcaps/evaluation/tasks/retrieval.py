@@ -17,8 +17,8 @@ from nsfwcaps.evaluation.inputs import PairVectors
 from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Units, Values
 from nsfwcaps.evaluation.tasks.queries import Queries, queries_of
 from nsfwcaps.metrics.answer_sets import Rows
-from nsfwcaps.metrics.redirection import redirect
-from nsfwcaps.metrics.retrieval import ranks_of_any, reciprocal_ranks
+from nsfwcaps.metrics.ranking import Answer, Question, answer
+from nsfwcaps.metrics.retrieval import reciprocal_ranks
 from nsfwcaps.metrics.similarities import Vectors
 
 KS = (1, 5, 10, 20)
@@ -73,8 +73,8 @@ _OTHER = {"T": "V", "V": "T", "T*": "V*", "V*": "T*"}
 _OF_TEXT_ALONE = _Direction(query="T*", safe="T", unsafe="T*")
 
 
-def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> TaskOutcome:
-    """Rank every query of every direction that the data supports.
+def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS, device: str = "cpu") -> TaskOutcome:
+    """Rank every query of every direction that the data supports, on `cpu` or `cuda`.
 
     "T→V" and "V→T" are safe, and partners ask there too. "T*→V" and "V*→T" are unsafe: "closest"
     also accepts equivalents, "partner" asks for the partner instead, and "unsafe first" is the
@@ -89,13 +89,21 @@ def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS) -> TaskOutcome:
     counts: dict[str, dict[str, int]] = {}
     left_out: dict[str, str] = {}
     text_alone = "V" not in sides or "V*" not in sides
+    asked: dict[_Direction, Queries] = {}
     for direction in (*_DIRECTIONS, _OF_TEXT_ALONE) if text_alone else _DIRECTIONS:
         queries = _queries(direction, sides, pairs)
         if isinstance(queries, str):
             left_out[str(direction)] = queries
-            continue
-        counts[str(direction)] = _counts(direction, queries, sides)
-        for figure in _figures(direction, queries, sides, ks):
+        else:
+            asked[direction] = queries
+            counts[str(direction)] = _counts(direction, queries, sides)
+    answers = answer(
+        {kind: side.vectors for kind, side in sides.items()},
+        [_question(direction, queries) for direction, queries in asked.items()],
+        device=device,
+    )
+    for (direction, queries), found in zip(asked.items(), answers, strict=True):
+        for figure in _figures(queries, found, sum(_candidates(direction, sides)), ks):
             name = f"{direction} {figure.name}"
             values[name], units[name] = figure.values, figure.units
             if figure.categories is not None:
@@ -161,40 +169,46 @@ def _given(side: _Side | None, column: str) -> Sequence[Rows]:
     return () if rows is None else (rows,)
 
 
+def _question(direction: _Direction, queries: Queries) -> Question:
+    """Ask for the ranks of right items, then of equivalents, then of partners."""
+    partners = None if queries.partners is None else queries.partners.right
+    right = [sets for sets in (queries.right, queries.equivalent, partners) if sets is not None]
+    if direction.unsafe is None:
+        return Question(
+            side=direction.query, pools=(direction.safe,), right=right[:1], items=queries.items
+        )
+    return Question(
+        side=direction.query,
+        pools=(direction.safe, direction.unsafe),
+        right=right,
+        items=queries.items,
+        itself=queries.items if direction.query == direction.unsafe else None,
+        compares=True,
+    )
+
+
 def _figures(
-    direction: _Direction, queries: Queries, sides: Mapping[str, _Side], ks: tuple[int, ...]
+    queries: Queries, found: Answer, candidates: int, ks: tuple[int, ...]
 ) -> Iterator[_Figure]:
     """Yield the figures of a direction, named without it."""
-    asked = sides[direction.query].vectors[queries.items]
-    safe = sides[direction.safe].vectors
     every = np.arange(len(queries))
 
-    def of(which: str, ranks: Rows, candidates: int) -> Iterator[_Figure]:
+    def of(which: str, ranks: Rows) -> Iterator[_Figure]:
         for name, values in _of_ranks(which, ranks, candidates, ks):
             yield _figure(name, values, queries, every, queries.units)
 
-    if direction.unsafe is None:
-        yield from of("", ranks_of_any(asked, safe, queries.right), len(safe))
+    ranks = iter(found.ranks)
+    yield from of("", next(ranks))
+    first = found.last_pool_first
+    if first is None:
         return
-    partners = queries.partners
-    found = redirect(
-        asked,
-        safe,
-        sides[direction.unsafe].vectors,
-        right=queries.right,
-        equivalent=queries.equivalent,
-        partners=None if partners is None else partners.right,
-        own=queries.items if direction.query == direction.unsafe else None,
-    )
-    candidates = sum(_candidates(direction, sides))
-    yield from of("", found.ranks, candidates)
-    if found.closest is not None:
-        yield from of("closest ", found.closest, candidates)
-    if partners is not None and found.partners is not None:
-        ranks = found.partners[partners.asked]
-        for name, values in _of_ranks("partner ", ranks, candidates, ks):
-            yield _figure(name, values, queries, partners.asked, partners.units)
-    yield _figure("unsafe first", found.unsafe_first.astype(float), queries, every, queries.units)
+    if queries.equivalent is not None:
+        yield from of("closest ", next(ranks))
+    if queries.partners is not None:
+        asked = queries.partners.asked
+        for name, values in _of_ranks("partner ", next(ranks)[asked], candidates, ks):
+            yield _figure(name, values, queries, asked, queries.partners.units)
+    yield _figure("unsafe first", first.astype(float), queries, every, queries.units)
 
 
 def _figure(name: str, values: Values, queries: Queries, which: Rows, units: Units) -> _Figure:

@@ -88,8 +88,10 @@ class ConstructSettings:
         6, "Attempts per request before giving up.", affects_output=False
     )
     device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
-    batch_tokens: Annotated[int, Ge(1)] = setting(
-        4096, "Padded tokens per text batch.", affects_output=False
+    batch_tokens: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Padded tokens per text batch. Default: as many as fit on a GPU; 4096 on a CPU.",
+        affects_output=False,
     )
 
     def __post_init__(self) -> None:

@@ -36,12 +36,20 @@ class EmbedSettings:
         0.05, "Stop if more than this share of the rows cannot be embedded."
     )
     device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
-    batch_tokens: Annotated[int, Ge(1)] = setting(
-        4096, "Padded tokens per text batch.", affects_output=False
+    batch_tokens: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Padded tokens per text batch. Default: as many as fit on a GPU; 4096 on a CPU.",
+        affects_output=False,
     )
-    batch_images: Annotated[int, Ge(1)] = setting(32, "Images per batch.", affects_output=False)
-    workers: Annotated[int, Ge(1)] = setting(
-        2, "Threads that decode images and tokenise text.", affects_output=False
+    batch_images: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Images per batch. Default: as many as fit on a GPU; 32 on a CPU.",
+        affects_output=False,
+    )
+    workers: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Threads that decode images and tokenise text. Default: one a core.",
+        affects_output=False,
     )
 
     def __post_init__(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from nsfwcaps.enums import Tower
+from nsfwcaps.runtime.batch_size import USUAL_IMAGES
+from nsfwcaps.runtime.cores import cores
 from nsfwcaps.runtime.device import resolve_precision, torch_device
 from nsfwcaps.stages.train.settings import TrainSettings
 from nsfwcaps.training.adapters import Adaptation
@@ -34,7 +36,7 @@ def options_of(settings: TrainSettings) -> TrainingOptions:
         ridge=settings.ridge,
         patience=settings.patience,
         save_every=settings.save_every,
-        batch_images=settings.batch_images,
+        batch_images=settings.batch_images or USUAL_IMAGES,
     )
 
 
@@ -60,7 +62,7 @@ def _optimisation(settings: TrainSettings, learning_rate: float) -> Optimisation
         clip_norm=None if settings.clip_norm == "none" else settings.clip_norm,
         scale=None if settings.scale == "model" else settings.scale,
         seed=settings.seed,
-        workers=settings.workers,
+        workers=settings.workers or cores(),
         accumulate=settings.accumulate,
         rate_decay=settings.rate_decay,
     )

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.chosen_vectors import BROKEN, ChosenVectors, Project, at, rows, sha256
 from support.ingest_place import Place
+from support.vector_layouts import as_parquet, rename_encoder
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.enums import Device
@@ -70,7 +71,7 @@ def test_every_file_names_the_encoder(project: Project) -> None:
     record = project.embed(encoder)
     digest = encoder.identity.digest
     for path in [*record.paths("safe"), *record.paths("unsafe")]:
-        assert pq.read_schema(path).metadata[b"nsfwcaps.encoder"].decode() == digest
+        assert pa.ipc.open_file(path).schema.metadata[b"nsfwcaps.encoder"].decode() == digest
     assert record.facts["encoder"]["digest"] == digest
     assert record.facts["encoder"]["name"] == "chosen"
 
@@ -111,6 +112,37 @@ def test_other_shards_of_the_same_captions_encode_nothing(
     assert after.keys() == before.keys()
     for caption, vector in after.items():
         np.testing.assert_array_equal(vector, before[caption])
+
+
+def test_vectors_of_earlier_versions_are_reused_as_they_are(project: Project) -> None:
+    """A folder with files of both layouts, as after a run that a new version went on with."""
+    project.ingest(UNSAFE[:4], SAFE[:9], shard_rows=4)
+    before = project.embed(ChosenVectors(VECTORS))
+    pairs = project.mine().paths("pairs")[0].read_bytes()
+    assert len(as_parquet(before.folder, "safe-")) == 3
+    again = ChosenVectors(VECTORS)
+    assert (project.embed(again).output_digest, again.asked) == (before.output_digest, [])
+    assert project.mine().paths("pairs")[0].read_bytes() == pairs
+    project.ingest(UNSAFE, SAFE, shard_rows=4)
+    encoder = ChosenVectors(VECTORS)
+    record = project.embed(encoder)
+    assert sorted(encoder.asked) == sorted([*UNSAFE[4:], *SAFE[9:]])
+    for caption, vector in vectors(project, record).items():
+        np.testing.assert_array_equal(vector, np.float16(VECTORS[caption]))
+    endings = [path.suffix for path in record.paths("safe")]
+    assert endings == [".parquet", ".parquet", ".arrow"], "the last shard has grown"
+    assert project.mine().rows("pairs") == 7
+
+
+def test_a_run_of_an_earlier_version_stays_up_to_date(project: Project) -> None:
+    project.ingest(UNSAFE, SAFE, shard_rows=4)
+    before = project.embed(ChosenVectors(VECTORS))
+    kept = as_parquet(before.folder)
+    assert len(kept) == 5
+    again = ChosenVectors(VECTORS)
+    record = project.embed(again)
+    assert again.asked == []
+    assert sorted([*record.paths("safe"), *record.paths("unsafe")]) == kept
 
 
 def test_a_run_that_is_interrupted_goes_on_where_it_was(project: Project) -> None:
@@ -167,12 +199,6 @@ def test_pictures_of_another_encoder_are_never_compared(project: Project) -> Non
     rename_encoder(record.paths("images")[0])
     with pytest.raises(ModelError, match="caption and image vectors come from two encoders"):
         project.mine()
-
-
-def rename_encoder(path: Path) -> None:
-    """Leave the vectors and change what the file says of their encoder."""
-    table = pq.read_table(path)
-    pq.write_table(table.replace_schema_metadata({b"nsfwcaps.encoder": b"another"}), path)
 
 
 def picture(caption: str, data: bytes) -> dict[str, object]:

@@ -1,0 +1,151 @@
+"""Encoding of tokenised captions in batches of similar length, without waiting for the device.
+
+    tokens [n, t] ─ sorted by length, in chunks ─▶ device ─ batches ─▶ rows on the device ─▶ host
+
+The rows of a chunk come to the host together, while the device works on the next chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.encoders.batches import length_sorted
+
+if TYPE_CHECKING:
+    import torch
+
+    from nsfwcaps.encoders.encoder import Vectors
+    from nsfwcaps.runtime.batch_size import BatchSize
+
+CHUNK = 65_536
+"""Captions whose rows are collected on the device: at 1,024 dimensions, 256 MiB."""
+
+
+class Tokenised(list[str]):
+    """Captions `[n]` with their tokens `[n, t]` on the host and the lengths `[n]` of these."""
+
+    def __init__(
+        self,
+        captions: Sequence[str],
+        *,
+        tokens: torch.Tensor,
+        lengths: npt.NDArray[np.int64],
+    ) -> None:
+        super().__init__(captions)
+        self.tokens, self.lengths = tokens, lengths
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenBatch:
+    """A batch on the device."""
+
+    ids: torch.Tensor
+    """`[b, t]`, as long as the longest caption."""
+    lengths: torch.Tensor
+    """`[b]`"""
+    padded: bool
+    """Whether a caption is shorter than the longest one."""
+
+
+def encode_by_length(
+    tokens: torch.Tensor,
+    lengths: npt.NDArray[np.int64],
+    encode: Callable[[TokenBatch], torch.Tensor],
+    *,
+    size: BatchSize,
+    device: str,
+    width: int,
+    advance: Callable[[int], None],
+) -> Vectors:
+    """Encode tokens `[n, t]` on the host to unit rows `[n, d]`, in the order given.
+
+    `advance` hears of captions when their batch has been sent to the device, which may be one chunk
+    ahead of its work.
+    """
+    out = np.empty((len(lengths), width), dtype=np.float32)
+    waiting: _Rows | None = None
+    for start in range(0, len(lengths), CHUNK):
+        part = slice(start, start + CHUNK)
+        sent = _send(tokens[part], lengths[part], encode, size, device, width, advance)
+        if waiting:
+            waiting.write(out[start - CHUNK : start])
+        waiting = sent
+    if waiting:
+        waiting.write(out[-len(waiting.order) :])
+    return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """Rows `[c, d]` of a chunk on their way to the host, sorted by length."""
+
+    rows: torch.Tensor
+    order: npt.NDArray[np.int64]
+    arrived: Any
+    """Event on the device; None if they are there."""
+
+    def write(self, out: Vectors) -> None:
+        """Wait for the rows, and put each in the place of its caption."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        out[self.order] = self.rows.numpy()
+
+
+def _send(
+    tokens: torch.Tensor,
+    lengths: npt.NDArray[np.int64],
+    encode: Callable[[TokenBatch], torch.Tensor],
+    size: BatchSize,
+    device: str,
+    width: int,
+    advance: Callable[[int], None],
+) -> _Rows:
+    import torch
+    from torch.nn.functional import normalize
+
+    order = np.argsort(lengths, kind="stable")
+    ordered = lengths[order]
+    ids = _to_device(tokens[torch.from_numpy(order), : int(ordered[-1])], device)
+    on_device = _to_device(torch.from_numpy(ordered), device)
+    rows = torch.empty((len(order), width), dtype=torch.float32, device=device)
+
+    def encoded(batch: range) -> torch.Tensor:
+        captions, longest = slice(batch.start, batch.stop), int(ordered[batch.stop - 1])
+        return encode(
+            TokenBatch(
+                ids=ids[captions, :longest],
+                lengths=on_device[captions],
+                padded=bool(ordered[batch.start] < longest),
+            )
+        )
+
+    for batch in length_sorted(ordered, size):
+        units = len(batch) * int(ordered[batch.stop - 1])
+        for part, found in size.compute(batch, units, encoded):
+            rows[part.start : part.stop] = normalize(found.float(), dim=-1)
+            advance(len(part))
+    return _to_host(rows, order)
+
+
+def _to_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    """Copy a tensor to the device without waiting; on the CPU, return it."""
+    if device == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def _to_host(rows: torch.Tensor, order: npt.NDArray[np.int64]) -> _Rows:
+    """Start copying rows to the host."""
+    import torch
+
+    if rows.device.type == "cpu":
+        return _Rows(rows=rows, order=order, arrived=None)
+    there = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)
+    there.copy_(rows, non_blocking=True)
+    arrived = torch.cuda.current_stream().record_event()
+    return _Rows(rows=there, order=order, arrived=arrived)

@@ -1,0 +1,189 @@
+"""Similarities of all rows with all rows, in tiles that are used while they are in the cache.
+
+A tile's product and all that is read from it belong to one thread, with single-threaded BLAS:
+threads never wait for each other. On a GPU the tiles are large and follow one another.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nsfwcaps.errors import DeviceError
+
+Tensor = Any
+"""A tensor of torch, which is imported late."""
+
+ROWS, COLUMNS = 512, 2048
+"""On a CPU: 4 MiB of similarities; the product is as fast as with larger tiles."""
+_GPU_ROWS, _GPU_VALUES = 8192, 2**29
+_FREE_SHARE = 8
+"""A tile takes at most this part of a GPU's free memory; masks and copies of it take more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """Similarities `[r, c]` of some rows of one side with some of the other.
+
+    The memory is reused after the call that gets the tile.
+    """
+
+    rows: slice
+    columns: slice
+    sims: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Rows `[n, d]` on the device, in single precision."""
+
+    rows: Tensor
+    longest: float
+    """Length of the longest row, without those that are no numbers."""
+
+    @classmethod
+    def of(cls, rows: npt.NDArray[np.float32], device: str) -> Side:
+        """Move rows to a device, `cpu` or `cuda`.
+
+        Raises:
+            DeviceError: the device has too little memory.
+        """
+        import torch
+
+        with memory_advice():
+            held = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).to(device)
+            lengths = held.norm(dim=1)
+        lengths = lengths[lengths.isfinite()]
+        return cls(rows=held, longest=float(lengths.max()) if len(lengths) else 0.0)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def rounding_bound(one: Side, other: Side) -> float:
+    """Bound the error of a similarity of two rows in single precision, in any order of sums.
+
+    It is g |a| |b|, with g = d u / (1 − d u) and u = 2⁻²⁴ (Higham, Accuracy and Stability of
+    Numerical Algorithms, 2nd edition, section 3.1, and the Cauchy inequality). Rows that are no
+    numbers do not count: their similarities are no numbers in any precision.
+    """
+    width = int(one.rows.shape[1]) * 2.0**-24
+    lengths = 1.001 * one.longest * other.longest  # they are rounded too
+    return width / (1 - width) * lengths
+
+
+def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> None:
+    """Call `use` with every tile of `left @ right.T`, from several threads on a CPU.
+
+    Products are in true single precision: TF32 is off.
+
+    Raises:
+        DeviceError: the device has too little memory.
+    """
+    if not len(left) or not len(right):
+        return
+    with memory_advice(), single_precision():
+        rows, columns = _shape(left, right)
+        buffers = threading.local()
+
+        def work(place: tuple[int, int]) -> None:
+            use(_product(left, right, place, (rows, columns), buffers))
+
+        places = [
+            (row, column)
+            for row in range(0, len(left), rows)
+            for column in range(0, len(right), columns)
+        ]
+        if left.is_cuda or len(places) == 1:
+            for place in places:
+                work(place)
+            return
+        with one_thread_each(), ThreadPoolExecutor(workers()) as pool:
+            for _ in pool.map(work, places):
+                pass
+
+
+def _product(
+    left: Tensor, right: Tensor, place: tuple[int, int], shape: tuple[int, int], buffers: Any
+) -> Tile:
+    import torch
+
+    if not hasattr(buffers, "sims"):
+        buffers.sims = torch.empty(shape[0] * shape[1], dtype=left.dtype, device=left.device)
+    rows, columns = (
+        slice(start, min(start + size, len(side)))
+        for start, size, side in zip(place, shape, (left, right), strict=True)
+    )
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    sims = buffers.sims[: height * width].view(height, width)
+    torch.mm(left[rows], right[columns].T, out=sims)
+    return Tile(rows=rows, columns=columns, sims=sims)
+
+
+def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
+    """Rows and columns of a tile."""
+    import torch
+
+    rows, columns = ROWS, COLUMNS
+    if left.is_cuda:
+        free = torch.cuda.mem_get_info(left.device)[0] // _FREE_SHARE // 4
+        rows = _GPU_ROWS
+        columns = max(1024, min(free, _GPU_VALUES) // rows)
+    return min(rows, len(left)), min(columns, len(right))
+
+
+def workers() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Let every thread that calls torch compute alone."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def single_precision() -> Iterator[None]:
+    """Keep tensor cores from rounding single-precision factors to TF32."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def memory_advice() -> Iterator[None]:
+    """Turn an out-of-memory error into advice.
+
+    Raises:
+        DeviceError: names the option that helps.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise DeviceError(
+            "the vectors of this evaluation do not fit in the memory of the device; use "
+            "--device cpu"
+        ) from None
