@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.odd_pictures import file_of
 from torch.nn.functional import normalize
 
 from nsfwcaps.encoders.clip import ClipEncoder
@@ -91,6 +93,23 @@ def test_the_digest_follows_one_changed_weight_and_the_precision(
         clip_encoder(name, checkpoint, precision=Precision.BF16).identity.digest,
     }
     assert len(digests) == 3
+
+
+def test_half_precision_resizes_with_torch_and_says_so(
+    tiny_model: TinyModel, clip_encoder: LoadClip
+) -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (3, 90, 120, 3), dtype=np.uint8)
+    images = [("", lambda data=data: file_of(Image.fromarray(data))) for data in drawn]
+    single, half = (
+        clip_encoder(*tiny_model("tiny-clip"), precision=precision)
+        for precision in (Precision.FP32, Precision.BF16)
+    )
+    assert (single.identity.resize, half.identity.resize) == ("pillow", "torch")
+    earlier = replace(half.identity, resize="pillow")
+    assert len({one.digest for one in (single.identity, half.identity, earlier)}) == 3
+    rows = [one.encode_images(images, silent).rows for one in (single, half)]
+    assert (rows[0] * rows[1]).sum(axis=1).min() > 0.99
+    assert not np.array_equal(*rows)
 
 
 def test_half_precision_stays_close(tiny_model: TinyModel, clip_encoder: LoadClip) -> None:
