@@ -26,6 +26,7 @@ from nsfwcaps.encoders.encoder import Encoded, Encoder, Identity, Images
 from nsfwcaps.encoders.process_of_encoder import Request, serve
 from nsfwcaps.encoders.window import Mask
 from nsfwcaps.errors import DeviceError
+from nsfwcaps.work import Work, WorkSplit
 
 _PIECE_CAPTIONS = 8192
 _PIECE_IMAGES = 256
@@ -95,10 +96,13 @@ class ProcessEncoder:
         work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
         return _joined(work.pieces, self.identity.width, advance)
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n images, whose bytes this process reads."""
-        pieces = self._submit("images", images, _PIECE_IMAGES)
-        return _joined(pieces, self.identity.image_width or 0, advance)
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
+        """Encode n images, whose bytes this process reads; all other work counts as computing."""
+        with (split or WorkSplit()).timed(Work.COMPUTE):
+            pieces = self._submit("images", images, _PIECE_IMAGES)
+            return _joined(pieces, self.identity.image_width or 0, advance)
 
     def truncated(self, captions: Sequence[str]) -> Mask | None:
         """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
