@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from nsfwcaps import pictures
 from nsfwcaps.encoders.encoder import (
     Encoded,
     Identity,
@@ -16,23 +15,24 @@ from nsfwcaps.encoders.encoder import (
     Vectors,
     activations,
     finite,
-    unit_rows,
 )
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.picture_batches import PictureReader
+from nsfwcaps.encoders.picture_input import PictureInput
 from nsfwcaps.encoders.text_batches import Tokenised, encode_by_length
 from nsfwcaps.encoders.text_tower import TextTower, text_tower
 from nsfwcaps.encoders.window import Mask, beyond, token_counter
 from nsfwcaps.encoders.word_tokenizer import fast
 from nsfwcaps.enums import Precision
 from nsfwcaps.runtime.allocator import kept_memory
-from nsfwcaps.runtime.batch_size import USUAL_IMAGES, BatchSize
+from nsfwcaps.runtime.batch_size import BatchSize
 from nsfwcaps.runtime.cores import cores
 from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
-from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.weights import weights_sha256
+from nsfwcaps.work import Work, WorkSplit
 
 
 class ClipEncoder:
@@ -53,12 +53,17 @@ class ClipEncoder:
 
         self._torch = torch
         self._tokens = BatchSize.of_tokens(options.batch_tokens, device)
-        self._batch_images = options.batch_images or USUAL_IMAGES
-        self._workers = options.workers or cores()
+        self._images = BatchSize.of_images(options.batch_images, device)
         self.preprocess, self.its_tokenizer = preprocess, tokenizer
         self.tokenizer = fast(tokenizer)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
+        self.picture_input = PictureInput(preprocess, exact=self._dtype == torch.float32)
+        self._reader = PictureReader(
+            self.picture_input,
+            workers=options.workers or cores(),
+            pinned=device.startswith("cuda"),
+        )
         self.model = model.eval().to(device)
         self._layout = picture_layout(model.visual, device)
         model.visual.to(memory_format=self._layout)
@@ -76,6 +81,7 @@ class ClipEncoder:
             context_length=int(tokens.shape[1]),
             width=int(width),
             image_width=int(width),
+            resize=self.picture_input.resize,
             padding=self.tower.padding,
             languages=languages_of(label, tokenizer),
         )
@@ -103,39 +109,40 @@ class ClipEncoder:
             )
         return finite(rows)
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`."""
-        starts = list(range(0, len(images), self._batch_images))
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
+        """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`.
 
-        def decode(start: int) -> list[Any]:
-            return [self._decode(get) for _, get in images[start : start + self._batch_images]]
-
-        rows: list[Vectors] = [np.empty((0, self.identity.width), dtype=np.float32)]
+        The next batches are prepared meanwhile. On a GPU, no batch is waited for: the rows of all
+        are copied at the end.
+        """
+        rows: list[Any] = []
         failed: dict[int, str] = {}
+        sizes, split = self._images, split or WorkSplit()
         with self._inference("--batch-images"):
-            for start, decoded in prefetch(starts, decode, self._workers):
-                failed |= {start + i: p for i, p in enumerate(decoded) if isinstance(p, str)}
-                whole = [item for item in decoded if not isinstance(item, str)]
-                if whole:
-                    batch = self._torch.stack(whole)  # [b, 3, h, w]
-                    batch = batch.to(self.device, memory_format=self._layout)
-                    rows.append(unit_rows(self.model.encode_image(batch)))
-                advance(len(decoded))
-        return Encoded(rows=np.concatenate(rows), failed=failed)
+            for batch in self._reader.batches(images, lambda: sizes.units, split):
+                failed |= batch.failed
+                if batch.pixels is not None:
+                    with split.timed(Work.COMPUTE):
+                        parts = sizes.compute(batch.pixels, len(batch.pixels), self._image_rows)
+                        rows += [part for _, part in parts]
+                advance(batch.count)
+            with split.timed(Work.COMPUTE):
+                empty = np.empty((0, self.identity.width), dtype=np.float32)
+                found: Vectors = self._torch.cat(rows).cpu().numpy() if rows else empty
+        return Encoded(rows=found, failed=failed)
 
     def truncated(self, captions: Sequence[str]) -> Mask | None:
         """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
         count = token_counter(self.tokenizer)
         return beyond(captions, self.identity.context_length, count) if count else None
 
-    def _decode(self, get: Callable[[], bytes]) -> Any:
-        """Return the tensor `[3, h, w]` of an image, or the reason for failure."""
-        try:
-            data = get()
-        except OSError:
-            return "image_missing"
-        picture = pictures.decode(data)
-        return picture if isinstance(picture, str) else self.preprocess(picture)
+    def _image_rows(self, pixels: Any) -> Any:
+        """Unit rows `[b, d]`, on the device, of prepared pixels `[b, 3, h, w]`."""
+        pixels = self.picture_input.normalise(pixels.to(self.device, non_blocking=True))
+        batch = pixels.contiguous(memory_format=self._layout)
+        return self._torch.nn.functional.normalize(self.model.encode_image(batch).float(), dim=-1)
 
     @contextmanager
     def _inference(self, option: str) -> Iterator[None]:

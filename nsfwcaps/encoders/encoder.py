@@ -14,10 +14,13 @@ from nsfwcaps.config import digest
 from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.encoders.text_tower import TextTower
 from nsfwcaps.encoders.window import Mask
+from nsfwcaps.work import WorkSplit
 
 if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
     from PIL import Image
+
+    from nsfwcaps.encoders.picture_input import PictureInput
 
 Vectors = npt.NDArray[np.float32]
 
@@ -45,6 +48,8 @@ class Identity:
     """How captions are padded, and why: `trimmed …` or `full …`. Does not affect the numbers."""
     languages: Languages = Languages.ENGLISH
     """What it reads, by name and vocabulary; English if unknown. Does not affect the numbers."""
+    resize: str = "pillow"
+    """What resizes pictures: `torch` for half precision, a level of 255 apart (`PictureInput`)."""
 
     @property
     def digest(self) -> str:
@@ -53,6 +58,8 @@ class Identity:
         del facts["name"], facts["padding"], facts["languages"]
         if self.image_width is not None and self.preprocessing:  # imported vectors have none
             facts["decoder"] = pictures.VERSION
+        if self.resize == "pillow":  # digests without it are as old as the first vectors
+            del facts["resize"]
         return digest(facts)
 
 
@@ -86,8 +93,10 @@ class Encoder(Protocol):
         """Encode n captions; calls `advance` with the number done."""
         ...
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n images."""
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
+        """Encode n images; counts the time of each kind of work in `split`."""
         ...
 
     def truncated(self, captions: Sequence[str]) -> Mask | None:
@@ -111,6 +120,11 @@ class DualEncoder(Encoder, Protocol):
     @property
     def preprocess(self) -> Callable[[Image.Image], torch.Tensor]:
         """Maps an RGB image to pixels `[3, h, w]`."""
+        ...
+
+    @property
+    def picture_input(self) -> PictureInput:
+        """The same in two halves, as the encoder uses it."""
         ...
 
     @property

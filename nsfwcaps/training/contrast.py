@@ -192,7 +192,7 @@ def _see(
             tokens = items.tokens.to(encoders.device)
             padding.look(tokens)
             encoders.encode_text(tokens)
-            encoders.model.encode_image(items.pixels.to(encoders.device))
+            encoders.encode_image(items.pixels)
     return seen
 
 

@@ -10,9 +10,11 @@ import torch
 from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
+from nsfwcaps.encoders.picture_input import PictureInput
 from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
+from nsfwcaps.training.tokens import CaptionTokens
 
 Tensor = torch.Tensor
 
@@ -23,7 +25,7 @@ class Inputs:
 
     rows: Rows  # [b], of the pairs
     tokens: Tensor  # [2b, t]
-    pixels: Tensor  # [2b, 3, h, w]
+    pixels: Tensor  # [2b, 3, h, w], as `PictureInput` prepares them
 
     def pinned(self) -> Inputs:
         """The batch in page-locked memory, which a GPU reads while the CPU goes on."""
@@ -55,7 +57,7 @@ class Items:
     """A batch of items of one side, each a caption with its image."""
 
     tokens: Tensor  # [b, t]
-    pixels: Tensor  # [b, 3, h, w]
+    pixels: Tensor  # [b, 3, h, w], as `PictureInput` prepares them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,44 +82,70 @@ class Encoders:
     device: str
     dtype: torch.dtype
     """Compute precision; half precision uses autocast."""
+    normalise: Callable[[Tensor], Tensor] = lambda pixels: pixels
+    """Maps prepared pixels `[b, 3, h, w]` to the input of the image tower, on their device."""
+
+    def encode_image(self, pixels: Tensor) -> Tensor:
+        """Features `[b, d]` of prepared pixels `[b, 3, h, w]`, not normalised."""
+        pixels = self.normalise(pixels.to(self.device, non_blocking=True))
+        features: Tensor = self.model.encode_image(pixels)
+        return features
 
 
 def encoders_of(
-    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes], dtype: torch.dtype
+    encoder: DualEncoder,
+    pairs: TrainingPairs,
+    picture: Callable[[int], bytes],
+    dtype: torch.dtype,
+    tokens: CaptionTokens | None = None,
 ) -> Encoders:
     """Encoders to train on these pairs; `picture` returns the image file of a row."""
     return Encoders(
         model=encoder.model,
         encode_text=encoder.tower.encode,
-        prepare=preparation(encoder, pairs, picture),
+        prepare=preparation(encoder, pairs, picture, dtype, tokens),
         device=encoder.device,
         dtype=dtype,
+        normalise=encoder.picture_input.normalise,
     )
 
 
 def preparation(
-    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes]
+    encoder: DualEncoder,
+    pairs: TrainingPairs,
+    picture: Callable[[int], bytes],
+    dtype: torch.dtype = torch.float32,
+    tokens: CaptionTokens | None = None,
 ) -> Callable[[Rows], Inputs]:
-    """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first."""
+    """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first.
+
+    Pictures are resized as this compute precision allows. With `tokens`, captions that were read
+    before are not tokenised again.
+    """
+    read = _Reader(encoder, picture, dtype, tokens)
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]
         captions += [pairs.safe_captions[row] for row in rows]
         images = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
-        items = _items(encoder, captions, images, picture)
+        items = read(captions, images)
         return Inputs(rows=rows, tokens=items.tokens, pixels=items.pixels)
 
     return prepare
 
 
 def prepared_items(
-    encoder: DualEncoder, items: ItemRows, picture: Callable[[int], bytes]
+    encoder: DualEncoder,
+    items: ItemRows,
+    picture: Callable[[int], bytes],
+    dtype: torch.dtype = torch.float32,
 ) -> PreparedItems:
     """Items of one side; `picture` returns the image file of a row."""
+    read = _Reader(encoder, picture, dtype)
 
     def prepare(rows: Rows) -> Items:
         captions = [items.captions[row] for row in rows]
-        return _items(encoder, captions, items.image[rows].tolist(), picture)
+        return read(captions, items.image[rows].tolist())
 
     return PreparedItems(prepare=prepare, count=len(items))
 
@@ -138,24 +166,30 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
         encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
     ):
         text = encoders.encode_text(inputs.tokens.to(encoders.device))
-        image = encoders.model.encode_image(inputs.pixels.to(encoders.device))
+        image = encoders.encode_image(inputs.pixels)
     both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
     return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
 
 
-def _items(
-    encoder: DualEncoder,
-    captions: list[str],
-    images: list[int],
-    picture: Callable[[int], bytes],
-) -> Items:
-    tokens = encoder.tokenizer(captions)  # [b, t]
-    pixels = [
-        encoder.preprocess(decoded(picture(int(row)), "an image of the data set")) for row in images
-    ]
-    return Items(
-        tokens=tokens[:, : int(encoder.tower.lengths(tokens).max())], pixels=torch.stack(pixels)
-    )
+class _Reader:
+    """Prepares captions and images on the CPU."""
+
+    def __init__(
+        self,
+        encoder: DualEncoder,
+        picture: Callable[[int], bytes],
+        dtype: torch.dtype,
+        tokens: CaptionTokens | None = None,
+    ) -> None:
+        self._picture = picture
+        self._tokens = tokens or CaptionTokens.of_encoder(encoder)
+        self._inputs = PictureInput(encoder.preprocess, exact=dtype == torch.float32)
+        self._pinned = encoder.device.startswith("cuda")
+
+    def __call__(self, captions: list[str], images: list[int]) -> Items:
+        opened = (decoded(self._picture(int(row)), "an image of the data set") for row in images)
+        pixels = self._inputs.batch(opened, len(images), pinned=self._pinned)
+        return Items(tokens=self._tokens.of(captions), pixels=pixels)
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:

@@ -22,6 +22,7 @@ from nsfwcaps.training.inputs import Encoders, Inputs, encode
 from nsfwcaps.training.methods import BatchRows, Method
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 from nsfwcaps.training.step_weights import StepWeights
+from nsfwcaps.work import Work, WorkSplit
 
 Tensor = torch.Tensor
 
@@ -138,8 +139,10 @@ class Trainer:
         self._pairs, self._encoders = pairs, replace(self._encoders, prepare=prepare)
         self._numbers = _numbers(pairs)
 
-    def epoch(self, number: int, first_step: int) -> Iterator[Step]:
+    def epoch(self, number: int, first_step: int, split: WorkSplit | None = None) -> Iterator[Step]:
         """Run the steps of an epoch, starting at `first_step` within the epoch.
+
+        `split` takes the time of both kinds of work: inputs prepared on threads, and steps.
 
         Raises:
             TrainingError: the loss or a gradient is not finite; the step is not applied.
@@ -147,14 +150,17 @@ class Trainer:
         train_mode(self._encoders.model)
         batches = self._sampler.epoch(number)[first_step:]
         mine = self._sampler.batches(number, first_step)
-        ahead = prefetch(mine, self._prepare, self._how.workers)
-        for batch, (_, inputs) in zip(batches, ahead, strict=True):
-            yield self._make(inputs, number, batch)
+        split, workers = split or WorkSplit(), self._how.workers
 
-    def _prepare(self, rows: Rows) -> Inputs:
-        """Prepare rows `[b]` for the device, on a thread ahead of the step."""
-        inputs = self._encoders.prepare(rows)
-        return inputs.pinned() if self._encoders.device.startswith("cuda") else inputs
+        def prepare(rows: Rows) -> Inputs:
+            with split.timed(Work.PREPARE, workers):
+                inputs = self._encoders.prepare(rows)
+                return inputs.pinned() if self._encoders.device.startswith("cuda") else inputs
+
+        for batch, (_, inputs) in zip(batches, prefetch(mine, prepare, workers), strict=True):
+            with split.timed(Work.COMPUTE):
+                step = self._make(inputs, number, batch)
+            yield step
 
     def _make(self, inputs: Inputs, epoch: int, batch: Rows) -> Step:
         """Run a step on this process's share of a batch `[n]`."""

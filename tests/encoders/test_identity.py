@@ -29,10 +29,25 @@ IMPORTED = replace(TEXT, preprocessing={}, image_width=384)
 
 def by_hand(identity: Identity, **more: object) -> str:
     facts = {
-        k: v for k, v in asdict(identity).items() if k not in ("name", "padding", "languages")
+        k: v
+        for k, v in asdict(identity).items()
+        if k not in ("name", "padding", "languages", "resize")
     } | more
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_digests_are_those_of_earlier_versions_unless_torch_resizes() -> None:
+    assert [item.digest for item in (TEXT, BOTH, IMPORTED)] == [
+        "d814a4fe0637b1e9c7ce46e6e7de30a764a1b1f77f3287cb29d8ddee0c4b4aa3",
+        "10b6961632bd0e0f268635f5848367547e744542159e564e2108e8677b21d8d5",
+        "7b91603d82bffc3c407a88af7421d6408d849bd5e69176ba1e11ba0dd353aa3e",
+    ]
+    half = replace(BOTH, precision="bf16")
+    before = "a1420274dde92d2a7b5b17753505b9934fde0763a445b4c7a6799047da3293c8"
+    assert half.digest == before
+    assert replace(half, resize="torch").digest == by_hand(half, decoder=1, resize="torch")
+    assert replace(half, resize="torch").digest != before
 
 
 def test_without_pictures_the_decoder_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
