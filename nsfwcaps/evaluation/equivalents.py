@@ -18,7 +18,8 @@ import numpy as np
 from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.metrics.answer_sets import Rows, Sets
-from nsfwcaps.metrics.similarities import TIE, Vectors, similarity_blocks
+from nsfwcaps.metrics.near import near_pairs
+from nsfwcaps.metrics.similarities import TIE, Vectors
 
 NEAR = 0.95
 MOST = 100
@@ -39,7 +40,12 @@ class Equivalents:
 
 
 def equivalents(
-    pairs: PairSet, captions: Vectors, images: Vectors | None, image_of: Rows
+    pairs: PairSet,
+    captions: Vectors,
+    images: Vectors | None,
+    image_of: Rows,
+    *,
+    device: str = "cpu",
 ) -> Equivalents:
     """Collect the equivalents of every pair.
 
@@ -48,14 +54,16 @@ def equivalents(
         captions: the base's unit rows of `pairs.safe_captions`.
         images: the base's unit rows of some of `pairs.safe_pictures`; None for a text-only base.
         image_of: row of `pairs.safe_pictures` of each row of `images`.
+        device: `cpu` or `cuda`, for the search of near-duplicates.
     """
     text = _incidence(pairs.safe_items[:, 0], len(pairs.safe_captions))  # [m, t]
     image = _incidence(pairs.safe_items[:, 1], len(pairs.safe_pictures))  # [m, v]
     own = _items_of(pairs)
     same = _linked(own, text) + _linked(own, image)
-    near = same + _linked(own, text, near_rows(captions, len(pairs.safe_captions)))
+    near = same + _linked(own, text, near_rows(captions, len(pairs.safe_captions), device=device))
     if images is not None:
-        near = near + _linked(own, image, near_rows(images, len(pairs.safe_pictures), image_of))
+        close = near_rows(images, len(pairs.safe_pictures), image_of, device=device)
+        near = near + _linked(own, image, close)
     sets = {}
     for kind, belongs, named in (
         ("text", text, pairs.equivalent_text),
@@ -74,25 +82,17 @@ def equivalents(
     )
 
 
-def near_rows(vectors: Vectors, count: int, number_of: Rows | None = None) -> Matrix:
+def near_rows(
+    vectors: Vectors, count: int, number_of: Rows | None = None, *, device: str = "cpu"
+) -> Matrix:
     """Return the matrix `[count, count]` of rows at a cosine of at least `NEAR`.
 
     Row i of the vectors has the number `number_of[i]`, or i. Cosines within `TIE` of the threshold
-    count, as rounding in a matrix product depends on the position of a row.
+    count, so that the rounding of the rows themselves does not decide.
     """
-    left: list[Rows] = []
-    right: list[Rows] = []
-    for block, sims in similarity_blocks(vectors, vectors):
-        close = sims >= NEAR - TIE
-        for many in np.flatnonzero(np.count_nonzero(close, axis=1) > MOST):
-            nearest = np.argpartition(-sims[many], MOST - 1)[:MOST]
-            close[many] = False
-            close[many, nearest] = True
-        query, row = np.nonzero(close)
-        left.append(query + block.start)
-        right.append(row)
+    left, right = near_pairs(vectors, NEAR - TIE, MOST, device=device)
     own = np.arange(count if number_of is None else len(vectors))  # whatever its rounding
-    pair = [np.concatenate([own, *part]) for part in (left, right)]
+    pair = [np.concatenate([own, part]) for part in (left, right)]
     if number_of is not None:
         pair = [number_of[part] for part in pair]
     near = _coordinates(pair[0], pair[1], (count, count))

@@ -87,7 +87,11 @@ class Measurer:
             gathered = self.pairs(dataset)
             rows = gathered.vectors
             self._equivalents[dataset] = equivalents(
-                self._data.pairs[dataset], rows.safe_text, rows.safe_image, gathered.safe_pictures
+                self._data.pairs[dataset],
+                rows.safe_text,
+                rows.safe_image,
+                gathered.safe_pictures,
+                device=self.model.device,
             )
         return self._equivalents[dataset]
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from concurrent.futures import ThreadPoolExecutor
 
-from nsfwcaps import pictures
 from nsfwcaps.machine.timing import rate
 
 WIDTH, HEIGHT = 640, 480
@@ -13,25 +11,27 @@ SIDE = 224
 """Pixels of a side at the model's input."""
 
 
-def decoding(workers: int, *, images: int = 32) -> float:
-    """Measure JPEGs of 640 x 480 on this many threads, by the preprocessing of CLIP models."""
-    import torch
+def decoding(workers: int, *, exact: bool, images: int = 64) -> float:
+    """Measure JPEGs of 640 x 480 on this many threads, by the preprocessing of CLIP models.
+
+    `exact` keeps Pillow's resizing, as encoders do in single precision.
+    """
     from open_clip.transform import image_transform
 
-    prepare = image_transform(SIDE, is_train=False)
+    from nsfwcaps.encoders.picture_batches import PictureReader
+    from nsfwcaps.encoders.picture_input import PictureInput
+    from nsfwcaps.work import WorkSplit
+
     data = photograph()
+    inputs = PictureInput(image_transform(SIDE, is_train=False), exact=exact)
+    reader = PictureReader(inputs, workers=workers, pinned=False)
+    pictures = [("", lambda: data)] * images
 
-    def decode(_: int) -> None:
-        picture = pictures.decode(data)
-        assert not isinstance(picture, str), "it was just made"
-        prepare(picture)
+    def read() -> None:
+        for batch in reader.batches(pictures, lambda: images, WorkSplit()):
+            assert not batch.failed, "the picture was just made"
 
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return rate(lambda: list(pool.map(decode, range(images))).clear(), images)
-    finally:
-        torch.set_num_threads(before)
+    return rate(read, images)
 
 
 def photograph() -> bytes:

@@ -56,7 +56,7 @@ def measure(folder: Path, *, device: Device = Device.AUTO) -> Rates:
         single_flops=products(name, Precision.FP32),
         half_flops=products(name, half),
         captions=tokenising(),
-        pictures=decoding(workers),
+        pictures=decoding(workers, exact=name == "cpu"),
         workers=workers,
         disk_write_bytes=writing,
         disk_read_bytes=reading,
