@@ -20,6 +20,7 @@ from nsfwcaps.evaluation.inputs import MISSING
 from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.near import near_pairs
 from nsfwcaps.metrics.similarities import TIE, Vectors
+from nsfwcaps.metrics.tiles import Task, silent
 
 NEAR = 0.95
 MOST = 100
@@ -46,6 +47,7 @@ def equivalents(
     image_of: Rows,
     *,
     device: str = "cpu",
+    task: Task = silent,
 ) -> Equivalents:
     """Collect the equivalents of every pair.
 
@@ -55,14 +57,17 @@ def equivalents(
         images: the base's unit rows of some of `pairs.safe_pictures`; None for a text-only base.
         image_of: row of `pairs.safe_pictures` of each row of `images`.
         device: `cpu` or `cuda`, for the search of near-duplicates.
+        task: shows its progress.
     """
     text = _incidence(pairs.safe_items[:, 0], len(pairs.safe_captions))  # [m, t]
     image = _incidence(pairs.safe_items[:, 1], len(pairs.safe_pictures))  # [m, v]
     own = _items_of(pairs)
     same = _linked(own, text) + _linked(own, image)
-    near = same + _linked(own, text, near_rows(captions, len(pairs.safe_captions), device=device))
+    near = same + _linked(
+        own, text, near_rows(captions, len(pairs.safe_captions), device=device, task=task)
+    )
     if images is not None:
-        close = near_rows(images, len(pairs.safe_pictures), image_of, device=device)
+        close = near_rows(images, len(pairs.safe_pictures), image_of, device=device, task=task)
         near = near + _linked(own, image, close)
     sets = {}
     for kind, belongs, named in (
@@ -83,14 +88,19 @@ def equivalents(
 
 
 def near_rows(
-    vectors: Vectors, count: int, number_of: Rows | None = None, *, device: str = "cpu"
+    vectors: Vectors,
+    count: int,
+    number_of: Rows | None = None,
+    *,
+    device: str = "cpu",
+    task: Task = silent,
 ) -> Matrix:
     """Return the matrix `[count, count]` of rows at a cosine of at least `NEAR`.
 
     Row i of the vectors has the number `number_of[i]`, or i. Cosines within `TIE` of the threshold
     count, so that the rounding of the rows themselves does not decide.
     """
-    left, right = near_pairs(vectors, NEAR - TIE, MOST, device=device)
+    left, right = near_pairs(vectors, NEAR - TIE, MOST, device=device, task=task)
     own = np.arange(count if number_of is None else len(vectors))  # whatever its rounding
     pair = [np.concatenate([own, part]) for part in (left, right)]
     if number_of is not None:

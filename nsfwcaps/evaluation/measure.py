@@ -23,18 +23,26 @@ from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.right_answer import notes, overlap_notes, right_answer
 from nsfwcaps.evaluation.tasks import preferences, real_nsfw, retrieval, structure, zeroshot
 from nsfwcaps.evaluation.vectors import VectorFolder
+from nsfwcaps.metrics.tiles import Task
+from nsfwcaps.progress import Progress
 
 
 class Measurer:
     """Measures one model; the structure task compares it with `base`."""
 
     def __init__(
-        self, model: Model, base: Measurer | None, data: Data, folder: VectorFolder
+        self,
+        model: Model,
+        base: Measurer | None,
+        data: Data,
+        folder: VectorFolder,
+        progress: Progress,
     ) -> None:
         self.model = model
         self._base = base
         self._data = data
         self._folder = folder
+        self._progress = progress
         self._held: tuple[str, GatheredPairs] | None = None
         self._weights: dict[str, Weights] | None = None
         self._equivalents: dict[str, Equivalents] = {}
@@ -55,7 +63,7 @@ class Measurer:
             _check_any(len(images.labels))
             classes = self._data.classes[dataset]
             return _add_facts(
-                zeroshot.score(images),
+                zeroshot.score(images, device=self.model.device),
                 templates=f"{len(classes.templates)}, {classes.templates_of}",
                 notes=classes.notes,
                 left_out=left_out,
@@ -92,6 +100,7 @@ class Measurer:
                 rows.safe_image,
                 gathered.safe_pictures,
                 device=self.model.device,
+                task=self._task("near-duplicates"),
             )
         return self._equivalents[dataset]
 
@@ -106,10 +115,16 @@ class Measurer:
         self.model.close()
         self._held = None
 
+    def _task(self, what: str) -> Task:
+        name = f"{self.model.name}: {what}"
+        return lambda total: self._progress.task(name, total, unit="cosines")
+
     def _retrieval(self, dataset: str, pairs: GatheredPairs) -> TaskOutcome:
         base = self._base or self
         found, read = base.equivalents(dataset), self._data.pairs[dataset]
-        outcome = retrieval.score(pairs.with_equivalents(found), device=self.model.device)
+        outcome = retrieval.score(
+            pairs.with_equivalents(found), device=self.model.device, task=self._task("ranks")
+        )
         return _add_facts(
             outcome,
             right_answer=right_answer(read),
@@ -128,7 +143,7 @@ class Measurer:
         _check_any(len(mixed.unsafe_image))
         _check_any(len(mixed.safe_image))
         return _add_facts(
-            real_nsfw.score(mixed, device=self.model.device),
+            real_nsfw.score(mixed, device=self.model.device, task=self._task("ranks")),
             left_out=left_out,
             captions_of=texts.name,
         )

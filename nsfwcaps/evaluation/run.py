@@ -111,14 +111,14 @@ class Evaluation:
         """
         if not read_record(self._out):
             self._write_record({})  # marks the folder as an evaluation's
-        base = Measurer(self._models[0], None, self._data, self._folder)
+        base = Measurer(self._models[0], None, self._data, self._folder, self._progress)
         measurers = [base]
         there, made = self._measure_all(base, base)
         if any(self._needs_structure(model) for model in self._models[1:]):
             self._precompute_base(base)
         base.close()
         for model in self._models[1:]:
-            measurer = Measurer(model, base, self._data, self._folder)
+            measurer = Measurer(model, base, self._data, self._folder, self._progress)
             measurers.append(measurer)
             found, new = self._measure_all(measurer, base)
             measurer.close()

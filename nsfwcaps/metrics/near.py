@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.similarities import Vectors
-from nsfwcaps.metrics.tiles import Side, Tile, for_each_tile, rounding_bound
+from nsfwcaps.metrics.tiles import Side, Task, Tile, for_each_tile, rounding_bound, silent
 
 BAND_ROWS = 8192
 """Rows whose pairs are in memory at once."""
@@ -16,7 +17,7 @@ _PAIRS = 1024
 
 
 def near_pairs(
-    vectors: Vectors, least: float, most: int, *, device: str = "cpu"
+    vectors: Vectors, least: float, most: int, *, device: str = "cpu", task: Task = silent
 ) -> tuple[Rows, Rows]:
     """Return rows and neighbours `[m]` with a similarity of at least `least`; a row is its own.
 
@@ -28,15 +29,19 @@ def near_pairs(
     """
     side = Side.of(vectors, device)
     left, right = [], []
-    for start in range(0, len(vectors), BAND_ROWS):
-        rows, columns = _of_band(side, slice(start, start + BAND_ROWS), least, most)
-        left.append(rows + start)
-        right.append(columns)
+    with task(len(vectors) ** 2) as advance:
+        for start in range(0, len(vectors), BAND_ROWS):
+            band = slice(start, start + BAND_ROWS)
+            rows, columns = _of_band(side, band, least, most, advance)
+            left.append(rows + start)
+            right.append(columns)
     nothing = np.empty(0, dtype=np.int64)
     return np.concatenate([nothing, *left]), np.concatenate([nothing, *right])
 
 
-def _of_band(side: Side, band: slice, least: float, most: int) -> tuple[Rows, Rows]:
+def _of_band(
+    side: Side, band: slice, least: float, most: int, advance: Callable[[int], None]
+) -> tuple[Rows, Rows]:
     """Return the pairs of some rows, ordered by row and then by nearness."""
     import torch
 
@@ -70,7 +75,7 @@ def _of_band(side: Side, band: slice, least: float, most: int) -> tuple[Rows, Ro
         with lock:
             found.append(part)
 
-    for_each_tile(rows, side.rows, collect)
+    for_each_tile(rows, side.rows, collect, advance)
     if not found:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     rows_of, columns_of, sims_of = (np.concatenate(part) for part in zip(*found, strict=True))

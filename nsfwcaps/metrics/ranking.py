@@ -6,7 +6,7 @@ candidates. The four directions take four products instead of six.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,15 @@ import numpy.typing as npt
 from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.counting import Counter, Doubles, Limit, Top
 from nsfwcaps.metrics.similarities import TIE, Vectors
-from nsfwcaps.metrics.tiles import Side, Tensor, Tile, for_each_tile, rounding_bound
+from nsfwcaps.metrics.tiles import (
+    Side,
+    Task,
+    Tensor,
+    Tile,
+    for_each_tile,
+    rounding_bound,
+    silent,
+)
 
 _PAIRS = 1024
 """Pairs in double precision at once: their rows stay in the cache."""
@@ -57,7 +65,11 @@ class Answer:
 
 
 def answer(
-    sides: Mapping[str, Vectors], questions: Sequence[Question], *, device: str = "cpu"
+    sides: Mapping[str, Vectors],
+    questions: Sequence[Question],
+    *,
+    device: str = "cpu",
+    task: Task = silent,
 ) -> list[Answer]:
     """Answer questions about unit rows `[n, d]` of some sides, on `cpu` or `cuda`.
 
@@ -70,8 +82,10 @@ def answer(
     used = {name for question in questions for name in (question.side, *question.pools)}
     held = {name: Side.of(sides[name], device) for name in used}
     asked = [_Asked(question, held) for question in questions]
-    for product in _products(asked):
-        product.compute()
+    products = _products(asked)
+    with task(sum(product.size for product in products)) as advance:
+        for product in products:
+            product.compute(advance)
     return [one.answer() for one in asked]
 
 
@@ -173,14 +187,26 @@ class _Product:
     along_rows: list[tuple[_Asked, int]] = field(default_factory=list)
     along_columns: list[tuple[_Asked, int]] = field(default_factory=list)
 
-    def compute(self) -> None:
-        """Count in all tiles."""
+    @property
+    def _whole(self) -> bool:
+        """Whether all rows of a side are needed, as they are candidates of another question."""
+        return bool(self.along_columns) or len(self.along_rows) > 1
+
+    @property
+    def _sides(self) -> tuple[Tensor, Tensor]:
         asked, pool = self.along_rows[0]
-        # All rows of a side are needed if they are candidates of another question.
-        whole = bool(self.along_columns) or len(self.along_rows) > 1
-        left = asked.all_rows if whole else asked.queries
+        return asked.all_rows if self._whole else asked.queries, asked.pools[pool]
+
+    @property
+    def size(self) -> int:
+        """Number of similarities."""
+        left, right = self._sides
+        return len(left) * len(right)
+
+    def compute(self, advance: Callable[[int], None]) -> None:
+        """Count in all tiles."""
         counters = [
-            one.counter(number, axis, whole=whole)
+            one.counter(number, axis, whole=self._whole)
             for axis, those in enumerate((self.along_rows, self.along_columns))
             for one, number in those
         ]
@@ -189,7 +215,7 @@ class _Product:
             for counter in counters:
                 counter.add(tile)
 
-        for_each_tile(left, asked.pools[pool], count)
+        for_each_tile(*self._sides, count, advance)
 
 
 def _products(asked: Sequence[_Asked]) -> list[_Product]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,19 @@ from nsfwcaps.errors import DeviceError
 Tensor = Any
 """A tensor of torch, which is imported late."""
 
+Task = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Starts to show progress, given the number of similarities; the value counts those done."""
+
 ROWS, COLUMNS = 512, 2048
 """On a CPU: 4 MiB of similarities; the product is as fast as with larger tiles."""
 _GPU_ROWS, _GPU_VALUES = 8192, 2**29
 _FREE_SHARE = 8
 """A tile takes at most this part of a GPU's free memory; masks and copies of it take more."""
+
+
+def silent(total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show no progress."""
+    return nullcontext(lambda cosines: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +87,16 @@ def rounding_bound(one: Side, other: Side) -> float:
     return width / (1 - width) * lengths
 
 
-def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> None:
+def for_each_tile(
+    left: Tensor,
+    right: Tensor,
+    use: Callable[[Tile], None],
+    advance: Callable[[int], None] = lambda cosines: None,
+) -> None:
     """Call `use` with every tile of `left @ right.T`, from several threads on a CPU.
 
-    Products are in true single precision: TF32 is off.
+    Products are in true single precision: TF32 is off. `advance` is called on this thread with the
+    number of similarities in a tile that is done.
 
     Raises:
         DeviceError: the device has too little memory.
@@ -93,8 +107,10 @@ def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> N
         rows, columns = _shape(left, right)
         buffers = threading.local()
 
-        def work(place: tuple[int, int]) -> None:
-            use(_product(left, right, place, (rows, columns), buffers))
+        def work(place: tuple[int, int]) -> int:
+            tile = _product(left, right, place, (rows, columns), buffers)
+            use(tile)
+            return int(tile.sims.numel())
 
         places = [
             (row, column)
@@ -103,11 +119,11 @@ def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> N
         ]
         if left.is_cuda or len(places) == 1:
             for place in places:
-                work(place)
+                advance(work(place))
             return
         with _single_threads() as pool:
-            for _ in pool.map(work, places):
-                pass
+            for done in pool.map(work, places):
+                advance(done)
 
 
 def _product(

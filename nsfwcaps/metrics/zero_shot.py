@@ -23,13 +23,13 @@ def class_vectors(prompts: Vectors) -> Vectors:
     return np.asarray(means / lengths, dtype=np.float32)
 
 
-def class_ranks(images: Vectors, classes: Vectors, labels: Rows) -> Rows:
+def class_ranks(images: Vectors, classes: Vectors, labels: Rows, *, device: str = "cpu") -> Rows:
     """Return the rank `[n]`, from 0, of each image's right class.
 
     Images are `[n, d]`, classes `[c, d]`. Accuracy at k is the recall at k of these ranks. Ties
     count half, rounded up.
     """
-    return ranks(images, classes, labels)
+    return ranks(images, classes, labels, device=device)
 
 
 def class_recalls(hits: npt.NDArray[np.bool_], labels: Rows) -> npt.NDArray[np.float64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -251,7 +252,7 @@ def test_four_directions_take_four_products(monkeypatch: pytest.MonkeyPatch) -> 
 
     seen: list[tuple[int, int]] = []
 
-    def spy(left: torch.Tensor, right: torch.Tensor, use: object) -> None:
+    def spy(left: torch.Tensor, right: torch.Tensor, *_: object) -> None:
         seen.append((len(left), len(right)))
 
     monkeypatch.setattr(ranking, "for_each_tile", spy)
@@ -277,3 +278,21 @@ def test_threads_of_torch_are_restored() -> None:
     tiles.for_each_tile(big, big, lambda tile: inside.append(torch.get_num_threads()))
     assert inside == [1, 1]
     assert torch.get_num_threads() == before
+
+
+def test_progress_counts_every_similarity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiles, "ROWS", 2)
+    monkeypatch.setattr(tiles, "COLUMNS", 3)
+    rows = {"T": unit(np.eye(5)), "V": unit(np.ones((4, 5))), "V*": unit(np.ones((1, 5)))}
+    totals: list[int] = []
+    done: list[int] = []
+
+    @contextmanager
+    def task(total: int) -> Iterator[Callable[[int], None]]:
+        totals.append(total)
+        yield done.append
+
+    answer(rows, [Question(side="T", pools=("V", "V*"), compares=True)], task=task)
+    assert totals == [5 * 4 + 5 * 1]
+    assert sum(done) == 25
+    assert len(done) == 3 * 2 + 3

@@ -7,9 +7,10 @@ import numpy as np
 from nsfwcaps.evaluation.inputs import MixedVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
 from nsfwcaps.metrics.ranking import Question, answer
+from nsfwcaps.metrics.tiles import Task, silent
 
 
-def score(mixed: MixedVectors, *, device: str = "cpu") -> TaskOutcome:
+def score(mixed: MixedVectors, *, device: str = "cpu", task: Task = silent) -> TaskOutcome:
     """Score "text→image unsafe first" for unsafe captions, "image→text unsafe first" for images.
 
     Raises:
@@ -29,7 +30,7 @@ def score(mixed: MixedVectors, *, device: str = "cpu") -> TaskOutcome:
         Question(side="T*", pools=("V", "V*"), compares=True),
         Question(side="V*", pools=("T", "T*"), compares=True),
     ]
-    found = answer(dict(zip(names, vectors, strict=True)), questions, device=device)
+    found = answer(dict(zip(names, vectors, strict=True)), questions, device=device, task=task)
     of_text, of_image = (one.last_pool_first for one in found)
     assert of_text is not None, "it was asked"
     assert of_image is not None, "it was asked"

@@ -20,6 +20,7 @@ from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.ranking import Answer, Question, answer
 from nsfwcaps.metrics.retrieval import reciprocal_ranks
 from nsfwcaps.metrics.similarities import Vectors
+from nsfwcaps.metrics.tiles import Task, silent
 
 KS = (1, 5, 10, 20)
 
@@ -73,7 +74,9 @@ _OTHER = {"T": "V", "V": "T", "T*": "V*", "V*": "T*"}
 _OF_TEXT_ALONE = _Direction(query="T*", safe="T", unsafe="T*")
 
 
-def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS, device: str = "cpu") -> TaskOutcome:
+def score(
+    pairs: PairVectors, *, ks: tuple[int, ...] = KS, device: str = "cpu", task: Task = silent
+) -> TaskOutcome:
     """Rank every query of every direction that the data supports, on `cpu` or `cuda`.
 
     "T→V" and "V→T" are safe, and partners ask there too. "T*→V" and "V*→T" are unsafe: "closest"
@@ -101,6 +104,7 @@ def score(pairs: PairVectors, *, ks: tuple[int, ...] = KS, device: str = "cpu") 
         {kind: side.vectors for kind, side in sides.items()},
         [_question(direction, queries) for direction, queries in asked.items()],
         device=device,
+        task=task,
     )
     for (direction, queries), found in zip(asked.items(), answers, strict=True):
         for figure in _figures(queries, found, sum(_candidates(direction, sides)), ks):

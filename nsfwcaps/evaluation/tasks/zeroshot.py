@@ -12,7 +12,7 @@ from nsfwcaps.metrics.zero_shot import class_ranks, class_recalls
 KS = (1, 5)
 
 
-def score(images: ZeroShotVectors) -> TaskOutcome:
+def score(images: ZeroShotVectors, *, device: str = "cpu") -> TaskOutcome:
     """Score "acc@1", "acc@5" (with more than 5 classes) and "mean per-class recall".
 
     The latter is over classes that have images.
@@ -26,7 +26,7 @@ def score(images: ZeroShotVectors) -> TaskOutcome:
         raise ValueError(
             f"zero-shot: {int(outside.sum())} of {len(labels)} labels are outside 0..{count - 1}"
         )
-    ranks = class_ranks(images.images, images.classes, labels)
+    ranks = class_ranks(images.images, images.classes, labels, device=device)
     seen = len(set(labels.tolist()))
     values = {
         **{f"acc@{k}": (ranks < k).astype(float) for k in KS if k == 1 or k < count},
