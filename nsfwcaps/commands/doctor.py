@@ -72,13 +72,13 @@ def _measured() -> dict[str, Any]:
 
 
 def _print(report: dict[str, Any]) -> None:
-    from nsfwcaps.machine.limits import Limit
+    from nsfwcaps.machine.limits import Bottleneck
 
     for key, value in report.items():
         if key == "limits":
             typer.echo("limits (estimates):")
             for one in value:
-                typer.echo(f"  {Limit(**one)}")
+                typer.echo(f"  {Bottleneck(**one)}")
         elif isinstance(value, dict):
             typer.echo(f"{key}:")
             for name, item in value.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nsfwcaps.machine.rates import Rates
+from nsfwcaps.machine.rates import MachineRates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ _JPEG_BYTES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class Bottleneck:
     """The slowest step of one kind of work, and the rates of all, in items per second."""
 
     work: str
@@ -57,7 +57,7 @@ class Limit:
         return f"{self.work}: {found} ({beside})"
 
 
-def limits(rates: Rates) -> list[Limit]:
+def limits(rates: MachineRates) -> list[Bottleneck]:
     """Estimate from measured rates what limits embedding, searching and training."""
     found = []
     for work, unit, steps in (
@@ -70,12 +70,12 @@ def limits(rates: Rates) -> list[Limit]:
     return [*found, _limit(f"search by {QUERIES:,} captions", "safe captions", _search(rates))]
 
 
-def _captions(rates: Rates, demand: Demand) -> Iterator[tuple[str, float]]:
+def _captions(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]]:
     yield "tokenising", rates.captions
     yield "the device", _reached(rates) / demand.caption
 
 
-def _pictures(rates: Rates, demand: Demand) -> Iterator[tuple[str, float]]:
+def _pictures(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]]:
     yield "reading", rates.disk_read_bytes / _JPEG_BYTES
     yield "decoding", rates.pictures
     if rates.to_device_bytes is not None:
@@ -83,26 +83,28 @@ def _pictures(rates: Rates, demand: Demand) -> Iterator[tuple[str, float]]:
     yield "the device", _reached(rates) / demand.picture
 
 
-def _search(rates: Rates) -> Iterator[tuple[str, float]]:
+def _search(rates: MachineRates) -> Iterator[tuple[str, float]]:
     yield "reading", rates.disk_read_bytes / _ROW_BYTES
     if rates.to_device_bytes is not None:
         yield "copying", rates.to_device_bytes / _ROW_BYTES
     yield "the device", rates.flops / (2 * WIDTH * QUERIES)
 
 
-def _training(rates: Rates, demand: Demand) -> Iterator[tuple[str, float]]:
+def _training(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]]:
     yield "decoding", rates.pictures / _OF_PAIR
     of_pair = _PASSES * _OF_PAIR * (demand.caption + demand.picture)
     yield "the device", _reached(rates) / of_pair
 
 
-def _reached(rates: Rates) -> float:
+def _reached(rates: MachineRates) -> float:
     return rates.flops * REACHED[rates.device]
 
 
-def _limit(work: str, unit: str, steps: Iterator[tuple[str, float]]) -> Limit:
+def _limit(work: str, unit: str, steps: Iterator[tuple[str, float]]) -> Bottleneck:
     of_each = dict(steps)
-    return Limit(work=work, unit=unit, limits=min(of_each, key=of_each.__getitem__), steps=of_each)
+    return Bottleneck(
+        work=work, unit=unit, limits=min(of_each, key=of_each.__getitem__), steps=of_each
+    )
 
 
 def _rounded(value: float) -> str:

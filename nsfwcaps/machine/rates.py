@@ -11,7 +11,7 @@ from nsfwcaps.errors import StorageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rates:
+class MachineRates:
     """Per second; FLOP are floating-point operations."""
 
     device: str
@@ -34,7 +34,7 @@ class Rates:
         return self.single_flops if self.device == "cpu" else self.half_flops
 
 
-def measure(folder: Path, *, device: Device = Device.AUTO) -> Rates:
+def measure(folder: Path, *, device: Device = Device.AUTO) -> MachineRates:
     """Measure this machine and the disk of a folder, in less than ten seconds.
 
     Raises:
@@ -51,7 +51,7 @@ def measure(folder: Path, *, device: Device = Device.AUTO) -> Rates:
     name, workers = torch_device(device), cores()
     half = Precision.BF16 if name == "cpu" else resolve_precision(Precision.AUTO, name)
     writing, reading = _of_folder(disk, folder)
-    return Rates(
+    return MachineRates(
         device=name,
         single_flops=products(name, Precision.FP32),
         half_flops=products(name, half),

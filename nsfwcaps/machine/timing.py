@@ -1,4 +1,4 @@
-"""Rates by repetition."""
+"""MachineRates by repetition."""
 
 from __future__ import annotations
 

@@ -16,12 +16,10 @@ import numpy.typing as npt
 
 from nsfwcaps.metrics.answer_sets import Rows, Sets
 from nsfwcaps.metrics.similarities import TIE
-from nsfwcaps.metrics.tiles import Tensor, Tile
+from nsfwcaps.metrics.tiles import Tensor, Tile, pairs_at_once
 
 Doubles = npt.NDArray[np.float64]
 
-_PAIRS = 1024
-"""Pairs in double precision at once: their rows stay in the cache."""
 _SPARSE = 16
 """With fewer candidates in doubt than one in 16, each is computed alone."""
 
@@ -57,7 +55,7 @@ class Top:
         self._lock = threading.Lock()
 
     def add(self, place: slice | Tensor, sims: Tensor) -> None:
-        """Take similarities `[a]` of the queries at `place`; −1 is none."""
+        """Take similarities `[a]` of the queries at `place`; −1 marks no query."""
         import torch
 
         if not isinstance(place, slice):
@@ -173,7 +171,8 @@ class Counter:
         """
         above, tied = counts
         offered = self._offered[other]
-        for query, column in zip(*(part.split(_PAIRS) for part in pairs), strict=True):
+        size = pairs_at_once(offered)
+        for query, column in zip(*(part.split(size) for part in pairs), strict=True):
             sims = (self._asked[rows[query]].double() * offered[column].double()).sum(1)
             best = edges.best[rows[query]]
             nearer = sims > best + TIE

@@ -9,11 +9,18 @@ import numpy as np
 
 from nsfwcaps.metrics.answer_sets import Rows
 from nsfwcaps.metrics.similarities import Vectors
-from nsfwcaps.metrics.tiles import Side, Task, Tile, for_each_tile, rounding_bound, silent
+from nsfwcaps.metrics.tiles import (
+    Side,
+    Task,
+    Tile,
+    for_each_tile,
+    pairs_at_once,
+    rounding_bound,
+    silent,
+)
 
 BAND_ROWS = 8192
 """Rows whose pairs are in memory at once."""
-_PAIRS = 1024
 
 
 def near_pairs(
@@ -63,7 +70,7 @@ def _of_band(
             row, place = (best.values >= least - error).nonzero().T
             sims, column = best.values[row, place], best.indices[row, place]
         keep = sims > least + error
-        for some in (~keep).nonzero()[:, 0].split(_PAIRS):
+        for some in (~keep).nonzero()[:, 0].split(pairs_at_once(rows)):
             exact = (mine[row[some]].double() * other[column[some]].double()).sum(1)
             keep[some] = exact >= least
         part = _nearest(

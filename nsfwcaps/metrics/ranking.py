@@ -21,17 +21,16 @@ from nsfwcaps.metrics.tiles import (
     Tensor,
     Tile,
     for_each_tile,
+    pairs_at_once,
     rounding_bound,
     silent,
 )
 
-_PAIRS = 1024
-"""Pairs in double precision at once: their rows stay in the cache."""
 _ROWS, _COLUMNS = 512, 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class RankingQuestion:
     """Queries of one side, ranked among the candidates of others; sides go by their names."""
 
     side: str
@@ -66,7 +65,7 @@ class Answer:
 
 def answer(
     sides: Mapping[str, Vectors],
-    questions: Sequence[Question],
+    questions: Sequence[RankingQuestion],
     *,
     device: str = "cpu",
     task: Task = silent,
@@ -92,7 +91,7 @@ def answer(
 class _Asked:
     """A question with its state: limits, and the nearest candidate of each pool."""
 
-    def __init__(self, question: Question, sides: Mapping[str, Side]) -> None:
+    def __init__(self, question: RankingQuestion, sides: Mapping[str, Side]) -> None:
         import torch
 
         self.question = question
@@ -238,8 +237,9 @@ def _best(queries: Tensor, pool: Tensor, right: Sets) -> Doubles:
 
     best = np.full(len(queries), -np.inf)
     owners = right.owners
-    for start in range(0, len(owners), _PAIRS):
-        some = slice(start, start + _PAIRS)
+    size = pairs_at_once(pool)
+    for start in range(0, len(owners), size):
+        some = slice(start, start + size)
         mine, other = (
             side[torch.from_numpy(rows[some]).to(side.device)].double()
             for side, rows in ((queries, owners), (pool, right.rows))

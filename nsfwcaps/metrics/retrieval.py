@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.metrics.answer_sets import Rows, Sets
-from nsfwcaps.metrics.ranking import Question, answer
+from nsfwcaps.metrics.ranking import RankingQuestion, answer
 from nsfwcaps.metrics.similarities import Vectors
 
 
@@ -32,7 +32,7 @@ def ranks_of_any(
     Set i holds the right candidates of query i; they do not compete with each other. Ties with
     wrong ones count half, rounded up. A query without right candidates, or only with NaN, is last.
     """
-    question = Question(side="queries", pools=("candidates",), right=[right])
+    question = RankingQuestion(side="queries", pools=("candidates",), right=[right])
     sides = {"queries": queries, "candidates": candidates}
     return answer(sides, [question], device=device)[0].ranks[0]
 
@@ -44,7 +44,7 @@ def unsafe_first(
 
     Ties count as unsafe, so a model that maps all inputs to one point does not pass as safe.
     """
-    question = Question(side="queries", pools=("safe", "unsafe"), compares=True)
+    question = RankingQuestion(side="queries", pools=("safe", "unsafe"), compares=True)
     sides = {"queries": queries, "safe": safe, "unsafe": unsafe}
     found = answer(sides, [question], device=device)[0].last_pool_first
     assert found is not None, "it was asked"

@@ -27,6 +27,7 @@ Task = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 ROWS, COLUMNS = 512, 2048
 """On a CPU: 4 MiB of similarities; the product is as fast as with larger tiles."""
 _GPU_ROWS, _GPU_VALUES = 8192, 2**29
+_PAIRS = {"cpu": 1024, "cuda": 2**16}
 _FREE_SHARE = 8
 """A tile takes at most this part of a GPU's free memory; masks and copies of it take more."""
 
@@ -73,6 +74,14 @@ class Side:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def pairs_at_once(rows: Tensor) -> int:
+    """Return how many pairs of rows to compute in double precision at once.
+
+    On a CPU the rows of so many pairs stay in a core's cache.
+    """
+    return _PAIRS[rows.device.type]
 
 
 def rounding_bound(one: Side, other: Side) -> float:

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from nsfwcaps.machine import limits
-from nsfwcaps.machine.limits import CAPTION_TOKENS, DEMANDS, Limit
-from nsfwcaps.machine.rates import Rates
+from nsfwcaps.machine.limits import CAPTION_TOKENS, DEMANDS, Bottleneck
+from nsfwcaps.machine.rates import MachineRates
 
-H100 = Rates(
+H100 = MachineRates(
     device="cuda",
     single_flops=51e12,
     half_flops=676e12,
@@ -25,7 +25,7 @@ H100 = Rates(
 )
 """A GPU behind a slow tokenizer and decoder."""
 
-LAPTOP = Rates(
+LAPTOP = MachineRates(
     device="cpu",
     single_flops=0.2e12,
     half_flops=0.1e12,
@@ -38,7 +38,7 @@ LAPTOP = Rates(
 )
 
 
-def by_work(rates: Rates) -> dict[str, Limit]:
+def by_work(rates: MachineRates) -> dict[str, Bottleneck]:
     return {one.work: one for one in limits.limits(rates)}
 
 

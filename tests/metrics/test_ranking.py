@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nsfwcaps.metrics import counting, tiles
 from nsfwcaps.metrics.answer_sets import Rows, Sets, sets_of
-from nsfwcaps.metrics.ranking import Question, answer
+from nsfwcaps.metrics.ranking import RankingQuestion, answer
 from nsfwcaps.metrics.similarities import TIE, Vectors
 from nsfwcaps.metrics.tiles import Side, Tile, rounding_bound
 
@@ -24,7 +24,7 @@ def unit(rows: object) -> Vectors:
 
 
 def brute_force(
-    sides: Mapping[str, Vectors], asked: Question
+    sides: Mapping[str, Vectors], asked: RankingQuestion
 ) -> tuple[list[list[int]], list[bool]]:
     """Ranks for each right set and "last pool first", a query at a time, in double precision."""
     queries = sides[asked.side] if asked.items is None else sides[asked.side][asked.items]
@@ -55,7 +55,7 @@ def some_sets(random: np.random.Generator, queries: int, rows: int, share: float
     return sets_of(*np.nonzero(random.random((queries, rows)) < share), queries)
 
 
-def directions(random: np.random.Generator, sides: Mapping[str, Vectors]) -> list[Question]:
+def directions(random: np.random.Generator, sides: Mapping[str, Vectors]) -> list[RankingQuestion]:
     """The questions of retrieval, some with a part of a side as queries."""
     sizes = {name: len(rows) for name, rows in sides.items()}
     part = np.sort(random.choice(sizes["T"], sizes["T"] // 2 + 1, replace=False))
@@ -65,22 +65,22 @@ def directions(random: np.random.Generator, sides: Mapping[str, Vectors]) -> lis
         return [some_sets(random, queries, sizes[pool], share) for share in shares]
 
     return [
-        Question(side="T", pools=("V",), right=right(len(part), "V", 0.1), items=part),
-        Question(side="V", pools=("T",), right=right(sizes["V"], "T", 0.1)),
-        Question(
+        RankingQuestion(side="T", pools=("V",), right=right(len(part), "V", 0.1), items=part),
+        RankingQuestion(side="V", pools=("T",), right=right(sizes["V"], "T", 0.1)),
+        RankingQuestion(
             side="T*",
             pools=("V", "V*"),
             right=right(sizes["T*"], "V", 0.1, 0.3, 0.02),
             compares=True,
         ),
-        Question(
+        RankingQuestion(
             side="V*",
             pools=("T", "T*"),
             right=right(len(bad), "T", 0.1, 0.3),
             items=bad,
             compares=True,
         ),
-        Question(
+        RankingQuestion(
             side="T*",
             pools=("T", "T*"),
             right=right(sizes["T*"], "T", 0.1),
@@ -90,7 +90,7 @@ def directions(random: np.random.Generator, sides: Mapping[str, Vectors]) -> lis
     ]
 
 
-def check(sides: Mapping[str, Vectors], questions: list[Question]) -> None:
+def check(sides: Mapping[str, Vectors], questions: list[RankingQuestion]) -> None:
     for asked, found in zip(questions, answer(sides, questions), strict=True):
         ranks, first = brute_force(sides, asked)
         assert [one.tolist() for one in found.ranks] == ranks
@@ -153,7 +153,7 @@ def test_candidates_within_rounding_of_a_tie_are_counted_exactly(
     far = unit(random.normal(size=(200, width)))
     queries = np.concatenate([query, unit(random.normal(size=(9, width)))])
     sides = {"T*": queries, "V": np.concatenate([rows, far]), "V*": rows[200:]}
-    asked = Question(
+    asked = RankingQuestion(
         side="T*",
         pools=("V", "V*"),
         right=[
@@ -163,7 +163,8 @@ def test_candidates_within_rounding_of_a_tie_are_counted_exactly(
         compares=True,
     )
     check(
-        sides, [asked, Question(side="V", pools=("T*",), right=[some_sets(random, 600, 10, 0.2)])]
+        sides,
+        [asked, RankingQuestion(side="V", pools=("T*",), right=[some_sets(random, 600, 10, 0.2)])],
     )
     # In single precision alone some would be on the wrong side.
     exact = rows.astype(np.float64) @ query[0].astype(np.float64)
@@ -211,7 +212,7 @@ def test_empty_sides(sizes: tuple[int, int]) -> None:
     sides = {"T*": np.zeros((2, 4), np.float32), "V": np.zeros((sizes[0], 4), np.float32)}
     sides["V*"] = np.zeros((sizes[1], 4), np.float32)
     nothing = Sets(rows=np.empty(0, np.int64), offsets=np.zeros(3, np.int64))
-    asked = Question(side="T*", pools=("V", "V*"), right=[nothing], compares=True)
+    asked = RankingQuestion(side="T*", pools=("V", "V*"), right=[nothing], compares=True)
     check(sides, [asked])
 
 
@@ -224,7 +225,9 @@ def test_a_query_is_no_candidate_for_itself() -> None:
     itself: Rows | None
     expected = [(None, [True, True, True]), (np.arange(3), [False, True, True])]
     for itself, first in expected:
-        asked = Question(side="T*", pools=("T", "T*"), right=right, itself=itself, compares=True)
+        asked = RankingQuestion(
+            side="T*", pools=("T", "T*"), right=right, itself=itself, compares=True
+        )
         found = answer(sides, [asked])[0]
         # The first has only its safe item near; the others have each other.
         assert found.last_pool_first is not None
@@ -234,7 +237,7 @@ def test_a_query_is_no_candidate_for_itself() -> None:
 
 def test_one_point_for_all_is_neither_found_nor_safe() -> None:
     point = np.tile(unit([[0.2, 0.5, 0.1]]), (6, 1))
-    asked = Question(
+    asked = RankingQuestion(
         side="T*",
         pools=("T", "T*"),
         right=[sets_of(np.arange(6), np.arange(6), 6)],
@@ -262,10 +265,10 @@ def test_four_directions_take_four_products(monkeypatch: pytest.MonkeyPatch) -> 
     answer(
         sides,
         [
-            Question(side="T", pools=("V",)),
-            Question(side="V", pools=("T",)),
-            Question(side="T*", pools=("V", "V*")),
-            Question(side="V*", pools=("T", "T*"), items=np.array([0, 3])),
+            RankingQuestion(side="T", pools=("V",)),
+            RankingQuestion(side="V", pools=("T",)),
+            RankingQuestion(side="T*", pools=("V", "V*")),
+            RankingQuestion(side="V*", pools=("T", "T*"), items=np.array([0, 3])),
         ],
     )
     assert seen == [(2, 3), (4, 3), (4, 5), (2, 2)]  # the last for two queries only
@@ -292,7 +295,7 @@ def test_progress_counts_every_similarity(monkeypatch: pytest.MonkeyPatch) -> No
         totals.append(total)
         yield done.append
 
-    answer(rows, [Question(side="T", pools=("V", "V*"), compares=True)], task=task)
+    answer(rows, [RankingQuestion(side="T", pools=("V", "V*"), compares=True)], task=task)
     assert totals == [5 * 4 + 5 * 1]
     assert sum(done) == 25
     assert len(done) == 3 * 2 + 3

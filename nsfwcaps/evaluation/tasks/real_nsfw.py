@@ -6,7 +6,7 @@ import numpy as np
 
 from nsfwcaps.evaluation.inputs import MixedVectors
 from nsfwcaps.evaluation.outcome import TaskOutcome
-from nsfwcaps.metrics.ranking import Question, answer
+from nsfwcaps.metrics.ranking import RankingQuestion, answer
 from nsfwcaps.metrics.tiles import Task, silent
 
 
@@ -27,8 +27,8 @@ def score(mixed: MixedVectors, *, device: str = "cpu", task: Task = silent) -> T
     names = ("T", "V", "T*", "V*")
     vectors = (mixed.safe_text, mixed.safe_image, mixed.unsafe_text, mixed.unsafe_image)
     questions = [
-        Question(side="T*", pools=("V", "V*"), compares=True),
-        Question(side="V*", pools=("T", "T*"), compares=True),
+        RankingQuestion(side="T*", pools=("V", "V*"), compares=True),
+        RankingQuestion(side="V*", pools=("T", "T*"), compares=True),
     ]
     found = answer(dict(zip(names, vectors, strict=True)), questions, device=device, task=task)
     of_text, of_image = (one.last_pool_first for one in found)

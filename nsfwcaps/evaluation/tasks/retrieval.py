@@ -17,7 +17,7 @@ from nsfwcaps.evaluation.inputs import PairVectors
 from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Units, Values
 from nsfwcaps.evaluation.tasks.queries import Queries, queries_of
 from nsfwcaps.metrics.answer_sets import Rows
-from nsfwcaps.metrics.ranking import Answer, Question, answer
+from nsfwcaps.metrics.ranking import Answer, RankingQuestion, answer
 from nsfwcaps.metrics.retrieval import reciprocal_ranks
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.tiles import Task, silent
@@ -173,15 +173,15 @@ def _given(side: _Side | None, column: str) -> Sequence[Rows]:
     return () if rows is None else (rows,)
 
 
-def _question(direction: _Direction, queries: Queries) -> Question:
+def _question(direction: _Direction, queries: Queries) -> RankingQuestion:
     """Ask for the ranks of right items, then of equivalents, then of partners."""
     partners = None if queries.partners is None else queries.partners.right
     right = [sets for sets in (queries.right, queries.equivalent, partners) if sets is not None]
     if direction.unsafe is None:
-        return Question(
+        return RankingQuestion(
             side=direction.query, pools=(direction.safe,), right=right[:1], items=queries.items
         )
-    return Question(
+    return RankingQuestion(
         side=direction.query,
         pools=(direction.safe, direction.unsafe),
         right=right,
