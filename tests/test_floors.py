@@ -26,7 +26,7 @@ FLOORS = (
     ("review.queue",),
     ("review.results",),
     ("review.export",),
-    ("detectors", "evaluation", "reports"),
+    ("detectors", "evaluation", "exports", "reports"),
     ("generation",),
     ("construction",),
     ("stages.ingest", "stages.embed", "stages.mine", "stages.grade", "stages.train"),

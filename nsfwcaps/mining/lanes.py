@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TypeVar
@@ -17,7 +17,7 @@ _AHEAD = 2
 
 def spread(
     tasks: Sequence[tuple[int, T]], work: Callable[[int, T], R], *, lanes: int, threads: bool
-) -> Iterator[tuple[T, Callable[[], R]]]:
+) -> Generator[tuple[T, Callable[[], R]]]:
     """Yield each (lane, task) in order, with a call that returns its result.
 
     With `threads`, each lane works ahead of the caller on a thread of its own, on its tasks in

@@ -78,11 +78,12 @@ class _Lanes:
             lanes=search.lanes,
             threads=self._threads,
         )
-        for task, result in found:
-            _store(partial(keep, task), result, search.split)
-            if self._threads:
-                start, stop = search.parts[task.part]
-                self._advance(stop - start)
+        with closing(found):  # stops the lanes if storing fails
+            for task, result in found:
+                _store(partial(keep, task), result, search.split)
+                if self._threads:
+                    start, stop = search.parts[task.part]
+                    self._advance(stop - start)
 
 
 def _silent(rows: int) -> None:
@@ -162,10 +163,13 @@ def weigh_targets(
     blocks = [*target_blocks(rows)]
     known = {start for start, part in blocks if memo.knows_weights(start, part)}
     tasks = [(number % pool.lanes, block) for number, block in enumerate(blocks)]
-    with closing(pool), progress.task("mine: hubness", len(rows), split=pool.split) as advance:
-        for (start, part), result in spread(
-            tasks, weigh, lanes=pool.lanes, threads=space.device.resident
-        ):
+    found = spread(tasks, weigh, lanes=pool.lanes, threads=space.device.resident)
+    with (
+        closing(pool),
+        closing(found),
+        progress.task("mine: hubness", len(rows), split=pool.split) as advance,
+    ):
+        for (start, part), result in found:
             weights = memo.weigh(start, part, result)
             weighed.penalty[part], weighed.reach[part] = weights
             advance(len(part))

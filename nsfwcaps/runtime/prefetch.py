@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ Made = TypeVar("Made")
 
 def prefetch(
     items: Iterable[Item], make: Callable[[Item], Made], workers: int
-) -> Iterator[tuple[Item, Made]]:
+) -> Generator[tuple[Item, Made], None, None]:
     """Yield (item, `make(item)`) in order, computing at most `workers` + 1 results in advance."""
     with ThreadPoolExecutor(max_workers=workers) as pool:
         pending: deque[tuple[Item, Future[Made]]] = deque()

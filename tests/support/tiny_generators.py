@@ -115,7 +115,7 @@ def export(folder: Path, model: str) -> Path:
     settings = EmbedSettings(model=model, device=Device.CPU, precision=Precision.FP32)
     encoder: Any = create.load(str(settings.model), EncoderOptions.of(settings))
     folder.mkdir(parents=True)
-    transformers_format.write(folder, encoder.model, encoder.tokenizer)
+    transformers_format.write(folder, encoder.model, encoder.its_tokenizer)
     return folder
 
 

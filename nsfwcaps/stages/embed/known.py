@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.encoders.encoder import Encoded, Encoder
-from nsfwcaps.progress import Advance
+from nsfwcaps.encoders.encoder import Encoded
 from nsfwcaps.vectors.files import open_file
+from nsfwcaps.vectors.source import Half
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reused:
+    """Vectors of some of n rows; the others must be encoded."""
+
+    rows: Half
+    """`[n, d]`; only rows in `there` have a meaning."""
+    there: npt.NDArray[np.bool_]
+
+    @property
+    def missing(self) -> Places:
+        """Rows without a vector, in order."""
+        return np.flatnonzero(~self.there).astype(np.int64)
+
+    def completed(self, encoded: Encoded) -> tuple[Half, dict[int, str]]:
+        """Return rows `[m, d]` with those of the missing rows, and the failures by row."""
+        missing = self.missing
+        failed = {int(missing[at]): reason for at, reason in encoded.failed.items()}
+        done = np.setdiff1d(missing, np.array(list(failed), dtype=np.int64))
+        if len(done):
+            self.rows[done] = encoded.rows
+        return np.delete(self.rows, list(failed), axis=0) if failed else self.rows, failed
 
 
 class Known:
@@ -29,41 +55,17 @@ class Known:
                     (group, folder.path / f.path) for f in row.files if f.group == group
                 ]
 
-    def complete(
-        self,
-        group: str,
-        key: str,
-        keys: pa.Array,
-        encode: Callable[[Sequence[int]], Encoded],
-        advance: Advance,
-    ) -> tuple[np.ndarray[Any, Any], dict[int, str]]:
-        """Return rows `[m, d]` for keys `[n]`, known or encoded now, and the failures by row."""
-        known = self._lookup(group, key, keys)
-        advance(len(known))
-        todo = [row for row in range(len(keys)) if row not in known]
-        encoded = encode(todo)
-        failed = {todo[at]: reason for at, reason in encoded.failed.items()}
-        fresh = iter(encoded.rows)
-        out = np.empty((len(keys) - len(failed), encoded.rows.shape[1]), dtype=np.float16)
-        rows = (row for row in range(len(keys)) if row not in failed)
-        for at, row in enumerate(rows):
-            out[at] = known[row] if row in known else next(fresh)
-        return out, failed
-
-    def _lookup(self, group: str, key: str, keys: pa.Array) -> dict[int, Any]:
-        if len(keys) == 0:
-            return {}
-        low, high = keys[0].as_py(), keys[-1].as_py()
-        found: dict[int, Any] = {}
-        for _, path in (item for item in self._files if item[0] == group):
-            ends = self._ends_of(path, key)
-            if ends is None or ends[1] < low or high < ends[0]:
-                continue
-            file = open_file(path)
-            spots = pc.index_in(keys, value_set=file.column(key)).to_pylist()
-            vectors = file.vectors()
-            found |= {row: vectors[spot] for row, spot in enumerate(spots) if spot is not None}
-        return found
+    def look_up(self, group: str, key: str, keys: pa.Array, width: int) -> Reused:
+        """Find the vectors `[n, d]` of keys `[n]`, which are sorted."""
+        rows = np.empty((len(keys), width), dtype=np.float16)
+        there = np.zeros(len(keys), dtype=np.bool_)
+        if len(keys):
+            low, high = keys[0].as_py(), keys[-1].as_py()
+            for _, path in (item for item in self._files if item[0] == group):
+                ends = self._ends_of(path, key)
+                if ends is not None and low <= ends[1] and ends[0] <= high:
+                    _copy(path, key, keys, rows, there)
+        return Reused(rows=rows, there=there)
 
     def _ends_of(self, path: Path, key: str) -> tuple[str, str] | None:
         """Return the first and the last key of a file in order; None without rows."""
@@ -73,18 +75,39 @@ class Known:
         return self._ends[path]
 
 
-def encode_distinct(
-    encoder: Encoder, texts: pa.Array, place: np.ndarray[Any, Any], advance: Advance
-) -> Encoded:
-    """Encode each text referenced by `place` `[n]` once; captions with equal text share the row."""
-    used, inverse = np.unique(place, return_inverse=True)
-    encoded = encoder.encode_text(texts.take(pa.array(used)).to_pylist(), advance)
-    advance(len(place) - len(used))
-    row_of = np.cumsum([item not in encoded.failed for item in range(len(used))]) - 1
-    failed = {
-        at: encoded.failed[text]
-        for at, text in enumerate(inverse.tolist())
-        if text in encoded.failed
-    }
-    kept = [row_of[text] for text in inverse.tolist() if text not in encoded.failed]
-    return Encoded(rows=encoded.rows[kept], failed=failed)
+def _copy(path: Path, key: str, keys: pa.Array, rows: Half, there: npt.NDArray[np.bool_]) -> None:
+    """Copy a file's vectors of the keys."""
+    file = open_file(path)
+    spots = pc.fill_null(pc.index_in(keys, value_set=file.column(key)), -1).to_numpy()
+    found = np.flatnonzero(spots >= 0)
+    if len(found):
+        rows[found] = file.vectors()[spots[found]]
+        there[found] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistinctTexts:
+    """The distinct texts `[t]` of captions `[n]`."""
+
+    texts: list[str]
+    text_of: Places
+    """Text of each caption."""
+
+    @classmethod
+    def of(cls, captions: pa.Array) -> DistinctTexts:
+        """Number the texts in the order in which they first occur."""
+        coded = captions.dictionary_encode()
+        return cls(
+            texts=coded.dictionary.to_pylist(), text_of=coded.indices.to_numpy().astype(np.int64)
+        )
+
+    def per_caption(self, encoded: Encoded) -> Encoded:
+        """Give each caption the row, or the reason, of its text."""
+        failed = np.zeros(len(self.texts), dtype=np.bool_)
+        failed[list(encoded.failed)] = True
+        lost = np.flatnonzero(failed[self.text_of]).tolist()
+        row_of = np.cumsum(~failed) - 1
+        reasons: Mapping[int, str] = {at: encoded.failed[int(self.text_of[at])] for at in lost}
+        return Encoded(
+            rows=encoded.rows[row_of[self.text_of[~failed[self.text_of]]]], failed=reasons
+        )
