@@ -91,8 +91,8 @@ def run(
     safe = safe_files(data)
     pool = draw(files, safe, options)
     ids = [] if pool is None else pool["safe_id"].to_pylist()
-    frozen, precision = reference_encoder(files, encoder, options.precision, folder, progress)
-    shards = embed_reference(files, frozen, folder, progress, safe=safe, chosen=ids)
+    choice = reference_encoder(files, encoder, options.precision, folder, progress)
+    shards = embed_reference(files, choice.encoder, folder, progress, safe=safe, chosen=ids)
     reference = load_reference(folder, shards)
     usable = {
         split: usable_pairs(files, split, reference, settings.max_reject_share) for split in Split
@@ -118,7 +118,7 @@ def run(
             "overlap": overlap_facts(data),
             "safe_items": published_safe_items(manifest_stages(data), safe),
             "encoder": asdict(encoder.identity),
-            "reference": precision,
+            "reference": dict(choice.facts),
             "method": {"name": settings.method.value, **asdict(options.method)},
         }
         return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
@@ -126,7 +126,7 @@ def run(
     # The shard exists if a run was stopped between its last step and its record.
     delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
-    return StageResult(shards=[*shards, delivered], facts=delivered.facts)
+    return StageResult(shards=[*choice.shards, *shards, delivered], facts=delivered.facts)
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:

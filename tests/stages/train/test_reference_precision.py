@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from support.training_place import Place
 
+from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.enums import Device, Precision
+from nsfwcaps.models.create import load_dual
+from nsfwcaps.progress import Silent
 from nsfwcaps.stages.train import reference_precision
+from nsfwcaps.stages.train.dataset import data_files
 from nsfwcaps.stages.train.reference_precision import SideRows, agreement
 
 DIRECTIONS = ["text to text", "text to image", "image to text", "image to image"]
@@ -57,9 +62,11 @@ def test_the_choice_follows_the_sample(
     monkeypatch.setattr(reference_precision, "ENOUGH", enough)
     facts, described = trained(place, tmp_path, precision="bf16")
     assert facts == described
-    assert (facts["precision"], facts["compared"], facts["enough"]) == (chosen, "bf16", enough)
-    assert list(facts["agreement"]) == DIRECTIONS
-    assert all(0.5 <= share <= 1 for share in facts["agreement"].values())
+    assert (facts["precision"], facts["enough"]) == (chosen, enough)
+    assert list(facts["agreement"]) == ["bf16"]  # fp16 is tried on a GPU only
+    shares = facts["agreement"]["bf16"]
+    assert sorted(shares) == sorted(DIRECTIONS)
+    assert all(0.5 <= share <= 1 for share in shares.values())
     assert 1 <= facts["sample"]["safe"] <= facts["sample"]["unsafe"] == 6
 
 
@@ -74,9 +81,28 @@ def test_a_run_that_goes_on_keeps_the_choice(
     assert again == first
 
 
+def test_precisions_are_tried_in_order(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference_precision, "_ITEMS", 6)
+    options = EncoderOptions(device=Device.CPU, precision=Precision.FP32, workers=1)
+    single = load_dual(place.model, options)
+    half, same = (single.in_precision(precision) for precision in (Precision.BF16, Precision.FP32))
+    files = data_files(place.data)
+
+    def chosen(enough: float, *tried: Any) -> tuple[str, list[str]]:
+        monkeypatch.setattr(reference_precision, "ENOUGH", enough)
+        facts = reference_precision._check(files, single, tried, Silent()).facts
+        return facts["precision"], [*facts["agreement"]]
+
+    assert chosen(0.0, half, same) == ("bf16", ["bf16"])
+    assert chosen(1.01, half, same) == ("fp32", ["bf16", "fp32"])
+    assert chosen(1.0, same, half) == ("fp32", ["fp32"])  # it agrees with itself
+
+
 def test_few_pairs_and_single_precision_are_not_checked(place: Place, tmp_path: Path) -> None:
     few, _ = trained(place, tmp_path / "few", precision="bf16")
-    assert (few["precision"], few["agreement"]) == ("fp32", None)
+    assert (few["precision"], few["agreement"]) == ("fp32", {})
     assert few["unchecked"] == "fewer than 2,048 pairs"
     single, _ = trained(place, tmp_path / "single")
-    assert single == {"precision": "fp32", "agreement": None}
+    assert single == {"precision": "fp32", "agreement": {}}
