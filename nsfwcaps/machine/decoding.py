@@ -15,9 +15,8 @@ SIDE = 224
 
 def decoding(workers: int, *, images: int = 32) -> float:
     """Measure JPEGs of 640 x 480 on this many threads, by the preprocessing of CLIP models."""
+    import torch
     from open_clip.transform import image_transform
-
-    from nsfwcaps.metrics.tiles import one_thread_each
 
     prepare = image_transform(SIDE, is_train=False)
     data = photograph()
@@ -27,8 +26,12 @@ def decoding(workers: int, *, images: int = 32) -> float:
         assert not isinstance(picture, str), "it was just made"
         prepare(picture)
 
-    with one_thread_each(), ThreadPoolExecutor(workers) as pool:
-        return rate(lambda: list(pool.map(decode, range(images))).clear(), images)
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            return rate(lambda: list(pool.map(decode, range(images))).clear(), images)
+    finally:
+        torch.set_num_threads(before)
 
 
 def photograph() -> bytes:
