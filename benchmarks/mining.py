@@ -148,7 +148,7 @@ def _read(paths: list[Path]) -> Any:
     start = 0
     for table in tables:
         column = table["vector"].combine_chunks()
-        part = np.asarray(column.flatten()).reshape(-1, WIDTH)
+        part = np.from_dlpack(column.flatten()).reshape(-1, WIDTH)  # asarray imports pandas
         out[start : start + len(part)] = part
         start += len(part)
     return out
@@ -178,7 +178,7 @@ def _nsfwcaps(*, exact: bool = False) -> Callable[..., Any]:
 
 def _flat() -> Callable[..., Any]:
     import faiss
-    import pyarrow as pa  # noqa: F401
+    import pyarrow.compute  # noqa: F401
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index = faiss.IndexFlatIP(WIDTH)
@@ -190,7 +190,7 @@ def _flat() -> Callable[..., Any]:
 
 def _semantic_search() -> Callable[..., Any]:
     import numpy as np
-    import pyarrow as pa  # noqa: F401
+    import pyarrow.compute  # noqa: F401
     import torch
     from sentence_transformers.util import dot_score, semantic_search
 
@@ -204,7 +204,7 @@ def _semantic_search() -> Callable[..., Any]:
 
 def _autofaiss() -> Callable[..., Any]:
     import autofaiss
-    import pyarrow as pa  # noqa: F401
+    import pyarrow.compute  # noqa: F401
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index, _ = autofaiss.build_index(
