@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from torch.nn import functional
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.picture_input import PictureInput
 from nsfwcaps.pictures import decoded
+from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
 from nsfwcaps.training.tokens import CaptionTokens
+from nsfwcaps.work import Work, WorkSplit
 
 Tensor = torch.Tensor
 
@@ -85,6 +88,24 @@ class Encoders:
     normalise: Callable[[Tensor], Tensor] = lambda pixels: pixels
     """Maps prepared pixels `[b, 3, h, w]` to the input of the image tower, on their device."""
 
+    def ahead(
+        self, batches: Iterable[Rows], workers: int, split: WorkSplit | None = None
+    ) -> Iterator[tuple[Rows, Inputs]]:
+        """Rows of pairs by batch, with their inputs, which threads prepare ahead.
+
+        For a GPU, they are in page-locked memory. `split` takes the time of the threads.
+        """
+        on_gpu, times = self.device.startswith("cuda"), split or WorkSplit()
+
+        def prepare(rows: Rows) -> Inputs:
+            with times.timed(Work.PREPARE, workers):
+                inputs = self.prepare(rows)
+                return inputs.pinned() if on_gpu else inputs
+
+        # A picture is too small to share out among a team of torch's threads for every worker.
+        start = partial(torch.set_num_threads, 1) if on_gpu else _nothing
+        yield from prefetch(batches, prepare, workers, start)
+
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Features `[b, d]` of prepared pixels `[b, 3, h, w]`, not normalised."""
         pixels = self.normalise(pixels.to(self.device, non_blocking=True))
@@ -151,12 +172,17 @@ def prepared_items(
 
 
 @torch.no_grad()
-def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Unit rows `[2, p, d]` of the captions and of the images of pairs `[p]`, unsafe first."""
+def embed(
+    encoders: Encoders, rows: Rows, batch_size: int, workers: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Unit rows `[2, p, d]` of the captions and of the images of pairs `[p]`, unsafe first.
+
+    `workers` threads prepare the next batches meanwhile.
+    """
     encoders.model.eval()
     batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
-    embedded = [encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
-    text, image = torch.cat(embedded, dim=-2)
+    embedded = [encode(encoders, inputs) for _, inputs in encoders.ahead(batches, workers)]
+    text, image = torch.cat(embedded, dim=-2).cpu()
     return text, image
 
 
@@ -165,10 +191,14 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
     with torch.autocast(
         encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
     ):
-        text = encoders.encode_text(inputs.tokens.to(encoders.device))
+        text = encoders.encode_text(inputs.tokens.to(encoders.device, non_blocking=True))
         image = encoders.encode_image(inputs.pixels)
     both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
     return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
+
+
+def _nothing() -> None:
+    """Leave a new thread as it is."""
 
 
 class _Reader:

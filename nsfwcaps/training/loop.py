@@ -12,7 +12,6 @@ import torch
 
 from nsfwcaps.enums import RateDecay
 from nsfwcaps.errors import TrainingError
-from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
 from nsfwcaps.training.curriculum import Sampler
@@ -150,14 +149,9 @@ class Trainer:
         train_mode(self._encoders.model)
         batches = self._sampler.epoch(number)[first_step:]
         mine = self._sampler.batches(number, first_step)
-        split, workers = split or WorkSplit(), self._how.workers
-
-        def prepare(rows: Rows) -> Inputs:
-            with split.timed(Work.PREPARE, workers):
-                inputs = self._encoders.prepare(rows)
-                return inputs.pinned() if self._encoders.device.startswith("cuda") else inputs
-
-        for batch, (_, inputs) in zip(batches, prefetch(mine, prepare, workers), strict=True):
+        split = split or WorkSplit()
+        ahead = self._encoders.ahead(mine, self._how.workers, split)
+        for batch, (_, inputs) in zip(batches, ahead, strict=True):
             with split.timed(Work.COMPUTE):
                 step = self._make(inputs, number, batch)
             yield step

@@ -105,6 +105,7 @@ class TrainingRun:
                 encoder.tower.lengths,
                 ridge=options.ridge,
                 batch_size=options.batch_images,
+                workers=how.workers,
                 processes=processes,
                 progress=progress,
             )
@@ -204,6 +205,7 @@ class TrainingRun:
             self._pairs.validation,
             self._options.batch_images,
             self._trainer.step,
+            self._options.optimisation.workers,
         )
 
     def _pairs_seen(self) -> int:
