@@ -23,7 +23,7 @@ from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.encoders.picture_batches import PictureReader
 from nsfwcaps.encoders.picture_input import PictureInput
-from nsfwcaps.encoders.text_batches import Tokenised, encode_by_length
+from nsfwcaps.encoders.text_batches import Tokenised, start_by_length
 from nsfwcaps.encoders.text_tower import TextTower, text_tower
 from nsfwcaps.encoders.window import Mask, beyond, token_counter
 from nsfwcaps.encoders.word_tokenizer import fast
@@ -102,11 +102,18 @@ class ClipEncoder:
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
         """Encode n captions to unit rows `[n, d]`."""
+        return self.started(captions, advance)()
+
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        """Send n captions to the device; the function returned waits for their unit rows."""
         if not captions:  # Hugging Face tokenizers reject an empty list
-            return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
+            nothing = np.empty((0, self.identity.width), dtype=np.float32)
+            return lambda: Encoded(rows=nothing, failed={})
         work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         with self._inference("--batch-tokens"):
-            rows = encode_by_length(
+            rows = start_by_length(
                 work.tokens,
                 work.lengths,
                 lambda batch: self.tower.encode(batch.ids),
@@ -115,7 +122,7 @@ class ClipEncoder:
                 width=self.identity.width,
                 advance=advance,
             )
-        return finite(rows)
+        return lambda: finite(rows())
 
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None

@@ -95,6 +95,15 @@ class Encoder(Protocol):
         """Encode n captions; calls `advance` with the number done."""
         ...
 
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        """Begin to encode n captions; any thread may then wait for them.
+
+        Several may be begun, by one thread, before the first is waited for.
+        """
+        ...
+
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
     ) -> Encoded:

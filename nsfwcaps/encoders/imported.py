@@ -65,6 +65,13 @@ class ImportedVectors:
         advance(len(captions))
         return encoded
 
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        """Look up n captions."""
+        encoded = self.encode_text(captions, advance)
+        return lambda: encoded
+
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
     ) -> Encoded:

@@ -15,7 +15,7 @@ from nsfwcaps.encoders.encoder import (
     activations,
     finite,
 )
-from nsfwcaps.encoders.text_batches import TokenBatch, Tokenised, encode_by_length
+from nsfwcaps.encoders.text_batches import TokenBatch, Tokenised, start_by_length
 from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.encoders.window import Mask, beyond
 from nsfwcaps.encoders.word_tokenizer import of_word_pieces
@@ -75,13 +75,20 @@ class MiniLM:
         return Tokenised(captions, tokens=tokens, lengths=lengths)
 
     def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
-        """Encode n captions to unit rows `[n, 384]`."""
+        """Encode n captions to unit rows `[n, d]`."""
+        return self.started(captions, advance)()
+
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        """Send n captions to the device; the function returned waits for their unit rows."""
         if not captions:  # Hugging Face tokenizers reject an empty list
-            return Encoded(rows=np.empty((0, self.identity.width), dtype=np.float32), failed={})
+            nothing = np.empty((0, self.identity.width), dtype=np.float32)
+            return lambda: Encoded(rows=nothing, failed={})
         work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         inference = self._torch.inference_mode()
         with inference, memory_advice("--batch-tokens"), kept_memory(self.device):
-            rows = encode_by_length(
+            rows = start_by_length(
                 work.tokens,
                 work.lengths,
                 self._encode,
@@ -90,7 +97,7 @@ class MiniLM:
                 width=self.identity.width,
                 advance=advance,
             )
-        return finite(rows)
+        return lambda: finite(rows())
 
     def truncated(self, captions: Sequence[str]) -> Mask:
         """Return a mask `[n]` of the captions with more tokens than it reads."""

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -95,6 +96,14 @@ class ProcessEncoder:
         """Encode n captions to unit rows `[n, d]`."""
         work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
         return _joined(work.pieces, self.identity.width, advance)
+
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        """Let the processes begin; the function returned waits for them."""
+        work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
+        advance(len(captions))
+        return partial(_joined, work.pieces, self.identity.width, lambda rows: None)
 
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None

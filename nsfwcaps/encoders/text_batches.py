@@ -7,6 +7,7 @@ The rows of a chunk come to the host together, while the device works on the nex
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from nsfwcaps.encoders.encoder import Vectors
     from nsfwcaps.runtime.batch_size import BatchSize
 
-CHUNK = 65_536
-"""Captions whose rows are collected on the device: at 1,024 dimensions, 256 MiB."""
+CHUNK_ON_CPU, CHUNK_ON_GPU = 65_536, 16_384
+"""Captions that are sorted together, and whose rows are collected on the device."""
 
 
 class Tokenised(list[str]):
@@ -52,7 +53,7 @@ class TokenBatch:
     """Whether a caption is shorter than the longest one."""
 
 
-def encode_by_length(
+def start_by_length(
     tokens: torch.Tensor,
     lengths: npt.NDArray[np.int64],
     encode: Callable[[TokenBatch], torch.Tensor],
@@ -61,23 +62,32 @@ def encode_by_length(
     device: str,
     width: int,
     advance: Callable[[int], None],
-) -> Vectors:
-    """Encode tokens `[n, t]` on the host to unit rows `[n, d]`, in the order given.
+) -> Callable[[], Vectors]:
+    """Send tokens `[n, t]` on the host to the device, which may still be at work on return.
 
-    `advance` hears of captions when their batch has been sent to the device, which may be one chunk
-    ahead of its work.
+    The function returned waits for unit rows `[n, d]`, in the order given; any thread may call it.
+    `advance` hears of captions when their batch has been sent.
     """
     out = np.empty((len(lengths), width), dtype=np.float32)
-    waiting: _Rows | None = None
-    for start in range(0, len(lengths), CHUNK):
-        part = slice(start, start + CHUNK)
+    waiting: deque[tuple[Vectors, _Rows]] = deque()
+
+    def collect(left: int) -> None:
+        while len(waiting) > left:
+            place, rows = waiting.popleft()
+            rows.write(place)
+
+    chunk = CHUNK_ON_CPU if device == "cpu" else CHUNK_ON_GPU
+    for start in range(0, len(lengths), chunk):
+        part = slice(start, start + chunk)
         sent = _send(tokens[part], lengths[part], encode, size, device, width, advance)
-        if waiting:
-            waiting.write(out[start - CHUNK : start])
-        waiting = sent
-    if waiting:
-        waiting.write(out[-len(waiting.order) :])
-    return out
+        waiting.append((out[part], sent))
+        collect(1)
+
+    def rows() -> Vectors:
+        collect(0)
+        return out
+
+    return rows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,6 +86,11 @@ def test_captions_can_be_submitted_ahead(single: Encoder, double: ProcessEncoder
     wanted = single.encode_text(CAPTIONS, silent).rows
     assert np.abs(double.encode_text(second, silent).rows - wanted[20:]).max() < 1e-6
     assert np.abs(double.encode_text(first, silent).rows - wanted[:20]).max() < 1e-6
+    done: list[int] = []
+    waits = [double.started(part, done.append) for part in (CAPTIONS[:20], CAPTIONS[20:])]
+    assert done == [20, 21]
+    found = np.concatenate([wait().rows for wait in waits])
+    assert np.abs(found - wanted).max() < 1e-6
 
 
 def test_no_captions_and_no_pictures_give_no_rows(double: ProcessEncoder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def test_captions_in_several_chunks_keep_their_order(
     clip: ClipEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = clip.encode_text(CAPTIONS, lambda done: None).rows
-    monkeypatch.setattr(text_batches, "CHUNK", 10)
+    monkeypatch.setattr(text_batches, "CHUNK_ON_CPU", 10)
     done: list[int] = []
     found = clip.encode_text(CAPTIONS, done.append).rows
     assert np.abs(found - whole).max() < 1e-5
@@ -92,6 +93,21 @@ def test_captions_prepared_on_another_thread_give_the_same_rows(clip: ClipEncode
     work = clip.prepared(CAPTIONS)
     assert list(work) == CAPTIONS
     assert np.array_equal(clip.encode_text(work, lambda done: None).rows, whole)
+
+
+def test_several_may_be_begun_before_one_is_waited_for(
+    clip: ClipEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_batches, "CHUNK_ON_CPU", 10)
+    whole = clip.encode_text(CAPTIONS, lambda done: None).rows
+    done: list[int] = []
+    first = clip.started(CAPTIONS[:30], done.append)
+    second = clip.started(CAPTIONS[30:], done.append)
+    assert sum(done) == 57
+    with ThreadPoolExecutor(1) as pool:
+        parts = [pool.submit(wait).result().rows for wait in (second, first)]
+    assert np.abs(np.concatenate(parts[::-1]) - whole).max() < 1e-5
+    assert clip.started([], done.append)().rows.shape == (0, 32)
 
 
 @pytest.mark.parametrize("most", [1, 3, 8])

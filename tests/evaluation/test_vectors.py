@@ -46,6 +46,12 @@ class Counting:
     def truncated(self, captions: Sequence[str]) -> None:
         """It has no window."""
 
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        encoded = self.encode_text(captions, advance)
+        return lambda: encoded
+
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
     ) -> Encoded:

@@ -85,6 +85,12 @@ class ChosenVectors:
             return None
         return np.array([len(item.split()) > self.window for item in captions], dtype=np.bool_)
 
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        encoded = self.encode_text(captions, advance)
+        return lambda: encoded
+
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
     ) -> Encoded:

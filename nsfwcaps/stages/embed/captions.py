@@ -10,10 +10,15 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import OutputFile, Shard
 from nsfwcaps.config import digest
-from nsfwcaps.encoders.encoder import Encoded
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.embed.known import DistinctTexts
-from nsfwcaps.stages.embed.shards import VECTORS_VERSION, PreparedShard, ShardWriter, without
+from nsfwcaps.stages.embed.shards import (
+    VECTORS_VERSION,
+    PreparedShard,
+    ShardWriter,
+    Waiting,
+    without,
+)
 from nsfwcaps.work import Work
 
 _COLUMNS = ["id", "caption", "fold_key", "image_sha256"]
@@ -65,16 +70,18 @@ class CaptionShards:
                 rejects={table["id"][row].as_py(): reason for row, reason in broken.items()},
             )
 
-    def encode(self, work: PreparedShard[PreparedCaptions], advance: Advance) -> Encoded:
-        """Encode each distinct text once."""
+    def encode(self, work: PreparedShard[PreparedCaptions], advance: Advance) -> Waiting:
+        """Send each distinct text to the device once."""
         captions = work.inputs
         with self._writer.split.timed(Work.COMPUTE):
-            encoded = self._writer.encoder.encode_text(captions.tokenised, advance)
+            waiting = self._writer.encoder.started(captions.tokenised, advance)
         advance(len(captions.distinct.text_of) - len(captions.distinct.texts))
-        return encoded
+        return waiting
 
-    def store(self, work: PreparedShard[PreparedCaptions], encoded: Encoded) -> Shard:
+    def store(self, work: PreparedShard[PreparedCaptions], waiting: Waiting) -> Shard:
         """Write a vector for each caption."""
+        with self._writer.split.timed(Work.COMPUTE):
+            encoded = waiting()
         with self._writer.split.timed(Work.WRITE):
             return self._writer.write(
                 self._label,

@@ -10,9 +10,9 @@ from nsfwcaps import schema
 from nsfwcaps.artifacts import OutputFile, Shard
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
-from nsfwcaps.encoders.encoder import Encoded, Images
+from nsfwcaps.encoders.encoder import Images
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.embed.shards import VECTORS_VERSION, PreparedShard, ShardWriter
+from nsfwcaps.stages.embed.shards import VECTORS_VERSION, PreparedShard, ShardWriter, Waiting
 from nsfwcaps.work import Work
 
 GROUP = "images"
@@ -44,17 +44,18 @@ class ImageShards:
             rejects={},
         )
 
-    def encode(self, work: PreparedShard[Images], advance: Advance) -> Encoded:
+    def encode(self, work: PreparedShard[Images], advance: Advance) -> Waiting:
         """Encode the pictures; the encoder counts its time."""
-        return self._writer.encoder.encode_images(work.inputs, advance, self._writer.split)
+        encoded = self._writer.encoder.encode_images(work.inputs, advance, self._writer.split)
+        return lambda: encoded
 
-    def store(self, work: PreparedShard[Images], encoded: Encoded) -> Shard:
+    def store(self, work: PreparedShard[Images], waiting: Waiting) -> Shard:
         """Write a vector for each picture; rejects are counted with the captions of a picture."""
         with self._writer.split.timed(Work.WRITE):
             return self._writer.write(
                 GROUP,
                 work,
-                encoded,
+                waiting(),
                 schema.vectors(self._width, "image_sha256"),
                 counts_rejects=False,
             )

@@ -1,14 +1,14 @@
 """embed, shards: each is prepared ahead, encoded, and stored behind.
 
-    read, tokenise (a thread) ─▶ encode (this thread, the device) ─▶ serialise, write (a thread)
+    read, tokenise (a thread) ─▶ send to the device (this thread) ─▶ wait, write (a thread)
 
-At most two shards are prepared ahead and two wait to be stored, so a kill loses few.
+At most two shards are prepared ahead and three are encoded but not stored, so a kill loses few.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -36,6 +36,9 @@ _WAITING = 2
 
 Inputs = TypeVar("Inputs")
 
+Waiting = Callable[[], Encoded]
+"""Waits for what the device is encoding."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedShard(Generic[Inputs]):
@@ -58,12 +61,12 @@ class Shards(Protocol[Inputs]):
         """Read the rows of a file of ingest; return its shard if an earlier run finished it."""
         ...
 
-    def encode(self, work: PreparedShard[Inputs], advance: Advance) -> Encoded:
-        """Encode the rows that no earlier run has encoded."""
+    def encode(self, work: PreparedShard[Inputs], advance: Advance) -> Waiting:
+        """Begin to encode the rows that no earlier run has encoded."""
         ...
 
-    def store(self, work: PreparedShard[Inputs], encoded: Encoded) -> Shard:
-        """Write the vectors and the rejects."""
+    def store(self, work: PreparedShard[Inputs], waiting: Waiting) -> Shard:
+        """Wait for the vectors, and write them and the rejects."""
         ...
 
 
@@ -80,8 +83,8 @@ def embed(shards: Shards[Inputs], files: Sequence[OutputFile], advance: Advance)
                 made.append(work)
                 continue
             advance(file.rows - len(work.reused.missing))
-            encoded = shards.encode(work, advance)
-            made.append(later(partial(shards.store, work, encoded)))
+            waiting = shards.encode(work, advance)
+            made.append(later(partial(shards.store, work, waiting)))
     return [item if isinstance(item, Shard) else item.result() for item in made]
 
 
