@@ -109,6 +109,7 @@ def rows_that_fit(width: int, search: BlockSearch) -> int | None:
     """Return how many rows fit each device; None without a limit."""
     import torch
 
+    torch.cuda.empty_cache()  # what earlier work has freed
     found = [
         torch.cuda.mem_get_info(torch.device(device))[0]
         for device in search.devices
