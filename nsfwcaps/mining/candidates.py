@@ -15,6 +15,8 @@ from nsfwcaps.vectors.nearest import Neighbours, PartNeighbours
 from nsfwcaps.work import WorkSplit
 
 _DEFAULT_DEPTH = 100
+_LEAST_SHARE = 4096
+"""Fewer queries would not fill a GPU."""
 
 Found = tuple[Neighbours, Mapping[str, Any]]
 """Candidates of a block of unsafe rows, and facts: the index and its recall."""
@@ -79,8 +81,12 @@ def candidate_depth(safe_rows: int, *, k: int, candidates: int | None) -> int:
 
 
 def spans(space: Space, depth: int) -> list[Span]:
-    """Split the unsafe rows into ranges `[start, stop)`, each searched at once."""
-    size = space.blocks(depth).queries
+    """Split the unsafe rows into ranges `[start, stop)`, each searched at once.
+
+    They are as many as memory allows, and no more than a device's share.
+    """
+    share = -(-space.unsafe.rows // len(space.device.devices))
+    size = min(space.blocks(depth).queries, max(share, _LEAST_SHARE))
     starts = range(0, space.unsafe.rows, size)
     return [(start, min(start + size, space.unsafe.rows)) for start in starts]
 

@@ -60,7 +60,7 @@ class Weighing:
         return max(self.csls_k if self.rank is Rank.CSLS else 0, self.reciprocal or 0)
 
     def weigh(self, unsafe: HeldTable, targets: Half, *, lane: int = 0) -> Weights:
-        """Penalty and reach `[t]` of safe rows `[t, d]`, computed on one lane of the unsafe rows."""
+        """Penalty and reach `[t]` of safe rows `[t, d]`, computed on one lane."""
         penalty: npt.NDArray[Any] = np.zeros(len(targets))
         reach: npt.NDArray[Any] = np.full(len(targets), -np.inf)
         if self.depth:

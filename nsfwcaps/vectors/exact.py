@@ -7,7 +7,6 @@ rounding, in any order. So every device gives the same sums.
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.runtime.cores import cores
 from nsfwcaps.vectors.index import Rows, Single
 from nsfwcaps.vectors.source import Half, VectorSource
 
@@ -43,7 +43,7 @@ def exact_sims(queries: Half, table: VectorSource, query_of: Rows, row_of: Rows)
         sums = _sums(left.index_select(0, tensor_of(query_of[low:high])), found)
         out[order[low:high]] = sums.numpy()
 
-    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(cores()) as pool:
         for low, high, first, vectors in table.holding(row_of):
             piece = tensor_of(vectors)
             starts = range(low, high, _HOST_PAIRS)
@@ -157,6 +157,5 @@ def _each(work: Callable[[slice], None], parts: Sequence[slice], rows: Tensor) -
     if rows.device.type != "cpu" or len(parts) < 2:
         run(parts)
         return
-    cores = os.cpu_count() or 1
-    with one_thread(), ThreadPoolExecutor(cores) as pool:
-        list(pool.map(run, [parts[core::cores] for core in range(cores)]))
+    with one_thread(), ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(run, [parts[core :: cores()] for core in range(cores())]))

@@ -109,6 +109,7 @@ def rows_that_fit(width: int, search: BlockSearch) -> int | None:
     """Return how many rows fit each device; None without a limit."""
     import torch
 
+    torch.cuda.empty_cache()  # what earlier work has freed
     found = [
         torch.cuda.mem_get_info(torch.device(device))[0]
         for device in search.devices
@@ -149,28 +150,51 @@ def _upload(table: VectorSource, start: int, stop: int, device: str) -> Tensor:
             f"{device}: no memory for {stop - start} vectors of width {table.width} "
             f"({first_line(str(error))}); end other programs on it, or use --device cpu"
         ) from None
-    if device == "cpu":
-        for at, piece in _pieces(table, start, stop):
-            rows[at : at + len(piece)] = tensor_of(piece)
-        return rows
     step = max(1, _BUFFER_BYTES // (2 * table.width))
-    with torch.cuda.device(device):
-        buffers = [
-            torch.empty((step, table.width), dtype=torch.float16, pin_memory=True) for _ in "ab"
-        ]
-        copied: list[Any] = [torch.cuda.Event() for _ in buffers]  # type: ignore[no-untyped-call]
-        turn = 0
-        for at, piece in _pieces(table, start, stop):
-            for low in range(0, len(piece), step):
-                part = tensor_of(piece[low : low + step])
-                copied[turn].synchronize()  # the buffer's last copy; none at first
-                buffers[turn][: len(part)].copy_(part)
-                target = rows[at + low : at + low + len(part)]
-                target.copy_(buffers[turn][: len(part)], non_blocking=True)
-                copied[turn].record()
-                turn = 1 - turn
-        torch.cuda.current_stream().synchronize()
+    staging = _Staging(min(step, stop - start), table.width, device)
+    for at, piece in _pieces(table, start, stop):
+        for low in range(0, len(piece), step):
+            part = tensor_of(piece[low : low + step])
+            staging.copy(part, rows[at + low : at + low + len(part)])
+    staging.finish()
     return rows
+
+
+class _Staging:
+    """Two buffers, pinned for a GPU: one is filled while the other is copied to the device."""
+
+    def __init__(self, rows: int, width: int, device: str) -> None:
+        import torch
+
+        self._device, self._cuda = device, device != "cpu"
+        self._buffers = [
+            torch.empty((rows, width), dtype=torch.float16, pin_memory=self._cuda) for _ in range(2)
+        ]
+        self._copied: list[Any] = [
+            torch.cuda.Event() if self._cuda else None  # type: ignore[no-untyped-call]
+            for _ in range(2)
+        ]
+        self._turn = 0
+
+    def copy(self, part: Tensor, target: Tensor) -> None:
+        """Start to copy rows from the host to the device."""
+        import torch
+
+        buffer, copied = self._buffers[self._turn][: len(part)], self._copied[self._turn]
+        if copied:
+            copied.synchronize()  # the last copy from this buffer
+        buffer.copy_(part)
+        target.copy_(buffer, non_blocking=True)
+        if copied:
+            copied.record(torch.cuda.current_stream(self._device))
+        self._turn = 1 - self._turn
+
+    def finish(self) -> None:
+        """Wait for the last copies."""
+        import torch
+
+        if self._cuda:
+            torch.cuda.current_stream(self._device).synchronize()
 
 
 def _pieces(table: VectorSource, start: int, stop: int) -> Iterator[tuple[int, Half]]:

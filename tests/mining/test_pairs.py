@@ -237,6 +237,27 @@ def test_parts_are_the_outer_loop_and_lanes_share_them(unit_rows: UnitRows, lane
         assert own == [(part, span) for part in range(lane, 3, lanes) for span in blocks]
 
 
+@pytest.mark.parametrize(
+    ("rows", "lanes", "blocks"),
+    [
+        (20_000, 1, [20_000]),
+        (20_000, 3, [6667, 6667, 6666]),
+        (5000, 3, [4096, 904]),
+        (4096, 2, [4096]),
+    ],
+)
+def test_every_device_gets_a_share_of_the_unsafe_rows(
+    rows: int, lanes: int, blocks: list[int]
+) -> None:
+    space = Space(
+        unsafe=VectorArray(np.zeros((rows, 2), np.float16)),
+        safe=VectorArray(np.zeros((1, 2), np.float16)),
+        device=TensorCores(lanes=lanes),
+        memory_bytes=2**30,
+    )
+    assert [stop - start for start, stop in spans(space, 1)] == blocks
+
+
 def test_lanes_share_the_blocks_where_all_rows_fit(unit_rows: UnitRows) -> None:
     space = on_gpus(unit_rows(20, 16), unit_rows(90, 16, seed=1), 2, None)
     search = Watched(space, 90)

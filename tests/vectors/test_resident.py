@@ -168,13 +168,32 @@ def test_a_part_is_uploaded_once_while_a_lane_stays_with_it(rows: Half, queries:
 
 @pytest.mark.parametrize("sizes", [None, [1, 70, 121, 20]])
 @pytest.mark.parametrize(("start", "stop"), [(0, 212), (3, 4), (70, 150), (71, 212)])
+@pytest.mark.parametrize("buffer_rows", [1, 7, 500])
 def test_an_upload_copies_exactly_its_rows(
-    make_table: MakeTable, rows: Half, sizes: list[int] | None, start: int, stop: int
+    make_table: MakeTable,
+    rows: Half,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: list[int] | None,
+    start: int,
+    stop: int,
+    buffer_rows: int,
 ) -> None:
+    monkeypatch.setattr(resident, "_BUFFER_BYTES", buffer_rows * 2 * WIDTH)
     table = make_table(rows, sizes)
     held = resident.ResidentRows(table, start, stop, search=TensorCores(), device="cpu")
     got = np.concatenate([tile.numpy() for tile in held.tiles(13)])
     np.testing.assert_array_equal(got, rows[start:stop].astype(np.float32))
+
+
+def test_parts_are_three_quarters_of_the_smallest_free_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = {"cuda:0": 8_000_000, "cuda:1": 4_000_000}
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free[str(device)], 9_000_000))
+    search = TensorCores(lanes=2)
+    assert resident.rows_that_fit(100, search) is None
+    search.devices = ("cuda:0", "cuda:1")
+    assert resident.rows_that_fit(100, search) == 15_000
 
 
 def test_parts_are_whole_tiles(unit_rows: UnitRows) -> None:
