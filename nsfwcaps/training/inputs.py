@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.picture_input import PictureInput
-from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
 
@@ -166,9 +165,9 @@ class _Reader:
     def __call__(self, captions: list[str], images: list[int]) -> Items:
         tokens = self._encoder.tokenizer(captions)  # [b, t]
         length = int(self._encoder.tower.lengths(tokens).max())
-        opened = (decoded(self._picture(int(row)), "an image of the data set") for row in images)
+        files = [self._picture(int(row)) for row in images]
         pinned = self._encoder.device.startswith("cuda")
-        pixels = self._inputs.batch(opened, len(images), pinned=pinned)
+        pixels = self._inputs.batch(files, "an image of the data set", pinned=pinned)
         return Items(tokens=tokens[:, :length], pixels=pixels)
 
 
