@@ -1,14 +1,16 @@
-"""Retrieval metrics: block-wise evaluation compared with the naive way; cost of intervals.
+"""Retrieval metrics: evaluation in tiles, the naive way, and the bare products; intervals.
 
-    python benchmarks/evaluation.py [--pairs 10000 100000] [--rounds 3]
+    python benchmarks/evaluation.py [--pairs 10000 100000] [--rounds 3] [--device cpu|cuda]
 
-Both contenders get the same unit vectors of pairs (512 dimensions) and rank four directions: safe
+All contenders get the same unit vectors of pairs (512 dimensions) and rank four directions: safe
 queries over safe items, unsafe queries over safe and unsafe items together. The naive way computes
-the whole similarity matrix and sorts every row; it runs only if that fits in memory. Each is timed
-in its own process. Working memory is the peak minus what the process held after reading the
-vectors. Contenders take turns, and ratios are taken within a round. A second table gives the cost
-of an interval and of a paired comparison for each kind of value: hits are 0 or 1, reciprocal
-ranks take many values, drifts are all distinct.
+the whole similarity matrix on the CPU and sorts every row; it runs only if that fits in memory. The
+row "products alone" has the same tiles as nsfwcaps without the counting: it is the floor.
+Each is timed in its own process. Working memory is the peak minus what the process held after
+reading the vectors and importing its packages; on a GPU, torch's peak there. Contenders take turns,
+and ratios are taken within a round. A second table gives the cost of an interval and of a paired
+comparison for each kind of value: hits are 0 or 1, reciprocal ranks take many values, drifts are
+all distinct.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from typing import Any
 
 WIDTH = 512
 SIDES = ("safe_text", "safe_image", "unsafe_text", "unsafe_image")
+FLOOR = "products alone"
 PLAIN_BYTES = 12
 """Per query and candidate: a float32 similarity and its position in the order."""
 
@@ -38,51 +41,62 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        _child(options.child, options.folder)
+        _child(options.child, options.folder, options.device)
         return
     with tempfile.TemporaryDirectory() as scratch:
         for pairs in options.pairs:
-            _compare(pairs, options.rounds, Path(scratch) / str(pairs))
+            _compare(pairs, options.rounds, Path(scratch) / str(pairs), options.device)
     for pairs in options.pairs:
         _certainty(pairs)
 
 
-def _compare(pairs: int, rounds: int, folder: Path) -> None:
+def _compare(pairs: int, rounds: int, folder: Path, device: str) -> None:
     _make(folder, pairs)
-    names = ["nsfwcaps"]
+    names = ["nsfwcaps", FLOOR]
     needed = 2 * PLAIN_BYTES * pairs**2  # unsafe queries have twice as many candidates
     if needed < 0.6 * _free_bytes():
         names.append("plain")
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     for number in range(rounds):
         for name in names if number % 2 else reversed(names):
-            results[name].append(_run(name, folder))
-    print(f"\n{pairs:,} pairs x {WIDTH}")
-    print("| | seconds (median) | ratio to plain | working memory, MiB | T→V R@1 | T*→V R@1 |")
-    print("|---|---|---|---|---|---|")
+            results[name].append(_run(name, folder, device))
+    print(f"\n{pairs:,} pairs x {WIDTH}, {device}")
+    print(
+        f"| | seconds (median) | ratio to plain | ratio to {FLOOR} | working memory, MiB "
+        "| T→V R@1 | T*→V R@1 |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name, runs in results.items():
-        ratio = "-"
-        if "plain" in results:
-            both = zip(runs, results["plain"], strict=True)
-            ratio = (
-                f"{statistics.median(run['seconds'] / plain['seconds'] for run, plain in both):.2f}"
-            )
+        figures = " | ".join(
+            f"{runs[0][figure]:.4f}" if figure in runs[0] else "-" for figure in ("T→V", "T*→V")
+        )
         print(
-            f"| {name} | {statistics.median(run['seconds'] for run in runs):.1f} | {ratio} "
-            f"| {max(run['working_bytes'] for run in runs) / 2**20:,.0f} "
-            f"| {runs[0]['T→V']:.4f} | {runs[0]['T*→V']:.4f} |"
+            f"| {name} | {statistics.median(run['seconds'] for run in runs):.2f} "
+            f"| {_ratio(runs, results.get('plain'))} | {_ratio(runs, results[FLOOR])} "
+            f"| {max(run['working_bytes'] for run in runs) / 2**20:,.0f} | {figures} |"
         )
     if "plain" not in results:
         print(f"The plain way would take {needed / 2**30:,.0f} GiB.")
 
 
-def _run(name: str, folder: Path) -> dict[str, Any]:
+def _ratio(runs: list[dict[str, Any]], others: list[dict[str, Any]] | None) -> str:
+    """Median over rounds of the ratio of seconds."""
+    if others is None:
+        return "-"
+    both = zip(runs, others, strict=True)
+    return f"{statistics.median(one['seconds'] / other['seconds'] for one, other in both):.2f}"
+
+
+def _run(name: str, folder: Path, device: str) -> dict[str, Any]:
     command = [sys.executable, __file__, "--child", name, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, "--device", device], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -104,21 +118,27 @@ def _make(folder: Path, pairs: int) -> None:
         np.save(folder / f"{side}.npy", rows)
 
 
-def _child(name: str, folder: Path) -> None:
+def _child(name: str, folder: Path, device: str) -> None:
     """Run one contender; print seconds, working memory and two metrics as JSON."""
     import numpy as np
+    import torch
 
-    score = _CONTENDERS[name]()  # imports happen here
+    score = _CONTENDERS[name](device)  # imports happen here
     sides = {side: np.load(folder / f"{side}.npy") for side in SIDES}
+    if device == "cuda":
+        torch.ones(8, 8, device=device) @ torch.ones(8, 8, device=device)  # starts the device
+        torch.cuda.synchronize()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     figures = score(sides)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "working_bytes": (peak - before) * 1024, **figures}))
+    working = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    if device == "cuda":
+        working = torch.cuda.max_memory_allocated()
+    print(json.dumps({"seconds": seconds, "working_bytes": working, **figures}))
 
 
-def _nsfwcaps() -> Callable[[Any], dict[str, float]]:
+def _nsfwcaps(device: str) -> Callable[[Any], dict[str, float]]:
     import numpy as np
 
     from nsfwcaps.evaluation.inputs import PairVectors
@@ -126,13 +146,31 @@ def _nsfwcaps() -> Callable[[Any], dict[str, float]]:
 
     def score(sides: Any) -> dict[str, float]:
         own = np.arange(len(sides["safe_text"]))
-        found = retrieval.score(PairVectors(**sides, **{f"{side}_of": own for side in SIDES}))
+        pairs = PairVectors(**sides, **{f"{side}_of": own for side in SIDES})
+        found = retrieval.score(pairs, device=device)
         return {name: float(found.values[f"{name} R@1"].mean()) for name in ("T→V", "T*→V")}
 
     return score
 
 
-def _plain() -> Callable[[Any], dict[str, float]]:
+def _products(device: str) -> Callable[[Any], dict[str, float]]:
+    import torch
+
+    from nsfwcaps.metrics.tiles import Side, for_each_tile
+
+    def score(sides: Any) -> dict[str, float]:
+        rows = {name: Side.of(side, device).rows for name, side in sides.items()}
+        for text in ("safe_text", "unsafe_text"):
+            for image in ("safe_image", "unsafe_image"):
+                for_each_tile(rows[text], rows[image], lambda tile: None)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return {}
+
+    return score
+
+
+def _plain(device: str) -> Callable[[Any], dict[str, float]]:
     import numpy as np
 
     def rank(queries: Any, candidates: Any) -> Any:
@@ -184,7 +222,7 @@ def _free_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-_CONTENDERS = {"nsfwcaps": _nsfwcaps, "plain": _plain}
+_CONTENDERS = {"nsfwcaps": _nsfwcaps, FLOOR: _products, "plain": _plain}
 
 if __name__ == "__main__":
     main()

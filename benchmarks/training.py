@@ -66,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.child:
         job = Job(**json.loads(options.child))
-        print(json.dumps(_CHILDREN[job.what](job)))
+        print(json.dumps(CHILDREN[job.what](job)))
         return
     with tempfile.TemporaryDirectory() as scratch:
         results = {name: _compare(name, options, Path(scratch)) for name in options.models}
@@ -215,7 +215,7 @@ def _device(job: Job) -> dict[str, Any]:
     return {"device": torch_device(Device(job.device))}
 
 
-def _make(job: Job) -> dict[str, Any]:
+def make(job: Job) -> dict[str, Any]:
     """Write the weights, and a table of pairs that repeats two batches of distinct ones."""
     import hashlib
 
@@ -325,7 +325,7 @@ def _ours(job: Job) -> dict[str, Any]:
     trainer = Trainer(encoders, pairs, vectors, method, sampler, how)
     losses = []
     with kept_memory(job.device):
-        laps = _Laps(job)
+        laps = Laps(job)
         for step in trainer.epoch(1, 0):
             losses.append(step.loss)
             laps.lap()
@@ -400,7 +400,7 @@ def _peer(job: Job) -> dict[str, Any]:
             return _LEARNING_RATE * (step + 1) / warm
         return _LEARNING_RATE * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm))) / 2
 
-    losses, laps = [], _Laps(job)
+    losses, laps = [], Laps(job)
     for step, (tokens, pixels) in enumerate(_ahead(load, batches, job.workers)):
         tokens, pixels = tokens.to(job.device), pixels.to(job.device)
         optimizer.param_groups[0]["lr"] = rate(step)
@@ -509,7 +509,7 @@ def _decoded(load: Any, batches: Sequence[Any]) -> Callable[[Any], Any]:
     return lambda rows: made[tuple(rows.tolist())]
 
 
-class _Laps:
+class Laps:
     """Seconds of every step: wall time, and CPU time of all threads."""
 
     def __init__(self, job: Job) -> None:
@@ -541,7 +541,7 @@ def _spent(job: Job) -> float:
 
 
 def _measured(
-    job: Job, laps: _Laps, losses: list[float], trained: dict[str, Any], longest: list[int]
+    job: Job, laps: Laps, losses: list[float], trained: dict[str, Any], longest: list[int]
 ) -> dict[str, Any]:
     import torch
 
@@ -562,9 +562,9 @@ def _measured(
     }
 
 
-_CHILDREN: dict[str, Callable[[Job], dict[str, Any]]] = {
+CHILDREN: dict[str, Callable[[Job], dict[str, Any]]] = {
     "device": _device,
-    "make": _make,
+    "make": make,
     PEER: _peer,
     OURS: _ours,
 }

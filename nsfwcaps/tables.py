@@ -79,8 +79,8 @@ def map_table(path: Path) -> pa.Table:
             file = pa.ipc.open_file(source)
             batches = [file.get_batch(number) for number in range(file.num_record_batches)]
             table = pa.Table.from_batches(batches, file.schema)
-        table.validate()
-    except (OSError, pa.ArrowException):
+        table.validate(full=True)  # or a wrong offset in a text column would crash its reader
+    except (OSError, ValueError, pa.ArrowException):  # ValueError: a name that is not UTF-8
         raise damaged(path) from None
     return table
 

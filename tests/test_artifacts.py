@@ -463,6 +463,17 @@ def test_deliver_copies_where_the_file_system_has_no_links(
     assert names(tmp_path / "out") == {"a"}
 
 
+def test_vectors_are_arrow_files_and_other_tables_parquet(folder: StageFolder) -> None:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(np.ones(6, np.float16)), 3)
+    table = pa.table({"id": ["a", "b"], "vector": vectors})
+    shard = commit(folder, table=table)
+    paths = [file.path for file in shard.files]
+    assert paths == ["safe-c0ffee000000.arrow", "rejects-c0ffee000000.parquet"]
+    (found,) = read_tables([folder.path / paths[0]])
+    assert found.equals(table)
+    assert reopened(folder).shard(KEY) == shard
+
+
 def test_record_is_json_without_the_folders_place(folder: StageFolder) -> None:
     finish(folder, commit(folder))
     values = json.loads((folder.path / RECORD).read_text())
@@ -471,13 +482,13 @@ def test_record_is_json_without_the_folders_place(folder: StageFolder) -> None:
 
 
 def test_a_whole_file_without_a_journal_row_goes_with_the_next_finish(folder: StageFolder) -> None:
-    stray = folder.path / "safe-00000-0123456789ab.parquet"
+    strays = [folder.path / f"safe-00000-0123456789ab.{kind}" for kind in ("parquet", "arrow")]
     release = folder.path / "0123456789ab" / "data" / "train-00000-of-00001.parquet"
     notes = folder.path / "notes.txt"
     release.parent.mkdir(parents=True)
-    for path in (stray, release, notes):
+    for path in (*strays, release, notes):
         path.write_bytes(b"x")
     finish(folder)
-    assert not stray.exists()
+    assert not any(stray.exists() for stray in strays)
     assert not release.parent.parent.exists()
     assert notes.exists()

@@ -17,8 +17,15 @@ WRITTEN = [ROOT / "README.md", *PAGES]
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
 
 COMMANDS = [
-    *("build", "construct", "demo", "doctor", "embed", "eval", "export", "generate"),
-    *("generate image-to-text", "generate text-to-image", "grade", "illustrate", "ingest"),
+    *("build", "construct", "demo", "doctor", "embed", "eval", "export", "export-data"),
+    *(
+        "generate",
+        "generate image-to-text",
+        "generate text-to-image",
+        "grade",
+        "illustrate",
+        "ingest",
+    ),
     *("inspect", "mine", "publish", "report", "review", "review account", "review account add"),
     *("review account disable", "review account enable", "review account list"),
     *("review account password", "review account role", "review export", "review gold"),
@@ -62,7 +69,7 @@ def test_reference_has_every_command_with_its_options() -> None:
 
 def test_commands_page_names_every_command() -> None:
     page = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
-    named = re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`[^|]+)\|", page, re.MULTILINE)))
+    named = re.findall(r"`([a-z-]+)`", "\n".join(re.findall(r"^\| (`[^|]+)\|", page, re.MULTILINE)))
     assert sorted(named) == [name for name in COMMANDS if " " not in name]
 
 

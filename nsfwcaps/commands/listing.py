@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": "commands.demo:demo",
     "eval": "commands.evaluate:evaluate",
     "export": "commands.export:export_run",
+    "export-data": "commands.export_data:export_data",
     "report": "commands.report:report",
     "validate": "commands.validate:validate",
     "status": "commands.status:status",

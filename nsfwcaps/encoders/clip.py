@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,17 +60,13 @@ class ClipEncoder:
         self.tokenizer = fast(tokenizer)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
-        self.picture_input = PictureInput(preprocess, exact=self._dtype == torch.float32)
-        self._reader = PictureReader(
-            self.picture_input,
-            workers=options.workers or cores(),
-            pinned=device.startswith("cuda"),
-        )
+        self._workers = options.workers or cores()
+        self.device = device
+        self._set_pictures(self._workers)
         self.model = model.eval().to(device)
         self._layout = picture_layout(model.visual, device)
         model.visual.to(memory_format=self._layout)
         self.tower: TextTower = text_tower(model)
-        self.device = device
         with torch.inference_mode():
             tokens = self.tokenizer(["a"])
             width = self.tower.encode(tokens.to(device)).shape[-1]
@@ -85,6 +83,16 @@ class ClipEncoder:
             padding=self.tower.padding,
             languages=languages_of(label, tokenizer),
         )
+
+    def in_precision(self, precision: Precision) -> ClipEncoder:
+        """Return an encoder in another precision, with the same model in memory."""
+        other = copy.copy(self)
+        other._dtype = torch_dtype(precision)
+        other._set_pictures(self._workers)
+        other.identity = replace(
+            self.identity, precision=precision.value, resize=other.picture_input.resize
+        )
+        return other
 
     def prepared(self, captions: Sequence[str]) -> Tokenised:
         """Tokenise captions `[n]`, at least one, for `encode_text`; on any thread."""
@@ -137,6 +145,16 @@ class ClipEncoder:
         """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
         count = token_counter(self.tokenizer)
         return beyond(captions, self.identity.context_length, count) if count else None
+
+    def _set_pictures(self, workers: int) -> None:
+        """Set how pictures are prepared, which depends on the precision."""
+        exact = self._dtype == self._torch.float32
+        self.picture_input = PictureInput(self.preprocess, exact=exact)
+        self._reader = PictureReader(
+            self.picture_input,
+            workers=workers,
+            pinned=self.device.startswith("cuda"),
+        )
 
     def _image_rows(self, pixels: Any) -> Any:
         """Unit rows `[b, d]`, on the device, of prepared pixels `[b, 3, h, w]`."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     from PIL import Image
 
     from nsfwcaps.encoders.picture_input import PictureInput
+    from nsfwcaps.enums import Precision
+    from nsfwcaps.work import WorkSplit
 
 Vectors = npt.NDArray[np.float32]
 
@@ -110,6 +112,10 @@ class DualEncoder(Encoder, Protocol):
     @property
     def model(self) -> torch.nn.Module:
         """The open_clip model of both towers, on the device."""
+        ...
+
+    def in_precision(self, precision: Precision) -> DualEncoder:
+        """Return an encoder in another precision, with the same model in memory."""
         ...
 
     @property

@@ -3,8 +3,8 @@
     OUT/vectors/<key>.npy    float32 unit rows of up to 2,048 items; NaN where an item failed
     OUT/vectors/<key>.json   only if items failed: the reasons, by position
 
-The key is a digest of the encoder's identity and the items' content. A killed run resumes after
-the last complete block.
+The key is a digest of the encoder's identity and the items' content. Blocks that follow each other
+are encoded together on a GPU. A killed run resumes after the last complete block.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -25,9 +27,14 @@ from nsfwcaps.evaluation.models import Model
 from nsfwcaps.files import write_atomically
 from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.runtime.prefetch import prefetch
 
 VERSION = 1
 BLOCK = 2048
+RUN = 8
+"""Blocks that a GPU encodes at once, if they follow each other."""
+
+Work = TypeVar("Work")
 
 _UNUSABLE = {UNDECODABLE, TOO_LARGE}
 
@@ -38,6 +45,14 @@ class Embedded:
 
     rows: Vectors
     failed: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class _Steps(Generic[Work]):
+    """How to encode a run of items: on any thread, then on the device."""
+
+    prepare: Callable[[range], Work]
+    encode: Callable[[Work, Advance], Encoded]
 
 
 class VectorFolder:
@@ -55,10 +70,13 @@ class VectorFolder:
         """
         ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
 
-        def encode(start: int, stop: int, advance: Advance) -> Encoded:
-            return model.encoder.encode_text(captions[start:stop], advance)
+        def prepare(run: range) -> Sequence[str]:
+            return model.encoder.prepared(captions[run.start : run.stop])
 
-        return self._embed(model, f"{what} captions", "text", ids, encode).rows
+        def encode(texts: Sequence[str], advance: Advance) -> Encoded:
+            return model.encoder.encode_text(texts, advance)
+
+        return self._embed(model, f"{what} captions", "text", ids, _Steps(prepare, encode)).rows
 
     def pictures(self, model: Model, images: Images, what: str) -> Embedded:
         """Encode images to unit rows `[n, d]`; undecodable ones fail for every model alike.
@@ -69,34 +87,45 @@ class VectorFolder:
         """
         ids = [sha256 for sha256, _ in images]
 
-        def encode(start: int, stop: int, advance: Advance) -> Encoded:
-            return model.encoder.encode_images(images[start:stop], advance)
+        def encode(run: Images, advance: Advance) -> Encoded:
+            return model.encoder.encode_images(run, advance)
 
-        return self._embed(model, f"{what} images", "image", ids, encode)
+        steps = _Steps(lambda run: images[run.start : run.stop], encode)
+        return self._embed(model, f"{what} images", "image", ids, steps)
 
     def _embed(
-        self,
-        model: Model,
-        what: str,
-        kind: str,
-        ids: Sequence[str],
-        encode: Callable[[int, int, Advance], Encoded],
+        self, model: Model, what: str, kind: str, ids: Sequence[str], steps: _Steps[Any]
     ) -> Embedded:
         identity = model.identity
         rows = np.empty((len(ids), identity.width), dtype=np.float32)
         failed: dict[int, str] = {}
+        keys = {
+            place: digest([VERSION, identity.digest, kind, ids[place.start : place.stop]])
+            for place in _blocks(range(len(ids)))
+        }
+
+        def put(place: range, block: Embedded) -> None:
+            rows[place.start : place.stop] = block.rows
+            failed.update({place.start + at: reason for at, reason in block.failed.items()})
+
         with self._progress.task(f"{model.name}: {what}", len(ids)) as advance:
-            for start, stop in _blocks(len(ids)):
-                key = digest([VERSION, identity.digest, kind, ids[start:stop]])
-                block = self._read(key, (stop - start, identity.width))
+            missing = []
+            for place, key in keys.items():
+                block = self._read(key, (len(place), identity.width))
                 if block is None:
-                    block = _with_failures(encode(start, stop, advance), stop - start)
-                    _check(block, model.name, what)
-                    self._write(key, block)
+                    missing.append(place)
                 else:
-                    advance(stop - start)
-                rows[start:stop] = block.rows
-                failed |= {start + place: reason for place, reason in block.failed.items()}
+                    put(place, block)
+                    advance(len(place))
+            runs = list(_runs(missing, _at_once(model))) if missing else []
+            with closing(prefetch(runs, steps.prepare, 1)) as ahead:
+                for run, work in ahead:
+                    encoded = _with_failures(steps.encode(work, advance), len(run))
+                    for place in _blocks(run):
+                        block = _part(encoded, place.start - run.start, place.stop - run.start)
+                        _check(block, model.name, what)
+                        self._write(keys[place], block)
+                        put(place, block)
         return Embedded(rows=rows, failed=failed)
 
     def _read(self, key: str, shape: tuple[int, int]) -> Embedded | None:
@@ -121,9 +150,32 @@ class VectorFolder:
         write_atomically(self._folder / f"{key}.npy", file.getbuffer())
 
 
-def _blocks(count: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, count, BLOCK):
-        yield start, min(start + BLOCK, count)
+def _blocks(rows: range) -> Iterator[range]:
+    for start in range(rows.start, rows.stop, BLOCK):
+        yield range(start, min(start + BLOCK, rows.stop))
+
+
+def _at_once(model: Model) -> int:
+    """Return how many blocks to encode at once, after loading the model.
+
+    A CPU gains nothing by more than one, and a killed run would lose more work.
+    """
+    return 1 if model.encoder.device == "cpu" else RUN
+
+
+def _runs(blocks: Sequence[range], most: int) -> Iterator[range]:
+    """Join blocks that follow each other, at most so many."""
+    first = 0
+    for at in range(1, len(blocks) + 1):
+        ends = at == len(blocks) or blocks[at].start != blocks[at - 1].stop
+        if ends or at - first == most:
+            yield range(blocks[first].start, blocks[at - 1].stop)
+            first = at
+
+
+def _part(run: Embedded, start: int, stop: int) -> Embedded:
+    failed = {at - start: reason for at, reason in run.failed.items() if start <= at < stop}
+    return Embedded(rows=run.rows[start:stop], failed=failed)
 
 
 def _with_failures(encoded: Encoded, count: int) -> Embedded:

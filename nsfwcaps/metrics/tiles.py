@@ -6,7 +6,6 @@ threads never wait for each other. On a GPU the tiles are large and follow one a
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,7 +105,7 @@ def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> N
             for place in places:
                 work(place)
             return
-        with one_thread_each(), ThreadPoolExecutor(workers()) as pool:
+        with _single_threads() as pool:
             for _ in pool.map(work, places):
                 pass
 
@@ -140,22 +139,18 @@ def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
     return min(rows, len(left)), min(columns, len(right))
 
 
-def workers() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Let every thread that calls torch compute alone."""
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """Start as many threads as torch has, each of which computes alone."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    # A new thread's first product would otherwise start a team of its own.
     try:
-        yield
+        with ThreadPoolExecutor(before, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before)  # also the default of threads that start later
 
 
 @contextmanager

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import RecallError
 from nsfwcaps.metrics.neighbours import recall_at
-from nsfwcaps.mining.candidates import Find, Found
+from nsfwcaps.mining.candidates import Span, Task
 from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.vectors.exact import to_single
 from nsfwcaps.vectors.index import ApproximateIndex, Single
-from nsfwcaps.vectors.nearest import Neighbours, nearest, to_single, with_exact_sims
+from nsfwcaps.vectors.nearest import Neighbours, PartNeighbours, nearest, with_exact_sims
+from nsfwcaps.work import Work, WorkSplit
 
 _TRAINING_ROWS = 100_000
 
@@ -32,29 +36,40 @@ class IndexChoice:
     device: Device
 
 
-def approximate_search(
-    space: Space, depth: int, choice: IndexChoice, *, progress: Progress
-) -> Find:
+class ApproximateSearch:
     """Search with an index, built on the first call.
 
     Raises:
         ConfigError: FAISS does not accept the index or its parameters.
         RecallError: the index finds too few of the true neighbours.
     """
-    built: list[tuple[ApproximateIndex, Mapping[str, Any]]] = []
 
-    def find(start: int, stop: int, advance: Advance) -> Found:
-        if not built:
-            built.append(_build(space, depth, choice, progress))
-        index, facts = built[0]
-        queries = space.unsafe.read(start, stop)
-        _, rows = index.search(to_single(queries), depth)
-        # An index may hold compressed vectors: recompute the cosines from the originals.
-        found = with_exact_sims(queries, space.safe, rows)
-        advance(space.safe.rows)
-        return found, facts
+    def __init__(
+        self, space: Space, depth: int, choice: IndexChoice, *, progress: Progress
+    ) -> None:
+        self._space, self._depth, self._choice = space, depth, choice
+        self._progress = progress
+        self._index: ApproximateIndex | None = None
+        self.lanes = 1
+        self.parts: Sequence[Span] = [(0, space.safe.rows)]
+        self.facts: Mapping[str, Any] = {}
+        self.split = WorkSplit()
 
-    return find
+    def find(self, task: Task, lane: int, advance: Advance) -> PartNeighbours:
+        """Search the index for a block of unsafe rows."""
+        if self._index is None:
+            self._index, self.facts = _build(self._space, self._depth, self._choice, self._progress)
+        queries = self._space.unsafe.read(*task.span)
+        with self.split.timed(Work.COMPUTE):
+            _, rows = self._index.search(to_single(queries), self._depth)
+            # An index may hold compressed vectors: recompute the cosines from the originals.
+            found = with_exact_sims(queries, self._space.safe, rows)
+        advance(self._space.safe.rows)
+        return PartNeighbours(sims=found.sims.astype(np.float64), rows=found.rows)
+
+    def close(self) -> None:
+        """Free the index."""
+        self._index = None
 
 
 def _build(

@@ -1,26 +1,63 @@
 """The nearest safe rows of every unsafe row, block by block.
 
-unsafe rows ─ blocks ─ search among all safe rows ─▶ candidates [q, depth]
+unsafe rows ─ blocks ─ search among the safe rows, part by part ─▶ candidates [q, depth]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nsfwcaps.errors import ConfigError
 from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Advance
-from nsfwcaps.vectors.index import GPU_MAX_K, BlockSearch
-from nsfwcaps.vectors.nearest import EXTRA, Neighbours, nearest
+from nsfwcaps.vectors.nearest import Neighbours, PartNeighbours
+from nsfwcaps.work import WorkSplit
 
 _DEFAULT_DEPTH = 100
 
 Found = tuple[Neighbours, Mapping[str, Any]]
 """Candidates of a block of unsafe rows, and facts: the index and its recall."""
 
-Find = Callable[[int, int, Advance], Found]
-"""Search for the unsafe rows `[start, stop)`, reporting progress in safe rows."""
+Span = tuple[int, int]
+"""Rows `[start, stop)`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A block of unsafe rows to search for in one part of the safe rows."""
+
+    span: Span
+    part: int = 0
+
+
+class CandidateSearch(Protocol):
+    """Searches the safe rows, part by part."""
+
+    split: WorkSplit
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The index and its recall; complete after the first search."""
+        ...
+
+    @property
+    def parts(self) -> Sequence[Span]:
+        """Ranges of safe rows, each searched on its own."""
+        ...
+
+    @property
+    def lanes(self) -> int:
+        """Number of tasks that may run at the same time, each on a thread of its own."""
+        ...
+
+    def find(self, task: Task, lane: int, advance: Advance) -> PartNeighbours:
+        """Search, reporting progress in safe rows."""
+        ...
+
+    def close(self) -> None:
+        """Free memory."""
+        ...
 
 
 class Candidates(Protocol):
@@ -41,41 +78,37 @@ def candidate_depth(safe_rows: int, *, k: int, candidates: int | None) -> int:
     return min(candidates or max(_DEFAULT_DEPTH, 2 * k), safe_rows)
 
 
-def check_depth(device: BlockSearch, *, k: int, candidates: int | None) -> None:
-    """Reject more neighbours than a GPU search can return.
-
-    Raises:
-        ConfigError: k or `candidates` exceeds the limit.
-    """
-    depth, most = max(candidates or 0, 2 * k), GPU_MAX_K - EXTRA
-    if device.gpu and depth > most:
-        raise ConfigError(
-            f"mine: FAISS finds at most {most} candidates on a GPU, got a request for {depth}; "
-            "lower --k and --candidates, or use --device cpu"
-        )
-
-
-def spans(space: Space, depth: int) -> list[tuple[int, int]]:
+def spans(space: Space, depth: int) -> list[Span]:
     """Split the unsafe rows into ranges `[start, stop)`, each searched at once."""
     size = space.blocks(depth).queries
     starts = range(0, space.unsafe.rows, size)
     return [(start, min(start + size, space.unsafe.rows)) for start in starts]
 
 
-def exact_search(space: Space, depth: int) -> Find:
-    """Search by brute force over all safe rows."""
-    block_rows = space.blocks(depth).rows
+class ExactSearch:
+    """Brute force over all safe rows, in parts that fit a device."""
 
-    def find(start: int, stop: int, advance: Advance) -> Found:
-        found = nearest(
-            space.unsafe.read(start, stop),
-            space.safe,
-            depth,
-            search=space.device,
-            block_rows=block_rows,
-            advance=advance,
-            exact=True,
-        )
-        return found, {"index": "exact", "recall": 1.0}
+    def __init__(self, space: Space, depth: int) -> None:
+        self._space, self._depth = space, depth
+        self._pool = space.hold(space.safe, depth)
+        self.split = self._pool.split
+        self.facts: Mapping[str, Any] = {"index": "exact", "recall": 1.0}
 
-    return find
+    @property
+    def parts(self) -> list[Span]:
+        """Ranges of safe rows, each searched on its own."""
+        return self._pool.parts
+
+    @property
+    def lanes(self) -> int:
+        """Devices that search at the same time."""
+        return self._pool.lanes
+
+    def find(self, task: Task, lane: int, advance: Advance) -> PartNeighbours:
+        """Search one part for a block of unsafe rows."""
+        queries = self._space.unsafe.read(*task.span)
+        return self._pool.nearest_in(task.part, queries, self._depth, lane=lane, advance=advance)
+
+    def close(self) -> None:
+        """Free the devices."""
+        self._pool.close()

@@ -7,12 +7,14 @@ target. A candidate's score is its cosine minus the target's penalty.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.vectors.exact import Tensor, to_single
 from nsfwcaps.vectors.index import Single
-from nsfwcaps.vectors.nearest import to_single
-from nsfwcaps.vectors.source import Half, VectorSource
+from nsfwcaps.vectors.source import Half
 
 _TILE_ROWS = 4096
 
@@ -28,26 +30,29 @@ def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
 
 
 def inverted_softmax_penalty(
-    targets: Half, unsafe: VectorSource, beta: float, *, device: str
+    targets: Half, unsafe: Iterable[Tensor], beta: float
 ) -> npt.NDArray[np.float64]:
     """log-mean-exp `[t]` of each target's cosine to every unsafe caption, at temperature 1/beta.
 
     The inverted softmax ranks by exp(β·cos) / Σ_u exp(β·cos) (Smith et al. 2017, equation 5). Its
     logarithm divided by β is the cosine minus this penalty, up to a constant.
 
-    Products and sums within a tile are in single precision. Values depend on the block size and the
-    device by less than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
+    `unsafe` yields tiles `[b, d]` in single precision, on the device that computes. Products and
+    sums within a tile are in single precision. Values depend on the tiles and the device by less
+    than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
     """
     import torch
 
-    rows = torch.from_numpy(to_single(targets)).to(device)  # [t, d]
-    total = np.full(len(targets), -np.inf)
+    rows = torch.from_numpy(to_single(targets))  # [t, d]
+    total = torch.full((len(targets),), -torch.inf, dtype=torch.float64)
+    count = 0
     with torch.inference_mode():
-        for _, block in unsafe.blocks(_TILE_ROWS):
-            others = torch.from_numpy(to_single(block)).to(device).T  # [d, b]
+        for tile in unsafe:
+            rows, total = rows.to(tile.device), total.to(tile.device)
             for start in range(0, len(targets), _TILE_ROWS):
                 part = slice(start, start + _TILE_ROWS)
-                sums = torch.logsumexp((rows[part] @ others).mul_(beta), dim=1)
-                total[part] = np.logaddexp(total[part], sums.double().cpu().numpy())
-    penalty: npt.NDArray[np.float64] = (total - np.log(unsafe.rows)) / beta
+                sums = torch.logsumexp((rows[part] @ tile.T).mul_(beta), dim=1)
+                total[part] = torch.logaddexp(total[part], sums.double())
+            count += len(tile)
+    penalty: npt.NDArray[np.float64] = (total.cpu().numpy() - np.log(count)) / beta
     return penalty

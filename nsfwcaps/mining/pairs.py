@@ -9,12 +9,18 @@ writes intermediate results to disk, so that a killed search resumes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.mining.approximate import IndexChoice, approximate_search
-from nsfwcaps.mining.candidates import Candidates, candidate_depth, check_depth, exact_search
+from nsfwcaps.mining.approximate import ApproximateSearch, IndexChoice
+from nsfwcaps.mining.candidates import (
+    Candidates,
+    CandidateSearch,
+    ExactSearch,
+    candidate_depth,
+)
 from nsfwcaps.mining.memo import Memo
 from nsfwcaps.mining.partners import PartnerRanker
 from nsfwcaps.mining.ranking import Block, BlockRanker, Ranker, TextKeys
@@ -71,14 +77,13 @@ def check(space: Space, method: MiningMethod) -> None:
     """Reject methods that cannot work on these vectors.
 
     Raises:
-        ConfigError: there are fewer than k safe rows, or more candidates than a GPU can return.
+        ConfigError: there are fewer than k safe rows.
     """
     if space.safe.rows < method.k:
         raise ConfigError(
             f"mine: k={method.k} needs at least as many safe captions, got {space.safe.rows}; "
             "lower --k or add to the safe pool"
         )
-    check_depth(space.device, k=method.k, candidates=method.candidates)
 
 
 def choose(
@@ -114,12 +119,13 @@ def choose_partners(
 
 def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) -> Candidates:
     depth = candidate_depth(space.safe.rows, k=method.k, candidates=method.candidates)
-    find = (
-        exact_search(space, depth)
+    search: CandidateSearch = (
+        ExactSearch(space, depth)
         if method.index is None
-        else approximate_search(space, depth, method.index, progress=progress)
+        else ApproximateSearch(space, depth, method.index, progress=progress)
     )
-    return find_candidates(space, depth, find, memo=memo, progress=progress)
+    with closing(search):
+        return find_candidates(space, depth, search, memo=memo, progress=progress)
 
 
 def _share(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import Blocks, blocks_for
+from nsfwcaps.vectors.nearest import Blocks, HeldTable, blocks_for
 from nsfwcaps.vectors.source import VectorSource
 
 
@@ -17,7 +17,15 @@ class Space:
     safe: VectorSource
     device: BlockSearch
     memory_bytes: int
+    part_rows: int | None = None
+    """Rows that a device holds at once; None: as many as fit."""
 
     def blocks(self, k: int) -> Blocks:
         """Block sizes of a search for k neighbours within the memory budget."""
         return blocks_for(self.memory_bytes, self.safe.width, k)
+
+    def hold(self, table: VectorSource, k: int) -> HeldTable:
+        """A side, held on the device for a search for k neighbours."""
+        return HeldTable(
+            table, self.device, block_rows=self.blocks(k).rows, part_rows=self.part_rows
+        )

@@ -1,6 +1,9 @@
 """Penalty and reach of every target, from a reverse search in the unsafe rows.
 
 targets among the candidates ─ blocks ─ search all unsafe rows ─▶ penalty, reach [t]
+
+The unsafe rows stay on the device for all blocks of targets. Unsafe rows that do not fit it, tens
+of millions of them, are uploaded part by part for each block.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ import numpy.typing as npt
 from nsfwcaps.enums import Rank
 from nsfwcaps.mining.candidates import Candidates
 from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
-from nsfwcaps.mining.space import Space
 from nsfwcaps.vectors.index import Rows, Single
-from nsfwcaps.vectors.nearest import nearest
+from nsfwcaps.vectors.nearest import HeldTable
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.work import Work
 
 _BLOCK_ROWS = 16_384
 
@@ -50,29 +54,25 @@ class Weighing:
         """Whether the reverse search is needed."""
         return self.rank is not Rank.COSINE or self.reciprocal is not None
 
-    def weigh(self, space: Space, rows: Rows) -> Weights:
-        """Penalty and reach `[t]` of safe rows, given by ascending numbers `[t]`."""
-        targets = space.safe.take(rows)
-        penalty: npt.NDArray[Any] = np.zeros(len(rows))
-        reach: npt.NDArray[Any] = np.full(len(rows), -np.inf)
-        depth = max(self.csls_k if self.rank is Rank.CSLS else 0, self.reciprocal or 0)
-        if depth:
-            back = nearest(
-                targets,
-                space.unsafe,
-                depth,
-                search=space.device,
-                block_rows=space.blocks(depth).rows,
-                exact=True,
-            )
+    @property
+    def depth(self) -> int:
+        """Nearest unsafe rows of each target that are needed."""
+        return max(self.csls_k if self.rank is Rank.CSLS else 0, self.reciprocal or 0)
+
+    def weigh(self, unsafe: HeldTable, targets: Half, *, lane: int = 0) -> Weights:
+        """Penalty and reach `[t]` of safe rows `[t, d]`, computed on one lane of the unsafe rows."""
+        penalty: npt.NDArray[Any] = np.zeros(len(targets))
+        reach: npt.NDArray[Any] = np.full(len(targets), -np.inf)
+        if self.depth:
+            back = unsafe.nearest(targets, self.depth, exact=True, lane=lane)
             if self.reciprocal is not None:
                 reach = back.sims[:, min(self.reciprocal, back.sims.shape[1]) - 1]
             if self.rank is Rank.CSLS:
                 penalty = csls_penalty(back.sims[:, : self.csls_k])
         if self.rank is Rank.INVERTED_SOFTMAX:
-            penalty = inverted_softmax_penalty(
-                targets, space.unsafe, self.beta, device=space.device.device
-            )
+            tiles = unsafe.tiles(lane)
+            with unsafe.split.timed(Work.COMPUTE, unsafe.lanes):
+                penalty = inverted_softmax_penalty(targets, tiles, self.beta)
         return penalty, reach
 
 

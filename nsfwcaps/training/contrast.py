@@ -27,6 +27,7 @@ from torch.nn import functional
 from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import tower_of
 from nsfwcaps.training.directions import Directions, LayerInputs, Moments, directions
@@ -52,12 +53,14 @@ def fix_inputs(
     *,
     ridge: float,
     batch_size: int,
+    workers: int,
     processes: Processes,
     progress: Progress,
 ) -> None:
     """Fix the adapters' inputs to what the second side, the unsafe items, has more of.
 
-    `batch_size` counts items. All processes use the directions of the first one.
+    `batch_size` counts items; `workers` threads prepare them. All processes use the directions of
+    the first one.
 
     Raises:
         ConfigError: there are fewer unsafe items than an adapter has directions.
@@ -66,9 +69,10 @@ def fix_inputs(
     with progress.task("train: contrast", sum(map(len, rows)), unit="items") as advance:
 
         def batches(side: PreparedItems, chosen: npt.NDArray[np.int64]) -> Iterator[Items]:
-            for start in range(0, len(chosen), batch_size):
-                part = chosen[start : start + batch_size]
-                yield side.prepare(part)
+            starts = range(0, len(chosen), batch_size)
+            parts = (chosen[start : start + batch_size] for start in starts)
+            for part, items in prefetch(parts, side.prepare, workers):
+                yield items
                 advance(len(part))
 
         safe, unsafe = map(batches, sides, rows)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,8 +12,11 @@ from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.picture_input import PictureInput
+from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
+from nsfwcaps.training.tokens import CaptionTokens
+from nsfwcaps.work import Work, WorkSplit
 
 Tensor = torch.Tensor
 
@@ -24,6 +28,16 @@ class Inputs:
     rows: Rows  # [b], of the pairs
     tokens: Tensor  # [2b, t]
     pixels: Tensor  # [2b, 3, h, w], as `PictureInput` prepares them
+
+    def pinned(self) -> Inputs:
+        """The batch in page-locked memory, which a GPU reads while the CPU goes on."""
+        tokens, pixels = self.tokens.pin_memory(), self.pixels.pin_memory()
+        return replace(self, tokens=tokens, pixels=pixels)
+
+    def to(self, device: str) -> Inputs:
+        """The batch on a device; does not wait for the copy of a pinned one."""
+        tokens, pixels = (t.to(device, non_blocking=True) for t in (self.tokens, self.pixels))
+        return replace(self, tokens=tokens, pixels=pixels)
 
     def parts(self, count: int) -> list[Inputs]:
         """Split into `count` parts, at most one per pair."""
@@ -73,6 +87,24 @@ class Encoders:
     normalise: Callable[[Tensor], Tensor] = lambda pixels: pixels
     """Maps prepared pixels `[b, 3, h, w]` to the input of the image tower, on their device."""
 
+    def ahead(
+        self, batches: Iterable[Rows], workers: int, split: WorkSplit | None = None
+    ) -> Iterator[tuple[Rows, Inputs]]:
+        """Rows of pairs by batch, with their inputs, which threads prepare ahead.
+
+        For a GPU, they are in page-locked memory. `split` takes the time of the threads.
+        """
+        on_gpu, times = self.device.startswith("cuda"), split or WorkSplit()
+
+        def prepare(rows: Rows) -> Inputs:
+            with times.timed(Work.PREPARE, workers):
+                inputs = self.prepare(rows)
+                return inputs.pinned() if on_gpu else inputs
+
+        # A picture is too small to share out among a team of torch's threads for every worker.
+        start = partial(torch.set_num_threads, 1) if on_gpu else _nothing
+        yield from prefetch(batches, prepare, workers, start)
+
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Features `[b, d]` of prepared pixels `[b, 3, h, w]`, not normalised."""
         pixels = self.normalise(pixels.to(self.device, non_blocking=True))
@@ -81,13 +113,17 @@ class Encoders:
 
 
 def encoders_of(
-    encoder: DualEncoder, pairs: TrainingPairs, picture: Callable[[int], bytes], dtype: torch.dtype
+    encoder: DualEncoder,
+    pairs: TrainingPairs,
+    picture: Callable[[int], bytes],
+    dtype: torch.dtype,
+    tokens: CaptionTokens | None = None,
 ) -> Encoders:
     """Encoders to train on these pairs; `picture` returns the image file of a row."""
     return Encoders(
         model=encoder.model,
         encode_text=encoder.tower.encode,
-        prepare=preparation(encoder, pairs, picture, dtype),
+        prepare=preparation(encoder, pairs, picture, dtype, tokens),
         device=encoder.device,
         dtype=dtype,
         normalise=encoder.picture_input.normalise,
@@ -99,12 +135,14 @@ def preparation(
     pairs: TrainingPairs,
     picture: Callable[[int], bytes],
     dtype: torch.dtype = torch.float32,
+    tokens: CaptionTokens | None = None,
 ) -> Callable[[Rows], Inputs]:
     """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first.
 
-    Pictures are resized as this compute precision allows.
+    Pictures are resized as this compute precision allows. With `tokens`, captions that were read
+    before are not tokenised again.
     """
-    read = _Reader(encoder, picture, dtype)
+    read = _Reader(encoder, picture, dtype, tokens)
 
     def prepare(rows: Rows) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]
@@ -133,12 +171,17 @@ def prepared_items(
 
 
 @torch.no_grad()
-def embed(encoders: Encoders, rows: Rows, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Unit rows `[2, p, d]` of the captions and of the images of pairs `[p]`, unsafe first."""
+def embed(
+    encoders: Encoders, rows: Rows, batch_size: int, workers: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Unit rows `[2, p, d]` of the captions and of the images of pairs `[p]`, unsafe first.
+
+    `workers` threads prepare the next batches meanwhile.
+    """
     encoders.model.eval()
     batches = (rows[start : start + batch_size] for start in range(0, len(rows), batch_size))
-    embedded = [encode(encoders, encoders.prepare(batch)).cpu() for batch in batches]
-    text, image = torch.cat(embedded, dim=-2)
+    embedded = [encode(encoders, inputs) for _, inputs in encoders.ahead(batches, workers)]
+    text, image = torch.cat(embedded, dim=-2).cpu()
     return text, image
 
 
@@ -147,28 +190,35 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
     with torch.autocast(
         encoders.device, dtype=encoders.dtype, enabled=encoders.dtype != torch.float32
     ):
-        text = encoders.encode_text(inputs.tokens.to(encoders.device))
+        text = encoders.encode_text(inputs.tokens.to(encoders.device, non_blocking=True))
         image = encoders.encode_image(inputs.pixels)
     both = torch.stack([text.float(), image.float()])  # [2, 2b, d]
     return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
+
+
+def _nothing() -> None:
+    """Leave a new thread as it is."""
 
 
 class _Reader:
     """Prepares captions and images on the CPU."""
 
     def __init__(
-        self, encoder: DualEncoder, picture: Callable[[int], bytes], dtype: torch.dtype
+        self,
+        encoder: DualEncoder,
+        picture: Callable[[int], bytes],
+        dtype: torch.dtype,
+        tokens: CaptionTokens | None = None,
     ) -> None:
-        self._encoder, self._picture = encoder, picture
+        self._picture = picture
+        self._tokens = tokens or CaptionTokens.of_encoder(encoder)
         self._inputs = PictureInput(encoder.preprocess, exact=dtype == torch.float32)
+        self._pinned = encoder.device.startswith("cuda")
 
     def __call__(self, captions: list[str], images: list[int]) -> Items:
-        tokens = self._encoder.tokenizer(captions)  # [b, t]
-        length = int(self._encoder.tower.lengths(tokens).max())
         files = [self._picture(int(row)) for row in images]
-        pinned = self._encoder.device.startswith("cuda")
-        pixels = self._inputs.batch(files, "an image of the data set", pinned=pinned)
-        return Items(tokens=tokens[:, :length], pixels=pixels)
+        pixels = self._inputs.batch(files, "an image of the data set", pinned=self._pinned)
+        return Items(tokens=self._tokens.of(captions), pixels=pixels)
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:

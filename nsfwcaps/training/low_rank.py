@@ -6,6 +6,9 @@ effect there. Here `weight` itself includes the update.
 
 peft's own layer for fused attention adds the update to the frozen weight before every forward pass
 and subtracts it afterwards, so rounding errors accumulate. Here frozen weights are never written.
+
+Where a layer is called, its product and its update are one function (`training.fused`), in the
+precision that autocast asks for. Within a step, all weights come from `training.step_weights`.
 """
 
 from __future__ import annotations
@@ -19,16 +22,31 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from nsfwcaps.training.fused import LinearWeights, adapted_linear
+
 ADAPTER = "default"
 """peft's name of the only adapter; part of its tensors' names."""
 
 Tensor = torch.Tensor
 
 
+class Held:
+    """What a layer uses for the time of a step, instead of weights that it casts at each call."""
+
+    def __init__(self) -> None:
+        self.weights: LinearWeights | None = None
+        self.causal_mask: Tensor | None = None
+        """A mask `[n, n]` whose upper left squares let no position see a later one."""
+
+
 class LowRankLinear(Linear):
     """peft's LoRA of a linear layer, with the update included in `weight`."""
 
     adapted = "weight"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held = Held()
 
     @property
     def weight(self) -> Tensor:
@@ -38,9 +56,11 @@ class LowRankLinear(Linear):
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """Output `[..., out]` of the frozen layer plus the update."""
+        dropout = self.lora_dropout[ADAPTER]
+        if isinstance(dropout, nn.Identity) or not dropout.training:
+            return _output(self, x)
         rows = x.reshape(-1, x.shape[-1])
-        read = self.lora_dropout[ADAPTER](rows)
-        out = _add_update(self.get_base_layer()(rows), read, self)
+        out = _add_update(self.get_base_layer()(rows), dropout(rows), self)
         return out.view(*x.shape[:-1], out.shape[-1])
 
 
@@ -84,6 +104,8 @@ class LowRankWeight(nn.Module, LoraLayer):
         """Output of the layer with the updated weight."""
         frozen = self._frozen()
         weight = frozen + self.get_delta_weight(ADAPTER).to(frozen.dtype)
+        if type(self.base_layer) is nn.Conv2d:  # what its forward does, without a detour
+            return self.base_layer._conv_forward(args[0], weight, self.base_layer.bias)
         return functional_call(self.base_layer, {self.adapted: weight}, args, kwargs)
 
     def _frozen(self) -> Tensor:
@@ -102,6 +124,7 @@ class LowRankAttention(LowRankWeight):
         self, base_layer: nn.MultiheadAttention, adapter_name: str, **options: Any
     ) -> None:
         super().__init__(base_layer, adapter_name, **options)
+        self.held = Held()
         projection = LowRankLinear(base_layer.out_proj, adapter_name, **options)
         base_layer.register_module("out_proj", projection)
 
@@ -111,19 +134,27 @@ class LowRankAttention(LowRankWeight):
             return super().forward(query, key, value, **options)
         layer: Any = self.get_base_layer()
         states = query if layer.batch_first else query.transpose(0, 1)  # [b, t, d]
-        shape = states.shape
-        rows = states.reshape(-1, shape[-1])
-        stacked = functional.linear(rows, layer.in_proj_weight, layer.in_proj_bias)
-        stacked = _add_update(stacked, rows, self)
-        heads = stacked.view(*shape[:2], 3, layer.num_heads, -1).permute(2, 0, 3, 1, 4)
-        queries, keys, values = heads.unbind()  # [b, heads, t, d / heads]
+        stacked = _output(self, states, layer.in_proj_weight, layer.in_proj_bias)
+        parts = stacked.view(*states.shape[:2], 3, layer.num_heads, -1).unbind(2)
+        queries, keys, values = (part.transpose(1, 2) for part in parts)  # [b, heads, t, d / heads]
         mask = options.get("attn_mask")
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        mixed = mixed.transpose(1, 2).reshape(-1, shape[-1])
-        projection = layer.out_proj
-        out = projection.get_base_layer()(mixed)
-        out = _add_update(out, mixed, projection).view(shape)
+        causal = self._is_causal(mask)
+        mixed = functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=None if causal else mask, is_causal=causal
+        )
+        out = _output(layer.out_proj, mixed.transpose(1, 2).reshape(states.shape))
         return (out if layer.batch_first else out.transpose(0, 1)), None
+
+    def _is_causal(self, mask: Tensor | None) -> bool:
+        """Whether a mask is an upper left square of the mask that is known to be causal."""
+        whole = self.held.causal_mask
+        return (
+            whole is not None
+            and mask is not None
+            and mask.data_ptr() == whole.data_ptr()
+            and mask.stride() == whole.stride()
+            and mask.shape[0] == mask.shape[1]
+        )
 
     def _is_plain(
         self,
@@ -144,8 +175,31 @@ class LowRankAttention(LowRankWeight):
         return states.dim() == 3 and adds and not (drops or extends or more)
 
 
+def _output(layer: Any, states: Tensor, weight: Any = None, bias: Tensor | None = None) -> Tensor:
+    """Output `[..., out]` of a linear layer with its update; of its own weight if none is given."""
+    held = layer.held.weights
+    if held is not None:
+        return adapted_linear(states, held, float(layer.scaling[ADAPTER]))
+    if weight is None:
+        base = layer.get_base_layer()
+        weight, bias = base.weight, base.bias
+    first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
+    kind = states.device.type
+    autocast = torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if autocast else states.dtype
+    if not autocast and weight.dtype != first.dtype:  # a half-precision model
+        return _add_update(functional.linear(states, weight, bias), states, layer)
+    cast_bias = None if bias is None else bias.to(dtype)
+    own = LinearWeights(weight.to(dtype), cast_bias, first.to(dtype), second.to(dtype))
+    return adapted_linear(states, own, float(layer.scaling[ADAPTER]))
+
+
 def _add_update(frozen: Tensor, rows: Tensor, layer: Any) -> Tensor:
-    """Add an adapter's output for rows `[n, in]` to the frozen layer's output `[n, out]`."""
+    """Add an adapter's output for rows `[..., in]` to the frozen layer's output `[..., out]`.
+
+    For inputs that only the adapter drops, and for a model in half precision with adapters in
+    single precision.
+    """
     first, second = layer.lora_A[ADAPTER].weight, layer.lora_B[ADAPTER].weight
     scaling = float(layer.scaling[ADAPTER])
     # Without autocast, a half-precision model has adapters in single precision.

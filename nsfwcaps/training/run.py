@@ -28,7 +28,9 @@ from nsfwcaps.training.outputs import Outputs, RunState
 from nsfwcaps.training.pairs import ItemRows, TrainingPairs
 from nsfwcaps.training.preservation import Preservation, PreservationPool
 from nsfwcaps.training.repeats import item_keys
+from nsfwcaps.training.tokens import CaptionTokens
 from nsfwcaps.training.validation import Validation, score
+from nsfwcaps.work import WorkSplit
 
 
 class FrozenReference(Protocol):
@@ -88,7 +90,10 @@ class TrainingRun:
         torch.manual_seed(how.seed % 2**63)
         adapt(encoder.model, options.adaptation)
         dtype = torch_dtype(options.precision)
-        fed_with = partial(encoders_of, encoder, picture=reference.picture, dtype=dtype)
+        tokens = CaptionTokens.of_encoder(encoder)
+        fed_with = partial(
+            encoders_of, encoder, picture=reference.picture, dtype=dtype, tokens=tokens
+        )
         self._encoders, self._held_encoders = fed_with(pairs.train), fed_with(pairs.validation)
         if method.adapter_inputs is AdapterInputs.CONTRAST:
             safe, unsafe = (
@@ -100,6 +105,7 @@ class TrainingRun:
                 encoder.tower.lengths,
                 ridge=options.ridge,
                 batch_size=options.batch_images,
+                workers=how.workers,
                 processes=processes,
                 progress=progress,
             )
@@ -119,7 +125,9 @@ class TrainingRun:
         self._preservation = None
         if pairs.pool is not None:
             self._preservation = Preservation(pairs.train, pairs.pool, self._sampler.epoch)
-        self._prepared = partial(preparation, encoder, picture=reference.picture, dtype=dtype)
+        self._prepared = partial(
+            preparation, encoder, picture=reference.picture, dtype=dtype, tokens=tokens
+        )
         self._history = History(options.patience)
 
     def restore(self, state: RunState) -> None:
@@ -143,7 +151,8 @@ class TrainingRun:
             self._validate()
             outputs.validated(0, history.scores[0])
         total = sum(map(self._sampler.pairs, range(1, epochs + 1)))
-        task = progress.task("train", total, unit="pairs", done=self._pairs_seen())
+        seen, split = self._pairs_seen(), WorkSplit()
+        task = progress.task("train", total, unit="pairs", done=seen, split=split)
         kept = kept_memory(self._encoders.device)
         with task as advance, memory_advice("--batch-size, or raise --accumulate,"), kept:
             for epoch in range(history.next_epoch, epochs + 1):
@@ -152,7 +161,7 @@ class TrainingRun:
                 if not self._sampler.steps(epoch):  # no pairs at its levels
                     history.skip()
                     continue
-                self._make_steps(epoch, outputs, advance)
+                self._make_steps(epoch, outputs, advance, split)
                 self._validate()
                 outputs.save(self._trainer.step, self._state)
                 # A kill in between loses these points; the other order would duplicate them.
@@ -169,13 +178,13 @@ class TrainingRun:
         data: bytes = save({name: tensor.contiguous() for name, tensor in tensors.items()})
         return data
 
-    def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance) -> None:
+    def _make_steps(self, epoch: int, outputs: Outputs, advance: Advance, split: WorkSplit) -> None:
         """Run the remaining steps of an epoch."""
         if self._preservation is not None:
             pairs = self._preservation.epoch(epoch)
             self._trainer.use(pairs, self._prepared(pairs))
         done = self._trainer.step - sum(map(self._sampler.steps, range(1, epoch)))
-        for step in self._trainer.epoch(epoch, done):
+        for step in self._trainer.epoch(epoch, done, split):
             outputs.add(step)
             advance(step.pairs)
             if step.step % self._options.save_every == 0:
@@ -196,6 +205,7 @@ class TrainingRun:
             self._pairs.validation,
             self._options.batch_images,
             self._trainer.step,
+            self._options.optimisation.workers,
         )
 
     def _pairs_seen(self) -> int:

@@ -40,14 +40,16 @@ class Validation:
         )
 
 
-def score(encoders: Encoders, pairs: TrainingPairs, batch_size: int, step: int) -> Validation:
+def score(
+    encoders: Encoders, pairs: TrainingPairs, batch_size: int, step: int, workers: int = 1
+) -> Validation:
     """Score a model on held-out pairs; `step` is for error messages.
 
     Raises:
         TrainingError: the model's vectors are not finite.
     """
     with memory_advice("--batch-images"):
-        text, image = embed(encoders, np.arange(len(pairs)), batch_size)  # [2, p, d] each
+        text, image = embed(encoders, np.arange(len(pairs)), batch_size, workers)  # [2, p, d] each
     if not (text.isfinite().all() and image.isfinite().all()):
         raise TrainingError(
             f"train: the model's vectors are not finite after step {step}; lower --learning-rate, "

@@ -77,4 +77,11 @@ def open_file(path: Path) -> VectorFile:
     Raises:
         ArtifactError: the file is missing or damaged.
     """
-    return MappedFile(path) if path.suffix == tables.ARROW else DecodedFile(path)
+    file = MappedFile(path) if path.suffix == tables.ARROW else DecodedFile(path)
+    if file.schema.names.count("vector") != 1 or not _is_vectors(file.schema.field("vector").type):
+        raise tables.damaged(path)
+    return file
+
+
+def _is_vectors(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_list(kind) and kind.list_size > 0)

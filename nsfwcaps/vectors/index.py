@@ -1,4 +1,4 @@
-"""FAISS behind a small interface: block search on a CPU or GPU, approximate indexes, bits.
+"""FAISS behind a small interface: exact search on CPU or GPU, approximate indexes, bits.
 
 The one module that imports faiss. Rows are `[n, d]` float32 and unit; `sims` are inner products,
 larger = closer.
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError, first_line
+from nsfwcaps.vectors.rounding import rounding_bound, tensor_core_bound
 
 Single = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -25,29 +26,64 @@ GPU_MAX_K = 2048
 
 
 class BlockSearch:
-    """Exact top-k search of queries in one block of rows, on the requested device."""
+    """Exact top-k search by inner product on the requested devices: the host, or all its GPUs."""
 
     def __init__(self, asked: Device) -> None:
-        self.gpu = _use_gpu(asked)
-        self.device = "cuda" if self.gpu else "cpu"
-        self._resources: Any = faiss.StandardGpuResources() if self.gpu else None
+        self.devices = _devices(asked)
+        self.resident = self.devices != ("cpu",)
+        """Whether rows are copied to the devices; otherwise they are read block by block."""
+        self._resources = {
+            name: faiss.StandardGpuResources() for name in self.devices if name != "cpu"
+        }
 
-    def __call__(self, queries: Single, block: Single, k: int) -> tuple[Single, Rows]:
-        """Return sims and row numbers within the block `[q, k]`, best first; k at most its rows."""
-        if self.gpu:
-            # TF32 would cut products to ten bits; like FAISS, we leave it off.
-            found = faiss.knn_gpu(
-                self._resources, queries, block, k, metric=faiss.METRIC_INNER_PRODUCT
-            )
-        else:
-            found = faiss.knn(queries, block, k, metric=faiss.METRIC_INNER_PRODUCT)
-        sims, rows = found
-        return np.asarray(sims), np.asarray(rows)
+    @property
+    def device(self) -> str:
+        """Kind of the devices, `cpu` or `cuda`."""
+        return self.devices[0].partition(":")[0]
 
     @property
     def max_k(self) -> int | None:
         """Maximum k of one search, or None if unlimited."""
-        return GPU_MAX_K if self.gpu else None
+        return GPU_MAX_K if self.device == "cuda" else None
+
+    def error_bound(self, width: int) -> float:
+        """Bound the error of a sim of two unit rows in half precision."""
+        return tensor_core_bound(width) if self.resident else rounding_bound(width)
+
+    def __call__(self, queries: Single, block: Single, k: int) -> tuple[Single, Rows]:
+        """Search on the host: sims and row numbers in the block `[q, k]`, best first."""
+        sims, rows = faiss.knn(queries, block, k, metric=faiss.METRIC_INNER_PRODUCT)
+        return np.asarray(sims), np.asarray(rows)
+
+    def on_device(self, queries: Any, rows: Any, k: int) -> tuple[Any, Any]:
+        """Search torch tensors in half precision on one device; k ≤ `max_k` and the rows.
+
+        Raises:
+            DeviceError: the device has too little memory.
+        """
+        import torch
+        from faiss.contrib import torch_utils  # noqa: F401  FAISS then takes tensors
+
+        if rows.device.type == "cpu":
+            return faiss.knn(queries.float(), rows.float(), k, metric=faiss.METRIC_INNER_PRODUCT)
+        try:
+            with torch.cuda.device(rows.device):
+                # cuVS would read halves as single precision.
+                return faiss.knn_gpu(
+                    self._resources[str(rows.device)],
+                    queries,
+                    rows,
+                    k,
+                    metric=faiss.METRIC_INNER_PRODUCT,
+                    device=rows.device.index,
+                    use_cuvs=False,
+                )
+        except (RuntimeError, torch.OutOfMemoryError) as error:
+            raise DeviceError(
+                f"{rows.device}: FAISS cannot search {len(rows)} vectors for {len(queries)} "
+                f"queries ({_faiss_message(error)}); lower --memory, end other programs on the "
+                "GPU, or use --device cpu"
+            ) from None
 
 
 class BestRows:
@@ -177,16 +213,23 @@ def within_bits(queries: Bits, rows: Bits, bits: int, *, memory_bytes: int) -> t
 
 
 def _use_gpu(asked: Device) -> bool:
-    if asked is Device.CPU:
-        return False
-    if gpu_count() > 0:
-        return True
-    if asked is Device.CUDA:
+    return _devices(asked) != ("cpu",)
+
+
+def _devices(asked: Device) -> tuple[str, ...]:
+    """Return `cpu`, or the GPUs that both FAISS and torch can use."""
+    if asked is Device.CPU or not gpu_count():
+        found = 0
+    else:
+        import torch
+
+        found = min(gpu_count(), torch.cuda.device_count())
+    if not found and asked is Device.CUDA:
         raise DeviceError(
-            "device=cuda was requested, but FAISS finds no GPU; run 'nsfwcaps doctor' "
-            "to see why, or use --device cpu"
+            "device=cuda was requested, but FAISS finds no GPU that torch finds too; run "
+            "'nsfwcaps doctor' to see why, or use --device cpu"
         )
-    return False
+    return tuple(f"cuda:{number}" for number in range(found)) or ("cpu",)
 
 
 def _is_ivf(index: Any) -> bool:

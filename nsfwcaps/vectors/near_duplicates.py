@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from nsfwcaps.vectors.index import BlockSearch, Rows
-from nsfwcaps.vectors.nearest import nearest
-from nsfwcaps.vectors.source import VectorSource
+from nsfwcaps.vectors.index import Rows
+from nsfwcaps.vectors.nearest import HeldTable
 
 _FIRST_LOOK = 32
 
 
-def near_duplicates(
-    table: VectorSource,
-    start: int,
-    stop: int,
-    threshold: float,
-    *,
-    search: BlockSearch,
-    block_rows: int,
-) -> tuple[Rows, Rows]:
+def near_duplicates(held: HeldTable, start: int, stop: int, threshold: float) -> tuple[Rows, Rows]:
     """Return edges `[e]`, `[e]` from rows `[start, stop)` to later rows with cosine ≥ threshold.
 
     Rows with more such neighbours than the first search returns are searched again, deeper.
     """
     left, right = [], []
+    table = held.table
     open_rows, depth = np.arange(start, stop), min(_FIRST_LOOK, table.rows)
     queries = table.read(start, stop)
     while len(open_rows):
-        found = nearest(
-            queries[open_rows - start],
-            table,
-            depth,
-            search=search,
-            block_rows=block_rows,
-            exact=True,  # a cosine at the threshold must give the same result on every machine
-        )
+        # A cosine at the threshold must give the same result on every machine.
+        found = held.nearest(queries[open_rows - start], depth, exact=True)
         close = found.sims >= threshold
         more = close[:, -1] & (depth < table.rows)
         query, place = np.nonzero(close & ~more[:, None])

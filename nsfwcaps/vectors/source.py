@@ -16,7 +16,7 @@ Rows = npt.NDArray[np.int64]
 class VectorSource(Protocol):
     """Unit-length rows `[n, d]` in half precision, read in parts.
 
-    `VectorTable` reads them from Parquet files, `VectorArray` from memory.
+    `VectorTable` maps them from files, `VectorArray` has them in memory.
     """
 
     rows: int

@@ -94,4 +94,4 @@ class VectorTable(VectorSource):
 
 
 def _encoder(part: VectorFile) -> str:
-    return str((part.schema.metadata or {}).get(ENCODER_KEY, b"").decode())
+    return str((part.schema.metadata or {}).get(ENCODER_KEY, b"").decode(errors="replace"))

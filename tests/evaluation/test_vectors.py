@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,50 @@ def test_what_is_there_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     # More items: the blocks that are full stay.
     assert len(folder.texts(one, [*CAPTIONS, "A dog."], "safe")) == 11
     assert encoder.seen == [4, 4, 2, 3]
+
+
+def test_a_gpu_gets_blocks_that_follow_each_other_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vectors, "RUN", 3)
+    whole = tmp_path / "on a CPU"
+    captions = [f"A cup on table {n}." for n in range(23)]
+    wanted = VectorFolder(whole, Silent()).texts(
+        model(monkeypatch, whole, Counting()), captions, "safe"
+    )
+    names = sorted(path.name for path in whole.glob("*.npy"))
+    assert len(names) == 6
+    encoder = Counting()
+    encoder.device = "cuda"
+    one = model(monkeypatch, tmp_path, encoder)
+    folder = VectorFolder(tmp_path, Silent())
+    assert np.array_equal(folder.texts(one, captions, "safe"), wanted)
+    assert encoder.seen == [12, 11]
+    assert sorted(path.name for path in tmp_path.glob("*.npy")) == names
+    # Two blocks that follow each other are absent, and one apart from them.
+    by_place = {path.read_bytes(): path for path in tmp_path.glob("*.npy")}
+    for start in (4, 8, 16):
+        buffer = io.BytesIO()
+        np.save(buffer, wanted[start : start + 4])
+        by_place[buffer.getvalue()].unlink()
+    encoder.seen.clear()
+    assert np.array_equal(folder.texts(one, captions, "safe"), wanted)
+    assert encoder.seen == [8, 4]
+
+
+def test_pictures_that_fail_keep_their_places_in_a_run_of_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Counting(
+        reasons={b"picture 1.": "image_undecodable", b"picture 5.": "image_too_large"}
+    )
+    encoder.device = "cuda"
+    one = model(monkeypatch, tmp_path, encoder)
+    for _ in range(2):  # encoded, then read
+        found = VectorFolder(tmp_path, Silent()).pictures(one, pictures(7), "safe")
+        assert found.failed == {1: "image_undecodable", 5: "image_too_large"}
+        assert np.isnan(found.rows).all(axis=1).tolist() == [n in (1, 5) for n in range(7)]
+    assert encoder.seen == [7]
 
 
 def test_other_weights_have_other_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

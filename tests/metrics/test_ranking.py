@@ -117,10 +117,13 @@ def test_all_directions_at_once(
     if broken:
         for rows in sides.values():
             rows[random.random(len(rows)) < 0.1] = np.nan
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "ROWS", shape[0])
         patch.setattr(tiles, "COLUMNS", shape[1])
         check(sides, directions(random, sides))
+    torch.set_num_threads(threads)
 
 
 def near_the_edges(random: np.random.Generator, count: int, width: int) -> tuple[Vectors, Vectors]:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from support.tensor_cores import TensorCores
 
+from nsfwcaps.enums import Device
 from nsfwcaps.mining import hubness
 from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
+from nsfwcaps.vectors import nearest
+from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
 MakeTable = Callable[..., VectorTable]
+
+
+def tiles(table: VectorTable, *, resident: bool = False) -> Iterator[Any]:
+    """Tiles of a table that is streamed, or held in three parts by a device."""
+    search = TensorCores() if resident else BlockSearch(Device.CPU)
+    return HeldTable(table, search, block_rows=1000, part_rows=table.rows // 3 + 1).tiles()
 
 
 def test_csls_penalty_is_half_the_mean_cosine() -> None:
@@ -36,7 +48,7 @@ def test_inverted_softmax_penalty_by_hand(make_table: MakeTable) -> None:
     """Cosines 1 and 0 for the first target, 0.5 and 0.5 for the second."""
     unsafe = make_table(np.eye(2, dtype=np.float16))
     targets = np.array([[1, 0], [0.5, 0.5]], dtype=np.float16)
-    penalty = inverted_softmax_penalty(targets, unsafe, 2.0, device="cpu")
+    penalty = inverted_softmax_penalty(targets, tiles(unsafe), 2.0)
     first = math.log((math.exp(2.0) + math.exp(0.0)) / 2) / 2.0
     assert penalty == pytest.approx([first, 0.5], abs=1e-6)
 
@@ -51,11 +63,17 @@ def test_inverted_softmax_penalty_equals_the_dense_one_at_any_tile(
     tile: int,
 ) -> None:
     monkeypatch.setattr(hubness, "_TILE_ROWS", tile)
+    monkeypatch.setattr(nearest, "TILE_ROWS", tile)
     unsafe, targets = unit_rows(100, 24, seed=1), unit_rows(70, 24, seed=2)
-    got = inverted_softmax_penalty(targets, make_table(unsafe, [30, 70]), beta, device="cpu")
+    table = make_table(unsafe, [30, 70])
+    got = inverted_softmax_penalty(targets, tiles(table), beta)
+    on_device = inverted_softmax_penalty(targets, tiles(table, resident=True), beta)
     sims = targets.astype(np.float64) @ unsafe.astype(np.float64).T
     dense = np.log(np.exp(beta * sims).mean(axis=1)) / beta
     np.testing.assert_allclose(got, dense, atol=1e-6)
+    np.testing.assert_allclose(on_device, dense, atol=1e-6)
+    if tile == 7:  # parts of 28 rows: the same tiles
+        np.testing.assert_array_equal(on_device, got)
 
 
 def test_inverted_softmax_ranks_as_the_published_formula(
@@ -64,7 +82,7 @@ def test_inverted_softmax_ranks_as_the_published_formula(
     unsafe, safe, beta = unit_rows(30, 16, seed=3), unit_rows(50, 16, seed=4), 20.0
     sims = unsafe.astype(np.float64) @ safe.astype(np.float64).T
     published = np.exp(beta * sims) / np.exp(beta * sims).sum(axis=0)
-    ours = sims - inverted_softmax_penalty(safe, make_table(unsafe), beta, device="cpu")
+    ours = sims - inverted_softmax_penalty(safe, tiles(make_table(unsafe)), beta)
     np.testing.assert_array_equal(np.argsort(-ours, axis=1), np.argsort(-published, axis=1))
 
 
@@ -72,7 +90,5 @@ def test_a_hub_is_penalised_more_than_a_private_neighbour(make_table: MakeTable)
     unsafe = np.eye(8, dtype=np.float16)
     hub = np.full(8, 8**-0.5, dtype=np.float16)
     private = np.eye(8, dtype=np.float16)[0] * np.float16(0.354)
-    penalty = inverted_softmax_penalty(
-        np.stack([hub, private]), make_table(unsafe), 20.0, device="cpu"
-    )
+    penalty = inverted_softmax_penalty(np.stack([hub, private]), tiles(make_table(unsafe)), 20.0)
     assert penalty[0] > penalty[1] + 0.05

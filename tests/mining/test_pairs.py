@@ -7,20 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.tensor_cores import TensorCores
 
 from nsfwcaps.enums import Device, Rank
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.mining import targets
-from nsfwcaps.mining.candidates import Found, candidate_depth, check_depth, exact_search, spans
+from nsfwcaps.mining.candidates import ExactSearch, Task, candidate_depth, spans
 from nsfwcaps.mining.memo import InMemory
 from nsfwcaps.mining.pairs import MinedPairs, MiningMethod, check, choose, choose_partners
 from nsfwcaps.mining.ranking import TextKeys, local_density, of_other_text
 from nsfwcaps.mining.search import find_candidates
 from nsfwcaps.mining.space import Space
 from nsfwcaps.mining.targets import Weighing, target_blocks, targets_among
-from nsfwcaps.progress import Silent
+from nsfwcaps.progress import Advance, Silent
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.index import BlockSearch, Rows
+from nsfwcaps.vectors.nearest import PartNeighbours, merge
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -127,19 +129,6 @@ def test_partners_are_paired_and_their_margin_is_to_the_nearest_other() -> None:
     assert block.reason(2) == "no_partner"
 
 
-class Forgetful(InMemory):
-    """A memo that has some blocks already, as a resumed run has."""
-
-    def __init__(self, known: int) -> None:
-        super().__init__()
-        self.known, self.computed = known, 0
-
-    def find(self, start: int, stop: int, find: Callable[[], Found]) -> bool:
-        super().find(start, stop, find)
-        self.known -= 1
-        return self.known < 0
-
-
 class Counting(Silent):
     """Adds up the rows that each task hears of."""
 
@@ -151,6 +140,7 @@ class Counting(Silent):
 
         class Task:
             def __enter__(self) -> Callable[[int], None]:
+                heard[1] += how.get("done", 0)
                 return lambda rows: heard.__setitem__(1, heard[1] + rows)
 
             def __exit__(self, *error: object) -> None: ...
@@ -169,16 +159,113 @@ def test_progress_ends_at_its_total(unit_rows: UnitRows) -> None:
     assert set(progress.rows) == {"mine: search", "mine: hubness"}
 
 
-def test_blocks_that_a_memo_has_count_as_done() -> None:
+def test_blocks_that_a_memo_has_count_as_done_and_are_not_searched() -> None:
     rows = np.eye(4, dtype=np.float16)
-    space, progress = space_of(rows, rows, 2**11), Counting()
-    assert len(spans(space, 4)) == 4
+    space, memo = space_of(rows, rows, 2**11), InMemory()
+    assert spans(space, 4) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    first = find_candidates(space, 4, ExactSearch(space, 4), memo=memo, progress=Silent())
+    again, progress = Watched(space, 4), Counting()
+    second = find_candidates(space, 4, again, memo=memo, progress=progress)
+    assert again.tasks == []
+    assert progress.rows == {"mine: search": [16, 16]}
+    assert [start for start, _ in second] == [start for start, _ in first] == [0, 1, 2, 3]
 
-    def find(start: int, stop: int, advance: Callable[[int], None]) -> Found:
-        return exact_search(space, 4)(start, stop, lambda rows: None)
 
-    find_candidates(space, 4, find, memo=Forgetful(known=3), progress=progress)
-    assert progress.rows == {"mine: search": [16, 12]}
+class Watched(ExactSearch):
+    """The exact search, remembering its tasks, and stopping after some of them."""
+
+    def __init__(self, space: Space, depth: int, stop_after: int = 10**9) -> None:
+        super().__init__(space, depth)
+        self.tasks: list[tuple[int, Task]] = []
+        self._left = stop_after
+
+    def find(self, task: Task, lane: int, advance: Advance) -> PartNeighbours:
+        if self._left == 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+        self.tasks.append((lane, task))
+        return super().find(task, lane, advance)
+
+
+def on_gpus(unsafe: Half, safe: Half, lanes: int, part_rows: int | None) -> Space:
+    """Pretended GPUs, blocks of few unsafe rows, parts of few safe and unsafe rows."""
+    return Space(
+        unsafe=VectorArray(unsafe),
+        safe=VectorArray(safe),
+        device=TensorCores(lanes=lanes, max_k=16),
+        memory_bytes=2**17,
+        part_rows=part_rows,
+    )
+
+
+@pytest.mark.parametrize("weighing", [PLAIN, CSLS, SOFTMAX], ids=lambda item: item.rank.value)
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("part_rows", [None, 60, 23])
+def test_devices_and_parts_do_not_change_one_bit(
+    unit_rows: UnitRows,
+    monkeypatch: pytest.MonkeyPatch,
+    weighing: Weighing,
+    lanes: int,
+    part_rows: int | None,
+) -> None:
+    monkeypatch.setattr(targets, "_BLOCK_ROWS", 37)
+    # One tile of each part, so that softmax sums differ by its parts only.
+    unsafe, safe = unit_rows(90, 16, seed=1), unit_rows(140, 16, seed=2)
+    how = method(weighing, hub_cap=3)
+    expected = flat(mined(space_of(unsafe, safe), how))
+    progress = Counting()
+    space = on_gpus(unsafe, safe, lanes, part_rows)
+    got = flat(choose(space, how, None, memo=InMemory(), progress=progress))
+    if weighing is SOFTMAX:
+        assert [pair[:3] for pair in got] == [pair[:3] for pair in expected]
+        np.testing.assert_allclose([p[3] for p in got], [p[3] for p in expected], atol=1e-6)
+    else:
+        assert got == expected
+    assert all(total == done for total, done in progress.rows.values())
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_parts_are_the_outer_loop_and_lanes_share_them(unit_rows: UnitRows, lanes: int) -> None:
+    space = on_gpus(unit_rows(12, 16), unit_rows(90, 16, seed=1), lanes, 30)
+    search = Watched(space, 90)
+    assert search.parts == [(0, 30), (30, 60), (60, 90)]
+    blocks = spans(space, 90)
+    assert len(blocks) > 2
+    find_candidates(space, 90, search, memo=InMemory(), progress=Silent())
+    for lane in range(lanes):
+        own = [(task.part, task.span) for at, task in search.tasks if at == lane]
+        assert own == [(part, span) for part in range(lane, 3, lanes) for span in blocks]
+
+
+def test_lanes_share_the_blocks_where_all_rows_fit(unit_rows: UnitRows) -> None:
+    space = on_gpus(unit_rows(20, 16), unit_rows(90, 16, seed=1), 2, None)
+    search = Watched(space, 90)
+    blocks = spans(space, 90)
+    find_candidates(space, 90, search, memo=InMemory(), progress=Silent())
+    for lane in (0, 1):
+        assert [task.span for at, task in search.tasks if at == lane] == blocks[lane::2]
+
+
+@pytest.mark.parametrize("stop_after", [0, 1, 3, 5])
+def test_a_search_in_parts_resumes_where_it_stopped(unit_rows: UnitRows, stop_after: int) -> None:
+    unsafe, safe = unit_rows(12, 16), unit_rows(90, 16, seed=1)
+    space, memo = on_gpus(unsafe, safe, 1, 30), InMemory()
+    tasks = 3 * len(spans(space, 40))
+    with pytest.raises(KeyboardInterrupt):
+        find_candidates(space, 40, Watched(space, 40, stop_after), memo=memo, progress=Silent())
+    rest = Watched(space, 40)
+    found = find_candidates(space, 40, rest, memo=memo, progress=Silent())
+    assert len(rest.tasks) == tasks - stop_after
+    whole = space_of(unsafe, safe)
+    expected = find_candidates(
+        whole, 40, ExactSearch(whole, 40), memo=InMemory(), progress=Silent()
+    )
+    for name in ("rows", "sims"):
+        ours, theirs = (
+            np.concatenate([getattr(block, name) for _, block in blocks])
+            for blocks in (found, expected)
+        )
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_targets_are_weighed_in_blocks_of_one_size(
@@ -196,7 +283,8 @@ def test_targets_are_weighed_in_blocks_of_one_size(
 def test_targets_are_the_candidates_of_any_block() -> None:
     memo = InMemory()
     space = space_of(np.eye(3, dtype=np.float16), np.eye(3, dtype=np.float16))
-    memo.find(0, 3, lambda: exact_search(space, 1)(0, 2, lambda rows: None))
+    found = ExactSearch(space, 1).find(Task(span=(0, 2)), 0, lambda rows: None)
+    memo.find((0, 2), lambda: (merge([found], 1), {}))
     assert targets_among(memo.candidates(), 3).tolist() == [0, 1]
 
 
@@ -206,27 +294,6 @@ def test_targets_are_the_candidates_of_any_block() -> None:
 )
 def test_depth_is_what_k_needs(safe_rows: int, k: int, candidates: int | None, depth: int) -> None:
     assert candidate_depth(safe_rows, k=k, candidates=candidates) == depth
-
-
-class Gpu(BlockSearch):
-    """A stand-in that only says it is a GPU."""
-
-    def __init__(self) -> None:
-        self.gpu, self.device = True, "cuda"
-
-
-@pytest.mark.parametrize(
-    ("k", "candidates", "fits"),
-    [(1016, None, True), (1017, None, False), (1, 2032, True), (1, 2033, False)],
-)
-def test_a_gpu_keeps_so_many_neighbours_and_no_more(
-    k: int, candidates: int | None, fits: bool
-) -> None:
-    if fits:
-        check_depth(Gpu(), k=k, candidates=candidates)
-    else:
-        with pytest.raises(ConfigError, match="at most 2032 candidates on a GPU"):
-            check_depth(Gpu(), k=k, candidates=candidates)
 
 
 def test_k_beyond_the_safe_rows_is_refused() -> None:

@@ -34,7 +34,7 @@ def in_precision(folder: Path, dtype: torch.dtype, **changes: Any) -> Trainer:
     return Trainer(
         replace(made._encoders, dtype=dtype),
         made._pairs,
-        (made._text, made._image),
+        (made._frozen.text, made._frozen.image),
         made._method,
         made._sampler,
         made._how,

@@ -142,7 +142,7 @@ def test_broken_numbers_make_no_step(where: str, tmp_path: Path) -> None:
     next(epoch)
     before = adapter_tensors(made._encoders.model)
     if where == "loss":
-        made._text[:] = math.nan
+        made._frozen.text[:] = math.nan
     else:
         weight = next(p for p in made._encoders.model.parameters() if p.requires_grad)
         weight.register_hook(lambda grad: grad * math.inf)
@@ -186,7 +186,7 @@ def test_embedding_in_batches(batch: int, tmp_path: Path) -> None:
     made = trainer(tmp_path)
     text, image = embed(made._encoders, np.arange(PAIRS), batch)
     assert text.shape == image.shape == (2, PAIRS, text.shape[-1])
-    for rows, expected in ((text, made._text), (image, made._image)):
+    for rows, expected in ((text, made._frozen.text), (image, made._frozen.image)):
         torch.testing.assert_close(rows.flatten(0, 1), expected, rtol=0, atol=1e-5)
     assert not text.requires_grad
 

@@ -9,8 +9,9 @@ import pytest
 
 from nsfwcaps.enums import Device
 from nsfwcaps.vectors.array import VectorArray
+from nsfwcaps.vectors.exact import exact_sims
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import exact_sims, nearest
+from nsfwcaps.vectors.nearest import nearest
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 

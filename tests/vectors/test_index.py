@@ -10,6 +10,8 @@ import pytest
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError
 from nsfwcaps.vectors import index as index_module
+from nsfwcaps.vectors.array import VectorArray
+from nsfwcaps.vectors.exact import to_single
 from nsfwcaps.vectors.index import (
     ApproximateIndex,
     BestRows,
@@ -19,7 +21,8 @@ from nsfwcaps.vectors.index import (
     version,
     within_bits,
 )
-from nsfwcaps.vectors.nearest import to_single
+from nsfwcaps.vectors.nearest import HeldTable
+from nsfwcaps.vectors.rounding import rounding_bound, tensor_core_bound
 from nsfwcaps.vectors.source import Half
 
 WIDTH = 32
@@ -62,7 +65,20 @@ def test_block_search_ranks_by_inner_product_of_rows_that_are_not_unit(
 
 def test_cpu_search_has_no_limit_on_k() -> None:
     search = BlockSearch(Device.CPU)
-    assert (search.device, search.gpu, search.max_k) == ("cpu", False, None)
+    assert (search.devices, search.device, search.max_k) == (("cpu",), "cpu", None)
+    assert not search.resident
+    assert search.error_bound(768) == rounding_bound(768)
+
+
+def test_all_gpus_that_faiss_and_torch_find_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "gpu_count", lambda: 3)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for asked in (Device.AUTO, Device.CUDA):
+        search = BlockSearch(asked)
+        assert (search.devices, search.device) == (("cuda:0", "cuda:1"), "cuda")
+        assert (search.resident, search.max_k) == (True, 2048)
+        assert search.error_bound(768) == tensor_core_bound(768)
+    assert BlockSearch(Device.CPU).devices == ("cpu",)
 
 
 def test_best_rows_merge_blocks_into_one_ranking() -> None:
@@ -91,9 +107,24 @@ def test_cuda_where_there_is_none_is_an_error_and_never_the_cpu(
 
 
 @pytest.mark.skipif(gpu_count() == 0, reason="needs a GPU")
-def test_gpu_search_agrees_with_the_cpu(rows: Single, queries: Single) -> None:
-    ours, theirs = (BlockSearch(device)(queries, rows, 5) for device in (Device.CPU, Device.CUDA))
-    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-5)
+@pytest.mark.parametrize("width", [24, 30, 384])
+@pytest.mark.parametrize("k", [5, 3000])
+@pytest.mark.parametrize("part_rows", [None, 4096])
+def test_gpus_give_the_neighbours_of_the_cpu(
+    unit_rows: Callable[..., Half], width: int, k: int, part_rows: int | None
+) -> None:
+    table, queries = VectorArray(unit_rows(10_000, width, seed=1)), unit_rows(70, width, seed=2)
+    host, gpu = (
+        HeldTable(table, BlockSearch(device), block_rows=5000, part_rows=part_rows)
+        for device in (Device.CPU, Device.CUDA)
+    )
+    expected = host.nearest(queries, k, exact=True)
+    for lane in range(gpu.lanes):
+        found = gpu.nearest(queries, k, exact=True, lane=lane)
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(found.sims, expected.sims)
+    for ours, theirs in zip(gpu.tiles(), host.tiles(), strict=True):
+        np.testing.assert_array_equal(ours.cpu().numpy(), theirs.numpy())
 
 
 @pytest.mark.parametrize("factory", FACTORIES)

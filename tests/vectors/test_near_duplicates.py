@@ -12,7 +12,7 @@ import pytest
 from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import Neighbours, nearest
+from nsfwcaps.vectors.nearest import HeldTable, Neighbours
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -31,17 +31,19 @@ def brute_force(rows: Half, threshold: float) -> Edges:
     return set(zip(left.tolist(), right.tolist(), strict=True))
 
 
+def pool_of(table: VectorTable, block_rows: int = 1000) -> HeldTable:
+    return HeldTable(table, BlockSearch(Device.CPU), block_rows=block_rows)
+
+
 def found(
     table: VectorTable, threshold: float, *, cuts: Sequence[int] = (), block_rows: int = 1000
 ) -> list[tuple[int, int]]:
     """Edges of all parts of a table that is cut at the given rows."""
     edges = [0, *cuts, table.rows]
-    search = BlockSearch(Device.CPU)
+    pool = pool_of(table, block_rows)
     out: list[tuple[int, int]] = []
     for start, stop in itertools.pairwise(edges):
-        left, right = near_duplicates(
-            table, start, stop, threshold, search=search, block_rows=block_rows
-        )
+        left, right = near_duplicates(pool, start, stop, threshold)
         out += zip(left.tolist(), right.tolist(), strict=True)
     return out
 
@@ -75,9 +77,7 @@ def test_no_row_is_close_where_the_threshold_is_out_of_reach(
     make_table: MakeTable, unit_rows: UnitRows
 ) -> None:
     rows = unit_rows(50, WIDTH)
-    left, right = near_duplicates(
-        make_table(rows), 0, 50, 0.9999, search=BlockSearch(Device.CPU), block_rows=7
-    )
+    left, right = near_duplicates(pool_of(make_table(rows), 7), 0, 50, 0.9999)
     assert brute_force(rows, 0.9999) == set()
     assert (left.dtype, left.shape) == (np.dtype(np.int64), (0,))
     assert (right.dtype, right.shape) == (np.dtype(np.int64), (0,))
@@ -97,9 +97,7 @@ def test_edges_do_not_depend_on_parts_or_blocks(
 def test_a_part_gives_the_edges_of_its_own_rows_to_every_later_row(
     make_table: MakeTable, families: Half
 ) -> None:
-    left, right = near_duplicates(
-        make_table(families), 40, 90, 0.95, search=BlockSearch(Device.CPU), block_rows=1000
-    )
+    left, right = near_duplicates(pool_of(make_table(families)), 40, 90, 0.95)
     whole = brute_force(families, 0.95)
     expected = {(low, high) for low, high in whole if 40 <= low < 90}
     assert set(zip(left.tolist(), right.tolist(), strict=True)) == expected
@@ -111,12 +109,13 @@ def test_only_rows_with_more_duplicates_than_a_look_shows_are_looked_at_again(
 ) -> None:
     """A row finds itself too, so a look of 32 is full with 31 others."""
     looks: list[tuple[int, int]] = []
+    search = HeldTable.nearest
 
-    def watched(queries: Half, table: VectorTable, k: int, **how: Any) -> Neighbours:
+    def watched(pool: HeldTable, queries: Half, k: int, **how: Any) -> Neighbours:
         looks.append((len(queries), k))
-        return nearest(queries, table, k, **how)
+        return search(pool, queries, k, **how)
 
-    monkeypatch.setattr("nsfwcaps.vectors.near_duplicates.nearest", watched)
+    monkeypatch.setattr(HeldTable, "nearest", watched)
     rows = family_rows(unit_rows, [300, 33, 32, 31, 1])
     edges = found(make_table(rows), 0.95)
     assert set(edges) == brute_force(rows, 0.95)

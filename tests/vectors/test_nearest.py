@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsfwcaps.enums import Device
+from nsfwcaps.vectors.exact import exact_sims, to_single
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import (
-    blocks_for,
-    exact_sims,
-    nearest,
-    rounding_bound,
-    to_single,
-    with_exact_sims,
-)
+from nsfwcaps.vectors.nearest import blocks_for, nearest, with_exact_sims
+from nsfwcaps.vectors.rounding import rounding_bound
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -43,23 +38,13 @@ class CountingSearch(BlockSearch):
 
 
 class OtherHardware(BlockSearch):
-    """A stand-in for a GPU: a limit on k, other last bits, near ties in any order."""
+    """The host with other last bits and near ties in any order."""
 
-    gpu = True
-    device = "cuda"
-
-    def __init__(self, max_k: int | None = None, seed: int = 0) -> None:
-        self._max_k = max_k
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(Device.CPU)
         self._random = np.random.default_rng(seed)
-        self.depths: list[int] = []
-
-    @property
-    def max_k(self) -> int | None:
-        return self._max_k
 
     def __call__(self, queries, block, k):  # type: ignore[no-untyped-def]
-        assert self._max_k is None or k <= self._max_k, "the device cannot look this deep"
-        self.depths.append(k)
         exact = queries.astype(np.float64) @ block.astype(np.float64).T
         # Anything the error bound of single precision allows.
         error = self._random.uniform(-1, 1, exact.shape) * 0.9 * rounding_bound(queries.shape[1])
@@ -223,14 +208,6 @@ def test_another_device_with_other_last_bits_gives_the_same_neighbours(
     assert (first != truth).any(), "the stand-in must permute near ties"
     found = nearest(queries, table, 10, search=search, block_rows=50)
     np.testing.assert_array_equal(found.rows, truth)
-
-
-def test_a_search_deeper_than_the_device_goes_is_still_exact(make_table: MakeTable) -> None:
-    rows, queries = near_ties(120, seed=13), near_ties(3, seed=14)
-    search = OtherHardware(max_k=30)
-    found = nearest(queries, make_table(rows), 10, search=search, block_rows=1000)
-    np.testing.assert_array_equal(found.rows, brute_force(queries, rows, 10)[1])
-    assert max(search.depths) <= 30
 
 
 def test_cosines_handed_back_are_within_the_bound(

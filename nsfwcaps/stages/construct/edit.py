@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import nearest
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
@@ -50,6 +50,13 @@ class Benchmark:
     keys: frozenset[int]
     vectors: VectorTable | None
     digest: str
+
+    @cached_property
+    def pool(self) -> HeldTable | None:
+        """The vectors, held for the searches of every block."""
+        if self.vectors is None or not self.vectors.rows:
+            return None
+        return HeldTable(self.vectors, BlockSearch(Device.CPU), block_rows=_BLOCK_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -272,16 +279,10 @@ class _EditBlock:
 
     def _near_benchmark(self, rows: Vectors) -> npt.NDArray[np.bool_]:
         """Return a mask `[m]` of the rows `[m, d]` that nearly duplicate a benchmark caption."""
-        table = self._checker.benchmark.vectors
-        if table is None or table.rows == 0 or len(rows) == 0:
+        pool = self._checker.benchmark.pool
+        if pool is None or len(rows) == 0:
             return np.zeros(len(rows), dtype=np.bool_)
-        found = nearest(
-            rows.astype(np.float16),
-            table,
-            1,
-            search=BlockSearch(Device.CPU),
-            block_rows=_BLOCK_ROWS,
-        )
+        found = pool.nearest(rows.astype(np.float16), 1)
         close: npt.NDArray[np.bool_] = found.sims[:, 0] >= self._checker.near_duplicate
         return close
 

@@ -110,7 +110,7 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
 
         return ImportedVectors(Path(settings.source))
     model = settings.model or names.DEFAULTS[with_images]
-    return create.load(model, EncoderOptions.of(settings))
+    return create.load_on_all_gpus(model, EncoderOptions.of(settings))
 
 
 def _files(ingest: StageRecord, group: str) -> list[OutputFile]:

@@ -21,8 +21,8 @@ from nsfwcaps.mining.selection import Mask, Ranked
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.tables import rechunk
+from nsfwcaps.vectors.exact import exact_sims
 from nsfwcaps.vectors.index import Rows
-from nsfwcaps.vectors.nearest import exact_sims
 from nsfwcaps.vectors.store import VectorTable
 from nsfwcaps.vectors.unit import as_cosines
 

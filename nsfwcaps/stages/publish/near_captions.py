@@ -20,7 +20,7 @@ from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import blocks_for
+from nsfwcaps.vectors.nearest import HeldTable, blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
 _NODE_ROWS = 16_384
@@ -91,14 +91,12 @@ def near_captions(
     progress: Progress,
 ) -> tuple[Rows, Rows]:
     """Return the edges `[e]`, `[e]` between captions with at least the cosine of the settings."""
-    search = BlockSearch(Device.AUTO)
     sizes = blocks_for(parse_bytes(settings.memory), vectors.width, _NEIGHBOURS)
     step = min(_BLOCK_ROWS, sizes.queries)
+    pool = HeldTable(vectors, BlockSearch(Device.AUTO), block_rows=sizes.rows)
 
     def find(start: int, stop: int) -> ShardTables:
-        left, right = near_duplicates(
-            vectors, start, stop, settings.near_duplicate, search=search, block_rows=sizes.rows
-        )
+        left, right = near_duplicates(pool, start, stop, settings.near_duplicate)
         table = pa.table({"left": left, "right": right}, schema=EDGES)
         return ShardTables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
 

@@ -36,7 +36,7 @@ from nsfwcaps.stages.publish.write import ROWS_WITH_IMAGES
 from nsfwcaps.tables import column_names, read_tables
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.index import BlockSearch, within_bits
-from nsfwcaps.vectors.nearest import blocks_for, nearest
+from nsfwcaps.vectors.nearest import HeldTable, blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
 _LEAST = 1024
@@ -61,7 +61,7 @@ class SafeItems:
 class _HeldOut:
     """What safe items must not share with the items of held-out pairs."""
 
-    def __init__(self, splits: Splits, fixed_texts: Sequence[str]) -> None:
+    def __init__(self, splits: Splits, fixed_texts: Sequence[str], memory_bytes: int) -> None:
         rows = np.flatnonzero(splits.held_out)
         nodes = splits.nodes
         ids = pa.concat_arrays([*nodes.ids.values()]).take(pa.array(rows))
@@ -72,7 +72,9 @@ class _HeldOut:
             name: column.take(pa.array(rows)).drop_null() for name, column in splits.values.items()
         }
         self.columns = [*splits.values]
-        self.vectors = VectorArray(nodes.vectors.take(rows))
+        vectors = VectorArray(nodes.vectors.take(rows))
+        block_rows = blocks_for(memory_bytes, vectors.width, 1).rows
+        self.vectors = HeldTable(vectors, BlockSearch(Device.AUTO), block_rows=block_rows)
         self.hashes = np.empty((0, 32), np.uint8)
         if splits.hashes is not None:
             here = pc.is_in(splits.hashes.names, value_set=self._pictures)
@@ -148,7 +150,7 @@ def choose(
     progress: Progress,
 ) -> SafeItems:
     """Draw the safe items; `fixed_texts` are text halves of ids of captions that a review fixed."""
-    held = _HeldOut(splits, fixed_texts)
+    held = _HeldOut(splits, fixed_texts, parse_bytes(settings.memory))
     pool = _Pool(inputs["ingest"], held, settings.seed)
     dropped: Counter[str] = Counter()
     parts = [pa.array([], pa.string())]
@@ -210,15 +212,14 @@ def _near_captions(
     table = VectorTable(embed.paths("safe"))
     rows = table.find("id", ids)
     known = np.flatnonzero(rows >= 0)
-    if not held.vectors.rows or not len(known):
+    if not held.vectors.table.rows or not len(known):
         return out
     known = known[np.argsort(rows[known])]
     sizes = blocks_for(parse_bytes(settings.memory), table.width, 1)
-    search = BlockSearch(Device.AUTO)
     for start in range(0, len(known), sizes.queries):
         part = known[start : start + sizes.queries]
         queries = table.take(rows[part])
-        best = nearest(queries, held.vectors, 1, search=search, block_rows=sizes.rows, exact=True)
+        best = held.vectors.nearest(queries, 1, exact=True)
         out[part] = best.sims[:, 0] >= settings.near_duplicate
     return out
 

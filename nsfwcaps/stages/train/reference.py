@@ -26,13 +26,14 @@ import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
-from nsfwcaps.encoders.encoder import Encoder, Vectors
+from nsfwcaps.encoders.encoder import DualEncoder, Vectors
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
-from nsfwcaps.progress import Progress
+from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
+from nsfwcaps.work import Work, WorkSplit
 
 VERSION = 1
 
@@ -56,7 +57,7 @@ class Reference:
 
 def embed_reference(
     files: Sequence[Path],
-    encoder: Encoder,
+    encoder: DualEncoder,
     folder: StageFolder,
     progress: Progress,
     *,
@@ -72,14 +73,19 @@ def embed_reference(
     key = encoder.identity.digest
     ids = frozenset(chosen)
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    with progress.task("train: reference", len(both), unit="files") as advance:
+    new = _new_items(both)
+    work = WorkSplit()
+    task = progress.task("train: reference", sum(new), unit="items", split=work)
+    with task as advance:
         for number, (path, wanted) in enumerate(both):
             key = digest([VERSION, key, sha256_file(path), sorted(wanted or ())])
+            ahead = _Left(new[number], advance)
             read = partial(_contents, path, seen, wanted)
-            shard = folder.shard_or(key, partial(_embed, path, read, number, key, encoder))
+            make = partial(_embed, path, read, number, key, encoder, ahead, work)
+            shard = folder.shard_or(key, make)
             seen.update(_names(folder, shard))
             shards.append(shard)
-            advance(1)
+            ahead.finish()
     return shards
 
 
@@ -105,14 +111,76 @@ def load_reference(folder: StageFolder, shards: Sequence[Shard]) -> Reference:
     )
 
 
+class _Left:
+    """Counts the items of a file; those expected and not met are counted at its end."""
+
+    def __init__(self, expected: int, advance: Advance) -> None:
+        self._left, self._advance = expected, advance
+
+    def advance(self, items: int) -> None:
+        """Count items, up to those expected."""
+        items = min(items, self._left)
+        self._left -= items
+        self._advance(items)
+
+    def finish(self) -> None:
+        """Count the rest."""
+        self.advance(self._left)
+
+
+def _new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
+    """Return the number of captions and pictures of each file that are not in an earlier one.
+
+    Counted by ids and hashes, without reading pictures: those without a file are included.
+    """
+    seen: set[str] = set()
+    counts = []
+    for path, chosen in files:
+        with reading(path):
+            table = _columns(pq.ParquetFile(path), chosen, ("id", "image_sha256"))
+        names = {
+            name
+            for column in table.column_names
+            for name in table[column].unique().to_pylist()
+            if name is not None
+        }
+        counts.append(len(names - seen))
+        seen |= names
+    return counts
+
+
+def _columns(file: pq.ParquetFile, chosen: frozenset[str] | None, kinds: Sequence[str]) -> pa.Table:
+    """Read columns of all sides; of chosen safe items, those alone."""
+    sides = _sides(file, chosen)
+    table = file.read(columns=[f"{side}_{kind}" for side in sides for kind in kinds])
+    if chosen is not None:
+        table = table.filter(pc.is_in(table["safe_id"], pa.array(sorted(chosen), pa.string())))
+    return table
+
+
+def _sides(file: pq.ParquetFile, chosen: frozenset[str] | None) -> list[str]:
+    """Return the sides to read of a file of pairs, or of safe items if some are `chosen`."""
+    if chosen is not None:
+        return ["safe"]
+    has_partners = set(columns_of(PARTNER)) <= set(file.schema_arrow.names)
+    return [*SIDES, PARTNER] if has_partners else [*SIDES]
+
+
 def _embed(
-    path: Path, contents: Callable[[], _Contents], number: int, key: str, encoder: Encoder
+    path: Path,
+    contents: Callable[[], _Contents],
+    number: int,
+    key: str,
+    encoder: DualEncoder,
+    ahead: _Left,
+    work: WorkSplit,
 ) -> ShardFiles:
-    with reading(path):
+    with reading(path), work.timed(Work.READ):
         rows, captions, pictures = contents()
-    text = encoder.encode_text(list(captions.values()), lambda done: None)
+    with work.timed(Work.COMPUTE):
+        text = encoder.encode_text(list(captions.values()), ahead.advance)
     named = [(name, partial(bytes, data)) for name, data in pictures.items()]
-    image = encoder.encode_images(named, lambda done: None)
+    image = encoder.encode_images(named, ahead.advance, work)
     kept = [item for row, item in enumerate(pictures.items()) if row not in image.failed]
     ids = [name for row, name in enumerate(captions) if row not in text.failed]
     lengths = [len(data) for _, data in kept]
@@ -147,10 +215,7 @@ def _contents(path: Path, seen: set[str], chosen: frozenset[str] | None) -> _Con
     captions: dict[str, str] = {}
     pictures: dict[str, bytes] = {}
     file = pq.ParquetFile(path)
-    has_partners = set(columns_of(PARTNER)) <= set(file.schema_arrow.names)
-    sides = [*SIDES, PARTNER] if has_partners else [*SIDES]
-    if chosen is not None:
-        sides = ["safe"]
+    sides = _sides(file, chosen)
     wanted = [name for side in sides for name in columns_of(side)]
     for group in range(file.num_row_groups):
         table = file.read_row_group(group, columns=wanted)

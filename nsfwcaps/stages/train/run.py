@@ -33,6 +33,7 @@ from nsfwcaps.stages.train import checks
 from nsfwcaps.stages.train.checkpoints import Checkpoints
 from nsfwcaps.stages.train.dataset import data_files, safe_files
 from nsfwcaps.stages.train.reference import embed_reference, load_reference
+from nsfwcaps.stages.train.reference_precision import reference_encoder
 from nsfwcaps.stages.train.selection import (
     manifest_stages,
     published_safe_items,
@@ -43,7 +44,7 @@ from nsfwcaps.stages.train.settings import TrainSettings
 if TYPE_CHECKING:  # plans and dry runs need no torch
     from nsfwcaps.training.run import TrainingRun
 
-VERSION = 3
+VERSION = 4
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
@@ -90,7 +91,8 @@ def run(
     safe = safe_files(data)
     pool = draw(files, safe, options)
     ids = [] if pool is None else pool["safe_id"].to_pylist()
-    shards = embed_reference(files, encoder, folder, progress, safe=safe, chosen=ids)
+    choice = reference_encoder(files, encoder, options.precision, folder, progress)
+    shards = embed_reference(files, choice.encoder, folder, progress, safe=safe, chosen=ids)
     reference = load_reference(folder, shards)
     usable = {
         split: usable_pairs(files, split, reference, settings.max_reject_share) for split in Split
@@ -116,6 +118,7 @@ def run(
             "overlap": overlap_facts(data),
             "safe_items": published_safe_items(manifest_stages(data), safe),
             "encoder": asdict(encoder.identity),
+            "reference": dict(choice.facts),
             "method": {"name": settings.method.value, **asdict(options.method)},
         }
         return _delivery(key, training.adapter_file(), facts, checkpoints.metrics, settings)
@@ -123,7 +126,7 @@ def run(
     # The shard exists if a run was stopped between its last step and its record.
     delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
-    return StageResult(shards=[*shards, delivered], facts=delivered.facts)
+    return StageResult(shards=[*choice.shards, *shards, delivered], facts=delivered.facts)
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:
@@ -148,7 +151,7 @@ def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]
 
 
 def _encoder(settings: TrainSettings) -> DualEncoder:
-    # The reference is in single precision; training sets its own.
+    # The reference may be in another precision; training sets its own.
     options = replace(EncoderOptions.of(settings), precision=Precision.FP32)
     try:
         return create.load_dual(settings.model, options)
@@ -183,6 +186,7 @@ def _delivery(
         "model": settings.model,
         "settings": output_settings(settings),
         "encoder": facts["encoder"],
+        "reference": facts["reference"],
         "targets": facts["method"]["targets"],
         "scale": facts["scale"],
         "learning_rate": facts["learning_rate"],

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from support.chosen_vectors import ChosenVectors, Project, at, rows
 from support.ingest_place import Place
+from support.stopped_search import stop_after
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
 from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.mining import candidates
 from nsfwcaps.pipeline import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.mine import partners
@@ -275,24 +275,10 @@ def test_memory_and_shards_do_not_change_one_bit(
 
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     named, vectors = random_set()
-    real, searched = candidates.nearest, []
-
-    def stopping(queries: Any, *args: Any, **kwargs: Any) -> Any:
-        if len(searched) == 3:
-            raise KeyboardInterrupt
-        searched.append(len(queries))
-        return real(queries, *args, **kwargs)
-
-    project.monkeypatch.setattr(candidates, "nearest", stopping)
+    searched = stop_after(project, 3)
     with pytest.raises(KeyboardInterrupt):
         mined(project, named, vectors, memory="64KiB")
-    again: list[int] = []
-
-    def counting(queries: Any, *args: Any, **kwargs: Any) -> Any:
-        again.append(len(queries))
-        return real(queries, *args, **kwargs)
-
-    project.monkeypatch.setattr(candidates, "nearest", counting)
+    again = stop_after(project, 10**9)
     record = pair(project, memory="64KiB")
     assert sum(again) == len(named) - sum(searched) > 0
     assert by_caption(project, record).keys() == expected(named, vectors).keys()

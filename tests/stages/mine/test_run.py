@@ -12,21 +12,23 @@ import pyarrow.parquet as pq
 import pytest
 from support.chosen_vectors import ChosenVectors, Project, at, rows
 from support.ingest_place import Place, table
+from support.stopped_search import stop_after
+from support.tensor_cores import TensorCores
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.normalize import content_id, fold_key, pair_id
 from nsfwcaps.config import parse_bytes
 from nsfwcaps.enums import Device, Duplicates, Rank
 from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError, RecallError
-from nsfwcaps.mining import approximate, candidates
+from nsfwcaps.mining import approximate
 from nsfwcaps.pipeline import plan_stage
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.mine import run as mine
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.text_keys import text_keys
 from nsfwcaps.vectors import index as index_module
-from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import blocks_for, rounding_bound
+from nsfwcaps.vectors import nearest
+from nsfwcaps.vectors.nearest import blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
 PLAIN = {"rank": Rank.COSINE, "device": Device.CPU}
@@ -430,29 +432,29 @@ def test_memory_and_shards_do_not_change_one_bit(
 # Another device
 
 
-class OtherHardware(BlockSearch):
-    """A stand-in for a GPU: other last bits, and near ties in any order."""
+class TwoGpus(TensorCores):
+    """Pretended GPUs that hold all rows or parts of 40, and return at most 16 of a search."""
 
     def __init__(self, asked: Device) -> None:
-        self.gpu, self.device = True, "cuda"
-        self._random = np.random.default_rng(0)
+        super().__init__(lanes=2, max_k=16)
 
-    def __call__(self, queries, block, k):  # type: ignore[no-untyped-def]
-        exact = queries.astype(np.float64) @ block.astype(np.float64).T
-        error = self._random.uniform(-1, 1, exact.shape) * 0.9 * rounding_bound(queries.shape[1])
-        sims = (exact + error).astype(np.float32)
-        found = np.argsort(-sims, axis=1)[:, :k]
-        return np.take_along_axis(sims, found, axis=1), found
+    @property
+    def device(self) -> str:
+        return "cuda"
 
 
+@pytest.mark.parametrize("part_rows", [None, 40])
 @pytest.mark.parametrize("rank", [Rank.COSINE, Rank.CSLS])
-def test_other_hardware_does_not_change_one_bit(project: Project, rank: Rank) -> None:
+def test_other_hardware_does_not_change_one_bit(
+    project: Project, rank: Rank, part_rows: int | None
+) -> None:
     unsafe, safe = random_pools(50, 150, width=64)
     near_copies(safe)
     settings = {"rank": rank, "k": 3, "reciprocal": 12}
     ours = mined(project, unsafe, safe, **settings)
     before = whole(ours)
-    project.monkeypatch.setattr(mine, "BlockSearch", OtherHardware)
+    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    project.monkeypatch.setattr(nearest, "rows_that_fit", lambda width, search: part_rows)
     # Another `recall_sample` changes nothing in exact search, and makes the stage run again.
     theirs = project.mine(device=Device.AUTO, recall_sample=7, **settings)
     assert (ours.facts["device"], theirs.facts["device"]) == ("cpu", "cuda")
@@ -465,13 +467,14 @@ def test_a_device_that_is_absent_stops_the_run(project: Project) -> None:
         mined(project, {GUN: at(0)}, {VASE: at(10)}, device=Device.CUDA)
 
 
-def test_more_neighbours_than_a_gpu_gives_are_refused_before_the_search(project: Project) -> None:
-    project.monkeypatch.setattr(mine, "BlockSearch", OtherHardware)
-    unsafe, safe = {GUN: at(0)}, {VASE: at(10)}
-    with pytest.raises(
-        ConfigError, match="at most 2032 candidates on a GPU, got a request for 2040"
-    ):
-        mined(project, unsafe, safe, device=Device.CUDA, candidates=2040)
+def test_candidates_beyond_what_a_gpu_returns_at_once_are_found_in_passes(
+    project: Project,
+) -> None:
+    unsafe, safe = random_pools(20, 150, width=64)
+    settings = {"rank": Rank.CSLS, "k": 70, "candidates": 140}
+    before = whole(mined(project, unsafe, safe, **settings))
+    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    assert whole(project.mine(device=Device.CUDA, recall_sample=7, **settings)) == before
 
 
 # What cannot work
@@ -511,31 +514,37 @@ def test_plan_counts_comparisons(project: Project) -> None:
 
 def test_candidates_that_were_found_are_not_searched_again(project: Project) -> None:
     unsafe, safe = random_pools(30, 40)
-    searched: list[int] = []
-    real = candidates.nearest
-
-    def watched(queries, *args, **kwargs):  # type: ignore[no-untyped-def]
-        if len(searched) == 3:
-            raise KeyboardInterrupt
-        searched.append(len(queries))
-        return real(queries, *args, **kwargs)
-
-    project.monkeypatch.setattr(candidates, "nearest", watched)
+    searched = stop_after(project, 3)
     with pytest.raises(KeyboardInterrupt):
         mined(project, unsafe, safe, memory="64KiB")
     done = sum(searched)
     assert 0 < done < 30
-    again: list[int] = []
-
-    def counting(queries, *args, **kwargs):  # type: ignore[no-untyped-def]
-        again.append(len(queries))
-        return real(queries, *args, **kwargs)
-
-    project.monkeypatch.setattr(candidates, "nearest", counting)
+    again = stop_after(project, 10**9)
     record = project.mine(**PLAIN, memory="64KiB")
     assert sum(again) == 30 - done
     left, right, sims = dense(project, unsafe, safe)
     assert pairs(project, record) == expected(left, right, sims, 1)
+
+
+def test_a_search_in_parts_resumes_and_leaves_no_trace(project: Project) -> None:
+    """Two GPUs hold 16 of 40 safe captions each; the third part follows when both are done."""
+    unsafe, safe = random_pools(30, 40)
+    before = whole(mined(project, unsafe, safe, memory="64KiB"))
+    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    project.monkeypatch.setattr(nearest, "rows_that_fit", lambda width, search: 16)
+    settings = {**PLAIN, "memory": "64KiB", "recall_sample": 7}
+    stop_after(project, 6)
+    with pytest.raises(KeyboardInterrupt):
+        project.mine(**settings)
+    folder = project.workdir / "mine"
+    kept = len([*folder.glob("parts-*.parquet")])
+    assert 0 < kept <= 6  # of two lanes, one may be ahead of the other when it stops
+    searched = stop_after(project, 10**9)
+    record = project.mine(**settings)
+    blocks = -(-30 // blocks_for(parse_bytes("64KiB"), 24, 40).queries)
+    assert len(searched) == 3 * blocks - kept
+    assert whole(record) == before
+    assert not [*folder.glob("parts-*.parquet")]
 
 
 def test_steps_on_the_way_are_removed_when_the_stage_is_done(project: Project) -> None:

@@ -60,7 +60,7 @@ def test_vectors_that_are_no_numbers_are_not_validated(
     [
         (Method, "loss", "--batch-size"),
         ("nsfwcaps.training.validation.embed", None, "--batch-images"),
-        (ClipEncoder, "_decode", "--batch-images"),
+        (ClipEncoder, "_image_rows", "--batch-images"),
     ],
     ids=["step", "validation", "reference"],
 )

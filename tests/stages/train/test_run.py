@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.models import create
 from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.tables import read_tables
 from nsfwcaps.training.adapters import (
     Adaptation,
     adapt,
@@ -27,6 +29,7 @@ from nsfwcaps.training.adapters import (
     merged_state_dict,
 )
 from nsfwcaps.training.loop import Trainer
+from nsfwcaps.vectors.columns import from_column
 
 RUN: dict[str, Any] = {
     "epochs": 3,
@@ -135,21 +138,28 @@ def reference(out: Path, group: str) -> dict[str, np.ndarray]:
     """The frozen model's vectors by id or hash."""
     record = StageFolder(out / "train").record()
     assert record is not None
-    rows = [row for path in record.paths(group) for row in pq.read_table(path).to_pylist()]
     key = {"captions": "id", "images": "image_sha256"}[group]
-    assert len({row[key] for row in rows}) == len(rows)
-    return {row[key]: np.array(row["vector"], dtype=np.float32) for row in rows}
+    names = [*vectors_of(record.paths(group), key)]
+    assert len({name for name, _ in names}) == len(names)
+    return dict(names)
+
+
+def vectors_of(paths: Sequence[Path], key: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and vector of every row."""
+    for table in read_tables(paths):
+        vectors = from_column(table["vector"]).astype(np.float32)
+        yield from zip(table[key].to_pylist(), vectors, strict=True)
 
 
 def stored_vectors(place: Place) -> dict[str, np.ndarray]:
     """What the embed stage has of every caption by id, and of every picture by hash."""
     record = StageFolder(place.work / "embed").record()
     assert record is not None
+    keys = {"safe": "id", "unsafe": "id", "images": "image_sha256"}
     return {
-        row.get("id", row["image_sha256"]): np.array(row["vector"], dtype=np.float32)
-        for group in ("safe", "unsafe", "images")
-        for path in record.paths(group)
-        for row in pq.read_table(path).to_pylist()
+        name: vector
+        for group, key in keys.items()
+        for name, vector in vectors_of(record.paths(group), key)
     }
 
 

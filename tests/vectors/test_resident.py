@@ -1,0 +1,190 @@
+"""Rows held on devices, in parts and in passes: the same neighbours as brute force in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.tensor_cores import PlainGpu, TensorCores
+
+from nsfwcaps.enums import Device
+from nsfwcaps.vectors import resident
+from nsfwcaps.vectors.array import VectorArray
+from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.nearest import HeldTable, Neighbours
+from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.store import VectorTable
+
+UnitRows = Callable[..., Half]
+MakeTable = Callable[..., VectorTable]
+
+WIDTH = 24
+
+
+def brute_force(queries: Half, rows: Half, k: int) -> Neighbours:
+    sims = queries.astype(np.float64) @ rows.astype(np.float64).T
+    places = np.broadcast_to(np.arange(len(rows)), sims.shape)
+    order = np.lexsort((places, -sims), axis=-1)[:, :k]
+    found = np.take_along_axis(sims, order, axis=1).astype(np.float32)
+    return Neighbours(sims=found, rows=order)
+
+
+def same(found: Neighbours, expected: Neighbours) -> None:
+    np.testing.assert_array_equal(found.rows, expected.rows)
+    np.testing.assert_array_equal(found.sims, expected.sims)
+    assert found.sims.dtype == np.float32
+
+
+@pytest.fixture(scope="module")
+def rows(unit_rows: UnitRows) -> Half:
+    """Ordinary rows, near ties in the last bit of small components, and copies; shuffled."""
+    random = np.random.default_rng(5)
+    plain = unit_rows(120, WIDTH, seed=1)
+    ties = np.repeat(plain[:2], 25, axis=0)
+    steps = random.integers(-2, 3, size=ties.shape).astype(np.int16)
+    ties = np.where(np.abs(ties) < 0.05, (ties.view(np.int16) + steps).view(np.float16), ties)
+    return random.permutation(np.concatenate([plain, ties, np.repeat(plain[2:5], 14, axis=0)]))
+
+
+@pytest.fixture(scope="module")
+def queries(unit_rows: UnitRows, rows: Half) -> Half:
+    return np.concatenate([unit_rows(9, WIDTH, seed=6), rows[::11]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    k=st.integers(1, 230),
+    part=st.integers(1, 250),
+    max_k=st.sampled_from([None, 16, 17, 40]),
+    lanes=st.integers(1, 3),
+    block=st.sampled_from([4, 8, 16]),
+    lane=st.integers(0, 2),
+)
+def test_parts_passes_devices_and_engines_do_not_matter(
+    rows: Half,
+    queries: Half,
+    k: int,
+    part: int,
+    max_k: int | None,
+    lanes: int,
+    block: int,
+    lane: int,
+) -> None:
+    search = TensorCores(lanes, max_k, block)
+    pool = HeldTable(VectorArray(rows), search, block_rows=7, part_rows=part)
+    assert len(pool.parts) == -(-len(rows) // part)
+    found = pool.nearest(queries, k, exact=True, lane=lane % lanes)
+    same(found, brute_force(queries, rows, k))
+    without_exact = pool.nearest(queries, k, lane=lane % lanes)
+    np.testing.assert_array_equal(without_exact.rows, found.rows)
+
+
+@pytest.mark.parametrize("k", [1, 30, 100])
+def test_faiss_on_tensors_finds_the_same(rows: Half, queries: Half, k: int) -> None:
+    pool = HeldTable(VectorArray(rows), PlainGpu(max_k=16), block_rows=7, part_rows=90)
+    host = HeldTable(VectorArray(rows), BlockSearch(Device.CPU), block_rows=50)
+    expected = brute_force(queries, rows, k)
+    same(pool.nearest(queries, k, exact=True), expected)
+    same(host.nearest(queries, k, exact=True), expected)
+
+
+def test_a_range_with_its_share_is_searched_once(unit_rows: UnitRows) -> None:
+    rows, query = unit_rows(4000, WIDTH, seed=7), unit_rows(5, WIDTH, seed=8)
+    search = TensorCores(max_k=64)
+    found = HeldTable(VectorArray(rows), search, block_rows=1).nearest(query, 100, exact=True)
+    same(found, brute_force(query, rows, 100))
+    # 116 rows: four ranges, each for 64 rows.
+    assert search.calls == [(5, 1000, 64)] * 4
+
+
+def test_a_range_that_hides_neighbours_is_searched_in_smaller_ranges(unit_rows: UnitRows) -> None:
+    """All near rows of the first query lie side by side, which ids as hashes make unlikely."""
+    random = np.random.default_rng(9)
+    rows, query = unit_rows(600, WIDTH, seed=10), unit_rows(6, WIDTH, seed=11)
+    near = query[0].astype(np.float64) + random.normal(scale=0.01, size=(200, WIDTH))
+    rows[150:350] = near / np.linalg.norm(near, axis=1, keepdims=True)
+    search = TensorCores(max_k=16)
+    found = HeldTable(VectorArray(rows), search, block_rows=1).nearest(query, 40, exact=True)
+    same(found, brute_force(query, rows, 40))
+    again = [call for call in search.calls if call[0] < 6]
+    assert again
+    assert {calls[0] for calls in again} == {1}, "only the query in doubt"
+    assert sum(call[1] for call in again) < 3 * 600
+
+
+def test_copies_beyond_any_limit_come_by_row(unit_rows: UnitRows) -> None:
+    rows = np.repeat(unit_rows(3, WIDTH, seed=12), 150, axis=0)
+    pool = HeldTable(VectorArray(rows), TensorCores(max_k=16), block_rows=1)
+    same(pool.nearest(rows[:1], 20, exact=True), brute_force(rows[:1], rows, 20))
+
+
+class CountedArray(VectorArray):
+    """An array that counts the bytes it hands out."""
+
+    def __init__(self, vectors: Half) -> None:
+        super().__init__(vectors)
+        self.bytes = 0
+
+    def pieces(self) -> Iterator[Half]:
+        for piece in super().pieces():
+            self.bytes += piece.nbytes
+            yield piece
+
+    def holding(self, rows: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int, Half]]:
+        for part in super().holding(rows):
+            self.bytes += part[3].nbytes
+            yield part
+
+    def read(self, start: int, stop: int) -> Half:
+        self.bytes += super().read(start, stop).nbytes
+        return super().read(start, stop)
+
+
+@pytest.mark.parametrize("search", [TensorCores(), BlockSearch(Device.CPU)])
+def test_a_table_is_read_once_for_all_blocks_of_queries(
+    rows: Half, queries: Half, search: BlockSearch
+) -> None:
+    table = CountedArray(rows)
+    pool = HeldTable(table, search, block_rows=1000)
+    for start in range(0, len(queries), 4):
+        pool.nearest(queries[start : start + 4], 10, exact=True)
+    assert table.bytes == rows.nbytes
+
+
+def test_a_part_is_uploaded_once_while_a_lane_stays_with_it(rows: Half, queries: Half) -> None:
+    table = VectorArray(rows)
+    pool = HeldTable(table, TensorCores(lanes=2), block_rows=1, part_rows=100)
+    held = pool.held(1, lane=1)
+    pool.nearest_in(1, queries, 5, lane=1)
+    assert pool.held(1, lane=1) is held
+    assert pool.held(1, lane=0) is not held
+    assert pool.held(0, lane=1) is not held
+    assert (held.first, held.rows) == (100, 100)
+
+
+@pytest.mark.parametrize("sizes", [None, [1, 70, 121, 20]])
+@pytest.mark.parametrize(("start", "stop"), [(0, 212), (3, 4), (70, 150), (71, 212)])
+def test_an_upload_copies_exactly_its_rows(
+    make_table: MakeTable, rows: Half, sizes: list[int] | None, start: int, stop: int
+) -> None:
+    table = make_table(rows, sizes)
+    held = resident.ResidentRows(table, start, stop, search=TensorCores(), device="cpu")
+    got = np.concatenate([tile.numpy() for tile in held.tiles(13)])
+    np.testing.assert_array_equal(got, rows[start:stop].astype(np.float32))
+
+
+def test_parts_are_whole_tiles(unit_rows: UnitRows) -> None:
+    rows = unit_rows(9000, 2)
+    pool = HeldTable(VectorArray(rows), TensorCores(), block_rows=1, part_rows=5000)
+    assert pool.parts == [(0, 4096), (4096, 8192), (8192, 9000)]
+
+
+def test_no_part_is_cut_on_the_host(unit_rows: UnitRows) -> None:
+    pool = HeldTable(
+        VectorArray(unit_rows(90, 4)), BlockSearch(Device.CPU), block_rows=1, part_rows=9
+    )
+    assert pool.parts == [(0, 90)]
