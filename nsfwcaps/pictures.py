@@ -67,8 +67,13 @@ def decoded(data: bytes, what: str) -> Image.Image:
     """
     picture = decode(data)
     if isinstance(picture, str):
-        raise InputError(f"cannot decode {what} ({picture}); remove it and run again")
+        raise unusable(picture, what)
     return picture
+
+
+def unusable(reason: str, what: str) -> InputError:
+    """Return the error for an image that `decode` refused with this reason."""
+    return InputError(f"cannot decode {what} ({reason}); remove it and run again")
 
 
 @functools.cache

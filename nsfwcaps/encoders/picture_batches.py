@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from nsfwcaps import pictures
 from nsfwcaps.encoders.encoder import Images
 from nsfwcaps.encoders.picture_input import PictureInput, Slot
 from nsfwcaps.work import Work, WorkSplit
@@ -107,13 +106,16 @@ class PictureReader:
         split.add(Work.PREPARE, sum(spent[1::2]), self._workers)
 
     def _decode(self, data: bytes, row: int, block: _Block) -> None:
-        picture = pictures.decode(data)
-        if isinstance(picture, str):
-            block.failed[row] = picture
-        elif block.slots is None:
-            block.whole[row] = self._inputs.whole(picture)
+        if block.slots is not None:
+            reason = self._inputs.read(data, block.slots[row - block.start])
+            if reason is not None:
+                block.failed[row] = reason
+            return
+        made = self._inputs.whole(data)
+        if isinstance(made, str):
+            block.failed[row] = made
         else:
-            self._inputs.write(picture, block.slots[row - block.start])
+            block.whole[row] = made
 
 
 class _Block:

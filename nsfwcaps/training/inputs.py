@@ -12,7 +12,6 @@ from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.picture_input import PictureInput
-from nsfwcaps.pictures import decoded
 from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import shares
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
@@ -217,8 +216,8 @@ class _Reader:
         self._pinned = encoder.device.startswith("cuda")
 
     def __call__(self, captions: list[str], images: list[int]) -> Items:
-        opened = (decoded(self._picture(int(row)), "an image of the data set") for row in images)
-        pixels = self._inputs.batch(opened, len(images), pinned=self._pinned)
+        files = [self._picture(int(row)) for row in images]
+        pixels = self._inputs.batch(files, "an image of the data set", pinned=self._pinned)
         return Items(tokens=self._tokens.of(captions), pixels=pixels)
 
 

@@ -31,7 +31,7 @@ from nsfwcaps.stages.embed.shards import Shards, ShardWriter, embed
 from nsfwcaps.tables import read_tables
 from nsfwcaps.work import WorkSplit
 
-VERSION = 2
+VERSION = 3
 
 _FEW_REJECTS = 3
 

@@ -69,10 +69,10 @@ class Watch:
             self.captions += captions
             return text(encoder, captions, advance)
 
-        def encode_images(encoder: Any, named: Any, advance: Any) -> Any:
+        def encode_images(encoder: Any, named: Any, *arguments: Any) -> Any:
             self.events.append("reference")
             self.pictures += [name for name, _ in named]
-            return images(encoder, named, advance)
+            return images(encoder, named, *arguments)
 
         def step(trainer: Any, *arguments: Any) -> Any:
             self.events.append("step")
