@@ -93,7 +93,7 @@ class TrainSettings:
         },
     )
     compile: bool = setting(
-        False, "Compile the towers (torch.compile): minutes once, then faster steps on a GPU."
+        False, "Compile the towers (torch.compile): minutes once, then fewer launches on a GPU."
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
     save_every: Annotated[int, Ge(1)] = setting(
