@@ -2,13 +2,14 @@
 
     python benchmarks/mining.py [--rows 25000 100000 1000000] [--autofaiss-python VENV/bin/python]
 
-Every contender gets the same Parquet files of half-precision unit vectors. Each is timed in its own
-process, from the first byte read to the ids of the 100 nearest rows of every query. Working memory
-is the process's peak minus what it held after its imports. Contenders take turns, and each time is
-also given as a ratio to the flat index in the same round, since machines are shared and noisy.
-"Exact cosines" is what the mine stage does: the same search, then every returned cosine is
-recomputed without rounding, so that it depends on no device or block. autofaiss needs numpy 1 and
-FAISS's CPU package, so it runs in its own virtual environment:
+Every contender gets the same Arrow files of half-precision unit vectors, mapped into memory, as the
+embed stage writes them. Each is timed in its own process, from the first byte read to the ids of
+the 100 nearest rows of every query. Working memory is the process's peak minus what it held after
+its imports. Contenders take turns, and each time is also given as a ratio to the flat index in the
+same round, since machines are shared and noisy. "Exact cosines" is what the mine stage does: the
+same search, then every returned cosine is recomputed without rounding, so that it depends on no
+device or block. autofaiss needs numpy 1 and FAISS's CPU package, so it runs in its own virtual
+environment:
 `python -m venv VENV && VENV/bin/pip install autofaiss 'pyarrow<20'`.
 """
 
@@ -105,7 +106,8 @@ def _make(folder: Path, rows: int, seed: int) -> None:
     import pyarrow as pa
 
     from nsfwcaps import schema
-    from nsfwcaps.tables import parquet_bytes
+    from nsfwcaps.tables import arrow_bytes
+    from nsfwcaps.vectors.columns import vector_table
 
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
@@ -117,15 +119,9 @@ def _make(folder: Path, rows: int, seed: int) -> None:
         vectors = 0.8 * centres[rng.integers(0, len(centres), count)]
         vectors += rng.standard_normal((count, WIDTH), dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        flat = pa.array(vectors.astype(np.float16).ravel())
-        table = pa.Table.from_arrays(
-            [
-                pa.array([f"{row:032x}" for row in range(start, start + count)]),
-                pa.FixedSizeListArray.from_arrays(flat, type=of.field("vector").type),
-            ],
-            schema=of,
-        )
-        (folder / f"{start:09d}.parquet").write_bytes(parquet_bytes(table))
+        ids = pa.array([f"{row:032x}" for row in range(start, start + count)])
+        table = vector_table(of, {"id": ids}, vectors, "benchmark")
+        (folder / f"{start:09d}.arrow").write_bytes(arrow_bytes(table))
 
 
 def _child(name: str, folder: Path) -> None:
@@ -145,13 +141,14 @@ def _child(name: str, folder: Path) -> None:
 def _read(paths: list[Path]) -> Any:
     """Return all vectors `[n, d]` in single precision, for the other contenders."""
     import numpy as np
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    out = np.empty((sum(pq.read_metadata(p).num_rows for p in paths), WIDTH), dtype=np.float32)
+    tables = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
+    out = np.empty((sum(table.num_rows for table in tables), WIDTH), dtype=np.float32)
     start = 0
-    for path in paths:
-        column = pq.read_table(path, columns=["vector"])["vector"].combine_chunks()
-        part = np.asarray(column.flatten()).reshape(-1, WIDTH)
+    for table in tables:
+        column = table["vector"].combine_chunks()
+        part = np.from_dlpack(column.flatten()).reshape(-1, WIDTH)  # asarray imports pandas
         out[start : start + len(part)] = part
         start += len(part)
     return out
@@ -181,7 +178,7 @@ def _nsfwcaps(*, exact: bool = False) -> Callable[..., Any]:
 
 def _flat() -> Callable[..., Any]:
     import faiss
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow.compute  # noqa: F401
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index = faiss.IndexFlatIP(WIDTH)
@@ -193,7 +190,7 @@ def _flat() -> Callable[..., Any]:
 
 def _semantic_search() -> Callable[..., Any]:
     import numpy as np
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow.compute  # noqa: F401
     import torch
     from sentence_transformers.util import dot_score, semantic_search
 
@@ -207,7 +204,7 @@ def _semantic_search() -> Callable[..., Any]:
 
 def _autofaiss() -> Callable[..., Any]:
     import autofaiss
-    import pyarrow.parquet  # noqa: F401
+    import pyarrow.compute  # noqa: F401
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index, _ = autofaiss.build_index(

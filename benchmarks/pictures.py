@@ -150,7 +150,7 @@ def apart(model: str, files: Sequence[bytes], device: Device) -> dict[str, list[
         encoder = loaded(model, EncoderOptions(device=device, precision=precision, workers=2))
         inputs = PictureInput(encoder.preprocess, exact=exact)
         encoder.picture_input = inputs
-        encoder._reader = PictureReader(inputs, workers=2, pinned=False, split=encoder.split)
+        encoder._reader = PictureReader(inputs, workers=2, pinned=False)
         found = encoder.encode_images(_named(files), lambda done: None).rows
         return found.astype(np.float64)
 
@@ -201,8 +201,9 @@ def _prepare(encoder: Any, files: Sequence[bytes], workers: int) -> None:
     from nsfwcaps.work import WorkSplit
 
     pinned = encoder.device.startswith("cuda")
-    reader = PictureReader(encoder.picture_input, workers=workers, pinned=pinned, split=WorkSplit())
-    count = sum(batch.count for batch in reader.batches(_named(files), lambda: PEER_BATCH))
+    reader = PictureReader(encoder.picture_input, workers=workers, pinned=pinned)
+    batches = reader.batches(_named(files), lambda: PEER_BATCH, WorkSplit())
+    count = sum(batch.count for batch in batches)
     assert count == len(files), "every picture is prepared"
 
 

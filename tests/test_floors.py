@@ -18,7 +18,7 @@ FLOORS = (
     ("artifacts", "captions", "runtime", "world"),
     ("stage", "cards", "encoders", "vectors"),
     ("training",),
-    ("mining", "models"),
+    ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),
     ("review.database",),
     ("review.people",),

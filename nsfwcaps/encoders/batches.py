@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Limit(Protocol):
+class TokenLimit(Protocol):
     """How many padded tokens the next batch may have; it may change between batches."""
 
     @property
@@ -18,7 +18,7 @@ class Limit(Protocol):
         ...
 
 
-def length_sorted(lengths: npt.NDArray[np.int64], limit: Limit) -> Iterator[range]:
+def length_sorted(lengths: npt.NDArray[np.int64], limit: TokenLimit) -> Iterator[range]:
     """Group captions, sorted by length `[n]`, into batches of at most so many padded tokens.
 
     A caption that is longer than the limit makes a batch of its own.

@@ -55,10 +55,9 @@ class ClipEncoder:
 
         self._torch = torch
         self._tokens = BatchSize.of_tokens(options.batch_tokens, device)
+        self._images = BatchSize.of_images(options.batch_images, device)
         self.preprocess, self.its_tokenizer = preprocess, tokenizer
         self.tokenizer = fast(tokenizer)
-        self.split = WorkSplit()
-        self._image_sizes = BatchSize.of_images(options.batch_images, device)
         digest = weights_sha256(model.state_dict())
         self._dtype = torch_dtype(precision)
         self._workers = options.workers or cores()
@@ -118,7 +117,9 @@ class ClipEncoder:
             )
         return finite(rows)
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`.
 
         The next batches are prepared meanwhile. On a GPU, no batch is waited for: the rows of all
@@ -126,16 +127,16 @@ class ClipEncoder:
         """
         rows: list[Any] = []
         failed: dict[int, str] = {}
-        sizes = self._image_sizes
+        sizes, split = self._images, split or WorkSplit()
         with self._inference("--batch-images"):
-            for batch in self._reader.batches(images, lambda: sizes.units):
+            for batch in self._reader.batches(images, lambda: sizes.units, split):
                 failed |= batch.failed
                 if batch.pixels is not None:
-                    with self.split.timed(Work.COMPUTE):
+                    with split.timed(Work.COMPUTE):
                         parts = sizes.compute(batch.pixels, len(batch.pixels), self._image_rows)
                         rows += [part for _, part in parts]
                 advance(batch.count)
-            with self.split.timed(Work.COMPUTE):
+            with split.timed(Work.COMPUTE):
                 empty = np.empty((0, self.identity.width), dtype=np.float32)
                 found: Vectors = self._torch.cat(rows).cpu().numpy() if rows else empty
         return Encoded(rows=found, failed=failed)
@@ -153,7 +154,6 @@ class ClipEncoder:
             self.picture_input,
             workers=workers,
             pinned=self.device.startswith("cuda"),
-            split=self.split,
         )
 
     def _image_rows(self, pixels: Any) -> Any:

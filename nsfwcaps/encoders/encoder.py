@@ -14,6 +14,7 @@ from nsfwcaps.config import digest
 from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.encoders.text_tower import TextTower
 from nsfwcaps.encoders.window import Mask
+from nsfwcaps.work import WorkSplit
 
 if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
@@ -94,8 +95,10 @@ class Encoder(Protocol):
         """Encode n captions; calls `advance` with the number done."""
         ...
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
-        """Encode n images."""
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
+        """Encode n images; counts the time of each kind of work in `split`."""
         ...
 
     def truncated(self, captions: Sequence[str]) -> Mask | None:
@@ -113,11 +116,6 @@ class DualEncoder(Encoder, Protocol):
 
     def in_precision(self, precision: Precision) -> DualEncoder:
         """Return an encoder in another precision, with the same model in memory."""
-        ...
-
-    @property
-    def split(self) -> WorkSplit:
-        """The time of its work by kind."""
         ...
 
     @property

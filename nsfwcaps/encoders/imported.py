@@ -27,6 +27,7 @@ from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
+from nsfwcaps.work import Work, WorkSplit
 
 _NOT_FOUND = "not_in_source"
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
@@ -64,10 +65,13 @@ class ImportedVectors:
         advance(len(captions))
         return encoded
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         """Look up n images by the hash of their bytes."""
         assert self._images is not None, "checked through identity.image_width"
-        encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
+        with (split or WorkSplit()).timed(Work.READ):
+            encoded = self._images.rows([bytes.fromhex(sha256)[:16] for sha256, _ in images])
         advance(len(images))
         return encoded
 

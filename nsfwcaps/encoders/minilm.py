@@ -26,6 +26,7 @@ from nsfwcaps.runtime.batch_size import BatchSize
 from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.weights import weights_sha256
+from nsfwcaps.work import WorkSplit
 
 
 class MiniLM:
@@ -106,7 +107,9 @@ class MiniLM:
         weights = mask.unsqueeze(-1).to(states.dtype)
         return (states * weights).sum(1) / weights.sum(1)  # states: [b, t, d]
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         """Raise an error: MiniLM reads text only.
 
         Raises:

@@ -44,14 +44,13 @@ class PictureBatch:
 class PictureReader:
     """Reads and prepares images for one model."""
 
-    def __init__(
-        self, inputs: PictureInput, *, workers: int, pinned: bool, split: WorkSplit
-    ) -> None:
+    def __init__(self, inputs: PictureInput, *, workers: int, pinned: bool) -> None:
         """Prepare on this many threads; `pinned` memory is for a GPU."""
         self._inputs, self._workers, self._pinned = inputs, workers, pinned
-        self._split = split
 
-    def batches(self, images: Images, units: Callable[[], int]) -> Iterator[PictureBatch]:
+    def batches(
+        self, images: Images, units: Callable[[], int], split: WorkSplit
+    ) -> Iterator[PictureBatch]:
         """Yield all images in order, in batches of at most `units()`, asked before each batch."""
         import torch
 
@@ -63,30 +62,36 @@ class PictureReader:
         try:
             while blocks or start < len(images):
                 while len(blocks) < _BLOCKS and start < len(images):
-                    blocks.append(self._block(pool, images, start, units()))
-                    start = blocks[-1].stop
+                    block = self._block(start, len(images), units())
+                    self._submit(block, pool, images, split)
+                    blocks.append(block)
+                    start = block.stop
                 yield from blocks[0].batches(units)
                 blocks.popleft()
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(teams)  # also the default of threads that start later
 
-    def _block(self, pool: ThreadPoolExecutor, images: Images, start: int, units: int) -> _Block:
-        """Start to prepare images: a whole number of batches, or the rest."""
+    def _block(self, start: int, end: int, units: int) -> _Block:
+        """Return memory for the next images: a whole number of batches, or the rest."""
         each = self._inputs.bytes_each
-        batches = 1 if each is None else max(1, _BLOCK_BYTES // (each * units))
-        stop = min(start + batches * units, len(images))
-        run = max(1, min(_RUN, (stop - start) // (4 * self._workers)))
-        block = _Block(start, stop, None if each is None else self._buffer(stop - start))
-        for first in range(start, stop, run):
-            rows = range(first, min(first + run, stop))
-            block.runs.append((rows.stop, pool.submit(self._prepare, images, rows, block)))
-        return block
+        if each is None:
+            return _Block(start, min(start + units, end), None)
+        batches = max(1, _BLOCK_BYTES // (each * units))
+        stop = min(start + batches * units, end)
+        return _Block(start, stop, self._inputs.buffer(stop - start, pinned=self._pinned))
 
-    def _buffer(self, count: int) -> torch.Tensor:
-        return self._inputs.buffer(count, pinned=self._pinned)
+    def _submit(
+        self, block: _Block, pool: ThreadPoolExecutor, images: Images, split: WorkSplit
+    ) -> None:
+        """Start to prepare the images of a block."""
+        run = max(1, min(_RUN, (block.stop - block.start) // (4 * self._workers)))
+        for first in range(block.start, block.stop, run):
+            rows = range(first, min(first + run, block.stop))
+            future = pool.submit(self._prepare, images, rows, block, split)
+            block.runs.append((rows.stop, future))
 
-    def _prepare(self, images: Images, rows: range, block: _Block) -> None:
+    def _prepare(self, images: Images, rows: range, block: _Block, split: WorkSplit) -> None:
         """Prepare some images of a block."""
         times = [time.monotonic()]
         for row in rows:
@@ -98,8 +103,8 @@ class PictureReader:
                 self._decode(data, row, block)
             times.append(time.monotonic())
         spent = [after - before for before, after in pairwise(times)]
-        self._split.add(Work.READ, sum(spent[::2]), self._workers)
-        self._split.add(Work.PREPARE, sum(spent[1::2]), self._workers)
+        split.add(Work.READ, sum(spent[::2]), self._workers)
+        split.add(Work.PREPARE, sum(spent[1::2]), self._workers)
 
     def _decode(self, data: bytes, row: int, block: _Block) -> None:
         picture = pictures.decode(data)

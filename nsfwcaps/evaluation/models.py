@@ -14,6 +14,8 @@ from typing import Any
 from nsfwcaps import config
 from nsfwcaps.encoders.encoder import Encoder, Identity
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.processes import ProcessEncoder
+from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import write_atomically
 from nsfwcaps.models import create, names
@@ -89,7 +91,7 @@ class Model:
         """
         if self._encoder is None:
             with self._naming_errors():
-                encoder = create.load(self._model, self._options)
+                encoder = create.load_on_all_gpus(self._model, self._options)
                 _check_widths(encoder)
             self._identity = encoder.identity
             self._remember(encoder.identity)
@@ -107,8 +109,15 @@ class Model:
 
     def weights(self) -> dict[str, Weights]:
         """State dict of each tower, `text` and `image`; empty for a text-only model."""
-        model = getattr(self.encoder, "model", None)
-        if self.identity.image_width is None or model is None:
+        if self.identity.image_width is None:
+            return {}
+        encoder = self.encoder
+        if isinstance(encoder, ProcessEncoder):  # its models are in other processes
+            encoder = create.load(
+                self._model, replace(self._options, device=Device.CPU, precision=Precision.FP32)
+            )
+        model = getattr(encoder, "model", None)
+        if model is None:
             return {}
         towers: dict[str, dict[str, Any]] = {"text": {}, "image": {}}
         for name, tensor in model.state_dict().items():

@@ -122,53 +122,86 @@ class Counter:
         """Count for the queries `which` `[w]` of a tile."""
         import torch
 
+        view = self._selected(edges, tile, which, mine, other)
+        rows = which + mine.start
+        high = edges.high[rows, None]
+        tied = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
+        reached = (view < edges.low[rows, None]).logical_not_()
+        if _is_sparse(reached):
+            query, column = reached.nonzero().T
+            unsure = view[query, column] <= high[query, 0]  # NaN is above
+            above = torch.zeros_like(tied).index_add_(0, query, (~unsure).long())
+            self._settle(edges, rows, (query[unsure], column[unsure]), other, (above, tied))
+        else:
+            within = view <= high
+            above = view.shape[1] - within.sum(1, dtype=torch.int32).long()
+            doubt = reached.logical_and_(within)
+            if _is_sparse(doubt):
+                self._settle(edges, rows, tuple(doubt.nonzero().T), other, (above, tied))
+            else:
+                self._settle_all(edges, rows, doubt, other, (above, tied))
+        edges.add(rows, above, tied)
+
+    def _selected(
+        self, edges: _Edges, tile: Tile, which: Tensor, mine: slice, other: slice
+    ) -> Tensor:
+        """Return similarities `[w, c]` of some queries; those of right candidates are −∞."""
+        import torch
+
         part = tile.sims.index_select(self._axis, which)
-        view = part if self._axis == 0 else part.T  # [w, c]
+        view = part if self._axis == 0 else part.T
         if edges.right is not None:
             rows, columns = edges.right.within(mine, other)
             position = torch.full((mine.stop - mine.start,), -1, device=which.device)
             position[which] = torch.arange(len(which), device=which.device)
             there = position[rows] >= 0
             view[position[rows[there]], columns[there]] = -torch.inf
-        rows = which + mine.start
-        low, high = edges.low[rows], edges.high[rows]
-        count = view.shape[1]
-        above = count - (view <= high[:, None]).sum(1, dtype=torch.int32)  # NaN is above
-        unsure = count - (view < low[:, None]).sum(1, dtype=torch.int32) - above
-        above, tied = above.long(), torch.zeros_like(above, dtype=torch.int64)
-        doubtful = unsure.nonzero()[:, 0]
-        if len(doubtful):
-            sims = view[doubtful]
-            doubt = (sims >= low[doubtful, None]) & (sims <= high[doubtful, None])
-            more, ties = self._settle(edges.best[rows[doubtful]], doubt, rows[doubtful], other)
-            above[doubtful] += more
-            tied[doubtful] = ties
-        edges.add(rows, above, tied)
+        return view
 
     def _settle(
-        self, best: Tensor, doubt: Tensor, rows: Tensor, other: slice
-    ) -> tuple[Tensor, Tensor]:
-        """Count in double precision those above and those tied `[w]`, among the doubtful `[w, c]`.
+        self,
+        edges: _Edges,
+        rows: Tensor,
+        pairs: tuple[Tensor, ...],
+        other: slice,
+        counts: tuple[Tensor, Tensor],
+    ) -> None:
+        """Count pairs in double precision, in the counts `[w]` of those above and those tied.
 
-        `rows` `[w]` are those of the queries, `other` is the tile's part of the pool.
+        A pair is a place in `rows` `[w]`, the rows of the queries, and a column of the tile, whose
+        part of the pool is `other`.
         """
-        import torch
-
-        above = torch.zeros(len(rows), dtype=torch.int64, device=rows.device)
-        tied = torch.zeros_like(above)
+        above, tied = counts
         offered = self._offered[other]
-        if int(doubt.sum()) * _SPARSE < doubt.numel():
-            for query, column in zip(*(p.split(_PAIRS) for p in doubt.nonzero().T), strict=True):
-                sims = (self._asked[rows[query]].double() * offered[column].double()).sum(1)
-                nearer = sims > best[query] + TIE
-                above.index_add_(0, query, nearer.long())
-                tied.index_add_(0, query, (~nearer & (sims >= best[query] - TIE)).long())
-            return above, tied
-        sims = self._asked[rows].double() @ offered.double().T
-        nearer = sims > best[:, None] + TIE
+        for query, column in zip(*(part.split(_PAIRS) for part in pairs), strict=True):
+            sims = (self._asked[rows[query]].double() * offered[column].double()).sum(1)
+            best = edges.best[rows[query]]
+            nearer = sims > best + TIE
+            above.index_add_(0, query, nearer.long())
+            tied.index_add_(0, query, (~nearer & (sims >= best - TIE)).long())
+
+    def _settle_all(
+        self,
+        edges: _Edges,
+        rows: Tensor,
+        doubt: Tensor,
+        other: slice,
+        counts: tuple[Tensor, Tensor],
+    ) -> None:
+        """Do the same for many pairs, those set in `doubt` `[w, c]`, by a product."""
+        above, tied = counts
+        sims = self._asked[rows].double() @ self._offered[other].double().T
+        best = edges.best[rows, None]
+        nearer = sims > best + TIE
         above += (doubt & nearer).sum(1)
-        tied += (doubt & ~nearer & (sims >= best[:, None] - TIE)).sum(1)
-        return above, tied
+        tied += (doubt & ~nearer & (sims >= best - TIE)).sum(1)
+
+
+def _is_sparse(flags: Tensor) -> bool:
+    import torch
+
+    flagged = int(flags.sum(dtype=torch.int32))
+    return flagged * _SPARSE < int(flags.numel())
 
 
 class _Edges:

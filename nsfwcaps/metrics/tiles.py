@@ -105,7 +105,7 @@ def for_each_tile(left: Tensor, right: Tensor, use: Callable[[Tile], None]) -> N
             for place in places:
                 work(place)
             return
-        with one_thread_each() as threads, ThreadPoolExecutor(threads) as pool:
+        with _single_threads() as pool:
             for _ in pool.map(work, places):
                 pass
 
@@ -140,16 +140,17 @@ def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
 
 
 @contextmanager
-def one_thread_each() -> Iterator[int]:
-    """Let every thread that calls torch compute alone; yields the threads that torch had."""
+def _single_threads() -> Iterator[ThreadPoolExecutor]:
+    """Start as many threads as torch has, each of which computes alone."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    # A new thread's first product would otherwise start a team of its own.
     try:
-        yield before
+        with ThreadPoolExecutor(before, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before)  # also the default of threads that start later
 
 
 @contextmanager

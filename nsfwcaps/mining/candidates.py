@@ -90,7 +90,7 @@ class ExactSearch:
 
     def __init__(self, space: Space, depth: int) -> None:
         self._space, self._depth = space, depth
-        self._pool = space.pool(space.safe, depth)
+        self._pool = space.hold(space.safe, depth)
         self.split = self._pool.split
         self.facts: Mapping[str, Any] = {"index": "exact", "recall": 1.0}
 

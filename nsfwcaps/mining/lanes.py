@@ -17,7 +17,7 @@ _AHEAD = 2
 
 def spread(
     tasks: Sequence[tuple[int, T]], work: Callable[[int, T], R], *, lanes: int, threads: bool
-) -> Generator[tuple[T, Callable[[], R]]]:
+) -> Generator[tuple[T, Callable[[], R]], None, None]:
     """Yield each (lane, task) in order, with a call that returns its result.
 
     With `threads`, each lane works ahead of the caller on a thread of its own, on its tasks in

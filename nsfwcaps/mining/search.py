@@ -153,7 +153,7 @@ def weigh_targets(
     if not weighing.looks_back:
         return weighed
     rows = targets_among(candidates, space.safe.rows)
-    pool = space.pool(space.unsafe, weighing.depth)
+    pool = space.hold(space.unsafe, weighing.depth)
 
     def weigh(lane: int, block: tuple[int, Rows]) -> Weights | None:
         if block[0] in known:

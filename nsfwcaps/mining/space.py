@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import Blocks, Pool, blocks_for
+from nsfwcaps.vectors.nearest import Blocks, HeldTable, blocks_for
 from nsfwcaps.vectors.source import VectorSource
 
 
@@ -24,6 +24,8 @@ class Space:
         """Block sizes of a search for k neighbours within the memory budget."""
         return blocks_for(self.memory_bytes, self.safe.width, k)
 
-    def pool(self, table: VectorSource, k: int) -> Pool:
+    def hold(self, table: VectorSource, k: int) -> HeldTable:
         """A side, held on the device for a search for k neighbours."""
-        return Pool(table, self.device, block_rows=self.blocks(k).rows, part_rows=self.part_rows)
+        return HeldTable(
+            table, self.device, block_rows=self.blocks(k).rows, part_rows=self.part_rows
+        )

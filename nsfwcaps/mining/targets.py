@@ -19,7 +19,7 @@ from nsfwcaps.enums import Rank
 from nsfwcaps.mining.candidates import Candidates
 from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors.index import Rows, Single
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.work import Work
 
@@ -59,8 +59,8 @@ class Weighing:
         """Nearest unsafe rows of each target that are needed."""
         return max(self.csls_k if self.rank is Rank.CSLS else 0, self.reciprocal or 0)
 
-    def weigh(self, unsafe: Pool, targets: Half, *, lane: int = 0) -> Weights:
-        """Penalty and reach `[t]` of safe rows `[t, d]`, computed on one lane of the pool."""
+    def weigh(self, unsafe: HeldTable, targets: Half, *, lane: int = 0) -> Weights:
+        """Penalty and reach `[t]` of safe rows `[t, d]`, computed on one lane of the unsafe rows."""
         penalty: npt.NDArray[Any] = np.zeros(len(targets))
         reach: npt.NDArray[Any] = np.full(len(targets), -np.inf)
         if self.depth:

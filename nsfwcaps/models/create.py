@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -15,7 +17,10 @@ from nsfwcaps.files import sha256_file
 from nsfwcaps.models import trained
 from nsfwcaps.models.lineage import lineage
 from nsfwcaps.models.names import Form, ModelName, extras_of, parse
+from nsfwcaps.runtime.cores import cores
 from nsfwcaps.runtime.silence import silence
+
+_SEVERAL = 2
 
 
 def load(model: str, options: EncoderOptions | None = None) -> Encoder:
@@ -34,6 +39,31 @@ def load(model: str, options: EncoderOptions | None = None) -> Encoder:
     options = options or EncoderOptions()
     device, precision = _resolved(options)
     return MiniLM(device=device, precision=precision, batch_tokens=options.batch_tokens)
+
+
+def load_on_all_gpus(model: str, options: EncoderOptions) -> Encoder:
+    """Load the encoder in a process for each GPU that torch sees; with one, or a CPU, as `load`.
+
+    Under torchrun, every process has its own GPU already.
+
+    Raises:
+        ConfigError: the name has no known form.
+        ModelError: the weights cannot be loaded.
+        DeviceError: the device is not available, or a process has ended.
+    """
+    import torch
+
+    from nsfwcaps.runtime.device import torch_device
+    from nsfwcaps.runtime.processes import launched
+
+    parse(model)
+    gpus = torch.cuda.device_count() if torch_device(options.device) == "cuda" else 0
+    if gpus < _SEVERAL or launched().count > 1:
+        return load(model, options)
+    from nsfwcaps.encoders.processes import ProcessEncoder
+
+    share = max(1, (options.workers or cores()) // gpus)
+    return ProcessEncoder(partial(load, model, replace(options, workers=share)), range(gpus))
 
 
 def load_dual(model: str, options: EncoderOptions | None = None) -> DualEncoder:

@@ -24,7 +24,8 @@ def to_column(rows: npt.NDArray[Any], kind: pa.DataType | None = None) -> pa.Fix
 def from_column(column: pa.Array | pa.ChunkedArray) -> npt.NDArray[Any]:
     """Rows `[n, d]` from a column `[n]`, without a copy if it has one chunk."""
     array = whole(column) if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(array.flatten()).reshape(-1, array.type.list_size)
+    # numpy.asarray would import pandas, which takes as long as a search of 25,000 rows.
+    return np.from_dlpack(array.flatten()).reshape(-1, array.type.list_size)
 
 
 def whole(column: pa.ChunkedArray) -> pa.Array:

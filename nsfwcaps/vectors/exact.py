@@ -149,9 +149,14 @@ def _slices(count: int, step: int) -> list[slice]:
 
 def _each(work: Callable[[slice], None], parts: Sequence[slice], rows: Tensor) -> None:
     """Run the parts: on the host on every core, on a device one after the other."""
-    if rows.device.type != "cpu":
-        for part in parts:
+
+    def run(own: Sequence[slice]) -> None:
+        for part in own:
             work(part)
+
+    if rows.device.type != "cpu" or len(parts) < 2:
+        run(parts)
         return
-    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, parts))
+    cores = os.cpu_count() or 1
+    with one_thread(), ThreadPoolExecutor(cores) as pool:
+        list(pool.map(run, [parts[core::cores] for core in range(cores)]))

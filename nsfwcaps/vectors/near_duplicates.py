@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from nsfwcaps.vectors.index import Rows
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 
 _FIRST_LOOK = 32
 
 
-def near_duplicates(pool: Pool, start: int, stop: int, threshold: float) -> tuple[Rows, Rows]:
+def near_duplicates(held: HeldTable, start: int, stop: int, threshold: float) -> tuple[Rows, Rows]:
     """Return edges `[e]`, `[e]` from rows `[start, stop)` to later rows with cosine ≥ threshold.
 
     Rows with more such neighbours than the first search returns are searched again, deeper.
     """
     left, right = [], []
-    table = pool.table
+    table = held.table
     open_rows, depth = np.arange(start, stop), min(_FIRST_LOOK, table.rows)
     queries = table.read(start, stop)
     while len(open_rows):
         # A cosine at the threshold must give the same result on every machine.
-        found = pool.nearest(queries[open_rows - start], depth, exact=True)
+        found = held.nearest(queries[open_rows - start], depth, exact=True)
         close = found.sims >= threshold
         more = close[:, -1] & (depth < table.rows)
         query, place = np.nonzero(close & ~more[:, None])

@@ -67,7 +67,7 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
     return Blocks(queries=max(1, min(queries, 65_536)), rows=max(1, rows))
 
 
-class Pool:
+class HeldTable:
     """A table that is searched many times, held where it is searched.
 
     A lane is one device with the part that it holds; each lane serves one thread at a time.
@@ -151,8 +151,12 @@ class Pool:
             yield from self.held(part, lane).tiles(TILE_ROWS)
 
     def close(self) -> None:
-        """Drop what the lanes hold."""
+        """Drop what the lanes hold, so that another table finds the memory free."""
         self._held = [None] * self.lanes
+        if self._search.resident:
+            import torch
+
+            torch.cuda.empty_cache()
 
     def _hold(self, part: int, lane: int) -> StreamedRows | ResidentRows:
         if not self._search.resident:
@@ -189,9 +193,9 @@ def nearest(
     advance: Advance = lambda rows: None,
     exact: bool = False,
 ) -> Neighbours:
-    """Search a table once: `Pool.nearest` of a pool that is dropped afterwards."""
-    pool = Pool(table, search, block_rows=block_rows)
-    return pool.nearest(queries, k, exact=exact, advance=advance)
+    """Search a table once: `HeldTable.nearest`, held for this call only."""
+    held = HeldTable(table, search, block_rows=block_rows)
+    return held.nearest(queries, k, exact=exact, advance=advance)
 
 
 def with_exact_sims(queries: Half, table: VectorSource, rows: Rows) -> Neighbours:

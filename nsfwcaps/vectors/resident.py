@@ -132,7 +132,8 @@ def _alike(hides: Tensor) -> Iterator[Tensor]:
 
     open_queries = hides.any(dim=0).nonzero().flatten()
     if len(open_queries):
-        kinds, kind_of = torch.unique(hides[:, open_queries], dim=1, return_inverse=True)
+        found = hides[:, open_queries].to(torch.uint8)
+        kinds, kind_of = torch.unique(found, dim=1, return_inverse=True)
         for kind in range(kinds.shape[1]):
             yield open_queries[kind_of == kind]
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.odd_pictures import file_of
 from torch.nn.functional import normalize
 
 from nsfwcaps.encoders.clip import ClipEncoder
@@ -91,6 +93,23 @@ def test_the_digest_follows_one_changed_weight_and_the_precision(
         clip_encoder(name, checkpoint, precision=Precision.BF16).identity.digest,
     }
     assert len(digests) == 3
+
+
+def test_half_precision_resizes_with_torch_and_says_so(
+    tiny_model: TinyModel, clip_encoder: LoadClip
+) -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (3, 90, 120, 3), dtype=np.uint8)
+    images = [("", lambda data=data: file_of(Image.fromarray(data))) for data in drawn]
+    single, half = (
+        clip_encoder(*tiny_model("tiny-clip"), precision=precision)
+        for precision in (Precision.FP32, Precision.BF16)
+    )
+    assert (single.identity.resize, half.identity.resize) == ("pillow", "torch")
+    earlier = replace(half.identity, resize="pillow")
+    assert len({one.digest for one in (single.identity, half.identity, earlier)}) == 3
+    rows = [one.encode_images(images, silent).rows for one in (single, half)]
+    assert (rows[0] * rows[1]).sum(axis=1).min() > 0.99
+    assert not np.array_equal(*rows)
 
 
 def test_half_precision_stays_close(tiny_model: TinyModel, clip_encoder: LoadClip) -> None:
@@ -199,6 +218,33 @@ def test_grey_and_palette_pictures_are_read_and_no_pictures_give_no_rows(
     nothing = encoder.encode_images([("0", lambda: b"")], silent)
     assert nothing.rows.shape == (0, 32)
     assert encoder.encode_images([], silent).rows.shape == (0, 32)
+
+
+def test_a_batch_of_pictures_without_room_is_tried_in_halves(
+    tiny_model: TinyModel,
+    clip_encoder: LoadClip,
+    picture: Draw,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    encoder = clip_encoder(*tiny_model("tiny-clip"), batch_images=8)
+    files = [picture(colour) for colour in ("red", "blue", "green", "white", "grey")]
+    images = [(str(number), lambda data=data: data) for number, data in enumerate(files)]
+    images.insert(2, ("broken", lambda: b""))
+    whole = encoder.encode_images(images, silent)
+    encode, sizes = encoder.model.encode_image, []
+
+    def small(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return encode(batch)
+
+    monkeypatch.setattr(encoder.model, "encode_image", small)
+    halves = encoder.encode_images(images, silent)
+    assert halves.failed == whole.failed == {2: "image_undecodable"}
+    np.testing.assert_allclose(halves.rows, whole.rows, atol=1e-6)
+    assert sizes[0] == 5
+    assert [size for size in sizes if size <= 2] == [2, 1, 2]
 
 
 def test_running_out_of_memory_names_the_option_to_lower(

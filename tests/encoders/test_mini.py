@@ -65,6 +65,11 @@ def encoder(untrained: Callable[[int], Path]) -> ClipEncoder:
     return made
 
 
+def test_its_preprocessing_is_split(encoder: ClipEncoder) -> None:
+    assert encoder.picture_input.bytes_each == 3 * 224 * 224
+    assert encoder.identity.resize == "pillow"
+
+
 def test_captions_and_pictures_are_unit_rows_of_one_space(
     encoder: ClipEncoder, picture: Callable[..., bytes]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,14 @@ def missing() -> bytes:
     raise FileNotFoundError("gone")
 
 
-def reader(inputs: PictureInput, workers: int = 3, split: WorkSplit | None = None) -> PictureReader:
-    return PictureReader(inputs, workers=workers, pinned=False, split=split or WorkSplit())
+def batches_of(
+    inputs: PictureInput,
+    gets: Sequence[Get],
+    units: Callable[[], int] = lambda: 4,
+    split: WorkSplit | None = None,
+) -> Iterator[PictureBatch]:
+    reader = PictureReader(inputs, workers=3, pinned=False)
+    return reader.batches([("", get) for get in gets], units, split or WorkSplit())
 
 
 def levels(batches: list[PictureBatch], inputs: PictureInput) -> list[int]:
@@ -65,7 +71,7 @@ def test_pictures_keep_their_order_and_failures_their_place(
     gets[7], gets[8], gets[49] = missing, lambda: b"no picture", missing
     gets[20:24] = [lambda: b""] * 4  # a whole batch
     inputs = make()
-    batches = list(reader(inputs).batches([("", get) for get in gets], lambda: 4))
+    batches = list(batches_of(inputs, gets))
     assert [batch.count for batch in batches] == [4] * 12 + [2]
     failed = {row: why for batch in batches for row, why in batch.failed.items()}
     undecodable = dict.fromkeys((8, 20, 21, 22, 23), "image_undecodable")
@@ -83,14 +89,14 @@ def test_batches_grow_as_soon_as_more_fits(monkeypatch: pytest.MonkeyPatch) -> N
         return units
 
     inputs, found = split_input(), []
-    for batch in reader(inputs).batches([("", level(n)) for n in range(100)], grown):
+    for batch in batches_of(inputs, [level(number) for number in range(100)], grown):
         found.append(batch)
         units = next(sizes)
     assert levels(found, inputs) == list(range(100))
     counts = [batch.count for batch in found]
     assert counts[:5] == [2, 2, 2, 5, 5]
     assert max(counts) == 40
-    assert list(reader(inputs).batches([], grown)) == []
+    assert list(batches_of(inputs, [], grown)) == []
 
 
 def test_no_more_than_two_blocks_are_prepared_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +110,7 @@ def test_no_more_than_two_blocks_are_prepared_ahead(monkeypatch: pytest.MonkeyPa
         return level(0)()
 
     done = 0
-    for batch in reader(split_input()).batches([("", counted)] * 40, lambda: 2):
+    for batch in batches_of(split_input(), [counted] * 40, lambda: 2):
         assert read <= done + 8
         done += batch.count
     assert done == read == 40
@@ -116,7 +122,7 @@ def test_an_error_of_a_thread_comes_through_and_ends_the_others() -> None:
 
     gets: list[Get] = [level(0)] * 5 + [broken] + [level(0)] * 200
     with pytest.raises(RuntimeError, match="a fault of the program"):
-        list(reader(split_input()).batches([("", get) for get in gets], lambda: 4))
+        list(batches_of(split_input(), gets))
 
 
 def test_threads_compute_alone_and_leave_the_rest_of_the_process_as_it_was() -> None:
@@ -129,7 +135,7 @@ def test_threads_compute_alone_and_leave_the_rest_of_the_process_as_it_was() -> 
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        list(reader(split_input()).batches([("", watched)] * 9, lambda: 4))
+        list(batches_of(split_input(), [watched] * 9))
         after: list[int] = []
         later = threading.Thread(target=lambda: after.append(torch.get_num_threads()))
         later.start()
@@ -147,9 +153,9 @@ def test_reading_and_preparing_are_timed_apart() -> None:
         return level(0)()
 
     split = WorkSplit()
-    list(reader(split_input(), workers=2, split=split).batches([("", slow)] * 10, lambda: 4))
+    list(batches_of(split_input(), [slow] * 15, split=split))
     busy = split.busy()
-    assert 0.1 <= busy[Work.READ] < 1  # 10 times 0.02 s on two threads
+    assert 0.1 <= busy[Work.READ] < 1  # 15 times 0.02 s on three threads
     assert 0 < busy[Work.PREPARE] < busy[Work.READ]
 
 

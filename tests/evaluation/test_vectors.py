@@ -18,6 +18,7 @@ from nsfwcaps.evaluation.models import Model, NamedModel
 from nsfwcaps.evaluation.vectors import VectorFolder
 from nsfwcaps.models import create
 from nsfwcaps.progress import Silent
+from nsfwcaps.work import WorkSplit
 
 CAPTIONS = [f"A cup on table {n}." for n in range(10)]
 
@@ -45,7 +46,9 @@ class Counting:
     def truncated(self, captions: Sequence[str]) -> None:
         """It has no window."""
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         contents = [get() for _, get in images]
         self.seen.append(len(contents))
         failed = {n: self.reasons[item] for n, item in enumerate(contents) if item in self.reasons}

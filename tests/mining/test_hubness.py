@@ -15,7 +15,7 @@ from nsfwcaps.mining import hubness
 from nsfwcaps.mining.hubness import csls_penalty, inverted_softmax_penalty
 from nsfwcaps.vectors import nearest
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -25,7 +25,7 @@ MakeTable = Callable[..., VectorTable]
 def tiles(table: VectorTable, *, resident: bool = False) -> Iterator[Any]:
     """Tiles of a table that is streamed, or held in three parts by a device."""
     search = TensorCores() if resident else BlockSearch(Device.CPU)
-    return Pool(table, search, block_rows=1000, part_rows=table.rows // 3 + 1).tiles()
+    return HeldTable(table, search, block_rows=1000, part_rows=table.rows // 3 + 1).tiles()
 
 
 def test_csls_penalty_is_half_the_mean_cosine() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from nsfwcaps import config, pictures
 from nsfwcaps.encoders.clip import ClipEncoder
@@ -117,3 +119,43 @@ def test_the_source_is_the_file_where_it_is_local_and_the_name_elsewhere(tmp_pat
     assert create.source_digest(f"local-dir:{tmp_path}") == two
     packaged = (minilm_folder() / "model.safetensors").read_bytes()
     assert create.source_digest("minilm") == hashlib.sha256(packaged).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "device", "torchrun", "processes"),
+    [
+        (2, Device.AUTO, False, 2),
+        (3, Device.CUDA, False, 3),
+        (1, Device.AUTO, False, 0),
+        (2, Device.CPU, False, 0),
+        (2, Device.AUTO, True, 0),
+    ],
+    ids=["two", "three", "one", "cpu", "torchrun"],
+)
+def test_a_process_for_each_gpu(
+    gpus: int,
+    device: Device,
+    torchrun: bool,
+    processes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only the choice: no such machine runs the tests."""
+    from nsfwcaps.encoders import processes as several
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    if torchrun:
+        for name, value in (("TORCHELASTIC_RUN_ID", "1"), ("RANK", "0"), ("WORLD_SIZE", "2")):
+            monkeypatch.setenv(name, value)
+    found: list[Any] = []
+    monkeypatch.setattr(
+        several, "ProcessEncoder", lambda load, numbers: found.append((load, numbers))
+    )
+    monkeypatch.setattr(create, "load", lambda model, options: found.append(options))
+    create.load_on_all_gpus("minilm", EncoderOptions(device=device, workers=7))
+    if not processes:
+        assert found == [EncoderOptions(device=device, workers=7)]
+        return
+    load, numbers = found[0]
+    assert list(numbers) == list(range(processes))
+    assert load.args == ("minilm", EncoderOptions(device=device, workers=7 // processes))

@@ -23,6 +23,7 @@ from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.embed import run as embed
 from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.work import WorkSplit
 
 BROKEN = b"broken"
 
@@ -84,7 +85,9 @@ class ChosenVectors:
             return None
         return np.array([len(item.split()) > self.window for item in captions], dtype=np.bool_)
 
-    def encode_images(self, images: Images, advance: Callable[[int], None]) -> Encoded:
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
         failed: dict[int, str] = {}
         rows = []
         for number, (sha256, get) in enumerate(images):

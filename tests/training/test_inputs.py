@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from support.odd_pictures import claiming, file_of, scene, turned
+from torch.nn.functional import normalize
 
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.errors import InputError
-from nsfwcaps.training.inputs import preparation
+from nsfwcaps.training.inputs import encode, encoders_of, preparation, prepared_items
+from nsfwcaps.training.pairs import ItemRows
 
 
 def test_a_turned_picture_is_trained_on_upright(
@@ -36,3 +39,48 @@ def test_a_turned_picture_is_trained_on_upright(
     assert torch.equal(seen[0], encoder.preprocess(scene()))
     with pytest.raises(InputError, match="image_too_large"):
         prepare(np.array([1]))
+
+
+def test_half_precision_is_fed_with_pictures_resized_by_torch(
+    tiny_model: Callable[..., tuple[str, str]], clip_encoder: Callable[..., ClipEncoder]
+) -> None:
+    encoder = clip_encoder(*tiny_model("tiny-clip"))
+    drawn = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    data = file_of(Image.fromarray(drawn))
+    pairs: Any = SimpleNamespace(
+        unsafe_captions=["a handgun"],
+        safe_captions=["a vase"],
+        unsafe_image=np.array([0]),
+        safe_image=np.array([0]),
+    )
+    exact, half = (
+        preparation(encoder, pairs, lambda row: data, dtype)(np.array([0])).pixels.int()
+        for dtype in (torch.float32, torch.bfloat16)
+    )
+    assert 0 < (exact - half).abs().max() <= 2
+    items = prepared_items(
+        encoder,
+        ItemRows(captions=["a handgun"], text=np.array([0]), image=np.array([0])),
+        lambda row: data,
+        torch.bfloat16,
+    )
+    assert torch.equal(items.prepare(np.array([0])).pixels.int()[0], half[0])
+
+
+def test_encoders_normalise_on_the_way_to_the_tower(
+    tiny_model: Callable[..., tuple[str, str]], clip_encoder: Callable[..., ClipEncoder]
+) -> None:
+    encoder = clip_encoder(*tiny_model("tiny-clip"))
+    pairs: Any = SimpleNamespace(
+        unsafe_captions=["a handgun"],
+        safe_captions=["a vase"],
+        unsafe_image=np.array([0]),
+        safe_image=np.array([1]),
+    )
+    files = [file_of(scene()), file_of(scene().rotate(180))]
+    encoders = encoders_of(encoder, pairs, files.__getitem__, torch.float32)
+    with torch.inference_mode():
+        _, seen = encode(encoders, encoders.prepare(np.array([0])))
+        whole = torch.stack([encoder.preprocess(scene()), encoder.preprocess(scene().rotate(180))])
+        expected = normalize(encoder.model.encode_image(whole), dim=-1)
+    assert torch.equal(seen[:, 0], expected)

@@ -21,7 +21,7 @@ from nsfwcaps.vectors.index import (
     version,
     within_bits,
 )
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.rounding import rounding_bound, tensor_core_bound
 from nsfwcaps.vectors.source import Half
 
@@ -115,7 +115,7 @@ def test_gpus_give_the_neighbours_of_the_cpu(
 ) -> None:
     table, queries = VectorArray(unit_rows(10_000, width, seed=1)), unit_rows(70, width, seed=2)
     host, gpu = (
-        Pool(table, BlockSearch(device), block_rows=5000, part_rows=part_rows)
+        HeldTable(table, BlockSearch(device), block_rows=5000, part_rows=part_rows)
         for device in (Device.CPU, Device.CUDA)
     )
     expected = host.nearest(queries, k, exact=True)

@@ -12,7 +12,7 @@ import pytest
 from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import Neighbours, Pool
+from nsfwcaps.vectors.nearest import HeldTable, Neighbours
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -31,8 +31,8 @@ def brute_force(rows: Half, threshold: float) -> Edges:
     return set(zip(left.tolist(), right.tolist(), strict=True))
 
 
-def pool_of(table: VectorTable, block_rows: int = 1000) -> Pool:
-    return Pool(table, BlockSearch(Device.CPU), block_rows=block_rows)
+def pool_of(table: VectorTable, block_rows: int = 1000) -> HeldTable:
+    return HeldTable(table, BlockSearch(Device.CPU), block_rows=block_rows)
 
 
 def found(
@@ -109,13 +109,13 @@ def test_only_rows_with_more_duplicates_than_a_look_shows_are_looked_at_again(
 ) -> None:
     """A row finds itself too, so a look of 32 is full with 31 others."""
     looks: list[tuple[int, int]] = []
-    search = Pool.nearest
+    search = HeldTable.nearest
 
-    def watched(pool: Pool, queries: Half, k: int, **how: Any) -> Neighbours:
+    def watched(pool: HeldTable, queries: Half, k: int, **how: Any) -> Neighbours:
         looks.append((len(queries), k))
         return search(pool, queries, k, **how)
 
-    monkeypatch.setattr(Pool, "nearest", watched)
+    monkeypatch.setattr(HeldTable, "nearest", watched)
     rows = family_rows(unit_rows, [300, 33, 32, 31, 1])
     edges = found(make_table(rows), 0.95)
     assert set(edges) == brute_force(rows, 0.95)

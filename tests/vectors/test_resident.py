@@ -15,7 +15,7 @@ from nsfwcaps.enums import Device
 from nsfwcaps.vectors import resident
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import Neighbours, Pool
+from nsfwcaps.vectors.nearest import HeldTable, Neighbours
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
 
@@ -75,7 +75,7 @@ def test_parts_passes_devices_and_engines_do_not_matter(
     lane: int,
 ) -> None:
     search = TensorCores(lanes, max_k, block)
-    pool = Pool(VectorArray(rows), search, block_rows=7, part_rows=part)
+    pool = HeldTable(VectorArray(rows), search, block_rows=7, part_rows=part)
     assert len(pool.parts) == -(-len(rows) // part)
     found = pool.nearest(queries, k, exact=True, lane=lane % lanes)
     same(found, brute_force(queries, rows, k))
@@ -85,8 +85,8 @@ def test_parts_passes_devices_and_engines_do_not_matter(
 
 @pytest.mark.parametrize("k", [1, 30, 100])
 def test_faiss_on_tensors_finds_the_same(rows: Half, queries: Half, k: int) -> None:
-    pool = Pool(VectorArray(rows), PlainGpu(max_k=16), block_rows=7, part_rows=90)
-    host = Pool(VectorArray(rows), BlockSearch(Device.CPU), block_rows=50)
+    pool = HeldTable(VectorArray(rows), PlainGpu(max_k=16), block_rows=7, part_rows=90)
+    host = HeldTable(VectorArray(rows), BlockSearch(Device.CPU), block_rows=50)
     expected = brute_force(queries, rows, k)
     same(pool.nearest(queries, k, exact=True), expected)
     same(host.nearest(queries, k, exact=True), expected)
@@ -95,7 +95,7 @@ def test_faiss_on_tensors_finds_the_same(rows: Half, queries: Half, k: int) -> N
 def test_a_range_with_its_share_is_searched_once(unit_rows: UnitRows) -> None:
     rows, query = unit_rows(4000, WIDTH, seed=7), unit_rows(5, WIDTH, seed=8)
     search = TensorCores(max_k=64)
-    found = Pool(VectorArray(rows), search, block_rows=1).nearest(query, 100, exact=True)
+    found = HeldTable(VectorArray(rows), search, block_rows=1).nearest(query, 100, exact=True)
     same(found, brute_force(query, rows, 100))
     # 116 rows: four ranges, each for 64 rows.
     assert search.calls == [(5, 1000, 64)] * 4
@@ -108,7 +108,7 @@ def test_a_range_that_hides_neighbours_is_searched_in_smaller_ranges(unit_rows: 
     near = query[0].astype(np.float64) + random.normal(scale=0.01, size=(200, WIDTH))
     rows[150:350] = near / np.linalg.norm(near, axis=1, keepdims=True)
     search = TensorCores(max_k=16)
-    found = Pool(VectorArray(rows), search, block_rows=1).nearest(query, 40, exact=True)
+    found = HeldTable(VectorArray(rows), search, block_rows=1).nearest(query, 40, exact=True)
     same(found, brute_force(query, rows, 40))
     again = [call for call in search.calls if call[0] < 6]
     assert again
@@ -118,7 +118,7 @@ def test_a_range_that_hides_neighbours_is_searched_in_smaller_ranges(unit_rows: 
 
 def test_copies_beyond_any_limit_come_by_row(unit_rows: UnitRows) -> None:
     rows = np.repeat(unit_rows(3, WIDTH, seed=12), 150, axis=0)
-    pool = Pool(VectorArray(rows), TensorCores(max_k=16), block_rows=1)
+    pool = HeldTable(VectorArray(rows), TensorCores(max_k=16), block_rows=1)
     same(pool.nearest(rows[:1], 20, exact=True), brute_force(rows[:1], rows, 20))
 
 
@@ -149,7 +149,7 @@ def test_a_table_is_read_once_for_all_blocks_of_queries(
     rows: Half, queries: Half, search: BlockSearch
 ) -> None:
     table = CountedArray(rows)
-    pool = Pool(table, search, block_rows=1000)
+    pool = HeldTable(table, search, block_rows=1000)
     for start in range(0, len(queries), 4):
         pool.nearest(queries[start : start + 4], 10, exact=True)
     assert table.bytes == rows.nbytes
@@ -157,7 +157,7 @@ def test_a_table_is_read_once_for_all_blocks_of_queries(
 
 def test_a_part_is_uploaded_once_while_a_lane_stays_with_it(rows: Half, queries: Half) -> None:
     table = VectorArray(rows)
-    pool = Pool(table, TensorCores(lanes=2), block_rows=1, part_rows=100)
+    pool = HeldTable(table, TensorCores(lanes=2), block_rows=1, part_rows=100)
     held = pool.held(1, lane=1)
     pool.nearest_in(1, queries, 5, lane=1)
     assert pool.held(1, lane=1) is held
@@ -179,10 +179,12 @@ def test_an_upload_copies_exactly_its_rows(
 
 def test_parts_are_whole_tiles(unit_rows: UnitRows) -> None:
     rows = unit_rows(9000, 2)
-    pool = Pool(VectorArray(rows), TensorCores(), block_rows=1, part_rows=5000)
+    pool = HeldTable(VectorArray(rows), TensorCores(), block_rows=1, part_rows=5000)
     assert pool.parts == [(0, 4096), (4096, 8192), (8192, 9000)]
 
 
 def test_no_part_is_cut_on_the_host(unit_rows: UnitRows) -> None:
-    pool = Pool(VectorArray(unit_rows(90, 4)), BlockSearch(Device.CPU), block_rows=1, part_rows=9)
+    pool = HeldTable(
+        VectorArray(unit_rows(90, 4)), BlockSearch(Device.CPU), block_rows=1, part_rows=9
+    )
     assert pool.parts == [(0, 90)]

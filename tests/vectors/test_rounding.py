@@ -11,7 +11,7 @@ from support.tensor_cores import TensorCores, truncated_products
 
 from nsfwcaps.errors import DeviceError
 from nsfwcaps.vectors.array import VectorArray
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.rounding import rounding_bound, tensor_core_bound
 from nsfwcaps.vectors.source import Half
 
@@ -85,6 +85,27 @@ def test_truncation_exceeds_the_bound_of_ieee_sums(block: int) -> None:
     assert error > 0.6 * tensor_core_bound(WIDTH)
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+def test_near_ties_at_full_width_come_in_exact_order(unit_rows: UnitRows, block: int) -> None:
+    """Rows that differ by last bits of a few components: closer than truncated sums can tell."""
+    random = np.random.default_rng(7)
+    centre = unit_rows(1, WIDTH, seed=4)
+    steps = np.where(random.random((150, WIDTH)) < 0.05, random.integers(-1, 2, (150, WIDTH)), 0)
+    rows = (centre.view(np.int16) + steps.astype(np.int16)).view(np.float16)
+    rows[100:] = rows[random.integers(0, 100, 50)]
+    queries = np.concatenate([centre, rows[:5], unit_rows(2, WIDTH, seed=5)])
+    sims = exact(queries, rows)
+    truth = np.lexsort((np.broadcast_to(np.arange(150), sims.shape), -sims), axis=-1)
+    plain = np.argsort(-truncated_products(queries, rows, block), axis=1, kind="stable")
+    assert (plain != truth).mean() > 0.1, "truncated sums alone put some in another order"
+    for k in (1, 10, 120):
+        pool = HeldTable(VectorArray(rows), TensorCores(max_k=32, block=block), block_rows=9)
+        found = pool.nearest(queries, k, exact=True)
+        np.testing.assert_array_equal(found.rows, truth[:, :k])
+        expected = np.take_along_axis(sims, truth[:, :k], axis=1).astype(np.float32)
+        np.testing.assert_array_equal(found.sims, expected)
+
+
 def deceptive() -> tuple[Half, Half]:
     """A query, and rows whose truncated sums put the nearest one last but far away.
 
@@ -119,9 +140,9 @@ def test_a_slack_for_ieee_sums_would_prove_a_wrong_neighbour(block: int) -> None
     truth = np.argsort(-exact(query, rows)[0], kind="stable")
     assert truth[:2].tolist() == [0, 1]
     table = VectorArray(rows)
-    wrong = Pool(table, OldSlack(block=block), block_rows=99).nearest(query, 1)
+    wrong = HeldTable(table, OldSlack(block=block), block_rows=99).nearest(query, 1)
     assert wrong.rows.tolist() == [[1]]
-    right = Pool(table, TensorCores(block=block), block_rows=99).nearest(query, 1)
+    right = HeldTable(table, TensorCores(block=block), block_rows=99).nearest(query, 1)
     assert right.rows.tolist() == [[0]]
 
 
@@ -134,6 +155,6 @@ def test_errors_outside_the_bound_end_the_search(unit_rows: UnitRows) -> None:
             return sims + 2.1 * tensor_core_bound(WIDTH), found
 
     rows = unit_rows(50, WIDTH, seed=3)
-    pool = Pool(VectorArray(rows), Coarse(), block_rows=99)
+    pool = HeldTable(VectorArray(rows), Coarse(), block_rows=99)
     with pytest.raises(DeviceError, match=r"computed a cosine with an error of .*--device cpu"):
         pool.nearest(rows[:3], 5, exact=True)

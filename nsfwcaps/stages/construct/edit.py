@@ -32,7 +32,7 @@ from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 1
@@ -52,11 +52,11 @@ class Benchmark:
     digest: str
 
     @cached_property
-    def pool(self) -> Pool | None:
+    def pool(self) -> HeldTable | None:
         """The vectors, held for the searches of every block."""
         if self.vectors is None or not self.vectors.rows:
             return None
-        return Pool(self.vectors, BlockSearch(Device.CPU), block_rows=_BLOCK_ROWS)
+        return HeldTable(self.vectors, BlockSearch(Device.CPU), block_rows=_BLOCK_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)

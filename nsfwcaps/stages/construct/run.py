@@ -52,7 +52,7 @@ from nsfwcaps.stages.construct.settings import ConstructSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import Pool
+from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 3
@@ -271,7 +271,7 @@ def _near(edits: _Edits, settings: ConstructSettings, advance: Any) -> tuple[Row
     search = BlockSearch(Device.CPU)
     for group, paths in edits.paths.items():
         table = VectorTable(paths)
-        pool = Pool(table, search, block_rows=_BLOCK_ROWS)
+        pool = HeldTable(table, search, block_rows=_BLOCK_ROWS)
         for start in range(0, table.rows, _NEAR_ROWS):
             stop = min(start + _NEAR_ROWS, table.rows)
             found = near_duplicates(pool, start, stop, settings.near_duplicate)

@@ -68,7 +68,8 @@ class CaptionShards:
     def encode(self, work: PreparedShard[PreparedCaptions], advance: Advance) -> Encoded:
         """Encode each distinct text once."""
         captions = work.inputs
-        encoded = self._writer.encoder.encode_text(captions.tokenised, advance)
+        with self._writer.split.timed(Work.COMPUTE):
+            encoded = self._writer.encoder.encode_text(captions.tokenised, advance)
         advance(len(captions.distinct.text_of) - len(captions.distinct.texts))
         return encoded
 

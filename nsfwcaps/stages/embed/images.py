@@ -45,8 +45,8 @@ class ImageShards:
         )
 
     def encode(self, work: PreparedShard[Images], advance: Advance) -> Encoded:
-        """Encode the pictures."""
-        return self._writer.encoder.encode_images(work.inputs, advance)
+        """Encode the pictures; the encoder counts its time."""
+        return self._writer.encoder.encode_images(work.inputs, advance, self._writer.split)
 
     def store(self, work: PreparedShard[Images], encoded: Encoded) -> Shard:
         """Write a vector for each picture; rejects are counted with the captions of a picture."""

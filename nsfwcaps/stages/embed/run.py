@@ -73,7 +73,7 @@ def run(
 
     def embedded(shards: Shards[Any], group: str) -> list[Shard]:
         with progress.task(f"embed: {group}", ingest.rows(group), split=split) as advance:
-            return embed(shards, _files(ingest, group), advance, split)
+            return embed(shards, _files(ingest, group), advance)
 
     pictures: list[Shard] = []
     width = encoder.identity.image_width
@@ -110,7 +110,7 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
 
         return ImportedVectors(Path(settings.source))
     model = settings.model or names.DEFAULTS[with_images]
-    return create.load(model, EncoderOptions.of(settings))
+    return create.load_on_all_gpus(model, EncoderOptions.of(settings))
 
 
 def _files(ingest: StageRecord, group: str) -> list[OutputFile]:

@@ -67,9 +67,7 @@ class Shards(Protocol[Inputs]):
         ...
 
 
-def embed(
-    shards: Shards[Inputs], files: Sequence[OutputFile], advance: Advance, split: WorkSplit
-) -> list[Shard]:
+def embed(shards: Shards[Inputs], files: Sequence[OutputFile], advance: Advance) -> list[Shard]:
     """Take files through the three steps; return their shards in the same order.
 
     After an error, the shards that were encoded are still stored.
@@ -82,8 +80,7 @@ def embed(
                 made.append(work)
                 continue
             advance(file.rows - len(work.reused.missing))
-            with split.timed(Work.COMPUTE):
-                encoded = shards.encode(work, advance)
+            encoded = shards.encode(work, advance)
             made.append(later(partial(shards.store, work, encoded)))
     return [item if isinstance(item, Shard) else item.result() for item in made]
 

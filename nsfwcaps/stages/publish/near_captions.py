@@ -20,7 +20,7 @@ from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import BlockSearch, Rows
 from nsfwcaps.vectors.near_duplicates import near_duplicates
-from nsfwcaps.vectors.nearest import Pool, blocks_for
+from nsfwcaps.vectors.nearest import HeldTable, blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
 _NODE_ROWS = 16_384
@@ -93,7 +93,7 @@ def near_captions(
     """Return the edges `[e]`, `[e]` between captions with at least the cosine of the settings."""
     sizes = blocks_for(parse_bytes(settings.memory), vectors.width, _NEIGHBOURS)
     step = min(_BLOCK_ROWS, sizes.queries)
-    pool = Pool(vectors, BlockSearch(Device.AUTO), block_rows=sizes.rows)
+    pool = HeldTable(vectors, BlockSearch(Device.AUTO), block_rows=sizes.rows)
 
     def find(start: int, stop: int) -> ShardTables:
         left, right = near_duplicates(pool, start, stop, settings.near_duplicate)

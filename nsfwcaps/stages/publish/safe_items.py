@@ -36,7 +36,7 @@ from nsfwcaps.stages.publish.write import ROWS_WITH_IMAGES
 from nsfwcaps.tables import column_names, read_tables
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.index import BlockSearch, within_bits
-from nsfwcaps.vectors.nearest import Pool, blocks_for
+from nsfwcaps.vectors.nearest import HeldTable, blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
 _LEAST = 1024
@@ -74,7 +74,7 @@ class _HeldOut:
         self.columns = [*splits.values]
         vectors = VectorArray(nodes.vectors.take(rows))
         block_rows = blocks_for(memory_bytes, vectors.width, 1).rows
-        self.vectors = Pool(vectors, BlockSearch(Device.AUTO), block_rows=block_rows)
+        self.vectors = HeldTable(vectors, BlockSearch(Device.AUTO), block_rows=block_rows)
         self.hashes = np.empty((0, 32), np.uint8)
         if splits.hashes is not None:
             here = pc.is_in(splits.hashes.names, value_set=self._pictures)

@@ -33,7 +33,7 @@ from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
-from nsfwcaps.work import Work
+from nsfwcaps.work import Work, WorkSplit
 
 VERSION = 1
 
@@ -74,14 +74,14 @@ def embed_reference(
     ids = frozenset(chosen)
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
     new = _new_items(both)
-    work = encoder.split
+    work = WorkSplit()
     task = progress.task("train: reference", sum(new), unit="items", split=work)
     with task as advance:
         for number, (path, wanted) in enumerate(both):
             key = digest([VERSION, key, sha256_file(path), sorted(wanted or ())])
             ahead = _Left(new[number], advance)
             read = partial(_contents, path, seen, wanted)
-            make = partial(_embed, path, read, number, key, encoder, ahead)
+            make = partial(_embed, path, read, number, key, encoder, ahead, work)
             shard = folder.shard_or(key, make)
             seen.update(_names(folder, shard))
             shards.append(shard)
@@ -173,12 +173,14 @@ def _embed(
     key: str,
     encoder: DualEncoder,
     ahead: _Left,
+    work: WorkSplit,
 ) -> ShardFiles:
-    with reading(path), encoder.split.timed(Work.READ):
+    with reading(path), work.timed(Work.READ):
         rows, captions, pictures = contents()
-    text = encoder.encode_text(list(captions.values()), ahead.advance)
+    with work.timed(Work.COMPUTE):
+        text = encoder.encode_text(list(captions.values()), ahead.advance)
     named = [(name, partial(bytes, data)) for name, data in pictures.items()]
-    image = encoder.encode_images(named, ahead.advance)
+    image = encoder.encode_images(named, ahead.advance, work)
     kept = [item for row, item in enumerate(pictures.items()) if row not in image.failed]
     ids = [name for row, name in enumerate(captions) if row not in text.failed]
     lengths = [len(data) for _, data in kept]

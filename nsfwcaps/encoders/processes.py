@@ -1,0 +1,250 @@
+"""An encoder on several devices of one machine: a process for each, which loads the same model.
+
+    captions ─ pieces ─▶ process of GPU 0 ─▶ rows ─ in order ─▶ rows
+                   └───▶ process of GPU 1 ─▶ rows ┘
+
+Any process takes the next piece. Each has a second piece at hand, tokenised, while it encodes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from nsfwcaps.encoders.encoder import Encoded, Encoder, Identity, Images
+from nsfwcaps.encoders.process_of_encoder import Request, serve
+from nsfwcaps.encoders.window import Mask
+from nsfwcaps.errors import DeviceError
+from nsfwcaps.work import Work, WorkSplit
+
+_PIECE_CAPTIONS = 8192
+_PIECE_IMAGES = 256
+_AT_HAND = 2
+_PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    """Captions or images for one process; the bytes of images are read when it takes them."""
+
+    kind: str
+    inputs: Sequence[Any]
+    answer: Future[Any]
+
+    def request(self) -> Request:
+        """Return what to send."""
+        inputs = _contents(self.inputs) if self.kind == "images" else self.inputs
+        return Request(kind=self.kind, inputs=inputs)
+
+    def fail(self, error: Exception) -> None:
+        """Answer with an error, unless it has an answer."""
+        with contextlib.suppress(InvalidStateError):
+            self.answer.set_exception(error)
+
+
+class SubmittedCaptions(list[str]):
+    """Captions `[n]` that the processes are encoding."""
+
+    def __init__(self, captions: Sequence[str], pieces: Sequence[_Piece]) -> None:
+        super().__init__(captions)
+        self.pieces = pieces
+
+
+class ProcessEncoder:
+    """Encoder over one process for each device. Rows and failures are in the order of the inputs.
+
+    Raises:
+        NsfwcapsError: a process could not load the model; the error is that of the process.
+        DeviceError: a process has ended, or the processes have loaded different weights.
+    """
+
+    def __init__(self, load: Callable[[], Encoder], devices: Sequence[int | None]) -> None:
+        """Start a process for each GPU number, or for the CPU where it is None.
+
+        `load` is called in each process and must be picklable.
+        """
+        self._workers = [_Worker(load, number, len(devices)) for number in devices]
+        weakref.finalize(self, _stop, self._workers)
+        self._tasks: queue.SimpleQueue[_Piece] = queue.SimpleQueue()
+        self._broken: list[Exception] = []
+        try:
+            self.identity, self.device = _agreed([worker.ready() for worker in self._workers])
+        except BaseException:
+            _stop(self._workers)
+            raise
+        for worker in self._workers:
+            feed = (worker, self._tasks, self._broken)
+            threading.Thread(target=_feed, args=feed, daemon=True).start()
+
+    def prepared(self, captions: Sequence[str]) -> SubmittedCaptions:
+        """Let the processes begin with captions `[n]`."""
+        return SubmittedCaptions(captions, self._submit("text", captions, _PIECE_CAPTIONS))
+
+    def encode_text(self, captions: Sequence[str], advance: Callable[[int], None]) -> Encoded:
+        """Encode n captions to unit rows `[n, d]`."""
+        work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
+        return _joined(work.pieces, self.identity.width, advance)
+
+    def encode_images(
+        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+    ) -> Encoded:
+        """Encode n images, whose bytes this process reads; all other work counts as computing."""
+        with (split or WorkSplit()).timed(Work.COMPUTE):
+            pieces = self._submit("images", images, _PIECE_IMAGES)
+            return _joined(pieces, self.identity.image_width or 0, advance)
+
+    def truncated(self, captions: Sequence[str]) -> Mask | None:
+        """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
+        pieces = self._submit("truncated", captions, _PIECE_CAPTIONS)
+        masks = [piece.answer.result() for piece in pieces]
+        if any(mask is None for mask in masks):
+            return None
+        return np.concatenate([np.empty(0, dtype=np.bool_), *masks])
+
+    def _submit(self, kind: str, inputs: Sequence[Any], most: int) -> list[_Piece]:
+        size = max(1, min(most, -(-len(inputs) // len(self._workers))))
+        pieces = [
+            _Piece(kind=kind, inputs=list(inputs[start : start + size]), answer=Future())
+            for start in range(0, len(inputs), size)
+        ]
+        for piece in pieces:
+            self._tasks.put(piece)
+        for error in self._broken[:1]:  # looked at last: no process may be left to answer
+            for piece in pieces:
+                piece.fail(error)
+        return pieces
+
+
+class _Worker:
+    """A process, seen from the first one."""
+
+    def __init__(self, load: Callable[[], Encoder], gpu: int | None, count: int) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork would share the parent's CUDA state
+        self.connection: Connection
+        self.connection, theirs = context.Pipe()
+        self.name = "the CPU" if gpu is None else f"GPU {gpu}"
+        self.process = context.Process(
+            target=serve,
+            args=(theirs, load, gpu, count),
+            daemon=True,
+            name=f"encoder of {self.name}",
+        )
+        self.process.start()
+        theirs.close()  # so that its end is seen here
+
+    def ready(self) -> tuple[Identity, str]:
+        """Wait until the model is loaded; return its identity and device."""
+        try:
+            found: tuple[Identity, str] | Exception = self.connection.recv()
+        except (EOFError, OSError):
+            raise self.ended() from None
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def ended(self) -> DeviceError:
+        """Return the error of a process that is gone."""
+        self.process.join(_PATIENCE_S)
+        return DeviceError(
+            f"the encoder process of {self.name} has ended (exit code {self.process.exitcode}), "
+            "often because the machine's memory was too small: end other programs or lower "
+            "--batch-images, and run the same command again: finished shards are kept"
+        )
+
+
+def _feed(worker: _Worker, tasks: queue.SimpleQueue[_Piece], broken: list[Exception]) -> None:
+    """Give a process pieces and take its answers, until it ends."""
+    sent: deque[_Piece] = deque()
+    try:
+        while True:
+            taken = _next(tasks, wait=not sent) if len(sent) < _AT_HAND else None
+            if taken is not None:
+                request = _readable(taken)
+                if request is not None:
+                    sent.append(taken)
+                    worker.connection.send(request)
+                continue
+            answer = worker.connection.recv()
+            done = sent.popleft()
+            if isinstance(answer, Exception):
+                done.fail(answer)
+            elif not done.answer.done():
+                done.answer.set_result(answer)
+    except (EOFError, OSError):
+        error = worker.ended()
+        broken.append(error)
+        for piece in sent:
+            piece.fail(error)
+        while (left := _next(tasks, wait=False)) is not None:
+            left.fail(error)
+
+
+def _next(tasks: queue.SimpleQueue[_Piece], *, wait: bool) -> _Piece | None:
+    try:
+        return tasks.get(block=wait)
+    except queue.Empty:
+        return None
+
+
+def _readable(piece: _Piece) -> Request | None:
+    try:
+        return piece.request()
+    except Exception as error:
+        piece.fail(error)
+        return None
+
+
+def _joined(pieces: Sequence[_Piece], width: int, advance: Callable[[int], None]) -> Encoded:
+    rows = [np.empty((0, width), dtype=np.float32)]
+    failed: dict[int, str] = {}
+    start = 0
+    for piece in pieces:
+        encoded: Encoded = piece.answer.result()
+        rows.append(encoded.rows)
+        failed |= {start + at: reason for at, reason in sorted(encoded.failed.items())}
+        start += len(piece.inputs)
+        advance(len(piece.inputs))
+    return Encoded(rows=np.concatenate(rows), failed=failed)
+
+
+def _contents(images: Images) -> list[tuple[str, bytes | None]]:
+    """Read images; None where it cannot be read."""
+
+    def content(get: Callable[[], bytes]) -> bytes | None:
+        try:
+            return get()
+        except OSError:
+            return None
+
+    return [(sha256, content(get)) for sha256, get in images]
+
+
+def _agreed(found: Sequence[tuple[Identity, str]]) -> tuple[Identity, str]:
+    """Return the identity and the device of all processes."""
+    if len({identity.digest for identity, _ in found}) > 1:
+        raise DeviceError(
+            "the processes of the devices have loaded different weights of one model; run the same "
+            "command again once its files no longer change"
+        )
+    return found[0]
+
+
+def _stop(workers: Sequence[_Worker]) -> None:
+    """End all processes."""
+    for worker in workers:
+        worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_PATIENCE_S)
+        if worker.process.is_alive():
+            worker.process.kill()
