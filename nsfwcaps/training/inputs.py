@@ -86,6 +86,8 @@ class Encoders:
     """Compute precision; half precision uses autocast."""
     normalise: Callable[[Tensor], Tensor] = lambda pixels: pixels
     """Maps prepared pixels `[b, 3, h, w]` to the input of the image tower, on their device."""
+    image_tower: Callable[[Tensor], Tensor] | None = None
+    """Used instead of the model's, on the same input."""
 
     def ahead(
         self, batches: Iterable[Rows], workers: int, split: WorkSplit | None = None
@@ -108,7 +110,7 @@ class Encoders:
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Features `[b, d]` of prepared pixels `[b, 3, h, w]`, not normalised."""
         pixels = self.normalise(pixels.to(self.device, non_blocking=True))
-        features: Tensor = self.model.encode_image(pixels)
+        features: Tensor = (self.image_tower or self.model.encode_image)(pixels)
         return features
 
 

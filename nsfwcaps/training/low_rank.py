@@ -147,6 +147,8 @@ class LowRankAttention(LowRankWeight):
 
     def _is_causal(self, mask: Tensor | None) -> bool:
         """Whether a mask is an upper left square of the mask that is known to be causal."""
+        if torch.compiler.is_compiling():  # it cannot trace addresses, and would cut the tower
+            return False
         whole = self.held.causal_mask
         return (
             whole is not None

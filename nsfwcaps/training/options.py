@@ -36,6 +36,8 @@ class TrainingOptions:
     """Steps between checkpoints."""
     batch_images: int
     """Images per batch without gradients: in validation and for fixing the adapters' inputs."""
+    compile: bool = False
+    """Whether the towers are compiled in training (`training.compilation`)."""
 
     def __post_init__(self) -> None:
         if self.adaptation.full and self.method.adapter_inputs is AdapterInputs.CONTRAST:

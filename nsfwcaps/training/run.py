@@ -18,6 +18,7 @@ from nsfwcaps.runtime.device import torch_dtype
 from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
+from nsfwcaps.training.compilation import PADDED_TO, compiled
 from nsfwcaps.training.contrast import fix_inputs
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.history import History
@@ -90,7 +91,7 @@ class TrainingRun:
         torch.manual_seed(how.seed % 2**63)
         adapt(encoder.model, options.adaptation)
         dtype = torch_dtype(options.precision)
-        tokens = CaptionTokens.of_encoder(encoder)
+        tokens = CaptionTokens.of_encoder(encoder, PADDED_TO if options.compile else 1)
         fed_with = partial(
             encoders_of, encoder, picture=reference.picture, dtype=dtype, tokens=tokens
         )
@@ -109,6 +110,8 @@ class TrainingRun:
                 processes=processes,
                 progress=progress,
             )
+        if options.compile:
+            self._encoders = compiled(self._encoders)
         self._sampler = Sampler(
             pairs.train.levels,
             schedule=options.schedule,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 import torch
 
 from nsfwcaps.training.tokens import CaptionTokens
@@ -12,7 +13,7 @@ from nsfwcaps.training.tokens import CaptionTokens
 CAPTIONS = ["a cup", "a cup on a table", "two red cars"]
 
 
-def letters(asked: list[list[str]]) -> CaptionTokens:
+def letters(asked: list[list[str]], multiple: int = 1) -> CaptionTokens:
     """A tokenizer of letters, padded with zeros to 20, that notes what it was asked."""
 
     def tokenize(captions: list[str]) -> torch.Tensor:
@@ -20,7 +21,7 @@ def letters(asked: list[list[str]]) -> CaptionTokens:
         rows = [[*map(ord, caption), *[0] * 20][:20] for caption in captions]
         return torch.tensor(rows)
 
-    return CaptionTokens(tokenize, lambda tokens: np.asarray((tokens > 0).sum(1)))
+    return CaptionTokens(tokenize, lambda tokens: np.asarray((tokens > 0).sum(1)), multiple)
 
 
 def test_captions_are_cut_to_the_longest() -> None:
@@ -37,6 +38,13 @@ def test_a_caption_is_tokenised_once() -> None:
     assert asked == [CAPTIONS[:2], CAPTIONS[2:]]
     assert torch.equal(first[1], again[0])
     assert again.shape == (2, 16)
+
+
+@pytest.mark.parametrize(("letter_count", "length"), [(1, 8), (8, 8), (9, 16), (17, 20)])
+def test_lengths_are_multiples_up_to_the_context(letter_count: int, length: int) -> None:
+    tokens = letters([], multiple=8).of(["a" * letter_count, "a"])
+    assert tokens.shape == (2, length)
+    assert (tokens > 0).sum(1).tolist() == [letter_count, 1]
 
 
 def test_threads_share_the_table() -> None:

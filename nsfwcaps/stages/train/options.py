@@ -37,6 +37,7 @@ def options_of(settings: TrainSettings) -> TrainingOptions:
         patience=settings.patience,
         save_every=settings.save_every,
         batch_images=settings.batch_images or USUAL_IMAGES,
+        compile=settings.compile,
     )
 
 

@@ -28,6 +28,7 @@ from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress, Silent
+from nsfwcaps.runtime.device import torch_device
 from nsfwcaps.runtime.processes import Processes, joined
 from nsfwcaps.stages.train import checks
 from nsfwcaps.stages.train.checkpoints import Checkpoints
@@ -76,12 +77,15 @@ def run(
     from nsfwcaps.stages.train.pairs import preserved, run_pairs, usable_pairs, without_partner
     from nsfwcaps.stages.train.safe_items import draw
     from nsfwcaps.stages.train.tensorboard import wants_board
+    from nsfwcaps.training.compilation import check_compiler
     from nsfwcaps.training.run import TrainingRun
 
     data = Path(settings.data)
     files = data_files(data)
     options, board = options_of(settings), wants_board(settings.events)
     checks.check_place(folder, settings)
+    if options.compile:
+        check_compiler(torch_device(settings.device))
     checks.check_patience(files, settings)
     checks.check_targets(files, options.method.targets, data)
     encoder = _encoder(settings)

@@ -92,6 +92,9 @@ class TrainSettings:
             "metavar": "<str>",  # leaves room for the names of methods
         },
     )
+    compile: bool = setting(
+        False, "Compile the towers (torch.compile): minutes once, then fewer launches on a GPU."
+    )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of adapters, order and dropout.")
     save_every: Annotated[int, Ge(1)] = setting(
         200, "Steps between checkpoints.", affects_output=False
