@@ -17,6 +17,7 @@ from nsfwcaps.encoders.encoder import (
     Vectors,
     activations,
     finite,
+    unit_rows,
 )
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
@@ -167,7 +168,7 @@ class ClipEncoder:
         """Unit rows `[b, d]`, on the device, of prepared pixels `[b, 3, h, w]`."""
         pixels = self.picture_input.normalise(pixels.to(self.device, non_blocking=True))
         batch = pixels.contiguous(memory_format=self._layout)
-        return self._torch.nn.functional.normalize(self.model.encode_image(batch).float(), dim=-1)
+        return unit_rows(self.model.encode_image(batch))
 
     @contextmanager
     def _inference(self, option: str) -> Iterator[None]:

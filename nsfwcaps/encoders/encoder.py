@@ -169,9 +169,8 @@ def finite(rows: Vectors) -> Encoded:
     )
 
 
-def unit_rows(rows: Any) -> Vectors:
-    """Normalise the rows of a torch tensor `[n, d]`; return float32 on the CPU."""
-    import torch
+def unit_rows(rows: torch.Tensor) -> torch.Tensor:
+    """Normalise rows `[n, d]` in single precision, on their device."""
+    from torch.nn.functional import normalize
 
-    unit: Vectors = torch.nn.functional.normalize(rows.float(), dim=-1).cpu().numpy()
-    return unit
+    return normalize(rows.float(), dim=-1)

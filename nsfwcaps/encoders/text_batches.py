@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.encoders.batches import length_sorted
+from nsfwcaps.encoders.encoder import unit_rows
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,6 @@ def _send(
     advance: Callable[[int], None],
 ) -> _Rows:
     import torch
-    from torch.nn.functional import normalize
 
     order = np.argsort(lengths, kind="stable")
     ordered = lengths[order]
@@ -137,7 +137,7 @@ def _send(
     for batch in length_sorted(ordered, size):
         units = len(batch) * int(ordered[batch.stop - 1])
         for part, found in size.compute(batch, units, encoded):
-            rows[part.start : part.stop] = normalize(found.float(), dim=-1)
+            rows[part.start : part.stop] = unit_rows(found)
             advance(len(part))
     return _to_host(rows, order)
 

@@ -35,7 +35,7 @@ def test_rows_are_those_of_vectors_that_were_imported(tmp_path: Path) -> None:
 
 
 def test_rows_that_an_encoder_gave_and_embed_stored_stay_as_they_are() -> None:
-    stored = unit_rows(torch.from_numpy(random(5000))).astype(np.float16)
+    stored = unit_rows(torch.from_numpy(random(5000))).numpy().astype(np.float16)
     np.testing.assert_array_equal(unit_halves(stored, where="rows"), stored)
 
 
