@@ -8,7 +8,7 @@ JPEGs and tokenise on the same number of threads ahead of the step (`--decoded` 
 the timing). The plain loop runs a frozen copy of the model on the safe, the unsafe and the target
 item in every step, pads captions to the context length like open_clip's tokenizer, and adapts
 layers with stock `peft`. Ours looks up frozen rows; computing them once is timed separately, in
-single precision as in `train`.
+single precision, and in the precision of training ("in half") if that is another.
 
 Each runs in its own process, in turn; the first step is not timed. "CPU s/pair" counts all threads:
 on a shared machine it is steadier than wall time. Shares and the cost of the reference use it (on
@@ -168,20 +168,25 @@ def _print(results: dict[str, Any], options: argparse.Namespace) -> None:
             )
     print(
         "\n| | teacher, of the plain step | padding of the student's captions "
-        "| reference, s/pair | plain step, s/pair | ours, s/pair | epochs that pay for it |"
+        "| reference, s/pair | in half | plain step, s/pair | ours, s/pair "
+        "| epochs that pay for it | in half |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for model, result in results.items():
         peer, ours = (result["found"][name] for name in (PEER, OURS))
         teacher, padding = (
             statistics.median(run[key] for run in peer) for key in ("teacher", "padding")
         )
         theirs, own = (statistics.median(run["cost"] for run in runs) for runs in (peer, ours))
-        once = statistics.median(run["reference"] for run in ours)
-        pays = f"{once / (theirs - own):.2f}" if theirs > own else "never"
+        once, half = (statistics.median(run[key] for run in ours) for key in ("reference", "half"))
+        pays, half_pays = (
+            f"{cost / (theirs - own):.2f}" if theirs > own else "never" for cost in (once, half)
+        )
+        if not half:
+            half_pays = ""
         print(
-            f"| {model} | {teacher:.0%} | {padding:.0%} "
-            f"| {once:.2f} | {theirs:.2f} | {own:.2f} | {pays} |"
+            f"| {model} | {teacher:.0%} | {padding:.0%} | {once:.4f} | {half:.4f} "
+            f"| {theirs:.4f} | {own:.4f} | {pays} | {half_pays} |"
         )
     for model, result in results.items():
         peer, ours = (result["found"][name][-1] for name in (PEER, OURS))
@@ -287,6 +292,7 @@ def _ours(job: Job) -> dict[str, Any]:
         shards = embed_reference([job.data], encoder, folder, Silent())
         reference_s = _spent(job) - started
         reference = load_reference(folder, shards)
+    half_s = _half_reference(job, encoder)
     table = pq.read_table(job.data)
     for name in ("partner_id", "partner_caption", "partner_image_sha256"):
         if name not in table.column_names:
@@ -297,7 +303,8 @@ def _ours(job: Job) -> dict[str, Any]:
     trained = {name: t for name, t in encoder.model.named_parameters() if t.requires_grad}
     _same_start(trained)
     sampler = _sampler(job, pairs.levels, pairs.target_captions)
-    prepare, longest = preparation(encoder, pairs, reference.picture), []
+    dtype = torch_dtype(Precision(job.precision))
+    prepare, longest = preparation(encoder, pairs, reference.picture, dtype), []
 
     def noting(rows: Any) -> Any:
         inputs = prepare(rows)
@@ -309,7 +316,8 @@ def _ours(job: Job) -> dict[str, Any]:
         encode_text=encoder.tower.encode,
         prepare=_decoded(noting, sampler.epoch(1)) if job.decoded else noting,
         device=encoder.device,
-        dtype=torch_dtype(Precision(job.precision)),
+        dtype=dtype,
+        normalise=encoder.picture_input.normalise,
     )
     how = Optimisation(
         epochs=1,
@@ -332,7 +340,26 @@ def _ours(job: Job) -> dict[str, Any]:
     return {
         **_measured(job, laps, losses, trained, longest),
         "reference": reference_s / (2 * job.batch),
+        "half": half_s / (2 * job.batch),
     }
+
+
+def _half_reference(job: Job, encoder: Any) -> float:
+    """Return the seconds of the reference in half precision; 0 if training is in single."""
+    from nsfwcaps.artifacts import StageFolder
+    from nsfwcaps.enums import Precision
+    from nsfwcaps.progress import Silent
+    from nsfwcaps.stages.train.reference import embed_reference
+
+    if job.precision == "fp32":
+        return 0.0
+    half = encoder.in_precision(Precision(job.precision))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = StageFolder(Path(scratch))
+        folder.prepare()
+        started = _spent(job)
+        embed_reference([job.data], half, folder, Silent())
+        return _spent(job) - started
 
 
 def _peer(job: Job) -> dict[str, Any]:
