@@ -14,7 +14,8 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio
+from nsfwcaps.metrics.neighbourhoods import neighbourhood_overlaps
+from nsfwcaps.metrics.structure import spread_ratio
 
 Rows = npt.NDArray[np.float32]
 
