@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _compare(pairs: int, rounds: int, folder: Path, device: str) -> None:
-    _make(folder, pairs)
+    make(folder, pairs)
     names = ["nsfwcaps", FLOOR]
     needed = 2 * PLAIN_BYTES * pairs**2  # unsafe queries have twice as many candidates
     if needed < 0.6 * _free_bytes():
@@ -103,7 +103,7 @@ def _run(name: str, folder: Path, device: str) -> dict[str, Any]:
     return result
 
 
-def _make(folder: Path, pairs: int) -> None:
+def make(folder: Path, pairs: int) -> None:
     """Write pairs around random centres, unsafe items slightly off the safe ones."""
     import numpy as np
 

@@ -36,6 +36,8 @@ from nsfwcaps.enums import Device, Precision
 
 K = 100
 WIDTH = 768
+_SMALL_PATIENCE = 5
+"""Times the limits of a full run, because `--small` may run on a laptop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,7 @@ def _run(name: str, given: Namespace) -> list[Result]:
     """Run one work; a failure is reported, and the others go on."""
     command = [sys.executable, __file__, str(given.captions_file), str(given.pictures_file)]
     command += ["--child", name, *(["--small"] if given.small else [])]
-    limit_s = WORKS[name][1]
+    limit_s = WORKS[name][1] * (_SMALL_PATIENCE if given.small else 1)
     try:
         done = subprocess.run(
             command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False
@@ -145,9 +147,7 @@ def _precision() -> Precision:
     return Precision.BF16 if _device() is Device.CUDA else Precision.FP32
 
 
-def _in_turn(
-    ways: Sequence[Callable[[], Any]], rounds: int
-) -> tuple[list[list[float]], list[Any]]:
+def _in_turn(ways: Sequence[Callable[[], Any]], rounds: int) -> tuple[list[list[float]], list[Any]]:
     """Seconds of each way, one round not counted; and what each returned last."""
     seconds: list[list[float]] = [[] for _ in ways]
     last: list[Any] = [None for _ in ways]
@@ -184,9 +184,7 @@ def search(given: Namespace, sizes: Sizes) -> list[Result]:
             queries, table = VectorTable(unsafe), VectorTable(safe)
             blocks = blocks_for(2**30, WIDTH, K)
             every = queries.read(0, queries.rows)
-            return nearest(
-                every, table, K, search=on, block_rows=blocks.rows, exact=True
-            ).rows
+            return nearest(every, table, K, search=on, block_rows=blocks.rows, exact=True).rows
 
         def theirs() -> Any:
             queries, rows = mining.read(unsafe), mining.read(safe)
@@ -262,9 +260,8 @@ def images(given: Namespace, sizes: Sizes) -> list[Result]:
     pixels = torch.zeros((256, 3, 224, 224), dtype=torch.uint8)
 
     def forward() -> Any:
-        with torch.inference_mode(), torch.autocast(encoder.device, enabled=False):
-            with encoder._inference("--batch-images"):
-                return [encoder._image_rows(pixels).cpu() for _ in range(4)]
+        with encoder._inference("--batch-images"):
+            return [encoder._image_rows(pixels).cpu() for _ in range(4)]
 
     rows = []
     if _device() is Device.CUDA:

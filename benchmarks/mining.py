@@ -55,8 +55,8 @@ def main() -> None:
 def _compare(rows: int, options: argparse.Namespace, folder: Path) -> None:
     import numpy as np
 
-    _make(folder / "safe", rows, seed=0)
-    _make(folder / "unsafe", options.queries, seed=1)
+    make(folder / "safe", rows, seed=0)
+    make(folder / "unsafe", options.queries, seed=1)
     pythons = {
         "nsfwcaps": sys.executable,
         "nsfwcaps, exact cosines": sys.executable,
@@ -100,7 +100,7 @@ def _run(name: str, python: str, folder: Path) -> dict[str, Any]:
     return result
 
 
-def _make(folder: Path, rows: int, seed: int) -> None:
+def make(folder: Path, rows: int, seed: int, width: int = WIDTH) -> None:
     """Write clustered half-precision unit vectors, in shards like those of the embed stage."""
     import numpy as np
     import pyarrow as pa
@@ -112,12 +112,12 @@ def _make(folder: Path, rows: int, seed: int) -> None:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     # Both sides share cluster centres: their seed is fixed.
-    centres = np.random.default_rng(99).standard_normal((2_000, WIDTH), dtype=np.float32)
-    of = schema.vectors(WIDTH, "id")
+    centres = np.random.default_rng(99).standard_normal((2_000, width), dtype=np.float32)
+    of = schema.vectors(width, "id")
     for start in range(0, rows, 16_384):
         count = min(16_384, rows - start)
         vectors = 0.8 * centres[rng.integers(0, len(centres), count)]
-        vectors += rng.standard_normal((count, WIDTH), dtype=np.float32)
+        vectors += rng.standard_normal((count, width), dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         ids = pa.array([f"{row:032x}" for row in range(start, start + count)])
         table = vector_table(of, {"id": ids}, vectors, "benchmark")
@@ -138,17 +138,18 @@ def _child(name: str, folder: Path) -> None:
     print(json.dumps({"seconds": seconds, "working_bytes": (peak - before) * 1024}))
 
 
-def _read(paths: list[Path]) -> Any:
+def read(paths: list[Path]) -> Any:
     """Return all vectors `[n, d]` in single precision, for the other contenders."""
     import numpy as np
     import pyarrow as pa
 
     tables = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
-    out = np.empty((sum(table.num_rows for table in tables), WIDTH), dtype=np.float32)
+    width = tables[0].schema.field("vector").type.list_size
+    out = np.empty((sum(table.num_rows for table in tables), width), dtype=np.float32)
     start = 0
     for table in tables:
         column = table["vector"].combine_chunks()
-        part = np.from_dlpack(column.flatten()).reshape(-1, WIDTH)  # asarray imports pandas
+        part = np.from_dlpack(column.flatten()).reshape(-1, width)  # asarray imports pandas
         out[start : start + len(part)] = part
         start += len(part)
     return out
@@ -182,8 +183,8 @@ def _flat() -> Callable[..., Any]:
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index = faiss.IndexFlatIP(WIDTH)
-        index.add(_read(safe))
-        return index.search(_read(unsafe), K)[1]
+        index.add(read(safe))
+        return index.search(read(unsafe), K)[1]
 
     return search
 
@@ -195,7 +196,7 @@ def _semantic_search() -> Callable[..., Any]:
     from sentence_transformers.util import dot_score, semantic_search
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
-        corpus, queries = torch.from_numpy(_read(safe)), torch.from_numpy(_read(unsafe))
+        corpus, queries = torch.from_numpy(read(safe)), torch.from_numpy(read(unsafe))
         hits = semantic_search(queries, corpus, top_k=K, score_function=dot_score)
         return np.array([[hit["corpus_id"] for hit in row] for row in hits])
 
@@ -208,9 +209,9 @@ def _autofaiss() -> Callable[..., Any]:
 
     def search(safe: list[Path], unsafe: list[Path]) -> Any:
         index, _ = autofaiss.build_index(
-            _read(safe), save_on_disk=False, metric_type="ip", verbose=40
+            read(safe), save_on_disk=False, metric_type="ip", verbose=40
         )
-        return index.search(_read(unsafe), K)[1]
+        return index.search(read(unsafe), K)[1]
 
     return search
 

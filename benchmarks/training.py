@@ -69,7 +69,7 @@ def main() -> None:
         print(json.dumps(CHILDREN[job.what](job)))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        results = {name: _compare(name, options, Path(scratch)) for name in options.models}
+        results = {name: compare(name, options, Path(scratch)) for name in options.models}
     _print(results, options)
 
 
@@ -100,7 +100,7 @@ class Job:
         return Path(self.folder) / "data" / "pairs.parquet"
 
 
-def _compare(model: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+def compare(model: str, options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Return the results of all repeats by contender."""
     folder = scratch / model.replace("/", "-")
     (folder / "data").mkdir(parents=True)
