@@ -112,11 +112,10 @@ class ClipEncoder:
         if not captions:  # Hugging Face tokenizers reject an empty list
             nothing = np.empty((0, self.identity.width), dtype=np.float32)
             return lambda: Encoded(rows=nothing, failed={})
-        work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         with self._inference("--batch-tokens"):
             rows = start_by_length(
-                work.tokens,
-                work.lengths,
+                captions,
+                self.prepared,
                 lambda batch: self.tower.encode(batch.ids),
                 size=self._tokens,
                 device=self.device,

@@ -85,12 +85,11 @@ class MiniLM:
         if not captions:  # Hugging Face tokenizers reject an empty list
             nothing = np.empty((0, self.identity.width), dtype=np.float32)
             return lambda: Encoded(rows=nothing, failed={})
-        work = captions if isinstance(captions, Tokenised) else self.prepared(captions)
         inference = self._torch.inference_mode()
         with inference, memory_advice("--batch-tokens"), kept_memory(self.device):
             rows = start_by_length(
-                work.tokens,
-                work.lengths,
+                captions,
+                self.prepared,
                 self._encode,
                 size=self._size,
                 device=self.device,

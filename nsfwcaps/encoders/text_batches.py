@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nsfwcaps.encoders.encoder import Vectors
     from nsfwcaps.runtime.batch_size import BatchSize
 
-CHUNK_ON_CPU, CHUNK_ON_GPU = 65_536, 16_384
+CHUNK_ON_CPU, CHUNK_ON_GPU = 65_536, 8192
 """Captions that are sorted together, and whose rows are collected on the device."""
 
 
@@ -55,8 +55,8 @@ class TokenBatch:
 
 
 def start_by_length(
-    tokens: torch.Tensor,
-    lengths: npt.NDArray[np.int64],
+    captions: Sequence[str],
+    tokenise: Callable[[Sequence[str]], Tokenised],
     encode: Callable[[TokenBatch], torch.Tensor],
     *,
     size: BatchSize,
@@ -64,12 +64,13 @@ def start_by_length(
     width: int,
     advance: Callable[[int], None],
 ) -> Callable[[], Vectors]:
-    """Send tokens `[n, t]` on the host to the device, which may still be at work on return.
+    """Send captions `[n]` to the device, which may still be at work on return.
 
+    Captions that are not tokenised yet are so in chunks, while a GPU is at work on the last one.
     The function returned waits for unit rows `[n, d]`, in the order given; any thread may call it.
     `advance` hears of captions when their batch has been sent.
     """
-    out = np.empty((len(lengths), width), dtype=np.float32)
+    out = np.empty((len(captions), width), dtype=np.float32)
     waiting: deque[tuple[Vectors, _Rows]] = deque()
 
     def collect(left: int) -> None:
@@ -78,9 +79,14 @@ def start_by_length(
             rows.write(place)
 
     chunk = CHUNK_ON_CPU if device == "cpu" else CHUNK_ON_GPU
-    for start in range(0, len(lengths), chunk):
+    for start in range(0, len(captions), chunk):
         part = slice(start, start + chunk)
-        sent = _send(tokens[part], lengths[part], encode, size, device, width, advance)
+        if isinstance(captions, Tokenised):
+            tokens, lengths = captions.tokens[part], captions.lengths[part]
+        else:
+            made = tokenise(captions[part])
+            tokens, lengths = made.tokens, made.lengths
+        sent = _send(tokens, lengths, encode, size, device, width, advance)
         waiting.append((out[part], sent))
         collect(1)
 

@@ -44,6 +44,19 @@ def test_a_caption_longer_than_the_budget_is_alone() -> None:
     assert [list(batch) for batch in found] == [[0], [1], [2]]
 
 
+def test_a_large_batch_ends_where_longer_captions_begin() -> None:
+    lengths = np.repeat([8, 10, 16, 17], [3000, 2000, 1500, 20_000])
+    found = [len(batch) for batch in length_sorted(lengths, Limit(262_144))]
+    # 3000 * 8 = 24,000 tokens are not enough: 10 and 8 tokens share a batch, 16 and 17 another.
+    assert found == [5000, 1500 + 13_920, 6080]
+    assert 15_420 * 17 <= 262_144 < 15_421 * 17
+
+
+def test_small_batches_mix_lengths() -> None:
+    lengths = np.repeat([8, 10, 16], [30, 20, 15])
+    assert [len(batch) for batch in length_sorted(lengths, Limit(4096))] == [65]
+
+
 def test_a_limit_that_changes_holds_for_the_next_batch() -> None:
     limit = Limit(4)
     found = []

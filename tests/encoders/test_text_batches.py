@@ -86,6 +86,8 @@ def test_captions_in_several_chunks_keep_their_order(
     assert np.abs(found - whole).max() < 1e-5
     assert sum(done) == 57
     assert max(done) <= 10
+    tokenised = clip.encode_text(clip.prepared(CAPTIONS), lambda done: None).rows
+    assert np.array_equal(tokenised, found)
 
 
 def test_captions_prepared_on_another_thread_give_the_same_rows(clip: ClipEncoder) -> None:
