@@ -56,7 +56,7 @@ def neighbourhood_overlaps(
         raise ValueError(
             f"need equal row counts above {k}, got {len(after)} after and {len(before)} before"
         )
-    with memory_advice(), task(2 * len(after) ** 2) as advance:
+    with memory_advice(), task(len(after) * (len(after) - 1)) as advance:
         sides = [Side.of(rows, device) for rows in (after, before)]
         one, other = (_neighbourhoods(side, k, advance) for side in sides)
         shared = _shared(one, other)
@@ -91,37 +91,43 @@ class _Nearest:
         self._lock = threading.Lock()
 
     def add(self, tile: Tile) -> None:
-        """Take the nearest of a tile of the rows' product with themselves."""
+        """Take the nearest of a tile: its rows' of its columns, and its columns' of its rows."""
+        _leave_out_others(tile)
+        self._offer(tile.rows, tile.sims, tile.columns.start)
+        self._offer(tile.columns, tile.sims.T, tile.rows.start)
+
+    def _offer(self, mine: slice, offered: Tensor, first: int) -> None:
+        """Keep the nearest of the similarities `[r, c]` of some rows to those from `first` on."""
         import torch
 
-        _leave_out_itself(tile)
-        sims, rows = self.sims[tile.rows], self.rows[tile.rows]
+        sims, rows = self.sims[mine], self.rows[mine]
         # Another thread may raise this meanwhile: then more are offered than are kept.
-        new = tile.sims > sims[:, -1:]
+        new = offered > sims[:, -1:]
         count = int(new.sum(dtype=torch.int32))
         if not count:
             return
         if count * _SPARSE < new.numel():
-            found, columns = _taken(tile.sims, new)
+            found, columns = _taken(offered, new)
         else:
-            most = min(sims.shape[1], tile.sims.shape[1])
-            found, columns = tile.sims.topk(most, dim=1, sorted=False)
-        columns += tile.columns.start
+            most = min(sims.shape[1], offered.shape[1])
+            found, columns = offered.contiguous().topk(most, dim=1, sorted=False)
+        columns += first
         with self._lock:
             best = torch.cat([sims, found], 1).topk(sims.shape[1], dim=1)
             rows.copy_(torch.cat([rows, columns], 1).gather(1, best.indices))
             sims.copy_(best.values)
 
 
-def _leave_out_itself(tile: Tile) -> None:
-    """Set the similarity of each row to itself to −∞."""
-    first = max(tile.rows.start, tile.columns.start)
-    last = min(tile.rows.stop, tile.columns.stop)
-    if first < last:
-        row, column = first - tile.rows.start, first - tile.columns.start
-        tile.sims[row : row + last - first, column : column + last - first].diagonal().fill_(
-            -float("inf")
+def _leave_out_others(tile: Tile) -> None:
+    """Set similarities on and below the diagonal of the whole product to −∞."""
+    import torch
+
+    if tile.columns.start < tile.rows.stop:
+        row, column = (
+            torch.arange(place.start, place.stop, device=tile.sims.device)
+            for place in (tile.rows, tile.columns)
         )
+        tile.sims.masked_fill_(column <= row[:, None], -torch.inf)
 
 
 def _taken(sims: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,7 +137,7 @@ def _taken(sims: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """
     import torch
 
-    row, column = which.nonzero().T
+    row, column = which.contiguous().nonzero().T
     counts = torch.bincount(row, minlength=len(sims))
     place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     shape = len(sims), int(counts.max())
@@ -148,7 +154,7 @@ def _neighbourhoods(side: Side, k: int, advance: Callable[[int], None]) -> _Neig
 
     others = len(side) - 1
     nearest = _Nearest(side, min(k + _SURPLUS, others))
-    for_each_tile(side.rows, side.rows, nearest.add, advance)
+    for_each_tile(side.rows, side.rows, nearest.add, advance, above_diagonal=True)
     rows = nearest.rows
     # The k-th similarity and the others may each be wrong by the bound.
     doubt = TIE + 2 * rounding_bound(side, side)
