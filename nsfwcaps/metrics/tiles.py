@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.errors import DeviceError
+from nsfwcaps.runtime.lone_threads import compute_alone, team_size
+from nsfwcaps.runtime.single_precision import single_precision
 
 Tensor = Any
 """A tensor of torch, which is imported late."""
@@ -142,7 +144,8 @@ def for_each_tile(
             for place in places:
                 advance(work(place))
             return
-        with _single_threads() as pool:
+        # As many threads as torch has; a new one's first product would start a team of its own.
+        with ThreadPoolExecutor(team_size(), initializer=compute_alone) as pool:
             for done in pool.map(work, places):
                 advance(done)
 
@@ -174,33 +177,6 @@ def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
         rows = _GPU_ROWS
         columns = max(1024, min(free, _GPU_VALUES) // rows)
     return min(rows, len(left)), min(columns, len(right))
-
-
-@contextmanager
-def _single_threads() -> Iterator[ThreadPoolExecutor]:
-    """Start as many threads as torch has, each of which computes alone."""
-    import torch
-
-    before = torch.get_num_threads()
-    # A new thread's first product would otherwise start a team of its own.
-    try:
-        with ThreadPoolExecutor(before, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)  # also the default of threads that start later
-
-
-@contextmanager
-def single_precision() -> Iterator[None]:
-    """Keep tensor cores from rounding single-precision factors to TF32."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
