@@ -121,3 +121,7 @@ def test_this_torch_has_the_product_that_tiles_need() -> None:
     """As does every torch from 2.8 on; with an older one the search falls back to FAISS."""
     version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     assert tile_search.available() == (version >= (2, 8))
+    if tile_search.available():
+        halves = torch.empty((3, 5), dtype=torch.float16, device="meta")
+        sims = torch.mm(halves, halves.T, out_dtype=torch.float32)
+        assert (sims.shape, sims.dtype) == ((3, 3), torch.float32)
