@@ -14,9 +14,9 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 FLOORS = (
     ("errors", "enums", "version"),
     ("config", "extras", "files", "pictures", "tables", "resources", "delivery", "work"),
-    ("schema", "progress", "metrics"),
+    ("schema", "progress"),
     ("artifacts", "captions", "runtime", "world"),
-    ("stage", "cards", "encoders", "vectors"),
+    ("stage", "cards", "encoders", "metrics", "vectors"),
     ("training",),
     ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.errors import DeviceError
+from nsfwcaps.runtime.gpu_memory import free_bytes
+from nsfwcaps.runtime.worker_threads import worker_threads
 
 Tensor = Any
 """A tensor of torch, which is imported late."""
@@ -121,6 +122,8 @@ def for_each_tile(
     Raises:
         DeviceError: the device has too little memory.
     """
+    import torch
+
     if not len(left) or not len(right):
         return
     with memory_advice(), single_precision():
@@ -142,7 +145,8 @@ def for_each_tile(
             for place in places:
                 advance(work(place))
             return
-        with _single_threads() as pool:
+        # As many threads as torch has; a new one's first product would start a team of its own.
+        with worker_threads(torch.get_num_threads(), alone=True) as pool:
             for done in pool.map(work, places):
                 advance(done)
 
@@ -166,28 +170,12 @@ def _product(
 
 def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
     """Rows and columns of a tile."""
-    import torch
-
     rows, columns = ROWS, COLUMNS
     if left.is_cuda:
-        free = torch.cuda.mem_get_info(left.device)[0] // _FREE_SHARE // 4
+        free = free_bytes(left.device) // _FREE_SHARE // 4
         rows = _GPU_ROWS
         columns = max(1024, min(free, _GPU_VALUES) // rows)
     return min(rows, len(left)), min(columns, len(right))
-
-
-@contextmanager
-def _single_threads() -> Iterator[ThreadPoolExecutor]:
-    """Start as many threads as torch has, each of which computes alone."""
-    import torch
-
-    before = torch.get_num_threads()
-    # A new thread's first product would otherwise start a team of its own.
-    try:
-        with ThreadPoolExecutor(before, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)  # also the default of threads that start later
 
 
 @contextmanager
