@@ -319,8 +319,8 @@ def _ours(job: Job) -> dict[str, Any]:
     dtype = torch_dtype(Precision(job.precision))
     prepare, longest = preparation(encoder, pairs, reference.picture, dtype), []
 
-    def noting(rows: Any) -> Any:
-        inputs = prepare(rows)
+    def noting(rows: Any, each: Any = map) -> Any:
+        inputs = prepare(rows, each)
         longest.append(inputs.tokens.shape[1])
         return inputs
 
@@ -562,7 +562,7 @@ def _ahead(load: Any, batches: Sequence[Any], workers: int) -> Iterator[Any]:
 def _decoded(load: Any, batches: Sequence[Any]) -> Callable[[Any], Any]:
     """Return preloaded batches by their rows."""
     made = {tuple(rows.tolist()): load(rows) for rows in batches}
-    return lambda rows: made[tuple(rows.tolist())]
+    return lambda rows, *_: made[tuple(rows.tolist())]
 
 
 class Laps:

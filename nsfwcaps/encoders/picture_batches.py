@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from nsfwcaps.encoders.encoder import Images
 from nsfwcaps.encoders.picture_input import PictureInput, Slot
+from nsfwcaps.runtime.worker_threads import worker_threads
 from nsfwcaps.work import Work, WorkSplit
 
 if TYPE_CHECKING:
@@ -51,14 +52,9 @@ class PictureReader:
         self, images: Images, units: Callable[[], int], split: WorkSplit
     ) -> Iterator[PictureBatch]:
         """Yield all images in order, in batches of at most `units()`, asked before each batch."""
-        import torch
-
-        teams = torch.get_num_threads()
-        # Operators on one picture are too small to share out among a team of threads per worker.
-        pool = ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,))
         blocks: deque[_Block] = deque()
         start = 0
-        try:
+        with worker_threads(self._workers, alone=True) as pool:
             while blocks or start < len(images):
                 while len(blocks) < _BLOCKS and start < len(images):
                     block = self._block(start, len(images), units())
@@ -67,9 +63,6 @@ class PictureReader:
                     start = block.stop
                 yield from blocks[0].batches(units)
                 blocks.popleft()
-        finally:
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(teams)  # also the default of threads that start later
 
     def _block(self, start: int, end: int, units: int) -> _Block:
         """Return memory for the next images: a whole number of batches, or the rest."""

@@ -16,7 +16,7 @@ A preprocessing with other parts than open_clip's runs whole on the CPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -105,8 +105,17 @@ class PictureInput:
         picture = pictures.decode(data)
         return picture if isinstance(picture, str) else self._whole(picture)
 
-    def batch(self, files: Sequence[bytes], what: str, *, pinned: bool = False) -> torch.Tensor:
+    def batch(
+        self,
+        files: Sequence[Callable[[], bytes]],
+        what: str,
+        *,
+        pinned: bool = False,
+        each: Callable[..., Iterable[Any]] = map,
+    ) -> torch.Tensor:
         """Return the pixels `[b, 3, h, w]` of files: 8 bits, or floats if not split.
+
+        `each` reads and prepares the files as `map` does; perhaps on several threads.
 
         Raises:
             InputError: a file cannot be decoded; the message says of `what`.
@@ -114,10 +123,11 @@ class PictureInput:
         import torch
 
         if self._parts is None:
-            return torch.stack([self._whole(pictures.decoded(data, what)) for data in files])
+            made = each(lambda file: self._whole(pictures.decoded(file(), what)), files)
+            return torch.stack(list(made))
         buffer = self.buffer(len(files), pinned=pinned)
-        for data, slot in zip(files, buffer.numpy(), strict=True):
-            if reason := self.read(data, slot):
+        for reason in each(lambda file, slot: self.read(file(), slot), files, buffer.numpy()):
+            if reason:
                 raise pictures.unusable(reason, what)
         return buffer
 

@@ -9,12 +9,17 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.errors import NsfwcapsError
+from nsfwcaps.runtime.behind import behind
 from nsfwcaps.runtime.cores import cores
+
+_AT_WORK = 1
+"""Requests whose answers may wait behind another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +34,8 @@ class Request:
 def serve(connection: Connection, load: Callable[[], Encoder], gpu: int | None, count: int) -> None:
     """Load a model on a GPU, or on the CPU, and answer requests until the first process ends.
 
-    Answers are `Encoded`, a mask, or an exception. `count` is the number of processes that share
-    the cores.
+    Answers are `Encoded`, a mask, or an exception, in order. They are sent behind: the device is at
+    work on the next request meanwhile. `count` is the number of processes that share the cores.
     """
     # Ctrl-C reaches all processes of a terminal: the first one reports it and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -47,9 +52,10 @@ def serve(connection: Connection, load: Callable[[], Encoder], gpu: int | None, 
     connection.send((encoder.identity, encoder.device))
     requests: queue.Queue[Request | Exception] = queue.Queue(maxsize=1)
     threading.Thread(target=_receive, args=(connection, encoder, requests), daemon=True).start()
-    while True:
-        request = requests.get()
-        connection.send(request if isinstance(request, Exception) else _answer(encoder, request))
+    with behind(_AT_WORK) as later:
+        while True:
+            found = _answering(encoder, requests.get())
+            later(partial(_send, connection, found))
 
 
 def _see_only(gpu: int) -> None:
@@ -75,16 +81,30 @@ def _receive(
             requests.put(_portable(error))
 
 
-def _answer(encoder: Encoder, request: Request) -> Any:
+def _answering(encoder: Encoder, request: Request | Exception) -> Callable[[], Any]:
+    """Send the request to the device; the function returned waits for the answer."""
+    if isinstance(request, Exception):
+        return lambda: request
     try:
         if request.kind == "text":
-            return encoder.encode_text(request.inputs, _unheard)
+            return encoder.started(request.inputs, _unheard)
         if request.kind == "images":
             images = [(sha256, _Content(data)) for sha256, data in request.inputs]
-            return encoder.encode_images(images, _unheard)
-        return encoder.truncated(request.inputs)
+            answer: Any = encoder.encode_images(images, _unheard)
+        else:
+            answer = encoder.truncated(request.inputs)
     except Exception as error:
-        return _portable(error)
+        answer = _portable(error)
+    return lambda: answer
+
+
+def _send(connection: Connection, found: Callable[[], Any]) -> None:
+    """Wait for an answer, and send it."""
+    try:
+        answer = found()
+    except Exception as error:
+        answer = _portable(error)
+    connection.send(answer)
 
 
 @dataclass(frozen=True)

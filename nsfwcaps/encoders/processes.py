@@ -3,14 +3,14 @@
     captions ─ pieces ─▶ process of GPU 0 ─▶ rows ─ in order ─▶ rows
                    └───▶ process of GPU 1 ─▶ rows ┘
 
-Any process takes the next piece. Each has a second piece at hand, tokenised, while it encodes one.
+Any process takes the next piece. While the rows of one are sent back, the device is at work on the
+next, and another is tokenised.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import queue
 import threading
 import weakref
 from collections import deque
@@ -31,7 +31,8 @@ from nsfwcaps.work import Work, WorkSplit
 
 _PIECE_CAPTIONS = 8192
 _PIECE_IMAGES = 256
-_AT_HAND = 2
+_AT_HAND = 3
+"""Pieces of a process: sending rows, at the device, on their way."""
 _PATIENCE_S = 10.0
 
 
@@ -52,6 +53,34 @@ class _Piece:
         """Answer with an error, unless it has an answer."""
         with contextlib.suppress(InvalidStateError):
             self.answer.set_exception(error)
+
+
+class _Pieces:
+    """Pieces that no process has taken, in order. Processes without any go first."""
+
+    def __init__(self) -> None:
+        self._left: deque[_Piece] = deque()
+        self._idle = 0
+        self._changed = threading.Condition()
+
+    def put(self, piece: _Piece) -> None:
+        """Add a piece."""
+        with self._changed:
+            self._left.append(piece)
+            self._changed.notify()
+
+    def wait(self) -> _Piece:
+        """Take the next piece, for a process that has none."""
+        with self._changed:
+            self._idle += 1
+            self._changed.wait_for(lambda: self._left)
+            self._idle -= 1
+            return self._left.popleft()
+
+    def another(self) -> _Piece | None:
+        """Take a piece that no idle process needs, if there is one."""
+        with self._changed:
+            return self._left.popleft() if len(self._left) > self._idle else None
 
 
 class SubmittedCaptions(list[str]):
@@ -77,7 +106,7 @@ class ProcessEncoder:
         """
         self._workers = [_Worker(load, number, len(devices)) for number in devices]
         weakref.finalize(self, _stop, self._workers)
-        self._tasks: queue.SimpleQueue[_Piece] = queue.SimpleQueue()
+        self._tasks = _Pieces()
         self._broken: list[Exception] = []
         try:
             self.identity, self.device = _agreed([worker.ready() for worker in self._workers])
@@ -172,12 +201,15 @@ class _Worker:
         )
 
 
-def _feed(worker: _Worker, tasks: queue.SimpleQueue[_Piece], broken: list[Exception]) -> None:
+def _feed(worker: _Worker, tasks: _Pieces, broken: list[Exception]) -> None:
     """Give a process pieces and take its answers, until it ends."""
     sent: deque[_Piece] = deque()
     try:
         while True:
-            taken = _next(tasks, wait=not sent) if len(sent) < _AT_HAND else None
+            if not sent:
+                taken: _Piece | None = tasks.wait()
+            else:
+                taken = tasks.another() if len(sent) < _AT_HAND else None
             if taken is not None:
                 request = _readable(taken)
                 if request is not None:
@@ -195,15 +227,8 @@ def _feed(worker: _Worker, tasks: queue.SimpleQueue[_Piece], broken: list[Except
         broken.append(error)
         for piece in sent:
             piece.fail(error)
-        while (left := _next(tasks, wait=False)) is not None:
+        while (left := tasks.another()) is not None:
             left.fail(error)
-
-
-def _next(tasks: queue.SimpleQueue[_Piece], *, wait: bool) -> _Piece | None:
-    try:
-        return tasks.get(block=wait)
-    except queue.Empty:
-        return None
 
 
 def _readable(piece: _Piece) -> Request | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.errors import DeviceError
-from nsfwcaps.runtime.lone_threads import compute_alone, team_size
+from nsfwcaps.runtime.gpu_memory import free_bytes
 from nsfwcaps.runtime.single_precision import single_precision
+from nsfwcaps.runtime.worker_threads import team_size, worker_threads
 
 Tensor = Any
 """A tensor of torch, which is imported late."""
@@ -145,7 +145,7 @@ def for_each_tile(
                 advance(work(place))
             return
         # As many threads as torch has; a new one's first product would start a team of its own.
-        with ThreadPoolExecutor(team_size(), initializer=compute_alone) as pool:
+        with worker_threads(team_size(), alone=True) as pool:
             for done in pool.map(work, places):
                 advance(done)
 
@@ -169,11 +169,9 @@ def _product(
 
 def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
     """Rows and columns of a tile."""
-    import torch
-
     rows, columns = ROWS, COLUMNS
     if left.is_cuda:
-        free = torch.cuda.mem_get_info(left.device)[0] // _FREE_SHARE // 4
+        free = free_bytes(left.device) // _FREE_SHARE // 4
         rows = _GPU_ROWS
         columns = max(1024, min(free, _GPU_VALUES) // rows)
     return min(rows, len(left)), min(columns, len(right))

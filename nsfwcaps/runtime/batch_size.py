@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Self, TypeVar
 
 from nsfwcaps.errors import DeviceError
+from nsfwcaps.runtime.gpu_memory import free_bytes
 
 USUAL_TOKENS = 4096
 USUAL_IMAGES = 32
@@ -63,7 +64,11 @@ class Memory(Protocol):
 
 
 class CudaMemory:
-    """Memory of the current GPU, as torch's allocator counts it; needs no wait for the device."""
+    """Memory of the current GPU, as torch's allocator counts it; needs no wait for the device.
+
+    `watch` resets torch's peak statistics: they do not hold for a whole run in which batches are
+    measured.
+    """
 
     def __init__(self) -> None:
         self._before = 0
@@ -83,10 +88,7 @@ class CudaMemory:
 
     def free(self) -> int:
         """Return what the driver and torch's own cache have free."""
-        import torch
-
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return free_bytes()
 
     def release(self) -> None:
         """Return torch's cached blocks to the driver, because they may be fragmented."""

@@ -15,13 +15,9 @@ def prefetch(
     items: Iterable[Item],
     make: Callable[[Item], Made],
     workers: int,
-    start: Callable[[], object] = lambda: None,
 ) -> Generator[tuple[Item, Made], None, None]:
-    """Yield (item, `make(item)`) in order, computing at most `workers` + 1 results in advance.
-
-    Each thread calls `start` first.
-    """
-    with ThreadPoolExecutor(max_workers=workers, initializer=start) as pool:
+    """Yield (item, `make(item)`) in order, computing at most `workers` + 1 results in advance."""
+    with ThreadPoolExecutor(max_workers=workers) as pool:
         pending: deque[tuple[Item, Future[Made]]] = deque()
         for item in items:
             pending.append((item, pool.submit(make, item)))

@@ -27,9 +27,9 @@ from torch.nn import functional
 from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Progress
-from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import tower_of
+from nsfwcaps.training.ahead import prepared_ahead
 from nsfwcaps.training.directions import Directions, LayerInputs, Moments, directions
 from nsfwcaps.training.inputs import Encoders, Items, PreparedItems
 from nsfwcaps.training.low_rank import ADAPTER
@@ -71,7 +71,9 @@ def fix_inputs(
         def batches(side: PreparedItems, chosen: npt.NDArray[np.int64]) -> Iterator[Items]:
             starts = range(0, len(chosen), batch_size)
             parts = (chosen[start : start + batch_size] for start in starts)
-            for part, items in prefetch(parts, side.prepare, workers):
+            alone = encoders.device.startswith("cuda")
+            made = prepared_ahead(parts, side.prepare, workers=workers, alone=alone)
+            for part, items in made:
                 yield items
                 advance(len(part))
 

@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.picture_input import PictureInput
-from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.runtime.processes import shares
+from nsfwcaps.training.ahead import Each, prepared_ahead
 from nsfwcaps.training.pairs import ItemRows, Rows, TrainingPairs
 from nsfwcaps.training.tokens import CaptionTokens
-from nsfwcaps.work import Work, WorkSplit
+from nsfwcaps.work import WorkSplit
 
 Tensor = torch.Tensor
 
@@ -66,7 +66,7 @@ class Items:
 class PreparedItems:
     """Items of one side, and how to prepare rows `[b]` of them."""
 
-    prepare: Callable[[Rows], Items]
+    prepare: Callable[[Rows, Each], Items]
     count: int
 
     def __len__(self) -> int:
@@ -80,7 +80,7 @@ class Encoders:
 
     model: Any
     encode_text: Callable[[Tensor], Tensor]
-    prepare: Callable[[Rows], Inputs]
+    prepare: Callable[[Rows, Each], Inputs]
     device: str
     dtype: torch.dtype
     """Compute precision; half precision uses autocast."""
@@ -96,16 +96,14 @@ class Encoders:
 
         For a GPU, they are in page-locked memory. `split` takes the time of the threads.
         """
-        on_gpu, times = self.device.startswith("cuda"), split or WorkSplit()
+        on_gpu = self.device.startswith("cuda")
 
-        def prepare(rows: Rows) -> Inputs:
-            with times.timed(Work.PREPARE, workers):
-                inputs = self.prepare(rows)
-                return inputs.pinned() if on_gpu else inputs
+        def prepare(rows: Rows, each: Each) -> Inputs:
+            inputs = self.prepare(rows, each)
+            return inputs.pinned() if on_gpu else inputs
 
-        # A picture is too small to share out among a team of torch's threads for every worker.
-        start = partial(torch.set_num_threads, 1) if on_gpu else _nothing
-        yield from prefetch(batches, prepare, workers, start)
+        # On a CPU the model computes meanwhile, on all of torch's threads.
+        return prepared_ahead(batches, prepare, workers=workers, alone=on_gpu, split=split)
 
     def encode_image(self, pixels: Tensor) -> Tensor:
         """Features `[b, d]` of prepared pixels `[b, 3, h, w]`, not normalised."""
@@ -138,19 +136,19 @@ def preparation(
     picture: Callable[[int], bytes],
     dtype: torch.dtype = torch.float32,
     tokens: CaptionTokens | None = None,
-) -> Callable[[Rows], Inputs]:
+) -> Callable[[Rows, Each], Inputs]:
     """Function from rows `[b]` of pairs to tokens and pixels, unsafe items first.
 
     Pictures are resized as this compute precision allows. With `tokens`, captions that were read
-    before are not tokenised again.
+    before are not tokenised again. Its second argument, such as `map`, shares out the work.
     """
     read = _Reader(encoder, picture, dtype, tokens)
 
-    def prepare(rows: Rows) -> Inputs:
+    def prepare(rows: Rows, each: Each) -> Inputs:
         captions = [pairs.unsafe_captions[row] for row in rows]
         captions += [pairs.safe_captions[row] for row in rows]
         images = [*pairs.unsafe_image[rows], *pairs.safe_image[rows]]
-        items = read(captions, images)
+        items = read(captions, images, each)
         return Inputs(rows=rows, tokens=items.tokens, pixels=items.pixels)
 
     return prepare
@@ -165,9 +163,9 @@ def prepared_items(
     """Items of one side; `picture` returns the image file of a row."""
     read = _Reader(encoder, picture, dtype)
 
-    def prepare(rows: Rows) -> Items:
+    def prepare(rows: Rows, each: Each) -> Items:
         captions = [items.captions[row] for row in rows]
-        return read(captions, items.image[rows].tolist())
+        return read(captions, items.image[rows].tolist(), each)
 
     return PreparedItems(prepare=prepare, count=len(items))
 
@@ -198,10 +196,6 @@ def encode(encoders: Encoders, inputs: Inputs) -> Tensor:
     return functional.normalize(both, dim=-1).view(2, 2, -1, both.shape[-1])
 
 
-def _nothing() -> None:
-    """Leave a new thread as it is."""
-
-
 class _Reader:
     """Prepares captions and images on the CPU."""
 
@@ -217,10 +211,12 @@ class _Reader:
         self._inputs = PictureInput(encoder.preprocess, exact=dtype == torch.float32)
         self._pinned = encoder.device.startswith("cuda")
 
-    def __call__(self, captions: list[str], images: list[int]) -> Items:
-        files = [self._picture(int(row)) for row in images]
-        pixels = self._inputs.batch(files, "an image of the data set", pinned=self._pinned)
-        return Items(tokens=self._tokens.of(captions), pixels=pixels)
+    def __call__(self, captions: list[str], images: list[int], each: Each) -> Items:
+        tokens = each(self._tokens.of, [captions])
+        files = [partial(self._picture, int(row)) for row in images]
+        what = "an image of the data set"
+        pixels = self._inputs.batch(files, what, pinned=self._pinned, each=each)
+        return Items(tokens=next(iter(tokens)), pixels=pixels)
 
 
 def _of_pairs(items: Tensor, share: slice) -> Tensor:

@@ -14,6 +14,7 @@ from nsfwcaps.enums import RateDecay
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapter_tensors, check_gradients, load_adapter, train_mode
+from nsfwcaps.training.ahead import Each
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.frozen_rows import FrozenRows
 from nsfwcaps.training.gradient_cache import backward_parts, cached_rows
@@ -133,7 +134,7 @@ class Trainer:
         self._scaler.load_state_dict(state["scaler"])
         self.step = int(state["step"])
 
-    def use(self, pairs: TrainingPairs, prepare: Callable[[Rows], Inputs]) -> None:
+    def use(self, pairs: TrainingPairs, prepare: Callable[[Rows, Each], Inputs]) -> None:
         """Use other items in the same pairs from the next epoch on."""
         self._pairs, self._encoders = pairs, replace(self._encoders, prepare=prepare)
         self._numbers = _numbers(pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def noise(width: int, height: int, mode: str = "RGB", number: int = 0) -> Image.
 
 def batch(inputs: PictureInput, drawn: list[Image.Image]) -> torch.Tensor:
     """Pixels of pictures; PNG files keep all of them."""
-    return inputs.batch([file_of(picture) for picture in drawn], "a picture")
+    return inputs.batch([partial(file_of, picture) for picture in drawn], "a picture")
 
 
 def halves(preprocess: Any, picture: Image.Image, *, exact: bool = True) -> torch.Tensor:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,28 @@ def test_an_error_in_one_process_is_raised_here_and_then_a_dead_one_too() -> Non
         for _ in range(2):
             with pytest.raises(DeviceError, match=r"of the CPU has ended \(exit code -9\)"):
                 encoder.encode_text(captions, silent)
+
+
+def test_a_process_begins_the_next_captions_before_it_answers() -> None:
+    encoder = ProcessEncoder(light_encoder.overlapping, [None])
+    captions = list(light_encoder.VECTORS)
+    works = [encoder.prepared(part) for part in (captions[:9], captions[9:])]
+    assert [len(encoder.encode_text(work, silent).rows) for work in works] == [9, 55]
+
+
+def test_idle_processes_take_pieces_before_busy_ones() -> None:
+    tasks = processes._Pieces()
+    with ThreadPoolExecutor(2) as pool:
+        idle = [pool.submit(tasks.wait) for _ in range(2)]
+        while tasks._idle < 2:
+            time.sleep(0.001)
+        made = [processes._Piece(kind="text", inputs=[], answer=Future()) for _ in range(3)]
+        for piece in made:
+            tasks.put(piece)
+        busy = [tasks.another(), tasks.another()]
+        assert busy.count(None) == 1
+        taken = [*busy, *(future.result() for future in idle)]
+    assert all(piece in taken for piece in made)
 
 
 def test_a_process_that_dies_at_work_ends_the_work() -> None:

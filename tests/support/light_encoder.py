@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -30,6 +31,29 @@ class Failing(ChosenVectors):
         return super().encode_text(captions, advance)
 
 
+class Overlapping(ChosenVectors):
+    """It answers once two calls have begun."""
+
+    def __init__(self) -> None:
+        super().__init__(VECTORS)
+        self._two = threading.Barrier(2)
+
+    def started(
+        self, captions: Sequence[str], advance: Callable[[int], None]
+    ) -> Callable[[], Encoded]:
+        encoded = self.encode_text(captions, advance)
+        begun = threading.Thread(target=self._two.wait, args=(30,), daemon=True)
+        begun.start()
+
+        def answer() -> Encoded:
+            begun.join()
+            if self._two.broken:
+                raise TimeoutError("no other call has begun")
+            return encoded
+
+        return answer
+
+
 def light() -> ChosenVectors:
     return ChosenVectors(VECTORS)
 
@@ -40,6 +64,10 @@ def failing() -> Failing:
 
 def slow() -> Slow:
     return Slow(VECTORS)
+
+
+def overlapping() -> Overlapping:
+    return Overlapping()
 
 
 def by_process() -> ChosenVectors:

@@ -11,6 +11,7 @@ from support.tiny_models import SIZE_PX, build
 from torch.nn.functional import normalize
 
 from nsfwcaps.training.adapters import Adaptation, adapt
+from nsfwcaps.training.ahead import Each
 from nsfwcaps.training.curriculum import Sampler, parse_schedule
 from nsfwcaps.training.inputs import Encoders, Inputs
 from nsfwcaps.training.loop import Optimisation, Trainer
@@ -42,7 +43,7 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor]:
 TOKENS, PIXELS = inputs()
 
 
-def prepare(rows: Rows) -> Inputs:
+def prepare(rows: Rows, each: Each = map) -> Inputs:
     both = np.concatenate([rows, rows + PAIRS])
     return Inputs(rows=rows, tokens=TOKENS[both], pixels=PIXELS[both])
 

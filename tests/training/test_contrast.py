@@ -56,7 +56,7 @@ def encoders(model: Any) -> Encoders:
     return Encoders(
         model=model,
         encode_text=model.encode_text if isinstance(model, Heads) else text_tower(model).encode,
-        prepare=lambda rows: pytest.fail("batches are given"),
+        prepare=lambda rows, each: pytest.fail("batches are given"),
         device="cpu",
         dtype=torch.float32,
     )

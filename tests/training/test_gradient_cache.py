@@ -78,7 +78,7 @@ def test_the_sum_of_the_losses_of_parts_is_something_else(tmp_path: Path) -> Non
     batch = made._sampler.epoch(1)[1]
     made._optimizer.zero_grad()
     for part in (batch[:2], batch[2:]):
-        made._differentiate(made._encoders.prepare(part), part)
+        made._differentiate(made._encoders.prepare(part, map), part)
     parameters = made._encoders.model.named_parameters()
     summed = {name: item.grad / 2 for name, item in parameters if item.grad is not None}
     assert max((summed[name] - whole[name]).abs().max() for name in whole) > 1e-2

@@ -31,14 +31,14 @@ def test_a_turned_picture_is_trained_on_upright(
         safe_image=np.array([1, 2]),
     )
     prepare = preparation(encoder, pairs, files.__getitem__)
-    pixels = prepare(np.array([0])).pixels
+    pixels = prepare(np.array([0]), map).pixels
     assert pixels.shape == (2, 3, 32, 32)
     assert pixels.dtype == torch.uint8
     assert torch.equal(pixels[0], pixels[1])
     seen = encoder.picture_input.normalise(pixels)
     assert torch.equal(seen[0], encoder.preprocess(scene()))
     with pytest.raises(InputError, match="image_too_large"):
-        prepare(np.array([1]))
+        prepare(np.array([1]), map)
 
 
 def test_half_precision_is_fed_with_pictures_resized_by_torch(
@@ -54,7 +54,7 @@ def test_half_precision_is_fed_with_pictures_resized_by_torch(
         safe_image=np.array([0]),
     )
     exact, half = (
-        preparation(encoder, pairs, lambda row: data, dtype)(np.array([0])).pixels.int()
+        preparation(encoder, pairs, lambda row: data, dtype)(np.array([0]), map).pixels.int()
         for dtype in (torch.float32, torch.bfloat16)
     )
     assert 0 < (exact - half).abs().max() <= 2
@@ -64,7 +64,7 @@ def test_half_precision_is_fed_with_pictures_resized_by_torch(
         lambda row: data,
         torch.bfloat16,
     )
-    assert torch.equal(items.prepare(np.array([0])).pixels.int()[0], half[0])
+    assert torch.equal(items.prepare(np.array([0]), map).pixels.int()[0], half[0])
 
 
 def test_encoders_normalise_on_the_way_to_the_tower(
@@ -80,7 +80,7 @@ def test_encoders_normalise_on_the_way_to_the_tower(
     files = [file_of(scene()), file_of(scene().rotate(180))]
     encoders = encoders_of(encoder, pairs, files.__getitem__, torch.float32)
     with torch.inference_mode():
-        _, seen = encode(encoders, encoders.prepare(np.array([0])))
+        _, seen = encode(encoders, encoders.prepare(np.array([0]), map))
         whole = torch.stack([encoder.preprocess(scene()), encoder.preprocess(scene().rotate(180))])
         expected = normalize(encoder.model.encode_image(whole), dim=-1)
     assert torch.equal(seen[:, 0], expected)

@@ -16,6 +16,7 @@ from support.small_trainer import HOW, PAIRS, all_steps, same, trainer
 from nsfwcaps.enums import RateDecay
 from nsfwcaps.errors import TrainingError
 from nsfwcaps.training.adapters import adapter_tensors
+from nsfwcaps.training.ahead import Each
 from nsfwcaps.training.inputs import Inputs, embed
 from nsfwcaps.training.methods import METHODS
 from nsfwcaps.training.pairs import Rows
@@ -166,7 +167,7 @@ def test_weights_that_are_not_finite_are_no_state(tmp_path: Path) -> None:
 def test_an_error_while_a_batch_is_prepared_comes_through(tmp_path: Path) -> None:
     made = trainer(tmp_path)
 
-    def broken(rows: Rows) -> Inputs:
+    def broken(rows: Rows, each: Each) -> Inputs:
         raise OSError("no picture")
 
     made._encoders = replace(made._encoders, prepare=broken)

@@ -88,7 +88,7 @@ class Lab:
         encoders = Encoders(
             model=heads,
             encode_text=heads.encode_text,
-            prepare=lambda rows: self._inputs(rows, self.train.partner[rows]),
+            prepare=lambda rows, each: self._inputs(rows, self.train.partner[rows]),
             device="cpu",
             dtype=torch.float32,
         )
