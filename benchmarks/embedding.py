@@ -120,7 +120,12 @@ def tokenising(captions: Sequence[str]) -> dict[str, tuple[float, float, float]]
 
 
 def encoding(
-    captions: Sequence[str], model: str, checkpoint: Path, how: EncoderOptions, rounds: int
+    captions: Sequence[str],
+    model: str,
+    checkpoint: Path,
+    how: EncoderOptions,
+    rounds: int,
+    peers: Sequence[int] = PEERS,
 ) -> dict[str, tuple[float, float, float]]:
     """Return captions/s, the ratio to open_clip's loop, and the largest difference from it."""
     import numpy as np
@@ -138,7 +143,7 @@ def encoding(
         f"open_clip, batches of {size}": lambda size=size: _loop(
             peer, tokenizer, captions, size, device
         )
-        for size in PEERS
+        for size in peers
     }
     runs["nsfwcaps"] = lambda: encoder.encode_text(captions, _unheard).rows
     if device == "cuda":  # kernels are chosen, and memory is reserved, on the first call

@@ -15,14 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ FULL = Sizes(
     captions=25_014,
     images=2_048,
     batch=48,
-    steps=8,
+    steps=24,
     pairs=100_000,
     models=("ViT-B-32", "ViT-L-14"),
 )
@@ -118,19 +120,17 @@ def main() -> None:
 
 
 def _run(name: str, given: Namespace) -> list[Result]:
-    """Run one work; a failure is reported, and the others go on."""
+    """Run one work; a failure is reported, what it had finished counts, and the others go on."""
     command = [sys.executable, __file__, str(given.captions_file), str(given.pictures_file)]
     command += ["--child", name, *(["--small"] if given.small else [])]
     limit_s = WORKS[name][1] * (_SMALL_PATIENCE if given.small else 1)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        done = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, timeout=limit_s, check=False
-        )
-        out, failed = done.stdout, done.returncode != 0
-    except subprocess.TimeoutExpired as error:
-        out, failed = error.stdout or "", True
-        out = out.decode() if isinstance(out, bytes) else out
-    if failed:
+        out, _ = child.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)  # its own children too
+        out, _ = child.communicate()
+    if child.returncode:
         print(f"{name}: failed, or took more than {limit_s} s", file=sys.stderr)
     lines = [line for line in out.splitlines() if line.startswith('{"work"')]
     print(f"{name}: {len(lines)} results", file=sys.stderr, flush=True)
@@ -164,7 +164,7 @@ def _times_shorter(ours: Sequence[float], peer: Sequence[float]) -> float:
     return statistics.median(p / o for o, p in zip(ours, peer, strict=True))
 
 
-def search(given: Namespace, sizes: Sizes) -> list[Result]:
+def search(given: Namespace, sizes: Sizes) -> Iterator[Result]:
     """From files to the ids of the nearest rows; ours with exact cosines."""
     import faiss
     import numpy as np
@@ -186,56 +186,70 @@ def search(given: Namespace, sizes: Sizes) -> list[Result]:
             every = queries.read(0, queries.rows)
             return nearest(every, table, K, search=on, block_rows=blocks.rows, exact=True).rows
 
-        def theirs() -> Any:
-            queries, rows = mining.read(unsafe), mining.read(safe)
-            if _device() is Device.CUDA:
-                resources = faiss.StandardGpuResources()
-                return faiss.knn_gpu(
-                    resources, queries, rows, K, metric=faiss.METRIC_INNER_PRODUCT
-                )[1]
-            return faiss.knn(queries, rows, K, metric=faiss.METRIC_INNER_PRODUCT)[1]
+        resources = faiss.StandardGpuResources() if _device() is Device.CUDA else None
 
-        seconds, (found, known) = _in_turn([ours, theirs], 3)
-    same = float(np.mean(found == known))
-    return [
-        Result(
-            work=f"search, {sizes.queries:,} in {sizes.rows:,} x {WIDTH}, ids alike {same:.3%}",
+        def theirs(kind: Any) -> Any:
+            queries, rows = (_held(paths, kind) for paths in (unsafe, safe))
+            metric = faiss.METRIC_INNER_PRODUCT
+            if resources is not None:
+                return faiss.knn_gpu(resources, queries, rows, K, metric=metric)[1]
+            return faiss.knn(queries, rows, K, metric=metric)[1]
+
+        ways = [ours, partial(theirs, np.float32)]
+        if resources is not None:
+            ways.append(partial(theirs, np.float16))
+        seconds, ids = _in_turn(ways, 3)
+    for at, kind in zip(range(1, len(ways)), ("single", "half"), strict=False):
+        same = float(np.mean(ids[0] == ids[at]))
+        size = f"{sizes.queries:,} in {sizes.rows:,} x {WIDTH}"
+        yield Result(
+            work=f"search, {size}, beside FAISS in {kind} precision, ids alike {same:.3%}",
             unit="s",
             ours=statistics.median(seconds[0]),
-            peer=statistics.median(seconds[1]),
-            ratio=_times_shorter(*seconds),
+            peer=statistics.median(seconds[at]),
+            ratio=_times_shorter(seconds[0], seconds[at]),
             goal=1.0,
         )
-    ]
 
 
-def text(given: Namespace, sizes: Sizes) -> list[Result]:
+def _held(paths: Sequence[Path], kind: Any) -> Any:
+    """All vectors `[n, d]` of the files in one array, as FAISS takes them."""
+    import numpy as np
+
+    from nsfwcaps.vectors.store import VectorTable
+
+    table = VectorTable(paths)
+    rows = np.empty((table.rows, table.width), dtype=kind)
+    at = 0
+    for piece in table.pieces():
+        rows[at : at + len(piece)] = piece
+        at += len(piece)
+    return rows
+
+
+def text(given: Namespace, sizes: Sizes) -> Iterator[Result]:
     """Captions to unit vectors, beside open_clip's loop in batches of 256."""
     captions = embedding.read(given.captions_file, sizes.captions)
-    found = []
     for model in sizes.models:
         with tempfile.TemporaryDirectory() as scratch:
             checkpoint = embedding.save_random(model, Path(scratch) / "random.pt")
             how = EncoderOptions(device=_device(), precision=_precision())
-            rates = embedding.encoding(captions, model, checkpoint, how, 3)
+            rates = embedding.encoding(captions, model, checkpoint, how, 2, peers=(256,))
             encoder = _loaded(model, checkpoint, how)
             ready = encoder.prepared(captions)
             seconds, _ = _in_turn([lambda: encoder.encode_text(ready, _unheard)], 2)  # noqa: B023
         peers = {name: rate for name, rate in rates.items() if name != "nsfwcaps"}
         peer, (peer_rate, peer_ratio, _) = max(peers.items(), key=lambda item: item[1][0])
         ours, ratio, _ = rates["nsfwcaps"]
-        found.append(
-            Result(
-                work=f"text, {model}, beside {peer}",
-                unit="captions/s",
-                ours=ours,
-                peer=peer_rate,
-                ratio=ratio / peer_ratio,
-                goal=5.0,
-                alone=len(captions) / statistics.median(seconds[0]),
-            )
+        yield Result(
+            work=f"text, {model}, beside {peer}",
+            unit="captions/s",
+            ours=ours,
+            peer=peer_rate,
+            ratio=ratio / peer_ratio,
+            goal=5.0,
+            alone=len(captions) / statistics.median(seconds[0]),
         )
-    return found
 
 
 def _loaded(model: str, checkpoint: Path, how: EncoderOptions) -> Any:
@@ -248,7 +262,7 @@ def _unheard(done: int) -> None:
     """Ignore progress."""
 
 
-def images(given: Namespace, sizes: Sizes) -> list[Result]:
+def images(given: Namespace, sizes: Sizes) -> Iterator[Result]:
     """JPEGs of 640 x 480 to unit vectors, beside a DataLoader with as many processes."""
     import torch
 
@@ -257,34 +271,32 @@ def images(given: Namespace, sizes: Sizes) -> list[Result]:
     how = EncoderOptions(device=_device(), precision=_precision(), workers=workers)
     encoder = pictures.loaded(sizes.models[0], how)
     peer, ours = pictures.compare(encoder, files, workers, 2)
-    pixels = torch.zeros((256, 3, 224, 224), dtype=torch.uint8)
+    on_gpu = _device() is Device.CUDA
+    pixels = torch.zeros((256, 3, 224, 224), dtype=torch.uint8, pin_memory=on_gpu)
 
     def forward() -> Any:
         with encoder._inference("--batch-images"):
-            return [encoder._image_rows(pixels).cpu() for _ in range(4)]
+            return torch.cat([encoder._image_rows(pixels) for _ in range(8)]).cpu()
 
     rows = []
-    if _device() is Device.CUDA:
+    if on_gpu:
         seconds, _ = _in_turn([forward], 2)
-        rows = [4 * len(pixels) / statistics.median(seconds[0])]
+        rows = [8 * len(pixels) / statistics.median(seconds[0])]
     rates = statistics.median(ours.vectors), statistics.median(peer.vectors)
     both = zip(ours.vectors, peer.vectors, strict=True)
-    return [
-        Result(
-            work=f"pictures, {sizes.models[0]}, beside a DataLoader with {workers} processes",
-            unit="pictures/s",
-            ours=rates[0],
-            peer=rates[1],
-            ratio=statistics.median(o / p for o, p in both),
-            goal=2.0,
-            alone=rows[0] if rows else None,
-        )
-    ]
+    yield Result(
+        work=f"pictures, {sizes.models[0]}, beside a DataLoader with {workers} processes",
+        unit="pictures/s",
+        ours=rates[0],
+        peer=rates[1],
+        ratio=statistics.median(o / p for o, p in both),
+        goal=2.0,
+        alone=rows[0] if rows else None,
+    )
 
 
-def steps(given: Namespace, sizes: Sizes) -> list[Result]:
+def steps(given: Namespace, sizes: Sizes) -> Iterator[Result]:
     """Fine-tuning steps, beside the plain loop; and the epochs after which the reference pays."""
-    found = []
     options = Namespace(
         steps=sizes.steps,
         threads=len(os.sched_getaffinity(0)),
@@ -303,36 +315,36 @@ def steps(given: Namespace, sizes: Sizes) -> list[Result]:
             statistics.median(run["rate"] for run in result[name])
             for name in (training.PEER, training.OURS)
         )
-        found.append(
-            Result(
-                work=f"training, {model}, {sizes.batch} pairs, beside the plain loop",
-                unit="pairs/s",
-                ours=ours,
-                peer=peer,
-                ratio=ours / peer,
-                goal=3.0,
-            )
+        yield Result(
+            work=f"training, {model}, {sizes.batch} pairs, beside the plain loop",
+            unit="pairs/s",
+            ours=ours,
+            peer=peer,
+            ratio=ours / peer,
+            goal=3.0,
         )
         theirs, own = (
             statistics.median(run["cost"] for run in result[name])
             for name in (training.PEER, training.OURS)
         )
-        once = statistics.median(run["reference"] for run in result[training.OURS])
-        pays = once / (theirs - own) if theirs > own else float("inf")
-        found.append(
-            Result(
-                work=f"reference, {model}: epochs that pay for it (goal: at most)",
-                unit="epochs",
-                ours=pays,
-                peer=float("nan"),
-                ratio=pays,
-                goal=2.0,
-            )
-        )
-    return found
+        costs = {
+            kind: statistics.median(run[key] for run in result[training.OURS])
+            for kind, key in (("single", "reference"), ("half", "half"))
+        }
+        for kind, cost in costs.items():
+            pays = cost / (theirs - own) if theirs > own else float("inf")
+            if cost:  # no half precision on a CPU
+                yield Result(
+                    work=f"reference in {kind} precision, {model}: epochs that pay for it, at most",
+                    unit="epochs",
+                    ours=pays,
+                    peer=float("nan"),
+                    ratio=pays,
+                    goal=2.0,
+                )
 
 
-def ranks(given: Namespace, sizes: Sizes) -> list[Result]:
+def ranks(given: Namespace, sizes: Sizes) -> Iterator[Result]:
     """Four directions of retrieval; the peer is the bare products, the floor."""
     script = Path(__file__).with_name("evaluation.py")
     device = "cuda" if _device() is Device.CUDA else "cpu"
@@ -345,23 +357,21 @@ def ranks(given: Namespace, sizes: Sizes) -> list[Result]:
         for name in ("nsfwcaps", evaluation.FLOOR):
             command = [sys.executable, str(script), "--child", name, "--folder", str(folder)]
             done = subprocess.run(
-                [*command, "--device", device], capture_output=True, text=True, check=True
+                [*command, "--device", device], stdout=subprocess.PIPE, text=True, check=True
             )
             seconds[name] = json.loads(done.stdout.splitlines()[-1])["seconds"]
     ours, floor = seconds["nsfwcaps"], seconds[evaluation.FLOOR]
-    return [
-        Result(
-            work=f"evaluation, {sizes.pairs:,} pairs, beside its products alone",
-            unit="s",
-            ours=ours,
-            peer=floor,
-            ratio=floor / ours,
-            goal=0.5,
-        )
-    ]
+    yield Result(
+        work=f"evaluation, {sizes.pairs:,} pairs, beside its products alone",
+        unit="s",
+        ours=ours,
+        peer=floor,
+        ratio=floor / ours,
+        goal=0.5,
+    )
 
 
-WORKS: dict[str, tuple[Callable[[Namespace, Sizes], list[Result]], int]] = {
+WORKS: dict[str, tuple[Callable[[Namespace, Sizes], Iterator[Result]], int]] = {
     "search": (search, 110),
     "text": (text, 120),
     "pictures": (images, 80),

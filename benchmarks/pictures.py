@@ -228,7 +228,7 @@ def _peer_loader(encoder: Any, files: Sequence[bytes], workers: int) -> Any:
 
     return DataLoader(
         _Pictures(files, encoder.preprocess),  # type: ignore[arg-type]
-        batch_size=PEER_BATCH if encoder.device != "cpu" else 32,
+        batch_size=max(16, min(PEER_BATCH, len(files) // (4 * workers))),  # all processes work
         num_workers=workers,
         pin_memory=encoder.device.startswith("cuda"),
         persistent_workers=True,

@@ -1,6 +1,6 @@
 """Structure of degenerate rows: neighbourhoods of duplicates, and spread after a collapse.
 
-    python benchmarks/audit/structure.py [--rows 10000]
+    python benchmarks/audit/structure.py [--rows 10000] [--device cpu|cuda]
 
 Rows against themselves, with noise of 1e-7, must overlap wholly. A spread of zero before has no
 ratio. The last line times the overlap of ordinary rows.
@@ -14,7 +14,8 @@ import time
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio
+from nsfwcaps.metrics.neighbourhoods import neighbourhood_overlaps
+from nsfwcaps.metrics.structure import spread_ratio
 
 Rows = npt.NDArray[np.float32]
 
@@ -25,6 +26,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     options = parser.parse_args()
     random = np.random.default_rng(0)
     some = _unit(random.standard_normal((3, 8)))[np.arange(60) % 3]
@@ -35,7 +37,7 @@ def main() -> None:
     rows = _unit(random.standard_normal((options.rows, 512)))
     moved = _unit(rows + 0.02 * random.standard_normal(rows.shape))
     started = time.perf_counter()
-    overlap = neighbourhood_overlaps(moved, rows).mean()
+    overlap = neighbourhood_overlaps(moved, rows, device=options.device).mean()
     seconds = time.perf_counter() - started
     print(f"overlap of {options.rows:,} ordinary rows: {overlap:.4f} in {seconds:.2f} s")
 

@@ -29,6 +29,8 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.work import Work, WorkSplit
 
+_HALF_SLACK = 2.0**-10
+"""As in `vectors.unit`: twice the rounding error of the length of a row in half precision."""
 _NOT_FOUND = "not_in_source"
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 
@@ -124,6 +126,7 @@ class _Lookup:
         order = np.argsort(whole, kind="stable")
         self._keys, self._places = whole[order], np.concatenate(places)[order]
         self.width = int(self._arrays[0].shape[1])
+        self._in_half = all(array.dtype == np.float16 for array in self._arrays)
 
     def rows(self, keys: Sequence[bytes]) -> Encoded:
         """Return the unit rows of known keys; unknown ones fail."""
@@ -131,10 +134,13 @@ class _Lookup:
         spots = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         found = self._keys[spots] == wanted
         vectors = self._gather(self._places[spots[found]])
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if self._in_half:  # dividing rows that a run exported would round them once more
+            length[np.abs(length - 1) <= _HALF_SLACK] = 1
         positions = np.flatnonzero(found)
         failed = dict.fromkeys(np.flatnonzero(~found).tolist(), _NOT_FOUND)
         with np.errstate(invalid="ignore", divide="ignore"):
-            checked = finite(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+            checked = finite(vectors / length)
         bad = {int(positions[at]): reason for at, reason in checked.failed.items()}
         return Encoded(rows=checked.rows, failed=failed | bad)
 

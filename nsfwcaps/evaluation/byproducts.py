@@ -67,7 +67,9 @@ class Derived:
                     measurer.close()  # the vectors of one model at a time
             return by_name[name].pairs(dataset)
 
-        content = examples.examples(self._data.pairs[dataset], list(by_name), gather)
+        content = examples.examples(
+            self._data.pairs[dataset], list(by_name), gather, device=measurers[0].model.device
+        )
         write_json(self._out / path, content)
         self._keep(path, key)
         for measurer in measurers:

@@ -37,15 +37,18 @@ Gather = Callable[[str], GatheredPairs]
 """Name of a model -> its vectors of the pair set."""
 
 
-def examples(pairs: PairSet, models: Sequence[str], gather: Gather) -> dict[str, Any]:
+def examples(
+    pairs: PairSet, models: Sequence[str], gather: Gather, *, device: str = "cpu"
+) -> dict[str, Any]:
     """Choose queries spread evenly over the change in rank of their safe item, and rank neighbours.
 
     The change is from the first model to the second; with a single model it is that model's rank.
+    Ranks are found on `cpu` or `cuda`, and do not depend on it.
     """
     space = _space(pairs, gather(models[0]))
-    moved = _ranks(pairs, space, gather(models[0]))
+    moved = _ranks(pairs, space, gather(models[0]), device)
     if len(models) > 1:
-        moved = moved - _ranks(pairs, space, gather(models[1]))
+        moved = moved - _ranks(pairs, space, gather(models[1]), device)
     chosen = _evenly(moved, space.asks, pairs)
     queries = [_query(pairs, pair) for pair in chosen]
     for model in models:
@@ -88,13 +91,14 @@ def _candidates(space: _Space, gathered: GatheredPairs) -> tuple[Vectors, int]:
     return np.concatenate([safe, unsafe]), len(safe)
 
 
-def _ranks(pairs: PairSet, space: _Space, gathered: GatheredPairs) -> Rows:
+def _ranks(pairs: PairSet, space: _Space, gathered: GatheredPairs, device: str) -> Rows:
     """Rank `[q]` of each query's safe item; among captions the query itself always counts."""
     vectors, asks = gathered.vectors, space.asks
     targets = vectors.safe_image_of if space.of_pictures else vectors.safe_text_of
     assert targets is not None, "candidates are images"
     candidates, _ = _candidates(space, gathered)
-    return ranks(vectors.unsafe_text[pairs.unsafe_text_of[asks]], candidates, targets[asks])
+    queries = vectors.unsafe_text[pairs.unsafe_text_of[asks]]
+    return ranks(queries, candidates, targets[asks], device=device)
 
 
 def _evenly(moved: Rows, asks: Rows, pairs: PairSet) -> list[int]:

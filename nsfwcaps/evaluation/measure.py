@@ -165,6 +165,8 @@ class Measurer:
             {kind: base_rows[kind] for kind in both},
             weights_after={name: weights[name] for name in towers},
             weights_before={name: base_weights[name] for name in towers},
+            device=self.model.device,
+            task=self._task("neighbours"),
         )
         other = [name for name in weights if name not in towers]
         return _add_facts(outcome, left_out=pairs.left_out, towers_of_other_architecture=other)

@@ -33,6 +33,8 @@ from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
 VERSION = 5
+_VERSIONS = {EvaluationTask.STRUCTURE: 2}
+"""Of single tasks: raising one leaves the results of the others current."""
 
 TABLE = "results.csv"
 
@@ -198,7 +200,8 @@ class Evaluation:
         by_base = part.task in (EvaluationTask.STRUCTURE, EvaluationTask.RETRIEVAL)
         base = self._models[0].identity.digest if by_base else None
         data = self._data.digest(part.dataset, EvaluationTask(part.task))
-        return digest([VERSION, part.task, model.identity.digest, base, data])
+        version = [VERSION, *(v for task, v in _VERSIONS.items() if task == part.task)]
+        return digest([*version, part.task, model.identity.digest, base, data])
 
     def _needs_structure(self, model: Model) -> bool:
         """Tell whether the structure task has yet to run for a model."""

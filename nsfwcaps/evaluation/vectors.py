@@ -28,13 +28,14 @@ from nsfwcaps.files import write_atomically
 from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.runtime.prefetch import prefetch
+from nsfwcaps.work import Work, WorkSplit
 
 VERSION = 1
 BLOCK = 2048
 RUN = 8
 """Blocks that a GPU encodes at once, if they follow each other."""
 
-Work = TypeVar("Work")
+Prepared = TypeVar("Prepared")
 
 _UNUSABLE = {UNDECODABLE, TOO_LARGE}
 
@@ -48,11 +49,11 @@ class Embedded:
 
 
 @dataclass(frozen=True)
-class _Steps(Generic[Work]):
+class _Steps(Generic[Prepared]):
     """How to encode a run of items: on any thread, then on the device."""
 
-    prepare: Callable[[range], Work]
-    encode: Callable[[Work, Advance], Encoded]
+    prepare: Callable[[range], Prepared]
+    encode: Callable[[Prepared, Advance, WorkSplit], Encoded]
 
 
 class VectorFolder:
@@ -73,8 +74,9 @@ class VectorFolder:
         def prepare(run: range) -> Sequence[str]:
             return model.encoder.prepared(captions[run.start : run.stop])
 
-        def encode(texts: Sequence[str], advance: Advance) -> Encoded:
-            return model.encoder.encode_text(texts, advance)
+        def encode(texts: Sequence[str], advance: Advance, split: WorkSplit) -> Encoded:
+            with split.timed(Work.COMPUTE):
+                return model.encoder.encode_text(texts, advance)
 
         return self._embed(model, f"{what} captions", "text", ids, _Steps(prepare, encode)).rows
 
@@ -87,8 +89,8 @@ class VectorFolder:
         """
         ids = [sha256 for sha256, _ in images]
 
-        def encode(run: Images, advance: Advance) -> Encoded:
-            return model.encoder.encode_images(run, advance)
+        def encode(run: Images, advance: Advance, split: WorkSplit) -> Encoded:
+            return model.encoder.encode_images(run, advance, split)
 
         steps = _Steps(lambda run: images[run.start : run.stop], encode)
         return self._embed(model, f"{what} images", "image", ids, steps)
@@ -108,23 +110,31 @@ class VectorFolder:
             rows[place.start : place.stop] = block.rows
             failed.update({place.start + at: reason for at, reason in block.failed.items()})
 
-        with self._progress.task(f"{model.name}: {what}", len(ids)) as advance:
+        split = WorkSplit()
+
+        def prepare(run: range) -> Any:
+            with split.timed(Work.PREPARE):
+                return steps.prepare(run)
+
+        with self._progress.task(f"{model.name}: {what}", len(ids), split=split) as advance:
             missing = []
             for place, key in keys.items():
-                block = self._read(key, (len(place), identity.width))
+                with split.timed(Work.READ):
+                    block = self._read(key, (len(place), identity.width))
                 if block is None:
                     missing.append(place)
                 else:
                     put(place, block)
                     advance(len(place))
             runs = list(_runs(missing, _at_once(model))) if missing else []
-            with closing(prefetch(runs, steps.prepare, 1)) as ahead:
+            with closing(prefetch(runs, prepare, 1)) as ahead:
                 for run, work in ahead:
-                    encoded = _with_failures(steps.encode(work, advance), len(run))
+                    encoded = _with_failures(steps.encode(work, advance, split), len(run))
                     for place in _blocks(run):
                         block = _part(encoded, place.start - run.start, place.stop - run.start)
                         _check(block, model.name, what)
-                        self._write(keys[place], block)
+                        with split.timed(Work.WRITE):
+                            self._write(keys[place], block)
                         put(place, block)
         return Embedded(rows=rows, failed=failed)
 

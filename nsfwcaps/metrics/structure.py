@@ -1,15 +1,15 @@
-"""Preservation of a model's structure: spread, neighbourhoods, positions, weights."""
+"""Preservation of a model's structure: spread, positions, weights."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.metrics.similarities import TIE, Vectors, similarity_blocks
+from nsfwcaps.metrics.similarities import Vectors
 
 _COLLAPSED = 1e-6
 """Spread of rows that are equal but for rounding in single precision."""
@@ -35,28 +35,6 @@ def spread_ratios(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
     ratio = spread_ratio(after, before)
     one, other = _influence(after), _influence(before)
     return np.asarray(ratio + (one - ratio * other) / _spread(before))
-
-
-def neighbourhood_overlaps(after: Vectors, before: Vectors, k: int = 10) -> npt.NDArray[np.float64]:
-    """Return the Jaccard index `[n]` of each row's k nearest other rows, after and before.
-
-    Rows are unit vectors `[n, d]`. Rows as near as the k-th (within `TIE`) share the places that
-    are left: each belongs to the neighbourhood in part, and the index is the sum of the smaller
-    parts over the sum of the larger ones. Without ties it is the usual one.
-
-    Raises:
-        ValueError: there are not more than k rows, or their numbers differ.
-    """
-    if len(after) != len(before) or len(after) <= k:
-        raise ValueError(
-            f"need equal row counts above {k}, got {len(after)} after and {len(before)} before"
-        )
-    shared = np.empty(len(after), dtype=np.float64)
-    both = zip(_neighbourhoods(after, k), _neighbourhoods(before, k), strict=True)
-    for (block, one), (_, other) in both:
-        shared[block] = np.minimum(one, other, out=one).sum(axis=1)
-    np.minimum(shared, k, out=shared)  # sums of parts are rounded
-    return np.divide(shared, 2 * k - shared)
 
 
 def drift(after: Vectors, before: Vectors) -> npt.NDArray[np.float64]:
@@ -113,19 +91,3 @@ def _influence(rows: Vectors) -> npt.NDArray[np.float64]:
     mean = rows.mean(axis=0, dtype=np.float64)
     along = rows @ mean
     return np.asarray(-2 * (along - along.mean()))
-
-
-def _neighbourhoods(vectors: Vectors, k: int) -> Iterator[tuple[slice, Vectors]]:
-    """Yield slices of rows with the part `[b, n]`, 0 to 1, of each row in their neighbourhood.
-
-    The parts of a row sum to k. The array is reused: consume it before the next iteration.
-    """
-    for block, sims in similarity_blocks(vectors, vectors):
-        sims[np.arange(len(sims)), np.arange(block.start, block.stop)] = -np.inf
-        last = np.partition(sims, -k, axis=1)[:, -k, None].copy()  # the full partition is freed
-        inside, nearer = sims >= last - TIE, sims > last + TIE
-        of_nearer = np.count_nonzero(nearer, axis=1)[:, None]
-        left = (k - of_nearer) / (np.count_nonzero(inside, axis=1)[:, None] - of_nearer)
-        np.multiply(inside, left.astype(np.float32), out=sims)
-        np.copyto(sims, 1, where=nearer)
-        yield block, sims

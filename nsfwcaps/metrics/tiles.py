@@ -49,6 +49,12 @@ class Tile:
     columns: slice
     sims: Tensor
 
+    def pairs(self) -> int:
+        """Return the number of similarities above the diagonal of the whole product."""
+        first, last = self.columns.start, self.columns.stop
+        rows = range(self.rows.start, self.rows.stop)
+        return sum(max(0, last - max(first, row + 1)) for row in rows)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
@@ -102,11 +108,16 @@ def for_each_tile(
     right: Tensor,
     use: Callable[[Tile], None],
     advance: Callable[[int], None] = lambda cosines: None,
+    *,
+    above_diagonal: bool = False,
 ) -> None:
     """Call `use` with every tile of `left @ right.T`, from several threads on a CPU.
 
+    For rows with themselves, tiles with nothing above the diagonal can be left out: every pair of
+    two rows is above it once.
+
     Products are in true single precision: TF32 is off. `advance` is called on this thread with the
-    number of similarities in a tile that is done.
+    number of similarities in a tile that is done, or of those above the diagonal.
 
     Raises:
         DeviceError: the device has too little memory.
@@ -122,12 +133,13 @@ def for_each_tile(
         def work(place: tuple[int, int]) -> int:
             tile = _product(left, right, place, (rows, columns), buffers)
             use(tile)
-            return int(tile.sims.numel())
+            return tile.pairs() if above_diagonal else int(tile.sims.numel())
 
         places = [
             (row, column)
             for row in range(0, len(left), rows)
             for column in range(0, len(right), columns)
+            if not above_diagonal or row + 1 < column + columns
         ]
         if left.is_cuda or len(places) == 1:
             for place in places:

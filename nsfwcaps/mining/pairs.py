@@ -37,7 +37,7 @@ from nsfwcaps.mining.selection import (
 from nsfwcaps.mining.space import Space
 from nsfwcaps.mining.targets import Weighing
 from nsfwcaps.progress import Progress
-from nsfwcaps.vectors.index import Rows
+from nsfwcaps.vectors.index import FAISS, Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +145,7 @@ def _share(
     facts = {
         **candidates.facts,
         "device": space.device.device,
+        "engine": FAISS if method.index else space.device.engine,
         "candidates": depth,
         "hubs": hub_statistics(counts),
     }

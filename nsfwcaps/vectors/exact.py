@@ -99,10 +99,11 @@ def tensor_of(array: npt.NDArray[Any]) -> Tensor:
 
 
 class _OneThread:
-    """State of `one_thread`: callers inside, and torch's number of threads before the first."""
+    """State of `one_thread`: callers inside, and the number of threads before the first."""
 
     lock = threading.Lock()
-    inside = before = 0
+    inside = usual = 0
+    here = threading.local()
 
 
 @contextmanager
@@ -111,21 +112,31 @@ def one_thread() -> Iterator[None]:
 
     torch and FAISS each have a thread pool that spins for a while after its work. When they
     alternate, each waits for the other's threads, and a search of 0.5 s takes 2 s.
+
+    Every thread has a number of its own, which a new thread takes from whoever set one last. So
+    each restores what it had, or, if that was another caller's 1, what was usual.
     """
     import torch
 
+    if getattr(_OneThread.here, "inside", False):
+        yield
+        return
     with _OneThread.lock:
+        own = torch.get_num_threads()
         if not _OneThread.inside:
-            _OneThread.before = torch.get_num_threads()
-            torch.set_num_threads(1)
+            _OneThread.usual = own
+        elif own == 1:
+            own = _OneThread.usual
         _OneThread.inside += 1
+        torch.set_num_threads(1)
+    _OneThread.here.inside = True
     try:
         yield
     finally:
+        _OneThread.here.inside = False
         with _OneThread.lock:
             _OneThread.inside -= 1
-            if not _OneThread.inside:
-                torch.set_num_threads(_OneThread.before)
+            torch.set_num_threads(own)
 
 
 def _sums(left: Tensor, right: Tensor) -> Tensor:

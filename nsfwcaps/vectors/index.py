@@ -1,7 +1,8 @@
 """FAISS behind a small interface: exact search on CPU or GPU, approximate indexes, bits.
 
-The one module that imports faiss. Rows are `[n, d]` float32 and unit; `sims` are inner products,
-larger = closer.
+The one module that imports faiss. An exact search on a GPU is torch's (`tile_search`), because
+FAISS would not use tensor cores; FAISS does it where torch is too old.
+Rows are `[n, d]` float32 and unit; `sims` are inner products, larger = closer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError, first_line
+from nsfwcaps.vectors import tile_search
 from nsfwcaps.vectors.rounding import rounding_bound, tensor_core_bound
 
 Single = npt.NDArray[np.float32]
@@ -23,6 +25,8 @@ Bits = npt.NDArray[np.uint8]
 
 GPU_MAX_K = 2048
 """FAISS returns at most this many neighbours per query on a GPU."""
+TILES, FAISS = "tiles", "faiss"
+"""Engines of exact search."""
 
 
 class BlockSearch:
@@ -32,9 +36,9 @@ class BlockSearch:
         self.devices = _devices(asked)
         self.resident = self.devices != ("cpu",)
         """Whether rows are copied to the devices; otherwise they are read block by block."""
-        self._resources = {
-            name: faiss.StandardGpuResources() for name in self.devices if name != "cpu"
-        }
+        self.engine = TILES if self.resident and tile_search.available() else FAISS
+        """What searches: `tiles` or `faiss`."""
+        self._resources: dict[str, Any] = {}
 
     @property
     def device(self) -> str:
@@ -44,7 +48,7 @@ class BlockSearch:
     @property
     def max_k(self) -> int | None:
         """Maximum k of one search, or None if unlimited."""
-        return GPU_MAX_K if self.device == "cuda" else None
+        return GPU_MAX_K if self.resident and self.engine == FAISS else None
 
     def error_bound(self, width: int) -> float:
         """Bound the error of a sim of two unit rows in half precision."""
@@ -59,18 +63,29 @@ class BlockSearch:
         """Search torch tensors in half precision on one device; k ≤ `max_k` and the rows.
 
         Raises:
-            DeviceError: the device has too little memory.
+            torch.OutOfMemoryError: torch has too little memory there.
+            DeviceError: FAISS has.
         """
-        import torch
-        from faiss.contrib import torch_utils  # noqa: F401  FAISS then takes tensors
-
+        if self.engine == TILES:
+            memory = tile_search.tile_bytes(str(rows.device))
+            return tile_search.best_of_tiles(queries, rows, k, memory_bytes=memory)
         if rows.device.type == "cpu":
+            _take_tensors()
             return faiss.knn(queries.float(), rows.float(), k, metric=faiss.METRIC_INNER_PRODUCT)
+        return self._by_faiss(queries, rows, k)
+
+    def _by_faiss(self, queries: Any, rows: Any, k: int) -> tuple[Any, Any]:
+        import torch
+
+        _take_tensors()
+        device = str(rows.device)
+        if device not in self._resources:
+            self._resources[device] = faiss.StandardGpuResources()
         try:
             with torch.cuda.device(rows.device):
                 # cuVS would read halves as single precision.
                 return faiss.knn_gpu(
-                    self._resources[str(rows.device)],
+                    self._resources[device],
                     queries,
                     rows,
                     k,
@@ -78,11 +93,13 @@ class BlockSearch:
                     device=rows.device.index,
                     use_cuvs=False,
                 )
-        except (RuntimeError, torch.OutOfMemoryError) as error:
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
             raise DeviceError(
-                f"{rows.device}: FAISS cannot search {len(rows)} vectors for {len(queries)} "
-                f"queries ({_faiss_message(error)}); lower --memory, end other programs on the "
-                "GPU, or use --device cpu"
+                f"{device}: FAISS cannot search {len(rows)} vectors for {len(queries)} queries "
+                f"({_faiss_message(error)}); lower --memory for fewer queries at once, end other "
+                "programs on the GPU, or use --device cpu"
             ) from None
 
 
@@ -230,6 +247,11 @@ def _devices(asked: Device) -> tuple[str, ...]:
             "'nsfwcaps doctor' to see why, or use --device cpu"
         )
     return tuple(f"cuda:{number}" for number in range(found)) or ("cpu",)
+
+
+def _take_tensors() -> None:
+    """Make FAISS take torch tensors."""
+    from faiss.contrib import torch_utils  # noqa: F401
 
 
 def _is_ivf(index: Any) -> bool:

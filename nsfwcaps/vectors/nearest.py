@@ -5,7 +5,8 @@
 
 On the host a table is one part, read block by block (`streamed`). On GPUs a part is as many rows as
 fit; it is uploaded once and searched by every block of queries (`resident`). If all rows fit, there
-is one part, and each GPU may hold a copy of it. The order of neighbours is exact (`settle`). So
+is one part, and each GPU may hold a copy of it. Queries for which a GPU has too little memory are
+searched again in halves. The order of neighbours is exact (`settle`). So
 every device, number of devices, block size and part size gives the same neighbours in the same
 order.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nsfwcaps.progress import Advance
+from nsfwcaps.runtime.batch_size import BatchSize, CudaMemory
 from nsfwcaps.vectors.exact import Exact, Tensor, exact_sims, one_thread, tensor_of
 from nsfwcaps.vectors.index import BlockSearch, Rows, Single
 from nsfwcaps.vectors.resident import ResidentRows, rows_that_fit
@@ -27,6 +29,7 @@ from nsfwcaps.vectors.streamed import StreamedRows
 from nsfwcaps.work import Work, WorkSplit
 
 _MAX_BLOCK_ROWS = 32_768
+_MAX_QUERIES = 65_536
 TILE_ROWS = 4096
 """Parts are a multiple of this, so that tiles of a table do not depend on its parts."""
 
@@ -64,7 +67,7 @@ def blocks_for(memory_bytes: int, width: int, k: int) -> Blocks:
     """
     rows = min(_MAX_BLOCK_ROWS, memory_bytes // 4 // (10 * width))
     queries = memory_bytes // 2 // (6 * width + 120 * (k + EXTRA))
-    return Blocks(queries=max(1, min(queries, 65_536)), rows=max(1, rows))
+    return Blocks(queries=max(1, min(queries, _MAX_QUERIES)), rows=max(1, rows))
 
 
 class HeldTable:
@@ -90,6 +93,7 @@ class HeldTable:
             size = min(part_rows or rows_that_fit(table.width, search) or size, size)
         if size < table.rows:
             size = max(size // TILE_ROWS * TILE_ROWS, min(size, TILE_ROWS))
+        self._queries = [_queries_at_once(device) for device in search.devices]
         starts = range(0, table.rows, max(1, size))
         self.parts = [(start, min(start + size, table.rows)) for start in starts]
         self._held: list[tuple[int, StreamedRows | ResidentRows] | None] = [None] * self.lanes
@@ -134,13 +138,26 @@ class HeldTable:
         lane: int = 0,
         advance: Advance = lambda rows: None,
     ) -> PartNeighbours:
-        """Find the k nearest rows of one part; k is capped at its rows."""
+        """Find the k nearest rows of one part; k is capped at its rows.
+
+        Raises:
+            DeviceError: a device has too little memory for a single query.
+        """
         with self.split.timed(Work.READ, self.lanes):
             held = self.held(part, lane)
         with self.split.timed(Work.COMPUTE, self.lanes):
-            k, loaded = min(k, held.rows), held.load(queries)
-            sims, rows = ranked(loaded, held, k, exact=exact, advance=advance)
-            return PartNeighbours(sims=sims.cpu().numpy(), rows=rows.cpu().numpy() + held.first)
+            k = min(k, held.rows)
+            if isinstance(held, StreamedRows) or not len(queries):
+                return _found(held, queries, k, exact, advance)
+            found, size, start = list[PartNeighbours](), self._queries[lane], 0
+            while start < len(queries):
+                batch = queries[start : start + size.units]
+                start += len(batch)
+                parts = size.compute(batch, len(batch), lambda q: _found(held, q, k, exact))
+                found += [neighbours for _, neighbours in parts]
+            advance(held.rows)
+            sims, rows = _lists(found)
+            return PartNeighbours(sims=np.concatenate(sims), rows=np.concatenate(rows))
 
     def tiles(self, lane: int = 0) -> Iterator[Tensor]:
         """Yield all rows `[b, d]` in single precision, where the lane holds them.
@@ -163,6 +180,25 @@ class HeldTable:
             return StreamedRows(self.table, search=self._search, block_rows=self._block_rows)
         device = self._search.devices[lane]
         return ResidentRows(self.table, *self.parts[part], search=self._search, device=device)
+
+
+def _queries_at_once(device: str) -> BatchSize:
+    """Number of queries of a search on a device: all, until they do not fit its memory."""
+    memory = None if device == "cpu" else CudaMemory()
+    return BatchSize(
+        _MAX_QUERIES, usual=_MAX_QUERIES, most=_MAX_QUERIES, memory=memory, option="--memory"
+    )
+
+
+def _found(
+    held: StreamedRows | ResidentRows,
+    queries: Half,
+    k: int,
+    exact: bool,
+    advance: Advance = lambda rows: None,
+) -> PartNeighbours:
+    sims, rows = ranked(held.load(queries), held, k, exact=exact, advance=advance)
+    return PartNeighbours(sims=sims.cpu().numpy(), rows=rows.cpu().numpy() + held.first)
 
 
 def merge(parts: Sequence[PartNeighbours], k: int) -> Neighbours:

@@ -1,12 +1,13 @@
 """Rows that stay on a device: one copy in half precision, for the search and the exact step.
 
     table ─ pieces ─ pinned buffers ─▶ rows [m, d] on the device
-    queries [q, d] ─ upload ─▶ FAISS on rows, range by range ─▶ best [q, depth]
+    queries [q, d] ─ upload ─▶ search of the rows ─▶ best [q, depth]
                                exact inner products from the same rows ─▶ [q, k]
 
-FAISS reads the tensors where they are. With half-precision queries and rows it multiplies on tensor
-cores and accumulates in single precision; `rounding` bounds the error. A GPU search returns at most
-2,048 rows. For more, the rows are cut into ranges, each searched on its own.
+The search reads the tensors where they are: by tiles, on tensor cores (`tile_search`), or by FAISS
+where torch is too old for that. FAISS multiplies half-precision rows in single precision without
+tensor cores, and returns at most 2,048 rows. For more, the rows are cut into ranges, each searched
+on its own. `rounding` bounds the error of both engines.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from nsfwcaps.progress import Advance
 from nsfwcaps.vectors.exact import Tensor, exact_of_pairs, exact_of_places, tensor_of
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.source import Half, VectorSource
+from nsfwcaps.vectors.tile_search import MOST_TILE_BYTES, free_bytes
 
 _BUFFER_BYTES = 2**26
 _SHARE = 0.75
-"""Share of a device's free memory for rows; the rest is for queries, results and FAISS."""
+"""Share of a device's free memory for rows."""
+_ROOM = 3 * MOST_TILE_BYTES
+"""Memory of a device for the rest: a tile and its topk, queries, results, the exact step."""
+_ROOM_SHARE = 0.5
+"""Share of a small device's free memory for the rest: tiles and batches of queries shrink."""
 
 
 class ResidentRows:
@@ -110,12 +116,14 @@ def rows_that_fit(width: int, search: BlockSearch) -> int | None:
     import torch
 
     torch.cuda.empty_cache()  # what earlier work has freed
-    found = [
-        torch.cuda.mem_get_info(torch.device(device))[0]
-        for device in search.devices
-        if device != "cpu"
-    ]
-    return max(1, int(_SHARE * min(found)) // (2 * width)) if found else None
+    found = [free_bytes(device) for device in search.devices if device != "cpu"]
+    return max(1, bytes_for_rows(min(found)) // (2 * width)) if found else None
+
+
+def bytes_for_rows(free: int) -> int:
+    """Return how many of the free bytes of a device are for rows."""
+    room = max((1 - _SHARE) * free, min(_ROOM, _ROOM_SHARE * free))
+    return int(free - room)
 
 
 def _merged(sims: list[Tensor], rows: list[Tensor], depth: int) -> tuple[Tensor, Tensor]:

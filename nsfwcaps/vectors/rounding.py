@@ -1,14 +1,16 @@
-"""Bounds of the error of an inner product of unit rows in half precision, one per kind of engine.
+"""Bounds of the error of an inner product of unit rows in half precision, one per kind of device.
 
 Both kinds multiply exactly: a product of two half-precision numbers has at most 22 significant
 bits, and single precision has 24. Only the sums round. A search is exact where the distance between
-two cosines is above twice the bound of the engine that computed them; closer ones are recomputed.
+two cosines is above twice the bound of the device that computed them; closer ones are recomputed.
 
-**IEEE single precision** (CPU): every sum rounds to nearest, in any order.
+**IEEE single precision** (CPU): every sum rounds to nearest, in any order. FAISS on a GPU, which
+serves where torch is too old for tiles, also sums in single precision without tensor cores; the
+larger bound of tensor cores is used for it all the same.
 
-**Tensor cores** (GPU): the accumulator is in single precision, but sums are truncated. A block of
-b products and the accumulator are aligned to the largest exponent, what is below its last of 24
-bits is cut off, and the sum is cut to 24 bits again (Fasi, Higham, Mikaitis and Pranesh 2021,
+**Tensor cores** (GPU, tiles): the accumulator is in single precision, but sums are truncated. A
+block of b products and the accumulator are aligned to the largest exponent, what is below its last
+of 24 bits is cut off, and the sum is cut to 24 bits again (Fasi, Higham, Mikaitis and Pranesh 2021,
 "Numerical behavior of NVIDIA tensor cores", for V100, T4 and A100; Khattak and Mikaitis 2025,
 arXiv 2512.07004, for H100 and B200; newer chips keep more bits, so their errors are smaller). Let
 M bound every product and every partial sum. Then

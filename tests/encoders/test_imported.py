@@ -178,3 +178,13 @@ def test_the_digest_follows_arrays_and_metadata(folder: Path) -> None:
     digests.append(source_digest(folder))
     assert len(set(digests)) == 3
     assert ImportedVectors(folder).identity.weights_sha256 == digests[-1]
+
+
+def test_unit_rows_in_half_precision_are_kept_to_the_bit(tmp_path: Path) -> None:
+    """Their lengths differ from one by rounding; dividing by them would round once more."""
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((2_000, 4))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
+    captions = [f"{number} kites" for number in range(len(rows))]
+    write(tmp_path, 0, rows, {"caption": captions})
+    np.testing.assert_array_equal(text(tmp_path, captions).rows.astype(np.float16), rows)

@@ -19,6 +19,7 @@ from support.training_place import Killed, Place, refused, rewrite, write_model
 
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
+from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.results import ResultFolder
 from nsfwcaps.evaluation.verdicts import LARGER_IS_BETTER
 from nsfwcaps.metrics.retrieval import ranks
@@ -495,6 +496,16 @@ def test_damaged_results_are_made_again(place: Place, safer: Path, copied: Path)
     assert (copied / "results/work/examples.json").is_file()
     # Data sets that were not named this time are no part of it any more.
     assert not (copied / "results/scenes/zeroshot/base.json").exists()
+
+
+def test_a_new_version_of_a_task_leaves_the_others_current(
+    place: Place, safer: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nsfwcaps.evaluation.run._VERSIONS", {EvaluationTask.STRUCTURE: 0})
+    said = evaluate(place, copied, *models(place, safer), "--json")
+    assert said.code == 0, said.err
+    made = {(i["task"], i["model"]) for i in said.json["results"] if not i["skipped"]}
+    assert made == {("structure", "ours")}
 
 
 def test_what_generation_wrote_stays(place: Place, safer: Path, copied: Path) -> None:

@@ -1,4 +1,4 @@
-"""Spread, neighbourhoods and weights against values worked out by hand."""
+"""Spread, drift and weights against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nsfwcaps.metrics import similarities
 from nsfwcaps.metrics.structure import (
     drift,
     layer_deviations,
-    neighbourhood_overlaps,
     spread_ratio,
     spread_ratios,
     weight_deviation,
@@ -49,54 +47,11 @@ def test_spread_ratios_have_the_ratio_as_their_mean_and_its_bootstrap_as_their_s
     assert np.corrcoef(values[drawn].mean(axis=1), exact)[0, 1] > 0.99
 
 
-def test_overlap_of_a_model_with_itself_is_one_whatever_the_rotation() -> None:
-    some = rows(0)
-    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0].astype(np.float32)
-    assert neighbourhood_overlaps(some @ turn, some, k=5).tolist() == [1.0] * len(some)
-
-
-def test_overlap_by_hand() -> None:
-    angles = np.deg2rad([0, 10, 31, 60, 100])
-    before = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    after = before[[4, 1, 2, 3, 0]]  # the first and the last change places
-    # Nearest two, before: {1,2} {0,2} {1,3} {2,4} {3,2}; after: {3,2} {4,2} {1,3} {2,0} {1,2}.
-    jaccard = [1 / 3, 1 / 3, 1.0, 1 / 3, 1 / 3]
-    assert neighbourhood_overlaps(after, before, k=2).tolist() == pytest.approx(jaccard)
-
-
-def test_equal_rows_share_places() -> None:
-    """60 rows of 3 distinct ones, against themselves with noise that only rounding could make."""
-    some = rows(4, n=3)[np.arange(60) % 3]
-    noise = 1e-7 * np.random.default_rng(0).normal(size=some.shape)
-    again = (some + noise).astype(np.float32)
-    assert neighbourhood_overlaps(again, some, k=10).tolist() == pytest.approx([1.0] * 60)
-
-
-def test_shared_places_by_hand() -> None:
-    """Before, three rows tie for two places; after, two of them are the nearest."""
-    before = np.eye(4, dtype=np.float32)
-    near = np.array([[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0.8, 0, 0.6, 0], [0, 0, 0, 1]])
-    found = neighbourhood_overlaps(near.astype(np.float32), before, k=2)
-    # 2/3 + 2/3 are common of 2 + 2; the last row still sees three equal ones.
-    assert found.tolist() == pytest.approx([4 / 3 / (4 - 4 / 3)] * 3 + [1.0])
-
-
 def test_collapse_before_has_no_ratio() -> None:
     same = np.repeat(rows(5, n=1), 50, axis=0)
     assert np.isnan(spread_ratio(rows(6), same))
     assert np.isnan(spread_ratios(rows(6, n=50), same)).all()
     assert spread_ratio(same, rows(6)) == pytest.approx(0, abs=1e-6)
-
-
-def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = neighbourhood_overlaps(rows(0), rows(1), k=7).tolist()
-    monkeypatch.setattr(similarities, "BLOCK_ROWS", 13)
-    assert neighbourhood_overlaps(rows(0), rows(1), k=7).tolist() == whole
-
-
-def test_overlap_needs_more_rows_than_neighbours() -> None:
-    with pytest.raises(ValueError, match="above 5, got 5 after"):
-        neighbourhood_overlaps(rows(0, n=5), rows(1, n=5), k=5)
 
 
 def test_weight_deviation_by_hand() -> None:

@@ -11,6 +11,7 @@ import torch
 from nsfwcaps.enums import Device
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.source import Half
+from nsfwcaps.vectors.tile_search import best_of_tiles
 
 Exact = npt.NDArray[np.float64]
 
@@ -45,12 +46,21 @@ def _cut(numbers: Exact, step: Exact | None = None) -> Exact:
 
 
 class TensorCores(BlockSearch):
-    """Devices that hold rows, are pretended, and compute with truncated sums."""
+    """Devices that hold rows, are pretended, and compute with truncated sums.
 
-    def __init__(self, lanes: int = 1, max_k: int | None = None, block: int = 8) -> None:
+    Without a limit on k they search by tiles of `tile_bytes`.
+    """
+
+    def __init__(
+        self,
+        lanes: int = 1,
+        max_k: int | None = None,
+        block: int = 8,
+        tile_bytes: int = 2**20,
+    ) -> None:
         super().__init__(Device.CPU)
         self.devices, self.resident = ("cpu",) * lanes, True
-        self._max_k, self._block = max_k, block
+        self._max_k, self._block, self._tile_bytes = max_k, block, tile_bytes
         self.calls: list[tuple[int, int, int]] = []
         """Queries, rows and k of each search."""
 
@@ -62,12 +72,22 @@ class TensorCores(BlockSearch):
         assert queries.dtype == rows.dtype == torch.float16
         assert self._max_k is None or k <= self._max_k, "the device cannot look this deep"
         self.calls.append((len(queries), len(rows), k))
-        sims = torch.from_numpy(truncated_products(queries.numpy(), rows.numpy(), self._block))
-        return sims.topk(k, dim=1)
+        if self._max_k is None:
+            return best_of_tiles(
+                queries, rows, k, memory_bytes=self._tile_bytes, multiply=self._products
+            )
+        return self._products(queries, rows).topk(k, dim=1)
+
+    def _products(self, queries: Any, rows: Any) -> Any:
+        return torch.from_numpy(truncated_products(queries.numpy(), rows.numpy(), self._block))
 
 
 class PlainGpu(TensorCores):
-    """The same with FAISS's own search of half-precision tensors."""
+    """The same with a real engine's search of half-precision tensors: FAISS, or tiles."""
+
+    def __init__(self, engine: str, max_k: int | None = None) -> None:
+        super().__init__(max_k=max_k)
+        self.engine = engine
 
     def on_device(self, queries: Any, rows: Any, k: int) -> tuple[Any, Any]:
         self.calls.append((len(queries), len(rows), k))

@@ -10,6 +10,7 @@ import pytest
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError, DeviceError
 from nsfwcaps.vectors import index as index_module
+from nsfwcaps.vectors import tile_search
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.exact import to_single
 from nsfwcaps.vectors.index import (
@@ -66,7 +67,7 @@ def test_block_search_ranks_by_inner_product_of_rows_that_are_not_unit(
 def test_cpu_search_has_no_limit_on_k() -> None:
     search = BlockSearch(Device.CPU)
     assert (search.devices, search.device, search.max_k) == (("cpu",), "cpu", None)
-    assert not search.resident
+    assert (search.resident, search.engine) == (False, "faiss")
     assert search.error_bound(768) == rounding_bound(768)
 
 
@@ -76,9 +77,18 @@ def test_all_gpus_that_faiss_and_torch_find_are_used(monkeypatch: pytest.MonkeyP
     for asked in (Device.AUTO, Device.CUDA):
         search = BlockSearch(asked)
         assert (search.devices, search.device) == (("cuda:0", "cuda:1"), "cuda")
-        assert (search.resident, search.max_k) == (True, 2048)
+        assert (search.resident, search.engine, search.max_k) == (True, "tiles", None)
         assert search.error_bound(768) == tensor_core_bound(768)
     assert BlockSearch(Device.CPU).devices == ("cpu",)
+
+
+def test_faiss_searches_on_gpus_where_torch_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "gpu_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr(tile_search, "available", lambda: False)
+    search = BlockSearch(Device.CUDA)
+    assert (search.resident, search.engine, search.max_k) == (True, "faiss", 2048)
+    assert search.error_bound(768) == tensor_core_bound(768)
 
 
 def test_best_rows_merge_blocks_into_one_ranking() -> None:
@@ -110,9 +120,20 @@ def test_cuda_where_there_is_none_is_an_error_and_never_the_cpu(
 @pytest.mark.parametrize("width", [24, 30, 384])
 @pytest.mark.parametrize("k", [5, 3000])
 @pytest.mark.parametrize("part_rows", [None, 4096])
+@pytest.mark.parametrize(
+    ("engine", "tile_bytes"), [("tiles", 2**20), ("tiles", 2**26), ("faiss", 0)]
+)
 def test_gpus_give_the_neighbours_of_the_cpu(
-    unit_rows: Callable[..., Half], width: int, k: int, part_rows: int | None
+    unit_rows: Callable[..., Half],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    k: int,
+    part_rows: int | None,
+    engine: str,
+    tile_bytes: int,
 ) -> None:
+    monkeypatch.setattr(tile_search, "available", lambda: engine == "tiles")
+    monkeypatch.setattr(tile_search, "tile_bytes", lambda device: tile_bytes)
     table, queries = VectorArray(unit_rows(10_000, width, seed=1)), unit_rows(70, width, seed=2)
     host, gpu = (
         HeldTable(table, BlockSearch(device), block_rows=5000, part_rows=part_rows)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.tensor_cores import PlainGpu, TensorCores
 
 from nsfwcaps.enums import Device
-from nsfwcaps.vectors import resident
+from nsfwcaps.errors import DeviceError
+from nsfwcaps.vectors import resident, tile_search
 from nsfwcaps.vectors.array import VectorArray
-from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.index import FAISS, TILES, BlockSearch
 from nsfwcaps.vectors.nearest import HeldTable, Neighbours
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.vectors.store import VectorTable
@@ -63,6 +66,7 @@ def queries(unit_rows: UnitRows, rows: Half) -> Half:
     lanes=st.integers(1, 3),
     block=st.sampled_from([4, 8, 16]),
     lane=st.integers(0, 2),
+    tile_bytes=st.sampled_from([2000, 20_000, 2**20]),
 )
 def test_parts_passes_devices_and_engines_do_not_matter(
     rows: Half,
@@ -73,8 +77,9 @@ def test_parts_passes_devices_and_engines_do_not_matter(
     lanes: int,
     block: int,
     lane: int,
+    tile_bytes: int,
 ) -> None:
-    search = TensorCores(lanes, max_k, block)
+    search = TensorCores(lanes, max_k, block, tile_bytes)
     pool = HeldTable(VectorArray(rows), search, block_rows=7, part_rows=part)
     assert len(pool.parts) == -(-len(rows) // part)
     found = pool.nearest(queries, k, exact=True, lane=lane % lanes)
@@ -84,8 +89,19 @@ def test_parts_passes_devices_and_engines_do_not_matter(
 
 
 @pytest.mark.parametrize("k", [1, 30, 100])
-def test_faiss_on_tensors_finds_the_same(rows: Half, queries: Half, k: int) -> None:
-    pool = HeldTable(VectorArray(rows), PlainGpu(max_k=16), block_rows=7, part_rows=90)
+@pytest.mark.parametrize(("engine", "max_k"), [(FAISS, 16), (TILES, None)])
+@pytest.mark.parametrize("tile_bytes", [4000, 2**26])
+def test_engines_on_tensors_find_the_same(
+    rows: Half,
+    queries: Half,
+    monkeypatch: pytest.MonkeyPatch,
+    k: int,
+    engine: str,
+    max_k: int | None,
+    tile_bytes: int,
+) -> None:
+    monkeypatch.setattr(tile_search, "LEAST_TILE_BYTES", tile_bytes)
+    pool = HeldTable(VectorArray(rows), PlainGpu(engine, max_k), block_rows=7, part_rows=90)
     host = HeldTable(VectorArray(rows), BlockSearch(Device.CPU), block_rows=50)
     expected = brute_force(queries, rows, k)
     same(pool.nearest(queries, k, exact=True), expected)
@@ -185,15 +201,59 @@ def test_an_upload_copies_exactly_its_rows(
     np.testing.assert_array_equal(got, rows[start:stop].astype(np.float32))
 
 
-def test_parts_are_three_quarters_of_the_smallest_free_memory(
+class SmallGpu(TensorCores):
+    """A device whose memory is enough for a few queries."""
+
+    def __init__(self, most_queries: int) -> None:
+        super().__init__()
+        self._most_queries = most_queries
+
+    def on_device(self, queries: Any, rows: Any, k: int) -> tuple[Any, Any]:
+        found = super().on_device(queries, rows, k)
+        if len(queries) > self._most_queries:
+            raise torch.OutOfMemoryError("too many queries")
+        return found
+
+
+@pytest.mark.parametrize("part_rows", [None, 90])
+def test_queries_that_do_not_fit_are_halved_once(
+    rows: Half, queries: Half, part_rows: int | None
+) -> None:
+    search, counted = SmallGpu(4), list[int]()
+    pool = HeldTable(VectorArray(rows), search, block_rows=1, part_rows=part_rows)
+    assert len(queries) == 29
+    found = pool.nearest(queries, 20, exact=True, advance=counted.append)
+    same(found, brute_force(queries, rows, 20))
+    tried = [calls for calls, _, _ in search.calls]
+    assert tried[:3] == [29, 8, 4], "halves that are as large as what failed are not tried"
+    assert max(tried[3:]) <= 4
+    assert counted == [len(rows)] if part_rows is None else [90, 90, 32]
+
+
+def test_a_query_that_does_not_fit_is_a_device_error(rows: Half, queries: Half) -> None:
+    pool = HeldTable(VectorArray(rows), SmallGpu(0), block_rows=1)
+    with pytest.raises(DeviceError, match=r"--memory.*--device cpu"):
+        pool.nearest(queries, 5)
+
+
+def test_the_smallest_free_memory_decides_how_many_rows_fit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    free = {"cuda:0": 8_000_000, "cuda:1": 4_000_000}
-    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free[str(device)], 9_000_000))
+    free, unused = {"cuda:0": 80 * 2**30, "cuda:1": 39 * 2**30}, {"cuda:0": 0, "cuda:1": 2**30}
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda device: (free[str(device)], 2**40))
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: 5 + unused[str(device)])
+    monkeypatch.setattr("torch.cuda.memory_allocated", lambda device: 5)
     search = TensorCores(lanes=2)
-    assert resident.rows_that_fit(100, search) is None
+    assert resident.rows_that_fit(512, search) is None
     search.devices = ("cuda:0", "cuda:1")
-    assert resident.rows_that_fit(100, search) == 15_000
+    assert resident.rows_that_fit(512, search) == 30 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("free", "rows"), [(80, 60), (24, 18), (12, 9), (8, 5), (6, 3), (4, 2), (1, 0.5)]
+)
+def test_rows_leave_room_for_the_search(free: float, rows: float) -> None:
+    assert resident.bytes_for_rows(int(free * 2**30)) == int(rows * 2**30)
 
 
 def test_parts_are_whole_tiles(unit_rows: UnitRows) -> None:

@@ -20,8 +20,9 @@ from torch.nn import functional
 from nsfwcaps import progress as progress_lines
 from nsfwcaps.encoders.mini.model import create
 from nsfwcaps.enums import AdapterInputs, Split
+from nsfwcaps.metrics.neighbourhoods import neighbourhood_overlaps
 from nsfwcaps.metrics.retrieval import ranks, recall
-from nsfwcaps.metrics.structure import neighbourhood_overlaps, spread_ratio, weight_deviation
+from nsfwcaps.metrics.structure import spread_ratio, weight_deviation
 from nsfwcaps.training.adapters import Adaptation, LayerKind, adapt, merged_state_dict
 from nsfwcaps.training.contrast import fix_directions
 from nsfwcaps.training.curriculum import SCHEDULES, Sampler

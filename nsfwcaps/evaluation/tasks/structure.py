@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsfwcaps.evaluation.outcome import TaskOutcome, Values
+from nsfwcaps.metrics.neighbourhoods import neighbourhood_overlaps
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.structure import (
     drift,
     layer_deviations,
-    neighbourhood_overlaps,
     spread_ratios,
     weight_deviation,
 )
+from nsfwcaps.metrics.tiles import Task, silent
 
 Weights = Mapping[str, Any]
 """A state dict."""
@@ -26,16 +27,19 @@ def score(
     weights_after: Mapping[str, Weights] | None = None,
     weights_before: Mapping[str, Weights] | None = None,
     k: int = 10,
+    device: str = "cpu",
+    task: Task = silent,
 ) -> TaskOutcome:
     """Compare unit rows `[n, d]` of each kind ("safe text", …), and state dicts of each tower.
 
     Values per row are "spread ratio KIND", "overlap KIND" and "drift KIND". The figure "weight
     deviation TOWER" has no sample behind it; the facts list every layer's deviation. The keys of
     the weights ("text", "image") name towers; their parameter names must be equal before and
-    after. A kind with at most k rows has no overlap.
+    after. A kind with at most k rows has no overlap. Neighbours are found on `cpu` or `cuda`.
 
     Raises:
         ValueError: kinds, rows or weights differ before and after.
+        DeviceError: the vectors of a kind do not fit in the device's memory.
     """
     weights_after, weights_before = weights_after or {}, weights_before or {}
     _same_names("kinds", after, before)
@@ -47,7 +51,9 @@ def score(
         values[f"drift {kind}"] = drift(rows, before[kind])
         values[f"spread ratio {kind}"] = spread_ratios(rows, before[kind])
         if len(rows) > k:
-            values[f"overlap {kind}"] = neighbourhood_overlaps(rows, before[kind], k)
+            values[f"overlap {kind}"] = neighbourhood_overlaps(
+                rows, before[kind], k, device=device, task=task
+            )
     for tower, weights in weights_after.items():
         _same_names(f"weights of {tower}", weights, weights_before[tower])
         figures[f"weight deviation {tower}"] = weight_deviation(weights, weights_before[tower])

@@ -41,7 +41,11 @@ def chain_of(inputs: Mapping[str, StageRecord]) -> dict[str, Any]:
                 "output_digest": record.output_digest,
                 "rows_in": record.rows_in,
                 "rejects": record.rejects,
-                "facts": {key: value for key, value in record.facts.items() if key != "device"},
+                "facts": {
+                    key: value
+                    for key, value in record.facts.items()
+                    if key not in ("device", "engine")
+                },
             }
             for name, record in inputs.items()
             if name not in ("construct", "illustrate")

@@ -437,6 +437,7 @@ class TwoGpus(TensorCores):
 
     def __init__(self, asked: Device) -> None:
         super().__init__(lanes=2, max_k=16)
+        self.engine = "tiles"
 
     @property
     def device(self) -> str:
@@ -458,6 +459,7 @@ def test_other_hardware_does_not_change_one_bit(
     # Another `recall_sample` changes nothing in exact search, and makes the stage run again.
     theirs = project.mine(device=Device.AUTO, recall_sample=7, **settings)
     assert (ours.facts["device"], theirs.facts["device"]) == ("cpu", "cuda")
+    assert (ours.facts["engine"], theirs.facts["engine"]) == ("faiss", "tiles")
     assert whole(theirs) == before
 
 
