@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nsfwcaps.encoders.c_messages import can_silence, silenced
+from nsfwcaps.c_messages import can_silence, silenced
 from nsfwcaps.pictures import MAX_PIXELS
 
 if TYPE_CHECKING:

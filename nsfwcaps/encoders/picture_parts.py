@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class PreprocessingParts:
     """Parts of a preprocessing by open_clip's `image_transform`."""
 
     resize: Any
@@ -24,7 +24,7 @@ class Parts:
         return [step for step in (self.resize, self.crop, self.convert) if step is not None]
 
 
-def parts_of(preprocess: Any) -> Parts | None:
+def parts_of(preprocess: Any) -> PreprocessingParts | None:
     """Recognise the parts of a preprocessing; None if one of them is unknown."""
     if _kind(preprocess) != "torchvision Compose":
         return None
@@ -41,7 +41,9 @@ def parts_of(preprocess: Any) -> Parts | None:
     mean, std = list(normalise.mean), list(normalise.std)
     if len(geometry) > 2 or size is None or not len(mean) == len(std) == 3 or 0 in std:
         return None
-    return Parts(resize=resize, crop=crop, convert=convert, mean=mean, std=std, size=size)
+    return PreprocessingParts(
+        resize=resize, crop=crop, convert=convert, mean=mean, std=std, size=size
+    )
 
 
 def first_resize(preprocess: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,8 @@ from PIL import Image
 from support.odd_pictures import file_of
 from torchvision.io import ImageReadMode
 
-from nsfwcaps import pictures
-from nsfwcaps.encoders import c_messages
-from nsfwcaps.encoders.c_messages import can_silence, silenced
+from nsfwcaps import c_messages, pictures
+from nsfwcaps.c_messages import can_silence, silenced
 from nsfwcaps.encoders.picture_jpeg import plain_jpeg
 
 pytestmark = pytest.mark.skipif(not can_silence(), reason="only glibc's stream can be replaced")
@@ -75,6 +75,19 @@ def test_damaged_files_print_nothing_and_have_pillows_pixels(
             read += 1
     assert capfd.readouterr().err == ""
     assert read > 30
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow's own words on damage
+@pytest.mark.parametrize("compression", ["tiff_deflate", "jpeg"])
+def test_damaged_tiff_files_print_nothing(compression: str, capfd: Captured) -> None:
+    with Image.open(io.BytesIO(photograph())) as picture:
+        data = file_of(picture.resize((64, 64)), "TIFF", compression=compression)
+    files = [data[:at] + b"\0\xff\xd9\0" + data[at + 4 :] for at in range(8, len(data) - 4, 97)]
+    with pytest.raises(OSError, match="decoder error"), Image.open(io.BytesIO(files[0])) as broken:
+        broken.load()
+    assert capfd.readouterr().err != ""
+    assert "image_undecodable" in [pictures.decode(file) for file in files]
+    assert capfd.readouterr().err == ""
 
 
 def c_prints(text: bytes) -> None:

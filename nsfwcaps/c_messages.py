@@ -1,6 +1,6 @@
 """Switches off what C libraries print on the standard error stream.
 
-libjpeg prints a line for damaged data in a file, and torchvision does not keep it from doing so.
+libjpeg and libtiff print lines on damaged data in a file; torchvision and Pillow let them.
 
 In glibc, `stderr` is a variable that a program may set (its manual, "Standard Streams"). Python
 itself writes to file descriptor 2, so that its own messages, progress and errors are not touched.
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 _first = threading.Lock()
 
 
+@functools.cache
 def can_silence() -> bool:
     """Whether the C library is one whose standard error stream can be replaced."""
     return platform.libc_ver()[0] == "glibc"
