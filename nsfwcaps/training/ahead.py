@@ -7,6 +7,7 @@ Few batches are in memory, however many threads there are.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ Each = Callable[..., Iterable[Any]]
 
 Made = TypeVar("Made")
 
+_RUN = 8
+"""Most items that a thread takes at once."""
 _PREPARED_AT_ONCE = 2
 """The second keeps the threads busy while the last pictures of the first are prepared."""
 
@@ -41,10 +44,13 @@ def prepared_ahead(
     with worker_threads(workers, alone=alone) as pool:
 
         def each(work: Callable[..., Any], *items: Iterable[Any]) -> Iterable[Any]:
-            def timed(*item: Any) -> Any:
+            def done(run: list[tuple[Any, ...]]) -> list[Any]:
                 with times.timed(Work.PREPARE, workers):
-                    return work(*item)
+                    return [work(*call) for call in run]
 
-            return pool.map(timed, *items)
+            calls = list(zip(*items, strict=True))
+            size = max(1, min(_RUN, len(calls) // (4 * workers)))
+            runs = [calls[start : start + size] for start in range(0, len(calls), size)]
+            return itertools.chain.from_iterable(pool.map(done, runs))
 
         yield from prefetch(batches, lambda rows: prepare(rows, each), _PREPARED_AT_ONCE)
