@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -31,6 +32,8 @@ class Progress(Protocol):
         split: WorkSplit | None = None,
     ) -> AbstractContextManager[Advance]:
         """Start a line of progress; call the value with the number of rows just done.
+
+        Any thread may call it.
 
         `done` rows of the total were finished earlier: they count, but not towards the speed.
         `split` adds the share of each kind of work in the time of this task: near 100 % is what
@@ -80,17 +83,19 @@ class PlainLines:
         start = last = time.monotonic()
         shares = _shares(split)
         now_done = 0
+        alone = threading.Lock()
 
         def advance(rows: int) -> None:
             nonlocal now_done, last
-            now_done += rows
-            now = time.monotonic()
-            if now - last >= _PLAIN_INTERVAL_S:
-                last = now
-                rate = now_done / max(now - start, 1e-9)
-                sys.stderr.write(_line(name, done + now_done, total, rate, unit) + "\n")
-                if found := shares():
-                    sys.stderr.write(f"  busy: {found}\n")
+            with alone:
+                now_done += rows
+                now = time.monotonic()
+                if now - last >= _PLAIN_INTERVAL_S:
+                    last = now
+                    rate = now_done / max(now - start, 1e-9)
+                    sys.stderr.write(_line(name, done + now_done, total, rate, unit) + "\n")
+                    if found := shares():
+                        sys.stderr.write(f"  busy: {found}\n")
 
         yield advance
 
@@ -135,12 +140,14 @@ class Bars:
         with Live(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(name, total=total, completed=done, rate="")
             start, now_done = time.monotonic(), 0
+            alone = threading.Lock()
 
             def advance(rows: int) -> None:
                 nonlocal now_done
-                now_done += rows
-                rate = now_done / max(time.monotonic() - start, 1e-9)
-                bar.update(task, advance=rows, rate=f"{_rounded(rate)} {unit}/s")
+                with alone:
+                    now_done += rows
+                    rate = now_done / max(time.monotonic() - start, 1e-9)
+                    bar.update(task, advance=rows, rate=f"{_rounded(rate)} {unit}/s")
 
             yield advance
 

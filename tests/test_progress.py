@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,6 +37,15 @@ def test_what_was_done_before_counts_but_not_for_the_speed(
         clock[0] += 12
         advance(30)
     assert capsys.readouterr().err == "train: 970 of 1,000 pairs, 2.5 pairs/s, 12 s left\n"
+
+
+def test_threads_count_together(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    with PlainLines().task("embed", None) as advance, ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda _: [advance(1) for _ in range(2000)], range(8)):
+            pass
+        clock[0] += 10
+        advance(1)
+    assert capsys.readouterr().err == "embed: 16,001 rows, 1,600 rows/s\n"
 
 
 def test_without_a_total(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:

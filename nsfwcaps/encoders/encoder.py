@@ -100,7 +100,8 @@ class Encoder(Protocol):
     ) -> Callable[[], Encoded]:
         """Begin to encode n captions; any thread may then wait for them.
 
-        Several may be begun, by one thread, before the first is waited for.
+        Several may be begun, by one thread, before the first is waited for. Either thread calls
+        `advance`.
         """
         ...
 

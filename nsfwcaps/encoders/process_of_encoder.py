@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import queue
 import signal
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.errors import NsfwcapsError
@@ -31,11 +32,12 @@ class Request:
     """Captions, or pairs of a hash and bytes, None if they cannot be read."""
 
 
-def serve(connection: Connection, load: Callable[[], Encoder], gpu: int | None, count: int) -> None:
+def serve(connection: Connection, load: bytes, gpu: int | None, count: int) -> None:
     """Load a model on a GPU, or on the CPU, and answer requests until the first process ends.
 
     Answers are `Encoded`, a mask, or an exception, in order. They are sent behind: the device is at
-    work on the next request meanwhile. `count` is the number of processes that share the cores.
+    work on the next request meanwhile. `load` is a pickled function that returns the encoder;
+    `count` is the number of processes that share the cores.
     """
     # Ctrl-C reaches all processes of a terminal: the first one reports it and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -45,17 +47,17 @@ def serve(connection: Connection, load: Callable[[], Encoder], gpu: int | None, 
         import torch
 
         torch.set_num_threads(max(1, cores() // count))
-        encoder = load()
+        encoder: Encoder = pickle.loads(load)()
     except Exception as error:
-        connection.send(_portable(error))
+        _send(connection, _portable(error))
         return
-    connection.send((encoder.identity, encoder.device))
+    _send(connection, (encoder.identity, encoder.device))
     requests: queue.Queue[Request | Exception] = queue.Queue(maxsize=1)
     threading.Thread(target=_receive, args=(connection, encoder, requests), daemon=True).start()
     with behind(_AT_WORK) as later:
         while True:
             found = _answering(encoder, requests.get())
-            later(partial(_send, connection, found))
+            later(partial(_answer, connection, found))
 
 
 def _see_only(gpu: int) -> None:
@@ -68,17 +70,24 @@ def _receive(
     connection: Connection, encoder: Encoder, requests: queue.Queue[Request | Exception]
 ) -> None:
     """Take requests, and tokenise captions ahead."""
-    while True:
-        try:
-            request: Request = connection.recv()
-        except (EOFError, OSError):
-            os._exit(0)  # the first process is gone, and nobody waits for the work under way
-        try:
-            if request.kind == "text":
-                request = Request(kind="text", inputs=encoder.prepared(request.inputs))
-            requests.put(request)
-        except Exception as error:
-            requests.put(_portable(error))
+    try:
+        while True:
+            requests.put(_prepared(encoder, connection.recv_bytes()))
+    except BaseException as error:
+        _end(error)
+
+
+def _prepared(encoder: Encoder, message: bytes) -> Request | Exception:
+    """Return a request whose captions are tokenised."""
+    try:
+        request: Request = pickle.loads(message)
+        if request.kind == "text":
+            return Request(kind="text", inputs=encoder.prepared(request.inputs))
+    except MemoryError:
+        raise  # the first process reports a process that lacks memory
+    except Exception as error:
+        return _portable(error)
+    return request
 
 
 def _answering(encoder: Encoder, request: Request | Exception) -> Callable[[], Any]:
@@ -98,13 +107,36 @@ def _answering(encoder: Encoder, request: Request | Exception) -> Callable[[], A
     return lambda: answer
 
 
-def _send(connection: Connection, found: Callable[[], Any]) -> None:
+def _answer(connection: Connection, found: Callable[[], Any]) -> None:
     """Wait for an answer, and send it."""
     try:
         answer = found()
     except Exception as error:
         answer = _portable(error)
-    connection.send(answer)
+    _send(connection, answer)
+
+
+def _send(connection: Connection, answer: Any) -> None:
+    """Send an answer; one that cannot be pickled is an error of its own."""
+    try:
+        try:
+            message = pickle.dumps(answer)
+        except MemoryError:
+            raise
+        except Exception as error:
+            message = pickle.dumps(_portable(error))
+        connection.send_bytes(message)
+    except BaseException as error:
+        _end(error)
+
+
+def _end(error: BaseException) -> NoReturn:
+    """End this process, from any thread: it no longer understands the first one.
+
+    If the first process is gone, quietly: nobody waits for the work under way. Otherwise that one
+    sees the exit code and reports it.
+    """
+    os._exit(0 if isinstance(error, (EOFError, OSError)) else 1)
 
 
 @dataclass(frozen=True)

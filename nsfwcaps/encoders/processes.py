@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import pickle
 import threading
 import weakref
 from collections import deque
@@ -27,6 +28,7 @@ from nsfwcaps.encoders.encoder import Encoded, Encoder, Identity, Images
 from nsfwcaps.encoders.process_of_encoder import Request, serve
 from nsfwcaps.encoders.window import Mask
 from nsfwcaps.errors import DeviceError
+from nsfwcaps.runtime.spawn import spawn
 from nsfwcaps.work import Work, WorkSplit
 
 _PIECE_CAPTIONS = 8192
@@ -49,10 +51,13 @@ class _Piece:
         inputs = _contents(self.inputs) if self.kind == "images" else self.inputs
         return Request(kind=self.kind, inputs=inputs)
 
-    def fail(self, error: Exception) -> None:
-        """Answer with an error, unless it has an answer."""
+    def end(self, answer: Any) -> None:
+        """Set the answer, which may be an error, unless it has one."""
         with contextlib.suppress(InvalidStateError):
-            self.answer.set_exception(error)
+            if isinstance(answer, Exception):
+                self.answer.set_exception(answer)
+            else:
+                self.answer.set_result(answer)
 
 
 class _Pieces:
@@ -102,7 +107,8 @@ class ProcessEncoder:
     def __init__(self, load: Callable[[], Encoder], devices: Sequence[int | None]) -> None:
         """Start a process for each GPU number, or for the CPU where it is None.
 
-        `load` is called in each process and must be picklable.
+        `load` is called in each process and must be picklable. It must be of a module: the user's
+        script is not run again there.
         """
         self._workers = [_Worker(load, number, len(devices)) for number in devices]
         weakref.finalize(self, _stop, self._workers)
@@ -131,8 +137,7 @@ class ProcessEncoder:
     ) -> Callable[[], Encoded]:
         """Let the processes begin; the function returned waits for them."""
         work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
-        advance(len(captions))
-        return partial(_joined, work.pieces, self.identity.width, lambda rows: None)
+        return partial(_joined, work.pieces, self.identity.width, advance)
 
     def encode_images(
         self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
@@ -162,7 +167,7 @@ class ProcessEncoder:
         # `_broken` is looked at last: no process may be left to answer.
         for error in [*ended, *self._broken][:1]:
             for piece in pieces:
-                piece.fail(error)
+                piece.end(error)
         return pieces
 
 
@@ -176,11 +181,11 @@ class _Worker:
         self.name = "the CPU" if gpu is None else f"GPU {gpu}"
         self.process = context.Process(
             target=serve,
-            args=(theirs, load, gpu, count),
+            args=(theirs, pickle.dumps(load), gpu, count),
             daemon=True,
             name=f"encoder of {self.name}",
         )
-        self.process.start()
+        spawn(self.process)
         theirs.close()  # so that its end is seen here
 
     def ready(self) -> tuple[Identity, str]:
@@ -202,6 +207,17 @@ class _Worker:
             "--batch-images, and run the same command again: finished shards are kept"
         )
 
+    def lost(self, reason: Exception) -> DeviceError:
+        """End a process whose requests or answers cannot be passed on; return the error."""
+        self.process.terminate()
+        error = DeviceError(
+            f"the encoder process of {self.name} can be used no longer: a request or an answer "
+            f"could not be passed on ({type(reason).__name__}): end other programs if memory is "
+            "short, and run the same command again: finished shards are kept"
+        )
+        error.__cause__ = reason
+        return error
+
 
 def _feed(worker: _Worker, tasks: _Pieces, broken: list[Exception]) -> None:
     """Give a process pieces and take its answers, until it ends."""
@@ -219,25 +235,22 @@ def _feed(worker: _Worker, tasks: _Pieces, broken: list[Exception]) -> None:
                     worker.connection.send(request)
                 continue
             answer = worker.connection.recv()
-            done = sent.popleft()
-            if isinstance(answer, Exception):
-                done.fail(answer)
-            elif not done.answer.done():
-                done.answer.set_result(answer)
-    except (EOFError, OSError):
-        error = worker.ended()
+            sent.popleft().end(answer)
+    except Exception as reason:
+        gone = isinstance(reason, EOFError | OSError)
+        error = worker.ended() if gone else worker.lost(reason)
         broken.append(error)
         for piece in sent:
-            piece.fail(error)
+            piece.end(error)
         while (left := tasks.another()) is not None:
-            left.fail(error)
+            left.end(error)
 
 
 def _readable(piece: _Piece) -> Request | None:
     try:
         return piece.request()
     except Exception as error:
-        piece.fail(error)
+        piece.end(error)
         return None
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
 
 from nsfwcaps.metrics.answer_sets import Rows
+from nsfwcaps.metrics.nearest_of_rows import NearestOfRows
 from nsfwcaps.metrics.similarities import Vectors
 from nsfwcaps.metrics.tiles import (
     Side,
     Task,
+    Tensor,
     Tile,
     for_each_tile,
     pairs_at_once,
@@ -28,8 +29,9 @@ def near_pairs(
 ) -> tuple[Rows, Rows]:
     """Return rows and neighbours `[m]` with a similarity of at least `least`; a row is its own.
 
-    Vectors are `[n, d]`. Of a row with more than `most`, the nearest are kept. Whether a pair is
-    near is decided in double precision; the order is that of single precision.
+    Vectors are `[n, d]`. Of a row with more than `most`, the nearest are kept: of equals, those of
+    lower rows. Whether a pair is near is decided in double precision; the order is that of single
+    precision.
 
     Raises:
         DeviceError: the vectors do not fit in the device's memory.
@@ -50,51 +52,82 @@ def _of_band(
     side: Side, band: slice, least: float, most: int, advance: Callable[[int], None]
 ) -> tuple[Rows, Rows]:
     """Return the pairs of some rows, ordered by row and then by nearness."""
-    import torch
-
     rows = side.rows[band]
     error = rounding_bound(side, side)
-    found: list[tuple[Rows, Rows, Vectors]] = []
-    lock = threading.Lock()
+    lowest = np.nextafter(np.float32(least - error), np.float32(-np.inf))
+    nearest = NearestOfRows(len(rows), min(most, len(side)))
 
     def collect(tile: Tile) -> None:
+        floors = nearest.floors(tile.rows, tile.columns.start, lowest)
+        row, column, sims = _close(tile.sims, floors, most)
         mine, other = rows[tile.rows], side.rows[tile.columns]
-        close = tile.sims >= least - error
-        if not close.any():
-            return
-        if int(close.sum(dtype=torch.int32)) <= most * len(close):
-            row, column = close.nonzero().T
-            sims = tile.sims[row, column]
-        else:  # a model that maps many rows to one point: no more than may be kept
-            best = torch.where(close, tile.sims, -torch.inf).topk(min(most, close.shape[1]), dim=1)
-            row, place = (best.values >= least - error).nonzero().T
-            sims, column = best.values[row, place], best.indices[row, place]
         keep = sims > least + error
-        for some in (~keep).nonzero()[:, 0].split(pairs_at_once(rows)):
-            exact = (mine[row[some]].double() * other[column[some]].double()).sum(1)
-            keep[some] = exact >= least
-        part = _nearest(
-            (row[keep] + tile.rows.start).cpu().numpy(),
-            (column[keep] + tile.columns.start).cpu().numpy(),
-            sims[keep].cpu().numpy(),
-            most,
+        unsure = (~keep).nonzero()[:, 0]
+        if len(unsure):
+            for some in unsure.split(pairs_at_once(rows)):
+                exact = (mine[row[some]].double() * other[column[some]].double()).sum(1)
+                keep[some] = exact >= least
+            row, column, sims = row[keep], column[keep], sims[keep]
+        nearest.add(
+            row.cpu().numpy() + tile.rows.start,
+            column.cpu().numpy() + tile.columns.start,
+            sims.cpu().numpy(),
         )
-        with lock:
-            found.append(part)
 
     for_each_tile(rows, side.rows, collect, advance)
-    if not found:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    rows_of, columns_of, sims_of = (np.concatenate(part) for part in zip(*found, strict=True))
-    row, column, _ = _nearest(rows_of, columns_of, sims_of, most)
-    return row, column
+    return nearest.pairs()
 
 
-def _nearest(row: Rows, column: Rows, sims: Vectors, most: int) -> tuple[Rows, Rows, Vectors]:
-    """Keep the nearest of each row, at most `most`."""
-    order = np.lexsort((column, -sims, row))
-    row, column, sims = row[order], column[order], sims[order]
-    _, first, count = np.unique(row, return_index=True, return_counts=True)
-    place = np.arange(len(row)) - np.repeat(first, count)
-    keep = place < most
-    return row[keep], column[keep], sims[keep]
+def _close(sims: Tensor, floors: Vectors, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rows, columns and similarities `[m]` of at least the row's floor.
+
+    They are ordered by row. Of a row with more than `most`, the nearest.
+    """
+    import torch
+
+    floor = torch.from_numpy(floors).to(sims.device)
+    top = sims.amax(1)  # no number where any is none
+    rows = (~(top < floor)).nonzero()[:, 0]  # few, in most tiles
+    sims, floor = _at(sims, rows), _at(floor, rows)[:, None]
+    close = sims >= floor
+    if not top.isfinite().all():
+        sims = torch.where(close, sims, -torch.inf)
+    many = (close.sum(1, dtype=torch.int32) > most).nonzero()[:, 0]
+    if len(many):  # a model that maps many rows to one point: no more than may be kept
+        close[many] = _best(_at(sims, many), most)
+    place = _places(close)
+    row = place // sims.shape[1]
+    return rows[row], place - row * sims.shape[1], sims.reshape(-1)[place]
+
+
+def _best(sims: Tensor, most: int) -> Tensor:
+    """Return which `most` of more similarities are the greatest; of equals, the first."""
+    import torch
+
+    if sims.is_cuda:
+        last = sims.topk(most, dim=1).values[:, -1:]
+    else:  # many times as fast as torch
+        place = sims.shape[1] - most
+        last = torch.from_numpy(np.partition(sims.numpy(), place, axis=1)[:, place, None])
+    best = sims >= last
+    tied = (best.sum(1, dtype=torch.int32) > most).nonzero()[:, 0]
+    if len(tied):
+        above = _at(sims, tied) > last[tied]
+        room = most - above.sum(1, dtype=torch.int32)
+        equal = _at(best, tied) & ~above
+        best[tied] = above | (equal & (equal.cumsum(1, dtype=torch.int32) <= room[:, None]))
+    return best
+
+
+def _at(values: Tensor, rows: Tensor) -> Tensor:
+    """Return some rows, in order, without a copy if they are all."""
+    return values if len(rows) == len(values) else values[rows]
+
+
+def _places(there: Tensor) -> Tensor:
+    """Return where a matrix is true, as places in its rows one after the other."""
+    import torch
+
+    if there.is_cuda:
+        return there.reshape(-1).nonzero()[:, 0]
+    return torch.from_numpy(np.flatnonzero(there.numpy()))  # twice as fast as torch

@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from nsfwcaps.errors import DeviceError
 from nsfwcaps.runtime.gpu_memory import free_bytes
-from nsfwcaps.runtime.worker_threads import worker_threads
+from nsfwcaps.runtime.single_precision import single_precision
+from nsfwcaps.runtime.worker_threads import team_size, worker_threads
 
 Tensor = Any
 """A tensor of torch, which is imported late."""
@@ -122,8 +123,6 @@ def for_each_tile(
     Raises:
         DeviceError: the device has too little memory.
     """
-    import torch
-
     if not len(left) or not len(right):
         return
     with memory_advice(), single_precision():
@@ -146,7 +145,7 @@ def for_each_tile(
                 advance(work(place))
             return
         # As many threads as torch has; a new one's first product would start a team of its own.
-        with worker_threads(torch.get_num_threads(), alone=True) as pool:
+        with worker_threads(team_size(), alone=True) as pool:
             for done in pool.map(work, places):
                 advance(done)
 
@@ -176,19 +175,6 @@ def _shape(left: Tensor, right: Tensor) -> tuple[int, int]:
         rows = _GPU_ROWS
         columns = max(1024, min(free, _GPU_VALUES) // rows)
     return min(rows, len(left)), min(columns, len(right))
-
-
-@contextmanager
-def single_precision() -> Iterator[None]:
-    """Keep tensor cores from rounding single-precision factors to TF32."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.runtime.single_precision import single_precision
 from nsfwcaps.vectors.exact import Tensor, to_single
 from nsfwcaps.vectors.index import Single
 from nsfwcaps.vectors.source import Half
@@ -38,8 +39,8 @@ def inverted_softmax_penalty(
     logarithm divided by β is the cosine minus this penalty, up to a constant.
 
     `unsafe` yields tiles `[b, d]` in single precision, on the device that computes. Products and
-    sums within a tile are in single precision. Values depend on the tiles and the device by less
-    than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
+    sums within a tile are in single precision, without TF32. Values depend on the tiles and the
+    device by less than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
     """
     import torch
 
@@ -51,7 +52,9 @@ def inverted_softmax_penalty(
             rows, total = rows.to(tile.device), total.to(tile.device)
             for start in range(0, len(targets), _TILE_ROWS):
                 part = slice(start, start + _TILE_ROWS)
-                sums = torch.logsumexp((rows[part] @ tile.T).mul_(beta), dim=1)
+                with single_precision():
+                    sims = rows[part] @ tile.T
+                sums = torch.logsumexp(sims.mul_(beta), dim=1)
                 total[part] = torch.logaddexp(total[part], sums.double())
             count += len(tile)
     penalty: npt.NDArray[np.float64] = (total.cpu().numpy() - np.log(count)) / beta

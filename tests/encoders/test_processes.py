@@ -89,9 +89,17 @@ def test_captions_can_be_submitted_ahead(single: Encoder, double: ProcessEncoder
     assert np.abs(double.encode_text(first, silent).rows - wanted[:20]).max() < 1e-6
     done: list[int] = []
     waits = [double.started(part, done.append) for part in (CAPTIONS[:20], CAPTIONS[20:])]
-    assert done == [20, 21]
     found = np.concatenate([wait().rows for wait in waits])
     assert np.abs(found - wanted).max() < 1e-6
+    assert done == [10, 10, 11, 10]
+
+
+def test_no_progress_before_rows_are_there(double: ProcessEncoder) -> None:
+    done: list[int] = []
+    wait = double.started(CAPTIONS, done.append)
+    assert done == []
+    wait()
+    assert done == [21, 20]
 
 
 def test_no_captions_and_no_pictures_give_no_rows(double: ProcessEncoder) -> None:
@@ -189,6 +197,68 @@ def test_a_process_that_dies_at_work_ends_the_work() -> None:
         encoder.encode_text(work, silent)
 
 
+def within(seconds: float, work: Callable[[], Any]) -> Any:
+    """Return the result of work that might hang."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(seconds)
+
+
+def test_a_process_that_lacks_memory_for_a_request_ends_the_work() -> None:
+    encoder = ProcessEncoder(light_encoder.tight, [None, None])
+    big = bytes(200_000_000)
+    with pytest.raises(DeviceError, match=r"of the CPU has ended \(exit code 1\)"):
+        within(60, lambda: encoder.encode_images([("a", lambda: big)], silent))
+
+
+def test_a_process_that_lacks_memory_for_an_answer_ends_the_work() -> None:
+    encoder = ProcessEncoder(light_encoder.unsendable, [None])
+    with pytest.raises(DeviceError, match=r"of the CPU has ended \(exit code 1\)"):
+        within(60, lambda: encoder.truncated(["lacking"]))
+
+
+def test_an_answer_that_cannot_be_pickled_is_an_error() -> None:
+    encoder = ProcessEncoder(light_encoder.unsendable, [None])
+    with pytest.raises(RuntimeError, match="it cannot be pickled"):
+        within(60, lambda: encoder.truncated(["pickled"]))
+    assert len(within(60, lambda: encoder.encode_text(list(light_encoder.VECTORS), silent)).rows)
+
+
+def test_a_request_that_cannot_be_loaded_is_an_error() -> None:
+    encoder = ProcessEncoder(light_encoder.light, [None])
+    request: Any = [light_encoder.Refusing("loaded")]
+    with pytest.raises(RuntimeError, match="it cannot be loaded"):
+        within(60, lambda: encoder.encode_text(request, silent))
+    assert len(within(60, lambda: encoder.encode_text(list(light_encoder.VECTORS), silent)).rows)
+
+
+def test_a_request_that_cannot_be_sent_ends_all_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PIECE_CAPTIONS", 1)
+    encoder = ProcessEncoder(light_encoder.slow, [None])
+    captions = list(light_encoder.VECTORS)
+    requests: list[Any] = [captions[0], light_encoder.Refusing("pickled"), *captions[1:5]]
+    work = encoder.prepared(requests)
+    for piece in [*work.pieces, *encoder.prepared(captions[:2]).pieces]:
+        with pytest.raises(DeviceError, match=r"could not be passed on \(TypeError\)"):
+            piece.answer.result(30)
+    encoder._workers[0].process.join(30)
+    assert not encoder._workers[0].process.is_alive()
+
+
+def test_an_answer_that_cannot_be_loaded_ends_all_work() -> None:
+    encoder = ProcessEncoder(light_encoder.unsendable, [None])
+    for _ in range(2):
+        with pytest.raises(DeviceError, match=r"could not be passed on \(ValueError\)"):
+            within(60, lambda: encoder.truncated(["loaded"]))
+
+
 def test_processes_end_with_the_encoder() -> None:
     encoder = ProcessEncoder(light_encoder.light, [None])
     process = encoder._workers[0].process
@@ -209,20 +279,26 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
-def test_no_process_outlives_the_first_one(tmp_path: Path, sign: signal.Signals) -> None:
-    script = tmp_path / "main.py"
-    script.write_text(MAIN)
+def launch(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """Start Python on a script that sees the modules of the tests."""
     tests = str(Path(__file__).parents[1])
     path = os.pathsep.join([tests, *filter(None, [os.environ.get("PYTHONPATH")])])
-    main = subprocess.Popen(
-        [sys.executable, str(script)],
+    return subprocess.Popen(
+        [sys.executable, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": path},
         start_new_session=True,
+        **options,
     )
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_the_first_one(tmp_path: Path, sign: signal.Signals) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(MAIN)
+    main = launch(str(script))
     assert main.stdout is not None
     children = [int(number) for number in main.stdout.readline().split()]
     assert len(children) == 2
@@ -235,6 +311,55 @@ def test_no_process_outlives_the_first_one(tmp_path: Path, sign: signal.Signals)
     while any(map(alive, children)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [alive(child) for child in children] == [False, False]
+
+
+UNGUARDED = """
+print("begins", __name__, __file__, flush=True)
+from support import light_encoder
+from nsfwcaps.encoders.processes import ProcessEncoder
+
+encoder = ProcessEncoder(light_encoder.light, [None, None])
+rows = encoder.encode_text(list(light_encoder.VECTORS), lambda done: None).rows
+print(len(rows), __file__, flush=True)
+"""
+
+
+@pytest.mark.parametrize("piped", [False, True], ids=["file", "standard input"])
+def test_a_script_without_a_guard_runs_once(tmp_path: Path, piped: bool) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    with script.open() as source:
+        main = launch("-", stdin=source) if piped else launch(str(script))
+        out, err = main.communicate(timeout=60)
+    name = "<stdin>" if piped else str(script)
+    assert (out, err, main.returncode) == (f"begins __main__ {name}\n64 {name}\n", "", 0)
+
+
+def test_a_function_of_the_script_cannot_load() -> None:
+    script = (
+        "from nsfwcaps.encoders.processes import ProcessEncoder\n"
+        "def load(): pass\n"
+        "ProcessEncoder(load, [None])\n"
+    )
+    _, err = launch("-c", script).communicate(timeout=60)
+    assert "AttributeError: Can't get attribute 'load' on <module '__main__'" in err
+
+
+LOADING = """
+from support import light_encoder
+from nsfwcaps.encoders.processes import ProcessEncoder
+
+ProcessEncoder(light_encoder.orphaned, [None])
+"""
+
+
+def test_a_process_that_loads_while_the_first_one_dies_ends_quietly() -> None:
+    main = launch("-c", LOADING)
+    assert main.stdout is not None
+    assert main.stdout.readline() == "loading\n"
+    main.kill()
+    out, err = main.communicate(timeout=60)  # until the other process has ended too
+    assert (out, err) == ("", "")
 
 
 def alive(process: int) -> bool:

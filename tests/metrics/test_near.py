@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,45 @@ def test_of_many_the_nearest_are_kept(
     assert right[left == 0].tolist() == [0, 1, 2]
     assert sorted(right[left == 10].tolist()) == [9, 10, 11]
     assert right[left == 19].tolist() == [19, 18, 17]
+
+
+@pytest.mark.parametrize("least", [-6.0, 2.0])
+@pytest.mark.parametrize("shape", [(1, 40), (7, 16), (16, 3), (512, 2048)], ids=str)
+def test_of_equals_lower_rows_are_kept(
+    shape: tuple[int, int], least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiles, "ROWS", shape[0])
+    monkeypatch.setattr(tiles, "COLUMNS", shape[1])
+    rows = np.random.default_rng(1).integers(-2, 3, (60, 3)).astype(np.float32)
+    rows[33] = np.nan
+    sims = rows @ rows.T  # whole numbers: many are equal
+    expected = [
+        (row, int(column))
+        for row in range(60)
+        for column in np.lexsort((np.arange(60), -sims[row]))[:9]
+        if sims[row, column] >= least
+    ]
+    left, right = near_pairs(rows, least, 9)
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == expected
+    assert len(set(np.bincount(left, minlength=60).tolist())) > 1
+
+
+def test_memory_does_not_grow_with_the_tiles_of_a_collapsed_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tiles, "ROWS", 64)
+    monkeypatch.setattr(tiles, "COLUMNS", 64)
+    rows = np.ones((3000, 1), dtype=np.float32)
+    near_pairs(rows[:100], LEAST, 10)  # imports
+    tracemalloc.start()
+    try:
+        left, right = near_pairs(rows, LEAST, 10)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert left.tolist() == np.repeat(np.arange(3000), 10).tolist()
+    assert right.tolist() == list(range(10)) * 3000
+    assert peak < 1e7  # ten pairs of each row of every tile are 28 MB
 
 
 def test_no_rows_have_no_pairs() -> None:

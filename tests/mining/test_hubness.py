@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support.tensor_cores import TensorCores
+from torch.overrides import TorchFunctionMode
 
 from nsfwcaps.enums import Device
 from nsfwcaps.mining import hubness
@@ -92,3 +94,31 @@ def test_a_hub_is_penalised_more_than_a_private_neighbour(make_table: MakeTable)
     private = np.eye(8, dtype=np.float16)[0] * np.float16(0.354)
     penalty = inverted_softmax_penalty(np.stack([hub, private]), tiles(make_table(unsafe)), 20.0)
     assert penalty[0] > penalty[1] + 0.05
+
+
+class _SettingAtProducts(TorchFunctionMode):
+    """Notes torch's precision of single-precision products whenever one is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "matmul" in func.__name__:
+            self.seen.append(torch.get_float32_matmul_precision())
+        return func(*args, **(kwargs or {}))
+
+
+def test_inverted_softmax_multiplies_without_tf32(
+    make_table: MakeTable, unit_rows: Callable[..., Half]
+) -> None:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with _SettingAtProducts() as products:
+            unsafe = tiles(make_table(unit_rows(30, 16, seed=3)))
+            inverted_softmax_penalty(unit_rows(50, 16, seed=4), unsafe, 20.0)
+        assert products.seen == ["highest"]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)

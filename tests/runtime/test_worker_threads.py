@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from nsfwcaps.runtime.worker_threads import worker_threads
+from nsfwcaps.runtime.worker_threads import team_size, worker_threads
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +31,7 @@ def threads_of_a_new_thread() -> int:
 def test_threads_compute_alone_only_inside(alone: bool, inside: int) -> None:
     with worker_threads(2, alone=alone) as pool:
         assert pool.submit(torch.get_num_threads).result() == inside
+        assert threads_of_a_new_thread() == 3
     assert torch.get_num_threads() == threads_of_a_new_thread() == 3
 
 
@@ -48,3 +49,27 @@ def test_work_that_has_not_begun_is_dropped_after_an_error() -> None:
         stop_early()
     assert done == []
     assert threads_of_a_new_thread() == 3
+
+
+def test_pools_of_two_threads_overlap() -> None:
+    teams: list[int] = []
+    leave = threading.Event()
+
+    def other() -> None:
+        teams.append(team_size())
+        with worker_threads(2, alone=True) as pool:
+            teams.append(pool.submit(torch.get_num_threads).result())
+            begun.set()
+            leave.wait(10)
+        teams.append(team_size())
+
+    begun = threading.Event()
+    with worker_threads(2, alone=True) as pool:
+        pool.submit(torch.get_num_threads).result()
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert begun.wait(10)
+    leave.set()
+    thread.join()
+    assert teams == [3, 1, 3]
+    assert team_size() == threads_of_a_new_thread() == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from support.chosen_vectors import ChosenVectors, at
 
@@ -29,6 +30,31 @@ class Failing(ChosenVectors):
         rows = [self.text[caption] for caption in captions]
         assert rows
         return super().encode_text(captions, advance)
+
+
+class Unsendable(ChosenVectors):
+    """Its answer about truncation cannot be sent."""
+
+    def truncated(self, captions: Sequence[str]) -> Any:
+        return Refusing(captions[0])
+
+
+class Refusing:
+    """An object that fails where it is named: `pickled` or `loaded`, or for memory `lacking`."""
+
+    def __init__(self, at: str) -> None:
+        self.at = at
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        if self.at == "lacking":
+            raise MemoryError
+        if self.at == "pickled":
+            raise TypeError("it cannot be pickled")
+        return refuse, ()
+
+
+def refuse() -> None:
+    raise ValueError("it cannot be loaded")
 
 
 class Overlapping(ChosenVectors):
@@ -64,6 +90,32 @@ def failing() -> Failing:
 
 def slow() -> Slow:
     return Slow(VECTORS)
+
+
+def unsendable() -> Unsendable:
+    return Unsendable(VECTORS)
+
+
+def tight() -> ChosenVectors:
+    """Leave the process 60 MB of memory."""
+    import resource
+    from pathlib import Path
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 60_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    return light()
+
+
+def orphaned() -> ChosenVectors:
+    """Load until the first process is gone."""
+    import os
+
+    first = os.getppid()
+    os.write(1, b"loading\n")
+    while os.getppid() == first:
+        time.sleep(0.01)
+    return light()
 
 
 def overlapping() -> Overlapping:
