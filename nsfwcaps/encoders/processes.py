@@ -110,9 +110,11 @@ class ProcessEncoder:
             Piece(kind=kind, inputs=list(inputs[start : start + size]), answer=Future())
             for start in range(0, len(inputs), size)
         ]
-        for piece in pieces:
+        ended = [worker.ended() for worker in self._workers if not worker.process.is_alive()]
+        for piece in [] if ended else pieces:
             self._tasks.put(piece)
-        for error in self._broken[:1]:  # looked at last: no process may be left to answer
+        # `_broken` is looked at last: no process may be left to answer.
+        for error in [*ended, *self._broken][:1]:
             for piece in pieces:
                 piece.end(error)
         return pieces
