@@ -11,6 +11,7 @@ import functools
 import io
 from typing import TYPE_CHECKING
 
+from nsfwcaps.c_messages import can_silence, silenced
 from nsfwcaps.errors import InputError
 
 if TYPE_CHECKING:  # keeps `nsfwcaps --help` fast
@@ -48,7 +49,8 @@ def decode(
                 return TOO_LARGE
             if draft_px is not None:
                 picture.draft("RGB", (draft_px, draft_px))
-            picture.load()
+            with _quietly(picture.format):
+                picture.load()
             _turn_upright(picture)
             plain = _rgb(picture)
     except Image.DecompressionBombError:
@@ -74,6 +76,11 @@ def decoded(data: bytes, what: str) -> Image.Image:
 def unusable(reason: str, what: str) -> InputError:
     """Return the error for an image that `decode` refused with this reason."""
     return InputError(f"cannot decode {what} ({reason}); remove it and run again")
+
+
+def _quietly(kind: str | None) -> contextlib.AbstractContextManager[None]:
+    """Keep libtiff from printing what is damaged in a file; Pillow's other libraries are silent."""
+    return silenced() if kind == "TIFF" and can_silence() else contextlib.nullcontext()
 
 
 @functools.cache

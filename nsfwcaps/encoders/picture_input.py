@@ -17,7 +17,6 @@ A preprocessing with other parts than open_clip's runs whole on the CPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,10 @@ import numpy.typing as npt
 
 from nsfwcaps import pictures
 from nsfwcaps.encoders.picture_jpeg import plain_jpeg
+from nsfwcaps.encoders.picture_parts import first_resize, parts_of
 from nsfwcaps.encoders.picture_resize import FastResize, memory
+from nsfwcaps.encoders.picture_size import unusable_size
+from nsfwcaps.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 Slot = npt.NDArray[np.uint8]
 
 _LEVELS = 255.0
+_PLAIN = (1024, 1024)
+"""Width and height of a picture that every preprocessing can deal with."""
 
 
 class PictureInput:
@@ -42,7 +46,8 @@ class PictureInput:
     def __init__(self, preprocess: Callable[[Image.Image], Any], *, exact: bool) -> None:
         """Split the preprocessing of a model; `exact` keeps Pillow's resizing."""
         self._whole = preprocess
-        self._parts = _parts(preprocess)
+        self._parts = parts_of(preprocess)
+        self._resize = first_resize(preprocess)
         self._fast = None
         if self._parts is not None and not exact:
             self._fast = FastResize.of(self._parts.resize, self._parts.crop)
@@ -79,31 +84,62 @@ class PictureInput:
         """Decode, resize and crop a file into a slot `[3, h, w]`, or return why it is unusable."""
         if self._fast is not None:
             pixels = plain_jpeg(data)
-            found = None if pixels is None else self._fast(pixels)
-            if found is not None:
-                np.copyto(slot, found)
-                return None
+            if pixels is not None:
+                height, width = pixels.shape[1:]
+                if reason := unusable_size(self._resize, height, width):
+                    return reason
+                found = self._fast(pixels)
+                if found is not None:
+                    np.copyto(slot, found)
+                    return None
         picture = pictures.decode(data)
-        if isinstance(picture, str):
-            return picture
-        self.write(picture, slot)
-        return None
+        return picture if isinstance(picture, str) else self.write(picture, slot)
 
-    def write(self, picture: Image.Image, slot: Slot) -> None:
-        """Resize and crop a decoded picture into a slot `[3, h, w]`."""
+    def write(self, picture: Image.Image, slot: Slot) -> str | None:
+        """Resize and crop a decoded picture into a slot `[3, h, w]`, or return why not."""
+        if reason := unusable_size(self._resize, picture.height, picture.width):
+            return reason
         found = None if self._fast is None else self._fast(memory(picture))
         if found is not None:
             np.copyto(slot, found)
-            return
+            return None
         assert self._parts is not None, "the preprocessing is split"
         for step in self._parts.steps:
             picture = step(picture)
         np.copyto(slot.transpose(1, 2, 0), np.asarray(picture))
+        return None
 
     def whole(self, data: bytes) -> torch.Tensor | str:
-        """Return the tower's input `[3, h, w]` by the model's own preprocessing, or why not."""
+        """Return the tower's input `[3, h, w]` by the model's own preprocessing, or why not.
+
+        Raises:
+            ModelError: the preprocessing fails on a plain picture too.
+        """
         picture = pictures.decode(data)
-        return picture if isinstance(picture, str) else self._whole(picture)
+        if isinstance(picture, str):
+            return picture
+        if reason := unusable_size(self._resize, picture.height, picture.width):
+            return reason
+        try:
+            made: torch.Tensor = self._whole(picture)
+        except MemoryError:
+            raise
+        except Exception as error:  # code of the model, which may raise anything
+            self._check_preprocessing(error)
+            return pictures.UNDECODABLE
+        return made
+
+    def _check_preprocessing(self, error: Exception) -> None:
+        """Raise ModelError if not the picture is at fault, but the preprocessing."""
+        from PIL import Image
+
+        try:
+            self._whole(Image.new("RGB", _PLAIN, "grey"))
+        except Exception:
+            raise ModelError(
+                f"the model's own image preprocessing fails on a plain picture too "
+                f"({type(error).__name__}: {first_line(error)}); choose another model"
+            ) from error
 
     def batch(
         self,
@@ -118,13 +154,17 @@ class PictureInput:
         `each` reads and prepares the files as `map` does; perhaps on several threads.
 
         Raises:
-            InputError: a file cannot be decoded; the message says of `what`.
+            InputError: a file cannot be decoded or resized; the message says of `what`.
+            ModelError: the model's own preprocessing fails on a plain picture too.
         """
         import torch
 
         if self._parts is None:
-            made = each(lambda file: self._whole(pictures.decoded(file(), what)), files)
-            return torch.stack(list(made))
+            made = list(each(lambda file: self.whole(file()), files))
+            for found in made:
+                if isinstance(found, str):
+                    raise pictures.unusable(found, what)
+            return torch.stack(made)
         buffer = self.buffer(len(files), pinned=pinned)
         for reason in each(lambda file, slot: self.read(file(), slot), files, buffer.numpy()):
             if reason:
@@ -162,71 +202,3 @@ class PictureInput:
                     ),
                 )
         return self._constants[device]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Parts:
-    """Parts of a preprocessing by open_clip's `image_transform`."""
-
-    resize: Any
-    crop: Any
-    convert: Any
-    mean: list[float]
-    std: list[float]
-    size: tuple[int, int]  # [h, w]
-
-    @property
-    def steps(self) -> list[Callable[[Any], Any]]:
-        """Steps from a picture to an RGB picture of the tower's size."""
-        return [step for step in (self.resize, self.crop, self.convert) if step is not None]
-
-
-def _parts(preprocess: Any) -> _Parts | None:
-    """Recognise the parts of a preprocessing; None if one of them is unknown."""
-    if _kind(preprocess) != "torchvision Compose":
-        return None
-    steps = list(preprocess.transforms)
-    if len(steps) < 4:
-        return None
-    *geometry, convert, floats, normalise = steps
-    if not _converts(convert) or _kind(normalise) != "torchvision Normalize":
-        return None
-    if _kind(floats) not in ("open_clip MaybeToTensor", "torchvision ToTensor"):
-        return None
-    resize, crop = (*geometry, None)[:2]
-    size = _final_size(resize, crop)
-    mean, std = list(normalise.mean), list(normalise.std)
-    if len(geometry) > 2 or size is None or not len(mean) == len(std) == 3 or 0 in std:
-        return None
-    return _Parts(resize=resize, crop=crop, convert=convert, mean=mean, std=std, size=size)
-
-
-def _final_size(resize: Any, crop: Any) -> tuple[int, int] | None:
-    """Return the size [h, w] that every picture has after these steps; None if unknown."""
-    if _kind(resize) == "open_clip ResizeKeepRatio":
-        if resize.random_scale_prob or resize.random_aspect_prob:
-            return None
-    elif _kind(resize) != "torchvision Resize":
-        return None
-    if crop is not None:
-        known = _kind(crop) in ("torchvision CenterCrop", "open_clip CenterCropOrPad")
-        size = crop.size if known else None
-    else:
-        size = resize.size if _kind(resize) == "torchvision Resize" else None
-    if not isinstance(size, list | tuple) or len(size) != 2:
-        return None
-    return int(size[0]), int(size[1])
-
-
-def _converts(step: Any) -> bool:
-    """Whether the step converts to RGB and does nothing else."""
-    if _kind(step) == "open_clip MaybeConvertMode":
-        return bool(step.mode == "RGB")
-    return getattr(step, "__module__", "") == "open_clip.transform" and (
-        getattr(step, "__name__", "") == "_convert_to_rgb"
-    )
-
-
-def _kind(step: Any) -> str:
-    """Return a step's package and class; subclasses may do other things."""
-    return f"{type(step).__module__.partition('.')[0]} {type(step).__name__}"

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nsfwcaps.c_messages import can_silence, silenced
 from nsfwcaps.pictures import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ def plain_jpeg(data: bytes) -> torch.Tensor | None:
         return None
     import torch
 
+    file = torch.frombuffer(bytearray(data), dtype=torch.uint8)
     try:
-        pixels: torch.Tensor = decode(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+        with silenced():  # libjpeg prints what is damaged in the data
+            pixels: torch.Tensor = decode(file)
     except RuntimeError:  # damaged
         return None
     return pixels
@@ -40,12 +43,14 @@ def plain_jpeg(data: bytes) -> torch.Tensor | None:
 
 @functools.cache
 def _decoder() -> Callable[[torch.Tensor], torch.Tensor] | None:
-    """Return torchvision's decoder to RGB; None if this torchvision has none.
+    """Return torchvision's decoder to RGB; None if it is absent, or would print of damage.
 
     The operator itself: its Python function warns in every call that it will move.
     """
     import torch
 
+    if not can_silence():
+        return None
     try:
         from torchvision.io import ImageReadMode
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from nsfwcaps.encoders.picture_size import resized_size
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ class FastResize:
         from torch.nn import functional
 
         before = list(pixels.shape[1:])
-        size = self._size(*before)
+        size = resized_size(self.resize, *before)
         if _vertical_first(before, size):
             return None
         batch = pixels[None]
@@ -54,21 +55,6 @@ class FastResize:
             batch = self.crop(batch)
         found: Bytes = batch[0, :3].numpy()
         return found
-
-    def _size(self, height: int, width: int) -> list[int]:
-        """Return the size [h, w] to which a picture of this size is resized."""
-        if hasattr(self.resize, "get_params"):  # open_clip's
-            picture = SimpleNamespace(size=(width, height))
-            size: list[int] = self.resize.get_params(picture, self.resize.size, self.resize.longest)
-            return size
-        wanted = self.resize.size
-        if not isinstance(wanted, int) and len(wanted) == 2:
-            return list(wanted)
-        short = wanted if isinstance(wanted, int) else wanted[0]
-        long = int(short * max(height, width) / min(height, width))
-        if self.resize.max_size is not None and long > self.resize.max_size:
-            short, long = int(self.resize.max_size * short / long), self.resize.max_size
-        return [long, short] if width <= height else [short, long]
 
 
 def _vertical_first(before: Sequence[int], after: Sequence[int]) -> bool:

@@ -9,15 +9,13 @@ next, and another is tokenised.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import pickle
 import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
+from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -25,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.encoders.encoder import Encoded, Encoder, Identity, Images
+from nsfwcaps.encoders.pieces import Piece, Pieces
 from nsfwcaps.encoders.process_of_encoder import Request, serve
 from nsfwcaps.encoders.window import Mask
 from nsfwcaps.errors import DeviceError
@@ -38,60 +37,10 @@ _AT_HAND = 3
 _PATIENCE_S = 10.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Piece:
-    """Captions or images for one process; the bytes of images are read when it takes them."""
-
-    kind: str
-    inputs: Sequence[Any]
-    answer: Future[Any]
-
-    def request(self) -> Request:
-        """Return what to send."""
-        inputs = _contents(self.inputs) if self.kind == "images" else self.inputs
-        return Request(kind=self.kind, inputs=inputs)
-
-    def end(self, answer: Any) -> None:
-        """Set the answer, which may be an error, unless it has one."""
-        with contextlib.suppress(InvalidStateError):
-            if isinstance(answer, Exception):
-                self.answer.set_exception(answer)
-            else:
-                self.answer.set_result(answer)
-
-
-class _Pieces:
-    """Pieces that no process has taken, in order. Processes without any go first."""
-
-    def __init__(self) -> None:
-        self._left: deque[_Piece] = deque()
-        self._idle = 0
-        self._changed = threading.Condition()
-
-    def put(self, piece: _Piece) -> None:
-        """Add a piece."""
-        with self._changed:
-            self._left.append(piece)
-            self._changed.notify()
-
-    def wait(self) -> _Piece:
-        """Take the next piece, for a process that has none."""
-        with self._changed:
-            self._idle += 1
-            self._changed.wait_for(lambda: self._left)
-            self._idle -= 1
-            return self._left.popleft()
-
-    def another(self) -> _Piece | None:
-        """Take a piece that no idle process needs, if there is one."""
-        with self._changed:
-            return self._left.popleft() if len(self._left) > self._idle else None
-
-
 class SubmittedCaptions(list[str]):
     """Captions `[n]` that the processes are encoding."""
 
-    def __init__(self, captions: Sequence[str], pieces: Sequence[_Piece]) -> None:
+    def __init__(self, captions: Sequence[str], pieces: Sequence[Piece]) -> None:
         super().__init__(captions)
         self.pieces = pieces
 
@@ -112,7 +61,7 @@ class ProcessEncoder:
         """
         self._workers = [_Worker(load, number, len(devices)) for number in devices]
         weakref.finalize(self, _stop, self._workers)
-        self._tasks = _Pieces()
+        self._tasks = Pieces()
         self._broken: list[Exception] = []
         try:
             self.identity, self.device = _agreed([worker.ready() for worker in self._workers])
@@ -150,15 +99,15 @@ class ProcessEncoder:
     def truncated(self, captions: Sequence[str]) -> Mask | None:
         """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
         pieces = self._submit("truncated", captions, _PIECE_CAPTIONS)
-        masks = [piece.answer.result() for piece in pieces]
+        masks = [piece.wait() for piece in pieces]
         if any(mask is None for mask in masks):
             return None
         return np.concatenate([np.empty(0, dtype=np.bool_), *masks])
 
-    def _submit(self, kind: str, inputs: Sequence[Any], most: int) -> list[_Piece]:
+    def _submit(self, kind: str, inputs: Sequence[Any], most: int) -> list[Piece]:
         size = max(1, min(most, -(-len(inputs) // len(self._workers))))
         pieces = [
-            _Piece(kind=kind, inputs=list(inputs[start : start + size]), answer=Future())
+            Piece(kind=kind, inputs=list(inputs[start : start + size]), answer=Future())
             for start in range(0, len(inputs), size)
         ]
         ended = [worker.ended() for worker in self._workers if not worker.process.is_alive()]
@@ -219,13 +168,13 @@ class _Worker:
         return error
 
 
-def _feed(worker: _Worker, tasks: _Pieces, broken: list[Exception]) -> None:
+def _feed(worker: _Worker, tasks: Pieces, broken: list[Exception]) -> None:
     """Give a process pieces and take its answers, until it ends."""
-    sent: deque[_Piece] = deque()
+    sent: deque[Piece] = deque()
     try:
         while True:
             if not sent:
-                taken: _Piece | None = tasks.wait()
+                taken: Piece | None = tasks.wait()
             else:
                 taken = tasks.another() if len(sent) < _AT_HAND else None
             if taken is not None:
@@ -246,7 +195,7 @@ def _feed(worker: _Worker, tasks: _Pieces, broken: list[Exception]) -> None:
             left.end(error)
 
 
-def _readable(piece: _Piece) -> Request | None:
+def _readable(piece: Piece) -> Request | None:
     try:
         return piece.request()
     except Exception as error:
@@ -254,29 +203,17 @@ def _readable(piece: _Piece) -> Request | None:
         return None
 
 
-def _joined(pieces: Sequence[_Piece], width: int, advance: Callable[[int], None]) -> Encoded:
+def _joined(pieces: Sequence[Piece], width: int, advance: Callable[[int], None]) -> Encoded:
     rows = [np.empty((0, width), dtype=np.float32)]
     failed: dict[int, str] = {}
     start = 0
     for piece in pieces:
-        encoded: Encoded = piece.answer.result()
+        encoded: Encoded = piece.wait()
         rows.append(encoded.rows)
         failed |= {start + at: reason for at, reason in sorted(encoded.failed.items())}
         start += len(piece.inputs)
         advance(len(piece.inputs))
     return Encoded(rows=np.concatenate(rows), failed=failed)
-
-
-def _contents(images: Images) -> list[tuple[str, bytes | None]]:
-    """Read images; None where it cannot be read."""
-
-    def content(get: Callable[[], bytes]) -> bytes | None:
-        try:
-            return get()
-        except OSError:
-            return None
-
-    return [(sha256, content(get)) for sha256, get in images]
 
 
 def _agreed(found: Sequence[tuple[Identity, str]]) -> tuple[Identity, str]:

@@ -76,7 +76,8 @@ def _captions(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]
 
 
 def _pictures(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]]:
-    yield "reading", rates.disk_read_bytes / _JPEG_BYTES
+    if rates.disk_read_bytes is not None:
+        yield "reading", rates.disk_read_bytes / _JPEG_BYTES
     yield "decoding", rates.pictures
     if rates.to_device_bytes is not None:
         yield "copying", rates.to_device_bytes / _PIXEL_BYTES
@@ -84,7 +85,8 @@ def _pictures(rates: MachineRates, demand: Demand) -> Iterator[tuple[str, float]
 
 
 def _search(rates: MachineRates) -> Iterator[tuple[str, float]]:
-    yield "reading", rates.disk_read_bytes / _ROW_BYTES
+    if rates.disk_read_bytes is not None:
+        yield "reading", rates.disk_read_bytes / _ROW_BYTES
     if rates.to_device_bytes is not None:
         yield "copying", rates.to_device_bytes / _ROW_BYTES
     yield "the device", rates.flops / (2 * WIDTH * QUERIES)

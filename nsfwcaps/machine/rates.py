@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nsfwcaps.enums import Device, Precision
-from nsfwcaps.errors import StorageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +22,10 @@ class MachineRates:
     """Decoded and resized from a JPEG of 640 x 480."""
     workers: int
     """Threads that decode."""
-    disk_write_bytes: float
-    disk_read_bytes: float
+    disk_write_bytes: float | None
+    disk_read_bytes: float | None
+    disk: str | None = None
+    """Why the disk could not be measured, and then its rates are None."""
     to_device_bytes: float | None
     """None for a CPU."""
 
@@ -39,7 +40,6 @@ def measure(folder: Path, *, device: Device = Device.AUTO) -> MachineRates:
 
     Raises:
         DeviceError: CUDA was requested and there is none.
-        StorageError: the folder cannot be written to.
     """
     from nsfwcaps.machine.decoding import decoding
     from nsfwcaps.machine.disk import disk
@@ -50,7 +50,7 @@ def measure(folder: Path, *, device: Device = Device.AUTO) -> MachineRates:
 
     name, workers = torch_device(device), cores()
     half = Precision.BF16 if name == "cpu" else resolve_precision(Precision.AUTO, name)
-    writing, reading = _of_folder(disk, folder)
+    writing, reading, why = _of_folder(disk, folder)
     return MachineRates(
         device=name,
         single_flops=products(name, Precision.FP32),
@@ -60,15 +60,20 @@ def measure(folder: Path, *, device: Device = Device.AUTO) -> MachineRates:
         workers=workers,
         disk_write_bytes=writing,
         disk_read_bytes=reading,
+        disk=why,
         to_device_bytes=copying(name),
     )
 
 
-def _of_folder(disk: Callable[[Path], tuple[float, float]], folder: Path) -> tuple[float, float]:
+def _of_folder(
+    disk: Callable[[Path], tuple[float, float]], folder: Path
+) -> tuple[float | None, float | None, str | None]:
+    """Rates of writing and reading, or why there are none."""
     try:
-        return disk(folder)
+        return *disk(folder), None
     except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written to ({error.strerror}), so the disk cannot be measured; "
-            "run doctor --measure in a folder of yours"
-        ) from None
+        why = (
+            f"not measured: {folder} cannot be written to ({error.strerror}); "
+            "run doctor --measure in another folder"
+        )
+        return None, None, why

@@ -86,7 +86,7 @@ def _close(sims: Tensor, floors: Vectors, most: int) -> tuple[Tensor, Tensor, Te
     import torch
 
     floor = torch.from_numpy(floors).to(sims.device)
-    top = sims.amax(1)  # no number where any is none
+    top = sims.amax(1)  # not a number where any is not
     rows = (~(top < floor)).nonzero()[:, 0]  # few, in most tiles
     sims, floor = _at(sims, rows), _at(floor, rows)[:, None]
     close = sims >= floor

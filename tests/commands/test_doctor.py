@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.shell import call
 
 from nsfwcaps.commands import doctor
-from nsfwcaps.errors import StorageError
 from nsfwcaps.machine import rates, timing
 from nsfwcaps.version import __version__
 
@@ -73,6 +74,7 @@ def test_people_see_rates_and_limits(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(timing, "SECONDS", 0.01)
     lines = call("doctor", "--measure").out.splitlines()
+    assert not any(line.split(maxsplit=1)[0] == "disk" for line in lines)
     at = lines.index("limits (estimates):")
     assert any(line.endswith(" GFLOP/s") for line in lines[:at])
     assert any(line.endswith(" MB/s") for line in lines[:at])
@@ -81,12 +83,46 @@ def test_people_see_rates_and_limits(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert lines[-1].startswith("verdict ")
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gone = tmp_path / "gone"
-    with pytest.raises(StorageError, match=r"cannot be written to \(No such file or directory\)"):
-        rates.measure(gone)
+@pytest.fixture
+def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A folder in which no file may grow beyond a megabyte."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "SECONDS", 0.01)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_all_but_a_disk_that_takes_no_file_is_measured(tmp_path: Path) -> None:
+    said = call("doctor", "--measure", "--json")
+    assert said.code == 0
+    rates = said.json["rates"]
+    assert rates["disk"] == (
+        f"not measured: {tmp_path} cannot be written to (File too large); "
+        "run doctor --measure in another folder"
+    )
+    assert (rates["disk_write_bytes"], rates["disk_read_bytes"]) == (None, None)
+    assert min(rates["single_flops"], rates["captions"], rates["pictures"]) > 0
+    steps = {one["work"]: set(one["steps"]) for one in said.json["limits"]}
+    assert steps["pictures, ViT-B-32"] >= {"decoding", "the device"}
+    assert not any("reading" in names for names in steps.values())
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_people_read_why_in_one_line() -> None:
+    lines = [line.split(maxsplit=1) for line in call("doctor", "--measure").out.splitlines()]
+    assert ["disk_read_bytes", "not measured"] in lines
+    assert next(rest[0] for name, *rest in lines if name == "disk").startswith("not measured: /")
+    assert sum("File too large" in " ".join(line) for line in lines) == 1
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "SECONDS", 0.01)
+    found = rates.measure(tmp_path / "gone")
+    assert "gone cannot be written to (No such file or directory)" in str(found.disk)
+    assert found.disk_read_bytes is None
 
 
 @pytest.mark.parametrize("hidden", ["", "-1", " "])

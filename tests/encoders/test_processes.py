@@ -21,6 +21,7 @@ from support import light_encoder
 from nsfwcaps.encoders import processes
 from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.encoders.options import EncoderOptions
+from nsfwcaps.encoders.pieces import Piece, Pieces
 from nsfwcaps.encoders.processes import ProcessEncoder
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import DeviceError, ModelError
@@ -174,12 +175,12 @@ def test_a_process_begins_the_next_captions_before_it_answers() -> None:
 
 
 def test_idle_processes_take_pieces_before_busy_ones() -> None:
-    tasks = processes._Pieces()
+    tasks = Pieces()
     with ThreadPoolExecutor(2) as pool:
         idle = [pool.submit(tasks.wait) for _ in range(2)]
         while tasks._idle < 2:
             time.sleep(0.001)
-        made = [processes._Piece(kind="text", inputs=[], answer=Future()) for _ in range(3)]
+        made = [Piece(kind="text", inputs=[], answer=Future()) for _ in range(3)]
         for piece in made:
             tasks.put(piece)
         busy = [tasks.another(), tasks.another()]
