@@ -114,7 +114,7 @@ class ProcessEncoder:
         for piece in [] if ended else pieces:
             self._tasks.put(piece)
         # `_broken` is looked at last: no process may be left to answer.
-        for error in [*ended, *self._broken][:1]:
+        for error in [*self._broken, *ended][:1]:
             for piece in pieces:
                 piece.end(error)
         return pieces
