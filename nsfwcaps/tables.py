@@ -153,8 +153,7 @@ def rechunk(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
 def damaged(path: Path) -> ArtifactError:
     """Return the error of a missing or unreadable file; for a stage's, with what rebuilds it."""
     folder = path.parent
-    if (folder / "stage.json").is_file():
-        again = f"rebuild it with 'nsfwcaps {folder.name}' on the same run ({folder.parent})"
-    else:
-        again = "run the same command again to rebuild it"
-    return ArtifactError(f"{path} is missing or damaged; {again}")
+    again = "the same command"
+    if (folder / "stage.json").is_file():  # other commands read it too, which do not rebuild it
+        again = f"the command that made {folder.parent}, with its options,"
+    return ArtifactError(f"{path} is missing or damaged; run {again} again to rebuild it")

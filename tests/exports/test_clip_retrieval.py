@@ -224,7 +224,7 @@ def test_a_damaged_file_is_named_and_nothing_is_left(runs: Path, tmp_path: Path)
     assert call("embed", "-w", run, "--source", runs / "source", "--quiet").code == 0
     path = sorted((run / "embed").glob("safe-*.arrow"))[1]
     path.write_bytes(path.read_bytes()[:-500])
-    advice = f"rebuild it with 'nsfwcaps embed' on the same run ({run})"
+    advice = f"run the command that made {run}, with its options, again to rebuild it"
     refused(export(run, out), f"{path} is missing or damaged; {advice}")
     assert sorted(item.name for item in tmp_path.iterdir()) == ["run", "safe.jsonl"]
 
