@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
@@ -39,6 +40,8 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -88,9 +91,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    kept = deliver(record, workdir / stage.delivers, stage.owns) if stage.delivers else []
+    return StageOutcome(record=record, skipped=current, kept=tuple(kept))
 
 
 def run(
@@ -116,9 +118,14 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    return [*STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:

@@ -16,7 +16,7 @@ FLOORS = (
     ("config", "extras", "files", "pictures", "tables", "resources", "delivery", "work"),
     ("schema", "progress"),
     ("artifacts", "captions", "runtime", "world"),
-    ("stage", "cards", "encoders", "metrics", "vectors"),
+    ("stage", "stage_delivery", "cards", "encoders", "metrics", "vectors"),
     ("training",),
     ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),
