@@ -20,7 +20,7 @@ from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
-from nsfwcaps.stage_delivery import deliver
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
@@ -40,8 +40,10 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
     kept: tuple[str, ...] = ()
-    """Lines on files of the user that delivery has kept."""
+    """Lines on files of the user that delivery has kept or found."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -79,6 +81,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record)
         result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
@@ -91,8 +95,10 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    kept = deliver(record, workdir / stage.delivers, stage.owns) if stage.delivers else []
-    return StageOutcome(record=record, skipped=current, kept=tuple(kept))
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns)
+    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
 
 
 def run(
