@@ -42,6 +42,8 @@ class StageOutcome:
     skipped: bool
     delivered: bool = False
     """Whether the folder for the user has got another output than it had."""
+    replaced: tuple[str, ...] = ()
+    """A line on the output of an earlier run that this one replaces."""
     kept: tuple[str, ...] = ()
     """Lines on files of the user that delivery has kept or found."""
 
@@ -82,7 +84,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         started = time.monotonic()
         folder.prepare()
         if record is not None and stage.delivers:
-            remember(record)
+            remember(record, _title(stage, record))
         result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
@@ -97,8 +99,14 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         folder.tidy(record)
     if not stage.delivers:
         return StageOutcome(record=record, skipped=current)
-    delivery = deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
+    return StageOutcome(
+        record=record,
+        skipped=current,
+        delivered=delivery.new,
+        replaced=() if stage.counts_changes else delivery.replaced,
+        kept=delivery.notes,
+    )
 
 
 def run(
@@ -126,7 +134,10 @@ def line(record: StageRecord, *, skipped: bool) -> str:
 
 def notes(outcome: StageOutcome) -> list[str]:
     """Return what a stage says beside its headline, and what delivery kept, one line each."""
-    return [*STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+    facts = dict(outcome.record.facts)
+    if outcome.skipped and not outcome.delivered:
+        facts.pop("changes", None)  # said when it was delivered
+    return [*STAGE[outcome.record.stage].notes(facts), *outcome.replaced, *outcome.kept]
 
 
 def indented(note: str) -> str:
@@ -141,6 +152,14 @@ def headline(record: StageRecord) -> str:
         return figures
     why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
     return f"{figures}; set aside: {why}"
+
+
+def _title(stage: Stage, record: StageRecord) -> str:
+    """Return an output's key figures; nothing if a record of an earlier version lacks some."""
+    try:
+        return stage.headline(record.facts)
+    except (LookupError, TypeError):
+        return ""
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:

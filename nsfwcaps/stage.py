@@ -53,6 +53,8 @@ class Stage:
     """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None
     """Folder in the run that receives the stage's `dataset` files under their final names."""
+    counts_changes: bool = False
+    """Whether its facts have `changes`, counts against the output that it replaces."""
     intermediate: bool = False
     """Whether its delivered files are only intermediate once a data set is made from them."""
     owns: tuple[str, ...] = ()
