@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
     Freshness,
@@ -24,6 +24,7 @@ from nsfwcaps.freshness import (
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
@@ -34,6 +35,10 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept or found."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -71,6 +76,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record)
         result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
@@ -83,9 +90,10 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns)
+    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
 
 
 def run(
@@ -113,9 +121,14 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    return [*STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:

@@ -52,8 +52,8 @@ def execute(
         outcomes.append(outcome)
         if not as_json:
             typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
-            for note in pipeline.notes(outcome.record):
-                typer.echo(note)
+            for note in pipeline.notes(outcome):
+                typer.echo(pipeline.indented(note))
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
@@ -87,6 +87,7 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
                 "rows_out": outcome.record.rows_out,
                 "rejects": outcome.record.rejects,
                 "facts": outcome.record.facts,
+                "notes": pipeline.notes(outcome),
                 "seconds": outcome.record.seconds,
                 "output_digest": outcome.record.output_digest,
             }
