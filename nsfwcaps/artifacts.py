@@ -216,6 +216,13 @@ class StageFolder:
         started = time.monotonic()
         return self._commit(key, make(), started)
 
+    def discard(self, key: str) -> None:
+        """Remove the files of a shard that no run needs any more."""
+        assert self._journal is not None, "call prepare() first"
+        shard = self._journal.pop(key, None)
+        for file in shard.files if shard is not None else ():
+            (self.path / file.path).unlink(missing_ok=True)
+
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {
