@@ -203,6 +203,10 @@ class StageFolder:
         assert self._journal is not None, "call prepare() first"
         return list(self._journal.values())
 
+    def finished_shards(self) -> list[Shard]:
+        """Return all shards in the journal as `journal_rows`, but change nothing."""
+        return list(_shards(self._lines).values())
+
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Return the shard of a key if an earlier run finished it; otherwise make and commit it."""
         return self.shard(key) or self.make_shard(key, make)
@@ -211,6 +215,13 @@ class StageFolder:
         """Write what `make` returns, then the journal row with the time both took."""
         started = time.monotonic()
         return self._commit(key, make(), started)
+
+    def discard(self, key: str) -> None:
+        """Remove the files of a shard that no run needs any more."""
+        assert self._journal is not None, "call prepare() first"
+        shard = self._journal.pop(key, None)
+        for file in shard.files if shard is not None else ():
+            (self.path / file.path).unlink(missing_ok=True)
 
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
