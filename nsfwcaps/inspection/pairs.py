@@ -70,6 +70,9 @@ def open_pairs(folder: Path) -> PairTable:
     Raises:
         ArtifactError: the folder is neither, has no pairs yet, or is damaged.
     """
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "no such folder"
+        raise ArtifactError(f"{folder}: {kind}; expected the folder of a run or of a data set")
     records = records_of(folder)
     record = latest(records)
     if record is None:
@@ -92,10 +95,12 @@ def records_of(run: Path) -> dict[str, StageRecord]:
 
 def latest(records: Mapping[str, StageRecord]) -> StageRecord | None:
     """Return the last stage with pairs that still fits those before it; None without pairs."""
-    for name, reads in (("publish", ("grade", "ingest")), ("grade", ("mine",)), ("mine", ())):
-        if name in records and all(_fits(records, name, earlier) for earlier in reads):
-            if name != "publish" or _fits(records, "grade", "mine"):
-                return records[name]
+    graded = _fits(records, "grade", "mine")
+    published = _fits(records, "publish", "grade") and _fits(records, "publish", "ingest")
+    fits = {"publish": published and graded, "grade": graded, "mine": True}
+    for name in reversed(PAIR_STAGES):
+        if name in records and fits[name]:
+            return records[name]
     return next((records[name] for name in PAIR_STAGES if name in records), None)
 
 
@@ -107,9 +112,6 @@ def _fits(records: Mapping[str, StageRecord], name: str, earlier: str) -> bool:
 
 
 def _of_dataset(folder: Path) -> PairTable:
-    if not folder.is_dir():
-        kind = "is a file" if folder.exists() else "no such folder"
-        raise ArtifactError(f"{folder}: {kind}; expected the folder of a run or of a data set")
     if (folder / RECORD).is_file():
         raise ArtifactError(f"{folder} is the folder of one stage; give its run: {folder.parent}")
     files = sorted((folder / "data").glob("*.parquet"))
@@ -133,7 +135,7 @@ def _of_dataset(folder: Path) -> PairTable:
 def _read(files: Sequence[Path]) -> pa.Table:
     import pyarrow as pa
 
-    parts = []
+    parts: list[pa.Table] = []
     for path in files:
         there = column_names(path)
         parts += read_tables([path], [name for name in (*_KEYS, *_MORE) if name in there])
@@ -153,9 +155,7 @@ def _categories(ingest: StageRecord | None, pairs: pa.Table) -> pa.ChunkedArray 
     except ArtifactError:
         return None
     known = pa.concat_tables(parts)
-    spots = pc.index_in(
-        pairs["unsafe_id"].combine_chunks(), value_set=known["id"].combine_chunks()
-    )
+    spots = pc.index_in(pairs["unsafe_id"].combine_chunks(), value_set=known["id"].combine_chunks())
     return known["category"].take(spots)
 
 
@@ -167,9 +167,10 @@ def captions_of_pairs(
         sides = _published(pairs.files, chosen)
     else:
         ingest = pairs.records.get("ingest")
-        sides = tuple(
+        unsafe_side, safe_side = (
             captions_by_id(ingest, side, chosen[f"{side}_id"].to_pylist()) for side in SIDES
         )
+        sides = unsafe_side, safe_side
     columns = (chosen[f"{side}_id"].to_pylist() for side in SIDES)
     for unsafe, safe in zip(*columns, strict=True):
         yield (

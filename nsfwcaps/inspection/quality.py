@@ -117,7 +117,7 @@ def _groups(category: Mapping[str, CosineSpread]) -> Iterator[tuple[str, CosineS
 
 def _row(found: CosineSpread) -> str:
     low, middle, high = (
-        ("–", "–", "–")
+        ("-", "-", "-")
         if found.quartiles is None
         else (f"{value:.2f}" for value in found.quartiles)
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.errors import ConfigError, NsfwcapsError
-from nsfwcaps.inspection.pairs import captions_by_id, records_of
+from nsfwcaps.inspection.pairs import CaptionOfPair, captions_by_id, records_of
 from nsfwcaps.inspection.set_aside import StageRejects, also_dropped, set_aside
 from nsfwcaps.tables import read_tables
 
@@ -149,17 +149,18 @@ def _of_ingest(
     known = {side: captions_by_id(ingest, side, ids) for side in sides}
     for row in rows:
         side = next((side for side in sides if row["id"] in known[side]), None)
-        caption = None if side is None else known[side][row["id"]]
+        none = CaptionOfPair(id=row["id"], text=None)
+        caption = none if side is None else known[side][row["id"]]
         yield RejectedRow(
             stage=item.stage,
             reason=row["reason"],
             id=row["id"],
             label=side,
-            category=caption and caption.category,
-            source=caption and caption.source,
-            row=caption and caption.row,
-            image=caption and caption.image,
-            texts={"text": caption and caption.text},
+            category=caption.category,
+            source=caption.source,
+            row=caption.row,
+            image=caption.image,
+            texts={"text": caption.text},
         )
 
 
@@ -245,13 +246,14 @@ def _of_publish(
     }
     for row in rows:
         pair = pairs.get(row["id"])
-        of = {side: known[side].get(pair[f"{side}_id"]) if pair else None for side in known}
+        none = CaptionOfPair(id="", text=None)
+        of = {side: known[side].get(pair[f"{side}_id"], none) if pair else none for side in known}
         yield RejectedRow(
             stage=item.stage,
             reason=row["reason"],
             id=row["id"],
-            category=(of["unsafe"] and of["unsafe"].category) or None,
-            texts={side: caption and caption.text for side, caption in of.items()},
+            category=of["unsafe"].category,
+            texts={side: caption.text for side, caption in of.items()},
         )
 
 

@@ -78,7 +78,9 @@ def set_aside(run: Path) -> list[StageRejects]:
         raise ArtifactError(f"{run} is the folder of one stage; give its run: {run.parent}")
     found = [item for name in STAGES for item in _of_stage(run / name)]
     if not found:
-        beside = run.parent if any((run.parent / name / RECORD).is_file() for name in STAGES) else None
+        beside = (
+            run.parent if any((run.parent / name / RECORD).is_file() for name in STAGES) else None
+        )
         where = f"; its run is {beside}" if beside else ""
         raise ArtifactError(f"{run} has no stage that sets rows aside; expected a run{where}")
     return found

@@ -103,7 +103,9 @@ def _head(found: ShownPairs) -> str:
     text = f"{pairs.folder}: {pairs.table.num_rows:,} {of}{matching}"
     if found.matching > len(found.rows):
         order = found.choice.order
-        how = f"at random (seed {found.choice.seed})" if order is PairOrder.RANDOM else f"by {order}"
+        how = (
+            f"at random (seed {found.choice.seed})" if order is PairOrder.RANDOM else f"by {order}"
+        )
         text += f"; {len(found.rows):,} of them {how}"
     return text
 
@@ -130,7 +132,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def _cells(row: Mapping[str, Any], columns: Mapping[str, int]) -> Iterator[str]:
     cosine = row["sim_text"]
-    yield "  –  " if cosine is None else f"{cosine:.3f}"
+    yield "  -  " if cosine is None else f"{cosine:.3f}"
     for name, width in columns.items():
         yield f"{label(row[name] or 'none'):<{width}}"
 

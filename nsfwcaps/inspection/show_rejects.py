@@ -11,6 +11,7 @@ from nsfwcaps.inspection.rejects import RejectedRow, Rejects
 from nsfwcaps.inspection.show_pairs import covered, wrapped
 
 _DIGITS = 12
+_BLANK = "(nothing but blanks)"
 _GONE = "(text not kept: the pools were read again since, or its file is gone)"
 
 
@@ -69,7 +70,7 @@ def _rows(found: Rejects, *, reveal: bool) -> Iterator[str]:
             if text is None:
                 yield f"{head}{_GONE}"
             elif reveal:
-                yield from wrapped(head, plain(text) if text.strip() else f"({len(text)} blanks)")
+                yield from wrapped(head, plain(text) if text.strip() else _BLANK)
             else:
                 yield f"{head}{covered(text)}"
         if reveal and row.image:

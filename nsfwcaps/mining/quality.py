@@ -1,4 +1,4 @@
-"""How close the pairs of a run are: quartiles of their cosines, and targets that many of them share.
+"""How close pairs are: quartiles of their cosines, and targets that many of them share.
 
 Arrays in, figures out. A cosine may be NaN: a pair with a fixed caption can lack one.
 """

@@ -11,7 +11,7 @@ from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
 from nsfwcaps.mining.quality import quality_of
 from nsfwcaps.tables import read_tables
 
-_COLUMNS = ("safe_id", "sim_text", "category", "stage")
+_COLUMNS = ["safe_id", "sim_text", "category", "stage"]
 
 
 def pair_quality(
