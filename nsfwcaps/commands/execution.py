@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
 
 from nsfwcaps import changes, pipeline, progress, recipes
+from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
@@ -47,6 +49,7 @@ def execute(
             pipeline.follow(recipe, workdir, group)
         return
     outcomes: list[StageOutcome] = []
+    pairs_last = next((name for name in reversed(PAIR_STAGES) if name in recipe), None)
 
     def done(outcome: StageOutcome) -> None:
         outcomes.append(outcome)
@@ -54,6 +57,8 @@ def execute(
             typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
             for note in pipeline.notes(outcome):
                 typer.echo(pipeline.indented(note))
+            if outcome.record.stage == pairs_last and not all(each.skipped for each in outcomes):
+                typer.echo(_quality().paragraph(workdir))
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
@@ -61,12 +66,19 @@ def execute(
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
     if as_json:
-        typer.echo(json.dumps({**_as_json(outcomes, dataset), **values}, indent=1))
+        found = {"quality": _quality().facts(workdir)} if pairs_last else {}
+        typer.echo(json.dumps({**_as_json(outcomes, dataset), **found, **values}, indent=1))
         return
     if text:
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
+
+
+def _quality() -> ModuleType:
+    from nsfwcaps.inspection import quality  # numpy imports slowly
+
+    return quality
 
 
 def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
