@@ -1,12 +1,7 @@
-"""Running and planning stages, and deciding which are up to date.
-
-A stage's fingerprint is the digest of its settings, its inputs' contents and its version. A stage
-whose finished record has the same fingerprint is skipped.
-"""
+"""Running and planning stages. A stage that is up to date is skipped."""
 
 from __future__ import annotations
 
-import enum
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,22 +10,23 @@ from pathlib import Path
 from typing import Any, cast
 
 from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
-from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
+from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.freshness import (
+    Freshness,
+    StageState,
+    fingerprint,
+    freshness,
+    inputs_of,
+    spread,
+    state,
+)
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
-
-
-class StageState(enum.StrEnum):
-    """State of a stage's output relative to its settings and inputs."""
-
-    CURRENT = "up to date"
-    STALE = "stale"
-    DAMAGED = "damaged"
-    MISSING = "not run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +35,10 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept or found."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -66,20 +66,22 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     module = stage.load()
     inputs = {
         name: _require(workdir, name, stage.name)
-        for name in _inputs(stage, stage_settings, workdir)
+        for name in inputs_of(stage, stage_settings, workdir)
     }
-    fingerprint, digests = _fingerprint(stage, stage_settings, inputs)
+    wanted, digests = fingerprint(stage, stage_settings, inputs)
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
-    current = record is not None and record.fingerprint == fingerprint
+    current = record is not None and record.fingerprint == wanted
     if record is None or not current or folder.damaged(record) is not None:
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record)
         result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
-            fingerprint=fingerprint,
+            fingerprint=wanted,
             version=__version__,
             settings=config.as_dict(stage_settings),
             inputs=digests,
@@ -88,9 +90,10 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns)
+    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
 
 
 def run(
@@ -98,6 +101,8 @@ def run(
     workdir: Path,
     progress: Progress,
     on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
+    *,
+    overwrite: bool = False,
 ) -> list[StageRecord]:
     """Run a recipe's stages in order; `on_stage` is called after each."""
     records = []
@@ -116,9 +121,14 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    return [*STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:
@@ -139,62 +149,39 @@ def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
                 module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
 
 
-def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState:
-    """Compare a stage's output with its inputs, files and, if given, settings."""
-    folder = StageFolder(workdir / stage.name)
-    record = folder.record()
-    if record is None:
-        return StageState.MISSING
-    if folder.damaged(record) is not None:
-        return StageState.DAMAGED
-    used = stage_settings or _parsed(stage, record)
-    inputs = _inputs(stage, used, workdir)
-    if any(item is None for item in inputs.values()):
-        return StageState.STALE
-    known = cast(Mapping[str, StageRecord], inputs)
-    try:
-        same = used is not None and _fingerprint(stage, used, known)[0] == record.fingerprint
-    except NsfwcapsError:
-        if stage_settings is not None:
-            raise
-        # Without a recipe, sources outside the workdir may be gone: compare what is inside.
-        same = _input_digests(stage, known).items() <= record.inputs.items()
-    return StageState.CURRENT if same else StageState.STALE
-
-
-def spread(states: Mapping[str, StageState]) -> dict[str, StageState]:
-    """Mark stages as stale that read from one that will run again; expects them in order."""
-    out: dict[str, StageState] = {}
-    for name, own in states.items():
-        rerun = any(out.get(read, own) is not StageState.CURRENT for read in STAGE[name].reads)
-        out[name] = StageState.STALE if own is StageState.CURRENT and rerun else own
-    return out
-
-
 def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     """Plan the run of a recipe: the state of each stage, and sizes if known.
 
     Stages whose input files are yet to be delivered by an earlier stage are left out.
     """
-    plans = {
-        name: plan_stage(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
-    }
-    states = spread({name: StageState(facts["state"]) for name, facts in plans.items()})
+
+    def sizes(name: str) -> Mapping[str, Any]:
+        return _sizes(STAGE[name], recipe[name], workdir)
+
+    ready = _ready(recipe, workdir)
+    found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
     return {
         # Sizes of inputs to be rebuilt come from the last run.
-        name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
-        for name, facts in plans.items()
+        name: _planned(own, sizes(name) if _fresh(name, found) else {})
+        for name, own in found.items()
     }
 
 
 def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
     """Plan the run of one stage."""
-    inputs = _inputs(stage, stage_settings, workdir)
+    own = freshness(stage, stage_settings, workdir)
+    return _planned(own, _sizes(stage, stage_settings, workdir))
+
+
+def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"state": own.state.value, "why": list(own.why), **sizes}
+
+
+def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
+    """Return what a stage would read, if its inputs are there."""
+    inputs = inputs_of(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
-    facts: Mapping[str, Any] = {}
-    if len(known) == len(inputs):
-        facts = stage.load().plan(stage_settings, known)
-    return {"state": state(stage, stage_settings, workdir).value, **facts}
+    return stage.load().plan(stage_settings, known) if len(known) == len(inputs) else {}
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:
@@ -212,10 +199,10 @@ def _ready(recipe: Recipe, workdir: Path) -> list[str]:
     return [name for name in STAGE if name in recipe and name not in unready]
 
 
-def _fresh(name: str, states: Mapping[str, StageState]) -> bool:
+def _fresh(name: str, found: Mapping[str, Freshness]) -> bool:
     """Whether everything that a stage reads is up to date."""
     return all(
-        states.get(read, StageState.CURRENT) is StageState.CURRENT for read in STAGE[name].reads
+        read not in found or found[read].state is StageState.CURRENT for read in STAGE[name].reads
     )
 
 
@@ -245,30 +232,6 @@ def locked(workdir: Path) -> Iterator[None]:
         ) from None
 
 
-def _parsed(stage: Stage, record: StageRecord) -> Any | None:
-    """Return the settings of a finished run, or None if another version wrote them."""
-    try:
-        return config.parse(stage.settings, record.settings, where=stage.name)
-    except NsfwcapsError:
-        return None
-
-
-def _inputs(
-    stage: Stage, stage_settings: Any | None, workdir: Path
-) -> dict[str, StageRecord | None]:
-    """Return the records of all stages that this one reads, or None if one is missing."""
-    too = () if stage_settings is None else stage.reads_too(stage_settings)
-    found = {
-        name: StageFolder(workdir / name).record()
-        for name in (*stage.reads, *too, *stage.reads_if_there)
-    }
-    return {
-        name: record
-        for name, record in found.items()
-        if record is not None or name not in stage.reads_if_there
-    }
-
-
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
@@ -277,29 +240,3 @@ def _require(workdir: Path, name: str, reader: str) -> StageRecord:
             f"run 'nsfwcaps {name} --workdir {workdir}' first"
         )
     return record
-
-
-def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Digest the content of every input and, if the stage quotes them, its facts."""
-    digests = {name: record.output_digest for name, record in inputs.items()}
-    if stage.quotes_facts:
-        digests |= {
-            f"{name}.facts": config.digest([record.settings, record.rejects, record.facts])
-            for name, record in inputs.items()
-        }
-    return digests
-
-
-def _fingerprint(
-    stage: Stage, stage_settings: Any, inputs: Mapping[str, StageRecord]
-) -> tuple[str, dict[str, str]]:
-    module = stage.load()
-    digests = _input_digests(stage, inputs)
-    digests |= module.sources(stage_settings)
-    whole = {
-        "stage": stage.name,
-        "version": module.VERSION,
-        "settings": config.output_settings(stage_settings),
-        "inputs": digests,
-    }
-    return config.digest(whole), digests

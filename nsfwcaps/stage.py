@@ -35,6 +35,8 @@ class Stage:
     settings: type[Any]
     module: str
     """Dotted name of the module with `run`, imported on demand."""
+    subject: str | None = None
+    """Dotted name of the module that compares what the stage is of with a finished run."""
     headline: Callable[[Mapping[str, Any]], str]
     """Formats the facts of a finished run in one line for display."""
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = lambda facts: iter(())

@@ -12,7 +12,7 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +27,7 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run the pipeline on a synthetic world, offline, and score it against the ground truth."""
 
@@ -49,7 +50,15 @@ def demo(
         )
 
     recipe = recipes.load("demo", [])
-    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
+    execution.execute(
+        recipe,
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        summary=truth,
+    )
 
 
 def _score(out: Path) -> tuple[Any, Mapping[str, Any]]:

@@ -9,10 +9,13 @@ from typing import Any
 
 import typer
 
-from nsfwcaps import pipeline, progress, recipes
+from nsfwcaps import changes, pipeline, progress, recipes
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
+
+_RESERVED = ("state", "why", "seconds")
+"""Keys of a plan that are no sizes."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds after the stages: values for the JSON output, and text for people."""
@@ -25,9 +28,13 @@ def execute(
     as_json: bool,
     quiet: bool,
     dry_run: bool,
+    overwrite: bool = False,
     summary: Summary = lambda: ({}, ""),
 ) -> None:
-    """Run the stages of a recipe in order, or print the plan with `dry_run`."""
+    """Run the stages of a recipe in order, or print the plan with `dry_run`.
+
+    `overwrite` allows a folder that holds a run of other pools.
+    """
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
         _print_plan(recipe, workdir, as_json=as_json)
@@ -45,11 +52,12 @@ def execute(
         outcomes.append(outcome)
         if not as_json:
             typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
-            for note in pipeline.notes(outcome.record):
-                typer.echo(note)
+            for note in pipeline.notes(outcome):
+                typer.echo(pipeline.indented(note))
 
     with processes.join(together), pipeline.locked(workdir):
-        pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
+        shown = progress.for_terminal(quiet=quiet or as_json)
+        pipeline.run(recipe, workdir, shown, done, overwrite=overwrite)
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
     if as_json:
@@ -79,6 +87,7 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
                 "rows_out": outcome.record.rows_out,
                 "rejects": outcome.record.rejects,
                 "facts": outcome.record.facts,
+                "notes": pipeline.notes(outcome),
                 "seconds": outcome.record.seconds,
                 "output_digest": outcome.record.output_digest,
             }
@@ -94,9 +103,24 @@ def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> N
         typer.echo(json.dumps({"plan": plans}, indent=1))
         return
     for name, facts in plans.items():
-        sizes = ", ".join(
-            f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
-        )
-        typer.echo(
-            f"{name:<8} {facts['state']:<11} {sizes or 'size depends on the previous stage'}"
-        )
+        typer.echo(f"{name:<8} {facts['state']:<11} {_sizes(facts)}")
+        for reason in changes.shortened(facts["why"]):
+            typer.echo(f"{'':<8} {'':<11} - {reason}")
+
+
+def _sizes(facts: Mapping[str, Any]) -> str:
+    """Format the sizes of a plan, and the estimated time."""
+    sizes = ", ".join(
+        f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key not in _RESERVED
+    )
+    said = sizes or "size depends on the previous stage"
+    if (seconds := facts.get("seconds")) is None:
+        return said
+    return f"{said}; about {_duration(seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    """Format an estimate: `40 s`, `4 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -8,7 +8,7 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
 
 Recipe = Annotated[str, typer.Argument(help="YAML file, or name of a bundled recipe.")]
 Set = Annotated[
@@ -29,6 +29,7 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run the stages of a recipe; rerun the same command to resume."""
     execution.execute(
@@ -37,4 +38,5 @@ def run(
         as_json=as_json,
         quiet=quiet,
         dry_run=dry_run,
+        overwrite=overwrite,
     )

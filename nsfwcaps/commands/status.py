@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from nsfwcaps import pipeline, recipes
+from nsfwcaps import changes, freshness, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.pipeline import StageState
+from nsfwcaps.freshness import Freshness, StageState
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGES
 
@@ -35,13 +35,11 @@ def status(
             f"{workdir}: no such folder; create it with 'nsfwcaps build --out {workdir} …'"
         )
     wanted = recipes.placed(recipes.load(recipe, []), workdir) if recipe else {}
-    rows = [
-        _row(stage, wanted.get(stage.name), workdir)
-        for stage in STAGES
-        if stage in BUILD or (workdir / stage.name).exists()
-    ]
-    states = pipeline.spread({row["stage"]: row["state"] for row in rows})
-    rows = [{**row, "state": states[row["stage"]].value} for row in rows]
+    stages = [s for s in STAGES if s in BUILD or (workdir / s.name).exists()]
+    found = freshness.spread(
+        {s.name: freshness.freshness(s, wanted.get(s.name), workdir) for s in stages}
+    )
+    rows = [_row(stage, found[stage.name], workdir) for stage in stages]
     if as_json:
         typer.echo(json.dumps({"workdir": str(workdir), "stages": rows}, indent=1))
         return
@@ -53,13 +51,16 @@ def status(
             else ""
         )
         typer.echo(f"{row['stage']:<8} {row['state']:<11}{counts}")
+        for reason in changes.shortened(row["why"]):
+            typer.echo(f"{'':<8} - {reason}")
 
 
-def _row(stage: Stage, settings: Any, workdir: Path) -> dict[str, Any]:
+def _row(stage: Stage, found: Freshness, workdir: Path) -> dict[str, Any]:
     record = StageFolder(workdir / stage.name).record()
     return {
         "stage": stage.name,
-        "state": pipeline.state(stage, settings, workdir),
+        "state": found.state.value,
+        "why": list(found.why),
         "rows_in": record.rows_in if record else 0,
         "rows_out": record.rows_out if record else 0,
         "rejects": dict(record.rejects) if record else {},

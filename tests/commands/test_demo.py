@@ -170,7 +170,13 @@ def test_dry_run_before_the_first_run(tmp_path: Path, monkeypatch: pytest.Monkey
     said = call("demo", "--dry-run", "--json")
     assert (said.code, said.err) == (0, "")
     assert said.json["plan"] == {
-        "world": {"state": "not run", "safe scenes": 30, "unsafe scenes": 30, "shards": 2}
+        "world": {
+            "state": "not run",
+            "why": [],
+            "safe scenes": 30,
+            "unsafe scenes": 30,
+            "shards": 2,
+        }
     }
     assert call("demo", "--dry-run").out.startswith("world    not run")
     assert [*tmp_path.iterdir()] == []

@@ -73,7 +73,7 @@ def run(
 
     def embedded(shards: Shards[Any], group: str) -> list[Shard]:
         with progress.task(f"embed: {group}", ingest.rows(group), split=split) as advance:
-            return embed(shards, _files(ingest, group), advance)
+            return embed(shards, _files(ingest, group), folder, advance)
 
     pictures: list[Shard] = []
     width = encoder.identity.image_width

@@ -29,7 +29,7 @@ from support.small_release import (
     tiny_world,
 )
 
-from nsfwcaps import pipeline, schema
+from nsfwcaps import freshness, schema
 from nsfwcaps.artifacts import JOURNAL, Shard, StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.stages import STAGE
@@ -517,7 +517,7 @@ def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
         "manifest.json",
     ]
     stage = STAGE["publish"]
-    assert pipeline.state(stage, None, tmp_path / "work") is pipeline.StageState.CURRENT
+    assert freshness.state(stage, None, tmp_path / "work") is freshness.StageState.CURRENT
 
 
 # The manifest.
