@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
+from nsfwcaps import config, extras, subjects
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
     Freshness,
@@ -24,6 +24,7 @@ from nsfwcaps.freshness import (
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
@@ -34,6 +35,12 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept or found."""
+    replaced: str | None = None
+    """How the run that it replaced differed, if that was of other pools."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -71,6 +78,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record)
         result = module.run(stage_settings, folder, inputs, progress)
         record = folder.finish(
             stage=stage.name,
@@ -83,9 +92,10 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns)
+    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
 
 
 def run(
@@ -96,12 +106,18 @@ def run(
     *,
     overwrite: bool = False,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` is called after each."""
+    """Run a recipe's stages in order; `on_stage` is called after each.
+
+    Raises:
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+    """
+    differences = subjects.replaced(recipe, workdir, overwrite=overwrite)
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
             continue
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = replace(outcome, replaced=differences.get(stage.name))
         on_stage(outcome)
         records.append(outcome.record)
     return records
@@ -113,9 +129,15 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    replaced = [] if outcome.replaced is None else [f"replaced another run: {outcome.replaced}"]
+    return [*replaced, *STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:

@@ -31,6 +31,8 @@ class ExportedModel:
     facts: Mapping[str, Any]
     model: str | None
     """Name for `--model`; None if nsfwcaps does not read the format."""
+    notes: tuple[str, ...] = ()
+    """A line for each edited file of an earlier export that was kept."""
 
 
 def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> ExportedModel:
@@ -53,15 +55,15 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         )
     # Imports torch, which is slow; the checks above fail fast.
     from nsfwcaps.cards import model as model_card
-    from nsfwcaps.delivery import delivered, write_record
+    from nsfwcaps.delivery.exported import delivered, write_record
     from nsfwcaps.models.create import create
     from nsfwcaps.models.export import open_clip_format, transformers_format
     from nsfwcaps.models.lineage import lineage
     from nsfwcaps.models.names import parse
     from nsfwcaps.runtime.weights import weights_sha256
 
-    runs = lineage(adapter)
-    with delivered(out) as folder:
+    runs, notes = lineage(adapter), list[str]()
+    with delivered(out, notes) as folder:
         model, _, tokenizer = create(parse(str(run)), strength)
         if form is Format.OPEN_CLIP:
             architecture = parse(runs[-1].base).architecture
@@ -77,7 +79,7 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         (folder / "README.md").write_text(model_card.render(facts), encoding="utf-8")
         write_record(folder, facts)
     name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else None
-    return ExportedModel(folder=out, facts=facts, model=name)
+    return ExportedModel(folder=out, facts=facts, model=name, notes=tuple(notes))
 
 
 def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:

@@ -17,13 +17,20 @@ def _headline(facts: Mapping[str, Any]) -> str:
 
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     """Say which split is much smaller than asked for, and which column joins no two pools."""
-    total = sum(facts["assigned"].values())
+    total, largest = sum(facts["assigned"].values()), facts["largest_group"]
     for name, share in facts["wanted"].items():
         found, wanted = facts["assigned"].get(name, 0), round(share * total)
-        if found < wanted // 2:
+        if found >= wanted // 2:
+            continue
+        if largest > wanted:
             yield (
                 f"{name}: {found:,} of {wanted:,} pairs, as the largest group of linked pairs has "
-                f"{facts['largest_group']:,} and stays in one split; the card says what links them"
+                f"{largest:,} and stays in one split; the card says what links them"
+            )
+        else:
+            yield (
+                f"{name}: {found:,} of {wanted:,} pairs, as a hash of the --seed decides the split "
+                f"of each of the {facts['groups']:,} groups of linked pairs"
             )
     # Absent in records of older versions.
     for name, count in facts.get("group_columns", {}).items():

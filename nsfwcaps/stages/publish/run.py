@@ -31,7 +31,7 @@ from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
 if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 7
+VERSION = 8
 
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:
