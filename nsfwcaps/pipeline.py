@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras
+from nsfwcaps import config, extras, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
@@ -41,6 +41,8 @@ class StageOutcome:
     """A line on the output of an earlier run that this one replaces."""
     kept: tuple[str, ...] = ()
     """Lines on files of the user that delivery has kept or found."""
+    other_run: str | None = None
+    """How the run that it replaced differed, if that was of other pools."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -112,12 +114,18 @@ def run(
     *,
     overwrite: bool = False,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` is called after each."""
+    """Run a recipe's stages in order; `on_stage` is called after each.
+
+    Raises:
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+    """
+    differences = subjects.replaced(recipe, workdir, overwrite=overwrite)
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
             continue
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         records.append(outcome.record)
     return records
@@ -134,7 +142,9 @@ def notes(outcome: StageOutcome) -> list[str]:
     facts = dict(outcome.record.facts)
     if outcome.skipped and not outcome.delivered:
         facts.pop("changes", None)  # said when it was delivered
-    return [*STAGE[outcome.record.stage].notes(facts), *outcome.replaced, *outcome.kept]
+    other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
+    own = STAGE[outcome.record.stage].notes(facts)
+    return [*other, *own, *outcome.replaced, *outcome.kept]
 
 
 def indented(note: str) -> str:
