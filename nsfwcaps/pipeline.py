@@ -21,6 +21,7 @@ from nsfwcaps.freshness import (
     spread,
     state,
 )
+from nsfwcaps.machine import known_rates
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
@@ -82,7 +83,13 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         folder.prepare()
         if record is not None and stage.delivers:
             remember(record, _title(stage, record))
+        new = not folder.journal_rows()
         result = module.run(stage_settings, folder, inputs, progress)
+        if new and not result.rates:
+            work = module.plan(stage_settings, inputs).get("work", {})
+            spent = time.monotonic() - started
+            result = replace(result, rates={kind: (amount, spent) for kind, amount in work.items()})
+        known_rates.remember(result.rates)
         record = folder.finish(
             stage=stage.name,
             fingerprint=wanted,
@@ -203,6 +210,8 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
 
 
 def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+    if own.state is StageState.CURRENT:
+        sizes = {name: size for name, size in sizes.items() if name != "seconds"}
     return {"state": own.state.value, "why": list(own.why), **sizes}
 
 
@@ -210,7 +219,14 @@ def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any
     """Return what a stage would read, if its inputs are there."""
     inputs = inputs_of(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
-    return stage.load().plan(stage_settings, known) if len(known) == len(inputs) else {}
+    if len(known) < len(inputs):
+        return {}
+    found = dict(stage.load().plan(stage_settings, known))
+    if (work := found.pop("work", None)) is not None:
+        record = StageFolder(workdir / stage.name).record()
+        own = {} if record is None else record.rates
+        found["seconds"] = known_rates.estimate(work, own, known_rates.remembered())
+    return found
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:

@@ -106,7 +106,11 @@ class StageModule(Protocol):
         ...
 
     def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-        """Describe what a run would read and write, without running."""
+        """Describe what a run would read and write, without running.
+
+        `work` is the amount of each kind of work (`machine.known_rates`), for an estimate of time.
+        If `run` returns no rates, a run from nothing measures the only kind.
+        """
         ...
 
 

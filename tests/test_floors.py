@@ -29,7 +29,7 @@ FLOORS = (
     ("detectors", "evaluation", "exports", "reports"),
     ("generation",),
     ("construction",),
-    ("stages.kept",),
+    ("stages.kept", "stages.pace"),
     ("stages.ingest", "stages.embed", "stages.mine", "stages.grade", "stages.train"),
     ("stages.world", "stages.construct", "stages.publish"),
     ("stages.illustrate", "inspection"),

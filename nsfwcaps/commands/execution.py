@@ -132,8 +132,10 @@ def _sizes(facts: Mapping[str, Any]) -> str:
         f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key not in _RESERVED
     )
     said = sizes or "size depends on the previous stage"
-    if (seconds := facts.get("seconds")) is None:
+    if "seconds" not in facts:
         return said
+    if (seconds := facts["seconds"]) is None:
+        return f"{said}; time unknown until a first run"
     return f"{said}; about {_duration(seconds)}"
 
 

@@ -51,7 +51,13 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
 def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the number of pairs, and the minimum number of files."""
     pairs = inputs["grade"].rows("pairs")
-    return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
+    with_images = settings.carry_images and inputs["ingest"].rows("images") > 0
+    kind = "pairs published, with images" if with_images else "pairs published"
+    return {
+        "pairs": pairs,
+        "files": max(1, -(-pairs // settings.shard_rows)),
+        "work": {kind: pairs},
+    }
 
 
 def run(
