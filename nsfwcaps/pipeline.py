@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras, subjects
+from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
@@ -195,10 +195,11 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
         return _sizes(STAGE[name], recipe[name], workdir)
 
     ready = _ready(recipe, workdir)
+    lacking = missing.steps(recipe, workdir)
     found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
     return {
         # Sizes of inputs to be rebuilt come from the last run.
-        name: _planned(own, sizes(name) if _fresh(name, found) else {})
+        name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))
         for name, own in found.items()
     }
 
@@ -209,10 +210,12 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
     return _planned(own, _sizes(stage, stage_settings, workdir))
 
 
-def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+def _planned(
+    own: Freshness, sizes: Mapping[str, Any], lacking: Sequence[str] = ()
+) -> Mapping[str, Any]:
     if own.state is StageState.CURRENT:
         sizes = {name: size for name, size in sizes.items() if name != "seconds"}
-    return {"state": own.state.value, "why": list(own.why), **sizes}
+    return {"state": own.state.value, "why": [*lacking, *own.why], **sizes}
 
 
 def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
@@ -280,8 +283,10 @@ def locked(workdir: Path) -> Iterator[None]:
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
+        first = missing.first(name, workdir)
+        through = "" if first == name else f"{name}, which needs "
         raise ArtifactError(
-            f"{reader} needs the output of {name}, but {workdir / name} has none; "
-            f"run 'nsfwcaps {name} --workdir {workdir}' first"
+            f"{reader} needs {through}the output of {first}, but {workdir / first} has none; "
+            f"run '{missing.command(first, workdir)}' first"
         )
     return record

@@ -10,12 +10,15 @@ import ast
 import copy
 import functools
 import importlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from nsfwcaps.commands import documents
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -49,6 +52,14 @@ class CommandGroup(TyperGroup):
         super().__init__(**options)
         commands: Any = _Commands()
         self.commands = commands
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; with `--json`, print one JSON document whatever happens."""
+        given = args[0] if args else options.get("args")
+        if not documents.wanted(sys.argv[1:] if given is None else [*given]):
+            return super().main(*args, **options)
+        quiet = {**options, "standalone_mode": False}
+        return documents.run(lambda: TyperGroup.main(self, *args, **quiet))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the help."""
