@@ -12,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from nsfwcaps.commands.failures import INTERRUPTED, STOPPED, explain, trace
 from nsfwcaps.commands.listing import CommandGroup
+from nsfwcaps.failures import INTERRUPTED, STOPPED, explain, trace
 from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
 

@@ -10,21 +10,13 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from typing import Any, NoReturn
 
 import typer
 
-from nsfwcaps.commands import failures
-
-FLAG = "--json"
-
-
-def wanted(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for JSON: not after `--`, nor for help instead."""
-    own = [*arguments[: arguments.index("--")]] if "--" in arguments else arguments
-    return FLAG in own and "--help" not in own
+from nsfwcaps import failures
 
 
 def run(command: Callable[[], Any]) -> NoReturn:

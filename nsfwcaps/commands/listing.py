@@ -11,14 +11,12 @@ import copy
 import functools
 import importlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-
-from nsfwcaps.commands import documents
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -56,8 +54,10 @@ class CommandGroup(TyperGroup):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; with `--json`, print one JSON document whatever happens."""
         given = args[0] if args else options.get("args")
-        if not documents.wanted(sys.argv[1:] if given is None else [*given]):
+        if not _wants_json(sys.argv[1:] if given is None else [*given]):
             return super().main(*args, **options)
+        from nsfwcaps.commands import documents
+
         quiet = {**options, "standalone_mode": False}
         return documents.run(lambda: TyperGroup.main(self, *args, **quiet))
 
@@ -78,6 +78,12 @@ class CommandGroup(TyperGroup):
             },
         }
         TyperGroup.format_help(shown, ctx, formatter)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: not after `--`, nor for help instead."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in own and "--help" not in own
 
 
 class _Commands(Mapping[str, Any]):

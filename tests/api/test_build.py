@@ -177,7 +177,7 @@ def test_a_file_in_the_way_is_a_storage_error(pools: Pools, tmp_path: Path) -> N
 
 def test_help_shows_every_setting_once() -> None:
     parameters = inspect.signature(nsfwcaps.build).parameters
-    assert [*parameters][:5] == ["out", "safe", "unsafe", "pool", "show_progress"]
+    assert [*parameters][:5] == ["out", "safe", "unsafe", "pool", "overwrite"]
     assert parameters["k"].default == 1
     assert {"model", "hub_cap", "easy_share", "validation_share", "device"} <= {*parameters}
 
