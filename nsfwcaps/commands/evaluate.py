@@ -272,10 +272,13 @@ def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool) -
 
     if as_json:
         values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
+        values["notes"] = evaluated.notes
         typer.echo(json.dumps({"out": str(out), **values}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
         typer.echo(basis.text(evaluated, by=by))
+        for note in evaluated.notes:
+            typer.echo(note)
         typer.echo(f"\nResults: {out}; run 'nsfwcaps report {out}' for a report")
     if evaluated.missing:
         raise EvaluationError(_missing_message(evaluated.missing, out))

@@ -226,6 +226,7 @@ def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
             "comparisons": found.comparisons,
             "missing": found.missing,
             "detectors": described,
+            "notes": found.notes,
         }
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
@@ -243,6 +244,8 @@ def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
         typer.echo(
             f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"
         )
+    for note in found.notes:
+        typer.echo(note)
     typer.echo(
         f"Results: {asked.settings.out}; run 'nsfwcaps report {asked.settings.out}' for a report"
     )
