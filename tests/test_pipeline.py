@@ -222,6 +222,7 @@ def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
         "why": [],
         "pool_files": 2,
         "input_bytes": size,
+        "seconds": None,
     }
     assert not workdir.exists()
 
