@@ -191,6 +191,8 @@ def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | No
         ("rank", "csls"),
         ("hub_cap", 3),
         ("reciprocal", 5),
+        ("similarity", "image"),
+        ("min_candidate_similarity", 0.5),
         ("index", "IVF8,Flat"),
         ("index_parameters", "nprobe=2"),
     ],
