@@ -13,6 +13,7 @@ from nsfwcaps.errors import ArtifactError
 from nsfwcaps.inspection import quality
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stages.publish import replaced
 from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
@@ -94,14 +95,21 @@ class Run:
         return {name: record.output_digest for name, record in self._records().items()}
 
     def summary(self) -> str:
-        """One line per stage: row counts, and rejects by reason; then how close the pairs are."""
+        """One line per stage, then how close the pairs are.
+
+        A line has row counts, rejects by reason, and the pairs that were replaced.
+        """
         if not {*PAIR_STAGES} & {*self._records()}:
             return self._headlines()
         return f"{self._headlines()}\n{quality.paragraph(self.path)}"
 
     def _headlines(self) -> str:
-        records = self._records().values()
-        return "\n".join(f"{record.stage:<8} {pipeline.headline(record)}" for record in records)
+        lines = []
+        for record in self._records().values():
+            change = replaced(record.facts)
+            said = pipeline.headline(record) + (f"; {change}" if change else "")
+            lines.append(f"{record.stage:<8} {said}")
+        return "\n".join(lines)
 
     def _records(self) -> dict[str, StageRecord]:
         """Records of the finished stages, in pipeline order."""

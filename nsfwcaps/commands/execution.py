@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from nsfwcaps import changes, pipeline, progress, recipes
+from nsfwcaps import changes, pipeline, progress, recipes, subjects
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
@@ -39,7 +39,8 @@ def execute(
     """
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
-        _print_plan(recipe, workdir, as_json=as_json)
+        replaced = subjects.replaced(recipe, workdir, overwrite=overwrite)
+        _print_plan(pipeline.plan(recipe, workdir), replaced, as_json=as_json)
         return
     together = next(
         (recipe[s.name].device for s in STAGES if s.distributed and s.name in recipe), None
@@ -100,6 +101,7 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
                 "rejects": outcome.record.rejects,
                 "facts": outcome.record.facts,
                 "notes": pipeline.notes(outcome),
+                "replaced": outcome.other_run,
                 "seconds": outcome.record.seconds,
                 "output_digest": outcome.record.output_digest,
             }
@@ -109,15 +111,19 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
     }
 
 
-def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
-    plans = pipeline.plan(recipe, workdir)
+def _print_plan(
+    plans: Mapping[str, Mapping[str, Any]], replaced: Mapping[str, str], *, as_json: bool
+) -> None:
     if as_json:
-        typer.echo(json.dumps({"plan": plans}, indent=1))
+        more = {"replaces": replaced} if replaced else {}
+        typer.echo(json.dumps({"plan": plans, **more}, indent=1))
         return
     for name, facts in plans.items():
         typer.echo(f"{name:<8} {facts['state']:<11} {_sizes(facts)}")
         for reason in changes.shortened(facts["why"]):
             typer.echo(f"{'':<8} {'':<11} - {reason}")
+        if name in replaced:
+            typer.echo(f"{'':<8} {'':<11} - replaces another run: {replaced[name]}")
 
 
 def _sizes(facts: Mapping[str, Any]) -> str:
@@ -126,8 +132,10 @@ def _sizes(facts: Mapping[str, Any]) -> str:
         f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key not in _RESERVED
     )
     said = sizes or "size depends on the previous stage"
-    if (seconds := facts.get("seconds")) is None:
+    if "seconds" not in facts:
         return said
+    if (seconds := facts["seconds"]) is None:
+        return f"{said}; time unknown until a first run"
     return f"{said}; about {_duration(seconds)}"
 
 
