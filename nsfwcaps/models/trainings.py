@@ -10,7 +10,7 @@ from typing import Any
 
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.config import digest
-from nsfwcaps.delivery import RECORD
+from nsfwcaps.delivery.exported import RECORD
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import names
 from nsfwcaps.models.lineage import lineage

@@ -27,7 +27,9 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     Raises:
         InputError: a pool is not there, or cannot be read.
     """
-    before = {name.removeprefix(_POOL): own for name, own in record.inputs.items() if _is_pool(name)}
+    before = {
+        name.removeprefix(_POOL): own for name, own in record.inputs.items() if _is_pool(name)
+    }
     wanted = {shown(url): pool_sources.content_digest(url) for url in pool_files(settings.pool)}
     reads_alike = all(
         record.settings.get(name, getattr(settings, name)) == getattr(settings, name)
