@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from nsfwcaps.captions.opening import shown
@@ -28,16 +28,22 @@ def of_settings(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
             yield f"{name}: {_change(old, value)}"
 
 
-def of_inputs(before: Mapping[str, str | None], wanted: Mapping[str, str]) -> Iterator[str]:
-    """Yield one line for each file or stage whose digest differs, is new, or is gone."""
+def of_inputs(
+    before: Mapping[str, str | None], wanted: Mapping[str, str], known: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield one line for each file or stage whose digest differs, is new, or is gone.
+
+    Those in `known` may be new or gone without a line.
+    """
     for name, value in wanted.items():
         old = before.get(name)
         if old is None:
-            yield f"{_input(name)} is new"
+            if name not in known:
+                yield f"{_input(name)} is new"
         elif old != value:
             yield f"{_input(name)} changed"
     for name in before:
-        if name not in wanted:
+        if name not in wanted and name not in known:
             yield f"{_input(name)} is no longer read"
 
 

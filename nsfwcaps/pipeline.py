@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras
+from nsfwcaps import config, extras, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
@@ -21,6 +21,7 @@ from nsfwcaps.freshness import (
     spread,
     state,
 )
+from nsfwcaps.machine import known_rates
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
@@ -37,8 +38,12 @@ class StageOutcome:
     skipped: bool
     delivered: bool = False
     """Whether the folder for the user has got another output than it had."""
+    replaced: tuple[str, ...] = ()
+    """A line on the output of an earlier run that this one replaces."""
     kept: tuple[str, ...] = ()
     """Lines on files of the user that delivery has kept or found."""
+    other_run: str | None = None
+    """How the run that it replaced differed, if that was of other pools."""
 
 
 def check(recipe: Recipe, *, reading: bool = True) -> None:
@@ -77,8 +82,14 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         started = time.monotonic()
         folder.prepare()
         if record is not None and stage.delivers:
-            remember(record)
+            remember(record, _title(stage, record))
+        new = not folder.journal_rows()
         result = module.run(stage_settings, folder, inputs, progress)
+        if new and not result.rates:
+            work = module.plan(stage_settings, inputs).get("work", {})
+            spent = time.monotonic() - started
+            result = replace(result, rates={kind: (amount, spent) for kind, amount in work.items()})
+        known_rates.remember(result.rates)
         record = folder.finish(
             stage=stage.name,
             fingerprint=wanted,
@@ -92,8 +103,14 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         folder.tidy(record)
     if not stage.delivers:
         return StageOutcome(record=record, skipped=current)
-    delivery = deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current, delivered=delivery.new, kept=delivery.notes)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
+    return StageOutcome(
+        record=record,
+        skipped=current,
+        delivered=delivery.new,
+        replaced=() if stage.counts_changes else delivery.replaced,
+        kept=delivery.notes,
+    )
 
 
 def run(
@@ -104,12 +121,18 @@ def run(
     *,
     overwrite: bool = False,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` is called after each."""
+    """Run a recipe's stages in order; `on_stage` is called after each.
+
+    Raises:
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+    """
+    differences = subjects.replaced(recipe, workdir, overwrite=overwrite)
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
             continue
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         records.append(outcome.record)
     return records
@@ -123,7 +146,12 @@ def line(record: StageRecord, *, skipped: bool) -> str:
 
 def notes(outcome: StageOutcome) -> list[str]:
     """Return what a stage says beside its headline, and what delivery kept, one line each."""
-    return [*STAGE[outcome.record.stage].notes(outcome.record.facts), *outcome.kept]
+    facts = dict(outcome.record.facts)
+    if outcome.skipped and not outcome.delivered:
+        facts.pop("changes", None)  # said when it was delivered
+    other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
+    own = STAGE[outcome.record.stage].notes(facts)
+    return [*other, *own, *outcome.replaced, *outcome.kept]
 
 
 def indented(note: str) -> str:
@@ -138,6 +166,14 @@ def headline(record: StageRecord) -> str:
         return figures
     why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
     return f"{figures}; set aside: {why}"
+
+
+def _title(stage: Stage, record: StageRecord) -> str:
+    """Return an output's key figures; nothing if a record of an earlier version lacks some."""
+    try:
+        return stage.headline(record.facts)
+    except (LookupError, TypeError):
+        return ""
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
@@ -174,6 +210,8 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
 
 
 def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+    if own.state is StageState.CURRENT:
+        sizes = {name: size for name, size in sizes.items() if name != "seconds"}
     return {"state": own.state.value, "why": list(own.why), **sizes}
 
 
@@ -181,7 +219,14 @@ def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any
     """Return what a stage would read, if its inputs are there."""
     inputs = inputs_of(stage, stage_settings, workdir)
     known = {name: item for name, item in inputs.items() if item is not None}
-    return stage.load().plan(stage_settings, known) if len(known) == len(inputs) else {}
+    if len(known) < len(inputs):
+        return {}
+    found = dict(stage.load().plan(stage_settings, known))
+    if (work := found.pop("work", None)) is not None:
+        record = StageFolder(workdir / stage.name).record()
+        own = {} if record is None else record.rates
+        found["seconds"] = known_rates.estimate(work, own, known_rates.remembered())
+    return found
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:

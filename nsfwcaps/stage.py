@@ -55,6 +55,8 @@ class Stage:
     """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None
     """Folder in the run that receives the stage's `dataset` files under their final names."""
+    counts_changes: bool = False
+    """Whether its facts have `changes`, counts against the output that it replaces."""
     intermediate: bool = False
     """Whether its delivered files are only intermediate once a data set is made from them."""
     owns: tuple[str, ...] = ()
@@ -104,7 +106,11 @@ class StageModule(Protocol):
         ...
 
     def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-        """Describe what a run would read and write, without running."""
+        """Describe what a run would read and write, without running.
+
+        `work` is the amount of each kind of work (`machine.known_rates`), for an estimate of time.
+        If `run` returns no rates, a run from nothing measures the only kind.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ the old and the new content, and after the last one: a kill leaves no file that 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,17 @@ DATASET = "dataset"
 _OPTIONS = {"license": "--license", "pretty_name": "--title"}
 """Options that set a line of a card's front matter."""
 
-Contents = Mapping[str, Sequence[str]]
-"""Digests that a delivered file may have, by its path in the folder."""
+
+@dataclass(frozen=True)
+class Listed:
+    """What was delivered last, as stored in `delivered.json`."""
+
+    output: str | None
+    """Digest of the output; None without one."""
+    title: str
+    files: Mapping[str, list[str]]
+    """Digests that a file may have, by its path in the folder: several during a delivery."""
+    complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,24 +46,27 @@ class Delivery:
     """A line for each file of the user that it kept or found."""
     new: bool
     """Whether the output was not delivered before."""
+    replaced: tuple[str, ...] = ()
+    """A line on the other output that was delivered before."""
 
 
-def remember(record: StageRecord) -> None:
+def remember(record: StageRecord, title: str) -> None:
     """List what a run of an older version has delivered, before another run replaces it."""
     if not (record.folder / LEDGER).exists():
         files = {name: [file.sha256] for name, file in _delivered(record).items()}
         if files:
-            _write(record.folder, record.output_digest, files)
+            _write(record.folder, Listed(record.output_digest, title, files))
 
 
-def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> Delivery:
+def deliver(record: StageRecord, target: Path, owned: Sequence[str], title: str) -> Delivery:
     """Deliver a record's `dataset` files to a folder under their final names, as copies.
 
     Files that an earlier run delivered and the record does not list are removed, with folders that
     become empty. Whatever was edited is kept. Parquet files of others in the `owned` subfolders
-    stay, and are named. Idempotent.
+    stay, and are named. `title` says what the output is, for the run that replaces it. Idempotent.
     """
-    digest, before = _read(record.folder)
+    listed = _read(record.folder)
+    before = listed.files
     new = _delivered(record)
     known = {
         name: sorted({*before.get(name, ()), *([new[name].sha256] if name in new else [])})
@@ -63,22 +76,34 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> Delivery
     if not known:
         return Delivery(notes=(), new=False)
     if before != done:
-        _write(record.folder, None, known)
+        # The output and title stay those that users had, until the delivery is complete.
+        _write(record.folder, Listed(listed.output, listed.title, known, complete=False))
     notes = [note for name in new for note in _put(record, target, name, known[name])]
     for name in sorted({*before} - {*new}):
         notes += _withdraw(target, name, known[name])
     for folder in owned:
         notes += _foreign(target, folder, new)
-    if before != done or digest != record.output_digest:
-        _write(record.folder, record.output_digest, done)
-    return Delivery(notes=tuple(notes), new=digest != record.output_digest)
+    now = Listed(record.output_digest, title, done)
+    if listed != now:
+        _write(record.folder, now)
+    is_new = listed.output != now.output
+    replaced = is_new and listed.output is not None and listed.title
+    return Delivery(
+        notes=tuple(notes),
+        new=is_new,
+        replaced=(f"replaces {target.name} of an earlier run: {listed.title}",) if replaced else (),
+    )
 
 
 def delivered_files(folder: Path, target: Path) -> list[Path] | None:
-    """Return the files of the last delivery that are in the target; None without a list of them."""
-    if not (folder / LEDGER).exists():
+    """Return the files of the last delivery that are in the target.
+
+    None without a list of them, or if a kill has left those of two runs there.
+    """
+    listed = _read(folder)
+    if listed.output is None or not listed.complete:
         return None
-    return [target / name for name in _read(folder)[1] if (target / name).is_file()]
+    return [target / name for name in listed.files if (target / name).is_file()]
 
 
 def _delivered(record: StageRecord) -> dict[str, OutputFile]:
@@ -155,16 +180,15 @@ def _foreign(target: Path, folder: str, new: Mapping[str, OutputFile]) -> list[s
     ]
 
 
-def _read(folder: Path) -> tuple[str | None, dict[str, list[str]]]:
-    """Return the digest of the output delivered last, and what its files may contain."""
+def _read(folder: Path) -> Listed:
     try:
         values = json.loads((folder / LEDGER).read_bytes())
         files = {str(name): [str(sha) for sha in known] for name, known in values["files"].items()}
-        return values["output"], files
+        return Listed(values["output"], values["title"], files, complete=values["complete"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None, {}
+        return Listed(None, "", {})
 
 
-def _write(folder: Path, output: str | None, files: Contents) -> None:
-    values = {"output": output, "files": {name: list(known) for name, known in files.items()}}
-    write_atomically(folder / LEDGER, json.dumps(values, indent=1, sort_keys=True).encode() + b"\n")
+def _write(folder: Path, listed: Listed) -> None:
+    text = json.dumps(dataclasses.asdict(listed), indent=1, sort_keys=True)
+    write_atomically(folder / LEDGER, text.encode() + b"\n")

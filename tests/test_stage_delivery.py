@@ -58,12 +58,13 @@ class Place:
     def deliver(self, **contents: str) -> Delivery:
         """Run the stage and deliver; `__` in a name is a slash, `_` a dot."""
         files = {name.replace("__", "/").replace("_", "."): text for name, text in contents.items()}
-        return deliver(record_of(self.stage, files), self.out, ("data", "safe"))
+        record = record_of(self.stage, files)
+        return deliver(record, self.out, ("data", "safe"), f"{len(files)} files")
 
     def again(self) -> Delivery:
         record = StageFolder(self.stage).record()
         assert record is not None
-        return deliver(record, self.out, ("data", "safe"))
+        return deliver(record, self.out, ("data", "safe"), f"{len(record.files)} files")
 
     def is_whole(self) -> bool:
         record = StageFolder(self.stage).record()
@@ -92,7 +93,7 @@ def test_files_get_their_final_names(place: Place) -> None:
 
 def test_other_groups_are_passed_over(tmp_path: Path) -> None:
     record = record_of(tmp_path / "publish", {"a": "1"}, group="rejects")
-    assert deliver(record, tmp_path / "out", ("data",)) == Delivery(notes=(), new=False)
+    assert deliver(record, tmp_path / "out", ("data",), "") == Delivery(notes=(), new=False)
     root = digest({"a": "1"})[:12]
     assert names(tmp_path) == {f"publish/{root}/a", f"publish/{RECORD}", f"publish/{JOURNAL}"}
 
@@ -219,6 +220,7 @@ def test_the_users_section_is_carried_over(place: Place) -> None:
     assert place.again() == Delivery(notes=(), new=False)  # it is the user's
     assert place.text("README.md") == own_section.fill(CARD, MINE)
     done = place.deliver(README_md=CARD.replace("# Pairs", "# More pairs"))
+    assert done.replaced == ("replaces dataset of an earlier run: 1 files",)
     assert done.notes == ("dataset/README.md is new; your notes at its end were carried over",)
     new = CARD.replace("# Pairs", "# More pairs")
     assert place.text("README.md") == own_section.fill(new, MINE)
@@ -312,7 +314,7 @@ def test_after_a_kill_no_file_of_ours_looks_edited(
         for name in ("copy", "write_atomically", "_withdraw_file"):
             patch.setattr(stage_delivery, name, at_step(getattr(stage_delivery, name)))
         with contextlib.suppress(Killed):
-            deliver(record, place.out, ("data",))
+            deliver(record, place.out, ("data",), "new")
     done = place.again()
     assert [note for note in done.notes if "edited" in note] == []
     assert names(place.out) == {"README.md", "data/a.parquet", "data/c.parquet"}
@@ -353,7 +355,7 @@ def test_a_full_disk_leaves_the_old_files_and_nothing_half_written(
     with monkeypatch.context() as patch:
         patch.setattr("nsfwcaps.delivery.copying.os.fsync", full)
         with pytest.raises(OSError, match="No space left"):
-            deliver(record, place.out, ("data",))
+            deliver(record, place.out, ("data",), "new")
     assert names(place.out) == before
     assert place.text("data/a.parquet") == "old"
     assert place.again().notes == ()
@@ -386,7 +388,7 @@ def test_an_edit_through_a_link_is_kept_when_the_stage_is_rebuilt(place: Place) 
     record = linked(place, data__a_parquet="rows", README_md="card")
     place.edit("README.md", "mine")
     assert not place.is_whole()
-    remember(record)
+    remember(record, "1 file")
     (note,) = place.deliver(data__a_parquet="rows", README_md="card").notes
     assert note.startswith("dataset/README.md was edited: kept as dataset/README.edited.md")
     assert (place.text("README.md"), place.text("README.edited.md")) == ("card", "mine")
@@ -396,7 +398,7 @@ def test_an_edit_through_a_link_is_kept_when_the_stage_is_rebuilt(place: Place) 
 def test_what_an_earlier_version_delivered_is_remembered_before_it_is_replaced(
     place: Place,
 ) -> None:
-    remember(linked(place, data__a_parquet="1", data__b_parquet="2", README_md="card"))
+    remember(linked(place, data__a_parquet="1", data__b_parquet="2", README_md="card"), "3 files")
     assert place.deliver(data__a_parquet="3", README_md="next").notes == ()
     assert names(place.out) == {"data/a.parquet", "README.md"}
 

@@ -11,6 +11,7 @@ from nsfwcaps.api import display
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stages.publish import replaced
 from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
@@ -81,9 +82,13 @@ class Run:
         return {name: record.output_digest for name, record in self._records().items()}
 
     def summary(self) -> str:
-        """One line per stage: row counts, and rejects by reason."""
-        records = self._records().values()
-        return "\n".join(f"{record.stage:<8} {pipeline.headline(record)}" for record in records)
+        """One line per stage: row counts, rejects by reason, and the pairs that were replaced."""
+        lines = []
+        for record in self._records().values():
+            change = replaced(record.facts)
+            said = pipeline.headline(record) + (f"; {change}" if change else "")
+            lines.append(f"{record.stage:<8} {said}")
+        return "\n".join(lines)
 
     def _records(self) -> dict[str, StageRecord]:
         """Records of the finished stages, in pipeline order."""

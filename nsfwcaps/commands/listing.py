@@ -31,6 +31,8 @@ COMMANDS = {
     "report": "commands.report:report",
     "validate": "commands.validate:validate",
     "status": "commands.status:status",
+    "show": "commands.show:show",
+    "rejects": "commands.rejects:rejects",
     "doctor": "commands.doctor:doctor",
     "review": "commands.review.start:review",
     "generate": "commands.generate:generate",

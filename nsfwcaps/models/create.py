@@ -174,6 +174,11 @@ def _weights_digest(name: ModelName, model: str) -> str:
     return model
 
 
+def label_of(model: str) -> str:
+    """Return a model's name for display, without private folders, and without loading it."""
+    return _label(parse(model))
+
+
 def _label(name: ModelName) -> str:
     """Return a model's name for display, without private folders of checkpoints and runs."""
     if name.form is Form.TRAINED_RUN:

@@ -72,7 +72,7 @@ def difference(settings: IngestSettings, record: StageRecord, workdir: Path) -> 
         for file in before
         if file.content not in there and (file.option, file.given) not in made
     ]
-    captions = _captions(record) if lacking else None
+    captions = _captions(record) if lacking and any(_given(settings)) else None
     if captions is None:
         return None  # the same, or no caption is left to compare with and to lose
     given = {(file.option, file.given) for file in wanted}
@@ -84,11 +84,10 @@ def difference(settings: IngestSettings, record: StageRecord, workdir: Path) -> 
     old = {_identity(url) for option in _OPTIONS for url in record.settings.get(option, ())}
     new = [
         f"new: {option} {_said(url)}"
-        for option in _OPTIONS
-        for url in getattr(settings, option)
+        for option, url in _given(settings)
         if _identity(url) not in old
     ]
-    return "; ".join([*_few(gone), *sides, *_few(new), *changes])
+    return "\n".join([*_few(gone), *([] if gone else sides), *_few(new), *changes])
 
 
 class _Comparison:
@@ -209,26 +208,30 @@ def _before(record: StageRecord) -> Iterator[_File]:
 def _wanted(settings: IngestSettings, workdir: Path) -> Iterator[_File]:
     """Yield the files of the wanted pools; pools that an earlier stage delivers may not exist."""
     options = read_options(settings)
+    for option, given in _given(settings):
+        try:
+            files = pool_sources.resolve(given, options).files
+        except InputError:
+            if _is_delivered(given, workdir):
+                continue
+            raise
+        for url in files:
+            label = None if option == "pool" else Label(option)
+            digest = pool_sources.content_digest(url)
+            pool = Pool(url=url, label=label, digest=digest)
+            yield _File(
+                option=option,
+                given=_identity(given),
+                said=_said(given),
+                name=pool.name,
+                digest=digest,
+                pool=pool,
+            )
+
+
+def _given(settings: IngestSettings) -> Iterator[tuple[str, str]]:
     for option in _OPTIONS:
-        for given in getattr(settings, option):
-            try:
-                files = pool_sources.resolve(given, options).files
-            except InputError:
-                if _is_delivered(given, workdir):
-                    continue
-                raise
-            for url in files:
-                label = None if option == "pool" else Label(option)
-                digest = pool_sources.content_digest(url)
-                pool = Pool(url=url, label=label, digest=digest)
-                yield _File(
-                    option=option,
-                    given=_identity(given),
-                    said=_said(given),
-                    name=pool.name,
-                    digest=digest,
-                    pool=pool,
-                )
+        yield from ((option, url) for url in getattr(settings, option))
 
 
 def _pool_of(file: str, pools: Iterable[str]) -> str:
