@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from nsfwcaps import changes, pipeline, progress, recipes, subjects
+from nsfwcaps.commands import next_steps
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
@@ -74,6 +75,8 @@ def execute(
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
+    if not quiet and (following := next_steps.after_stages(recipe, workdir)):
+        typer.echo(following)
 
 
 def _quality() -> ModuleType:
