@@ -16,9 +16,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,7 +160,7 @@ class StageFolder:
     def damaged(self, record: StageRecord) -> str | None:
         """Return the first missing or changed file of a record, or None."""
         for file in record.files:
-            if not _intact(self.path / file.path, file):
+            if not intact(self.path / file.path, file):
                 return file.path
         return None
 
@@ -200,7 +198,7 @@ class StageFolder:
         """Return the shard of a key if an earlier run finished it and its files are intact."""
         assert self._journal is not None, "call prepare() first"
         row = self._journal.get(key)
-        if row and all(_intact(self.path / file.path, file) for file in row.files):
+        if row and all(intact(self.path / file.path, file) for file in row.files):
             return row
         return None
 
@@ -336,41 +334,8 @@ class StageFolder:
                 path.unlink()
 
 
-def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
-    """Deliver a record's `dataset` files to a folder under their final names.
-
-    Idempotent; uses hard links if the file system supports them. Parquet files in the `owned`
-    subfolders that the record does not list come from an earlier run and are removed. So is such a
-    subfolder if it is empty.
-    """
-    wanted: set[Path] = set()
-    for file in record.files:
-        if file.group != "dataset":
-            continue
-        path = target / Path(file.path).relative_to(Path(file.path).parts[0])
-        wanted.add(path)
-        if not _intact(path, file):
-            _link(record.folder / file.path, path)
-    for folder in owned:
-        for path in (target / folder).glob("*.parquet"):
-            if path not in wanted:
-                path.unlink()
-        with contextlib.suppress(OSError):
-            (target / folder).rmdir()  # fails unless empty
-
-
-def _link(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    temporary.replace(path)
-
-
-def _intact(path: Path, file: OutputFile) -> bool:
+def intact(path: Path, file: OutputFile) -> bool:
+    """Whether a file at a path has the size and content that a record lists."""
     try:
         return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
     except FileNotFoundError:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
+from nsfwcaps import config, extras, missing, subjects
+from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
     Freshness,
@@ -26,6 +26,7 @@ from nsfwcaps.models import available
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
 
@@ -36,6 +37,14 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
+    replaced: tuple[str, ...] = ()
+    """A line on the output of an earlier run that this one replaces."""
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept or found."""
+    other_run: str | None = None
+    """How the run that it replaced differed, if that was of other pools."""
 
 
 def check(recipe: Recipe, *, reading: bool = True, workdir: Path | None = None) -> None:
@@ -85,6 +94,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record, _title(stage, record))
         new = not folder.journal_rows()
         result = module.run(stage_settings, folder, inputs, progress)
         if new and not result.rates:
@@ -103,9 +114,16 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
+    return StageOutcome(
+        record=record,
+        skipped=current,
+        delivered=delivery.new,
+        replaced=() if stage.counts_changes else delivery.replaced,
+        kept=delivery.notes,
+    )
 
 
 def run(
@@ -116,12 +134,18 @@ def run(
     *,
     overwrite: bool = False,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` is called after each."""
+    """Run a recipe's stages in order; `on_stage` is called after each.
+
+    Raises:
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+    """
+    differences = subjects.replaced(recipe, workdir, overwrite=overwrite)
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
             continue
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         records.append(outcome.record)
     return records
@@ -133,9 +157,19 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    facts = dict(outcome.record.facts)
+    if outcome.skipped and not outcome.delivered:
+        facts.pop("changes", None)  # said when it was delivered
+    other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
+    own = STAGE[outcome.record.stage].notes(facts)
+    return [*other, *own, *outcome.replaced, *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:
@@ -145,6 +179,14 @@ def headline(record: StageRecord) -> str:
         return figures
     why = ", ".join(f"{count:,} {reason}" for reason, count in record.rejects.items())
     return f"{figures}; set aside: {why}"
+
+
+def _title(stage: Stage, record: StageRecord) -> str:
+    """Return an output's key figures; nothing if a record of an earlier version lacks some."""
+    try:
+        return stage.headline(record.facts)
+    except (LookupError, TypeError):
+        return ""
 
 
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
@@ -166,10 +208,11 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
         return _sizes(STAGE[name], recipe[name], workdir)
 
     ready = _ready(recipe, workdir)
+    lacking = missing.steps(recipe, workdir)
     found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
     return {
         # Sizes of inputs to be rebuilt come from the last run.
-        name: _planned(own, sizes(name) if _fresh(name, found) else {})
+        name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))
         for name, own in found.items()
     }
 
@@ -180,10 +223,12 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
     return _planned(own, _sizes(stage, stage_settings, workdir))
 
 
-def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+def _planned(
+    own: Freshness, sizes: Mapping[str, Any], lacking: Sequence[str] = ()
+) -> Mapping[str, Any]:
     if own.state is StageState.CURRENT:
         sizes = {name: size for name, size in sizes.items() if name not in ("seconds", "parts")}
-    return {"state": own.state.value, "why": list(own.why), **sizes}
+    return {"state": own.state.value, "why": [*lacking, *own.why], **sizes}
 
 
 def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
@@ -268,8 +313,10 @@ def locked(workdir: Path) -> Iterator[None]:
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
+        first = missing.first(name, workdir)
+        through = "" if first == name else f"{name}, which needs "
         raise ArtifactError(
-            f"{reader} needs the output of {name}, but {workdir / name} has none; "
-            f"run 'nsfwcaps {name} --workdir {workdir}' first"
+            f"{reader} needs {through}the output of {first}, but {workdir / first} has none; "
+            f"run '{missing.command(first, workdir)}' first"
         )
     return record

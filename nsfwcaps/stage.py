@@ -35,6 +35,8 @@ class Stage:
     settings: type[Any]
     module: str
     """Dotted name of the module with `run`, imported on demand."""
+    subject: str | None = None
+    """Dotted name of the module that compares what the stage is of with a finished run."""
     headline: Callable[[Mapping[str, Any]], str]
     """Formats the facts of a finished run in one line for display."""
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = lambda facts: iter(())
@@ -53,6 +55,8 @@ class Stage:
     """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None
     """Folder in the run that receives the stage's `dataset` files under their final names."""
+    counts_changes: bool = False
+    """Whether its facts have `changes`, counts against the output that it replaces."""
     intermediate: bool = False
     """Whether its delivered files are only intermediate once a data set is made from them."""
     owns: tuple[str, ...] = ()

@@ -13,10 +13,10 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
     ("errors", "enums", "version", "c_messages"),
-    ("config", "extras", "files", "pictures", "tables", "resources", "delivery", "work"),
-    ("schema", "progress"),
+    ("config", "extras", "files", "pictures", "tables", "resources", "work"),
+    ("schema", "progress", "delivery"),
     ("artifacts", "captions", "runtime", "world"),
-    ("stage", "cards", "encoders", "metrics", "vectors"),
+    ("stage", "stage_delivery", "cards", "encoders", "metrics", "vectors"),
     ("training",),
     ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),
@@ -34,7 +34,7 @@ FLOORS = (
     ("stages.world", "stages.construct", "stages.publish"),
     ("stages.illustrate", "inspection"),
     ("stages", "changes"),
-    ("freshness",),
+    ("freshness", "missing", "subjects"),
     ("pipeline",),
     ("recipes",),
     ("api",),

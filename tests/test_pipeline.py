@@ -124,7 +124,7 @@ def test_stage_before_its_input_says_what_to_run(workdir: Path) -> None:
         run_stage(EMBED, EmbedSettings(), workdir, Silent())
     assert str(error.value) == (
         f"embed needs the output of ingest, but {workdir}/ingest has none; "
-        f"run 'nsfwcaps ingest --workdir {workdir}' first"
+        f"run 'nsfwcaps ingest --workdir {workdir} --safe FILE --unsafe FILE' first"
     )
 
 

@@ -40,6 +40,7 @@ CONSTRUCT = Stage(
     name="construct",
     settings=ConstructSettings,
     module="nsfwcaps.stages.construct.run",
+    subject="nsfwcaps.stages.construct.subject",
     headline=_headline,
     results=_results,
     delivers="pools",

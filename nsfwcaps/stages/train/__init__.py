@@ -81,6 +81,7 @@ TRAIN = Stage(
     name="train",
     settings=TrainSettings,
     module="nsfwcaps.stages.train.run",
+    subject="nsfwcaps.stages.train.subject",
     headline=_headline,
     notes=_notes,
     results=_results,
