@@ -153,7 +153,7 @@ def test_a_model_that_cannot_be_loaded_is_named_by_its_setting(
     place: Place, tmp_path: Path
 ) -> None:
     said = train(place, tmp_path / "out", model="open_clip:no-such-model/openai")
-    refused(said, 5, "train.model: cannot load 'no-such-model'", "no such architecture")
+    refused(said, 5, "train.model: 'open_clip:no-such-model/openai'", "no architecture")
 
 
 @pytest.mark.parametrize("text", [None, "[]", "{}", "\x00"])
