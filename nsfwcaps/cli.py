@@ -17,12 +17,15 @@ from nsfwcaps.failures import INTERRUPTED, STOPPED, explain, trace
 from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
 
+_COMPLETION = "_NSFWCAPS_COMPLETE"
+"""Set by the shell when it completes, as typer's scripts say."""
+
 app = typer.Typer(
     name="nsfwcaps",
     cls=CommandGroup,
     help="Mine, grade and publish safe-unsafe caption pairs for safer vision-language models.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -30,7 +33,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and stop."),
 ) -> None:
     if version:
         typer.echo(f"nsfwcaps {__version__}")
@@ -39,7 +42,14 @@ def _root(
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
-    leave(guard(app) if launched().first else run_as_follower(app))
+    leave(guard(_run) if launched().first else run_as_follower(_run))
+
+
+def _run() -> object:
+    if _COMPLETION in os.environ:
+        os.environ["COLUMNS"] = "1000"  # a second line of a help would be completed as a word
+    # The name under which the shell completes, also for `python -m nsfwcaps`.
+    return app(prog_name="nsfwcaps")
 
 
 def run_as_follower(command: Callable[[], object]) -> int:

@@ -65,19 +65,26 @@ class CommandGroup(TyperGroup):
         """Names in the order of the help."""
         return list(self.commands)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `help COMMAND` as `COMMAND --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the help with the first lines of the commands."""
         shown = copy.copy(self)
-        shown.commands = {
-            **{name: TyperCommand(name, help=docstring(place)) for name, place in COMMANDS.items()},
-            **{
-                name: TyperCommand(
-                    name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL
-                )
-                for name, place in stages().items()
-            },
-        }
+        shown.commands = _first_lines()
         TyperGroup.format_help(shown, ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a command without importing any."""
+        lazy = self.commands
+        self.commands = _first_lines()
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self.commands = lazy
 
 
 def _wants_json(arguments: Sequence[str]) -> bool:
@@ -107,6 +114,17 @@ class _Commands(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS) + len(stages())
+
+
+def _first_lines() -> Any:
+    """Commands with the first lines of their help, and nothing else."""
+    return {
+        **{name: TyperCommand(name, help=docstring(place)) for name, place in COMMANDS.items()},
+        **{
+            name: TyperCommand(name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL)
+            for name, place in stages().items()
+        },
+    }
 
 
 @functools.cache
