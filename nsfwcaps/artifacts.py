@@ -101,6 +101,8 @@ class StageResult:
 
     shards: Sequence[Shard]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Amount and seconds of each kind of work, for estimates of time; no part of the output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +122,8 @@ class StageRecord:
     seconds: float
     output_digest: str
     folder: Path = field(compare=False)
+    rates: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False)
+    """Amount and seconds of each kind of work; older records have none."""
 
     def paths(self, group: str) -> list[Path]:
         """Files of a group, in order."""
@@ -205,6 +209,10 @@ class StageFolder:
 
     def finished_shards(self) -> list[Shard]:
         """Return all shards in the journal as `journal_rows`, but change nothing."""
+        return list(_shards(self._lines).values())
+
+    def written(self) -> list[Shard]:
+        """Return the shards in the journal as it is on the disk; changes nothing."""
         return list(_shards(self._lines).values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
@@ -297,6 +305,7 @@ class StageFolder:
             seconds=round(seconds, 3),
             output_digest=digest([[f.group, f.sha256] for f in files if f.group != REJECTS]),
             folder=self.path,
+            rates=result.rates,
         )
         values = dataclasses.asdict(record)
         del values["folder"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
-
-from nsfwcaps.captions.opening import shown
 
 _WIDTH = 60
 _FACTS = ".facts"
@@ -28,16 +26,22 @@ def of_settings(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterato
             yield f"{name}: {_change(old, value)}"
 
 
-def of_inputs(before: Mapping[str, str | None], wanted: Mapping[str, str]) -> Iterator[str]:
-    """Yield one line for each file or stage whose digest differs, is new, or is gone."""
+def of_inputs(
+    before: Mapping[str, str | None], wanted: Mapping[str, str], known: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield one line for each file or stage whose digest differs, is new, or is gone.
+
+    Those in `known` may be new or gone without a line.
+    """
     for name, value in wanted.items():
         old = before.get(name)
         if old is None:
-            yield f"{_input(name)} is new"
+            if name not in known:
+                yield f"{_input(name)} is new"
         elif old != value:
             yield f"{_input(name)} changed"
     for name in before:
-        if name not in wanted:
+        if name not in wanted and name not in known:
             yield f"{_input(name)} is no longer read"
 
 
@@ -53,11 +57,20 @@ def _input(name: str) -> str:
         return f"the settings or counts of {name.removesuffix(_FACTS)}"
     role, colon, file = name.partition(":")
     if colon and not file.startswith("//"):
-        return f"{role} {shown(file)}"
+        return f"{role} {as_shown(file)}"
     return f"the output of {name}" if name.isidentifier() and name in _STAGES else name
 
 
 _STAGES = ("construct", "illustrate", "ingest", "embed", "mine", "grade", "publish")
+
+
+def as_shown(url: str) -> str:
+    """Return an address as messages show it: without a query."""
+    if "://" not in url:
+        return url
+    from nsfwcaps.captions.opening import shown  # slow to import
+
+    return shown(url)
 
 
 def _change(old: Any, new: Any) -> str:
@@ -84,5 +97,5 @@ def _value(value: Any) -> str:
     elif isinstance(value, list):
         text = ", ".join(map(_value, value))
     else:
-        text = shown(str(value))
+        text = as_shown(str(value))
     return text if len(text) <= _WIDTH else f"…{text[-_WIDTH:]}"

@@ -74,8 +74,8 @@ def spread(found: Mapping[str, Freshness]) -> dict[str, Freshness]:
             if read in out and out[read].state is not StageState.CURRENT
         ]
         if rerun and own.state in (StageState.CURRENT, StageState.STALE):
-            more = (f"{read} will run again" for read in rerun if not _names(own.why, read))
-            out[name] = replace(own, state=StageState.STALE, why=(*own.why, *more))
+            again = f"{_listed(rerun)} will run again"
+            out[name] = replace(own, state=StageState.STALE, why=(*own.why, again))
         else:
             out[name] = own
     return out
@@ -135,9 +135,19 @@ def _differences(
         return [*changes.of_inputs(before, inside)]
     if wanted == record.fingerprint:
         return []
+    now = config.output_settings(used)
+    # Files that a changed setting names are not listed a second time.
+    pools = {
+        f"{name}:{changes.as_shown(item)}"
+        for name, value in now.items()
+        if value != record.settings.get(name)
+        for values in (value, record.settings.get(name))
+        if isinstance(values, list)
+        for item in map(str, values)
+    }
     found = [
-        *changes.of_settings(record.settings, config.output_settings(used)),
-        *changes.of_inputs(record.inputs, digests),
+        *changes.of_settings(record.settings, now),
+        *changes.of_inputs(record.inputs, digests, known=pools),
     ]
     return found or [f"nsfwcaps {record.version} made it, and {stage.name} has changed since"]
 
@@ -158,8 +168,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _names(why: Sequence[str], stage: str) -> bool:
-    return any(stage in reason.split() for reason in why)
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _parsed(stage: Stage, record: StageRecord) -> Any | None:

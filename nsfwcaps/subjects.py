@@ -25,7 +25,10 @@ class SubjectModule(Protocol):
     """Module of a stage that says what it is of."""
 
     def difference(self, settings: Any, record: StageRecord, workdir: Path) -> str | None:
-        """Say how the wanted subject differs from a finished one; None if it is the same or grew."""
+        """Say in lines how the wanted subject differs from a finished one.
+
+        Return None if it is the same, or only grew.
+        """
         ...
 
 
@@ -47,9 +50,13 @@ def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, 
             if said is not None:
                 found[stage.name] = said
     if found and not overwrite:
-        said = "; ".join(f"{name}: {text}" for name, text in found.items())
-        raise OtherRunError(
-            f"{workdir} holds another run, which would be replaced ({said}). Nothing was changed; "
-            "choose another --out, or replace that run with --overwrite (in Python overwrite=True)"
-        )
+        lines = [f"{name}: {line}" for name, text in found.items() for line in text.splitlines()]
+        first = f"{workdir} holds another run{_size(workdir)}; nothing was changed:"
+        ways = "choose another --out, or replace that run with --overwrite (overwrite=True)"
+        raise OtherRunError("\n  ".join([first, *lines, ways]))
     return found
+
+
+def _size(workdir: Path) -> str:
+    record = StageFolder(workdir / "publish").record()
+    return "" if record is None else f" ({record.rows_in:,} pairs)"

@@ -58,6 +58,7 @@ class Keeping:
     def __init__(self, keeper: Keeper | None) -> None:
         """Without a keeper, it does nothing."""
         self._keeper = keeper
+        self._width = 0
         self._new: list[tuple[Places, Sequence[torch.Tensor], Mapping[int, str]]] = []
 
     def __enter__(self) -> Self:
@@ -80,6 +81,7 @@ class Keeping:
 
         Failed inputs are in the mask; their rows have no meaning.
         """
+        self._width = width
         rows = np.empty((count, width), dtype=np.float32)
         there = np.zeros(count, dtype=np.bool_)
         failed: dict[int, str] = {}
@@ -115,7 +117,7 @@ class Keeping:
         self._keeper.keep(
             KeptRows(
                 places=np.concatenate([places for places, _, _ in new]),
-                rows=torch.cat(made).numpy() if made else np.empty((0, 0), dtype=np.float32),
+                rows=torch.cat(made).numpy() if made else np.empty((0, self._width), np.float32),
                 failed=failed,
             )
         )

@@ -59,6 +59,8 @@ class EvaluationOutcome:
     missing: Sequence[Missing]
     left_out: Mapping[str, Mapping[str, int]]
     """Unusable rows and images of each data set, by reason."""
+    counts: Mapping[str, Mapping[str, int]]
+    """Items of each data set."""
     captions_alone: Sequence[str]
     """Pair sets without images."""
     results: ResultFolder
@@ -143,6 +145,7 @@ class Evaluation:
             comparisons=comparisons,
             missing=self._missing,
             left_out={name: facts["left_out"] for name, facts in self._data.facts.items()},
+            counts={name: facts["counts"] for name, facts in self._data.facts.items()},
             captions_alone=[name for name, one in self._data.pairs.items() if one.captions_alone],
             results=self._results,
             notes=notes,
@@ -241,11 +244,7 @@ class Evaluation:
 
     def _identities(self, there: Sequence[ResultId]) -> dict[str, Any]:
         names = {part.model for part in there}
-        return {
-            model.name: {"named": model.named, **model.public_identity}
-            for model in self._models
-            if model.name in names
-        }
+        return {model.name: model.facts for model in self._models if model.name in names}
 
     def _write_record(self, models: Mapping[str, Any]) -> None:
         request = self._request

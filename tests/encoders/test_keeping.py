@@ -39,7 +39,7 @@ class InMemory:
 
 @pytest.fixture
 def clip(tiny_model: Callable[..., tuple[str, str]], clip_encoder: Any) -> ClipEncoder:
-    made: ClipEncoder = clip_encoder(*tiny_model("tiny-clip"), batch_tokens=200, batch_images=3)
+    made: ClipEncoder = clip_encoder(*tiny_model("tiny-clip"), batch_tokens=60, batch_images=3)
     return made
 
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, ConfigError
-from nsfwcaps.files import sha256_file
-from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.models.trained import TrainedRun, adapter_folder
+from nsfwcaps.models.trainings import data_sha256, data_title, described
 from nsfwcaps.version import __version__
 
 
@@ -89,31 +87,16 @@ def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
         "base": run.base_name,
         "base_weights_sha256": run.encoder["weights_sha256"],
         "method": settings.get("method"),
-        "trained": _trained(settings),
+        "trained": described(settings),
         "towers": list(settings["towers"]),
         "steps": run.steps,
+        "epochs": settings.get("epochs"),
+        "kept_epoch": run.kept_epoch,
         "strength": strength,
         "before": run.before,
         "after": run.after,
         "training": run.training,
-        "data_sha256": _data_sha256(run),
+        "data": data_title(run),
+        "data_sha256": data_sha256(run),
         "nsfwcaps": __version__,
     }
-
-
-def _trained(settings: Mapping[str, Any]) -> str:
-    """Describe what was trained."""
-    if settings["full"]:
-        return "all weights"
-    return f"LoRA of rank {settings['rank']}, alpha {settings['alpha']:g}"
-
-
-def _data_sha256(run: TrainedRun) -> str | None:
-    """Return a digest of the names and contents of the data set's Parquet files, if recorded."""
-    record = StageFolder(run.folder.parent / "train").record()
-    if record is None:
-        return None
-    adapters = {file.sha256 for file in record.files if Path(file.path).name == WEIGHTS}
-    if sha256_file(run.folder / WEIGHTS) not in adapters:  # record of another run
-        return None
-    return digest({name: sha for name, sha in record.inputs.items() if name.endswith(".parquet")})

@@ -27,9 +27,8 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     Raises:
         InputError: a pool is not there, or cannot be read.
     """
-    before = {
-        name.removeprefix(_POOL): own for name, own in record.inputs.items() if _is_pool(name)
-    }
+    of_pool = (name for name in record.inputs if name.startswith(_POOL))
+    before = {name.removeprefix(_POOL): record.inputs[name] for name in of_pool}
     wanted = {shown(url): pool_sources.content_digest(url) for url in pool_files(settings.pool)}
     reads_alike = all(
         record.settings.get(name, getattr(settings, name)) == getattr(settings, name)
@@ -54,11 +53,7 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     new = [name for name in wanted if _path(name) not in {*map(_path, before)}]
     named = [*(f"no longer given: {n}" for n in dropped[:3]), *(f"new: {n}" for n in new[:3])]
     counted = f"{found:,} of the {total:,} safe captions that it used are in the wanted pool"
-    return "; ".join([counted, *named])
-
-
-def _is_pool(name: str) -> bool:
-    return name.startswith(_POOL)
+    return "\n".join([counted, *named])
 
 
 def _path(name: str) -> str:

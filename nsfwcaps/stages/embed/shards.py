@@ -114,6 +114,9 @@ class ShardWriter:
         self._ingest = ingest
         self.digest = encoder.identity.digest
         self.known = Known(folder, self.digest)
+        self._maker = maker(encoder.identity.name, encoder.identity.precision)
+        self.encoded = 0
+        """Rows that were encoded, and not reused."""
 
     def read(self, file: OutputFile, columns: Sequence[str]) -> pa.Table:
         """Read columns of a file of ingest."""
@@ -130,6 +133,7 @@ class ShardWriter:
         counts_rejects: bool,
     ) -> Shard:
         """Write the vectors with the other columns of the schema, and the rejects."""
+        self.encoded += len(work.reused.missing)
         vectors, failed = work.reused.completed(encoded)
         rows = without(work.rows, failed)
         ids = work.rows[wanted.names[0]]
@@ -147,9 +151,14 @@ class ShardWriter:
             tables=tables,
             rows_in=work.file.rows,
             rejects=dict(sorted(Counter(rejects.values()).items())) if counts_rejects else {},
-            facts={"encoder": self.digest, "group": group},
+            facts={"encoder": self.digest, "group": group, "model": self._maker},
         )
         return self.folder.make_shard(work.key, lambda: made)
+
+
+def maker(label: str, precision: str) -> str:
+    """Return what the journal names as the maker of vectors, for plans that load no model."""
+    return f"{label}, {precision}"
 
 
 def without(table: pa.Table, rows: Iterable[int]) -> pa.Table:

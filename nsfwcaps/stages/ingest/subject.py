@@ -36,6 +36,7 @@ _BLOCK = 8192
 _MOST_NAMED = 3
 _IN_MEMORY = re.compile(r"/inputs/(safe|unsafe|pool)-[0-9a-f]{16}\.parquet$")
 """Captions that were given to the Python function."""
+_SAID_OF_MEMORY = "captions in memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def difference(settings: IngestSettings, record: StageRecord, workdir: Path) -> 
         for file in before
         if file.content not in there and (file.option, file.given) not in made
     ]
-    captions = _captions(record) if lacking else None
+    captions = _captions(record) if lacking and any(_given(settings)) else None
     if captions is None:
         return None  # the same, or no caption is left to compare with and to lose
     given = {(file.option, file.given) for file in wanted}
@@ -84,11 +85,10 @@ def difference(settings: IngestSettings, record: StageRecord, workdir: Path) -> 
     old = {_identity(url) for option in _OPTIONS for url in record.settings.get(option, ())}
     new = [
         f"new: {option} {_said(url)}"
-        for option in _OPTIONS
-        for url in getattr(settings, option)
+        for option, url in _given(settings)
         if _identity(url) not in old
     ]
-    return "; ".join([*_few(gone), *sides, *_few(new), *changes])
+    return "\n".join([*_few(gone), *([] if gone else sides), *_few(new), *changes])
 
 
 class _Comparison:
@@ -209,26 +209,30 @@ def _before(record: StageRecord) -> Iterator[_File]:
 def _wanted(settings: IngestSettings, workdir: Path) -> Iterator[_File]:
     """Yield the files of the wanted pools; pools that an earlier stage delivers may not exist."""
     options = read_options(settings)
+    for option, given in _given(settings):
+        try:
+            files = pool_sources.resolve(given, options).files
+        except InputError:
+            if _is_delivered(given, workdir):
+                continue
+            raise
+        for url in files:
+            label = None if option == "pool" else Label(option)
+            digest = pool_sources.content_digest(url)
+            pool = Pool(url=url, label=label, digest=digest)
+            yield _File(
+                option=option,
+                given=_identity(given),
+                said=_said(given),
+                name=pool.name,
+                digest=digest,
+                pool=pool,
+            )
+
+
+def _given(settings: IngestSettings) -> Iterator[tuple[str, str]]:
     for option in _OPTIONS:
-        for given in getattr(settings, option):
-            try:
-                files = pool_sources.resolve(given, options).files
-            except InputError:
-                if _is_delivered(given, workdir):
-                    continue
-                raise
-            for url in files:
-                label = None if option == "pool" else Label(option)
-                digest = pool_sources.content_digest(url)
-                pool = Pool(url=url, label=label, digest=digest)
-                yield _File(
-                    option=option,
-                    given=_identity(given),
-                    said=_said(given),
-                    name=pool.name,
-                    digest=digest,
-                    pool=pool,
-                )
+        yield from ((option, url) for url in getattr(settings, option))
 
 
 def _pool_of(file: str, pools: Iterable[str]) -> str:
@@ -251,6 +255,8 @@ def _identity(url: str) -> str:
     """Return one text for all spellings of a path; other addresses as they are, without a query."""
     if url.startswith("bundled:"):
         return url
+    if _IN_MEMORY.search(url):  # its name depends on the content
+        return _SAID_OF_MEMORY
     try:
         path = local_path(url)
     except InputError:
@@ -260,7 +266,7 @@ def _identity(url: str) -> str:
 
 def _said(url: str) -> str:
     """Return what a pool is called in messages."""
-    return "captions in memory" if _IN_MEMORY.search(url) else shown(url)
+    return _SAID_OF_MEMORY if _IN_MEMORY.search(url) else shown(url)
 
 
 def _is_delivered(url: str, workdir: Path) -> bool:

@@ -25,6 +25,7 @@ from nsfwcaps.stages.publish import safe_items
 from nsfwcaps.stages.publish.changes import changes
 from nsfwcaps.stages.publish.manifest import as_json, chain_of, manifest_of, shaping
 from nsfwcaps.stages.publish.partners import Partners, find_partners
+from nsfwcaps.stages.publish.quality import pair_quality
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
@@ -50,7 +51,13 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
 def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the number of pairs, and the minimum number of files."""
     pairs = inputs["grade"].rows("pairs")
-    return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
+    with_images = settings.carry_images and inputs["ingest"].rows("images") > 0
+    kind = "pairs published, with images" if with_images else "pairs published"
+    return {
+        "pairs": pairs,
+        "files": max(1, -(-pairs // settings.shard_rows)),
+        "work": {kind: pairs},
+    }
 
 
 def run(
@@ -83,6 +90,7 @@ def run(
     changed = changes(folder, folder.path.parent / DATASET, shards)
     facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits, writer.kept)}
     facts["overlap"] = _overlap(folder, shards)
+    facts["quality"] = pair_quality(folder, shards, inputs)
     if joined is not None:
         facts["review"] = joined.facts
     if writer.pictures is not None and settings.safe_items:

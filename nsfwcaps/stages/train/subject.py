@@ -35,7 +35,7 @@ def difference(settings: TrainSettings, record: StageRecord, workdir: Path) -> s
     if digests <= {sha256_file(path) for path in files}:
         return None
     if data.resolve() != before.resolve():
-        return f"no longer given: data set {before}; new: data set {data}"
+        return f"no longer given: data set {before}\nnew: data set {data}"
     known = _known(record)
     if known is None:
         return None  # nothing is left to compare with
