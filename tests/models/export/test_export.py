@@ -20,6 +20,7 @@ from support.training_place import Place, refused, write_model
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPProcessor
 
+from nsfwcaps.delivery import contents
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
@@ -189,7 +190,10 @@ def test_card_and_record_hold_facts_and_no_path_of_this_machine(
     facts = said.json
     assert facts.pop("folder") == str(out)
     assert facts.pop("model") == (f"local-dir:{out}" if form == "open_clip" else None)
-    assert {**facts, "files": [name for name in names(out) if name != "export.json"]} == record
+    assert facts.pop("notes") == []
+    files = [name for name in names(out) if name != "export.json"]
+    digests = {name: contents.sha256(out / name) for name in files}
+    assert {**facts, "files": files, "contents": digests} == record
     assert (facts["steps"], facts["strength"], facts["base"]) == (told["steps"], 1.0, "tiny")
     assert (facts["before"], facts["after"]) == (told["validation"][0], told["validation"][1])
     assert facts["base_weights_sha256"] == told["encoder"]["weights_sha256"]
