@@ -23,7 +23,8 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     pictures, by = facts.get("pictures", {}), facts.get("similarity")
     if any(pictures.values()) and by is not None:
         yield _DECIDED[by].format(**pictures)
-    if below := facts.get("pairs_below_min_similarity"):
+    below = facts.get("pairs_below_min_similarity")
+    if below and facts["k"] > 1:  # of one pair each, the captions set aside say it already
         yield f"pairs below min_similarity, set aside: {below:,}"
 
 
