@@ -16,6 +16,7 @@ from nsfwcaps.errors import ConfigError, storage_error
 from nsfwcaps.progress import for_terminal
 from nsfwcaps.stage import Recipe, owners, share
 from nsfwcaps.stages import BUILD
+from nsfwcaps.subjects import OtherRunError
 
 _POOLS = ("safe", "unsafe", "pool")
 
@@ -26,6 +27,7 @@ def build(
     safe: Any = None,
     unsafe: Any = None,
     pool: Any = None,
+    overwrite: bool = False,
     show_progress: bool = False,
     **settings: Any,
 ) -> Run:
@@ -51,6 +53,7 @@ def build(
         safe: Pool of safe captions.
         unsafe: Pool of unsafe captions.
         pool: Pool of both kinds; requires `label_column`.
+        overwrite: Replace a run of other pools in the folder, which is refused otherwise.
         show_progress: Show progress on standard error.
         **settings: Any setting of the stages `ingest`, `embed`, `mine`, `grade` and `publish`,
             named like its command-line option: `model="minilm"`, `k=3`, `hub_cap=2`. A setting
@@ -60,6 +63,7 @@ def build(
         The run, which reads pairs, rejects and facts from the folder.
 
     Raises:
+        ArtifactError: the folder holds a run of other pools, and `overwrite` is not given.
         ConfigError: a setting is unknown or invalid; the message lists all of them.
         InputError: a pool cannot be read, or too many of its rows are unusable.
         StorageError: the folder is not writable, or another run is using it.
@@ -84,8 +88,13 @@ def build(
     recipe = recipes.prepare(_recipe({**settings, **named}), workdir)
     try:
         with pipeline.locked(workdir):
-            pools.write([*given.values()], workdir)
-            pipeline.run(recipe, workdir, for_terminal(quiet=not show_progress))
+            written = pools.write([*given.values()], workdir)
+            progress = for_terminal(quiet=not show_progress)
+            try:
+                pipeline.run(recipe, workdir, progress, overwrite=overwrite)
+            except OtherRunError:
+                pools.remove(written, workdir)
+                raise
             pools.remove_others([*given.values()], workdir)
     except OSError as error:
         known = storage_error(error)

@@ -26,6 +26,8 @@ class Proposal:
     element: str
     template: str | None = None
     """How it was inserted, if the editor uses templates."""
+    others: tuple[Proposal, ...] = ()
+    """Alternatives to this one, if the editor leaves the choice to plausibility."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nsfwcaps.config import digest
 from nsfwcaps.construction.editors.editor import (
@@ -14,11 +13,16 @@ from nsfwcaps.construction.editors.editor import (
     Proposal,
     Refusal,
 )
-from nsfwcaps.construction.insertions import insertions, mentions_minors
+from nsfwcaps.construction.insertions import Insertion, insertions
 from nsfwcaps.construction.lexicon import ELEMENTS, Element
+from nsfwcaps.construction.quotas import order_key
+from nsfwcaps.construction.scenes import scene_problem, traits
 
 NAME = "rules"
-VERSION = 1
+VERSION = 2
+
+_VARIANTS = 3
+"""Edits proposed for a caption, of which the most plausible is used."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,12 @@ class RulesEditor:
     @property
     def statement(self) -> EditorStatement:
         """Its description, with the grammar's version and the lexicon's digest."""
-        words = digest([[e.phrase, e.category, sorted(e.places), e.plural] for e in ELEMENTS])
+        words = digest(
+            [
+                [e.phrase, e.detail, e.category, sorted(e.places), sorted(e.only), sorted(e.never)]
+                for e in ELEMENTS
+            ]
+        )
         return EditorStatement(
             name=NAME, version=f"grammar {VERSION}, lexicon {words[:12]}", only_inserts=True
         )
@@ -47,27 +56,37 @@ class RulesEditor:
         return answers
 
     def _answer(self, request: EditRequest) -> Answer:
-        fitting = [element for element in ELEMENTS if element.category is request.category]
+        if problem := scene_problem(request.caption):
+            return Refusal(problem)
+        places = insertions(request.caption)
+        if not places:
+            return Refusal("no_place")
+        scene = traits(request.caption)
         choices = [
-            (place, phrases)
-            for place in insertions(request.caption)
-            if (phrases := _phrases(place.phrase, fitting))
+            (place, element)
+            for place in places
+            for element in ELEMENTS
+            if element.category is request.category and place.takes(element, scene)
         ]
         if not choices:
-            minors = mentions_minors(request.caption)
-            return Refusal("mentions_minors" if minors else "no_place")
-        which = int.from_bytes(
-            hashlib.blake2b(
-                f"{self.seed}:{request.id}:{request.category}".encode(), digest_size=8
-            ).digest(),
-            "big",
-        )
-        place, phrases = choices[which % len(choices)]
-        phrase = phrases[which // len(choices) % len(phrases)]
-        return Proposal(
-            caption=place.apply(request.caption, phrase), element=phrase, template=place.template
-        )
+            return Refusal("no_fitting_hazard")
+        chosen = self._varied(request, choices)
+        first, *others = [
+            Proposal(place.apply(request.caption, element), element.phrase, place.template)
+            for place, element in chosen
+        ]
+        return replace(first, others=tuple(others))
 
-
-def _phrases(phrase_of: Callable[[Element], str | None], elements: Sequence[Element]) -> list[str]:
-    return [phrase for element in elements if (phrase := phrase_of(element)) is not None]
+    def _varied(
+        self, request: EditRequest, choices: Sequence[tuple[Insertion, Element]]
+    ) -> list[tuple[Insertion, Element]]:
+        """Return a few choices in an order of the seed, of different elements, places in turn."""
+        start = f"{request.id}:{request.category}"
+        order = sorted(
+            choices,
+            key=lambda item: order_key(self.seed, f"{start}:{item[0].template}:{item[1].phrase}"),
+        )
+        chosen: dict[str, tuple[Insertion, Element]] = {}
+        for place, element in order:
+            chosen.setdefault(element.phrase, (place, element))
+        return [*chosen.values()][:_VARIANTS]

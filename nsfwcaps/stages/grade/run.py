@@ -44,7 +44,8 @@ def _figure_facts() -> Mapping[str, str]:
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the number of pairs to grade."""
-    return {"pairs": inputs["mine"].rows("pairs")}
+    pairs = inputs["mine"].rows("pairs")
+    return {"pairs": pairs, "work": {"pairs graded": pairs}}
 
 
 def run(

@@ -14,11 +14,13 @@ from typing import Any
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Pairing, Similarity
+from nsfwcaps.machine.known_rates import device_name
 from nsfwcaps.mining.candidates import candidate_depth
 from nsfwcaps.mining.pairs import MinedPairs, check, choose, choose_partners
 from nsfwcaps.mining.similarity import compared
 from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Progress
+from nsfwcaps.runtime.device import torch_device
 from nsfwcaps.stages.mine.method import method_of
 from nsfwcaps.stages.mine.partners import partner_rows
 from nsfwcaps.stages.mine.pools import PoolVectors, pictured, pools_of, read_vectors
@@ -39,7 +41,14 @@ def plan(settings: MineSettings, inputs: Mapping[str, StageRecord]) -> Mapping[s
     """Return the number of comparisons."""
     embed = inputs["embed"]
     unsafe, safe = embed.rows("unsafe"), embed.rows("safe")
-    return {"unsafe": unsafe, "safe": safe, "comparisons": unsafe * safe}
+    kind = f"comparisons, {embed.facts['encoder']['width']} wide, {settings.index or 'exact'}"
+    on = device_name(torch_device(settings.device))
+    return {
+        "unsafe": unsafe,
+        "safe": safe,
+        "comparisons": unsafe * safe,
+        "work": {f"{kind}, {on}": unsafe * safe},
+    }
 
 
 def run(

@@ -17,7 +17,7 @@ from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
 from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.pipeline import StageState, state
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.mine import partners
 from nsfwcaps.stages.mine.settings import MineSettings

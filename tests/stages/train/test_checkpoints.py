@@ -14,7 +14,7 @@ import torch
 from support.training_place import Killed, Place, metrics, same, tensors
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.pipeline import StageState, state
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.train.checkpoints import Checkpoints, load_checkpoint
 from nsfwcaps.training.loop import Trainer
