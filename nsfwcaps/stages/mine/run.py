@@ -72,6 +72,10 @@ def run(
         shards=shards,
         facts={
             **mined.facts,
+            # Partners are no choice by similarity.
+            "similarity": None
+            if settings.pairing is Pairing.PARTNER
+            else settings.similarity.value,
             "pairs": sum(shard.rows_out for shard in shards),
             "pairs_missing": writer.missing + settings.k * len(mined.without_picture),
             **({"pictures": pictured(tables)} if tables.images else {}),
