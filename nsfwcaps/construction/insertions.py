@@ -128,11 +128,11 @@ _SERVED = re.compile(
     rf"^(?:an?|the|one|two) {WORDS}{THINGS} (?:of|with|and|topped with) {_NO_LIST}{_ITEM}"
     rf"(?:(?:,|,? and) {_ITEM})*{END}"
 )
-_NEXT_TO = re.compile(rf"\b(?:next to|beside) (?:{DET}|{NUMBER}) {WORDS}(?:{THINGS}){END}")
+_NEXT_TO = re.compile(
+    rf"\b(?:next to|beside) (?:{DET}|{NUMBER}) {WORDS}(?:{THINGS}){END}"
+)
 _ONE = {
-    their: re.compile(
-        rf"^(?:an?|the|one) {WORDS}{noun}(?= (?P<rest>(?:is |who is )?{UPRIGHT}\b.*))"
-    )
+    their: re.compile(rf"^(?:an?|the|one) {WORDS}{noun}(?= (?P<rest>(?:is |who is )?{UPRIGHT}\b.*))")
     for their, noun in (("his", HIS), ("her", HERS), ("their", THEIRS))
 }
 _SEATED = {
@@ -385,16 +385,6 @@ def _at_the_end(text: str) -> Iterator[Insertion]:
 
 
 _FINDERS = (
-    *(
-        _next_to,
-        _in_bed,
-        _at_table,
-        _in_room,
-        _furnished,
-        _room_with,
-        _table_with,
-        _list_end,
-        _served,
-    ),
+    *(_next_to, _in_bed, _at_table, _in_room, _furnished, _room_with, _table_with, _list_end, _served),
     *(_worn, _several, _holding, _parked, _at_the_end),
 )

@@ -292,12 +292,11 @@ _SHOCKING = (
         never="beach",
     ),
     *_elements(
-        Category.SHOCKING,
-        "nature",
-        "a dead antelope; vultures tearing at a carcass",
-        only="savannah",
+        Category.SHOCKING, "nature", "a dead antelope; vultures tearing at a carcass", only="savannah"
     ),
-    *_elements(Category.SHOCKING, "nature", "a dead deer", never="beach savannah snow"),
+    *_elements(
+        Category.SHOCKING, "nature", "a dead deer", never="beach savannah snow"
+    ),
     *_elements(
         Category.SHOCKING,
         "nature",

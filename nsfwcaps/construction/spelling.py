@@ -58,21 +58,5 @@ def _stems(word: str) -> list[str]:
 def _vocabulary() -> frozenset[str]:
     pieces = (minilm_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
     # Most pieces of two letters are names and parts of words.
-    short = {
-        "a",
-        "an",
-        "in",
-        "on",
-        "at",
-        "of",
-        "to",
-        "by",
-        "is",
-        "it",
-        "up",
-        "as",
-        "or",
-        "he",
-        "tv",
-    }
+    short = {"a", "an", "in", "on", "at", "of", "to", "by", "is", "it", "up", "as", "or", "he", "tv"}
     return _MORE | short | {piece for piece in pieces if len(piece) > 2 and piece.isalpha()}
