@@ -11,12 +11,13 @@ from typing import Any
 import typer
 
 from nsfwcaps import changes, pipeline, progress, recipes, subjects
+from nsfwcaps.commands import next_steps
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
 
-_RESERVED = ("state", "why", "seconds")
+_RESERVED = ("state", "why", "seconds", "parts")
 """Keys of a plan that are no sizes."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
@@ -74,6 +75,8 @@ def execute(
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
+    if not quiet and (following := next_steps.after_stages(recipe, workdir)):
+        typer.echo(following)
 
 
 def _quality() -> ModuleType:
@@ -136,7 +139,15 @@ def _sizes(facts: Mapping[str, Any]) -> str:
         return said
     if (seconds := facts["seconds"]) is None:
         return f"{said}; time unknown until a first run"
-    return f"{said}; about {_duration(seconds)}"
+    return f"{said}; about {_duration(seconds)}{_parts(facts.get('parts', {}))}"
+
+
+def _parts(parts: Mapping[str, float]) -> str:
+    """Format the time of each part: `reference 40 s, steps 4 min`."""
+    if len(parts) <= 1:
+        return ""
+    times = (f"{name} {_duration(s) if s else 'done'}" for name, s in parts.items())
+    return f" ({', '.join(times)})"
 
 
 def _duration(seconds: float) -> str:

@@ -6,11 +6,19 @@ from typing import Annotated
 
 import typer
 
-from nsfwcaps import recipes
+from nsfwcaps import recipes, resources
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
 
-Recipe = Annotated[str, typer.Argument(help="YAML file, or name of a bundled recipe.")]
+
+def _bundled(incomplete: str) -> list[str]:
+    return [name for name in resources.recipes() if name.startswith(incomplete)]
+
+
+Recipe = Annotated[
+    str,
+    typer.Argument(help="YAML file, or name of a bundled recipe.", autocompletion=_bundled),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a setting, e.g. --set mine.k=3. May repeat."),

@@ -32,8 +32,8 @@ def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
     ]
     assert found.undecided == [
         f"Safe captions that retrieve their image first ({DATASET}, T→V R@1, n 1,200): 95.0\u00a0% "
-        "before, 94.0\u00a0% after; −1.0 points (−3.0 to 1.0); a loss of up to 3.0 points is not ruled "
-        "out."
+        "before, 94.0\u00a0% after; −1.0 points (−3.0 to 1.0); a loss of up to 3.0 points is "
+        "not ruled out."
     ]
     assert found.secondary == [
         f"Unsafe captions that retrieve an unsafe image first ({DATASET}, "
