@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from nsfwcaps.captions.opening import shown
-
 _WIDTH = 60
 _FACTS = ".facts"
 _NOT_RECORDED = object()
@@ -59,11 +57,20 @@ def _input(name: str) -> str:
         return f"the settings or counts of {name.removesuffix(_FACTS)}"
     role, colon, file = name.partition(":")
     if colon and not file.startswith("//"):
-        return f"{role} {shown(file)}"
+        return f"{role} {as_shown(file)}"
     return f"the output of {name}" if name.isidentifier() and name in _STAGES else name
 
 
 _STAGES = ("construct", "illustrate", "ingest", "embed", "mine", "grade", "publish")
+
+
+def as_shown(url: str) -> str:
+    """Return an address as messages show it: without a query."""
+    if "://" not in url:
+        return url
+    from nsfwcaps.captions.opening import shown  # slow to import
+
+    return shown(url)
 
 
 def _change(old: Any, new: Any) -> str:
@@ -90,5 +97,5 @@ def _value(value: Any) -> str:
     elif isinstance(value, list):
         text = ", ".join(map(_value, value))
     else:
-        text = shown(str(value))
+        text = as_shown(str(value))
     return text if len(text) <= _WIDTH else f"…{text[-_WIDTH:]}"

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from nsfwcaps import changes, config
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.captions.opening import shown
 from nsfwcaps.errors import NsfwcapsError
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGE
@@ -139,7 +138,7 @@ def _differences(
     now = config.output_settings(used)
     # Files that a changed setting names are not listed a second time.
     pools = {
-        f"{name}:{shown(item)}"
+        f"{name}:{changes.as_shown(item)}"
         for name, value in now.items()
         if value != record.settings.get(name)
         for values in (value, record.settings.get(name))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras, subjects
+from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.freshness import (
@@ -22,6 +22,7 @@ from nsfwcaps.freshness import (
     state,
 )
 from nsfwcaps.machine import known_rates
+from nsfwcaps.models import available
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
@@ -46,10 +47,11 @@ class StageOutcome:
     """How the run that it replaced differed, if that was of other pools."""
 
 
-def check(recipe: Recipe, *, reading: bool = True) -> None:
+def check(recipe: Recipe, *, reading: bool = True, workdir: Path | None = None) -> None:
     """Find problems of late stages before the first one runs.
 
-    Without `reading`, pools are not read; only files that are part of the recipe are.
+    Without `reading`, pools are not read, and no network is used; only files that are part of the
+    recipe are read. In `workdir`, models of finished stages are not needed again, perhaps.
 
     Raises:
         ModelError: a stage needs an extra that is not installed.
@@ -57,9 +59,20 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
     """
     chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
     extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
-    for stage, _ in chosen:
+    for stage, own in chosen:
+        _check_models(stage, own, workdir, reaching=reading)
         if stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)
+
+
+def _check_models(stage: Stage, own: Any, workdir: Path | None, *, reaching: bool) -> None:
+    """Check that a stage can load its models, in seconds; one that an earlier run used is left."""
+    used = {}
+    if workdir is not None and (record := StageFolder(workdir / stage.name).record()) is not None:
+        used = dict(record.settings)
+    for key, model in stage.models(own).items():
+        if used.get(key) != model:
+            available.check(model, f"{stage.name}.{key}", reaching=reaching)
 
 
 def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
@@ -195,10 +208,11 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
         return _sizes(STAGE[name], recipe[name], workdir)
 
     ready = _ready(recipe, workdir)
+    lacking = missing.steps(recipe, workdir)
     found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
     return {
         # Sizes of inputs to be rebuilt come from the last run.
-        name: _planned(own, sizes(name) if _fresh(name, found) else {})
+        name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))
         for name, own in found.items()
     }
 
@@ -209,10 +223,12 @@ def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str,
     return _planned(own, _sizes(stage, stage_settings, workdir))
 
 
-def _planned(own: Freshness, sizes: Mapping[str, Any]) -> Mapping[str, Any]:
+def _planned(
+    own: Freshness, sizes: Mapping[str, Any], lacking: Sequence[str] = ()
+) -> Mapping[str, Any]:
     if own.state is StageState.CURRENT:
-        sizes = {name: size for name, size in sizes.items() if name != "seconds"}
-    return {"state": own.state.value, "why": list(own.why), **sizes}
+        sizes = {name: size for name, size in sizes.items() if name not in ("seconds", "parts")}
+    return {"state": own.state.value, "why": [*lacking, *own.why], **sizes}
 
 
 def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
@@ -222,11 +238,28 @@ def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any
     if len(known) < len(inputs):
         return {}
     found = dict(stage.load().plan(stage_settings, known))
+    folder = StageFolder(workdir / stage.name)
+    record = folder.record()
+    measured = {} if record is None else record.rates, known_rates.remembered()
     if (work := found.pop("work", None)) is not None:
-        record = StageFolder(workdir / stage.name).record()
-        own = {} if record is None else record.rates
-        found["seconds"] = known_rates.estimate(work, own, known_rates.remembered())
+        found["seconds"] = known_rates.estimate(work, *measured)
+    if (parts := found.pop("parts", None)) is not None:
+        done = _done(folder, record, fingerprint(stage, stage_settings, known)[1])
+        times = {
+            name: 0.0 if part.kept_as in done else known_rates.estimate(part.work, *measured)
+            for name, part in parts.items()
+        }
+        found["parts"] = times
+        known_times = [item for item in times.values() if item is not None]
+        found["seconds"] = sum(known_times) if len(known_times) == len(times) else None
     return found
+
+
+def _done(folder: StageFolder, record: StageRecord | None, sources: Mapping[str, str]) -> set[str]:
+    """Return the groups of files that an earlier or killed run from the same sources has left."""
+    if record is not None and dict(record.inputs) != dict(sources):
+        return set()
+    return {file.group for shard in folder.written() for file in shard.files}
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:
@@ -280,8 +313,10 @@ def locked(workdir: Path) -> Iterator[None]:
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
+        first = missing.first(name, workdir)
+        through = "" if first == name else f"{name}, which needs "
         raise ArtifactError(
-            f"{reader} needs the output of {name}, but {workdir / name} has none; "
-            f"run 'nsfwcaps {name} --workdir {workdir}' first"
+            f"{reader} needs {through}the output of {first}, but {workdir / first} has none; "
+            f"run '{missing.command(first, workdir)}' first"
         )
     return record

@@ -67,6 +67,8 @@ class Stage:
     """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     """Extras that it needs, depending on the settings, with a phrase for what needs each."""
+    models: Callable[[Any], Mapping[str, str]] = lambda settings: {}
+    """Models that it loads, by setting: they are looked for before the first stage runs."""
     checks: bool = False
     """Whether its module has `check`, which finds problems early."""
     distributed: bool = False
@@ -84,6 +86,16 @@ class Stage:
     def load(self) -> StageModule:
         """Import the stage's module."""
         return cast(StageModule, importlib.import_module(self.module))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPart:
+    """A part of a stage's work, for estimates of time."""
+
+    work: Mapping[str, float]
+    """Amount of each kind of work (`machine.known_rates`)."""
+    kept_as: str | None = None
+    """Group of files that an earlier run has left if it has done this part."""
 
 
 class StageModule(Protocol):
@@ -108,8 +120,9 @@ class StageModule(Protocol):
     def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
         """Describe what a run would read and write, without running.
 
-        `work` is the amount of each kind of work (`machine.known_rates`), for an estimate of time.
-        If `run` returns no rates, a run from nothing measures the only kind.
+        `work` is the amount of each kind of work (`machine.known_rates`), for an estimate of time;
+        `parts` maps names to a `PlannedPart` where some may have been done. If `run` returns no
+        rates, a run from nothing measures the only kind.
         """
         ...
 

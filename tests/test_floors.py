@@ -34,7 +34,7 @@ FLOORS = (
     ("stages.world", "stages.construct", "stages.publish"),
     ("stages.illustrate", "inspection"),
     ("stages", "changes"),
-    ("freshness", "subjects"),
+    ("freshness", "missing", "subjects"),
     ("pipeline",),
     ("recipes",),
     ("api",),

@@ -124,7 +124,7 @@ def test_stage_before_its_input_says_what_to_run(workdir: Path) -> None:
         run_stage(EMBED, EmbedSettings(), workdir, Silent())
     assert str(error.value) == (
         f"embed needs the output of ingest, but {workdir}/ingest has none; "
-        f"run 'nsfwcaps ingest --workdir {workdir}' first"
+        f"run 'nsfwcaps ingest --workdir {workdir} --safe FILE --unsafe FILE' first"
     )
 
 
@@ -222,6 +222,7 @@ def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
         "why": [],
         "pool_files": 2,
         "input_bytes": size,
+        "seconds": None,
     }
     assert not workdir.exists()
 

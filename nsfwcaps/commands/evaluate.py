@@ -273,10 +273,13 @@ def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool, q
 
     if as_json:
         values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
+        values["notes"] = evaluated.notes
         typer.echo(json.dumps({"out": str(out), **values}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
         typer.echo(basis.text(evaluated, by=by))
+        for note in evaluated.notes:
+            typer.echo(note)
         typer.echo(f"\nResults: {out}")
         if not quiet:
             typer.echo(next_steps.after_evaluation(out))

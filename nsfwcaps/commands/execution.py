@@ -17,7 +17,7 @@ from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
 
-_RESERVED = ("state", "why", "seconds")
+_RESERVED = ("state", "why", "seconds", "parts")
 """Keys of a plan that are no sizes."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
@@ -139,7 +139,15 @@ def _sizes(facts: Mapping[str, Any]) -> str:
         return said
     if (seconds := facts["seconds"]) is None:
         return f"{said}; time unknown until a first run"
-    return f"{said}; about {_duration(seconds)}"
+    return f"{said}; about {_duration(seconds)}{_parts(facts.get('parts', {}))}"
+
+
+def _parts(parts: Mapping[str, float]) -> str:
+    """Format the time of each part: `reference 40 s, steps 4 min`."""
+    if len(parts) <= 1:
+        return ""
+    times = (f"{name} {_duration(s) if s else 'done'}" for name, s in parts.items())
+    return f" ({', '.join(times)})"
 
 
 def _duration(seconds: float) -> str:

@@ -228,6 +228,7 @@ def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
             "comparisons": found.comparisons,
             "missing": found.missing,
             "detectors": described,
+            "notes": found.notes,
         }
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
@@ -247,6 +248,8 @@ def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
         typer.echo(
             f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"
         )
+    for note in found.notes:
+        typer.echo(note)
     typer.echo(f"Results: {asked.settings.out}")
     if not asked.quiet:
         typer.echo(next_steps.after_evaluation(asked.settings.out))

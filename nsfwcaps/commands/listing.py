@@ -10,7 +10,8 @@ import ast
 import copy
 import functools
 import importlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,16 @@ class CommandGroup(TyperGroup):
         commands: Any = _Commands()
         self.commands = commands
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; with `--json`, print one JSON document whatever happens."""
+        given = args[0] if args else options.get("args")
+        if not _wants_json(sys.argv[1:] if given is None else [*given]):
+            return super().main(*args, **options)
+        from nsfwcaps.commands import documents
+
+        quiet = {**options, "standalone_mode": False}
+        return documents.run(lambda: TyperGroup.main(self, *args, **quiet))
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the help."""
         return list(self.commands)
@@ -74,6 +85,12 @@ class CommandGroup(TyperGroup):
             return super().shell_complete(ctx, incomplete)
         finally:
             self.commands = lazy
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: not after `--`, nor for help instead."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in own and "--help" not in own
 
 
 class _Commands(Mapping[str, Any]):

@@ -36,7 +36,6 @@ VERSION = 5
 _VERSIONS = {EvaluationTask.STRUCTURE: 2}
 """Of single tasks: raising one leaves the results of the others current."""
 
-TABLE = "results.csv"
 
 _LOCK = ".lock"
 
@@ -65,6 +64,8 @@ class EvaluationOutcome:
     captions_alone: Sequence[str]
     """Pair sets without images."""
     results: ResultFolder
+    notes: Sequence[str] = ()
+    """A line if an edited table of an earlier run was kept."""
 
 
 class Evaluation:
@@ -136,7 +137,7 @@ class Evaluation:
         )
         self._results.remove_others(there)
         self._derived.remove_others()
-        write_csv(self._out / TABLE, self._results, there, comparisons, self._results.others())
+        notes = write_csv(self._out, self._results, there, comparisons, self._results.others())
         self._write_record(self._identities(there))
         return EvaluationOutcome(
             parts=there,
@@ -147,6 +148,7 @@ class Evaluation:
             counts={name: facts["counts"] for name, facts in self._data.facts.items()},
             captions_alone=[name for name, one in self._data.pairs.items() if one.captions_alone],
             results=self._results,
+            notes=notes,
         )
 
     def _parts(self, model: Model) -> list[ResultId]:

@@ -42,6 +42,8 @@ class GenerationOutcome:
     """Paired comparisons of each other model with the first."""
     missing: Mapping[str, str]
     """Name of an unavailable model -> reason."""
+    notes: Sequence[str] = ()
+    """A line if an edited table of an earlier run was kept."""
 
 
 class GenerationEvaluation:
@@ -81,13 +83,14 @@ class GenerationEvaluation:
                 continue
             parts[name] = self._evaluate(name, encoders[name], progress)
         comparisons = summaries.compare([*parts.values()], progress)
-        summaries.tabulate()
+        notes = summaries.tabulate()
         self._record(summaries, encoders, missing)
         read = {name: self._results.read(part) for name, part in parts.items()}
         return GenerationOutcome(
             results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
             comparisons=comparisons,
             missing=missing,
+            notes=notes,
         )
 
     def _record(

@@ -36,9 +36,7 @@ def quality_of_run(folder: Path) -> tuple[PairQuality, MiningChoices]:
     """
     pairs = open_pairs(folder)
     encoder, settings = _made_by(pairs)
-    choices = MiningChoices(
-        rank=str(settings.get("rank", "")), hub_cap=settings.get("hub_cap"), k=settings.get("k", 1)
-    )
+    choices = MiningChoices(rank=str(settings.get("rank", "")), hub_cap=settings.get("hub_cap"))
     return quality_of(pairs.table, encoder, settings), choices
 
 

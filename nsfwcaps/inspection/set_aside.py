@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STAGES = ("construct", "illustrate", "ingest", "embed", "mine", "publish")
 """Stages that set rows aside, in order."""
-_PICTURE_DIGITS = 64
+PICTURE_DIGITS = 64
 """Digits of the hash of a picture; ids of captions and pairs are shorter."""
 
 
@@ -45,7 +45,7 @@ class StageRejects:
         """
         for table in self._tables():
             for row in table.to_pylist():
-                if len(row.get("id") or "") != _PICTURE_DIGITS:
+                if len(row.get("id") or "") != PICTURE_DIGITS:
                     yield row
 
     def listed(self) -> Counter[str]:
@@ -56,7 +56,7 @@ class StageRejects:
         for table in self._tables():
             if "id" in table.column_names:
                 digits = pc.fill_null(pc.utf8_length(table["id"]), 0)
-                table = table.filter(pc.not_equal(digits, _PICTURE_DIGITS))
+                table = table.filter(pc.not_equal(digits, PICTURE_DIGITS))
             for item in pc.value_counts(table["reason"]).to_pylist():
                 found[item["values"]] += item["counts"]
         return found

@@ -172,7 +172,6 @@ class MiningChoices:
 
     rank: str
     hub_cap: int | None
-    k: int
 
 
 def suggestions(quality: PairQuality, choices: MiningChoices) -> Iterator[str]:
@@ -180,7 +179,7 @@ def suggestions(quality: PairQuality, choices: MiningChoices) -> Iterator[str]:
     whole, border = quality.overall, quality.border
     if border is not None and whole.below is not None and whole.pairs:
         share = whole.below / whole.pairs
-        if share >= 0.2:
+        if share >= 0.2 and whole.below < whole.pairs:
             yield (
                 f"--min-similarity {border.cosine} would keep "
                 f"{whole.pairs - whole.below:,} of {whole.pairs:,} pairs"

@@ -45,6 +45,7 @@ CONSTRUCT = Stage(
     results=_results,
     delivers="pools",
     needs=lambda settings: names.extras_of(settings.aligner),
+    models=lambda settings: {"aligner": settings.aligner},
     intermediate=True,
     owns=("safe", "unsafe"),
     has_own_command=True,

@@ -36,6 +36,7 @@ _BLOCK = 8192
 _MOST_NAMED = 3
 _IN_MEMORY = re.compile(r"/inputs/(safe|unsafe|pool)-[0-9a-f]{16}\.parquet$")
 """Captions that were given to the Python function."""
+_SAID_OF_MEMORY = "captions in memory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +255,8 @@ def _identity(url: str) -> str:
     """Return one text for all spellings of a path; other addresses as they are, without a query."""
     if url.startswith("bundled:"):
         return url
+    if _IN_MEMORY.search(url):  # its name depends on the content
+        return _SAID_OF_MEMORY
     try:
         path = local_path(url)
     except InputError:
@@ -263,7 +266,7 @@ def _identity(url: str) -> str:
 
 def _said(url: str) -> str:
     """Return what a pool is called in messages."""
-    return "captions in memory" if _IN_MEMORY.search(url) else shown(url)
+    return _SAID_OF_MEMORY if _IN_MEMORY.search(url) else shown(url)
 
 
 def _is_delivered(url: str, workdir: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nsfwcaps.enums import Pairing
@@ -16,6 +16,22 @@ def _headline(facts: Mapping[str, Any]) -> str:
         f"{facts['pairs']:,} pairs, {hubs['distinct_targets']:,} distinct safe targets, "
         f"largest hub {hubs['largest_hub']}"
     )
+
+
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what decided the targets, where there are pictures, and how many pairs were cut."""
+    pictures, by = facts.get("pictures", {}), facts.get("similarity")
+    if any(pictures.values()) and by is not None:
+        yield _DECIDED[by].format(**pictures)
+    if below := facts.get("pairs_below_min_similarity"):
+        yield f"pairs below min_similarity, set aside: {below:,}"
+
+
+_DECIDED = {
+    "text": "targets by text: pictures took no part (--similarity image or both)",
+    "image": "targets by image: {safe:,} safe captions with a picture were candidates",
+    "both": "targets by text and image: {safe:,} safe captions with a picture were candidates",
+}
 
 
 def _problems(recipe: Recipe) -> Sequence[str]:
@@ -41,6 +57,7 @@ MINE = Stage(
     settings=MineSettings,
     module="nsfwcaps.stages.mine.run",
     headline=_headline,
+    notes=_notes,
     reads=("embed",),
     reads_too=_reads_too,
     problems=_problems,

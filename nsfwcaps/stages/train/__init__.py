@@ -89,6 +89,7 @@ TRAIN = Stage(
     reads_delivered="dataset",
     delivers="model",
     needs=lambda settings: {"train": "training"},
+    models=lambda settings: {"model": settings.model},
     distributed=True,
     problems=lambda recipe: [*_problems(recipe)],
 )

@@ -75,7 +75,7 @@ def embed_reference(
     key = encoder.identity.digest
     ids = frozenset(chosen)
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    new = _new_items(both)
+    new = new_items(both)
     work = WorkSplit()
     task = progress.task("train: reference", sum(new), unit="items", split=work)
     with task as advance:
@@ -134,7 +134,7 @@ class _Left:
         self.advance(self._left)
 
 
-def _new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
+def new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
     """Return the number of captions and pictures of each file that are not in an earlier one.
 
     Counted by ids and hashes, without reading pictures: those without a file are included.

@@ -112,7 +112,7 @@ def test_a_text_under_several_pictures_is_the_first_in_order_of_ids(project: Pro
     found = by_caption(project, pair(project))
     assert found[GUN]["safe_id"] == min(ids[b"one"], ids[b"two"])
     assert found[KNIFE]["safe_id"] == by_id
-    assert found[KNIFE]["margin"] == 0, "the other picture has the same caption"
+    assert found[KNIFE]["margin"] is None, "the other has the same caption: no alternative"
 
 
 def test_similarities_of_pictures(project: Project) -> None:
@@ -191,6 +191,8 @@ def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | No
         ("rank", "csls"),
         ("hub_cap", 3),
         ("reciprocal", 5),
+        ("similarity", "image"),
+        ("min_candidate_similarity", 0.5),
         ("index", "IVF8,Flat"),
         ("index_parameters", "nprobe=2"),
     ],

@@ -85,7 +85,7 @@ def test_stopped_and_started_again_it_ends_the_same(
 def test_a_sample_of_many_items_is_enough(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(contrast, "_ITEMS", 6)
+    monkeypatch.setattr(contrast, "ITEMS", 6)
     record = place.train(tmp_path, **RUN)
     assert record.facts["pairs"]["train"] > 6
 
