@@ -32,13 +32,22 @@ class ConstructSettings:
     share: tuple[str, ...] = setting((), "Weight of a category's quota, such as violence=2.")
     tries: Annotated[int, Ge(1)] | None = setting(
         None,
-        "Edits to request per wanted pair. Default: 10 with rules or world, at least 500 in all; "
-        "3 with a model.",
+        "Edits to request per wanted pair. Default: 40 with rules or world, at least 2,000 in "
+        "all; 3 with a model.",
     )
     aligner: str = setting(
         "minilm", "Encoder that measures alignment; use one that will not be tested on the pairs."
     )
     min_alignment: Annotated[float, Ge(-1), Le(1)] = setting(0.7, "Minimum cosine of a pair.")
+    plausibility: str = setting(
+        "aligner",
+        "What ranks the edits that are proposed for a caption: aligner (its cosine) or "
+        "local:FOLDER (a language model).",
+    )
+    min_plausibility: float | None = setting(
+        None,
+        "Minimum score by --plausibility: a cosine, or the log-probability of an added word.",
+    )
     max_added: Annotated[int, Ge(1)] = setting(12, "Maximum words that an edit adds.")
     max_removed: Annotated[int, Ge(0)] = setting(
         3, "Maximum words that a model's edit removes; the rules remove none."
