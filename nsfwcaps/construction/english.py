@@ -91,7 +91,8 @@ STANDS = (
     r"located|seated|relaxing|relaxes|lounging|positioned|napping|spread out|laid out)"
 )
 MOVES = re.compile(
-    r"\b(?:driv(?:es?|ing)|(?<!side )walk(?:s|ing)?|rid(?:es?|ing)|travel(?:s|ing|ling)?|mov(?:es?|ing)|"
+    r"\b(?:driv(?:es?|ing)|(?<!side )walk(?:s|ing)?|rid(?:es?|ing)|travel(?:s|ing|ling)?|"
+    r"mov(?:es?|ing)|"
     r"runs?|running|stroll(?:s|ing)?|cycling|jogging|rolling|heading)\b"
 )
 

@@ -82,6 +82,11 @@ class ConstructSettings:
         None, "Folder or URL that relative image paths start from. Default: the pool's folder."
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    null_words: bool = setting(
+        True,
+        "Set aside captions that are a word for a missing value (nan, NULL, None), their column's "
+        "name, or no words at all (a number, an address, mark-up).",
+    )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of order, positions and elements.")
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per Parquet file.")
     parallel: Annotated[int, Ge(1)] = setting(

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.construct_place import WORD, captions, construct, recipe, record, rejects, rows, write_pool
+from support.construct_place import (
+    WORD,
+    captions,
+    construct,
+    recipe,
+    record,
+    rejects,
+    rows,
+    write_pool,
+)
 from support.misbehaving_server import MODEL, Reply, good, serving
 from support.shell import call, start, tree
 
