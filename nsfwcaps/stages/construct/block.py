@@ -9,6 +9,7 @@ for the reason of the first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -48,6 +49,8 @@ class EditBlock:
         self._proposals: list[list[Proposal]] = []
         self.rejected: list[dict[str, Any]] = []
         self.answered = self.excluded = self.ranked = 0
+        self.alternatives: Counter[str] = Counter()
+        """Reasons for the other edits of the requests of which one is kept."""
 
     def edit(self, flagged: Sequence[tuple[EditRequest, bool]], advance: Advance) -> None:
         """Request the edits; `flagged` pairs a request with whether its caption is unsafe."""
@@ -193,7 +196,11 @@ class EditBlock:
             start += len(own)
             left = [row for row in rows if reasons[row] is None]
             if left:
-                kept.append(max(left, key=lambda row: float(scores[row])))
+                best = max(left, key=lambda row: float(scores[row]))
+                kept.append(best)
+                self.alternatives.update(
+                    reasons[row] or "less_plausible" for row in rows if row != best
+                )
             else:
                 row = rows[0]
                 self._reject(requests[row], str(reasons[row]), proposals[row].caption)

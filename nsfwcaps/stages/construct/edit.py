@@ -115,6 +115,7 @@ class EditChecker:
             facts={
                 "answered": work.answered,
                 "ranked": work.ranked,
+                "alternatives": dict(sorted(work.alternatives.items())),
                 "candidates": len(kept.proposals),
             },
         )

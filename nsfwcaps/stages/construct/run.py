@@ -381,9 +381,10 @@ def _facts(
     checker: EditChecker,
     candidates: int,
 ) -> dict[str, Any]:
-    rejects: Counter[str] = Counter()
+    rejects, alternatives = Counter[str](), Counter[str]()
     for block in blocks:
         rejects.update(block.rejects)
+        alternatives.update(block.facts["alternatives"])
     sims = np.array([row["alignment"] for row in rows], dtype=np.float64)
     elements = Counter(selection.element_key(row["element"]) for row in rows)
     return {
@@ -403,6 +404,7 @@ def _facts(
             "pool": pool.rejects,
             "safe": screened.counts,
             "edits": dict(sorted(rejects.items())),
+            "alternatives": dict(sorted(alternatives.items())),
         },
         "alignment": {
             "mean": round(float(sims.mean()), 4),
