@@ -35,6 +35,7 @@ FLOORS = (
     ("stages.illustrate", "inspection"),
     ("stages", "changes"),
     ("freshness", "missing", "subjects"),
+    ("sizes",),
     ("pipeline",),
     ("recipes",),
     ("api",),
