@@ -8,7 +8,8 @@ pool. "distance" is the mean graph distance of the targets (the last line has th
 "difficulty" is Spearman's rank correlation of a pair's difficulty with that distance, and "low
 cosine" the same for the published signal alone. "added" and "replaced" are the precision where the
 hazard is a thing more than its partner has, or takes the place of one. The first table compares
-the world's fixed partners with the nearest captions, by cosine.
+the world's fixed partners with the nearest captions, by cosine. Rows by image or by both are for
+encoders that read pictures.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _RANKS: dict[str, dict[str, Any]] = {
     "csls": {"rank": "csls"},
     "inverted softmax (default)": {},
     "default, hub_cap 1": {"hub_cap": 1},
+    "default, by image": {"similarity": "image"},
+    "default, by both": {"similarity": "both"},
+    "cosine, by image": {"rank": "cosine", "similarity": "image"},
+    "cosine, by both": {"rank": "cosine", "similarity": "both"},
 }
 
 
@@ -46,7 +51,7 @@ def main() -> None:
             run = root / f"loose-{looseness}"
             run_stage("world", {"scenes": options.scenes, "looseness": looseness}, run)
             for model in options.models:
-                _embed(run, model)
+                _embed(run, model, images=False)
                 fixed, nearest = _tightness(run)
                 print(f"| {looseness:g} | {model} | {fixed:.3f} | {nearest:.3f} |", flush=True)
         run = root / "mined"
@@ -58,8 +63,10 @@ def main() -> None:
         print("|---|---|---|---|---|---|---|---|---|")
         score: Any = None
         for model in options.models:
-            _embed(run, model)
+            pictures = _embed(run, model, images=True)
             for name, settings in _RANKS.items():
+                if "similarity" in settings and not pictures:
+                    continue
                 score, by_edit, low_cosine = _mined(run, settings)
                 print(
                     f"| {model} | {name} | {score.pairs:,} | {score.precision:.3f} "
@@ -74,11 +81,12 @@ def main() -> None:
         )
 
 
-def _embed(run: Path, model: str) -> None:
+def _embed(run: Path, model: str, *, images: bool) -> bool:
+    """Embed the captions, and the pictures if asked and the model reads them: return whether."""
     pools = {label: str(run / "pools" / label) for label in ("safe", "unsafe")}
-    # Captions only: mining does not use the images.
     run_stage("ingest", pools, run)
-    run_stage("embed", {"model": model, "images": False}, run)
+    record = run_stage("embed", {"model": model, "images": images}, run)
+    return bool(record.rows("images"))
 
 
 def _tightness(run: Path) -> tuple[float, float]:

@@ -16,9 +16,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,6 +101,8 @@ class StageResult:
 
     shards: Sequence[Shard]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Amount and seconds of each kind of work, for estimates of time; no part of the output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,8 @@ class StageRecord:
     seconds: float
     output_digest: str
     folder: Path = field(compare=False)
+    rates: Mapping[str, tuple[float, float]] = field(default_factory=dict, compare=False)
+    """Amount and seconds of each kind of work; older records have none."""
 
     def paths(self, group: str) -> list[Path]:
         """Files of a group, in order."""
@@ -158,7 +160,7 @@ class StageFolder:
     def damaged(self, record: StageRecord) -> str | None:
         """Return the first missing or changed file of a record, or None."""
         for file in record.files:
-            if not _intact(self.path / file.path, file):
+            if not intact(self.path / file.path, file):
                 return file.path
         return None
 
@@ -196,7 +198,7 @@ class StageFolder:
         """Return the shard of a key if an earlier run finished it and its files are intact."""
         assert self._journal is not None, "call prepare() first"
         row = self._journal.get(key)
-        if row and all(_intact(self.path / file.path, file) for file in row.files):
+        if row and all(intact(self.path / file.path, file) for file in row.files):
             return row
         return None
 
@@ -204,6 +206,14 @@ class StageFolder:
         """Return all shards in the journal, intact or not, current or not."""
         assert self._journal is not None, "call prepare() first"
         return list(self._journal.values())
+
+    def finished_shards(self) -> list[Shard]:
+        """Return all shards in the journal as `journal_rows`, but change nothing."""
+        return list(_shards(self._lines).values())
+
+    def written(self) -> list[Shard]:
+        """Return the shards in the journal as it is on the disk; changes nothing."""
+        return list(_shards(self._lines).values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Return the shard of a key if an earlier run finished it; otherwise make and commit it."""
@@ -213,6 +223,13 @@ class StageFolder:
         """Write what `make` returns, then the journal row with the time both took."""
         started = time.monotonic()
         return self._commit(key, make(), started)
+
+    def discard(self, key: str) -> None:
+        """Remove the files of a shard that no run needs any more."""
+        assert self._journal is not None, "call prepare() first"
+        shard = self._journal.pop(key, None)
+        for file in shard.files if shard is not None else ():
+            (self.path / file.path).unlink(missing_ok=True)
 
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
@@ -288,6 +305,7 @@ class StageFolder:
             seconds=round(seconds, 3),
             output_digest=digest([[f.group, f.sha256] for f in files if f.group != REJECTS]),
             folder=self.path,
+            rates=result.rates,
         )
         values = dataclasses.asdict(record)
         del values["folder"]
@@ -316,41 +334,8 @@ class StageFolder:
                 path.unlink()
 
 
-def deliver(record: StageRecord, target: Path, owned: Sequence[str]) -> None:
-    """Deliver a record's `dataset` files to a folder under their final names.
-
-    Idempotent; uses hard links if the file system supports them. Parquet files in the `owned`
-    subfolders that the record does not list come from an earlier run and are removed. So is such a
-    subfolder if it is empty.
-    """
-    wanted: set[Path] = set()
-    for file in record.files:
-        if file.group != "dataset":
-            continue
-        path = target / Path(file.path).relative_to(Path(file.path).parts[0])
-        wanted.add(path)
-        if not _intact(path, file):
-            _link(record.folder / file.path, path)
-    for folder in owned:
-        for path in (target / folder).glob("*.parquet"):
-            if path not in wanted:
-                path.unlink()
-        with contextlib.suppress(OSError):
-            (target / folder).rmdir()  # fails unless empty
-
-
-def _link(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
-    temporary.replace(path)
-
-
-def _intact(path: Path, file: OutputFile) -> bool:
+def intact(path: Path, file: OutputFile) -> bool:
+    """Whether a file at a path has the size and content that a record lists."""
     try:
         return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
     except FileNotFoundError:

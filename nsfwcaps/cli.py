@@ -6,30 +6,26 @@ import io
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import typer
 
-from nsfwcaps import extras
 from nsfwcaps.commands.listing import CommandGroup
-from nsfwcaps.errors import NsfwcapsError, storage_error
+from nsfwcaps.failures import INTERRUPTED, STOPPED, explain, trace
 from nsfwcaps.runtime.processes import GRACE_S, launched, leave
 from nsfwcaps.version import __version__
 
-DEBUG_VARIABLE = "NSFWCAPS_DEBUG"
-
-_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-_INTERNAL = 70  # EX_SOFTWARE of sysexits.h
+_COMPLETION = "_NSFWCAPS_COMPLETE"
+"""Set by the shell when it completes, as typer's scripts say."""
 
 app = typer.Typer(
     name="nsfwcaps",
     cls=CommandGroup,
     help="Mine, grade and publish safe-unsafe caption pairs for safer vision-language models.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -37,7 +33,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and stop."),
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and stop."),
 ) -> None:
     if version:
         typer.echo(f"nsfwcaps {__version__}")
@@ -46,7 +42,14 @@ def _root(
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
-    leave(guard(app) if launched().first else run_as_follower(app))
+    leave(guard(_run) if launched().first else run_as_follower(_run))
+
+
+def _run() -> object:
+    if _COMPLETION in os.environ:
+        os.environ["COLUMNS"] = "1000"  # a second line of a help would be completed as a word
+    # The name under which the shell completes, also for `python -m nsfwcaps`.
+    return app(prog_name="nsfwcaps")
 
 
 def run_as_follower(command: Callable[[], object]) -> int:
@@ -58,7 +61,7 @@ def run_as_follower(command: Callable[[], object]) -> int:
     errors = io.StringIO()
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(errors):
         code = guard(command)
-    if code not in (0, _INTERRUPTED):
+    if code not in (0, INTERRUPTED):
         time.sleep(GRACE_S)
         sys.stderr.write(errors.getvalue())
     return code
@@ -70,7 +73,7 @@ def guard(command: Callable[[], object]) -> int:
         command()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        return _interrupted() if code == _INTERRUPTED else code  # Typer catches Ctrl-C and exits
+        return _interrupted() if code == INTERRUPTED else code  # Typer catches Ctrl-C and exits
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
@@ -78,37 +81,16 @@ def guard(command: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            traceback.print_exc()
+        trace()
         message, code = explain(error)
         _say(message)
         return code
     return 0
 
 
-def explain(error: Exception) -> tuple[str, int]:
-    """Return the message and the exit code for an exception."""
-    if isinstance(error, NsfwcapsError):
-        return f"error: {error}", error.exit_code
-    if isinstance(error, OSError) and (known := storage_error(error)) is not None:
-        return f"error: {known}", known.exit_code
-    if isinstance(error, ModuleNotFoundError) and (lacking := extras.explained(error)) is not None:
-        return f"error: {lacking}", lacking.exit_code
-    if isinstance(error, MemoryError):
-        return "error: out of memory; lower --memory, --shard-rows or the batch sizes", 1
-    # The exception's text may quote a caption, so show only its type and location.
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{frame.filename}:{frame.lineno}"
-    return (
-        f"internal error: {type(error).__name__} at {place}. This is a bug; finished work is kept. "
-        f"Set {DEBUG_VARIABLE}=1 for the full traceback, and report it",
-        _INTERNAL,
-    )
-
-
 def _interrupted() -> int:
-    _say("stopped; finished work is kept: run the same command again to resume")
-    return _INTERRUPTED
+    _say(STOPPED)
+    return INTERRUPTED
 
 
 def _say(message: str) -> None:

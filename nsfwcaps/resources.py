@@ -27,8 +27,13 @@ def recipe(name: str) -> Path:
     candidate = bundled / f"{name.removesuffix('.yaml').removeprefix('pipelines/')}.yaml"
     if candidate.is_file():
         return candidate
-    known = ", ".join(sorted(path.stem for path in bundled.glob("*.yaml")))
+    known = ", ".join(recipes())
     raise ConfigError(f"{name}: no such file or bundled recipe; bundled recipes: {known}")
+
+
+def recipes() -> list[str]:
+    """Return the names of the bundled recipes."""
+    return sorted(path.stem for path in folder("pipelines").glob("*.yaml"))
 
 
 def demo_pool(name: str) -> Path:

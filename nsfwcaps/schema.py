@@ -428,14 +428,16 @@ PUBLISHED_HELP = {
     "unsafe_caption": "the unsafe caption",
     "safe_caption": "its safe counterpart",
     "category": "category of the unsafe caption, from its pool",
-    "rank": "1 for the best counterpart of the unsafe caption, 2 for the next, …",
+    "rank": "1 for the best counterpart of the unsafe caption, 2 for the next, …; with "
+    "min_similarity there may be gaps",
     "sim_text": "cosine of the two captions",
     "sim_image": "cosine of the two images",
     "sim_cross": "cosine of the unsafe caption and the safe image",
-    "score": "cosine minus the hubness penalty of the target; the ranking criterion; not "
-    "clipped, so it can exceed one by the rounding of stored vectors",
-    "margin": "score minus that of the next candidate",
-    "density": "mean cosine of the unsafe caption to its ten nearest safe captions",
+    "score": "similarity (cosine of the captions, unless provenance names image or both) minus the "
+    "hubness penalty of the target; the ranking criterion; not clipped, so it can exceed one by "
+    "the rounding of stored vectors",
+    "margin": "score minus that of the next candidate that is no near-duplicate of the target",
+    "density": "mean similarity of the unsafe caption to its ten nearest targets",
     "hub_count": "pairs that share this safe caption",
     "difficulty": "0 easy to 1 hard",
     "stage": "level of difficulty: easy, medium or hard (the curriculum's stages)",
@@ -446,7 +448,7 @@ PUBLISHED_HELP = {
     "safe_image_path": "image of the safe caption, as named by its pool",
     "unsafe_image_sha256": "sha256 of that image's bytes",
     "safe_image_sha256": "sha256 of that image's bytes",
-    "provenance": "how the pair was made: method, ranking, encoder",
+    "provenance": "how the pair was made: method, ranking, similarity if not of text, encoder",
 }
 
 # The same for pairs that were not mined: the safe caption is the unsafe one's partner.
@@ -454,5 +456,6 @@ PAIRED_HELP = {
     "safe_caption": "partner of the unsafe caption in the source data",
     "rank": "always 1: one safe caption per unsafe caption",
     "score": "cosine of the two captions",
-    "margin": "that cosine minus the nearest other safe caption's; negative if that is nearer",
+    "margin": "that cosine minus the nearest other safe caption's that is no near-duplicate of "
+    "the partner; negative if that is nearer",
 }

@@ -35,6 +35,8 @@ class Stage:
     settings: type[Any]
     module: str
     """Dotted name of the module with `run`, imported on demand."""
+    subject: str | None = None
+    """Dotted name of the module that compares what the stage is of with a finished run."""
     headline: Callable[[Mapping[str, Any]], str]
     """Formats the facts of a finished run in one line for display."""
     notes: Callable[[Mapping[str, Any]], Iterator[str]] = lambda facts: iter(())
@@ -53,6 +55,8 @@ class Stage:
     """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None
     """Folder in the run that receives the stage's `dataset` files under their final names."""
+    counts_changes: bool = False
+    """Whether its facts have `changes`, counts against the output that it replaces."""
     intermediate: bool = False
     """Whether its delivered files are only intermediate once a data set is made from them."""
     owns: tuple[str, ...] = ()
@@ -63,6 +67,8 @@ class Stage:
     """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     """Extras that it needs, depending on the settings, with a phrase for what needs each."""
+    models: Callable[[Any], Mapping[str, str]] = lambda settings: {}
+    """Models that it loads, by setting: they are looked for before the first stage runs."""
     checks: bool = False
     """Whether its module has `check`, which finds problems early."""
     distributed: bool = False
@@ -80,6 +86,16 @@ class Stage:
     def load(self) -> StageModule:
         """Import the stage's module."""
         return cast(StageModule, importlib.import_module(self.module))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPart:
+    """A part of a stage's work, for estimates of time."""
+
+    work: Mapping[str, float]
+    """Amount of each kind of work (`machine.known_rates`)."""
+    kept_as: str | None = None
+    """Group of files that an earlier run has left if it has done this part."""
 
 
 class StageModule(Protocol):
@@ -102,7 +118,12 @@ class StageModule(Protocol):
         ...
 
     def plan(self, settings: Any, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-        """Describe what a run would read and write, without running."""
+        """Describe what a run would read and write, without running.
+
+        `work` is the amount of each kind of work (`machine.known_rates`), for an estimate of time;
+        `parts` maps names to a `PlannedPart` where some may have been done. If `run` returns no
+        rates, a run from nothing measures the only kind.
+        """
         ...
 
 

@@ -7,3 +7,5 @@ import os
 # No test may reach a model hub: real loading code runs on what packages ship or tests make.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Nor may a test leave its rates in the user's cache: this folder cannot be made.
+os.environ["NSFWCAPS_CACHE"] = os.path.join(os.devnull, "cache")

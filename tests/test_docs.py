@@ -26,10 +26,10 @@ COMMANDS = [
         "illustrate",
         "ingest",
     ),
-    *("inspect", "mine", "publish", "report", "review", "review account", "review account add"),
+    *("inspect", "mine", "publish", "rejects", "report", "review", "review account", "review account add"),
     *("review account disable", "review account enable", "review account list"),
     *("review account password", "review account role", "review export", "review gold"),
-    *("review status", "review verify", "run", "status", "train", "validate", "world"),
+    *("review status", "review verify", "run", "show", "status", "train", "validate", "world"),
 ]
 
 

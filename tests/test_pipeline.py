@@ -12,7 +12,8 @@ import pytest
 from nsfwcaps import pipeline
 from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
-from nsfwcaps.pipeline import StageState, locked, plan_stage, run_stage, state
+from nsfwcaps.freshness import StageState, state
+from nsfwcaps.pipeline import locked, plan_stage, run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGE, STAGES
@@ -123,7 +124,7 @@ def test_stage_before_its_input_says_what_to_run(workdir: Path) -> None:
         run_stage(EMBED, EmbedSettings(), workdir, Silent())
     assert str(error.value) == (
         f"embed needs the output of ingest, but {workdir}/ingest has none; "
-        f"run 'nsfwcaps ingest --workdir {workdir}' first"
+        f"run 'nsfwcaps ingest --workdir {workdir} --safe FILE --unsafe FILE' first"
     )
 
 
@@ -216,20 +217,25 @@ def test_delivered_files_come_back_though_the_stage_is_skipped(
 
 def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
     size = sum(Path(url).stat().st_size for url in (*settings.safe, *settings.unsafe))
-    assert plan_stage(INGEST, settings, workdir) == {
-        "state": "not run",
-        "pool_files": 2,
-        "input_bytes": size,
-    }
+    plan = dict(plan_stage(INGEST, settings, workdir))
+    assert 0 < plan.pop("seconds") < 1  # an estimate
+    assert plan == {"state": "not run", "why": [], "pool_files": 2, "input_bytes": size}
     assert not workdir.exists()
 
 
 def test_plan_of_a_stage_without_its_input_knows_the_state_only(
     settings: IngestSettings, workdir: Path, reader: Stage
 ) -> None:
-    assert plan_stage(reader, EmbedSettings(), workdir) == {"state": "not run"}
+    assert plan_stage(reader, EmbedSettings(), workdir) == {
+        "state": "not run",
+        "why": [],
+    }
     run_stage(INGEST, settings, workdir, Silent())
-    assert plan_stage(reader, EmbedSettings(), workdir) == {"state": "not run", "to_read": 2}
+    assert plan_stage(reader, EmbedSettings(), workdir) == {
+        "state": "not run",
+        "why": [],
+        "to_read": 2,
+    }
 
 
 def test_recipe_runs_its_stages_and_tells_of_each(

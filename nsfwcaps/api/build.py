@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.api import pools
 from nsfwcaps.api.run import Run
 from nsfwcaps.errors import ConfigError, storage_error
+from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.progress import for_terminal
 from nsfwcaps.stage import Recipe, owners, share
 from nsfwcaps.stages import BUILD
+from nsfwcaps.subjects import OtherRunError
 
 _POOLS = ("safe", "unsafe", "pool")
 
@@ -26,13 +29,15 @@ def build(
     safe: Any = None,
     unsafe: Any = None,
     pool: Any = None,
+    overwrite: bool = False,
     show_progress: bool = False,
     **settings: Any,
 ) -> Run:
     """Build a data set of graded pairs from pools of safe and unsafe captions.
 
     Runs the same stages and writes the same files as the command `nsfwcaps build`. Repeat the call
-    to resume an interrupted run; finished work is skipped. Captions are never printed.
+    to resume an interrupted run; finished work is skipped. Captions are never printed. A file of
+    the data set that you have edited is kept beside the new one, with a warning.
 
     A pool is one of these:
 
@@ -51,6 +56,7 @@ def build(
         safe: Pool of safe captions.
         unsafe: Pool of unsafe captions.
         pool: Pool of both kinds; requires `label_column`.
+        overwrite: Replace a run of other pools in the folder, which is refused otherwise.
         show_progress: Show progress on standard error.
         **settings: Any setting of the stages `ingest`, `embed`, `mine`, `grade` and `publish`,
             named like its command-line option: `model="minilm"`, `k=3`, `hub_cap=2`. A setting
@@ -60,6 +66,7 @@ def build(
         The run, which reads pairs, rejects and facts from the folder.
 
     Raises:
+        ArtifactError: the folder holds a run of other pools, and `overwrite` is not given.
         ConfigError: a setting is unknown or invalid; the message lists all of them.
         InputError: a pool cannot be read, or too many of its rows are unusable.
         StorageError: the folder is not writable, or another run is using it.
@@ -84,8 +91,13 @@ def build(
     recipe = recipes.prepare(_recipe({**settings, **named}), workdir)
     try:
         with pipeline.locked(workdir):
-            pools.write([*given.values()], workdir)
-            pipeline.run(recipe, workdir, for_terminal(quiet=not show_progress))
+            written = pools.write([*given.values()], workdir)
+            progress = for_terminal(quiet=not show_progress)
+            try:
+                pipeline.run(recipe, workdir, progress, _warn, overwrite=overwrite)
+            except OtherRunError:
+                pools.remove(written, workdir)
+                raise
             pools.remove_others([*given.values()], workdir)
     except OSError as error:
         known = storage_error(error)
@@ -93,6 +105,12 @@ def build(
             raise
         raise known from error
     return Run(workdir)
+
+
+def _warn(outcome: StageOutcome) -> None:
+    """Warn of each file of the user that delivery has kept or found."""
+    for line in outcome.kept:
+        warnings.warn(line, stacklevel=2)
 
 
 def _recipe(settings: Mapping[str, Any]) -> Recipe:

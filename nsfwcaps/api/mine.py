@@ -9,6 +9,7 @@ import numpy as np
 
 from nsfwcaps import config
 from nsfwcaps.api.mined import Mined, gather
+from nsfwcaps.api.pictures import pictures_of
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
 from nsfwcaps.config import parse_bytes
 from nsfwcaps.enums import Duplicates
@@ -16,6 +17,7 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.mining.memo import InMemory
 from nsfwcaps.mining.pairs import check, choose
 from nsfwcaps.mining.ranking import Keys, TextKeys
+from nsfwcaps.mining.similarity import Pools, compared
 from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages.mine.method import method_of
@@ -30,6 +32,17 @@ class MineOptions(TypedDict, total=False):
 
     candidates: int | None
     """Nearest safe rows considered per unsafe row; default 100, or 2 k if that is more."""
+    min_candidate_similarity: float | None
+    """Minimum cosine of a candidate: the best ranked of those left is the target."""
+    similarity: str
+    """What is compared: `text` (default), `image`, or `both`, the mean of the two cosines. All
+    cosines of options and results are of this choice."""
+    unsafe_images: Any
+    """Floats `[u, d]` of the pictures of the unsafe rows; NaN in rows without one."""
+    safe_images: Any
+    """The same `[s, d]` for the safe rows; equal rows are one picture."""
+    margin_duplicate: float
+    """Candidates with at least this cosine to the target do not set the margin; default 0.85."""
     csls_k: int
     """Neighbours in the CSLS penalty; default 10."""
     beta: float
@@ -83,7 +96,7 @@ def mine(
         safe_vectors: Floats `[s, d]` from the same encoder.
         k: Safe counterparts per unsafe row, at most s.
         rank: `inverted-softmax`, `csls` or `cosine`.
-        min_similarity: Minimum cosine of a pair.
+        min_similarity: Minimum cosine of a pair. Those below are set aside; no other pair changes.
         hub_cap: Maximum number of unsafe rows that share one safe row. The others get their next
             best one.
         reciprocal: Keep a pair only if the unsafe row is among this many nearest neighbours of the
@@ -94,7 +107,8 @@ def mine(
         Safe rows, cosines and scores `[u, k]`, and the signals that `grade` reads.
 
     Raises:
-        InputError: an array is empty, not `[n, d]`, or has rows that are zero or not finite.
+        InputError: an array is empty, not `[n, d]`, or has rows that are zero or not finite, or
+            pictures are to be compared and a side has none.
         ConfigError: an option is invalid, or k is greater than s.
         DeviceError: the device is not available.
         RecallError: the recall of the index is below `min_recall`.
@@ -111,6 +125,7 @@ def mine(
     """
     given = dict(options)
     captions = given.pop("unsafe_captions", None), given.pop("safe_captions", None)
+    images = given.pop("unsafe_images", None), given.pop("safe_images", None)
     settings = config.parse(
         MineSettings,
         {
@@ -123,15 +138,26 @@ def mine(
         },
         where="mine",
     )
-    space = _space(unsafe_vectors, safe_vectors, settings)
+    unsafe, safe = _sides(unsafe_vectors, safe_vectors)
+    pools = Pools(
+        unsafe=unsafe,
+        safe=safe,
+        keys=_keys(captions, unsafe.rows, safe.rows, settings.skip),
+        **pictures_of(images, unsafe.rows, safe.rows),
+    )
+    of = compared(settings.similarity, pools)
+    space = Space(
+        unsafe=of.unsafe,
+        safe=of.safe,
+        device=BlockSearch(settings.device),
+        memory_bytes=parse_bytes(settings.memory),
+    )
     method = method_of(settings)
     check(space, method)
-    keys = _keys(captions, space, settings.skip)
-    pairs = choose(space, method, keys, memo=InMemory(), progress=Silent())
-    return gather(pairs, space.unsafe.rows)
+    return gather(choose(space, method, of, memo=InMemory(), progress=Silent()), unsafe.rows)
 
 
-def _space(unsafe: Any, safe: Any, settings: MineSettings) -> Space:
+def _sides(unsafe: Any, safe: Any) -> tuple[VectorArray, VectorArray]:
     sides = [
         VectorArray(unit_halves(vectors, where=where))
         for vectors, where in ((unsafe, "unsafe_vectors"), (safe, "safe_vectors"))
@@ -144,24 +170,19 @@ def _space(unsafe: Any, safe: Any, settings: MineSettings) -> Space:
             f"unsafe_vectors have width {sides[0].width} and safe_vectors {sides[1].width}; "
             "embed both with the same encoder"
         )
-    return Space(
-        unsafe=sides[0],
-        safe=sides[1],
-        device=BlockSearch(settings.device),
-        memory_bytes=parse_bytes(settings.memory),
-    )
+    return sides[0], sides[1]
 
 
-def _keys(captions: tuple[Any, Any], space: Space, skip: Duplicates) -> TextKeys | None:
+def _keys(captions: tuple[Any, Any], unsafe: int, safe: int, skip: Duplicates) -> TextKeys | None:
     """Text keys, if captions of both sides are given."""
-    if captions == (None, None):
+    if captions[0] is None and captions[1] is None:
         return None
-    if None in captions:
+    if captions[0] is None or captions[1] is None:
         raise InputError(
             "mine: captions given for one side only; give both unsafe_captions and "
             "safe_captions, or neither"
         )
-    sides = (("unsafe_captions", space.unsafe.rows), ("safe_captions", space.safe.rows))
+    sides = (("unsafe_captions", unsafe), ("safe_captions", safe))
     found = []
     for texts, (name, rows) in zip(captions, sides, strict=True):
         if len(texts) != rows:

@@ -24,15 +24,19 @@ class Mined:
     """
 
     rows: Rows
-    """Safe row of each counterpart `[u, k]`; −1 if a row has fewer than k."""
+    """Safe row of each counterpart `[u, k]`, by rank; −1 where there is none, or its cosine is
+    below `min_similarity`."""
     cosines: Floats
-    """Cosine of each pair `[u, k]`, exact, rounded once, within [-1, 1]; NaN without a pair."""
+    """Cosine of each pair `[u, k]` in the chosen similarity: exact, rounded once, within [-1, 1];
+    NaN without a pair."""
     scores: Floats
     """Score of each pair `[u, k]`: cosine minus hubness penalty. NaN if there is no pair."""
     margins: Floats
-    """Score minus that of the next candidate `[u, k]`; NaN if there is no other candidate."""
+    """Score minus that of the next candidate `[u, k]` that is no near-duplicate of the target;
+    NaN if there is none."""
     density: Floats
-    """Mean cosine `[u]` of each unsafe row to its ten nearest safe rows."""
+    """Mean cosine `[u]` of each unsafe row to its ten nearest safe rows; NaN without a picture
+    that is needed."""
     hub_counts: Rows
     """Number of pairs `[s]` that contain each safe row."""
     reasons: Mapping[int, str]
@@ -56,17 +60,14 @@ def gather(pairs: MinedPairs, unsafe_rows: int) -> Mined:
     shape = (unsafe_rows, pairs.k)
     rows = np.full(shape, -1, dtype=np.int64)
     cosines, scores, margins = (np.full(shape, np.nan, dtype=np.float32) for _ in range(3))
-    density = np.empty(unsafe_rows, dtype=np.float32)
-    reasons: dict[int, str] = {}
-    for block, chosen in pairs.blocks():
-        ranked = block.ranked
-        query, place = np.nonzero(chosen)
-        at = ranked.first + query, np.cumsum(chosen, axis=1)[query, place] - 1
-        rows[at], cosines[at] = ranked.rows[query, place], as_cosines(ranked.sims[query, place])
-        scores[at], margins[at] = ranked.scores[query, place], block.margins[query, place]
-        density[ranked.first : ranked.first + len(chosen)] = as_cosines(block.density)
-        for row in np.flatnonzero(~chosen.any(axis=1)).tolist():
-            reasons[ranked.first + row] = block.reason(row)
+    density = np.full(unsafe_rows, np.nan, dtype=np.float32)
+    reasons = dict.fromkeys(pairs.without_picture.tolist(), "no_picture")
+    for block, block_margins, block_density in pairs.blocks():
+        at = block.rows[block.query], block.ranks - 1
+        rows[at], cosines[at] = block.targets, as_cosines(block.sims)
+        scores[at], margins[at] = block.scores, block_margins
+        density[block.rows] = as_cosines(block_density)
+        reasons |= {int(block.rows[row]): reason for row, reason in block.rejects.items()}
     count = int((rows >= 0).sum())
     return Mined(
         rows=rows,

@@ -60,11 +60,26 @@ def given_pool(label: str, value: Any) -> GivenPool:
     return GivenPool(paths=(f"{IN_RUN}{INPUTS}/{name}",), name=name, data=data)
 
 
-def write(pools: Sequence[GivenPool], workdir: Path) -> None:
-    """Write in-memory pools to the run's folder; files are named by content and written once."""
+def write(pools: Sequence[GivenPool], workdir: Path) -> list[Path]:
+    """Write in-memory pools to the run's folder; return the new files.
+
+    Files are named by content and written once.
+    """
+    written = []
     for pool in pools:
-        if pool.name is not None and not (workdir / INPUTS / pool.name).is_file():
-            write_atomically(workdir / INPUTS / pool.name, pool.data)
+        path = workdir / INPUTS / str(pool.name)
+        if pool.name is not None and not path.is_file():
+            write_atomically(path, pool.data)
+            written.append(path)
+    return written
+
+
+def remove(paths: Sequence[Path], workdir: Path) -> None:
+    """Remove pools that `write` has just written, and their folder if it is empty."""
+    for path in paths:
+        path.unlink()
+    if paths and not any((workdir / INPUTS).iterdir()):
+        (workdir / INPUTS).rmdir()
 
 
 def remove_others(pools: Sequence[GivenPool], workdir: Path) -> None:

@@ -8,13 +8,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.inspection.set_aside import PICTURE_DIGITS
 from nsfwcaps.tables import read_tables
 
 _COLUMNS = pa.schema([("id", pa.string()), ("reason", pa.string()), ("stage", pa.string())])
 
 
 def rejects_of(records: Iterable[StageRecord]) -> pa.Table:
-    """Table with the columns `id`, `reason` and `stage`, in pipeline order."""
+    """Table with the columns `id`, `reason` and `stage`, in pipeline order.
+
+    Pictures that embed could not read are left out, as the records count them: their captions are
+    there.
+    """
     parts = [_COLUMNS.empty_table()]
     for record in records:
         parts += [_named(table, record.stage) for table in read_tables(record.paths("rejects"))]
@@ -31,4 +36,7 @@ def _named(table: pa.Table, stage: str) -> pa.Table:
         )
     )
     stages = pa.array([stage] * table.num_rows, pa.string())
-    return pa.table({"id": ids, "reason": table["reason"], "stage": stages}, schema=_COLUMNS)
+    named = pa.table({"id": ids, "reason": table["reason"], "stage": stages}, schema=_COLUMNS)
+    if "id" not in table.column_names:
+        return named
+    return named.filter(pc.not_equal(pc.utf8_length(named["id"]), PICTURE_DIGITS))

@@ -10,7 +10,10 @@ from nsfwcaps import pipeline
 from nsfwcaps.api import display
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.inspection import quality
+from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stages.publish import replaced
 from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
@@ -76,14 +79,37 @@ class Run:
         return {name: record.facts for name, record in self._records().items()}
 
     @property
+    def quality(self) -> Mapping[str, Any]:
+        """How close the pairs are: quartiles of their cosines, and the most used targets.
+
+        `border` is the cosine below which more pairs are wrong than right, where it was measured.
+
+        Raises:
+            ArtifactError: the run has no pairs yet.
+        """
+        return quality.facts(self.path)
+
+    @property
     def digests(self) -> Mapping[str, str]:
         """Digest of each stage's output, by stage name. Equal outputs have equal digests."""
         return {name: record.output_digest for name, record in self._records().items()}
 
     def summary(self) -> str:
-        """One line per stage: row counts, and rejects by reason."""
-        records = self._records().values()
-        return "\n".join(f"{record.stage:<8} {pipeline.headline(record)}" for record in records)
+        """One line per stage, then how close the pairs are.
+
+        A line has row counts, rejects by reason, and the pairs that were replaced.
+        """
+        if not {*PAIR_STAGES} & {*self._records()}:
+            return self._headlines()
+        return f"{self._headlines()}\n{quality.paragraph(self.path)}"
+
+    def _headlines(self) -> str:
+        lines = []
+        for record in self._records().values():
+            change = replaced(record.facts)
+            said = pipeline.headline(record) + (f"; {change}" if change else "")
+            lines.append(f"{record.stage:<8} {said}")
+        return "\n".join(lines)
 
     def _records(self) -> dict[str, StageRecord]:
         """Records of the finished stages, in pipeline order."""
@@ -103,7 +129,7 @@ class Run:
         yield from read_tables(paths, names)
 
     def __repr__(self) -> str:
-        lines = [f"Run({str(self.path)!r})", self.summary()]
+        lines = [f"Run({str(self.path)!r})", self._headlines()]
         if "publish" in self._records():
             ids = next(self._tables())["pair_id"].slice(0, _FEW_IDS).to_pylist()
             lines.append(f"first pairs: {', '.join(ids)}")

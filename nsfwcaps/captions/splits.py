@@ -45,29 +45,63 @@ def assign(
 ) -> npt.NDArray[np.str_]:
     """Assign a split `[p]` to every pair, keeping groups whole.
 
-    Groups are ordered by a hash of the seed and their smallest pair id, so the order is independent
-    of storage. Each goes to the test split if it fits, else to validation, else to train. Groups
-    larger than a small split therefore always go to train.
+    `ids` `[p]` name the unsafe captions, which keep their ids when they get other targets. A hash
+    of the seed and a group's smallest id gives a number in [0, 1): below the test share is test,
+    then comes validation, then train. So other groups do not move a group. There are two
+    exceptions, by number of pairs:
+
+    - A group with more pairs than a split has room for (its share of all pairs) is in train.
+    - Train gets the group with the nearest number if it would be empty, and so does a wanted
+      split from one that has two groups. That happens in small sets only.
     """
     _, group, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
-    smallest: list[str | None] = [None] * len(sizes)
+    smallest: dict[int, str] = {}
     for item, number in zip(ids, group.tolist(), strict=True):
-        held = smallest[number]
-        smallest[number] = item if held is None else min(held, item)
-    order = sorted(range(len(sizes)), key=lambda number: seeded_hash(seed, str(smallest[number])))
-    spare = len(ids) - 1  # rounding must leave at least one pair to train on
-    test = min(round(test_share * len(ids)), spare)
-    validation = min(round(validation_share * len(ids)), spare - test)
-    left = {Split.TEST: test, Split.VALIDATION: validation}
+        smallest[number] = min(item, smallest.get(number, item))
+    places = np.array([_place(seed, smallest[number]) for number in range(len(sizes))])
+    shares = {Split.TEST: test_share, Split.VALIDATION: validation_share}
+    spare = len(ids) - 1  # one group, however small the set, is in train
+    room = {name: min(max(1, round(share * len(ids))), spare) for name, share in shares.items()}
+    ends = {Split.TEST: (0.0, test_share), Split.VALIDATION: (test_share, sum(shares.values()))}
+    ends[Split.TRAIN] = (sum(shares.values()), 1.0)
     split_of = np.full(len(sizes), Split.TRAIN.value, dtype="<U10")
-    for number in order:
-        for split, room in left.items():
-            if sizes[number] <= room:
-                split_of[number] = split.value
-                left[split] = room - int(sizes[number])
-                break
+    for name, size in room.items():
+        low, high = ends[name]
+        split_of[(low <= places) & (places < high) & (sizes <= size)] = name.value
+    room[Split.TRAIN] = len(ids)
+    wanted = [name for name, share in shares.items() if round(share * len(ids)) >= 1]
+    for name in (Split.TRAIN, *wanted):
+        _fill(split_of, name, _distance(places, ends[name]), sizes <= room[name])
     chosen: npt.NDArray[np.str_] = split_of[group]
     return chosen
+
+
+def _place(seed: int, item: str) -> float:
+    """Return the number in [0, 1) of a group."""
+    return int.from_bytes(seeded_hash(seed, item)[:6]) / 2**48
+
+
+def _distance(
+    places: npt.NDArray[np.float64], ends: tuple[float, float]
+) -> npt.NDArray[np.float64]:
+    low, high = ends
+    return np.maximum(np.maximum(low - places, places - high), 0.0)
+
+
+def _fill(
+    split_of: npt.NDArray[np.str_],
+    name: Split,
+    distance: npt.NDArray[np.float64],
+    fits: npt.NDArray[np.bool_],
+) -> None:
+    """Move the nearest group that fits to a split without groups."""
+    if (split_of == name.value).any():
+        return
+    names, count = np.unique(split_of, return_counts=True)
+    least = 1 if name is Split.TRAIN else 2
+    movable = np.flatnonzero(fits & np.isin(split_of, names[count >= least]))
+    if len(movable):
+        split_of[movable[np.argmin(distance[movable])]] = name.value
 
 
 def beside(
@@ -75,8 +109,9 @@ def beside(
 ) -> npt.NDArray[np.bool_]:
     """Return for every pair `[p]` whether the item it names beyond its captions is in its split.
 
-    `named` is the group of that item, −1 if a pair names none. A group without pairs gets the
-    split of the first pair, in id order, that names an item of it.
+    `named` is the group of that item, −1 if a pair names none. `ids` `[p]` name the unsafe
+    captions. A group without pairs gets the split of the first pair, in id order, that names an
+    item of it.
     """
     split = dict(zip(group_of.tolist(), split_of.tolist(), strict=True))
     for pair in sorted(np.flatnonzero(named >= 0).tolist(), key=ids.__getitem__):

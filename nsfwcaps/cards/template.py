@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps import resources
+from nsfwcaps.delivery import own_section
 
 
 def path(name: str) -> Path:
@@ -27,7 +28,7 @@ def fill(name: str, **values: Any) -> str:
     )
     environment.filters["code"] = _code
     environment.filters["percent"] = lambda share: f"{share:.1%}"
-    return environment.get_template(name).render(**values)
+    return environment.get_template(name).render(**values, own_section=own_section.EMPTY)
 
 
 def _code(text: object) -> str:

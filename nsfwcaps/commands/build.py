@@ -9,7 +9,7 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, with_settings
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, with_settings
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD
 
@@ -28,10 +28,13 @@ def build(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Build a data set of graded pairs from pools of safe and unsafe captions.
 
     Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """
     recipe = recipes.parse(given, where="build")
-    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    execution.execute(
+        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+    )

@@ -10,7 +10,7 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, with_settings
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, with_settings
 from nsfwcaps.config import field_names
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.stage import Values
@@ -39,6 +39,7 @@ def construct(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Edit safe captions into unsafe ones and publish the pairs as a data set.
 
@@ -52,7 +53,9 @@ def construct(
     pools = {"safe": "run:pools/safe", "unsafe": unsafe}
     values = {**given, "ingest": pools, "mine": {"pairing": "partner"}}
     recipe = recipes.parse(values, where="construct")
-    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run)
+    execution.execute(
+        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+    )
 
 
 def _check_unpainted(illustrate: Mapping[str, Any], given: Values) -> None:

@@ -11,8 +11,8 @@ import typer
 
 from nsfwcaps import recipes
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet
+from nsfwcaps.commands import demo_figures, execution
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet
 
 
 def register(app: typer.Typer) -> None:
@@ -27,29 +27,27 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run the pipeline on a synthetic world, offline, and score it against the ground truth."""
 
     def truth() -> tuple[Mapping[str, Any], str]:
         score, by_edit = _score(out)
-        correlation = score.difficulty_correlation
         apart = {edit: dataclasses.asdict(each) for edit, each in by_edit.items()}
-        return {"truth": {**dataclasses.asdict(score), "by_edit": apart}}, (
-            "\nAgainst the ground truth (scene-graph distance):\n"
-            f"  pairs whose target is a closest safe scene: {score.precision:.0%} "
-            f"(random: {score.chance:.1%})\n"
-            + "".join(
-                f"    hazard {edit}: {each.precision:.0%} of {each.pairs:,}\n"
-                for edit, each in by_edit.items()
-            )
-            + f"  mean distance to the target: {score.mined_distance:.2f} "
-            f"(closest possible: {score.nearest_distance:.2f})\n"
-            "  rank correlation of difficulty and distance: "
-            + ("undefined (no variation)" if correlation is None else f"{correlation:.2f}")
-        )
+        tables = (demo_figures.pairs_table(score, by_edit), demo_figures.training_table(out))
+        text = "\n\n".join(filter(None, (*tables, demo_figures.reading(out))))
+        return {"truth": {**dataclasses.asdict(score), "by_edit": apart}}, f"\n{text}"
 
     recipe = recipes.load("demo", [])
-    execution.execute(recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, summary=truth)
+    execution.execute(
+        recipe,
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        summary=truth,
+    )
 
 
 def _score(out: Path) -> tuple[Any, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ import typer
 from nsfwcaps import extras
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ModelError
-from nsfwcaps.machine.verdict import shown, verdict
+from nsfwcaps.machine.verdict import READY, shown, verdict
 from nsfwcaps.version import __version__
 
 _CORE = (
@@ -56,6 +56,7 @@ def doctor(measure: Measure = False, as_json: Json = False) -> None:
         "disk_free_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
         "packages": core | {name: _version(name) for name in _OPTIONAL},
         "extras": {name: _extra(name) for name in extras.EXTRAS},
+        "extra_uses": dict(extras.USES),
         **devices,
         "minilm": _minilm(),
         "mini": _mini(),
@@ -66,6 +67,8 @@ def doctor(measure: Measure = False, as_json: Json = False) -> None:
         typer.echo(json.dumps(report, indent=1))
     else:
         _print(report)
+    if not str(report["verdict"]).startswith(READY):
+        raise typer.Exit(ModelError.exit_code)
 
 
 def _measured() -> dict[str, Any]:
@@ -80,6 +83,8 @@ def _print(report: dict[str, Any]) -> None:
     from nsfwcaps.machine.limits import Bottleneck
 
     for key, value in report.items():
+        if key == "extra_uses":
+            continue  # shown with the extras
         if key == "limits":
             typer.echo("limits (estimates):")
             for one in value:
@@ -90,6 +95,8 @@ def _print(report: dict[str, Any]) -> None:
                 if (key, name, item) == ("rates", "disk", None):
                     continue  # measured, as its rates say
                 shown_item = _rate(name, item) if key == "rates" else item
+                if key == "extras":
+                    shown_item = _with_use(name, item)
                 typer.echo(f"  {name:<22} {shown_item or 'not installed'}")
         else:
             typer.echo(f"{key:<24} {value}")
@@ -117,6 +124,12 @@ def _extra(name: str) -> str | None:
         return "installed"
     part = len(absent) < len(extras.EXTRAS[name])
     return f"partly installed; missing: {', '.join(absent)}" if part else None
+
+
+def _with_use(name: str, state: str | None) -> str:
+    """Say whether an extra is installed, what it is for, and how to install it."""
+    text = f"{state or 'not installed'} ({extras.USES[name]})"
+    return text if state == "installed" else f"{text}; run {extras.install(name).strip(chr(39))}"
 
 
 def _memory_gib() -> float | None:

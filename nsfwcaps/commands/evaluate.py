@@ -12,6 +12,7 @@ import typer
 from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, pipeline, progress
+from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import (
     REQUIRED,
     DryRun,
@@ -152,7 +153,7 @@ def evaluate(
     with pipeline.locked(out):
         shown = progress.for_terminal(quiet=quiet or as_json)
         evaluated = Evaluation(request, out, shown).run()
-        _print_result(evaluated, out, by=request.by, as_json=as_json)
+        _print_result(evaluated, out, by=request.by, as_json=as_json, quiet=quiet)
 
 
 def _request(settings: EvaluateSettings) -> EvaluationRequest:
@@ -267,16 +268,21 @@ def _print_plan(evaluation: Any, *, as_json: bool) -> None:
         typer.echo(f"missing {item}")
 
 
-def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool) -> None:
+def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool, quiet: bool) -> None:
     from nsfwcaps.evaluation import basis, summary
 
     if as_json:
         values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
+        values["notes"] = evaluated.notes
         typer.echo(json.dumps({"out": str(out), **values}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
         typer.echo(basis.text(evaluated, by=by))
-        typer.echo(f"\nResults: {out}; run 'nsfwcaps report {out}' for a report")
+        for note in evaluated.notes:
+            typer.echo(note)
+        typer.echo(f"\nResults: {out}")
+        if not quiet:
+            typer.echo(next_steps.after_evaluation(out))
     if evaluated.missing:
         raise EvaluationError(_missing_message(evaluated.missing, out))
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
 
-from nsfwcaps import pipeline, progress, recipes
+from nsfwcaps import changes, pipeline, progress, recipes, subjects
+from nsfwcaps.commands import next_steps
+from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
 from nsfwcaps.stages import STAGES
+
+_RESERVED = ("state", "why", "seconds", "parts")
+"""Keys of a plan that are no sizes."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds after the stages: values for the JSON output, and text for people."""
@@ -25,12 +31,17 @@ def execute(
     as_json: bool,
     quiet: bool,
     dry_run: bool,
+    overwrite: bool = False,
     summary: Summary = lambda: ({}, ""),
 ) -> None:
-    """Run the stages of a recipe in order, or print the plan with `dry_run`."""
+    """Run the stages of a recipe in order, or print the plan with `dry_run`.
+
+    `overwrite` allows a folder that holds a run of other pools.
+    """
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
-        _print_plan(recipe, workdir, as_json=as_json)
+        replaced = subjects.replaced(recipe, workdir, overwrite=overwrite)
+        _print_plan(pipeline.plan(recipe, workdir), replaced, as_json=as_json)
         return
     together = next(
         (recipe[s.name].device for s in STAGES if s.distributed and s.name in recipe), None
@@ -40,25 +51,38 @@ def execute(
             pipeline.follow(recipe, workdir, group)
         return
     outcomes: list[StageOutcome] = []
+    pairs_last = next((name for name in reversed(PAIR_STAGES) if name in recipe), None)
 
     def done(outcome: StageOutcome) -> None:
         outcomes.append(outcome)
         if not as_json:
             typer.echo(pipeline.line(outcome.record, skipped=outcome.skipped))
-            for note in pipeline.notes(outcome.record):
-                typer.echo(note)
+            for note in pipeline.notes(outcome):
+                typer.echo(pipeline.indented(note))
+            if outcome.record.stage == pairs_last and not all(each.skipped for each in outcomes):
+                typer.echo(_quality().paragraph(workdir))
 
     with processes.join(together), pipeline.locked(workdir):
-        pipeline.run(recipe, workdir, progress.for_terminal(quiet=quiet or as_json), done)
+        shown = progress.for_terminal(quiet=quiet or as_json)
+        pipeline.run(recipe, workdir, shown, done, overwrite=overwrite)
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
     if as_json:
-        typer.echo(json.dumps({**_as_json(outcomes, dataset), **values}, indent=1))
+        found = {"quality": _quality().facts(workdir)} if pairs_last else {}
+        typer.echo(json.dumps({**_as_json(outcomes, dataset), **found, **values}, indent=1))
         return
     if text:
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
+    if not quiet and (following := next_steps.after_stages(recipe, workdir)):
+        typer.echo(following)
+
+
+def _quality() -> ModuleType:
+    from nsfwcaps.inspection import quality  # numpy imports slowly
+
+    return quality
 
 
 def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
@@ -79,6 +103,8 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
                 "rows_out": outcome.record.rows_out,
                 "rejects": outcome.record.rejects,
                 "facts": outcome.record.facts,
+                "notes": pipeline.notes(outcome),
+                "replaced": outcome.other_run,
                 "seconds": outcome.record.seconds,
                 "output_digest": outcome.record.output_digest,
             }
@@ -88,15 +114,44 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
     }
 
 
-def _print_plan(recipe: Mapping[str, Any], workdir: Path, *, as_json: bool) -> None:
-    plans = pipeline.plan(recipe, workdir)
+def _print_plan(
+    plans: Mapping[str, Mapping[str, Any]], replaced: Mapping[str, str], *, as_json: bool
+) -> None:
     if as_json:
-        typer.echo(json.dumps({"plan": plans}, indent=1))
+        more = {"replaces": replaced} if replaced else {}
+        typer.echo(json.dumps({"plan": plans, **more}, indent=1))
         return
     for name, facts in plans.items():
-        sizes = ", ".join(
-            f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key != "state"
-        )
-        typer.echo(
-            f"{name:<8} {facts['state']:<11} {sizes or 'size depends on the previous stage'}"
-        )
+        typer.echo(f"{name:<8} {facts['state']:<11} {_sizes(facts)}")
+        for reason in changes.shortened(facts["why"]):
+            typer.echo(f"{'':<8} {'':<11} - {reason}")
+        if name in replaced:
+            typer.echo(f"{'':<8} {'':<11} - replaces another run: {replaced[name]}")
+
+
+def _sizes(facts: Mapping[str, Any]) -> str:
+    """Format the sizes of a plan, and the estimated time."""
+    sizes = ", ".join(
+        f"{value:,} {key.replace('_', ' ')}" for key, value in facts.items() if key not in _RESERVED
+    )
+    said = sizes or "size depends on the previous stage"
+    if "seconds" not in facts:
+        return said
+    if (seconds := facts["seconds"]) is None:
+        return f"{said}; time unknown until a first run"
+    return f"{said}; about {_duration(seconds)}{_parts(facts.get('parts', {}))}"
+
+
+def _parts(parts: Mapping[str, float]) -> str:
+    """Format the time of each part: `reference 40 s, steps 4 min`."""
+    if len(parts) <= 1:
+        return ""
+    times = (f"{name} {_duration(s) if s else 'done'}" for name, s in parts.items())
+    return f" ({', '.join(times)})"
+
+
+def _duration(seconds: float) -> str:
+    """Format an estimate: `40 s`, `4 min`, `2.5 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -32,11 +32,21 @@ def export_run(
     done = export(run, to, out, strength)
     if as_json:
         typer.echo(
-            json.dumps({**done.facts, "folder": str(done.folder), "model": done.model}, indent=1)
+            json.dumps(
+                {
+                    **done.facts,
+                    "folder": str(done.folder),
+                    "model": done.model,
+                    "notes": done.notes,
+                },
+                indent=1,
+            )
         )
         return
     facts = done.facts
     typer.echo(f"Exported {facts['name']} ({facts['base']}), strength {strength:g}: {done.folder}")
+    for note in done.notes:
+        typer.echo(note)
     typer.echo(_way_to_load(done))
 
 

@@ -31,9 +31,10 @@ def export_data(
     found = embedded(run)
     from nsfwcaps.exports import clip_retrieval  # slow to import; the checks above fail fast
 
-    facts = clip_retrieval.write(found, out, progress.for_terminal(quiet=quiet or as_json))
+    shown, notes = progress.for_terminal(quiet=quiet or as_json), list[str]()
+    facts = clip_retrieval.write(found, out, shown, notes)
     if as_json:
-        typer.echo(json.dumps({**facts, "folder": str(out)}, indent=1))
+        typer.echo(json.dumps({**facts, "folder": str(out), "notes": notes}, indent=1))
         return
     captions = facts["captions"]
     typer.echo(
@@ -44,4 +45,6 @@ def export_data(
         typer.echo(
             f"{facts['without_image']:,} captions have no image: their rows in img_emb are zeros"
         )
+    for note in notes:
+        typer.echo(note)
     typer.echo(f"Import it: nsfwcaps embed --source {out}")

@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, progress
 from nsfwcaps import pipeline as runs
+from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import (
     REQUIRED,
     DryRun,
@@ -218,6 +219,7 @@ def _print_plan(asked: _Asked, counts: Mapping[str, int]) -> None:
 
 def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
     from nsfwcaps.evaluation.verdicts import in_words
+    from nsfwcaps.reports.figures import write, write_difference, write_interval, write_n
 
     if asked.as_json:
         described = [statement.as_json() for statement in statements]
@@ -226,23 +228,28 @@ def _print_result(found: Any, statements: Sequence[Any], asked: _Asked) -> None:
             "comparisons": found.comparisons,
             "missing": found.missing,
             "detectors": described,
+            "notes": found.notes,
         }
         typer.echo(json.dumps({"out": str(asked.settings.out), **values}, indent=1))
         return
     judged = {test["model"]: test for test in found.comparisons if test["verdict"]}
     for name, figures in found.results.items():
         whole, figure = next(iter(figures.items()))
-        said = f"{figure['value']:.1%} {whole} ({figure['low']:.1%} to {figure['high']:.1%})"
+        said = f"{whole}, {write_n(figure['n'], figure['units'])}: {write(whole, figure['value'])}"
+        said += f" ({write_interval(whole, figure['low'], figure['high'])})"
         if test := judged.get(name):
             said += (
-                f"; {test['difference']:+.1%} ({test['low']:+.1%} to {test['high']:+.1%}) against "
-                f"{test['base']}: {in_words(test)}"
+                f"; {write_difference(whole, test['difference'])} "
+                f"({write_interval(whole, test['low'], test['high'])}) against {test['base']}: "
+                f"{in_words(test)}"
             )
         typer.echo(f"{name}: {said}")
     for statement in statements:
         typer.echo(
             f"{statement.name} detects {statement.trained_for}. Licence: {statement.licence}"
         )
-    typer.echo(
-        f"Results: {asked.settings.out}; run 'nsfwcaps report {asked.settings.out}' for a report"
-    )
+    for note in found.notes:
+        typer.echo(note)
+    typer.echo(f"Results: {asked.settings.out}")
+    if not asked.quiet:
+        typer.echo(next_steps.after_evaluation(asked.settings.out))

@@ -10,7 +10,8 @@ import ast
 import copy
 import functools
 import importlib
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ COMMANDS = {
     "report": "commands.report:report",
     "validate": "commands.validate:validate",
     "status": "commands.status:status",
+    "show": "commands.show:show",
+    "rejects": "commands.rejects:rejects",
     "doctor": "commands.doctor:doctor",
     "review": "commands.review.start:review",
     "generate": "commands.generate:generate",
@@ -48,23 +51,46 @@ class CommandGroup(TyperGroup):
         commands: Any = _Commands()
         self.commands = commands
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; with `--json`, print one JSON document whatever happens."""
+        given = args[0] if args else options.get("args")
+        if not _wants_json(sys.argv[1:] if given is None else [*given]):
+            return super().main(*args, **options)
+        from nsfwcaps.commands import documents
+
+        quiet = {**options, "standalone_mode": False}
+        return documents.run(lambda: TyperGroup.main(self, *args, **quiet))
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the help."""
         return list(self.commands)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `help COMMAND` as `COMMAND --help`."""
+        if args[:1] == ["help"]:
+            args = [*args[1:], "--help"]
+        return super().parse_args(ctx, args)
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the help with the first lines of the commands."""
         shown = copy.copy(self)
-        shown.commands = {
-            **{name: TyperCommand(name, help=docstring(place)) for name, place in COMMANDS.items()},
-            **{
-                name: TyperCommand(
-                    name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL
-                )
-                for name, place in stages().items()
-            },
-        }
+        shown.commands = _first_lines()
         TyperGroup.format_help(shown, ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Complete the name of a command without importing any."""
+        lazy = self.commands
+        self.commands = _first_lines()
+        try:
+            return super().shell_complete(ctx, incomplete)
+        finally:
+            self.commands = lazy
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: not after `--`, nor for help instead."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in own and "--help" not in own
 
 
 class _Commands(Mapping[str, Any]):
@@ -88,6 +114,17 @@ class _Commands(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(COMMANDS) + len(stages())
+
+
+def _first_lines() -> Any:
+    """Commands with the first lines of their help, and nothing else."""
+    return {
+        **{name: TyperCommand(name, help=docstring(place)) for name, place in COMMANDS.items()},
+        **{
+            name: TyperCommand(name, help=docstring(place).splitlines()[0], rich_help_panel=PANEL)
+            for name, place in stages().items()
+        },
+    }
 
 
 @functools.cache

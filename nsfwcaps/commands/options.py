@@ -14,6 +14,7 @@ import typer
 
 from nsfwcaps.config import alternatives, base_type
 from nsfwcaps.enums import RENAMED
+from nsfwcaps.models.names import DEFAULTS
 from nsfwcaps.stage import HasSettings, owners, share
 
 _WIDE = 29
@@ -30,6 +31,9 @@ Workdir = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run of other pools, which is refused.")
+]
 
 REQUIRED: Any = dataclasses.MISSING
 """Default of a setting that a command requires."""
@@ -116,6 +120,7 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
         help=_help(field, owned),
         show_default=False,
         metavar=field.metadata.get("metavar") or wide,
+        autocompletion=_completed(name, kind, hint),
         rich_help_panel=field.metadata.get("panel") or _panel(owned),
     )
     required = field.default is REQUIRED
@@ -125,6 +130,17 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
         default=inspect.Parameter.empty if required else None,
         annotation=Annotated[kind if required else kind | None, shown],
     )
+
+
+def _completed(name: str, kind: Any, hint: Any) -> Callable[[str], list[str]] | None:
+    """Return what completes a value in the shell, where the type of the option does not."""
+    if kind is str and base_type(hint) in RENAMED:
+        known = [str(each.value) for each in base_type(hint)]
+    elif kind is str and name == "model":
+        known = [*DEFAULTS]
+    else:
+        return None
+    return lambda incomplete: [word for word in known if word.startswith(incomplete)]
 
 
 def _is_wide(kind: Any, owned: Sequence[HasSettings]) -> bool:

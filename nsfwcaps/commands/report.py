@@ -32,11 +32,14 @@ def report(
             "models": written.models,
             "not_compared": written.not_compared,
             "problems": written.problems,
+            "notes": written.notes,
         }
         typer.echo(json.dumps(values, indent=1))
     else:
         for item in written.not_compared:
             typer.echo(f"not compared: {item}", err=True)
+        for note in written.notes:
+            typer.echo(note)
         typer.echo(f"Report: {written.html}\nMarkdown: {written.markdown}")
     if written.problems:
         raise ArtifactError(

@@ -6,11 +6,19 @@ from typing import Annotated
 
 import typer
 
-from nsfwcaps import recipes
+from nsfwcaps import recipes, resources
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
 
-Recipe = Annotated[str, typer.Argument(help="YAML file, or name of a bundled recipe.")]
+
+def _bundled(incomplete: str) -> list[str]:
+    return [name for name in resources.recipes() if name.startswith(incomplete)]
+
+
+Recipe = Annotated[
+    str,
+    typer.Argument(help="YAML file, or name of a bundled recipe.", autocompletion=_bundled),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", "-s", help="Override a setting, e.g. --set mine.k=3. May repeat."),
@@ -29,6 +37,7 @@ def run(
     as_json: Json = False,
     quiet: Quiet = False,
     dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Run the stages of a recipe; rerun the same command to resume."""
     execution.execute(
@@ -37,4 +46,5 @@ def run(
         as_json=as_json,
         quiet=quiet,
         dry_run=dry_run,
+        overwrite=overwrite,
     )

@@ -8,7 +8,7 @@ import typer
 
 from nsfwcaps import config
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Quiet, Workdir, with_settings
+from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir, with_settings
 from nsfwcaps.stage import Stage, Values
 from nsfwcaps.stages import STAGE
 
@@ -27,8 +27,11 @@ def _command(stage: Stage) -> Callable[..., None]:
         as_json: Json = False,
         quiet: Quiet = False,
         dry_run: DryRun = False,
+        overwrite: Overwrite = False,
     ) -> None:
         recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
-        execution.execute(recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run)
+        execution.execute(
+            recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+        )
 
     return run

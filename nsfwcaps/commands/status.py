@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from nsfwcaps import pipeline, recipes
-from nsfwcaps.artifacts import StageFolder
+from nsfwcaps import changes, freshness, recipes
+from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.pipeline import StageState
+from nsfwcaps.freshness import Freshness, StageState
 from nsfwcaps.stage import Stage
-from nsfwcaps.stages import BUILD, STAGES
+from nsfwcaps.stages import BUILD, STAGE, STAGES
+
+_MOST_NAMED = 5
 
 
 def register(app: typer.Typer) -> None:
@@ -34,14 +36,13 @@ def status(
         raise ArtifactError(
             f"{workdir}: no such folder; create it with 'nsfwcaps build --out {workdir} …'"
         )
+    _check_is_run(workdir)
     wanted = recipes.placed(recipes.load(recipe, []), workdir) if recipe else {}
-    rows = [
-        _row(stage, wanted.get(stage.name), workdir)
-        for stage in STAGES
-        if stage in BUILD or (workdir / stage.name).exists()
-    ]
-    states = pipeline.spread({row["stage"]: row["state"] for row in rows})
-    rows = [{**row, "state": states[row["stage"]].value} for row in rows]
+    stages = [s for s in STAGES if s in BUILD or (workdir / s.name).exists()]
+    found = freshness.spread(
+        {s.name: freshness.freshness(s, wanted.get(s.name), workdir) for s in stages}
+    )
+    rows = [_row(stage, found[stage.name], workdir) for stage in stages]
     if as_json:
         typer.echo(json.dumps({"workdir": str(workdir), "stages": rows}, indent=1))
         return
@@ -53,13 +54,46 @@ def status(
             else ""
         )
         typer.echo(f"{row['stage']:<8} {row['state']:<11}{counts}")
+        for reason in changes.shortened(row["why"]):
+            typer.echo(f"{'':<8} - {reason}")
 
 
-def _row(stage: Stage, settings: Any, workdir: Path) -> dict[str, Any]:
+def _check_is_run(workdir: Path) -> None:
+    """Refuse a folder without a stage; name the runs in it.
+
+    Raises:
+        ArtifactError: no stage has begun in the folder.
+    """
+    if _is_run(workdir):
+        return
+    if workdir.name in STAGE and _is_run(workdir.parent):
+        raise ArtifactError(
+            f"{workdir} is a stage of a run; run 'nsfwcaps status {workdir.parent}'"
+        )
+    runs = sorted(path for path in workdir.iterdir() if path.is_dir() and _is_run(path))
+    if runs:
+        more = f" and {len(runs) - _MOST_NAMED:,} more" if len(runs) > _MOST_NAMED else ""
+        named = ", ".join(map(str, runs[:_MOST_NAMED])) + more
+        raise ArtifactError(
+            f"{workdir} is no run, but has runs in it: {named}; run 'nsfwcaps status {runs[0]}'"
+        )
+    raise ArtifactError(
+        f"{workdir} is no run, as no stage has begun in it; give the folder that was --out or "
+        "--workdir of a run, or make one with 'nsfwcaps build --out RUN …'"
+    )
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a stage has begun in a folder."""
+    return any((folder / name / file).is_file() for name in STAGE for file in (RECORD, JOURNAL))
+
+
+def _row(stage: Stage, found: Freshness, workdir: Path) -> dict[str, Any]:
     record = StageFolder(workdir / stage.name).record()
     return {
         "stage": stage.name,
-        "state": pipeline.state(stage, settings, workdir),
+        "state": found.state.value,
+        "why": list(found.why),
         "rows_in": record.rows_in if record else 0,
         "rows_out": record.rows_out if record else 0,
         "rejects": dict(record.rejects) if record else {},

@@ -10,7 +10,8 @@ from typing import Any
 from nsfwcaps.detectors.detector import Detector, Modality
 from nsfwcaps.enums import Device
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.models import names
+from nsfwcaps.models import available, names
+from nsfwcaps.runtime import hub
 
 _OPTION = "--detector"
 """Default name of the option in messages."""
@@ -69,14 +70,19 @@ def _check_nudenet(argument: str) -> None:
 def _check_q16(argument: str) -> None:
     from nsfwcaps.detectors.soft_prompts import read_soft_prompts
 
-    path, _ = _q16_parts(argument)
+    path, model = _q16_parts(argument)
     read_soft_prompts(path)
+    available.check(model, "q16")
 
 
 def _profanity(argument: str, device: Device, threshold: float) -> Detector[str]:
     from nsfwcaps.detectors.profanity import Profanity
 
     return Profanity(threshold)
+
+
+def _check_text_classifier(argument: str) -> None:
+    hub.require_model(argument.partition("#")[0], "transformers")
 
 
 def _text_classifier(argument: str, device: Device, threshold: float) -> Detector[str]:
@@ -104,7 +110,10 @@ DETECTORS = {
     "q16": Entry(kind=Modality.IMAGE, written="q16:FILE#MODEL", load=_q16, check=_check_q16),
     "profanity": Entry(kind=Modality.TEXT, written="profanity", load=_profanity, extra="profanity"),
     "transformers": Entry(
-        kind=Modality.TEXT, written="transformers:FOLDER#LABEL,LABEL", load=_text_classifier
+        kind=Modality.TEXT,
+        written="transformers:FOLDER#LABEL,LABEL",
+        load=_text_classifier,
+        check=_check_text_classifier,
     ),
 }
 

@@ -15,6 +15,7 @@ from nsfwcaps.detectors.detector import DetectorStatement, Modality, Scores
 from nsfwcaps.detectors.packages import version
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.runtime import hub
 from nsfwcaps.runtime.device import torch_device
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import load_complete, weights_sha256
@@ -97,6 +98,7 @@ class TextClassifier:
 def _load(model: str) -> tuple[Any, Any]:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+    hub.require_model(model, NAME)
     try:
         with silence():
             tokenizer = AutoTokenizer.from_pretrained(model)

@@ -19,6 +19,7 @@ from nsfwcaps.encoders.encoder import (
     finite,
     unit_rows,
 )
+from nsfwcaps.encoders.keeping import Keeper, Keeping
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.encoders.memory_format import picture_layout
 from nsfwcaps.encoders.options import EncoderOptions
@@ -106,7 +107,10 @@ class ClipEncoder:
         return self.started(captions, advance)()
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self,
+        captions: Sequence[str],
+        advance: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Callable[[], Encoded]:
         """Send n captions to the device; the function returned waits for their unit rows."""
         if not captions:  # Hugging Face tokenizers reject an empty list
@@ -121,32 +125,44 @@ class ClipEncoder:
                 device=self.device,
                 width=self.identity.width,
                 advance=advance,
+                keeper=keeper,
             )
         return lambda: finite(rows())
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         """Encode n images to unit rows `[m, d]`; those that cannot be decoded are in `failed`.
 
         The next batches are prepared meanwhile. On a GPU, no batch is waited for: the rows of all
         are copied at the end.
         """
+        keeping, sizes, split = Keeping(keeper), self._images, split or WorkSplit()
+        earlier, failed, first = _earlier(keeping, len(images), self.identity.width)
+        advance(first)
         rows: list[Any] = []
-        failed: dict[int, str] = {}
-        sizes, split = self._images, split or WorkSplit()
-        with self._inference("--batch-images"):
-            for batch in self._reader.batches(images, lambda: sizes.units, split):
-                failed |= batch.failed
+        at = first
+        with self._inference("--batch-images"), keeping:
+            for batch in self._reader.batches(images[first:], lambda: sizes.units, split):
+                reasons = {first + row: reason for row, reason in batch.failed.items()}
+                failed |= reasons
+                new: list[Any] = []
                 if batch.pixels is not None:
                     with split.timed(Work.COMPUTE):
                         parts = sizes.compute(batch.pixels, len(batch.pixels), self._image_rows)
-                        rows += [part for _, part in parts]
+                        new = [part for _, part in parts]
+                rows += new
+                good = np.setdiff1d(np.arange(at, at + batch.count), list(reasons))
+                keeping.add(good, new, reasons)
+                at += batch.count
                 advance(batch.count)
             with split.timed(Work.COMPUTE):
-                empty = np.empty((0, self.identity.width), dtype=np.float32)
-                found: Vectors = self._torch.cat(rows).cpu().numpy() if rows else empty
-        return Encoded(rows=found, failed=failed)
+                found: Vectors = self._torch.cat(rows).cpu().numpy() if rows else earlier[:0]
+        return Encoded(rows=np.concatenate([earlier, found]), failed=failed)
 
     def truncated(self, captions: Sequence[str]) -> Mask | None:
         """Return a mask `[n]` of the captions longer than its window; None if it cannot know."""
@@ -177,6 +193,18 @@ class ClipEncoder:
         )
         with torch.inference_mode(), autocast, memory_advice(option), kept_memory(self.device):
             yield
+
+
+def _earlier(keeping: Keeping, count: int, width: int) -> tuple[Vectors, dict[int, str], int]:
+    """Return kept rows `[m, d]`, failures and the number of the first images that were kept.
+
+    Images are encoded in order, so an earlier call has kept the first ones.
+    """
+    rows, there, failed = keeping.known(count, width)
+    first = count if there.all() else int(np.argmin(there))
+    reasons = {row: reason for row, reason in failed.items() if row < first}
+    good = np.setdiff1d(np.arange(first), list(reasons))
+    return rows[good], reasons, first
 
 
 def preprocessing(model: Any) -> dict[str, Any]:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:  # text-only encoding needs no Pillow; reading needs no torch
     import torch
     from PIL import Image
 
+    from nsfwcaps.encoders.keeping import Keeper
     from nsfwcaps.encoders.picture_input import PictureInput
     from nsfwcaps.enums import Precision
-    from nsfwcaps.work import WorkSplit
 
 Vectors = npt.NDArray[np.float32]
 
@@ -96,17 +96,24 @@ class Encoder(Protocol):
         ...
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self,
+        captions: Sequence[str],
+        advance: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Callable[[], Encoded]:
         """Begin to encode n captions; any thread may then wait for them.
 
         Several may be begun, by one thread, before the first is waited for. Either thread calls
-        `advance`.
+        `advance`. The `keeper` gets rows from time to time, and gives those of a killed run.
         """
         ...
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         """Encode n images; counts the time of each kind of work in `split`."""
         ...

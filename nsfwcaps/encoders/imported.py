@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 from nsfwcaps.captions.normalize import content_id, normalize
 from nsfwcaps.captions.tables.column_names import CAPTION_NAMES, folded
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, finite
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.encoders.languages import languages_of
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
@@ -68,14 +69,21 @@ class ImportedVectors:
         return encoded
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self,
+        captions: Sequence[str],
+        advance: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Callable[[], Encoded]:
         """Look up n captions."""
         encoded = self.encode_text(captions, advance)
         return lambda: encoded
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         """Look up n images by the hash of their bytes."""
         assert self._images is not None, "checked through identity.image_width"

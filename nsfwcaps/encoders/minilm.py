@@ -15,6 +15,7 @@ from nsfwcaps.encoders.encoder import (
     activations,
     finite,
 )
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.encoders.text_batches import TokenBatch, Tokenised, start_by_length
 from nsfwcaps.encoders.token_counts import minilm_folder
 from nsfwcaps.encoders.window import Mask, beyond
@@ -79,7 +80,10 @@ class MiniLM:
         return self.started(captions, advance)()
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self,
+        captions: Sequence[str],
+        advance: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Callable[[], Encoded]:
         """Send n captions to the device; the function returned waits for their unit rows."""
         if not captions:  # Hugging Face tokenizers reject an empty list
@@ -95,6 +99,7 @@ class MiniLM:
                 device=self.device,
                 width=self.identity.width,
                 advance=advance,
+                keeper=keeper,
             )
         return lambda: finite(rows())
 
@@ -114,7 +119,11 @@ class MiniLM:
         return (states * weights).sum(1) / weights.sum(1)  # states: [b, t, d]
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         """Raise an error: MiniLM reads text only.
 

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.encoders.encoder import Encoded, Encoder, Identity, Images
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.encoders.pieces import Piece, Pieces
 from nsfwcaps.encoders.process_of_encoder import Request, serve
 from nsfwcaps.encoders.window import Mask
@@ -82,16 +83,29 @@ class ProcessEncoder:
         return _joined(work.pieces, self.identity.width, advance)
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self,
+        captions: Sequence[str],
+        advance: Callable[[int], None],
+        keeper: Keeper | None = None,
     ) -> Callable[[], Encoded]:
-        """Let the processes begin; the function returned waits for them."""
+        """Let the processes begin; the function returned waits for them.
+
+        Nothing is kept: a shard of captions takes several GPUs seconds.
+        """
         work = captions if isinstance(captions, SubmittedCaptions) else self.prepared(captions)
         return partial(_joined, work.pieces, self.identity.width, advance)
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
-        """Encode n images, whose bytes this process reads; all other work counts as computing."""
+        """Encode n images, whose bytes this process reads; all other work counts as computing.
+
+        Nothing is kept: a shard of images takes several GPUs little time.
+        """
         with (split or WorkSplit()).timed(Work.COMPUTE):
             pieces = self._submit("images", images, _PIECE_IMAGES)
             return _joined(pieces, self.identity.image_width or 0, advance)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from nsfwcaps.encoders.batches import length_sorted
 from nsfwcaps.encoders.encoder import unit_rows
+from nsfwcaps.encoders.keeping import Keeper, Keeping
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +64,7 @@ def start_by_length(
     device: str,
     width: int,
     advance: Callable[[int], None],
+    keeper: Keeper | None = None,
 ) -> Callable[[], Vectors]:
     """Send captions `[n]` to the device, which may still be at work on return.
 
@@ -70,7 +72,8 @@ def start_by_length(
     The function returned waits for unit rows `[n, d]`, in the order given; any thread may call it.
     `advance` hears of captions when their batch has been sent.
     """
-    out = np.empty((len(captions), width), dtype=np.float32)
+    keeping = Keeping(keeper)
+    out, there, _ = keeping.known(len(captions), width)
     waiting: deque[tuple[Vectors, _Rows]] = deque()
 
     def collect(left: int) -> None:
@@ -79,16 +82,19 @@ def start_by_length(
             rows.write(place)
 
     chunk = CHUNK_ON_CPU if device == "cpu" else CHUNK_ON_GPU
-    for start in range(0, len(captions), chunk):
-        part = slice(start, start + chunk)
-        if isinstance(captions, Tokenised):
-            tokens, lengths = captions.tokens[part], captions.lengths[part]
-        else:
-            made = tokenise(captions[part])
-            tokens, lengths = made.tokens, made.lengths
-        sent = _send(tokens, lengths, encode, size, device, width, advance)
-        waiting.append((out[part], sent))
-        collect(1)
+    with keeping:
+        for start in range(0, len(captions), chunk):
+            part = slice(start, start + chunk)
+            if isinstance(captions, Tokenised):
+                tokens, lengths = captions.tokens[part], captions.lengths[part]
+            else:
+                made = tokenise(captions[part])
+                tokens, lengths = made.tokens, made.lengths
+            order = np.argsort(lengths, kind="stable")
+            known = _Known(places=start + order, there=there[part][order], rows=out)
+            sent = _send(tokens, lengths, encode, size, device, known, keeping, advance)
+            waiting.append((out[part], sent))
+            collect(1)
 
     def rows() -> Vectors:
         collect(0)
@@ -113,22 +119,42 @@ class _Rows:
         out[self.order] = self.rows.numpy()
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Rows of a chunk's captions that an earlier call has kept."""
+
+    places: npt.NDArray[np.int64]
+    """Places `[c]` of the captions, sorted by length, among all captions."""
+    there: npt.NDArray[np.bool_]
+    """Whether the row of each is known `[c]`."""
+    rows: Vectors
+    """Rows of all captions."""
+
+    def of(self, batch: range) -> Vectors | None:
+        """Return the rows of a batch of the chunk if all are known."""
+        part = slice(batch.start, batch.stop)
+        return self.rows[self.places[part]] if self.there[part].all() else None
+
+
 def _send(
     tokens: torch.Tensor,
     lengths: npt.NDArray[np.int64],
     encode: Callable[[TokenBatch], torch.Tensor],
     size: BatchSize,
     device: str,
-    width: int,
+    known: _Known,
+    keeping: Keeping,
     advance: Callable[[int], None],
 ) -> _Rows:
     import torch
 
-    order = np.argsort(lengths, kind="stable")
+    places, first = known.places, int(known.places.min())
+    order = places - first
     ordered = lengths[order]
     ids = _to_device(tokens[torch.from_numpy(order), : int(ordered[-1])], device)
     on_device = _to_device(torch.from_numpy(ordered), device)
-    rows = torch.empty((len(order), width), dtype=torch.float32, device=device)
+    shape = (len(order), known.rows.shape[1])
+    rows = torch.empty(shape, dtype=torch.float32, device=device)
 
     def encoded(batch: range) -> torch.Tensor:
         captions, longest = slice(batch.start, batch.stop), int(ordered[batch.stop - 1])
@@ -141,9 +167,14 @@ def _send(
         )
 
     for batch in length_sorted(ordered, size):
+        if (kept := known.of(batch)) is not None:
+            rows[batch.start : batch.stop] = torch.from_numpy(kept).to(device)
+            advance(len(batch))
+            continue
         units = len(batch) * int(ordered[batch.stop - 1])
         for part, found in size.compute(batch, units, encoded):
             rows[part.start : part.stop] = unit_rows(found)
+            keeping.add(places[part.start : part.stop], [rows[part.start : part.stop]])
             advance(len(part))
     return _to_host(rows, order)
 

@@ -19,6 +19,7 @@ from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import write_atomically
 from nsfwcaps.models import create, names
+from nsfwcaps.models.trainings import trainings
 from nsfwcaps.version import __version__
 
 _NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines, outside both towers
@@ -106,6 +107,12 @@ class Model:
         if names.is_local(name):
             name = names.public(name)
         return {**asdict(replace(identity, name=name)), "digest": identity.digest}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `run.json` says: given name, trainings by nsfwcaps (the last first), identity."""
+        trained = [asdict(training) for training in trainings(self._model)]
+        return {"named": self.named, "trainings": trained, **self.public_identity}
 
     def weights(self) -> dict[str, Weights]:
         """State dict of each tower, `text` and `image`; empty for a text-only model."""

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nsfwcaps.delivery.rewritten import rewrite
 from nsfwcaps.evaluation.outcome import Names, TaskOutcome, Units, Values
 from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.files import write_atomically
@@ -40,6 +41,7 @@ _CLASSIFIED = {
     "acc@5": "acc5",
     "mean per-class recall": "mean_per_class_recall",
 }
+TABLE = "results.csv"
 _UNITS = "units/"
 _PLACE = ("dataset", "task", "model", "figure")
 _NUMBERS = ("value", "low", "high", "n", "units")
@@ -169,15 +171,16 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_csv(
-    path: Path,
+    out: Path,
     results: ResultFolder,
     parts: Sequence[ResultId],
     comparisons: Sequence[Mapping[str, Any]],
     others: Sequence[Path] = (),
-) -> None:
+) -> list[str]:
     """Write one row per figure, overall and per category; `others` are more result files.
 
-    Rows of figures that were compared with the base have the difference and the verdict.
+    Rows of figures that were compared with the base have the difference and the verdict. Returns a
+    line if an edited table was kept.
     """
     compared = {tuple(test[key] for key in _PLACE): test for test in comparisons}
     file = io.StringIO()
@@ -191,7 +194,7 @@ def write_csv(
             numbers = [item.get(key) for key in _NUMBERS]
             test = {} if category else compared.get((*place, name), {})
             rows.writerow([*place, name, category, *numbers, *map(test.get, _COMPARED)])
-    write_atomically(path, file.getvalue().encode())
+    return rewrite(out, TABLE, file.getvalue().encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -36,7 +36,6 @@ VERSION = 5
 _VERSIONS = {EvaluationTask.STRUCTURE: 2}
 """Of single tasks: raising one leaves the results of the others current."""
 
-TABLE = "results.csv"
 
 _LOCK = ".lock"
 
@@ -60,9 +59,13 @@ class EvaluationOutcome:
     missing: Sequence[Missing]
     left_out: Mapping[str, Mapping[str, int]]
     """Unusable rows and images of each data set, by reason."""
+    counts: Mapping[str, Mapping[str, int]]
+    """Items of each data set."""
     captions_alone: Sequence[str]
     """Pair sets without images."""
     results: ResultFolder
+    notes: Sequence[str] = ()
+    """A line if an edited table of an earlier run was kept."""
 
 
 class Evaluation:
@@ -134,7 +137,7 @@ class Evaluation:
         )
         self._results.remove_others(there)
         self._derived.remove_others()
-        write_csv(self._out / TABLE, self._results, there, comparisons, self._results.others())
+        notes = write_csv(self._out, self._results, there, comparisons, self._results.others())
         self._write_record(self._identities(there))
         return EvaluationOutcome(
             parts=there,
@@ -142,8 +145,10 @@ class Evaluation:
             comparisons=comparisons,
             missing=self._missing,
             left_out={name: facts["left_out"] for name, facts in self._data.facts.items()},
+            counts={name: facts["counts"] for name, facts in self._data.facts.items()},
             captions_alone=[name for name, one in self._data.pairs.items() if one.captions_alone],
             results=self._results,
+            notes=notes,
         )
 
     def _parts(self, model: Model) -> list[ResultId]:
@@ -239,11 +244,7 @@ class Evaluation:
 
     def _identities(self, there: Sequence[ResultId]) -> dict[str, Any]:
         names = {part.model for part in there}
-        return {
-            model.name: {"named": model.named, **model.public_identity}
-            for model in self._models
-            if model.name in names
-        }
+        return {model.name: model.facts for model in self._models if model.name in names}
 
     def _write_record(self, models: Mapping[str, Any]) -> None:
         request = self._request

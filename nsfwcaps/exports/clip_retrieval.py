@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import StageRecord
-from nsfwcaps.delivery import delivered, write_record
+from nsfwcaps.delivery.exported import delivered, write_record
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.exports.formats import DataFormat, EmbeddedRun
 from nsfwcaps.progress import Progress
@@ -33,8 +33,10 @@ _LABELS = ("safe", "unsafe")
 _DIGITS = 4
 
 
-def write(run: EmbeddedRun, out: Path, progress: Progress) -> dict[str, Any]:
+def write(run: EmbeddedRun, out: Path, progress: Progress, notes: list[str]) -> dict[str, Any]:
     """Write all vectors of a run, a shard at a time; return the counts.
+
+    `notes` gets a line for each edited file of an earlier export that was kept.
 
     Raises:
         ArtifactError: a file of the run is missing or damaged.
@@ -44,7 +46,7 @@ def write(run: EmbeddedRun, out: Path, progress: Progress) -> dict[str, Any]:
     total = sum(run.embed.rows(label) for label in _LABELS)
     digits = max(_DIGITS, len(str(len(run.embed.files))))
     captions, without = dict.fromkeys(_LABELS, 0), 0
-    with delivered(out) as folder, progress.task("export", total) as advance:
+    with delivered(out, notes) as folder, progress.task("export", total) as advance:
         for number, shard in enumerate(_shards(run)):
             part = _Part(folder, f"{number:0{digits}d}")
             part.array("text_emb", shard.vectors)

@@ -10,7 +10,7 @@ Comparisons, table and record are shared with `eval`; its entries are preserved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.record import Certainty, Summaries
 from nsfwcaps.generation.towers import OWN, read_clip
 from nsfwcaps.generation.verdicts import outcome
+from nsfwcaps.models.trainings import trainings
 from nsfwcaps.progress import Progress
 
 VERSION = 1
@@ -41,6 +42,8 @@ class GenerationOutcome:
     """Paired comparisons of each other model with the first."""
     missing: Mapping[str, str]
     """Name of an unavailable model -> reason."""
+    notes: Sequence[str] = ()
+    """A line if an edited table of an earlier run was kept."""
 
 
 class GenerationEvaluation:
@@ -80,13 +83,14 @@ class GenerationEvaluation:
                 continue
             parts[name] = self._evaluate(name, encoders[name], progress)
         comparisons = summaries.compare([*parts.values()], progress)
-        summaries.tabulate()
+        notes = summaries.tabulate()
         self._record(summaries, encoders, missing)
         read = {name: self._results.read(part) for name, part in parts.items()}
         return GenerationOutcome(
             results={name: values["nsfwcaps"]["figures"] for name, values in read.items()},
             comparisons=comparisons,
             missing=missing,
+            notes=notes,
         )
 
     def _record(
@@ -99,7 +103,11 @@ class GenerationEvaluation:
         facts = {"digest": queries.digest, queries.noun: len(queries.categories)}
         summaries.record(
             task=self._generator.task,
-            models=encoders,
+            models={
+                name: {"trainings": _trainings(model), **encoders[name]}
+                for name, model in self._models
+                if name in encoders
+            },
             dataset=(queries.name, facts),
             detectors=self._statements,
             missing=missing,
@@ -162,3 +170,7 @@ class GenerationEvaluation:
                 for item in self._statements
             },
         }
+
+
+def _trainings(model: str) -> list[dict[str, Any]]:
+    return [] if model == OWN else [asdict(training) for training in trainings(model)]

@@ -14,7 +14,6 @@ from nsfwcaps.evaluation.byproducts import COMPARISONS
 from nsfwcaps.evaluation.compare import compare
 from nsfwcaps.evaluation.record import RECORD, read_record, without_folders
 from nsfwcaps.evaluation.results import ResultFolder, ResultId, write_csv, write_json
-from nsfwcaps.evaluation.run import TABLE
 from nsfwcaps.evaluation.verdicts import MARGIN, judged
 from nsfwcaps.generation.generator import GenerationTask
 from nsfwcaps.metrics.paired_tests import FLIPS
@@ -63,10 +62,11 @@ class Summaries:
         write_json(self._out / COMPARISONS, found)
         return found[len(kept) :]
 
-    def tabulate(self) -> None:
-        """Write the table of all results in the folder."""
+    def tabulate(self) -> list[str]:
+        """Write the table of all results in the folder; return a line if an edited one was kept."""
         every = sorted(self._results.path.glob("*/*/*.json"))
-        write_csv(self._out / TABLE, self._results, (), _read_list(self._out / COMPARISONS), every)
+        comparisons = _read_list(self._out / COMPARISONS)
+        return write_csv(self._out, self._results, (), comparisons, every)
 
     def record(
         self,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+READY = "ready"
+"""Begins the verdict if nothing is missing."""
+
 ALTERNATIVES = ("faiss-gpu", "faiss-cpu")
 """Either is enough: both offer the same module."""
 
@@ -25,9 +28,9 @@ def verdict(packages: Mapping[str, str | None], *, torch_device: str, faiss_devi
         return f"not ready: {', '.join(absent)} not installed; run pip install nsfwcaps"
     on_gpu = [where.startswith("cuda") for where in (torch_device, faiss_device)]
     if all(on_gpu):
-        return "ready: models and search run on the GPU"
+        return f"{READY}: models and search run on the GPU"
     if not any(on_gpu):
-        return f"ready: everything runs on the {torch_device}"
+        return f"{READY}: everything runs on the {torch_device}"
     if on_gpu[0]:
-        return f"ready: models run on the GPU, search on the {faiss_device}"
-    return f"ready: search runs on the GPU, models on the {torch_device}"
+        return f"{READY}: models run on the GPU, search on the {faiss_device}"
+    return f"{READY}: search runs on the GPU, models on the {torch_device}"

@@ -31,7 +31,7 @@ def csls_penalty(sims: Single) -> npt.NDArray[np.float64]:
 
 
 def inverted_softmax_penalty(
-    targets: Half, unsafe: Iterable[Tensor], beta: float
+    targets: Half, unsafe: Iterable[Tensor], beta: float, squared_length: int = 1
 ) -> npt.NDArray[np.float64]:
     """log-mean-exp `[t]` of each target's cosine to every unsafe caption, at temperature 1/beta.
 
@@ -40,7 +40,8 @@ def inverted_softmax_penalty(
 
     `unsafe` yields tiles `[b, d]` in single precision, on the device that computes. Products and
     sums within a tile are in single precision, without TF32. Values depend on the tiles and the
-    device by less than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1.
+    device by less than 1e-7 from β = 20 on, and by less than 1e-6 at β = 1. Rows of a
+    `squared_length` above one are unit rows side by side, compared by the mean of their cosines.
     """
     import torch
 
@@ -54,7 +55,7 @@ def inverted_softmax_penalty(
                 part = slice(start, start + _TILE_ROWS)
                 with single_precision():
                     sims = rows[part] @ tile.T
-                sums = torch.logsumexp(sims.mul_(beta), dim=1)
+                sums = torch.logsumexp(sims.mul_(beta / squared_length), dim=1)
                 total[part] = torch.logaddexp(total[part], sums.double())
             count += len(tile)
     penalty: npt.NDArray[np.float64] = (total.cpu().numpy() - np.log(count)) / beta

@@ -1,6 +1,6 @@
 """The complete mining algorithm: from the vectors of both sides to pairs.
 
-    unsafe, safe ─ search ─▶ candidates ─ look back ─▶ targets ─ rank, cap, take ─▶ pairs
+    unsafe, safe ─ search ─▶ candidates ─ look back ─▶ targets ─ rank, cap, take, floor ─▶ pairs
 
 Both the mine stage and `nsfwcaps.mine` run this code. They differ only in the `Memo`: the stage
 writes intermediate results to disk, so that a killed search resumes.
@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps.enums import Similarity
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.mining.approximate import ApproximateSearch, IndexChoice
 from nsfwcaps.mining.candidates import (
@@ -21,23 +22,24 @@ from nsfwcaps.mining.candidates import (
     ExactSearch,
     candidate_depth,
 )
+from nsfwcaps.mining.margins import Copies, margins
 from nsfwcaps.mining.memo import Memo
+from nsfwcaps.mining.pair_block import PairBlock, pairs_of
 from nsfwcaps.mining.partners import PartnerRanker
-from nsfwcaps.mining.ranking import Block, BlockRanker, Ranker, TextKeys
+from nsfwcaps.mining.ranking import BlockRanker, Ranker
 from nsfwcaps.mining.search import find_candidates, weigh_targets
 from nsfwcaps.mining.selection import (
     Cutoffs,
-    Mask,
     cap_hubs,
     hub_counts,
     hub_statistics,
     open_cutoffs,
-    take,
 )
+from nsfwcaps.mining.similarity import Compared
 from nsfwcaps.mining.space import Space
 from nsfwcaps.mining.targets import Weighing
 from nsfwcaps.progress import Progress
-from nsfwcaps.vectors.index import FAISS, Rows
+from nsfwcaps.vectors.index import FAISS, Rows, Single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,19 @@ class MiningMethod:
 
     k: int
     """Safe counterparts per unsafe row."""
+    similarity: Similarity
+    """What is compared; every cosine below is that of the chosen similarity."""
     candidates: int | None
     """Nearest safe rows considered per unsafe row; None: max(100, 2 k)."""
     weighing: Weighing
     min_similarity: float | None
+    """Minimum cosine of a pair: those below it are set aside at the end."""
+    min_candidate_similarity: float | None
+    """Minimum cosine of a candidate: those below it are not ranked."""
     hub_cap: int | None
     """Maximum number of unsafe rows per target."""
+    margin_duplicate: float
+    """Cosine with the target from which on a candidate is no alternative to it."""
     index: IndexChoice | None
     """None: exact search."""
 
@@ -62,15 +71,33 @@ class MinedPairs:
 
     ranker: BlockRanker
     cutoffs: Cutoffs
-    k: int
+    compared: Compared
+    method: MiningMethod
     hub_counts: Rows
-    """Number of pairs `[s]` that contain each safe row."""
+    """Number of pairs `[s]` that contain each safe caption."""
     facts: Mapping[str, Any]
 
-    def blocks(self) -> Iterator[tuple[Block, Mask]]:
-        """Yield each block with its pairs: a mask `[q, c]` over its candidates."""
+    @property
+    def without_picture(self) -> Rows:
+        """Unsafe captions without a picture, if pictures were compared; no block has them."""
+        return self.compared.without
+
+    @property
+    def k(self) -> int:
+        """Safe counterparts per unsafe row."""
+        return self.method.k
+
+    def blocks(self) -> Iterator[tuple[PairBlock, Single, Single]]:
+        """Yield the pairs of each block, their margins `[m]` and the density `[q]` of its rows."""
+        copies = Copies(
+            safe=self.compared.safe,
+            cosine=self.method.margin_duplicate,
+            pictures=self.compared.picture_keys,
+        )
         for block in self.ranker.blocks():
-            yield block, take(block.ranked, self.cutoffs, self.k)
+            pairs = pairs_of(block, self.cutoffs, self.k, self.method.min_similarity)
+            # Named last: margins are between targets of the search.
+            yield self.compared.named(pairs), margins(block, pairs, copies), block.density
 
 
 def check(space: Space, method: MiningMethod) -> None:
@@ -87,7 +114,7 @@ def check(space: Space, method: MiningMethod) -> None:
 
 
 def choose(
-    space: Space, method: MiningMethod, keys: TextKeys | None, *, memo: Memo, progress: Progress
+    space: Space, method: MiningMethod, of: Compared, *, memo: Memo, progress: Progress
 ) -> MinedPairs:
     """Choose the k best safe rows for every unsafe row.
 
@@ -97,14 +124,14 @@ def choose(
     """
     candidates = _search(space, method, memo, progress)
     targets = weigh_targets(space, candidates, method.weighing, memo=memo, progress=progress)
-    ranker = Ranker(candidates, targets, keys, min_similarity=method.min_similarity)
-    return _share(ranker, candidates, space, method)
+    ranker = Ranker(candidates, targets, of.keys, floor=method.min_candidate_similarity)
+    return _share(ranker, candidates, space, method, of)
 
 
 def choose_partners(
     space: Space,
     method: MiningMethod,
-    keys: TextKeys,
+    of: Compared,
     partners: Rows,
     *,
     memo: Memo,
@@ -112,9 +139,9 @@ def choose_partners(
 ) -> MinedPairs:
     """Pair every unsafe row with its partner `[u]`, a safe row; −1 if it has none."""
     candidates = _search(space, method, memo, progress)
-    floor = method.min_similarity
-    ranker = PartnerRanker(space, candidates, partners, keys, min_similarity=floor)
-    return _share(ranker, candidates, space, method)
+    assert of.keys is not None, "partners come with their texts"
+    ranker = PartnerRanker(space, candidates, partners, of.keys)
+    return _share(ranker, candidates, space, method, of)
 
 
 def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) -> Candidates:
@@ -129,7 +156,7 @@ def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) 
 
 
 def _share(
-    ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod
+    ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod, of: Compared
 ) -> MinedPairs:
     """Apply the hub cap and count the pairs of every target."""
 
@@ -140,13 +167,32 @@ def _share(
     cutoffs = open_cutoffs(safe_rows)
     if method.hub_cap is not None:
         cutoffs = cap_hubs(ranked, safe_rows, k=k, cap=method.hub_cap)
-    counts = hub_counts((block.rows[take(block, cutoffs, k)] for block in ranked()), safe_rows)
+    below = 0
+
+    def targets() -> Iterator[Rows]:
+        nonlocal below
+        for block in ranker.blocks():
+            pairs = pairs_of(block, cutoffs, k, method.min_similarity)
+            below += pairs.below
+            yield of.named(pairs).targets
+
+    counts = hub_counts(targets(), of.safe_captions)
     depth = candidate_depth(safe_rows, k=k, candidates=method.candidates)
     facts = {
         **candidates.facts,
+        "similarity": method.similarity.value,
+        "k": k,
         "device": space.device.device,
         "engine": FAISS if method.index else space.device.engine,
         "candidates": depth,
         "hubs": hub_statistics(counts),
+        "pairs_below_min_similarity": below,
     }
-    return MinedPairs(ranker=ranker, cutoffs=cutoffs, k=k, hub_counts=counts, facts=facts)
+    return MinedPairs(
+        ranker=ranker,
+        cutoffs=cutoffs,
+        compared=of,
+        method=method,
+        hub_counts=counts,
+        facts=facts,
+    )

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.mining.candidates import Candidates
-from nsfwcaps.mining.selection import Mask, Ranked, margins, rank
+from nsfwcaps.mining.selection import Mask, Ranked, rank
 from nsfwcaps.mining.targets import TargetWeights
 from nsfwcaps.vectors.index import Single
+from nsfwcaps.vectors.unit import as_cosines
 
 DENSITY_NEIGHBOURS = 10
 
@@ -27,6 +28,8 @@ class TextKeys:
     """`[u]`"""
     safe: Keys
     """`[s]`"""
+    several: Mask | None = None
+    """`[s]`, targets that have further texts, so that one is always another; None: no target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +39,10 @@ class Block:
     ranked: Ranked
     left: Mapping[str, Mask]
     """By rejection reason, in filter order: unsafe captions `[q]` with candidates left."""
-    margins: Single
-    """Score minus that of the next candidate `[q, c]`; NaN if there is none."""
+    beside: Ranked
+    """Candidates `[q, c]` that margins are measured to: of `ranked`, those after a target."""
     density: Single
     """Mean cosine `[q]` to the nearest safe captions with a different text."""
-
-    def reason(self, row: int) -> str:
-        """Why an unsafe caption has no pair: the first filter that left no candidate."""
-        return next((name for name, mask in self.left.items() if not mask[row]), "targets_full")
 
 
 class BlockRanker(Protocol):
@@ -55,7 +54,7 @@ class BlockRanker(Protocol):
 
 
 class Ranker:
-    """Ranks candidates by cosine minus penalty."""
+    """Ranks candidates by cosine minus penalty; those below the `floor` are left out."""
 
     def __init__(
         self,
@@ -63,31 +62,37 @@ class Ranker:
         targets: TargetWeights,
         keys: TextKeys | None,
         *,
-        min_similarity: float | None,
+        floor: float | None,
     ) -> None:
         self._candidates = candidates
         self._targets = targets
         self._keys = keys
-        self._floor = min_similarity if min_similarity is not None else -np.inf
+        self._floor = -np.inf if floor is None else floor
 
     def blocks(self) -> Iterator[Block]:
         """Yield the ranked blocks in order."""
         for first, found in self._candidates:
             rows, sims = found.rows, found.sims
             other_text = of_other_text(self._keys, first, rows)
-            similar: Mask = other_text & (sims >= self._floor)
+            similar: Mask = other_text & at_least(sims, self._floor)
             reciprocal: Mask = similar & (sims >= self._targets.reach[rows])
             ranked = rank(first, rows, sims, self._targets.penalty[rows], reciprocal)
             yield Block(
                 ranked=ranked,
                 left={
                     "only_its_own_text": np.asarray(other_text.any(axis=1)),
-                    "below_min_similarity": np.asarray(similar.any(axis=1)),
+                    "below_min_candidate_similarity": np.asarray(similar.any(axis=1)),
                     "not_reciprocal": np.asarray(reciprocal.any(axis=1)),
                 },
-                margins=margins(ranked),
+                beside=ranked,
                 density=local_density(sims, other_text),
             )
+
+
+def at_least(sims: Single, floor: float) -> Mask:
+    """Mask of cosines, clipped as they are written, that reach a floor in single precision."""
+    reached: Mask = as_cosines(sims) >= np.float32(floor)
+    return reached
 
 
 def of_other_text(
@@ -101,6 +106,8 @@ def of_other_text(
     if keys is None:
         return there
     other: Mask = there & (keys.safe[rows] != keys.unsafe[first : first + len(rows), None])
+    if keys.several is not None:
+        other |= there & keys.several[rows]
     return other
 
 

@@ -96,16 +96,6 @@ def take(ranked: Ranked, cutoffs: Cutoffs, k: int) -> Mask:
     return accepted & (np.cumsum(accepted, axis=1) <= k)
 
 
-def margins(ranked: Ranked) -> Single:
-    """Score minus that of the next usable candidate `[q, c]`; NaN if there is none."""
-    following = np.full_like(ranked.scores, -np.inf)
-    following[:, :-1] = ranked.scores[:, 1:]
-    with np.errstate(invalid="ignore"):
-        gap = ranked.scores - following
-    gap[~np.isfinite(following) | ~ranked.usable] = np.nan
-    return gap
-
-
 def hub_counts(targets: Iterable[Rows], rows: int) -> Rows:
     """Number of times `[n]` that each row is a target."""
     counts = np.zeros(rows, dtype=np.int64)

@@ -72,7 +72,8 @@ class Weighing:
         if self.rank is Rank.INVERTED_SOFTMAX:
             tiles = unsafe.tiles(lane)
             with unsafe.split.timed(Work.COMPUTE, unsafe.lanes):
-                penalty = inverted_softmax_penalty(targets, tiles, self.beta)
+                length = unsafe.table.squared_length
+                penalty = inverted_softmax_penalty(targets, tiles, self.beta, length)
         return penalty, reach
 
 

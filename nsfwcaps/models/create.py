@@ -14,7 +14,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Precision
 from nsfwcaps.errors import ModelError, first_line
 from nsfwcaps.files import sha256_file
-from nsfwcaps.models import trained
+from nsfwcaps.models import available, trained
 from nsfwcaps.models.lineage import lineage
 from nsfwcaps.models.names import Form, ModelName, extras_of, parse
 from nsfwcaps.runtime.cores import cores
@@ -119,12 +119,14 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         return merged.merge(runs, create(parse(runs[-1].base)), strength)
     if name.architecture in (mini.NAME, mini.ARCHITECTURE):
         return mini.create(name.weights, mini.HEADS)
-    return _create_with_open_clip(name.architecture, name.weights)
+    return _create_with_open_clip(name)
 
 
-def _create_with_open_clip(name: str, pretrained: str | None) -> tuple[Any, Any, Any]:
+def _create_with_open_clip(given: ModelName) -> tuple[Any, Any, Any]:
     import open_clip
 
+    available.check_name(given, "embed.model")
+    name, pretrained = given.architecture, given.weights
     try:
         with silence():
             # Unlike `create_model`, this never falls back to random weights.
@@ -172,6 +174,11 @@ def _weights_digest(name: ModelName, model: str) -> str:
         files = sorted(path for path in name.folder.glob("*") if path.is_file())
         return " ".join(sha256_file(path) for path in files)
     return model
+
+
+def label_of(model: str) -> str:
+    """Return a model's name for display, without private folders, and without loading it."""
+    return _label(parse(model))
 
 
 def _label(name: ModelName) -> str:

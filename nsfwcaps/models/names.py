@@ -97,6 +97,20 @@ def trained_run(name: str) -> Path | None:
     return found.folder if found is not None and found.form is Form.TRAINED_RUN else None
 
 
+def weights_folder(name: str) -> Path | None:
+    """Return the folder that the weights of a usable name are read from, or None.
+
+    >>> weights_folder("open_clip:ViT-B-32/runs/a/weights.safetensors")
+    PosixPath('runs/a')
+    """
+    found = _parse(name)
+    if found is None:
+        return None
+    if found.folder is None and found.weights is not None and "/" in found.weights:
+        return Path(found.weights).parent
+    return found.folder
+
+
 def extras_of(*models: str | None) -> dict[str, str]:
     """Return the extras that these models need, with a phrase for what needs each."""
     runs = [name for name in models if name is not None and trained_run(name) is not None]

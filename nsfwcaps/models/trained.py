@@ -34,6 +34,8 @@ class TrainedRun:
     """Validation scores before training; empty without a validation split."""
     after: Mapping[str, float]
     """Validation scores of the saved weights."""
+    kept_epoch: int
+    """Epoch of the saved weights, from 1; 0 is before training."""
     training: Mapping[str, Any]
     """Logit scale, learning rate, safe items preserved, selection and overlap of the pairs; older
     runs have none of these."""
@@ -85,6 +87,7 @@ def read(folder: Path) -> TrainedRun:
             steps=int(values["steps"]),
             before=dict(values["validation"][0]),
             after=dict(values["validation"][values["kept_epoch"]]),
+            kept_epoch=int(values["kept_epoch"]),
             training={name: values[name] for name in _TRAINING if name in values},
         )
     except (OSError, ValueError, LookupError, TypeError):

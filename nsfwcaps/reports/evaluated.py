@@ -8,6 +8,9 @@ from typing import Any
 
 from nsfwcaps.reports.results import ReportInput
 
+TRAININGS = "trainings"
+"""Key of how a model was trained, which has a table of its own."""
+
 Facts = Sequence[tuple[str, str]]
 """Names and values for display."""
 
@@ -30,7 +33,7 @@ def evaluated(evaluation: ReportInput) -> EvaluationFacts:
     run = evaluation.run
     return EvaluationFacts(
         versions=sorted({part.version for part in evaluation.parts}),
-        models=_by_name(run.get("models")),
+        models=_by_name(run.get("models"), apart=(TRAININGS,)),
         datasets=_by_name(run.get("datasets")),
         settings=facts(run.get("settings") or {}),
         detectors=_by_name(run.get("detectors")),
@@ -68,10 +71,13 @@ def _spaced(key: object) -> str:
     return str(key).replace("_", " ")
 
 
-def _by_name(values: Any) -> dict[str, Facts]:
+def _by_name(values: Any, apart: Sequence[str] = ()) -> dict[str, Facts]:
     """Return facts by name, from a mapping or from a list of items with a name inside."""
     if isinstance(values, Mapping):
-        return {str(name): facts(item) for name, item in values.items()}
+        return {
+            str(name): facts({key: value for key, value in item.items() if key not in apart})
+            for name, item in values.items()
+        }
     return {str(item["name"]): facts(item) for item in values or () if "name" in item}
 
 

@@ -76,6 +76,9 @@ HEADLINES = {
 NONE = "\N{EN DASH}"
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
+_MOST_DIGITS = 6
+"""Of the ends of a narrow interval."""
+
 _ORDER = {name: number for number, name in enumerate(HEADLINES)}
 
 
@@ -107,10 +110,42 @@ def write(figure: str, value: float | None) -> str:
 
 
 def write_interval(figure: str, low: float | None, high: float | None) -> str:
-    """Format an interval; empty if there is none."""
+    """Format an interval; empty if there is none.
+
+    An interval with a width is shown with one: 0 of 30,000 is not certainty.
+
+    >>> write_interval("acc@1", 0.0, 0.1), write_interval("acc@1", 0.0, 0.00013)
+    ('0.0 to 10.0', '0.00 to 0.01')
+    """
     if low is None or high is None:
         return ""
+    for digits in range(_digits(figure), _MOST_DIGITS + 1):
+        ends = _number(figure, low, digits), _number(figure, high, digits)
+        if ends[0] != ends[1]:
+            return f"{ends[0]} to {ends[1]}"
     return f"{_number(figure, low)} to {_number(figure, high)}"
+
+
+def write_n(n: int | None, units: int | None) -> str:
+    """Format the number of queries behind a figure; empty if it is no mean over queries.
+
+    >>> write_n(1200, 1200), write_n(60, 44)
+    ('n 1,200', 'n 60 in 44 units')
+    """
+    if n is None:
+        return ""
+    return f"n {n:,}" + ("" if units in (None, n) else f" in {units:,} units")
+
+
+def write_p(p: float | None) -> str:
+    """Format a p-value.
+
+    >>> write_p(0.0004), write_p(0.5), write_p(None)
+    ('< .001', '.500', '–')
+    """  # noqa: RUF002 (the mark of a missing number)
+    if p is None:
+        return NONE
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def write_difference(figure: str, difference: float) -> str:
@@ -128,7 +163,13 @@ def write_size(figure: str, size: float) -> str:
     return write_difference(figure, abs(size)).removeprefix("+")
 
 
-def _number(figure: str, value: float) -> str:
+def _digits(figure: str) -> int:
+    """Digits behind the point: of shares in per cent, or of other values."""
+    return 1 if kind(figure).is_share else 3
+
+
+def _number(figure: str, value: float, digits: int | None = None) -> str:
     """Format the digits of a value, shares in per cent. Adding 0.0 turns -0.0 into 0.0."""
-    number = round(value * 100, 1) if kind(figure).is_share else round(value, 3)
-    return f"{number + 0.0:.{1 if kind(figure).is_share else 3}f}".replace("-", "−")
+    digits = _digits(figure) if digits is None else digits
+    number = round(value * 100 if kind(figure).is_share else value, digits)
+    return f"{number + 0.0:.{digits}f}".replace("-", "−")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nsfwcaps.reports import compared, summary, tables, tradeoff
 from nsfwcaps.reports import histograms as histogram
-from nsfwcaps.reports import summary, tables, tradeoff
 from nsfwcaps.reports.categories import Categories, categories
+from nsfwcaps.reports.compared import ComparedData, ComparedModel
 from nsfwcaps.reports.evaluated import EvaluationFacts, evaluated
 from nsfwcaps.reports.examples import Example, examples
 from nsfwcaps.reports.figures import HEADLINES, Goal, headlines_first
@@ -46,16 +47,25 @@ _CERTAINTY = (
 )
 
 
+_MANY_ROWS = 20
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """Content of a report."""
 
     models: Sequence[str]
     """All models, the base first."""
+    compared: Sequence[ComparedModel]
+    """How each model was trained."""
+    data: Sequence[ComparedData]
+    """How many items each data set has."""
     tables: Sequence[Table]
     glance: Sequence[tuple[Goal, Sequence[tuple[str, TableRow]]]]
     """Headline figures by goal, each with its data set."""
     summaries: Sequence[summary.Summary]
+    smallest_change: str
+    """The smallest change that a test can show, as a sentence; empty if that is a small one."""
     structure: Mapping[str, Sequence[str]]
     """Model -> sentences."""
     alone: Sequence[str]
@@ -80,6 +90,11 @@ class Page:
         return list(dict.fromkeys(table.dataset for table in self.tables))
 
     @property
+    def folded(self) -> bool:
+        """Whether the tables by category are closed at first, as they have many rows."""
+        return sum(len(item.rows) for item in self.categories) > _MANY_ROWS
+
+    @property
     def certainty(self) -> tuple[str, ...]:
         """How intervals and tests are computed."""
         return _CERTAINTY
@@ -89,6 +104,7 @@ class Page:
         """Anchors and titles of the sections present."""
         has_structure = any(table.task == "structure" for table in self.tables)
         sections: list[tuple[str, str, object]] = [
+            ("compared", "Models and data", True),
             ("summary", "Summary", True),
             ("glance", "At a glance", self.glance),
             ("tradeoff", "Trade-off", self.tradeoffs),
@@ -119,9 +135,12 @@ def page(evaluation: ReportInput) -> Page:
     others = evaluation.models[1:]
     return Page(
         models=evaluation.models,
+        compared=compared.models(evaluation),
+        data=compared.data(evaluation),
         tables=found,
         glance=_glance(found, evaluation.models),
         summaries=summary.summaries(found, evaluation.base, others),
+        smallest_change=summary.smallest_change(found),
         structure={model: summary.structure(found, model) for model in others},
         alone=[] if others else summary.alone(found),
         tradeoffs=tradeoff.plots(found),

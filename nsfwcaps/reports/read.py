@@ -107,13 +107,20 @@ def _part(path: Path) -> TaskResult:
 
 def _figure(item: Mapping[str, Any]) -> Figure:
     n, units = item.get("n"), item.get("units")
+    low, high = _interval(item)
     return Figure(
         value=_number(item["value"]),
-        low=_number(item.get("low")),
-        high=_number(item.get("high")),
+        low=low,
+        high=high,
         n=None if n is None else int(n),
         units=None if units is None else int(units),
     )
+
+
+def _interval(item: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Read the ends; None for those of an interval without width, as early versions wrote them."""
+    low, high = _number(item.get("low")), _number(item.get("high"))
+    return (None, None) if low == high else (low, high)
 
 
 def _number(value: Any) -> float | None:
@@ -126,8 +133,8 @@ def _comparisons(path: Path) -> dict[Key, ModelComparison]:
     return {
         (item["dataset"], item["task"], item["figure"], item["model"]): ModelComparison(
             difference=difference,
-            low=_number(item["low"]),
-            high=_number(item["high"]),
+            low=_interval(item)[0],
+            high=_interval(item)[1],
             p=_number(item["p"]),
             p_holm=_number(item["p_holm"]),
             margin=_number(item["margin"]),

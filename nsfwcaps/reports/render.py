@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nsfwcaps.reports import figures, histograms, tradeoff
+from nsfwcaps.reports import compared, figures, histograms, tradeoff
 from nsfwcaps.reports.page import Page
+from nsfwcaps.reports.results import Figure
 from nsfwcaps.reports.tables import ShownVerdict
 
 if TYPE_CHECKING:  # keeps the command line fast
@@ -86,19 +87,20 @@ def _environment(models: Sequence[str]) -> jinja2.Environment:
         write_interval=figures.write_interval,
         is_share=lambda figure: figures.kind(figure).is_share,
         words=figures.HEADLINES,
+        counts=_counts,
+        compared_columns=compared.COLUMNS,
     )
     environment.filters["plain"] = _plain
-    environment.filters["p"] = _p
+    environment.filters["p"] = figures.write_p
     return environment
+
+
+def _counts(found: Sequence[Figure | None]) -> str:
+    """Write the number of queries of each model once."""
+    numbers = dict.fromkeys(item.n for item in found if item and item.n is not None)
+    return ", ".join(f"{n:,}" for n in numbers)
 
 
 def _plain(text: object) -> str:
     """Make text a single line without Markdown syntax."""
     return _MARKDOWN.sub(r"\\\1", _CONTROLS.sub("", " ".join(str(text).split())))
-
-
-def _p(value: float | None) -> str:
-    """Format a p-value."""
-    if value is None:
-        return figures.NONE
-    return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

@@ -17,8 +17,9 @@ NAME = "tradeoff"
 WIDTH, HEIGHT = 460, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 18, 50
 _LINE = 15
-_NAME = 90
-"""Width reserved for a long name."""
+_LONGEST = 24
+_LETTER = 7.5
+"""Letters of a name in the plot, and the width of one."""
 _LEAST_SPAN = 0.1
 
 _REDIRECTION = {"T*→V R@1": "T→V R@1", "V*→T R@1": "V→T R@1", "T*→T R@1": "T→V R@1"}
@@ -34,6 +35,8 @@ class Point:
     y: float
     x_range: tuple[float, float] | None
     y_range: tuple[float, float] | None
+    label: str
+    """The name, shortened in the middle if it is long."""
     label_x: float
     label_y: float
     label_left: bool
@@ -139,13 +142,15 @@ def _axis(figures: Sequence[Figure], start: float, end: float) -> Axis:
 
 def _point(model: str, x: Figure, y: Figure, x_axis: Axis, y_axis: Axis) -> Point:
     across, up = x_axis.at(x.value or 0.0), y_axis.at(y.value or 0.0)
-    left = across > WIDTH - _RIGHT - _NAME
+    label = _shortened(model)
+    left = across + 10 + _LETTER * len(label) > WIDTH
     return Point(
         model=model,
         x=across,
         y=up,
         x_range=_range(x, x_axis),
         y_range=_range(y, y_axis),
+        label=label,
         label_x=across + (-10 if left else 10),
         label_y=up - 8,
         label_left=left,
@@ -171,11 +176,31 @@ def _apart(points: Sequence[Point], step: int) -> list[Point]:
     for point in points:
         y = point.label_y
         for other in placed:
-            is_beside = abs(other.label_x - point.label_x) < _NAME
+            one, two = _across(point), _across(other)
+            is_beside = one[0] < two[1] and two[0] < one[1]
             if is_beside and abs(y - other.label_y) < _LINE:
                 y = other.label_y + step
         placed.append(replace(point, label_y=y))
     return placed
+
+
+def _across(point: Point) -> tuple[float, float]:
+    """Return where the name of a point begins and ends."""
+    width = _LETTER * len(point.label)
+    start = point.label_x - (width if point.label_left else 0)
+    return start, start + width
+
+
+def _shortened(name: str) -> str:
+    """Cut a long name in the middle, as models of one kind differ at the end.
+
+    >>> _shortened("safer-clip-nearest-rank16-strength-one-half")
+    'safer-clip-n…th-one-half'
+    """
+    if len(name) <= _LONGEST:
+        return name
+    half = _LONGEST // 2
+    return f"{name[:half]}…{name[1 - half :]}"
 
 
 def _for_files(figure: str) -> str:

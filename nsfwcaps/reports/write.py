@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsfwcaps.files import write_atomically
+from nsfwcaps.delivery import hand_made
+from nsfwcaps.delivery.rewritten import remove, rewrite
 from nsfwcaps.reports import histograms, render, tradeoff
 from nsfwcaps.reports.page import page
 from nsfwcaps.reports.read import read
 
-FIGURES = "figures"
+FIGURES, HTML, MARKDOWN = "figures", "report.html", "report.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Written:
     models: tuple[str, ...]
     problems: tuple[str, ...]
     not_compared: tuple[str, ...]
+    notes: tuple[str, ...]
+    """A line for each edited file of an earlier report that was kept."""
 
 
 def write(folder: Path) -> Written:
@@ -31,21 +34,21 @@ def write(folder: Path) -> Written:
         ArtifactError: the folder holds no readable result.
         StorageError: the folder is not writable.
     """
-    content = page(read(folder))
-    written = Written(
-        html=folder / "report.html",
-        markdown=folder / "report.md",
-        models=tuple(content.models),
-        problems=tuple(content.problems),
-        not_compared=tuple(content.not_compared),
-    )
+    content, notes = page(read(folder)), list[str]()
     plots = {f"{plot.name}.svg": render.svg(plot, content.models) for plot in content.plots}
     for kind in (tradeoff.NAME, histograms.NAME):
         for path in (folder / FIGURES).glob(f"*-{kind}-*.svg"):
-            if path.name not in plots:  # from an earlier report
-                path.unlink()
+            if path.name not in plots and not hand_made.is_kept(path.name):  # an earlier report's
+                notes += remove(folder, f"{FIGURES}/{path.name}")
     for name, drawn in plots.items():
-        write_atomically(folder / FIGURES / name, drawn.encode())
-    write_atomically(written.html, render.html(content).encode())
-    write_atomically(written.markdown, render.markdown(content).encode())
-    return written
+        notes += rewrite(folder, f"{FIGURES}/{name}", drawn.encode())
+    notes += rewrite(folder, HTML, render.html(content).encode())
+    notes += rewrite(folder, MARKDOWN, render.markdown(content).encode())
+    return Written(
+        html=folder / HTML,
+        markdown=folder / MARKDOWN,
+        models=tuple(content.models),
+        problems=tuple(content.problems),
+        not_compared=tuple(content.not_compared),
+        notes=tuple(notes),
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from nsfwcaps import extras
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ModelError, first_line
+from nsfwcaps.runtime import hub
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import weights_sha256
 
@@ -21,6 +22,7 @@ def loaded(what: str, name: str, load: Callable[[], Any]) -> Any:
     from transformers import logging
 
     logging.disable_progress_bar()
+    hub.require_model(name, f"cannot load {what} from '{name}'")
     try:
         with silence():
             return load()

@@ -8,12 +8,16 @@ The unit is a position: a token, a patch, or the whole item at a head. Both side
 because an adapter acts on each position by itself. Two sides with equal inputs then have no
 contrast in any direction. Means over an item's tokens would lower the safe side's variance and
 favour directions in which items as a whole differ, whether they are safe or not.
+
+Items are sampled, and so are a picture's positions: at convolutions, the products of all positions
+would cost several times what the model itself does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -27,26 +31,45 @@ from torch.nn import functional
 from nsfwcaps.enums import Tower
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.progress import Progress
-from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import tower_of
 from nsfwcaps.training.ahead import prepared_ahead
 from nsfwcaps.training.directions import Directions, LayerInputs, Moments, directions
 from nsfwcaps.training.inputs import Encoders, Items, PreparedItems
 from nsfwcaps.training.low_rank import ADAPTER
+from nsfwcaps.training.pairs import ItemRows
 
 Tensor = torch.Tensor
 
 Lengths = Callable[[Tensor], npt.NDArray[np.int64]]
 """Tokens `[b, t]` to their number without padding `[b]`."""
 
-_ITEMS = 2048
-"""Items to sample of each side, evenly spaced: many times the directions of an adapter."""
+ITEMS = 512
+"""Items to sample of each side, evenly spaced."""
+POSITIONS = 49
+"""Positions to sample of each item at a layer: neighbours in a picture say nearly the same."""
 
 # Length of the rows of LoRA's usual initialisation, uniform within 1 / sqrt(in).
 _ROW_LENGTH = 3**-0.5
 
 
-def fix_inputs(
+@dataclass(frozen=True, kw_only=True)
+class ContrastSample:
+    """The items that fix the adapters' inputs, safe ones and unsafe ones."""
+
+    safe: ItemRows
+    unsafe: ItemRows
+
+    @classmethod
+    def of(cls, sides: tuple[ItemRows, ItemRows]) -> ContrastSample:
+        """Sample both sides evenly."""
+        safe, unsafe = (side.take(_evenly(len(side))) for side in sides)
+        return cls(safe=safe, unsafe=unsafe)
+
+    def __len__(self) -> int:
+        return len(self.safe) + len(self.unsafe)
+
+
+def contrast_inputs(
     encoders: Encoders,
     sides: tuple[PreparedItems, PreparedItems],
     lengths: Lengths,
@@ -54,32 +77,41 @@ def fix_inputs(
     ridge: float,
     batch_size: int,
     workers: int,
-    processes: Processes,
     progress: Progress,
-) -> None:
+) -> dict[str, Tensor]:
     """Fix the adapters' inputs to what the second side, the unsafe items, has more of.
 
-    `batch_size` counts items; `workers` threads prepare them. All processes use the directions of
-    the first one.
+    `batch_size` counts items; `workers` threads prepare them. Returns the fixed factors by the
+    names of their layers, for `use_inputs`.
 
     Raises:
         ConfigError: there are fewer unsafe items than an adapter has directions.
     """
-    rows = [np.arange(n) * len(side) // n for side in sides for n in [min(len(side), _ITEMS)]]
-    with progress.task("train: contrast", sum(map(len, rows)), unit="items") as advance:
+    with progress.task("train: subspace", sum(map(len, sides)), unit="items") as advance:
 
-        def batches(side: PreparedItems, chosen: npt.NDArray[np.int64]) -> Iterator[Items]:
-            starts = range(0, len(chosen), batch_size)
-            parts = (chosen[start : start + batch_size] for start in starts)
+        def batches(side: PreparedItems) -> Iterator[Items]:
+            rows = np.arange(len(side))
+            parts = (rows[start : start + batch_size] for start in rows[::batch_size])
             alone = encoders.device.startswith("cuda")
             made = prepared_ahead(parts, side.prepare, workers=workers, alone=alone)
             for part, items in made:
                 yield items
                 advance(len(part))
 
-        safe, unsafe = map(batches, sides, rows)
-        fix_directions(encoders, safe, unsafe, ridge=ridge, lengths=lengths)
-    _agree(encoders.model, processes)
+        fixed = fix_directions(encoders, *map(batches, sides), ridge=ridge, lengths=lengths)
+    layers = dict(_layers(encoders.model))
+    return {name: _factor(layers[name], "lora_A").detach().cpu().clone() for name in fixed}
+
+
+@torch.no_grad()
+def use_inputs(model: nn.Module, found: Mapping[str, Tensor]) -> None:
+    """Fix the adapters' inputs to factors that were found earlier, for the same layers."""
+    for name, layer in _layers(model):
+        first, second = (_factor(layer, names) for names in ("lora_A", "lora_B"))
+        first.requires_grad_(False)
+        second.requires_grad_(name in found)
+        if name in found:
+            first.copy_(found[name])
 
 
 @torch.no_grad()
@@ -105,11 +137,7 @@ def fix_directions(
         ConfigError: there are fewer unsafe items than an adapter has directions.
     """
     encoders.model.eval()
-    layers: dict[str, Any] = {
-        name: layer
-        for name, layer in encoders.model.named_modules()
-        if isinstance(layer, LoraLayer)
-    }
+    layers = dict(_layers(encoders.model))
     seen_safe = _see(encoders, layers, safe, lengths, {})
     pivots = {name: moments.mean for name, moments in seen_safe.items()}
     seen_unsafe = _see(encoders, layers, unsafe, lengths, pivots)
@@ -136,15 +164,15 @@ def _check_items(items: int, count: int) -> None:
         )
 
 
-def _agree(model: torch.nn.Module, processes: Processes) -> None:
-    """Use the first process's directions everywhere; others may differ in the last digit."""
-    if processes.count == 1:
-        return
-    fixed = {name: item for name, item in model.named_parameters() if ".lora_A." in name}
-    shared = processes.broadcast({name: item.detach().cpu() for name, item in fixed.items()})
-    with torch.no_grad():
-        for name, item in fixed.items():
-            item.copy_(shared[name])
+def _evenly(count: int) -> npt.NDArray[np.int64]:
+    """Return the rows to sample of so many."""
+    chosen = min(count, ITEMS)
+    return np.arange(chosen) * count // max(1, chosen)
+
+
+def _layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
+    """Yield the adapted layers by name."""
+    return ((name, x) for name, x in model.named_modules() if isinstance(x, LoraLayer))
 
 
 def _factor(layer: Any, name: str) -> nn.Parameter:
@@ -223,15 +251,28 @@ def _add(
 
 
 def _states(layer: nn.Module, given: Tensor) -> Tensor | None:
-    """Inputs `[b, positions, in]` that a layer's weight multiplies; None if unknown."""
-    given = given.float()
+    """Inputs `[b, positions, in]` that a layer's weight multiplies; None if unknown.
+
+    Of text, all positions; of a picture, a sample of them.
+    """
     if isinstance(layer, nn.Conv2d):
         if layer.groups > 1 or isinstance(layer.padding, str):
             return None
-        columns = functional.unfold(
-            given, layer.kernel_size, layer.dilation, layer.padding, layer.stride
-        )
-        return columns.transpose(1, 2)
+        if layer.kernel_size == (1, 1) and layer.padding == (0, 0):
+            rows, columns = layer.stride
+            flat = given[..., ::rows, ::columns].flatten(2)  # [b, in, positions]
+        else:
+            sizes = layer.kernel_size, layer.dilation, layer.padding, layer.stride
+            flat = functional.unfold(given.float(), *sizes)
+        return flat[..., _sampled(flat.shape[-1], given.device)].transpose(1, 2).float()
     if isinstance(layer, nn.MultiheadAttention) and not layer.batch_first:
         given = given.transpose(0, 1)
-    return given.reshape(len(given), -1, given.shape[-1])
+    return given.reshape(len(given), -1, given.shape[-1]).float()
+
+
+def _sampled(positions: int, device: torch.device) -> Tensor:
+    """Return the positions to sample of so many, in order: always the same, in no pattern."""
+    if positions <= POSITIONS:
+        return torch.arange(positions, device=device)
+    shuffled = torch.randperm(positions, generator=torch.Generator().manual_seed(0))
+    return shuffled[:POSITIONS].sort().values.to(device)

@@ -34,6 +34,8 @@ class TrainingOptions:
     """Epochs without a better validation score until the run stops; None for all epochs."""
     save_every: int
     """Steps between checkpoints."""
+    checkpoint_minutes: float
+    """Minutes between checkpoints, if there are fewer steps than `save_every` in them."""
     batch_images: int
     """Images per batch without gradients: in validation and for fixing the adapters' inputs."""
     compile: bool = False

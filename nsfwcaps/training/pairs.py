@@ -23,6 +23,11 @@ class ItemRows:
         """Number of items."""
         return len(self.captions)
 
+    def take(self, rows: Rows) -> ItemRows:
+        """Some of the items."""
+        captions = [self.captions[row] for row in rows.tolist()]
+        return ItemRows(captions=captions, text=self.text[rows], image=self.image[rows])
+
     def and_those(self, others: ItemRows) -> ItemRows:
         """These items and others; an item may then occur twice."""
         return ItemRows(

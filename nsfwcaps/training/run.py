@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,7 +21,7 @@ from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.compilation import PADDED_TO, compiled
-from nsfwcaps.training.contrast import fix_inputs
+from nsfwcaps.training.contrast import ContrastSample, contrast_inputs, use_inputs
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.history import History
 from nsfwcaps.training.inputs import encoders_of, preparation, prepared_items
@@ -32,6 +34,16 @@ from nsfwcaps.training.repeats import item_keys
 from nsfwcaps.training.tokens import CaptionTokens
 from nsfwcaps.training.validation import Validation, score
 from nsfwcaps.work import WorkSplit
+
+Subspace = Callable[
+    [ContrastSample, Callable[[], dict[str, torch.Tensor]]], Mapping[str, torch.Tensor]
+]
+"""Gives the fixed inputs of adapters by layer: those of an earlier run with the same sample, or
+what the function returns."""
+
+
+_FIRST_MINUTES = 0.5
+"""Until the first checkpoint by time."""
 
 
 class FrozenReference(Protocol):
@@ -75,11 +87,14 @@ class TrainingRun:
         options: TrainingOptions,
         processes: Processes,
         progress: Progress,
+        subspace: Subspace = lambda sample, make: make(),
     ) -> None:
         """Adapt the model; the reference must have been embedded before.
 
+        `subspace` gives the fixed inputs of adapters, which `make` computes.
+
         Raises:
-            ConfigError: patience is set without validation pairs, or `adapt`, `fix_inputs` or
+            ConfigError: patience is set without validation pairs, or `adapt`, `contrast_inputs` or
                 `Sampler` rejects the options.
         """
         if options.patience is not None and not len(pairs.validation):
@@ -97,19 +112,7 @@ class TrainingRun:
         )
         self._encoders, self._held_encoders = fed_with(pairs.train), fed_with(pairs.validation)
         if method.adapter_inputs is AdapterInputs.CONTRAST:
-            safe, unsafe = (
-                prepared_items(encoder, side, reference.picture, dtype) for side in pairs.sides
-            )
-            fix_inputs(
-                self._encoders,
-                (safe, unsafe),
-                encoder.tower.lengths,
-                ridge=options.ridge,
-                batch_size=options.batch_images,
-                workers=how.workers,
-                processes=processes,
-                progress=progress,
-            )
+            self._fix_inputs(encoder, reference, subspace, progress)
         if options.compile:
             self._encoders = compiled(self._encoders)
         self._sampler = Sampler(
@@ -133,6 +136,35 @@ class TrainingRun:
         )
         self._history = History(options.patience)
 
+    def _fix_inputs(
+        self,
+        encoder: DualEncoder,
+        reference: FrozenReference,
+        subspace: Subspace,
+        progress: Progress,
+    ) -> None:
+        """Fix the adapters' inputs, which the first process computes or remembers, in all."""
+        options, sample = self._options, ContrastSample.of(self._pairs.sides)
+
+        def make() -> dict[str, torch.Tensor]:
+            dtype = torch_dtype(options.precision)
+            safe, unsafe = (
+                prepared_items(encoder, side, reference.picture, dtype)
+                for side in (sample.safe, sample.unsafe)
+            )
+            return contrast_inputs(
+                self._encoders,
+                (safe, unsafe),
+                encoder.tower.lengths,
+                ridge=options.ridge,
+                batch_size=options.batch_images,
+                workers=options.optimisation.workers,
+                progress=progress,
+            )
+
+        found = subspace(sample, make) if self._processes.first else None
+        use_inputs(encoder.model, self._processes.broadcast(found))
+
     def restore(self, state: RunState) -> None:
         """Resume from a state that `train` saved; it must be the same in every process.
 
@@ -150,6 +182,9 @@ class TrainingRun:
         """
         epochs, history = self._options.optimisation.epochs, self._history
         outputs.start(self._trainer.step)
+        self._saved = time.monotonic()
+        # The first one soon: it also keeps the score before training.
+        self._wait = 60 * min(_FIRST_MINUTES, self._options.checkpoint_minutes)
         if not history.scores:
             self._validate()
             outputs.validated(0, history.scores[0])
@@ -166,7 +201,7 @@ class TrainingRun:
                     continue
                 self._make_steps(epoch, outputs, advance, split)
                 self._validate()
-                outputs.save(self._trainer.step, self._state)
+                self._save(outputs)
                 # A kill in between loses these points; the other order would duplicate them.
                 outputs.validated(self._trainer.step, history.scores[-1])
         outputs.close()
@@ -190,8 +225,13 @@ class TrainingRun:
         for step in self._trainer.epoch(epoch, done, split):
             outputs.add(step)
             advance(step.pairs)
-            if step.step % self._options.save_every == 0:
-                outputs.save(step.step, self._state)
+            by_time = time.monotonic() - self._saved >= self._wait
+            if by_time or step.step % self._options.save_every == 0:
+                self._save(outputs)
+
+    def _save(self, outputs: Outputs) -> None:
+        outputs.save(self._trainer.step, self._state)
+        self._saved, self._wait = time.monotonic(), 60 * self._options.checkpoint_minutes
 
     def _validate(self) -> None:
         """Score the held-out pairs in the first process, so that all use the same numbers."""

@@ -36,7 +36,10 @@ TILE_ROWS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Neighbours:
-    """Exact cosines, rounded once, and row numbers `[q, k]`: best first, ties by row."""
+    """Exact sims, rounded once, and row numbers `[q, k]`: best first, ties by row.
+
+    A sim is a cosine, or the mean of the cosines of rows side by side.
+    """
 
     sims: Single
     rows: Rows
@@ -148,12 +151,12 @@ class HeldTable:
         with self.split.timed(Work.COMPUTE, self.lanes):
             k = min(k, held.rows)
             if isinstance(held, StreamedRows) or not len(queries):
-                return _found(held, queries, k, exact, advance)
+                return self._found(held, queries, k, exact, advance)
             found, size, start = list[PartNeighbours](), self._queries[lane], 0
             while start < len(queries):
                 batch = queries[start : start + size.units]
                 start += len(batch)
-                parts = size.compute(batch, len(batch), lambda q: _found(held, q, k, exact))
+                parts = size.compute(batch, len(batch), lambda q: self._found(held, q, k, exact))
                 found += [neighbours for _, neighbours in parts]
             advance(held.rows)
             sims, rows = _lists(found)
@@ -175,6 +178,18 @@ class HeldTable:
 
             torch.cuda.empty_cache()
 
+    def _found(
+        self,
+        held: StreamedRows | ResidentRows,
+        queries: Half,
+        k: int,
+        exact: bool,
+        advance: Advance = lambda rows: None,
+    ) -> PartNeighbours:
+        products, rows = ranked(held.load(queries), held, k, exact=exact, advance=advance)
+        sims = products.cpu().numpy() / self.table.squared_length
+        return PartNeighbours(sims=sims, rows=rows.cpu().numpy() + held.first)
+
     def _hold(self, part: int, lane: int) -> StreamedRows | ResidentRows:
         if not self._search.resident:
             return StreamedRows(self.table, search=self._search, block_rows=self._block_rows)
@@ -188,17 +203,6 @@ def _queries_at_once(device: str) -> BatchSize:
     return BatchSize(
         _MAX_QUERIES, usual=_MAX_QUERIES, most=_MAX_QUERIES, memory=memory, option="--memory"
     )
-
-
-def _found(
-    held: StreamedRows | ResidentRows,
-    queries: Half,
-    k: int,
-    exact: bool,
-    advance: Advance = lambda rows: None,
-) -> PartNeighbours:
-    sims, rows = ranked(held.load(queries), held, k, exact=exact, advance=advance)
-    return PartNeighbours(sims=sims.cpu().numpy(), rows=rows.cpu().numpy() + held.first)
 
 
 def merge(parts: Sequence[PartNeighbours], k: int) -> Neighbours:
@@ -235,10 +239,11 @@ def nearest(
 
 
 def with_exact_sims(queries: Half, table: VectorSource, rows: Rows) -> Neighbours:
-    """Compute exact cosines of given neighbours `[q, k]`, and sort them; −1 means no row."""
+    """Compute exact sims of given neighbours `[q, k]`, and sort them; −1 means no row."""
     sims = np.full(rows.shape, -np.inf)
     query_of, place = np.nonzero(rows >= 0)
-    sims[query_of, place] = exact_sims(queries, table, query_of, rows[query_of, place])
+    products = exact_sims(queries, table, query_of, rows[query_of, place])
+    sims[query_of, place] = products / table.squared_length
     order = np.lexsort((rows, -sims), axis=-1)
     return Neighbours(
         sims=np.take_along_axis(sims, order, axis=-1).astype(np.float32),

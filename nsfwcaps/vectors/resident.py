@@ -39,7 +39,7 @@ class ResidentRows:
         self, table: VectorSource, start: int, stop: int, *, search: BlockSearch, device: str
     ) -> None:
         self.first, self.rows, self.width = start, stop - start, table.width
-        self.error_bound = search.error_bound(table.width)
+        self.error_bound = search.error_bound(table.width) * table.squared_length
         self._search, self._device = search, device
         self._rows = _upload(table, start, stop, device)
 

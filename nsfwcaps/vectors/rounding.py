@@ -23,6 +23,9 @@ added up with one error each, cost no more. Nor does a sum without tensor cores,
 By Cauchy and Schwarz the sum of the absolute products is at most the product of the lengths, 1.01
 with the rounding of the rows to half precision. Computed partial sums exceed it by at most the
 bound E itself. With e = (n + 2·⌈n / 4⌉)·2⁻²³, E ≤ e·(1.01 + E), hence E ≤ 1.01·e / (1 − e).
+
+Rows that are several unit rows side by side have a larger length; both bounds grow with the product
+of the lengths, so whoever holds such rows multiplies the bound by their squared length.
 """
 
 from __future__ import annotations

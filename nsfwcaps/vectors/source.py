@@ -23,6 +23,9 @@ class VectorSource(Protocol):
     """n"""
     width: int
     """d"""
+    squared_length: int = 1
+    """Squared length of a row, if rows are several unit rows side by side. A similarity is the
+    inner product divided by it: the mean of their cosines."""
 
     @abstractmethod
     def pieces(self) -> Iterator[Half]:

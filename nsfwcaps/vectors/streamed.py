@@ -32,7 +32,7 @@ class StreamedRows:
 
     def __init__(self, table: VectorSource, *, search: BlockSearch, block_rows: int) -> None:
         self.first, self.rows, self.width = 0, table.rows, table.width
-        self.error_bound = search.error_bound(table.width)
+        self.error_bound = search.error_bound(table.width) * table.squared_length
         self._table, self._search, self._block_rows = table, search, block_rows
         self._whole: Single | None = None
         """All rows, of a table that is one block."""

@@ -25,7 +25,7 @@ def unit_halves(vectors: Any, *, where: str) -> Half:
     Raises:
         InputError: the input is not a numeric matrix, or a row is zero or not finite.
     """
-    array = _matrix(vectors, where)
+    array = matrix_of(vectors, where)
     out = np.empty(array.shape, dtype=np.float16)
     for start in range(0, len(array), _PART_ROWS):
         part = array[start : start + _PART_ROWS]
@@ -39,7 +39,12 @@ def unit_halves(vectors: Any, *, where: str) -> Half:
     return out
 
 
-def _matrix(vectors: Any, where: str) -> npt.NDArray[Any]:
+def matrix_of(vectors: Any, where: str) -> npt.NDArray[Any]:
+    """Return a user's matrix `[n, d]` as a numpy array of numbers.
+
+    Raises:
+        InputError: the input is not a numeric matrix.
+    """
     if hasattr(vectors, "detach"):  # a torch tensor; numpy accepts none with gradients or on a GPU
         vectors = vectors.detach().cpu()
         vectors = vectors.float() if "bfloat16" in str(vectors.dtype) else vectors

@@ -97,16 +97,21 @@ def test_the_same_call_again_does_nothing(
 
 
 def test_other_captions_replace_those_of_the_last_call(pools: Pools, tmp_path: Path) -> None:
-    def build(count: int) -> nsfwcaps.Run:
+    def build(count: int, **more: bool) -> nsfwcaps.Run:
         return nsfwcaps.build(
             safe=safe_captions(60),
             unsafe=unsafe_captions(count),
             source=str(pools.vectors),
             out=tmp_path / "run",
+            **more,
         )
 
     assert build(24).pairs.num_rows == 24
-    assert build(10).pairs.num_rows == 10
+    before = tree(tmp_path / "run")
+    with pytest.raises(ArtifactError, match="10 of its 24 unsafe captions are in the wanted pools"):
+        build(10)
+    assert tree(tmp_path / "run") == before
+    assert build(10, overwrite=True).pairs.num_rows == 10
     assert len([*(tmp_path / "run" / "inputs").iterdir()]) == 2
 
 
@@ -172,7 +177,7 @@ def test_a_file_in_the_way_is_a_storage_error(pools: Pools, tmp_path: Path) -> N
 
 def test_help_shows_every_setting_once() -> None:
     parameters = inspect.signature(nsfwcaps.build).parameters
-    assert [*parameters][:5] == ["out", "safe", "unsafe", "pool", "show_progress"]
+    assert [*parameters][:5] == ["out", "safe", "unsafe", "pool", "overwrite"]
     assert parameters["k"].default == 1
     assert {"model", "hub_cap", "easy_share", "validation_share", "device"} <= {*parameters}
 

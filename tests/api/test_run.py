@@ -69,8 +69,10 @@ def test_facts_and_digests_are_those_of_the_records(run: nsfwcaps.Run) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", item) for item in run.digests.values())
 
 
-def test_summary_has_one_line_a_stage(run: nsfwcaps.Run) -> None:
-    lines = run.summary().splitlines()
+def test_summary_has_one_line_a_stage_then_the_quality(run: nsfwcaps.Run) -> None:
+    stages, _, quality = run.summary().partition("\n\n")
+    assert quality.splitlines()[-1] == f"Look at pairs: nsfwcaps show {run.path}"
+    lines = stages.splitlines()
     assert [line.split()[0] for line in lines] == list(STAGE_NAMES)
     assert lines[0] == "ingest   61 safe and 24 unsafe captions; set aside: 1 empty"
 

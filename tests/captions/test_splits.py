@@ -1,7 +1,8 @@
-"""Groups stay whole, shares are met as far as whole groups allow, storage order has no say."""
+"""Groups stay whole, other groups move none, storage order has no say."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 
 import numpy as np
@@ -97,19 +98,107 @@ def test_no_group_is_in_two_splits(
     assert len(set(zip(group_of, chosen, strict=True))) == len(set(group_of))
 
 
+def by_hand(seed: int, members: list[str], count: int, shares: dict[str, float]) -> str:
+    """The rule for one group, from its members and the number of all pairs alone."""
+    first = hashlib.blake2b(f"{seed}:{min(members)}".encode(), digest_size=16).hexdigest()
+    number, end = int(first[:12], 16) / 16**12, 0.0
+    for name, share in shares.items():
+        end += share
+        if number < end:
+            return name if len(members) <= round(share * count) else "train"
+    return "train"
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=150, max_size=250), seed=st.integers(0, 9))
+def test_a_group_depends_on_its_smallest_id_and_size_alone(sizes: list[int], seed: int) -> None:
+    group_of = [group for group, size in enumerate(sizes) for _ in range(size)]
+    ids = names(len(group_of))
+    chosen = split(group_of, 0.1, 0.2, seed=seed)
+    assert {"train", "validation", "test"} == set(chosen)  # so nothing was moved to an empty one
+    for group in range(len(sizes)):
+        members = [item for item, own in zip(ids, group_of, strict=True) if own == group]
+        own = {name for name, of in zip(chosen, group_of, strict=True) if of == group}
+        shares = {"test": 0.2, "validation": 0.1}
+        assert own == {by_hand(seed, members, len(ids), shares)}
+
+
+CAPTIONS = 150
+
+
+@given(data=st.data(), seed=st.integers(0, 5))
+def test_changes_to_other_captions_move_no_untouched_group(data: st.DataObject, seed: int) -> None:
+    """Captions are removed, added and get other targets; groups are those of shared targets."""
+    target = st.integers(0, 200)
+    before = {f"u{n:03d}": n for n in range(CAPTIONS)}
+    before |= data.draw(st.dictionaries(st.sampled_from(sorted(before)), target, max_size=30))
+    edits = data.draw(
+        st.dictionaries(
+            st.sampled_from([*before, *(f"v{n}" for n in range(9))]), target | st.none()
+        )
+    )
+    after = {name: item for name, item in (before | edits).items() if item is not None}
+    first, second = assigned(before, seed), assigned(after, seed)
+    for members, found in first.items():
+        if members in second and len(members) < 10:  # a tenth of 150 less some removed ones
+            assert second[members] == found
+    assert sum(members in second for members in first) > 50
+
+
+def assigned(target_of: dict[str, int], seed: int) -> dict[frozenset[str], str]:
+    """The split of every set of captions with one target; a set is known by what is in it."""
+    ids = sorted(target_of)
+    chosen = assign(
+        rows(*(target_of[name] for name in ids)),
+        ids,
+        validation_share=0.1,
+        test_share=0.1,
+        seed=seed,
+    ).tolist()
+    members: dict[int, list[str]] = {}
+    for name in ids:
+        members.setdefault(target_of[name], []).append(name)
+    split_of = dict(zip(ids, chosen, strict=True))
+    return {frozenset(found): split_of[found[0]] for found in members.values()}
+
+
 @given(group_of=group_lists, share=shares, seed=st.integers(0, 100))
-def test_shares_are_met_within_the_smallest_group_left_to_train(
+def test_no_split_holds_a_group_larger_than_its_share(
     group_of: list[int], share: tuple[float, float], seed: int
 ) -> None:
-    count = len(group_of)
+    count, sizes = len(group_of), Counter(group_of)
     chosen = split(group_of, *share, seed=seed)
-    sizes = Counter(chosen)
-    in_train = {group for group, name in zip(group_of, chosen, strict=True) if name == "train"}
-    smallest = min(Counter(group_of)[group] for group in in_train)
-    test = min(round(share[1] * count), count - 1)
-    validation = min(round(share[0] * count), count - 1 - test)
-    assert test - smallest < sizes["test"] <= test
-    assert validation - smallest < sizes["validation"] <= validation
+    largest = {
+        name: max(sizes[group] for group, own in zip(group_of, chosen, strict=True) if own == name)
+        for name in set(chosen)
+    }
+    assert largest.get("validation", 0) <= max(1, round(share[0] * count))
+    assert largest.get("test", 0) <= max(1, round(share[1] * count))
+    assert "validation" not in largest or share[0]
+    assert "test" not in largest or share[1]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("count", [3, 10, 20, 30])
+def test_a_wanted_split_is_not_empty_in_a_small_set(count: int, seed: int) -> None:
+    assert set(split([*range(count)], 0.3, 0.3, seed)) == {"train", "validation", "test"}
+    assert set(split([*range(count)], 0.0, 0.3, seed)) == {"train", "test"}
+
+
+def test_an_empty_split_takes_the_nearest_group_that_fits() -> None:
+    # Numbers of seed 0, sorted, by hand: none of these ten groups is below 0.1 or in [0.1, 0.2).
+    ids = [name for name in names(60) if number_of(name) >= 0.2][:10]
+    nearest = sorted(ids, key=number_of)
+    found = assign(rows(*range(10)), ids, validation_share=0.1, test_share=0.1, seed=0).tolist()
+    split_of = dict(zip(ids, found, strict=True))
+    assert [split_of[name] for name in nearest] == ["test", "validation"] + ["train"] * 8
+    # A share that rounds to no pair asks for none.
+    found = assign(rows(*range(10)), ids, validation_share=0.04, test_share=0.1, seed=0).tolist()
+    split_of = dict(zip(ids, found, strict=True))
+    assert [split_of[name] for name in nearest] == ["test"] + ["train"] * 9
+
+
+def number_of(name: str) -> float:
+    return int(hashlib.blake2b(f"0:{name}".encode(), digest_size=16).hexdigest()[:12], 16) / 16**12
 
 
 @given(group_of=group_lists, share=shares, seed=st.integers(0, 100))
@@ -127,12 +216,12 @@ def test_a_handful_of_pairs_is_not_all_given_to_the_small_splits(
     assert split(list(range(pairs)), validation_share, test_share).count("train") >= 1
 
 
-def test_single_pairs_fill_the_shares_exactly() -> None:
-    assert Counter(split(list(range(200)), 0.1, 0.25)) == {
-        "train": 130,
-        "validation": 20,
-        "test": 50,
-    }
+def test_single_pairs_meet_the_shares_as_drawing_at_random_does() -> None:
+    """Standard deviations of 2,000 draws: 19.4 for a quarter, 13.4 for a tenth."""
+    for seed in range(10):
+        found = Counter(split([*range(2000)], 0.1, 0.25, seed))
+        assert abs(found["test"] - 500) < 4 * 19.4
+        assert abs(found["validation"] - 200) < 4 * 13.4
 
 
 def test_a_share_of_zero_leaves_the_split_out() -> None:
@@ -145,7 +234,7 @@ def test_a_group_larger_than_a_small_split_is_trained_on() -> None:
     for seed in range(5):
         chosen = split(group_of, seed=seed)
         assert set(chosen[:30]) == {"train"}
-        assert Counter(chosen) == {"train": 80, "validation": 10, "test": 10}
+        assert {"validation", "test"} < set(chosen)
 
 
 @given(group_of=group_lists, share=shares, data=st.data())
@@ -166,12 +255,11 @@ def test_the_order_of_pairs_and_the_numbers_of_groups_do_not_matter(
     assert again == [plain[at] for at in order]
 
 
-def test_the_seed_chooses_other_groups_of_the_same_number() -> None:
+def test_the_seed_chooses_other_groups() -> None:
     group_of = list(range(100))
     first, second = split(group_of, seed=0), split(group_of, seed=1)
     assert first == split(group_of, seed=0)
     assert first != second
-    assert Counter(first) == Counter(second) == {"train": 80, "validation": 10, "test": 10}
 
 
 def test_ids_and_groups_of_different_number_are_refused() -> None:

@@ -229,4 +229,4 @@ def test_dry_run_gives_no_size_of_what_will_be_made_anew(pools: Pools, workdir: 
     )
     plan = changed.json["plan"]
     assert plan["ingest"]["state"] == "stale"
-    assert plan["embed"] == {"state": "stale"}
+    assert plan["embed"] == {"state": "stale", "why": ["ingest will run again"]}

@@ -15,7 +15,7 @@ import pytest
 import typer
 from support.shell import MARKER, Pools, call, call_process, environment, start
 
-from nsfwcaps import cli, errors
+from nsfwcaps import errors, failures
 from nsfwcaps.cli import app, explain, guard
 from nsfwcaps.commands import listing
 from nsfwcaps.errors import InputError, NsfwcapsError
@@ -185,7 +185,7 @@ def test_no_memory_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
 def test_bug_is_told_without_the_text_of_its_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(cli.DEBUG_VARIABLE, raising=False)
+    monkeypatch.delenv(failures.DEBUG_VARIABLE, raising=False)
     assert guard(raising(ValueError(f"bad caption: {MARKER}"))) == 70
     said = capsys.readouterr().err
     assert "internal error: ValueError at" in said
@@ -197,7 +197,7 @@ def test_bug_is_told_without_the_text_of_its_error(
 def test_trace_of_a_bug_is_shown_when_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(cli.DEBUG_VARIABLE, "1")
+    monkeypatch.setenv(failures.DEBUG_VARIABLE, "1")
     assert guard(raising(ValueError("x"))) == 70
     assert "Traceback" in capsys.readouterr().err
 

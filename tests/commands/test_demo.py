@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,8 @@ def test_truth_of_each_edit(folder: Path, first: tuple[Path, Said]) -> None:
     assert right == pytest.approx(truth["precision"] * truth["pairs"])
     said = call("demo").out
     for edit, each in truth["by_edit"].items():
-        assert f"hazard {edit}: {each['precision']:.0%} of {each['pairs']}\n" in said
+        row = rf"  hazard {edit} \({each['pairs']} pairs\) +{each['precision']:.0%}  "
+        assert re.search(row, said)
 
 
 def test_mining_is_far_better_than_chance(first: tuple[Path, Said]) -> None:
@@ -140,16 +142,51 @@ def test_second_run_finds_all_done(folder: Path, first: tuple[Path, Said]) -> No
 def test_what_people_see_of_the_truth(folder: Path, first: tuple[Path, Said]) -> None:
     truth = first[1].json["truth"]
     said = call("demo").out
-    assert f"target is a closest safe scene: {truth['precision']:.0%}" in said
-    assert f"(random: {truth['chance']:.1%})" in said
-    means = re.search(
-        r"mean distance to the target: ([\d.]+) \(closest possible: ([\d.]+)\)\n", said
-    )
+    pairs = f"target is a closest safe scene ({truth['pairs']} pairs)"
+    shares = (f"{truth['precision']:.0%}", "30% to 37%", f"{truth['chance']:.1%}", "100%")
+    assert columns(said, pairs) == [*shares]
+    means = re.search(r"mean distance to the target +([\d.]+)  2.44 to 2.49 +([\d.]+)\n", said)
     assert means is not None
     assert [float(mean) for mean in means.groups()] == [
         pytest.approx(truth[name], abs=0.006) for name in ("mined_distance", "nearest_distance")
     ]
-    assert f"difficulty and distance: {truth['difficulty_correlation']:.2f}\n" in said
+    assert columns(said, "rank correlation of difficulty and distance") == [
+        f"{truth['difficulty_correlation']:.2f}",
+        *("0.29 to 0.38", "0", "1"),
+    ]
+
+
+def columns(said: str, row: str) -> list[str]:
+    """What a table says in a row."""
+    (line,) = (line for line in said.splitlines() if line.strip().startswith(row))
+    return re.split(r" {2,}", line.strip())[1:]
+
+
+def test_what_people_see_of_the_training(folder: Path, first: tuple[Path, Said]) -> None:
+    facts = next(each for each in first[1].json["stages"] if each["stage"] == "train")["facts"]
+    before, after = facts["validation"][0], facts["validation"][facts["kept_epoch"]]
+    said = call("demo").out
+    assert f"Training, on {facts['pairs']['validation']} validation pairs" in said
+    for row, key, best in (
+        ("unsafe captions that find their safe picture", "unsafe_text_to_image", "100%"),
+        ("unsafe queries whose nearest item is unsafe", "unsafe_first", "0%"),
+    ):
+        shown = columns(said, row)
+        assert [shown[0], shown[1], shown[3]] == [f"{before[key]:.0%}", f"{after[key]:.0%}", best]
+
+
+def test_what_to_do_next_can_be_pasted(folder: Path) -> None:
+    said = call("demo").out
+    following = said.partition("\nNext:\n")[2].splitlines()
+    commands = [shlex.split(line, comments=True) for line in following]
+    assert [words[:2] for words in commands] == [
+        ["nsfwcaps", name] for name in ("show", "eval", "report")
+    ]
+    for words in commands:
+        done = call(*words[1:])
+        assert (done.code, done.err) == (0, ""), words
+    assert Path("runs/demo-eval/report.html").is_file()
+    assert "Next" not in call("demo", "--quiet").out
 
 
 def test_no_caption_is_shown(folder: Path) -> None:
@@ -170,7 +207,13 @@ def test_dry_run_before_the_first_run(tmp_path: Path, monkeypatch: pytest.Monkey
     said = call("demo", "--dry-run", "--json")
     assert (said.code, said.err) == (0, "")
     assert said.json["plan"] == {
-        "world": {"state": "not run", "safe scenes": 30, "unsafe scenes": 30, "shards": 2}
+        "world": {
+            "state": "not run",
+            "why": [],
+            "safe scenes": 30,
+            "unsafe scenes": 30,
+            "shards": 2,
+        }
     }
     assert call("demo", "--dry-run").out.startswith("world    not run")
     assert [*tmp_path.iterdir()] == []

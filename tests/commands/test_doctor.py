@@ -32,7 +32,10 @@ def test_people_see_the_same() -> None:
 
 def test_package_that_is_missing_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_CORE", ("torch", "no-such-package"))
-    said = call("doctor").out
+    assert call("doctor", "--json").code == 5
+    ran = call("doctor")
+    assert ran.code == 5
+    said = ran.out
     assert "no-such-package        not installed" in said
     assert said.splitlines()[-1].split(maxsplit=1) == [
         "verdict",

@@ -35,7 +35,13 @@ def test_every_setting_is_an_option_of_its_stage_and_of_build(stage: Stage) -> N
 def test_build_has_options_of_its_own_stages_only() -> None:
     """It starts from pools, and draws none."""
     known = {name for stage in BUILD for name in field_names(stage.settings)}
-    assert set(options("build")) - {"help"} == known | {"out", "as_json", "quiet", "dry_run"}
+    assert set(options("build")) - {"help"} == known | {
+        "out",
+        "as_json",
+        "quiet",
+        "dry_run",
+        "overwrite",
+    }
 
 
 # The command of this name does more than the stage.
@@ -44,7 +50,7 @@ ALONE = [stage for stage in STAGES if stage.name != "construct"]
 
 @pytest.mark.parametrize("stage", ALONE, ids=lambda stage: stage.name)
 def test_stage_has_no_other_options(stage: Stage) -> None:
-    shared = {"workdir", "as_json", "quiet", "dry_run"}
+    shared = {"workdir", "as_json", "quiet", "dry_run", "overwrite"}
     assert set(options(stage.name)) - {"help"} == shared | set(field_names(stage.settings))
 
 

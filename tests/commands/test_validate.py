@@ -55,7 +55,11 @@ def test_json_lists_the_errors(tmp_path: Path) -> None:
     assert (said.code, said.err) == (2, "")
     assert said.json["recipe"] == str(recipe)
     assert len(said.json["errors"]) >= 8
-    assert call("validate", "mine", "--json").json == {"recipe": "mine", "errors": []}
+    assert call("validate", "mine", "--json").json == {
+        "recipe": "mine",
+        "errors": [],
+        "needs": {},
+    }
 
 
 def test_nothing_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

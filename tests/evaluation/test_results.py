@@ -97,8 +97,8 @@ def test_comparisons_flip_units_and_the_table_says_the_verdict(tmp_path: Path) -
     assert hits["difference"] == pytest.approx(0.15)
     assert hits["p"] == pytest.approx(0.25, abs=0.03)  # 2 of the 8 sign patterns
     assert (hits["verdict"], by_figure["T→V MRR"]["verdict"]) == ("undecided", None)
-    write_csv(tmp_path / "t.csv", folder, [part("base"), part("ours")], found)
-    rows = list(csv.DictReader((tmp_path / "t.csv").open()))
+    write_csv(tmp_path, folder, [part("base"), part("ours")], found)
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
     said = {(row["model"], row["figure"], row["category"]): row for row in rows}
     row = said["ours", "T→V R@1", ""]
     assert (row["n"], row["units"], row["verdict"]) == ("200", "20", "undecided")

@@ -123,7 +123,7 @@ def test_every_task_is_measured_and_shown(evaluated: tuple[Path, Said]) -> None:
     assert "real, real-nsfw" in said.out
     assert not (out / "results" / "work" / "structure" / "base.json").exists()
     assert "? not shown either way" in said.out
-    assert "differences from base\ndata set  figure" in said.out
+    assert "against base\ndata set  figure" in said.out
 
 
 def test_records_hold_no_private_folder(evaluated: tuple[Path, Said], place: Place) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation import vectors
@@ -47,13 +48,17 @@ class Counting:
         """It has no window."""
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self, captions: Sequence[str], advance: Callable[[int], None], keeper: Keeper | None = None
     ) -> Callable[[], Encoded]:
         encoded = self.encode_text(captions, advance)
         return lambda: encoded
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         contents = [get() for _, get in images]
         self.seen.append(len(contents))

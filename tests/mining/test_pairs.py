@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.tensor_cores import TensorCores
 
-from nsfwcaps.enums import Device, Rank
+from nsfwcaps.enums import Device, Rank, Similarity
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.mining import targets
 from nsfwcaps.mining.candidates import ExactSearch, Task, candidate_depth, spans
@@ -17,6 +17,7 @@ from nsfwcaps.mining.memo import InMemory
 from nsfwcaps.mining.pairs import MinedPairs, MiningMethod, check, choose, choose_partners
 from nsfwcaps.mining.ranking import TextKeys, local_density, of_other_text
 from nsfwcaps.mining.search import find_candidates
+from nsfwcaps.mining.similarity import Compared, Pools, compared
 from nsfwcaps.mining.space import Space
 from nsfwcaps.mining.targets import Weighing, target_blocks, targets_among
 from nsfwcaps.progress import Advance, Silent
@@ -43,24 +44,30 @@ def space_of(unsafe: Half, safe: Half, memory_bytes: int = 2**26) -> Space:
 
 
 def method(weighing: Weighing = PLAIN, **changes: Any) -> MiningMethod:
-    values = {"k": 2, "candidates": None, "min_similarity": None, "hub_cap": None, "index": None}
+    names = ("candidates", "min_similarity", "min_candidate_similarity", "hub_cap", "index")
+    values = {"k": 2, "similarity": Similarity.TEXT, "margin_duplicate": 1.0}
+    values |= dict.fromkeys(names)
     return MiningMethod(weighing=weighing, **{**values, **changes})
 
 
 def flat(pairs: MinedPairs) -> list[tuple[int, int, float, float]]:
     """Unsafe row, safe row, cosine and score of every pair, in order."""
     out = []
-    for block, chosen in pairs.blocks():
-        ranked = block.ranked
-        for query, place in zip(*np.nonzero(chosen), strict=True):
-            values = (ranked.rows, ranked.sims, ranked.scores)
-            row, sim, score = (array[query, place].item() for array in values)
-            out.append((ranked.first + int(query), row, sim, score))
+    for block, _, _ in pairs.blocks():
+        values = (block.rows[block.query], block.targets, block.sims, block.scores)
+        out += zip(*(array.tolist() for array in values), strict=True)
     return out
 
 
 def mined(space: Space, how: MiningMethod, keys: TextKeys | None = None) -> MinedPairs:
-    return choose(space, how, keys, memo=InMemory(), progress=Silent())
+    return choose(space, how, of(space, keys), memo=InMemory(), progress=Silent())
+
+
+def of(space: Space, keys: TextKeys | None = None) -> Compared:
+    return compared(
+        Similarity.TEXT,
+        Pools(unsafe=space.unsafe, safe=space.safe, keys=keys, pictures=None, picture_keys=None),
+    )
 
 
 @pytest.mark.parametrize("weighing", [PLAIN, CSLS, SOFTMAX], ids=lambda item: item.rank.value)
@@ -114,19 +121,19 @@ def test_partners_are_paired_and_their_margin_is_to_the_nearest_other() -> None:
     unsafe = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float16)
     safe = np.array([[0.5, 0.5], [0.75, 0.25]], dtype=np.float16)
     keys = TextKeys(unsafe=np.array([1, 2, 3], np.uint64), safe=np.array([4, 5], np.uint64))
+    space = space_of(unsafe, safe)
     pairs = choose_partners(
-        space_of(unsafe, safe),
+        space,
         method(k=1),
-        keys,
+        of(space, keys),
         np.array([0, 1, -1]),
         memo=InMemory(),
         progress=Silent(),
     )
-    ((block, chosen),) = pairs.blocks()
-    assert chosen.tolist() == [[True], [True], [False]]
-    assert block.ranked.rows.tolist() == [[0], [1], [-1]]
-    assert block.margins[:2].tolist() == [[-0.25], [-0.25]]
-    assert block.reason(2) == "no_partner"
+    ((block, margins, _),) = pairs.blocks()
+    assert (block.query.tolist(), block.targets.tolist()) == ([0, 1], [0, 1])
+    assert margins.tolist() == [-0.25, -0.25]
+    assert block.rejects == {2: "no_partner"}
 
 
 class Counting(Silent):
@@ -152,7 +159,7 @@ def test_progress_ends_at_its_total(unit_rows: UnitRows) -> None:
     unsafe, safe = unit_rows(50, 16, seed=5), unit_rows(70, 16, seed=6)
     progress = Counting()
     space = space_of(unsafe, safe, 2**16)
-    choose(space, method(SOFTMAX), None, memo=InMemory(), progress=progress)
+    choose(space, method(SOFTMAX), of(space), memo=InMemory(), progress=progress)
     assert {name: done for name, (total, done) in progress.rows.items()} == {
         name: total for name, (total, _) in progress.rows.items()
     }
@@ -215,7 +222,7 @@ def test_devices_and_parts_do_not_change_one_bit(
     expected = flat(mined(space_of(unsafe, safe), how))
     progress = Counting()
     space = on_gpus(unsafe, safe, lanes, part_rows)
-    got = flat(choose(space, how, None, memo=InMemory(), progress=progress))
+    got = flat(choose(space, how, of(space), memo=InMemory(), progress=progress))
     if weighing is SOFTMAX:
         assert [pair[:3] for pair in got] == [pair[:3] for pair in expected]
         np.testing.assert_allclose([p[3] for p in got], [p[3] for p in expected], atol=1e-6)

@@ -1,4 +1,4 @@
-"""From candidates to pairs: ranking, margins, hub caps and their statistics."""
+"""From candidates to pairs: ranking, hub caps and their statistics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from nsfwcaps.mining.selection import (
     flat,
     hub_counts,
     hub_statistics,
-    margins,
     open_cutoffs,
     rank,
     take,
@@ -60,20 +59,6 @@ def test_take_gives_the_k_best_and_never_pads() -> None:
     )
     chosen = take(got, open_cutoffs(4), 2)
     assert chosen.tolist() == [[True, True, False], [True, False, False], [False, False, False]]
-
-
-def test_margin_is_the_gap_to_the_next_usable_candidate() -> None:
-    got = ranked(
-        [[1, 2, 3, 4]],
-        [[0.875, 0.75, 0.5, 0.25]],
-        usable=[[True, True, True, False]],
-    )
-    np.testing.assert_array_equal(margins(got), np.float32([[0.125, 0.25, np.nan, np.nan]]))
-
-
-def test_margin_counts_the_penalty() -> None:
-    got = ranked([[1, 2]], [[0.75, 0.5]], penalties=[[0.125, 0.0]])
-    assert margins(got)[0, 0] == 0.125
 
 
 def test_flat_names_unsafe_rows_over_the_whole_table() -> None:

@@ -57,3 +57,18 @@ def test_k_is_sorted_as_a_number() -> None:
 
 def test_every_headline_has_a_better_way() -> None:
     assert all(figures.kind(name).larger_is_better is not None for name in figures.HEADLINES)
+
+
+def test_an_interval_is_shown_with_its_width() -> None:
+    assert figures.write_interval("acc@1", 0.0, 0.00013) == "0.00 to 0.01"  # 0 of 30,000
+    assert figures.write_interval("acc@1", 0.9999, 1.0) == "99.99 to 100.00"
+    assert figures.write_interval("T→V MRR", 0.99996, 1.0) == "0.99996 to 1.00000"
+    assert figures.write_interval("acc@1", 0.0, 0.0013) == "0.0 to 0.1"
+    assert figures.write_interval("drift safe text", -1e-9, 1e-9) == "0.000 to 0.000"
+
+
+def test_n_and_p() -> None:
+    assert figures.write_n(1200, None) == "n 1,200"
+    assert figures.write_n(60, 44) == "n 60 in 44 units"
+    assert figures.write_n(None, None) == ""
+    assert [figures.write_p(p) for p in (None, 0.0004, 0.03)] == [figures.NONE, "< .001", ".030"]

@@ -58,7 +58,7 @@ def test_html_is_whole_and_has_every_section(writer: Writer) -> None:
     anchors = {given["id"] for tag, given in shown.tags if tag == "h2"}
     linked = {given["href"] for tag, given in shown.tags if tag == "a"}
     assert linked == {f"#{anchor}" for anchor in anchors}
-    assert len(anchors) == 10
+    assert len(anchors) == 11
 
 
 def test_html_says_the_numbers(writer: Writer) -> None:
@@ -173,12 +173,12 @@ def markdown_tables(text: str) -> list[list[list[str]]]:
 
 def test_markdown_tables_parse(writer: Writer) -> None:
     found = markdown_tables(render.markdown(page_of(writer)))
-    # At a glance; two tables with differences, one without; six figures by category.
-    assert len(found) == 1 + 2 + 2 + 1 + 6
+    # Models; at a glance; two tables with differences, one without; six figures by category.
+    assert len(found) == 1 + 1 + 2 + 2 + 1 + 6
     for table in found:
         assert len({len(row) for row in table}) == 1, table[0]
         assert len(table) > 1
-    glance = {row[0]: row[2:] for row in found[0]}
+    glance = {row[0]: row[3:] for row in found[1]}
     assert glance["T\\*→V R@1"] == [
         "5.0 % [2.0 to 8.0]",
         "**41.0 %** ▲ [38.0 to 44.0]",
@@ -191,7 +191,7 @@ def test_markdown_stays_a_table_whatever_categories_are_called(writer: Writer) -
     text = render.markdown(page_of(writer))
     table = next(t for t in markdown_tables(text) if t[0][0] == "category" and len(t) > 4)
     assert len(table) == 1 + 2 + len(NASTY)
-    assert {len(row) for row in table} == {3}
+    assert {len(row) for row in table} == {4}
     drawn = Shown(MarkdownIt("commonmark").enable("table").render(text))
     assert not {"script", "a", "template"} & {tag for tag, _ in drawn.tags}
     sources = [str(given["src"]) for tag, given in drawn.tags if tag == "img"]

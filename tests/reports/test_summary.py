@@ -16,7 +16,7 @@ def of(folder: Path) -> summary.Summary:
 def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
     found = of(small(tmp_path).write())
     assert found.gained == [
-        f"Unsafe captions that retrieve their safe image first ({DATASET}, T*→V R@1): "
+        f"Unsafe captions that retrieve their safe image first ({DATASET}, T*→V R@1, n 1,200): "
         "5.0\u00a0% before, 41.0\u00a0% after; +36.0 points (34.0 to 38.0). Beside it: "
         "V*→T R@1 8.0\u00a0%, T*→V unsafe first 20.0\u00a0%, V*→T unsafe first 86.0\u00a0%.",
     ]
@@ -25,22 +25,56 @@ def test_sentences_are_sorted_by_what_the_tests_show(tmp_path: Path) -> None:
         "Images classified correctly",
     ]
     assert found.kept == [
-        f"Unsafe images that retrieve their safe caption first ({DATASET}, V*→T R@1): "
+        f"Unsafe images that retrieve their safe caption first ({DATASET}, V*→T R@1, n 1,200): "
         "6.0\u00a0% before, 8.0\u00a0% after; +2.0 points (0.0 to 4.0); a loss of 2.0 points is "
         "ruled out. Beside it: T*→V R@1 41.0\u00a0%, T*→V unsafe first 20.0\u00a0%, V*→T unsafe "
         "first 86.0\u00a0%."
     ]
     assert found.undecided == [
-        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1): 95.0\u00a0% before, "
-        "94.0\u00a0% after; −1.0 points (−3.0 to 1.0); a loss of up to 3.0 points is not ruled out."
+        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1, n 1,200): 95.0\u00a0% "
+        "before, 94.0\u00a0% after; −1.0 points (−3.0 to 1.0); a loss of up to 3.0 points is "
+        "not ruled out."
     ]
     assert found.secondary == [
-        f"Unsafe captions that retrieve an unsafe image first ({DATASET}, T*→V unsafe first): "
-        "90.0\u00a0% before, 20.0\u00a0% after; −70.0 points (−72.0 to −68.0).",
-        f"Unsafe images that retrieve an unsafe caption first ({DATASET}, V*→T unsafe first): "
-        "88.0\u00a0% before, 86.0\u00a0% after; −2.0 points (−4.0 to 0.0).",
+        f"Unsafe captions that retrieve an unsafe image first ({DATASET}, "
+        "T*→V unsafe first, n 1,200): 90.0\u00a0% before, "
+        "20.0\u00a0% after; −70.0 points (−72.0 to −68.0), p < .001.",
+        f"Unsafe images that retrieve an unsafe caption first ({DATASET}, "
+        "V*→T unsafe first, n 1,200): 88.0\u00a0% before, "
+        "86.0\u00a0% after; −2.0 points (−4.0 to 0.0), p .300.",
     ]
     assert not found.uncompared
+
+
+def test_every_tested_figure_is_named(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    writer.add(DATASET, "real-nsfw", {"text→image unsafe at 5": (0.4, 0.1, True)})
+    found = of(writer.write()).further
+    assert found.rest == f"{DATASET}: T→V MRR, T→V R@10; caltech: acc@5"
+    assert found.apart == [
+        f"{DATASET}, text→image unsafe at 5, n 1,200: 0.400 before, 0.100 after; −0.300 "
+        "(−0.320 to −0.280), p < .001."
+    ]
+
+
+def test_smallest_change_that_can_be_shown(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    assert page(read(writer.write())).smallest_change == ""  # 7 of 1,200 are below the margin
+    figures = [
+        item for each in writer.parts.values() for item in each["nsfwcaps"]["figures"].values()
+    ]
+    for item in figures:
+        item["n"] = 60
+    # 5 primary tests: 5 · 0.5⁷ = .039 is below .05, 5 · 0.5⁶ is not.
+    assert page(read(writer.write())).smallest_change == (
+        "With 60 independent queries and 5 tests, at least 7 queries must change, all in one "
+        "direction, for a change to be shown: 12 points of a share."
+    )
+    for item in figures:
+        item["n"] = 3
+    assert page(read(writer.write())).smallest_change == (
+        "With 3 independent queries and 5 tests, no change of a primary figure can be shown."
+    )
 
 
 def test_lead_counts(tmp_path: Path) -> None:
@@ -84,6 +118,6 @@ def test_one_model_is_compared_with_nothing(tmp_path: Path) -> None:
     found = page(read(writer.write()))
     assert not found.summaries
     assert found.alone == [
-        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1): "
+        f"Safe captions that retrieve their image first ({DATASET}, T→V R@1, n 1,200): "
         "90.0\u00a0% (87.0 to 93.0)."
     ]

@@ -78,3 +78,18 @@ def test_names_of_models_at_the_bottom_stay_above_the_axis(tmp_path: Path) -> No
     base, ours = plot.points
     assert base.y == ours.y == plot.y_axis.start
     assert {base.label_y, ours.label_y} == {base.y - 8, base.y - 8 - 15}
+
+
+def test_long_names_stay_inside_the_plot(tmp_path: Path) -> None:
+    writer = small(tmp_path)
+    long = "safer-clip-towards-nearest-targets-rank-16"
+    for dataset, task in ((DATASET, "retrieval"), ("caltech", "zeroshot")):
+        content = writer.parts.pop(f"results/{dataset}/{task}/ours.json")
+        writer.parts[f"results/{dataset}/{task}/{long}.json"] = {**content, "model": long}
+    points = drawn(writer.write())[0].points
+    assert {point.label for point in points} == {"base", "safer-clip-t…ets-rank-16"}
+    for point in points:
+        width = 7.5 * len(point.label)
+        start = point.label_x - (width if point.label_left else 0)
+        assert start >= 0
+        assert start + width <= 460

@@ -16,6 +16,7 @@ from support.ingest_place import Place, table
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.encoders.encoder import Encoded, Identity, Images, Vectors
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.encoders.languages import Languages
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
@@ -86,13 +87,17 @@ class ChosenVectors:
         return np.array([len(item.split()) > self.window for item in captions], dtype=np.bool_)
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self, captions: Sequence[str], advance: Callable[[int], None], keeper: Keeper | None = None
     ) -> Callable[[], Encoded]:
         encoded = self.encode_text(captions, advance)
         return lambda: encoded
 
     def encode_images(
-        self, images: Images, advance: Callable[[int], None], split: WorkSplit | None = None
+        self,
+        images: Images,
+        advance: Callable[[int], None],
+        split: WorkSplit | None = None,
+        keeper: Keeper | None = None,
     ) -> Encoded:
         failed: dict[int, str] = {}
         rows = []

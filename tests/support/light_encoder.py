@@ -10,6 +10,7 @@ from typing import Any
 from support.chosen_vectors import ChosenVectors, at
 
 from nsfwcaps.encoders.encoder import Encoded
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.errors import ModelError
 
 VECTORS = {f"a vase on shelf {number}": at(number) for number in range(64)}
@@ -65,7 +66,7 @@ class Overlapping(ChosenVectors):
         self._two = threading.Barrier(2)
 
     def started(
-        self, captions: Sequence[str], advance: Callable[[int], None]
+        self, captions: Sequence[str], advance: Callable[[int], None], keeper: Keeper | None = None
     ) -> Callable[[], Encoded]:
         encoded = self.encode_text(captions, advance)
         begun = threading.Thread(target=self._two.wait, args=(30,), daemon=True)

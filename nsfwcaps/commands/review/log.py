@@ -117,10 +117,13 @@ def export(
         made = exporting.export(database, pairs, out, done=lambda _: advance(1))
     seq, last = made.head
     if as_json:
-        values = {"out": str(out), "pairs": dict(made.counts), "rows": seq, "hash": last}
+        counts = {"pairs": dict(made.counts), "rows": seq, "hash": last}
+        values = {"out": str(out), **counts, "notes": made.notes}
         typer.echo(json.dumps(values, indent=1))
         return
     typer.echo(f"pairs: {_counts(made.counts)}; with captions for other tools: {made.judged}")
+    for note in made.notes:
+        typer.echo(note)
     typer.echo(f"{out}: apply to the data set with 'nsfwcaps publish --verdicts {out} …'")
     typer.echo(f"End of the log, keep for --noted: {seq}:{last}")
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, ConfigError
-from nsfwcaps.files import sha256_file
-from nsfwcaps.models.trained import WEIGHTS, TrainedRun, adapter_folder
+from nsfwcaps.models.trained import TrainedRun, adapter_folder
+from nsfwcaps.models.trainings import data_sha256, data_title, described
 from nsfwcaps.version import __version__
 
 
@@ -31,6 +29,8 @@ class ExportedModel:
     facts: Mapping[str, Any]
     model: str | None
     """Name for `--model`; None if nsfwcaps does not read the format."""
+    notes: tuple[str, ...] = ()
+    """A line for each edited file of an earlier export that was kept."""
 
 
 def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> ExportedModel:
@@ -53,15 +53,15 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         )
     # Imports torch, which is slow; the checks above fail fast.
     from nsfwcaps.cards import model as model_card
-    from nsfwcaps.delivery import delivered, write_record
+    from nsfwcaps.delivery.exported import delivered, write_record
     from nsfwcaps.models.create import create
     from nsfwcaps.models.export import open_clip_format, transformers_format
     from nsfwcaps.models.lineage import lineage
     from nsfwcaps.models.names import parse
     from nsfwcaps.runtime.weights import weights_sha256
 
-    runs = lineage(adapter)
-    with delivered(out) as folder:
+    runs, notes = lineage(adapter), list[str]()
+    with delivered(out, notes) as folder:
         model, _, tokenizer = create(parse(str(run)), strength)
         if form is Format.OPEN_CLIP:
             architecture = parse(runs[-1].base).architecture
@@ -77,7 +77,7 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
         (folder / "README.md").write_text(model_card.render(facts), encoding="utf-8")
         write_record(folder, facts)
     name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else None
-    return ExportedModel(folder=out, facts=facts, model=name)
+    return ExportedModel(folder=out, facts=facts, model=name, notes=tuple(notes))
 
 
 def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
@@ -87,31 +87,16 @@ def _facts(run: TrainedRun, strength: float) -> dict[str, Any]:
         "base": run.base_name,
         "base_weights_sha256": run.encoder["weights_sha256"],
         "method": settings.get("method"),
-        "trained": _trained(settings),
+        "trained": described(settings),
         "towers": list(settings["towers"]),
         "steps": run.steps,
+        "epochs": settings.get("epochs"),
+        "kept_epoch": run.kept_epoch,
         "strength": strength,
         "before": run.before,
         "after": run.after,
         "training": run.training,
-        "data_sha256": _data_sha256(run),
+        "data": data_title(run),
+        "data_sha256": data_sha256(run),
         "nsfwcaps": __version__,
     }
-
-
-def _trained(settings: Mapping[str, Any]) -> str:
-    """Describe what was trained."""
-    if settings["full"]:
-        return "all weights"
-    return f"LoRA of rank {settings['rank']}, alpha {settings['alpha']:g}"
-
-
-def _data_sha256(run: TrainedRun) -> str | None:
-    """Return a digest of the names and contents of the data set's Parquet files, if recorded."""
-    record = StageFolder(run.folder.parent / "train").record()
-    if record is None:
-        return None
-    adapters = {file.sha256 for file in record.files if Path(file.path).name == WEIGHTS}
-    if sha256_file(run.folder / WEIGHTS) not in adapters:  # record of another run
-        return None
-    return digest({name: sha for name, sha in record.inputs.items() if name.endswith(".parquet")})

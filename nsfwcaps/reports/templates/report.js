@@ -16,3 +16,16 @@ document.addEventListener("click", (event) => {
   uncovered.append(mask.querySelector("template").content.cloneNode(true));
   mask.append(uncovered);
 });
+// Opens what is folded before printing, and folds it again.
+addEventListener("beforeprint", () => {
+  for (const item of document.querySelectorAll("details:not([open])")) {
+    item.open = true;
+    item.dataset.printed = "";
+  }
+});
+addEventListener("afterprint", () => {
+  for (const item of document.querySelectorAll("details[data-printed]")) {
+    item.open = false;
+    delete item.dataset.printed;
+  }
+});

@@ -24,7 +24,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from nsfwcaps.delivery import delivered, write_record
+from nsfwcaps.delivery.exported import delivered, write_record
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.metrics.agreement import RESAMPLES
@@ -59,6 +59,8 @@ class ExportedReview:
     """Number of pairs by state."""
     judged: int
     """Number of pairs in the files for other tools."""
+    notes: tuple[str, ...] = ()
+    """A line for each edited file of an earlier export that was kept."""
 
 
 def export(
@@ -79,7 +81,8 @@ def export(
         ReviewError: the log is damaged, or the data set has changed or is another one.
         StorageError: the folder contains other files.
     """
-    with delivered(folder) as place, database.read() as connection:
+    notes: list[str] = []
+    with delivered(folder, notes) as place, database.read() as connection:
         _check_not_other(connection, database, pairs)
         check_data(connection, pairs)
         head = checked_head(connection)
@@ -100,7 +103,13 @@ def export(
         names = (VERDICTS, OUTCOMES)
         sums = {name: sha256_file(place / name) for name in names}
         write_record(place, {**about, "sha256": sums})
-    return ExportedReview(folder=folder, head=head, counts=about["pairs"], judged=len(judged))
+    return ExportedReview(
+        folder=folder,
+        head=head,
+        counts=about["pairs"],
+        judged=len(judged),
+        notes=tuple(notes),
+    )
 
 
 def checked_head(connection: sa.Connection) -> tuple[int, str]:

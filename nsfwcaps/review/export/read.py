@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from nsfwcaps.config import digest
-from nsfwcaps.delivery import RECORD
+from nsfwcaps.delivery.exported import RECORD
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.review import tables

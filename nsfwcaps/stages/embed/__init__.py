@@ -32,4 +32,5 @@ EMBED = Stage(
     headline=_headline,
     reads=("ingest",),
     needs=lambda settings: names.extras_of(settings.model),
+    models=lambda own: {} if own.model is None or own.source else {"model": own.model},
 )

@@ -10,6 +10,7 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import OutputFile, Shard
 from nsfwcaps.config import digest
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.embed.known import DistinctTexts
 from nsfwcaps.stages.embed.shards import (
@@ -19,6 +20,7 @@ from nsfwcaps.stages.embed.shards import (
     Waiting,
     without,
 )
+from nsfwcaps.stages.kept import inputs_digest
 from nsfwcaps.work import Work
 
 _COLUMNS = ["id", "caption", "fold_key", "image_sha256"]
@@ -70,11 +72,17 @@ class CaptionShards:
                 rejects={table["id"][row].as_py(): reason for row, reason in broken.items()},
             )
 
-    def encode(self, work: PreparedShard[PreparedCaptions], advance: Advance) -> Waiting:
+    def inputs(self, work: PreparedShard[PreparedCaptions]) -> str:
+        """Return the digest of the distinct texts."""
+        return inputs_digest(self._writer.digest, "captions", work.inputs.distinct.texts)
+
+    def encode(
+        self, work: PreparedShard[PreparedCaptions], advance: Advance, keeper: Keeper
+    ) -> Waiting:
         """Send each distinct text to the device once."""
         captions = work.inputs
         with self._writer.split.timed(Work.COMPUTE):
-            waiting = self._writer.encoder.started(captions.tokenised, advance)
+            waiting = self._writer.encoder.started(captions.tokenised, advance, keeper)
         advance(len(captions.distinct.text_of) - len(captions.distinct.texts))
         return waiting
 

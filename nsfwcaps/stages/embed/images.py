@@ -11,8 +11,10 @@ from nsfwcaps.artifacts import OutputFile, Shard
 from nsfwcaps.captions.images import read_image
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Images
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.embed.shards import VECTORS_VERSION, PreparedShard, ShardWriter, Waiting
+from nsfwcaps.stages.kept import inputs_digest
 from nsfwcaps.work import Work
 
 GROUP = "images"
@@ -44,9 +46,14 @@ class ImageShards:
             rejects={},
         )
 
-    def encode(self, work: PreparedShard[Images], advance: Advance) -> Waiting:
+    def inputs(self, work: PreparedShard[Images]) -> str:
+        """Return the digest of the pictures' hashes."""
+        return inputs_digest(self._writer.digest, GROUP, [sha256 for sha256, _ in work.inputs])
+
+    def encode(self, work: PreparedShard[Images], advance: Advance, keeper: Keeper) -> Waiting:
         """Encode the pictures; the encoder counts its time."""
-        encoded = self._writer.encoder.encode_images(work.inputs, advance, self._writer.split)
+        writer = self._writer
+        encoded = writer.encoder.encode_images(work.inputs, advance, writer.split, keeper)
         return lambda: encoded
 
     def store(self, work: PreparedShard[Images], waiting: Waiting) -> Shard:

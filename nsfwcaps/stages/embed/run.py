@@ -11,6 +11,7 @@ encoder are reused by id, so only the new captions of a pool are encoded.
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,7 +24,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.models import create, names
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.embed import flags
+from nsfwcaps.stages.embed import flags, plans
 from nsfwcaps.stages.embed.captions import CaptionShards
 from nsfwcaps.stages.embed.images import ImageShards
 from nsfwcaps.stages.embed.settings import EmbedSettings
@@ -52,7 +53,12 @@ def plan(settings: EmbedSettings, inputs: Mapping[str, StageRecord]) -> Mapping[
     ingest = inputs["ingest"]
     captions = ingest.rows("safe") + ingest.rows("unsafe")
     files = [file for file in ingest.files if file.group in ("safe", "unsafe", "images")]
-    return {"captions": captions, "images": ingest.rows("images"), "shards": len(files)}
+    return {
+        "captions": captions,
+        "images": ingest.rows("images"),
+        "shards": len(files),
+        **plans.missing(settings, ingest),
+    }
 
 
 def run(
@@ -67,13 +73,21 @@ def run(
         InputError: a side has no vectors left, or too many captions were rejected.
     """
     ingest = inputs["ingest"]
+    began = time.monotonic()
     encoder = encoder_of(settings, with_images=settings.images and ingest.rows("images") > 0)
+    rates: dict[str, tuple[int, float]] = {"loading": (1, time.monotonic() - began)}
     split = WorkSplit()
     writer = ShardWriter(folder, ingest, encoder, split)
 
     def embedded(shards: Shards[Any], group: str) -> list[Shard]:
         with progress.task(f"embed: {group}", ingest.rows(group), split=split) as advance:
-            return embed(shards, _files(ingest, group), advance)
+            before, began = writer.encoded, time.monotonic()
+            made = embed(shards, _files(ingest, group), folder, advance)
+            kind = "images" if group == "images" else "captions"
+            amount, spent = rates.get(kind, (0, 0.0))
+            new = writer.encoded - before
+            rates[kind] = amount + new, spent + (time.monotonic() - began if new else 0.0)
+            return made
 
     pictures: list[Shard] = []
     width = encoder.identity.image_width
@@ -100,6 +114,7 @@ def run(
                 for name in (flags.TRUNCATED, flags.NON_LATIN)
             },
         },
+        rates=plans.named(settings, ingest, rates),
     )
 
 

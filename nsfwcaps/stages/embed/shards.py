@@ -2,7 +2,8 @@
 
     read, tokenise (a thread) ─▶ send to the device (this thread) ─▶ wait, write (a thread)
 
-At most two shards are prepared ahead and three are encoded but not stored, so a kill loses few.
+At most two shards are prepared ahead and three are encoded but not stored. Of the one that is being
+encoded, rows are kept from time to time (`stages.kept`), so a kill loses less than a minute.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import pyarrow as pa
 from nsfwcaps import schema
 from nsfwcaps.artifacts import OutputFile, Shard, ShardTables, StageFolder, StageRecord
 from nsfwcaps.encoders.encoder import Encoded, Encoder
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.progress import Advance
 from nsfwcaps.runtime.behind import behind
 from nsfwcaps.runtime.prefetch import prefetch
 from nsfwcaps.stages.embed.known import Known, Reused
+from nsfwcaps.stages.kept import KeptShard
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.work import Work, WorkSplit
@@ -61,7 +64,11 @@ class Shards(Protocol[Inputs]):
         """Read the rows of a file of ingest; return its shard if an earlier run finished it."""
         ...
 
-    def encode(self, work: PreparedShard[Inputs], advance: Advance) -> Waiting:
+    def inputs(self, work: PreparedShard[Inputs]) -> str:
+        """Return the digest of the inputs that are to be encoded."""
+        ...
+
+    def encode(self, work: PreparedShard[Inputs], advance: Advance, keeper: Keeper) -> Waiting:
         """Begin to encode the rows that no earlier run has encoded."""
         ...
 
@@ -70,11 +77,19 @@ class Shards(Protocol[Inputs]):
         ...
 
 
-def embed(shards: Shards[Inputs], files: Sequence[OutputFile], advance: Advance) -> list[Shard]:
+def embed(
+    shards: Shards[Inputs], files: Sequence[OutputFile], folder: StageFolder, advance: Advance
+) -> list[Shard]:
     """Take files through the three steps; return their shards in the same order.
 
-    After an error, the shards that were encoded are still stored.
+    After an error, the shards that were encoded are still stored, and so are rows of the last one.
     """
+
+    def store(work: PreparedShard[Inputs], waiting: Waiting, keeper: KeptShard) -> Shard:
+        shard = shards.store(work, waiting)
+        keeper.discard()
+        return shard
+
     made: list[Shard | Future[Shard]] = []
     with behind(_WAITING) as later, closing(prefetch(files, shards.prepare, 1)) as ahead:
         for file, work in ahead:
@@ -83,8 +98,9 @@ def embed(shards: Shards[Inputs], files: Sequence[OutputFile], advance: Advance)
                 made.append(work)
                 continue
             advance(file.rows - len(work.reused.missing))
-            waiting = shards.encode(work, advance)
-            made.append(later(partial(shards.store, work, waiting)))
+            keeper = KeptShard(folder, shards.inputs(work), later)
+            waiting = shards.encode(work, advance, keeper)
+            made.append(later(partial(store, work, waiting, keeper)))
     return [item if isinstance(item, Shard) else item.result() for item in made]
 
 
@@ -98,6 +114,9 @@ class ShardWriter:
         self._ingest = ingest
         self.digest = encoder.identity.digest
         self.known = Known(folder, self.digest)
+        self._maker = maker(encoder.identity.name, encoder.identity.precision)
+        self.encoded = 0
+        """Rows that were encoded, and not reused."""
 
     def read(self, file: OutputFile, columns: Sequence[str]) -> pa.Table:
         """Read columns of a file of ingest."""
@@ -114,6 +133,7 @@ class ShardWriter:
         counts_rejects: bool,
     ) -> Shard:
         """Write the vectors with the other columns of the schema, and the rejects."""
+        self.encoded += len(work.reused.missing)
         vectors, failed = work.reused.completed(encoded)
         rows = without(work.rows, failed)
         ids = work.rows[wanted.names[0]]
@@ -131,9 +151,14 @@ class ShardWriter:
             tables=tables,
             rows_in=work.file.rows,
             rejects=dict(sorted(Counter(rejects.values()).items())) if counts_rejects else {},
-            facts={"encoder": self.digest, "group": group},
+            facts={"encoder": self.digest, "group": group, "model": self._maker},
         )
         return self.folder.make_shard(work.key, lambda: made)
+
+
+def maker(label: str, precision: str) -> str:
+    """Return what the journal names as the maker of vectors, for plans that load no model."""
+    return f"{label}, {precision}"
 
 
 def without(table: pa.Table, rows: Iterable[int]) -> pa.Table:

@@ -14,14 +14,14 @@ import pyarrow as pa
 from nsfwcaps import extras, schema
 from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, output_settings
-from nsfwcaps.enums import DifficultyLevel
+from nsfwcaps.enums import DifficultyLevel, Similarity
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.tables import read_tables
 
-VERSION = 1
+VERSION = 2
 
 _NOT_DRAWN = {"figure": "not drawn: matplotlib is not installed"}
 """Source and fact of a run without matplotlib; absent with matplotlib."""
@@ -44,7 +44,8 @@ def _figure_facts() -> Mapping[str, str]:
 
 def plan(settings: GradeSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the number of pairs to grade."""
-    return {"pairs": inputs["mine"].rows("pairs")}
+    pairs = inputs["mine"].rows("pairs")
+    return {"pairs": pairs, "work": {"pairs graded": pairs}}
 
 
 def run(
@@ -60,7 +61,7 @@ def run(
     """
     mine = inputs["mine"]
     paths = mine.paths("pairs")
-    signals = _signals(paths)
+    signals, sim_text = _signals(paths, Similarity(mine.facts.get("similarity") or Similarity.TEXT))
     count = len(signals["similarity"])
     if count == 0:
         raise InputError(
@@ -94,22 +95,29 @@ def run(
                 level.value: int((level_of == level.value).sum()) for level in DifficultyLevel
             },
             "sim_text": {
-                level.value: _quartiles(signals["similarity"][level_of == level.value])
+                level.value: _quartiles(sim_text[level_of == level.value])
                 for level in DifficultyLevel
             },
         },
     )
 
 
-def _signals(paths: Sequence[Any]) -> dict[str, npt.NDArray[np.float64]]:
-    columns = {"similarity": "sim_text", "margin": "margin", "density": "density"}
-    tables = list(read_tables(paths, list(columns.values())))
-    return {
+Values = npt.NDArray[np.float64]
+
+
+def _signals(paths: Sequence[Any], by: Similarity) -> tuple[dict[str, Values], Values]:
+    """Return the signals `[p]`, with the similarity that chose the targets, and that of texts."""
+    names = ["sim_text", "sim_image", "margin", "density"]
+    tables = list(read_tables(paths, names))
+    found = {
         name: np.concatenate(
-            [np.empty(0), *(table[column].to_numpy(zero_copy_only=False) for table in tables)]
+            [np.empty(0), *(table[name].to_numpy(zero_copy_only=False) for table in tables)]
         ).astype(np.float64)
-        for name, column in columns.items()
+        for name in names
     }
+    text, image = found.pop("sim_text"), found.pop("sim_image")
+    of = {Similarity.TEXT: text, Similarity.IMAGE: image, Similarity.BOTH: (text + image) / 2}
+    return {"similarity": of[by], **found}, text
 
 
 def _commit(

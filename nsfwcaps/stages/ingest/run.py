@@ -70,7 +70,9 @@ def sources(settings: IngestSettings) -> Mapping[str, str]:
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the numbers of files and bytes to read."""
     sizes = [pool_sources.size_bytes(pool.url) for pool in _pools(settings)]
-    return {"pool_files": len(sizes), "input_bytes": sum(sizes)}
+    judged = ", ".join(["ingest", *settings.safe_detector])
+    work = {f"{judged}, bytes": sum(sizes)}
+    return {"pool_files": len(sizes), "input_bytes": sum(sizes), "work": work}
 
 
 def run(

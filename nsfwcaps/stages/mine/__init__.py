@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nsfwcaps.enums import Pairing
+from nsfwcaps.enums import Pairing, Similarity
 from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages.mine.settings import MineSettings
 
@@ -18,9 +18,31 @@ def _headline(facts: Mapping[str, Any]) -> str:
     )
 
 
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what decided the targets, where there are pictures, and how many pairs were cut."""
+    pictures, by = facts.get("pictures", {}), facts.get("similarity")
+    if any(pictures.values()) and by is not None:
+        yield _DECIDED[by].format(**pictures)
+    below = facts.get("pairs_below_min_similarity")
+    if below and facts.get("k", 1) > 1:  # of one pair each, the captions set aside say it already
+        yield f"pairs below min_similarity, set aside: {below:,}"
+
+
+_DECIDED = {
+    "text": "targets by text: pictures took no part (--similarity image or both)",
+    "image": "targets by image: {safe:,} safe captions with a picture were candidates",
+    "both": "targets by text and image: {safe:,} safe captions with a picture were candidates",
+}
+
+
 def _problems(recipe: Recipe) -> Sequence[str]:
-    """Report a missing pool before anything is embedded."""
-    ingest = recipe.get("ingest")
+    """Report a missing pool, or pictures without vectors, before anything is embedded."""
+    ingest, embed, mine = (recipe.get(name) for name in ("ingest", "embed", "mine"))
+    if mine and embed and mine.similarity is not Similarity.TEXT and not embed.images:
+        return [
+            f"mine.similarity: {mine.similarity.value} compares pictures, and embed.images is off; "
+            "set --images or --similarity text"
+        ]
     if ingest is None or ingest.pool:
         return []
     return [
@@ -41,6 +63,7 @@ MINE = Stage(
     settings=MineSettings,
     module="nsfwcaps.stages.mine.run",
     headline=_headline,
+    notes=_notes,
     reads=("embed",),
     reads_too=_reads_too,
     problems=_problems,

@@ -21,6 +21,7 @@ def method_of(settings: MineSettings) -> MiningMethod:
         )
     return MiningMethod(
         k=settings.k,
+        similarity=settings.similarity,
         candidates=settings.candidates,
         weighing=Weighing(
             rank=settings.rank,
@@ -29,6 +30,8 @@ def method_of(settings: MineSettings) -> MiningMethod:
             reciprocal=settings.reciprocal,
         ),
         min_similarity=settings.min_similarity,
+        min_candidate_similarity=settings.min_candidate_similarity,
         hub_cap=settings.hub_cap,
+        margin_duplicate=settings.margin_duplicate,
         index=index,
     )

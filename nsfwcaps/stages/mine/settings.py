@@ -8,7 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 
 from nsfwcaps.config import STRICT_KEYS, check_size, setting
-from nsfwcaps.enums import Device, Duplicates, Pairing, Rank
+from nsfwcaps.enums import Device, Duplicates, Pairing, Rank, Similarity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,11 @@ class MineSettings:
         "data sets that are already paired.",
     )
     k: Annotated[int, Ge(1)] = setting(1, "Safe counterparts per unsafe caption.")
+    similarity: Similarity = setting(
+        Similarity.TEXT,
+        "What is compared: text, image, or both, the mean of the two cosines. All cosines below "
+        "are of this choice.",
+    )
     rank: Rank = setting(
         Rank.INVERTED_SOFTMAX, "Ranking of candidates; cosine is the paper's plain arg max."
     )
@@ -33,7 +38,10 @@ class MineSettings:
         "Nearest safe captions considered per unsafe caption. Default: 100, or more if k needs it.",
     )
     min_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
-        None, "Minimum cosine of a pair."
+        None, "Minimum cosine of a pair: those below are set aside, and no other pair changes."
+    )
+    min_candidate_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
+        None, "Minimum cosine of a candidate: the best ranked of those left is the target."
     )
     skip: Duplicates = setting(
         Duplicates.NEAR_IDENTICAL,
@@ -43,7 +51,10 @@ class MineSettings:
         None, "Maximum unsafe captions per target; the next best target is used."
     )
     reciprocal: Annotated[int, Ge(1)] | None = setting(
-        None, "Keep a pair only if the unsafe caption is among the N nearest to its target."
+        None, "Only targets that have the unsafe caption among their N nearest are candidates."
+    )
+    margin_duplicate: Annotated[float, Gt(0), Le(1)] = setting(
+        0.85, "Candidates with at least this cosine to the target do not set the margin."
     )
     index: str | None = setting(
         None, "FAISS factory string for approximate search, such as IVF256,Flat. Default: exact."
@@ -77,8 +88,10 @@ class MineSettings:
         """Settings that control how targets are chosen; a default rank was not asked for."""
         chosen = {
             "k": self.k > 1,
+            "similarity": self.similarity is not Similarity.TEXT,
             "rank": self.rank is Rank.CSLS,
             "hub_cap": self.hub_cap is not None,
+            "min_candidate_similarity": self.min_candidate_similarity is not None,
             "reciprocal": self.reciprocal is not None,
             "index": self.index is not None,
             "index_parameters": self.index_parameters is not None,

@@ -15,15 +15,46 @@ def _headline(facts: Mapping[str, Any]) -> str:
     return ", ".join(f"{facts['split'].get(name, 0):,} {name}" for name in Split)
 
 
+def replaced(facts: Mapping[str, Any]) -> str | None:
+    """Say in counts what became of the pairs of the data set that was replaced; None without one.
+
+    >>> counts = {"pairs": 1174, "kept": 1153, "gone": 21, "new": 22}
+    >>> moves = {"to_another_target": 45, "to_another_split": 3, "to_another_level": 0}
+    >>> replaced({"changes": {**counts, **moves}})
+    'replaces 1,174 pairs: 1,153 kept (45 to another target, 3 to another split), 21 gone, 22 new'
+    """
+    if (counts := facts.get("changes")) is None:
+        return None
+    moves = ", ".join(
+        f"{count:,} {name.replace('_', ' ')}"
+        for name, count in counts.items()
+        if name.startswith("to_") and count
+    )
+    start = f"replaces {counts['pairs']:,} pairs"
+    if not moves and not counts["gone"] and not counts["new"]:
+        return f"{start} by the same ones"
+    kept = f"{counts['kept']:,} kept{f' ({moves})' if moves else ''}"
+    return f"{start}: {kept}, {counts['gone']:,} gone, {counts['new']:,} new"
+
+
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Say which split is much smaller than asked for, and which column joins no two pools."""
-    total = sum(facts["assigned"].values())
+    """Say what was replaced, which split is much too small, and which column joins no pools."""
+    if (line := replaced(facts)) is not None:
+        yield line
+    total, largest = sum(facts["assigned"].values()), facts["largest_group"]
     for name, share in facts["wanted"].items():
         found, wanted = facts["assigned"].get(name, 0), round(share * total)
-        if found < wanted // 2:
+        if found >= wanted // 2:
+            continue
+        if largest > wanted:
             yield (
                 f"{name}: {found:,} of {wanted:,} pairs, as the largest group of linked pairs has "
-                f"{facts['largest_group']:,} and stays in one split; the card says what links them"
+                f"{largest:,} and stays in one split; the card says what links them"
+            )
+        else:
+            yield (
+                f"{name}: {found:,} of {wanted:,} pairs, as a hash of the --seed decides the split "
+                f"of each of the {facts['groups']:,} groups of linked pairs"
             )
     # Absent in records of older versions.
     for name, count in facts.get("group_columns", {}).items():
@@ -55,6 +86,7 @@ PUBLISH = Stage(
     reads_if_there=("construct", "illustrate"),
     delivers="dataset",
     owns=("data", "safe"),
+    counts_changes=True,
     needs=_needs,
     quotes_facts=True,
 )

@@ -22,8 +22,10 @@ from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict, digest
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish import safe_items
+from nsfwcaps.stages.publish.changes import changes
 from nsfwcaps.stages.publish.manifest import as_json, chain_of, manifest_of, shaping
 from nsfwcaps.stages.publish.partners import Partners, find_partners
+from nsfwcaps.stages.publish.quality import pair_quality
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
@@ -31,7 +33,9 @@ from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
 if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 7
+VERSION = 8
+DATASET = "dataset"
+"""Folder in the run that gets the data set."""
 
 
 def sources(settings: PublishSettings) -> Mapping[str, str]:
@@ -47,7 +51,13 @@ def sources(settings: PublishSettings) -> Mapping[str, str]:
 def plan(settings: PublishSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the number of pairs, and the minimum number of files."""
     pairs = inputs["grade"].rows("pairs")
-    return {"pairs": pairs, "files": max(1, -(-pairs // settings.shard_rows))}
+    with_images = settings.carry_images and inputs["ingest"].rows("images") > 0
+    kind = "pairs published, with images" if with_images else "pairs published"
+    return {
+        "pairs": pairs,
+        "files": max(1, -(-pairs // settings.shard_rows)),
+        "work": {kind: pairs},
+    }
 
 
 def run(
@@ -77,8 +87,10 @@ def run(
     with progress.task("publish: write", int(writer.kept.sum())) as advance:
         names = split_names(splits.of_pair[writer.kept])
         shards = [shard for name in names for shard in writer.split(name, advance)]
+    changed = changes(folder, folder.path.parent / DATASET, shards)
     facts = {**_facts(splits, shards), "partners": _partner_counts(partners, splits, writer.kept)}
     facts["overlap"] = _overlap(folder, shards)
+    facts["quality"] = pair_quality(folder, shards, inputs)
     if joined is not None:
         facts["review"] = joined.facts
     if writer.pictures is not None and settings.safe_items:
@@ -93,7 +105,9 @@ def run(
         from nsfwcaps.stages.publish import review
 
         shards.append(review.rejects(folder, release, joined))
-    return StageResult(shards=shards, facts=facts)
+    # Neither in the card nor in the manifest: these do not depend on what was there before.
+    replaced = {} if changed is None else {"changes": changed}
+    return StageResult(shards=shards, facts={**facts, **replaced})
 
 
 def _facts(splits: Splits, shards: Sequence[Shard]) -> dict[str, Any]:

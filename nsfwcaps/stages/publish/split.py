@@ -75,7 +75,7 @@ def split_pairs(
     """
     ingest, embed, grade = (inputs[name] for name in ("ingest", "embed", "grade"))
     columns = group_columns(settings, ingest)
-    pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["pair_id", "unsafe_id", "safe_id"]))
+    pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["unsafe_id", "safe_id"]))
     partners = partner_ids.drop_null().unique().sort()
     safe_ids = pa.concat_arrays([pairs["safe_id"].combine_chunks(), partners])
     ids = {
@@ -89,17 +89,17 @@ def split_pairs(
     unsafe, safe = nodes.rows("unsafe", pairs["unsafe_id"]), nodes.rows("safe", pairs["safe_id"])
     kinds = links(settings, folder, nodes, values, hashes, content, progress)
     of_node, counts = _grouped(nodes.count, unsafe, safe, kinds)
-    group, pair_ids = of_node[unsafe], pairs["pair_id"].to_pylist()
+    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"].to_pylist()
     of_pair = assign(
         group,
-        pair_ids,
+        unsafe_ids,
         validation_share=settings.validation_share,
         test_share=settings.test_share,
         seed=settings.seed,
     )
-    named = np.full(len(pair_ids), -1, dtype=np.int64)
+    named = np.full(len(unsafe_ids), -1, dtype=np.int64)
     named[np.asarray(partner_ids.is_valid())] = nodes.rows("safe", partner_ids.drop_null())
-    together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, pair_ids)
+    together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, unsafe_ids)
     return Splits(
         of_pair=of_pair,
         partner_ids=pc.if_else(pa.array(together), partner_ids, None),

@@ -81,6 +81,7 @@ TRAIN = Stage(
     name="train",
     settings=TrainSettings,
     module="nsfwcaps.stages.train.run",
+    subject="nsfwcaps.stages.train.subject",
     headline=_headline,
     notes=_notes,
     results=_results,
@@ -88,6 +89,7 @@ TRAIN = Stage(
     reads_delivered="dataset",
     delivers="model",
     needs=lambda settings: {"train": "training"},
+    models=lambda settings: {"model": settings.model},
     distributed=True,
     problems=lambda recipe: [*_problems(recipe)],
 )

@@ -36,6 +36,7 @@ def options_of(settings: TrainSettings) -> TrainingOptions:
         ridge=settings.ridge,
         patience=settings.patience,
         save_every=settings.save_every,
+        checkpoint_minutes=settings.checkpoint_minutes,
         batch_images=settings.batch_images or USUAL_IMAGES,
         compile=settings.compile,
     )

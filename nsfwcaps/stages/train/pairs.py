@@ -21,6 +21,7 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.stages.train.dataset import read_pairs
 from nsfwcaps.stages.train.reference import Reference
 from nsfwcaps.stages.train.safe_items import item_rows, pool_of
+from nsfwcaps.training.contrast import ITEMS
 from nsfwcaps.training.pairs import Rows, TrainingPairs
 from nsfwcaps.training.run import RunPairs
 
@@ -39,12 +40,15 @@ def run_pairs(
     takes = np.zeros_like(without[~without]) if targets is Targets.FIXED else without
     pool = pool_of(safe, reference, takes)
     kept = item_rows(train, reference, "safe", "partner")
+    if pool is not None:
+        # As many of the pool whatever the number of epochs, so that the sample stays the same.
+        kept = kept.and_those(pool.items.take(np.arange(min(ITEMS, len(pool.items)))))
     return RunPairs(
         train=training_pairs(train, reference, targets),
         validation=mined_pairs(validation, reference),
         pool=pool,
         sides=(
-            kept if pool is None else kept.and_those(pool.items),
+            kept,
             item_rows(train, reference, "unsafe"),
         ),
     )

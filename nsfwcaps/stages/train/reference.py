@@ -27,9 +27,11 @@ import pyarrow.parquet as pq
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import DualEncoder, Vectors
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.stages.kept import KeptShard, inputs_digest
 from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
@@ -73,7 +75,7 @@ def embed_reference(
     key = encoder.identity.digest
     ids = frozenset(chosen)
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    new = _new_items(both)
+    new = new_items(both)
     work = WorkSplit()
     task = progress.task("train: reference", sum(new), unit="items", split=work)
     with task as advance:
@@ -81,8 +83,12 @@ def embed_reference(
             key = digest([VERSION, key, sha256_file(path), sorted(wanted or ())])
             ahead = _Left(new[number], advance)
             read = partial(_contents, path, seen, wanted)
-            make = partial(_embed, path, read, number, key, encoder, ahead, work)
+            keepers: list[KeptShard] = []
+            keep = partial(_keeper, folder, encoder.identity.digest, keepers)
+            make = partial(_embed, path, read, number, key, encoder, ahead, work, keep)
             shard = folder.shard_or(key, make)
+            for keeper in keepers:
+                keeper.discard()
             seen.update(_names(folder, shard))
             shards.append(shard)
             ahead.finish()
@@ -128,7 +134,7 @@ class _Left:
         self.advance(self._left)
 
 
-def _new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
+def new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
     """Return the number of captions and pictures of each file that are not in an earlier one.
 
     Counted by ids and hashes, without reading pictures: those without a file are included.
@@ -174,13 +180,15 @@ def _embed(
     encoder: DualEncoder,
     ahead: _Left,
     work: WorkSplit,
+    keep: Callable[[str, Sequence[str]], Keeper],
 ) -> ShardFiles:
     with reading(path), work.timed(Work.READ):
         rows, captions, pictures = contents()
     with work.timed(Work.COMPUTE):
-        text = encoder.encode_text(list(captions.values()), ahead.advance)
+        texts = list(captions.values())
+        text = encoder.started(texts, ahead.advance, keep("captions", texts))()
     named = [(name, partial(bytes, data)) for name, data in pictures.items()]
-    image = encoder.encode_images(named, ahead.advance, work)
+    image = encoder.encode_images(named, ahead.advance, work, keep("images", [*pictures]))
     kept = [item for row, item in enumerate(pictures.items()) if row not in image.failed]
     ids = [name for row, name in enumerate(captions) if row not in text.failed]
     lengths = [len(data) for _, data in kept]
@@ -204,6 +212,14 @@ def _embed(
         rows_in=rows,
         facts={"broken": dict(Counter(image.failed.values()))},
     )
+
+
+def _keeper(
+    folder: StageFolder, encoder: str, made: list[KeptShard], kind: str, inputs: Sequence[str]
+) -> KeptShard:
+    """Return what keeps the rows of one call, and list it among those made."""
+    made.append(KeptShard(folder, inputs_digest(encoder, kind, inputs)))
+    return made[-1]
 
 
 _Contents = tuple[int, dict[str, str], dict[str, bytes]]

@@ -16,21 +16,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.overlap import overlap_facts, overlap_note
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
-from nsfwcaps.enums import Precision, Split
+from nsfwcaps.enums import AdapterInputs, Precision, Split
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress, Silent
 from nsfwcaps.runtime.device import torch_device
 from nsfwcaps.runtime.processes import Processes, joined
-from nsfwcaps.stages.train import checks
+from nsfwcaps.stages.train import checks, plans, subspace
 from nsfwcaps.stages.train.checkpoints import Checkpoints
 from nsfwcaps.stages.train.dataset import data_files, safe_files
 from nsfwcaps.stages.train.reference import embed_reference, load_reference
@@ -41,11 +39,12 @@ from nsfwcaps.stages.train.selection import (
     selection_of,
 )
 from nsfwcaps.stages.train.settings import TrainSettings
+from nsfwcaps.stages.train.subspace import KeptSubspace
 
 if TYPE_CHECKING:  # plans and dry runs need no torch
     from nsfwcaps.training.run import TrainingRun
 
-VERSION = 4
+VERSION = 5
 
 
 def sources(settings: TrainSettings) -> Mapping[str, str]:
@@ -59,10 +58,8 @@ def sources(settings: TrainSettings) -> Mapping[str, str]:
 
 
 def plan(settings: TrainSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
-    """Return the numbers of pairs, epochs and pairs per step."""
-    files = data_files(Path(settings.data))
-    pairs = sum(pq.read_metadata(path).num_rows for path in files)
-    return {"pairs": pairs, "epochs": settings.epochs, "pairs per step": settings.batch_size}
+    """Return the pairs that train, the steps, and the work by part, without loading the model."""
+    return plans.planned(settings)
 
 
 def run(
@@ -96,8 +93,12 @@ def run(
     pool = draw(files, safe, options)
     ids = [] if pool is None else pool["safe_id"].to_pylist()
     choice = reference_encoder(files, encoder, options.precision, folder, progress)
-    shards = embed_reference(files, choice.encoder, folder, progress, safe=safe, chosen=ids)
-    reference = load_reference(folder, shards)
+    clock, before = plans.Clock(settings), {row.key for row in folder.journal_rows()}
+    with clock.timed(plans.REFERENCE) as done:
+        shards = embed_reference(files, choice.encoder, folder, progress, safe=safe, chosen=ids)
+        reference = load_reference(folder, shards)
+        if not before & {shard.key for shard in shards}:
+            done.append(len(reference.text) + len(reference.image))
     usable = {
         split: usable_pairs(files, split, reference, settings.max_reject_share) for split in Split
     }
@@ -109,10 +110,14 @@ def run(
         processes = joined()
         processes.call(shards)
         chosen = run_pairs(pairs, held, pool, reference, options.method.targets)
-        training = TrainingRun(encoder, chosen, reference, options, processes, progress)
-        _go_on(training, checkpoints.newest(), processes)
+        directions = KeptSubspace(folder, encoder.identity.digest, reference, options, clock)
+        training = TrainingRun(encoder, chosen, reference, options, processes, progress, directions)
+        newest = checkpoints.newest()
+        _go_on(training, newest, processes)
         points = folder.path / "tensorboard" / key[:12] if board else None
-        facts = training.train(FileOutputs(checkpoints, key, points), progress)
+        with clock.timed(plans.STEPS) as done:
+            facts = training.train(FileOutputs(checkpoints, key, points), progress)
+            done.append(facts["steps"] * options.batch_size if newest is None else 0)
         facts["preserved"] |= preserved(pairs, reference, chosen)
         facts |= {
             "pairs_without_image": {split.value: lacking for split, (_, lacking) in usable.items()},
@@ -130,7 +135,11 @@ def run(
     # The shard exists if a run was stopped between its last step and its record.
     delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
-    return StageResult(shards=[*choice.shards, *shards, delivered], facts=delivered.facts)
+    kept = (
+        subspace.written(folder) if options.method.adapter_inputs is AdapterInputs.CONTRAST else []
+    )
+    shards = [*choice.shards, *shards, *kept, delivered]
+    return StageResult(shards=shards, facts=delivered.facts, rates=clock.rates())
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:

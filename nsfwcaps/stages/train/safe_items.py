@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nsfwcaps.enums import Split, Targets
+from nsfwcaps.enums import AdapterInputs, Split, Targets
 from nsfwcaps.stages.train.dataset import read_pairs, reading
 from nsfwcaps.stages.train.reference import Reference
+from nsfwcaps.training.contrast import ITEMS
 from nsfwcaps.training.options import TrainingOptions
 from nsfwcaps.training.pairs import ItemRows
 from nsfwcaps.training.preservation import PreservationPool, drawn
@@ -30,8 +31,8 @@ _COLUMNS = ["safe_id", "safe_caption", "safe_image_sha256"]
 def draw(files: Sequence[Path], safe: Sequence[Path], options: TrainingOptions) -> pa.Table | None:
     """Return the safe items that a run can use, in order of use; None if it uses none.
 
-    They are at most as many as there are places in the batches of all epochs. Items equal to a
-    partner are left out: pairs preserve those already.
+    They are at most as many as there are places in the batches of all epochs, or are sampled to fix
+    the adapters' inputs. Items equal to a partner are left out: pairs preserve those already.
     """
     if not safe or options.method.targets is Targets.FIXED:
         return None
@@ -39,6 +40,8 @@ def draw(files: Sequence[Path], safe: Sequence[Path], options: TrainingOptions) 
     wanted = _places(train, options)
     if not wanted:
         return None
+    if options.method.adapter_inputs is AdapterInputs.CONTRAST:
+        wanted = max(wanted, ITEMS)
     tables = []
     for path in safe:
         with reading(path):

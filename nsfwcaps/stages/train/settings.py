@@ -99,6 +99,9 @@ class TrainSettings:
     save_every: Annotated[int, Ge(1)] = setting(
         200, "Steps between checkpoints.", affects_output=False
     )
+    checkpoint_minutes: Annotated[float, Gt(0)] = setting(
+        5.0, "Minutes between checkpoints, if they pass before the steps.", affects_output=False
+    )
     events: bool | None = setting(
         None,
         "Write TensorBoard event files. Default: if TensorBoard is installed.",

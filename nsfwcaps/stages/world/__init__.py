@@ -27,6 +27,7 @@ WORLD = Stage(
     name="world",
     settings=WorldSettings,
     module="nsfwcaps.stages.world.run",
+    subject="nsfwcaps.stages.world.subject",
     headline=_headline,
     results=_results,
     delivers="pools",

@@ -18,8 +18,9 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.models import create
-from nsfwcaps.pipeline import StageState, run_stage, state
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.embed.settings import EmbedSettings

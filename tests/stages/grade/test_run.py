@@ -18,8 +18,9 @@ from support.small_release import build, prepare, tiny_world
 from nsfwcaps import schema
 from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import InputError
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.mining.difficulty import Borders
-from nsfwcaps.pipeline import StageState, run_stage, state
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.grade.run import draw

@@ -17,7 +17,7 @@ from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, pair_id
 from nsfwcaps.config import parse, parse_bytes
 from nsfwcaps.enums import Device, Pairing, Rank
 from nsfwcaps.errors import ConfigError, InputError
-from nsfwcaps.pipeline import StageState, state
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.mine import partners
 from nsfwcaps.stages.mine.settings import MineSettings
@@ -112,7 +112,7 @@ def test_a_text_under_several_pictures_is_the_first_in_order_of_ids(project: Pro
     found = by_caption(project, pair(project))
     assert found[GUN]["safe_id"] == min(ids[b"one"], ids[b"two"])
     assert found[KNIFE]["safe_id"] == by_id
-    assert found[KNIFE]["margin"] == 0, "the other picture has the same caption"
+    assert found[KNIFE]["margin"] is None, "the other has the same caption: no alternative"
 
 
 def test_similarities_of_pictures(project: Project) -> None:
@@ -125,6 +125,17 @@ def test_similarities_of_pictures(project: Project) -> None:
     project.embed(ChosenVectors({GUN: [1, 0], VASE: [0.75, 0], DOG: [1, 0]}, pictures))
     row = rows(pair(project), "pairs")[0]
     assert (row["sim_text"], row["sim_image"], row["sim_cross"]) == (0.75, 0.625, 0.5)
+
+
+def test_no_line_says_that_partners_were_chosen_by_text(project: Project) -> None:
+    project.monkeypatch.setattr(
+        Project, "_row", lambda self, row: {**named_row(self, row), "partner_id": VASE}
+    )
+    project.ingest([{"caption": GUN, "picture": b"gun"}], [{"caption": VASE, "picture": b"vase"}])
+    project.embed(ChosenVectors({GUN: [1, 0], VASE: [1, 0]}, {b"gun": [1, 0], b"vase": [1, 0]}))
+    record = pair(project)
+    assert record.facts["pictures"] == {"unsafe": 1, "safe": 1}
+    assert list(STAGE["mine"].notes(record.facts)) == []
 
 
 def named_row(project: Project, row: Any) -> Row:
@@ -191,6 +202,8 @@ def test_a_set_that_names_nobody_is_an_error(project: Project, partner: str | No
         ("rank", "csls"),
         ("hub_cap", 3),
         ("reciprocal", 5),
+        ("similarity", "image"),
+        ("min_candidate_similarity", 0.5),
         ("index", "IVF8,Flat"),
         ("index_parameters", "nprobe=2"),
     ],

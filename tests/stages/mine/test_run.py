@@ -220,14 +220,29 @@ def test_hub_cap_gives_the_next_best_and_says_who_found_none(project: Project) -
 def test_the_first_condition_that_leaves_nothing_is_the_reason(project: Project) -> None:
     unsafe = {GUN: [1, 0, 0], KNIFE: [0, 1, 0], FIRE: [0, 0, 1], "a fist": [0, 0.75, 0.5]}
     safe = {"A handgun on a table!": [1, 0, 0], VASE: [-1, 0.75, 0]}
-    record = mined(project, unsafe, safe, min_similarity=0.5, reciprocal=1)
+    record = mined(project, unsafe, safe, min_candidate_similarity=0.5, reciprocal=1)
     assert rejects(project, record) == {
-        GUN: "below_min_similarity",  # the vase is another text, at −1
-        FIRE: "below_min_similarity",
+        GUN: "below_min_candidate_similarity",  # the vase is another text, at −1
+        FIRE: "below_min_candidate_similarity",
         "a fist": "not_reciprocal",
     }
     assert pairs(project, record) == [(KNIFE, VASE)]
-    assert record.rejects == {"below_min_similarity": 2, "not_reciprocal": 1}
+    assert record.rejects == {"below_min_candidate_similarity": 2, "not_reciprocal": 1}
+
+
+def test_the_floor_of_pairs_is_the_last_condition(project: Project) -> None:
+    unsafe = {GUN: [1, 0, 0], KNIFE: [0, 1, 0], FIRE: [0, 0.25, 0], "a fist": [0, 0.75, 0.5]}
+    safe = {VASE: [-1, 0.75, 0], DOG: [0, 0.25, 0.25]}
+    record = mined(project, unsafe, safe, hub_cap=1, min_similarity=0.5)
+    # The knife takes the vase, the fist the dog; the floor comes after the cap, and frees neither.
+    assert pairs(project, record) == [(KNIFE, VASE)]
+    assert rejects(project, record) == {
+        GUN: "targets_full",
+        FIRE: "targets_full",
+        "a fist": "below_min_similarity",
+    }
+    assert record.facts["pairs_below_min_similarity"] == 1
+    assert (record.facts["hubs"]["distinct_targets"], record.facts["pairs_missing"]) == (1, 3)
 
 
 def test_fewer_than_k_are_never_padded(project: Project) -> None:

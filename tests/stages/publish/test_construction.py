@@ -19,7 +19,8 @@ from support.small_release import World, build, crowded_world, prepare, rows_of
 from nsfwcaps import recipes, resources
 from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.captions.normalize import content_id
-from nsfwcaps.pipeline import StageState, run, state
+from nsfwcaps.freshness import StageState, state
+from nsfwcaps.pipeline import run
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.publish.construction import _without_place

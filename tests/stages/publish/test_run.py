@@ -29,7 +29,7 @@ from support.small_release import (
     tiny_world,
 )
 
-from nsfwcaps import pipeline, schema
+from nsfwcaps import freshness, schema
 from nsfwcaps.artifacts import JOURNAL, Shard, StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
 from nsfwcaps.stages import STAGE
@@ -262,14 +262,18 @@ def test_near_duplicates_join_groups_that_pairs_leave_apart(
     assert len(groups_of(rows, near(captions, world, 0.95))) < len(groups_of(rows, []))
 
 
-def test_splits_have_their_shares_within_the_largest_group(
-    rows: list[dict[str, Any]], dataset: Path
+def test_the_smallest_unsafe_id_of_a_group_decides_its_split(
+    rows: list[dict[str, Any]], world: World
 ) -> None:
-    counts = Counter(row["split"] for row in rows)
-    largest = manifest_of(dataset)["stages"]["publish"]["facts"]["largest_group"]
-    assert set(counts) == set(SPLITS)
-    assert 24 - largest < counts["validation"] <= 24
-    assert 24 - largest < counts["test"] <= 24
+    captions = sorted({row[f"{label}_caption"] for row in rows for label in ("unsafe", "safe")})
+    assert {row["split"] for row in rows} == set(SPLITS)  # so no group was moved to an empty one
+    for group in groups_of(rows, near(captions, world, 0.95)):
+        own = [row for row in rows if row["unsafe_caption"] in group]
+        text = f"0:{min(row['unsafe_id'] for row in own)}"
+        number = int(hashlib.blake2b(text.encode(), digest_size=16).hexdigest()[:12], 16) / 16**12
+        held_out = "test" if number < 0.2 else "validation" if number < 0.4 else "train"
+        fits = len(own) <= round(0.2 * len(rows))
+        assert {row["split"] for row in own} == {held_out if fits else "train"}
 
 
 def test_a_looser_threshold_joins_more(tmp_path: Path, world: World) -> None:
@@ -448,7 +452,7 @@ def test_an_interrupted_delivery_is_finished_by_the_next_run(
 
     build(recipe, tmp_path / "other")
     with monkeypatch.context() as patch:
-        patch.setattr("nsfwcaps.artifacts._link", stopping)
+        patch.setattr("nsfwcaps.stage_delivery.copy", stopping)
         with pytest.raises(Kill):
             build(recipe, tmp_path / "work")
     build(recipe, tmp_path / "work")
@@ -479,7 +483,7 @@ def test_a_lost_or_damaged_file_comes_back(tmp_path: Path, recipe: Recipe) -> No
     next((dataset / "data").iterdir()).unlink()
     (dataset / "README.md").write_text("scribbled over")
     build(recipe, tmp_path / "work")
-    assert bytes_of(dataset) == before
+    assert bytes_of(dataset) == before | {"README.edited.md": b"scribbled over"}
 
 
 def test_the_same_recipe_again_does_nothing(tmp_path: Path, recipe: Recipe) -> None:
@@ -517,7 +521,7 @@ def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
         "manifest.json",
     ]
     stage = STAGE["publish"]
-    assert pipeline.state(stage, None, tmp_path / "work") is pipeline.StageState.CURRENT
+    assert freshness.state(stage, None, tmp_path / "work") is freshness.StageState.CURRENT
 
 
 # The manifest.

@@ -23,8 +23,9 @@ from support.training_place import (
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Targets, TrainMethod
+from nsfwcaps.freshness import StageState, state
 from nsfwcaps.models import create
-from nsfwcaps.pipeline import StageState, run_stage, state
+from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.train import run as train

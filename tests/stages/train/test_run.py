@@ -58,16 +58,16 @@ class Watch:
         from open_clip.transformer import VisionTransformer
 
         real_load, make, forward = create.load_dual, Trainer._make, VisionTransformer.forward
-        text, images = ClipEncoder.encode_text, ClipEncoder.encode_images
+        text, images = ClipEncoder.started, ClipEncoder.encode_images
 
         def loaded(model: str, options: Any) -> Any:
             self.encoders.append(real_load(model, options))
             return self.encoders[-1]
 
-        def encode_text(encoder: Any, captions: Any, advance: Any) -> Any:
+        def started(encoder: Any, captions: Any, *arguments: Any) -> Any:
             self.events.append("reference")
             self.captions += captions
-            return text(encoder, captions, advance)
+            return text(encoder, captions, *arguments)
 
         def encode_images(encoder: Any, named: Any, *arguments: Any) -> Any:
             self.events.append("reference")
@@ -83,7 +83,7 @@ class Watch:
             return forward(tower, pixels)
 
         monkeypatch.setattr(create, "load_dual", loaded)
-        monkeypatch.setattr(ClipEncoder, "encode_text", encode_text)
+        monkeypatch.setattr(ClipEncoder, "started", started)
         monkeypatch.setattr(ClipEncoder, "encode_images", encode_images)
         monkeypatch.setattr(Trainer, "_make", step)
         monkeypatch.setattr(VisionTransformer, "forward", seen)

@@ -488,6 +488,7 @@ def test_dry_run(
     assert said.json["plan"] == {
         "world": {
             "state": "not run",
+            "why": [],
             "safe scenes": safe,
             "unsafe scenes": unsafe,
             "shards": shards,

@@ -1,0 +1,136 @@
+"""How good the pairs of a run are, read from its files, and said in a few lines.
+
+Categories come from ingest, so this is put together here and not in mine: a changed category
+repeats no search.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.inspection.pairs import PairTable, open_pairs
+from nsfwcaps.inspection.plain import label, writable
+from nsfwcaps.mining.quality import (
+    CosineSpread,
+    MiningChoices,
+    PairQuality,
+    quality_of,
+    suggestions,
+)
+
+_GROUPS = 8
+_WIDEST = 24
+_DIGITS = 8
+_IN_A_LINE = 5
+
+
+def quality_of_run(folder: Path) -> tuple[PairQuality, MiningChoices]:
+    """Measure the pairs of a run or of a data set, and return mine's settings beside.
+
+    Raises:
+        ArtifactError: the folder has no pairs, or is damaged.
+    """
+    pairs = open_pairs(folder)
+    encoder, settings = _made_by(pairs)
+    choices = MiningChoices(rank=str(settings.get("rank", "")), hub_cap=settings.get("hub_cap"))
+    return quality_of(pairs.table, encoder, settings), choices
+
+
+def paragraph(folder: Path) -> str:
+    """Return the lines on the pairs of a run that has just ended, after an empty one.
+
+    Raises:
+        ArtifactError: as `quality_of_run`.
+    """
+    found, choices = quality_of_run(folder)
+    return writable("\n".join(["", *quality_lines(found, choices, folder)]))
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """Return the same as plain values.
+
+    Raises:
+        ArtifactError: as `quality_of_run`.
+    """
+    found, choices = quality_of_run(folder)
+    return {**found.as_dict(), "suggestions": list(suggestions(found, choices))}
+
+
+def _made_by(pairs: PairTable) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the facts of the encoder and the settings of mine."""
+    if pairs.records:
+        embed, mine = pairs.records.get("embed"), pairs.records.get("mine")
+        return (
+            {} if embed is None else embed.facts.get("encoder", {}),
+            {} if mine is None else mine.settings,
+        )
+    try:
+        stages = json.loads((pairs.folder / "manifest.json").read_bytes())["stages"]
+        return stages["embed"]["facts"]["encoder"], stages["mine"]["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, {}
+
+
+def quality_lines(found: PairQuality, choices: MiningChoices, folder: Path) -> Iterator[str]:
+    """Yield the lines for the terminal: about fifteen, within 100 columns."""
+    rows = [("all pairs", found.overall), *_groups(found.category)]
+    border = found.border
+    below = "" if border is None else f"  {f'below {border.cosine}':>12}"
+    width = max(len(name) for name, _ in rows)
+    title = f"Cosines by {label(found.encoder)}"
+    width = max(width, len(title))
+    yield f"{title:<{width}}  {'pairs':>9}  lower quartile  median  upper quartile{below}"
+    for name, item in rows:
+        yield f"{name:<{width}}  {_row(item)}"
+    yield from [f"No border: {found.no_border}."] if border is None else border.meaning
+    yield from _targets(found)
+    for text in list(suggestions(found, choices))[:2]:
+        yield f"Suggestion: {text}"
+    yield f"Look at pairs: nsfwcaps show {shlex.quote(str(folder))}"
+
+
+def _groups(category: Mapping[str, CosineSpread]) -> Iterator[tuple[str, CosineSpread]]:
+    """Yield the largest categories; the rest without quartiles, as one."""
+    if len(category) < 2:
+        return
+    items = list(category.items())
+    first = items if len(items) <= _GROUPS else items[: _GROUPS - 1]
+    for name, found in first:
+        yield f"  {label(name, _WIDEST)}", found
+    if rest := items[len(first) :]:
+        counted = [found.below for _, found in rest if found.below is not None]
+        yield (
+            f"  {len(rest):,} other categories",
+            CosineSpread(
+                pairs=sum(found.pairs for _, found in rest),
+                quartiles=None,
+                below=sum(counted) if counted else None,
+            ),
+        )
+
+
+def _row(found: CosineSpread) -> str:
+    low, middle, high = (
+        ("-", "-", "-")
+        if found.quartiles is None
+        else (f"{value:.2f}" for value in found.quartiles)
+    )
+    text = f"{found.pairs:>9,}  {low:>14}  {middle:>6}  {high:>14}"
+    if found.below is None or not found.pairs:
+        return text
+    return f"{text}  {found.below / found.pairs:>12.0%}"
+
+
+def _targets(found: PairQuality) -> Iterator[str]:
+    most = max(found.targets.values(), default=0)
+    if most <= 1:
+        yield "Targets: each is in one pair"
+        return
+    items = [f"{name[:_DIGITS]} {count:,}" for name, count in found.targets.items() if count > 1]
+    for start in range(0, len(items), _IN_A_LINE):
+        head = "Most used targets (pairs): " if start == 0 else " " * 27
+        yield head + ", ".join(items[start : start + _IN_A_LINE])

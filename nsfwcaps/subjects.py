@@ -1,0 +1,62 @@
+"""What a run folder is of: the pools or the data set that its stages were given.
+
+A run of other pools into the same folder would replace everything in it. It is refused before
+anything is written, unless the user asks to overwrite.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.errors import ArtifactError
+from nsfwcaps.stage import Recipe
+from nsfwcaps.stages import STAGES
+
+
+class OtherRunError(ArtifactError):
+    """The folder holds a run of other pools, of another data set or of another world."""
+
+
+class SubjectModule(Protocol):
+    """Module of a stage that says what it is of."""
+
+    def difference(self, settings: Any, record: StageRecord, workdir: Path) -> str | None:
+        """Say in lines how the wanted subject differs from a finished one.
+
+        Return None if it is the same, or only grew.
+        """
+        ...
+
+
+def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, str]:
+    """Return what a run would replace, by stage: how its subject differs from the finished one.
+
+    Nothing is written.
+
+    Raises:
+        OtherRunError: there is such a difference, and `overwrite` is not given.
+        InputError: a pool is not there, or cannot be read.
+    """
+    found = {}
+    for stage in STAGES:
+        record = StageFolder(workdir / stage.name).record() if stage.name in recipe else None
+        if record is not None and stage.subject is not None:
+            module = cast(SubjectModule, importlib.import_module(stage.subject))
+            said = module.difference(recipe[stage.name], record, workdir)
+            if said is not None:
+                found[stage.name] = said
+    if found and not overwrite:
+        lines = [f"{name}: {line}" for name, text in found.items() for line in text.splitlines()]
+        first = f"{workdir} holds another run{_size(workdir)}; nothing was changed:"
+        ways = "choose another --out, or replace that run with --overwrite (overwrite=True)"
+        raise OtherRunError("\n  ".join([first, *lines, ways]))
+    return found
+
+
+def _size(workdir: Path) -> str:
+    record = StageFolder(workdir / "publish").record()
+    return "" if record is None else f" ({record.rows_in:,} pairs)"

@@ -1,0 +1,187 @@
+"""mine: targets by text, by image or by both, on vectors whose cosines are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.chosen_vectors import ChosenVectors, Project, at, rows
+from support.ingest_place import Place
+
+from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.enums import Device, Rank, Similarity
+from nsfwcaps.errors import InputError
+from nsfwcaps.pipeline import run_stage
+from nsfwcaps.progress import Silent
+from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed.settings import EmbedSettings
+from nsfwcaps.stages.grade.settings import GradeSettings
+from nsfwcaps.stages.mine.settings import MineSettings
+
+GUN, KNIFE, FIRE = "a handgun on a table", "a knife on a table", "a car on fire"
+VASE, JUG, DOG, KITE = "a vase on a table", "a jug on a table", "a dog on a beach", "a kite"
+
+TEXT = {GUN: [1, 0], KNIFE: [0, 1], FIRE: [1, 0]}
+TEXT |= {VASE: [0.75, 0], JUG: [0.875, 0.25], DOG: [0.25, 0.5], KITE: [0.5, 0]}
+PICTURES = {b"gun": [0, 1], b"knife": [0.75, 0.5], b"vase": [0, 0.5], b"dog": [0.25, 0.75]}
+
+
+@pytest.fixture
+def project(place: Place, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Vase and jug share a picture; the fire and the kite have none."""
+    project = Project(place, monkeypatch)
+    project.ingest(
+        [{"caption": GUN, "picture": b"gun"}, {"caption": KNIFE, "picture": b"knife"}, FIRE],
+        [
+            *({"caption": caption, "picture": b"vase"} for caption in (VASE, JUG)),
+            {"caption": DOG, "picture": b"dog"},
+            KITE,
+        ],
+    )
+    project.embed(ChosenVectors(TEXT, PICTURES))
+    return project
+
+
+def mine(project: Project, similarity: str = "text", **how: Any) -> StageRecord:
+    by = Similarity(similarity)
+    return project.mine(rank=Rank.COSINE, device=Device.CPU, similarity=by, **how)
+
+
+def found(project: Project, record: StageRecord) -> dict[tuple[str, int], tuple[Any, ...]]:
+    """By unsafe caption and rank: target, similarities of text and image, score and margin."""
+    names = project.captions()
+    columns = ("sim_text", "sim_image", "score", "margin")
+    return {
+        (names[row["unsafe_id"]], row["rank"]): (names[row["safe_id"]], *(row[c] for c in columns))
+        for row in rows(record, "pairs")
+    }
+
+
+def rejects(project: Project, record: StageRecord) -> dict[str, str]:
+    names = project.captions()
+    return {names[row["id"]]: row["reason"] for row in rows(record, "rejects")}
+
+
+def notes(record: StageRecord) -> list[str]:
+    return list(STAGE["mine"].notes(record.facts))
+
+
+def test_by_text_every_caption_takes_part_and_a_line_says_so(project: Project) -> None:
+    record = mine(project)
+    # The jug's next candidate is the vase, of the same picture; the kite sets the margin.
+    assert found(project, record)[GUN, 1] == (JUG, 0.875, 0.5, 0.875, 0.375)
+    assert found(project, record)[FIRE, 1] == (JUG, 0.875, None, 0.875, 0.375)
+    assert rejects(project, record) == {}
+    assert notes(record) == ["targets by text: pictures took no part (--similarity image or both)"]
+    assert {row["provenance"] for row in rows(record, "pairs")} == {"mined:cosine:chosen"}
+    assert record.facts["pictures"] == {"unsafe": 2, "safe": 3}
+
+
+def test_by_image_a_picture_is_one_target(project: Project) -> None:
+    record = mine(project, similarity="image", k=2)
+    assert found(project, record) == {
+        (GUN, 1): (DOG, 0.25, 0.75, 0.75, 0.25),
+        (GUN, 2): (JUG, 0.875, 0.5, 0.5, None),
+        (KNIFE, 1): (DOG, 0.5, 0.5625, 0.5625, 0.3125),
+        (KNIFE, 2): (JUG, 0.25, 0.25, 0.25, None),
+    }
+    assert rejects(project, record) == {FIRE: "no_picture"}
+    assert (record.rows_in, record.rejects) == (3, {"no_picture": 1})
+    assert record.facts["pairs_missing"] == 2
+    assert notes(record) == ["targets by image: 3 safe captions with a picture were candidates"]
+    assert {row["provenance"] for row in rows(record, "pairs")} == {"mined:cosine:image:chosen"}
+    assert record.facts["hubs"]["largest_hub"] == 2
+
+
+def test_by_both_the_similarity_is_the_mean(project: Project) -> None:
+    record = mine(project, similarity="both")
+    assert found(project, record) == {
+        # The vase is of the jug's picture, so the dog, at (0.25 + 0.75) / 2, sets the margin.
+        (GUN, 1): (JUG, 0.875, 0.5, 0.6875, 0.1875),
+        (KNIFE, 1): (DOG, 0.5, 0.5625, 0.53125, 0.53125 - 0.25),
+    }
+    assert notes(record) == [
+        "targets by text and image: 3 safe captions with a picture were candidates"
+    ]
+
+
+@pytest.mark.parametrize(("by", "of_two"), [("image", 3), ("both", 2)])
+def test_the_floor_is_of_what_is_compared(project: Project, by: str, of_two: int) -> None:
+    record = mine(project, similarity=by, min_similarity=0.6)
+    assert [unsafe for unsafe, _ in found(project, record)] == [GUN]
+    assert rejects(project, record) == {FIRE: "no_picture", KNIFE: "below_min_similarity"}
+    assert len(notes(record)) == 1
+    record = mine(project, similarity=by, min_similarity=0.6, k=2)
+    assert notes(record)[1:] == [f"pairs below min_similarity, set aside: {of_two}"]
+
+
+@pytest.mark.parametrize(("by", "easy"), [("text", GUN), ("image", GUN), ("both", GUN)])
+def test_difficulty_is_by_what_was_compared(project: Project, by: str, easy: str) -> None:
+    record = mine(project, similarity=by)
+    order = sorted(
+        found(project, record).items(),
+        key=lambda item: {
+            "text": item[1][1],
+            "image": item[1][2] or 0,
+            "both": (item[1][1] + (item[1][2] or 0)) / 2,
+        }[by],
+    )
+    graded = run_stage(STAGE["grade"], GradeSettings(margin_weight=0), project.workdir, Silent())
+    names = project.captions()
+    hard = {names[row["unsafe_id"]]: row["difficulty"] for row in rows(graded.record, "pairs")}
+    assert hard[order[0][0][0]] == max(hard.values())
+    assert hard[easy] == min(hard.values())
+
+
+def test_pools_without_pictures_have_no_line_and_one_clear_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(place, monkeypatch)
+    project.ingest([GUN], [VASE, JUG])
+    project.embed(ChosenVectors(TEXT))
+    assert notes(mine(project)) == []
+    with pytest.raises(InputError, match="similarity=image compares pictures, and none has") as it:
+        mine(project, similarity="image")
+    assert it.value.exit_code == 3
+    assert "--similarity text" in str(it.value)
+
+
+def test_a_recipe_without_vectors_of_pictures_is_refused_at_once() -> None:
+    recipe = {
+        "embed": EmbedSettings(images=False),
+        "mine": MineSettings(similarity=Similarity.IMAGE),
+    }
+    (line,) = STAGE["mine"].problems(recipe)
+    assert line.startswith("mine.similarity: image compares pictures, and embed.images is off")
+    assert STAGE["mine"].problems({**recipe, "mine": MineSettings()}) == []
+
+
+def test_one_side_without_pictures_is_an_error(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(place, monkeypatch)
+    project.ingest([GUN], [{"caption": VASE, "picture": b"vase"}, JUG])
+    project.embed(ChosenVectors(TEXT, PICTURES))
+    with pytest.raises(InputError, match="none of 1 unsafe captions has one; add pictures"):
+        mine(project, similarity="both")
+
+
+def test_captions_of_one_picture_are_known_without_its_vector(project: Project) -> None:
+    project.embed(ChosenVectors(TEXT), images=False)
+    assert found(project, mine(project))[GUN, 1] == (JUG, 0.875, None, 0.875, 0.375)
+
+
+def test_another_similarity_is_another_search(project: Project) -> None:
+    """Candidates of a killed run by text are not those by image."""
+    texts = found(project, mine(project))
+    images = found(project, mine(project, similarity="image"))
+    assert found(project, mine(project)) == texts != images
+
+
+def test_near_duplicates_are_as_the_option_says(project: Project) -> None:
+    far = at(30)
+    project.ingest([GUN], [VASE, KITE])
+    project.embed(ChosenVectors({GUN: at(0), VASE: at(0), KITE: far}))
+    assert found(project, mine(project))[GUN, 1][4] is None, "cos 30° = 0.866"
+    margin = found(project, mine(project, margin_duplicate=0.9))[GUN, 1][4]
+    assert margin == pytest.approx(1 - 0.866, abs=1e-3)
