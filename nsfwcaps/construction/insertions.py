@@ -27,6 +27,7 @@ from nsfwcaps.construction.patterns import (
     IN_NATURE,
     IN_ROOM,
     IN_STREET,
+    LARGE_FIRST,
     NEXT_TO,
     OF_A_ROOM,
     PARKED,
@@ -192,9 +193,15 @@ def _parked(text: str) -> Iterator[Insertion]:
         )
 
 
+def _is_wide(text: str) -> bool:
+    """Tell whether a caption is about a place, before any verb or preposition."""
+    subject = re.split(r"\b(?:in|on|at|with|and|is|are|that|down|along|near|by|\w+ing)\b", text)[0]
+    return LARGE_FIRST.search(subject.rstrip() + " ") is not None
+
+
 def _at_the_end(text: str) -> Iterator[Insertion]:
     """`A bus drives down a street` → `A bus drives down a street past X`."""
-    if BESIDE.search(text) or INDOORS.search(text) or CRAFT.search(text):
+    if any(odd.search(text) for odd in (BESIDE, INDOORS, CRAFT)) or _is_wide(text):
         return
     word = "past" if MOVES.search(text) and "parked" not in text else "near"
     for place, pattern in ((Placement.STREET, IN_STREET), (Placement.NATURE, IN_NATURE)):

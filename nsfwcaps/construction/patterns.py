@@ -44,7 +44,10 @@ THINGS_STAND = re.compile(
     rf"{NUMBER}) {WORDS}{THINGS}(?: of(?: (?!{_LINK})[\w'-]+){{1,3}}?)?"
     rf"(?: (?:that )?(?:is|are))?(?: {STANDS})?(?: (?:up|down|together|open))? (?={_ON_SURFACE})"
 )
-_ROOMY_SPOT = rf"{_ON}(?:{ROOMY}|(?P<floor>floor|carpet|rug)|(?P<ground>{GROUND})){AFTER_NOUN}"
+_ROOMY_SPOT = (
+    rf"{_ON}(?:{ROOMY}|(?P<floor>floor|carpet|rug)|(?P<ground>{GROUND}))"
+    r"(?=[\s.!]*$| (?:next to|near|beside|by|under|outside|during|while)\b)"
+)
 SOMEONE_RESTS = re.compile(
     rf"^(?:an?|the|one|two|three|his|her) {WORDS}(?:{THEIRS}|{HIS}|{HERS}|{ADULTS}|cats?|dogs?|"
     rf"kittens?|pupp(?:y|ies))(?: (?:is|are))? {STILL}(?: (?:up|down|asleep))? (?={_ROOMY_SPOT})"
@@ -103,6 +106,12 @@ SEVERAL = re.compile(
 HOLDS = re.compile(
     rf"\b(?:holding|carrying|holds|carries) (?:up )?(?:an?|his|her) {WORDS}{HANDHELD}"
     r"(?=[\s.!]*$| (?:while|standing|sitting|next to|near|outside|on a|at a|walking)\b)"
+)
+# What is too large to be near a small thing: `a tower near a man` sounds odd.
+LARGE_FIRST = re.compile(
+    r"^(?:[\w'-]+ ){0,5}?(?:towers?|buildings?|trees?|bridges?|houses?|church|city|streets?|roads?|"
+    r"view|mountains?|sky|fields?|forest|woods|lots? of|sidewalks?|beach|town|village|river|lake)\b"
+    r"(?! (?:lights?|signs?|lamps?|vendors?|bus|buses|cars?|workers?|bench))"
 )
 PARKED = re.compile(
     r"\b(?:bus|car|truck|van|taxi|vehicle|motorcycle|motorbike|scooter|bike|bicycle|cars|trucks|"
