@@ -25,6 +25,7 @@ from nsfwcaps.machine import known_rates
 from nsfwcaps.models import available
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
+from nsfwcaps.sizes import sizes_of
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
@@ -205,7 +206,7 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     """
 
     def sizes(name: str) -> Mapping[str, Any]:
-        return _sizes(STAGE[name], recipe[name], workdir)
+        return sizes_of(STAGE[name], recipe[name], workdir)
 
     ready = _ready(recipe, workdir)
     lacking = missing.steps(recipe, workdir)
@@ -220,7 +221,7 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
 def plan_stage(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
     """Plan the run of one stage."""
     own = freshness(stage, stage_settings, workdir)
-    return _planned(own, _sizes(stage, stage_settings, workdir))
+    return _planned(own, sizes_of(stage, stage_settings, workdir))
 
 
 def _planned(
@@ -229,37 +230,6 @@ def _planned(
     if own.state is StageState.CURRENT:
         sizes = {name: size for name, size in sizes.items() if name not in ("seconds", "parts")}
     return {"state": own.state.value, "why": [*lacking, *own.why], **sizes}
-
-
-def _sizes(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
-    """Return what a stage would read, if its inputs are there."""
-    inputs = inputs_of(stage, stage_settings, workdir)
-    known = {name: item for name, item in inputs.items() if item is not None}
-    if len(known) < len(inputs):
-        return {}
-    found = dict(stage.load().plan(stage_settings, known))
-    folder = StageFolder(workdir / stage.name)
-    record = folder.record()
-    measured = {} if record is None else record.rates, known_rates.remembered()
-    if (work := found.pop("work", None)) is not None:
-        found["seconds"] = known_rates.estimate(work, *measured)
-    if (parts := found.pop("parts", None)) is not None:
-        done = _done(folder, record, fingerprint(stage, stage_settings, known)[1])
-        times = {
-            name: 0.0 if part.kept_as in done else known_rates.estimate(part.work, *measured)
-            for name, part in parts.items()
-        }
-        found["parts"] = times
-        known_times = [item for item in times.values() if item is not None]
-        found["seconds"] = sum(known_times) if len(known_times) == len(times) else None
-    return found
-
-
-def _done(folder: StageFolder, record: StageRecord | None, sources: Mapping[str, str]) -> set[str]:
-    """Return the groups of files that an earlier or killed run from the same sources has left."""
-    if record is not None and dict(record.inputs) != dict(sources):
-        return set()
-    return {file.group for shard in folder.written() for file in shard.files}
 
 
 def _ready(recipe: Recipe, workdir: Path) -> list[str]:

@@ -17,6 +17,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
+SECONDS = 30.0
+"""Work between two times that rows are kept: what a kill costs, beside the batch at work."""
+
 Places = npt.NDArray[np.int64]
 UnitRows = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]

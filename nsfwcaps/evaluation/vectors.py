@@ -22,7 +22,9 @@ import numpy as np
 
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import Encoded, Images, Vectors
+from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.errors import InputError, ModelError
+from nsfwcaps.evaluation.kept import KeptRun
 from nsfwcaps.evaluation.models import Model
 from nsfwcaps.files import write_atomically
 from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
@@ -53,7 +55,7 @@ class _Steps(Generic[Prepared]):
     """How to encode a run of items: on any thread, then on the device."""
 
     prepare: Callable[[range], Prepared]
-    encode: Callable[[Prepared, Advance, WorkSplit], Encoded]
+    encode: Callable[[Prepared, Advance, WorkSplit, Keeper], Encoded]
 
 
 class VectorFolder:
@@ -74,9 +76,11 @@ class VectorFolder:
         def prepare(run: range) -> Sequence[str]:
             return model.encoder.prepared(captions[run.start : run.stop])
 
-        def encode(texts: Sequence[str], advance: Advance, split: WorkSplit) -> Encoded:
+        def encode(
+            texts: Sequence[str], advance: Advance, split: WorkSplit, keeper: Keeper
+        ) -> Encoded:
             with split.timed(Work.COMPUTE):
-                return model.encoder.encode_text(texts, advance)
+                return model.encoder.started(texts, advance, keeper)()
 
         return self._embed(model, f"{what} captions", "text", ids, _Steps(prepare, encode)).rows
 
@@ -89,8 +93,8 @@ class VectorFolder:
         """
         ids = [sha256 for sha256, _ in images]
 
-        def encode(run: Images, advance: Advance, split: WorkSplit) -> Encoded:
-            return model.encoder.encode_images(run, advance, split)
+        def encode(run: Images, advance: Advance, split: WorkSplit, keeper: Keeper) -> Encoded:
+            return model.encoder.encode_images(run, advance, split, keeper)
 
         steps = _Steps(lambda run: images[run.start : run.stop], encode)
         return self._embed(model, f"{what} images", "image", ids, steps)
@@ -129,13 +133,17 @@ class VectorFolder:
             runs = list(_runs(missing, _at_once(model))) if missing else []
             with closing(prefetch(runs, prepare, 1)) as ahead:
                 for run, work in ahead:
-                    encoded = _with_failures(steps.encode(work, advance, split), len(run))
+                    inputs = digest(["run", *(keys[place] for place in _blocks(run))])
+                    keeper = KeptRun(self._folder, inputs, identity.width)
+                    made = steps.encode(work, advance, split, keeper)
+                    encoded = _with_failures(made, len(run))
                     for place in _blocks(run):
                         block = _part(encoded, place.start - run.start, place.stop - run.start)
                         _check(block, model.name, what)
                         with split.timed(Work.WRITE):
                             self._write(keys[place], block)
                         put(place, block)
+                    keeper.discard()
         return Embedded(rows=rows, failed=failed)
 
     def _read(self, key: str, shape: tuple[int, int]) -> Embedded | None:

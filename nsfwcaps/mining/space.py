@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.nearest import Blocks, HeldTable, blocks_for
 from nsfwcaps.vectors.source import VectorSource
+
+_PRODUCTS_ON_CPU = 750_000_000_000
+"""Products of numbers in a block of queries: about half a minute on two cores."""
+_LEAST_QUERIES = 512
+"""Below this, reading the safe rows for each block would cost more than the products."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +27,12 @@ class Space:
 
     def blocks(self, k: int) -> Blocks:
         """Block sizes of a search for k neighbours within the memory budget."""
-        return blocks_for(self.memory_bytes, self.safe.width, k)
+        found = blocks_for(self.memory_bytes, self.safe.width, k)
+        if self.device.resident:
+            return found
+        # A block is what a kill costs: on a CPU, large ones of large pools would take half an hour.
+        most = max(_LEAST_QUERIES, _PRODUCTS_ON_CPU // max(1, self.safe.rows * self.safe.width))
+        return replace(found, queries=min(found.queries, most))
 
     def hold(self, table: VectorSource, k: int) -> HeldTable:
         """A side, held on the device for a search for k neighbours."""

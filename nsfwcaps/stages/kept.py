@@ -18,14 +18,12 @@ import pyarrow as pa
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
+from nsfwcaps.encoders import keeping
 from nsfwcaps.encoders.keeping import KeptRows
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
 
 VERSION = 1
-SECONDS = 30.0
-"""Work between two files: what a kill costs at most, beside the batch at work."""
-
 GROUP = "partial"
 
 Hand = Callable[[Callable[[], Any]], Any]
@@ -64,7 +62,7 @@ class KeptShard:
 
     def due(self) -> bool:
         """Whether the last file is too old."""
-        return time.monotonic() - self._last >= SECONDS
+        return time.monotonic() - self._last >= keeping.SECONDS
 
     def keep(self, rows: KeptRows) -> None:
         """Write rows to a file of their own."""

@@ -53,14 +53,14 @@ _ROW_LENGTH = 3**-0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class ContrastSample:
     """The items that fix the adapters' inputs, safe ones and unsafe ones."""
 
     safe: ItemRows
     unsafe: ItemRows
 
     @classmethod
-    def of(cls, sides: tuple[ItemRows, ItemRows]) -> Sample:
+    def of(cls, sides: tuple[ItemRows, ItemRows]) -> ContrastSample:
         """Sample both sides evenly."""
         safe, unsafe = (side.take(_evenly(len(side))) for side in sides)
         return cls(safe=safe, unsafe=unsafe)

@@ -21,7 +21,7 @@ from nsfwcaps.runtime.memory import memory_advice
 from nsfwcaps.runtime.processes import Processes
 from nsfwcaps.training.adapters import adapt, adapter_tensors, load_adapter
 from nsfwcaps.training.compilation import PADDED_TO, compiled
-from nsfwcaps.training.contrast import Sample, contrast_inputs, use_inputs
+from nsfwcaps.training.contrast import ContrastSample, contrast_inputs, use_inputs
 from nsfwcaps.training.curriculum import Sampler
 from nsfwcaps.training.history import History
 from nsfwcaps.training.inputs import encoders_of, preparation, prepared_items
@@ -35,7 +35,9 @@ from nsfwcaps.training.tokens import CaptionTokens
 from nsfwcaps.training.validation import Validation, score
 from nsfwcaps.work import WorkSplit
 
-Subspace = Callable[[Sample, Callable[[], dict[str, torch.Tensor]]], Mapping[str, torch.Tensor]]
+Subspace = Callable[
+    [ContrastSample, Callable[[], dict[str, torch.Tensor]]], Mapping[str, torch.Tensor]
+]
 """Gives the fixed inputs of adapters by layer: those of an earlier run with the same sample, or
 what the function returns."""
 
@@ -142,7 +144,7 @@ class TrainingRun:
         progress: Progress,
     ) -> None:
         """Fix the adapters' inputs, which the first process computes or remembers, in all."""
-        options, sample = self._options, Sample.of(self._pairs.sides)
+        options, sample = self._options, ContrastSample.of(self._pairs.sides)
 
         def make() -> dict[str, torch.Tensor]:
             dtype = torch_dtype(options.precision)

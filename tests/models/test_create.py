@@ -100,7 +100,7 @@ def test_a_device_that_is_absent_and_a_precision_it_lacks_are_errors(
 
 
 def test_a_missing_checkpoint_is_a_model_error() -> None:
-    with pytest.raises(ModelError, match="check the tag or checkpoint path"):
+    with pytest.raises(ModelError, match="there is no checkpoint"):
         create.load("open_clip:ViT-B-32//nowhere/clip.pt", EncoderOptions(device=Device.CPU))
 
 

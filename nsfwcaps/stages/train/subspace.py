@@ -20,7 +20,7 @@ from nsfwcaps.stages.train.reference import Reference
 if TYPE_CHECKING:  # plans need no torch
     import torch
 
-    from nsfwcaps.training.contrast import Sample
+    from nsfwcaps.training.contrast import ContrastSample
     from nsfwcaps.training.options import TrainingOptions
 
 VERSION = 1
@@ -42,7 +42,7 @@ class KeptSubspace:
         self._reference, self._options = reference, options
 
     def __call__(
-        self, sample: Sample, make: Callable[[], dict[str, torch.Tensor]]
+        self, sample: ContrastSample, make: Callable[[], dict[str, torch.Tensor]]
     ) -> Mapping[str, torch.Tensor]:
         """Return the directions by layer."""
         from safetensors.torch import load, save
@@ -66,7 +66,7 @@ class KeptSubspace:
             raise ArtifactError(f"{path} is missing; run the same command again") from None
         return found
 
-    def _key(self, sample: Sample) -> str:
+    def _key(self, sample: ContrastSample) -> str:
         ids, hashes = ([*rows] for rows in (self._reference.text_row, self._reference.image_row))
         how = self._options.adaptation
         return digest(

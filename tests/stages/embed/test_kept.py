@@ -18,8 +18,8 @@ OBJECTS = ("vase", "lamp", "chair", "bicycle", "bench", "kettle", "clock", "book
 PLACES = ("table", "shelf", "street", "roof", "bridge", "lawn", "pier", "stage", "stair", "porch")
 LINE = """
 import sys
-from nsfwcaps.stages import kept
-kept.SECONDS = float(sys.argv.pop(1))
+from nsfwcaps.encoders import keeping
+keeping.SECONDS = float(sys.argv.pop(1))
 from nsfwcaps.cli import main
 main()
 """

@@ -150,3 +150,25 @@ def test_weights_with_channels_last_can_be_saved() -> None:
     run: Any = object.__new__(TrainingRun)
     run._encoders = SimpleNamespace(model=model)
     assert torch.equal(safetensors.torch.load(run.adapter_file())["weight"], model.weight)
+
+
+def test_checkpoints_by_minutes_change_nothing_but_what_a_kill_costs(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is made soon; without them, an epoch of few steps would be lost."""
+    run: dict[str, Any] = {"epochs": 2, "batch_size": 4, "curriculum": "all", "save_every": 1000}
+    saved: list[int] = []
+    real = Checkpoints.save
+
+    def save(self: Checkpoints, step: int, state: Any) -> None:
+        saved.append(step)
+        real(self, step, state)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    place.train(tmp_path / "few", **run, checkpoint_minutes=60)
+    assert len(saved) == 2  # after the epochs
+    few, saved[:] = [*saved], []
+    place.train(tmp_path / "many", **run, checkpoint_minutes=1e-9)
+    assert sorted(set(saved)) == [*range(1, few[-1] + 1)]
+    assert same(tensors(tmp_path / "few"), tensors(tmp_path / "many"))
+    assert metrics(tmp_path / "few") == metrics(tmp_path / "many")

@@ -130,3 +130,69 @@ def test_old_names_are_refused_and_the_new_ones_named(
     said = train(place, tmp_path, **{option: old})
     assert said.code == 2
     assert f"'{new}'" in said.err
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows with every computation of what adapters read."""
+    real, calls = contrast.fix_directions, list[str]()
+
+    def fixed(*arguments: Any, **options: Any) -> Any:
+        calls.append("computed")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(contrast, "fix_directions", fixed)
+    return calls
+
+
+def test_what_adapters_read_is_kept_whatever_the_steps_are(
+    place: Place, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = reads(monkeypatch)
+    place.train(tmp_path, **RUN | {"epochs": 1})
+    others = [{}, {"learning_rate": 1e-3}, {"batch_size": 8}, {"epochs": 3, "weight_decay": 0.1}]
+    for other in others:
+        place.train(tmp_path, **RUN | other)
+        assert len(calls) == 1
+        if not other:
+            assert same(tensors(tmp_path), tensors(whole))
+    for number, other in enumerate([{"ridge": 0.5}, {"rank": 3}, {"towers": ["text"]}], 2):
+        place.train(tmp_path, **RUN | other)
+        assert len(calls) == number
+
+
+def test_what_adapters_read_survives_a_kill_before_the_first_step(
+    place: Place, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*arguments: Any) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_make", make)
+        with pytest.raises(Killed):
+            place.train(tmp_path, **RUN)
+    calls = reads(monkeypatch)
+    place.train(tmp_path, **RUN)
+    assert calls == []
+    assert same(tensors(tmp_path), tensors(whole))
+
+
+def test_the_plan_says_what_comes_before_the_first_step(
+    place: Place, whole: Path, tmp_path: Path
+) -> None:
+    from nsfwcaps.pipeline import plan_stage
+    from nsfwcaps.stages import STAGE
+
+    new = plan_stage(STAGE["train"], place.settings(**RUN), tmp_path)
+    record = place.train(tmp_path, **RUN)
+    assert new["pairs that train"] == record.facts["pairs"]["train"] < new["pairs"]
+    assert new["steps"] == record.facts["steps"]
+    assert new["parts"] == {"reference": None, "subspace": None, "steps": None}
+    assert new["seconds"] is None
+    items = {group: record.rows(group) for group in ("captions", "images")}
+    assert new["reference items"] == sum(items.values())
+
+    again = plan_stage(STAGE["train"], place.settings(**RUN | {"epochs": 4}), tmp_path)
+    assert again["state"] == "stale"
+    assert again["steps"] == 2 * record.facts["steps"]
+    assert again["parts"]["reference"] == again["parts"]["subspace"] == 0.0
+    assert again["seconds"] == again["parts"]["steps"] > 0

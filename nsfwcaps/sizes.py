@@ -1,0 +1,46 @@
+"""Sizes of a stage's work, and the time that it takes on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.freshness import fingerprint, inputs_of
+from nsfwcaps.machine import known_rates
+from nsfwcaps.stage import Stage
+
+
+def sizes_of(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
+    """Return what a stage would read, if its inputs are there, and the time as far as known.
+
+    `seconds` is the estimate, None without one; `parts` has that of each part, 0 if done before.
+    """
+    inputs = inputs_of(stage, stage_settings, workdir)
+    known = {name: item for name, item in inputs.items() if item is not None}
+    if len(known) < len(inputs):
+        return {}
+    found = dict(stage.load().plan(stage_settings, known))
+    folder = StageFolder(workdir / stage.name)
+    record = folder.record()
+    measured = {} if record is None else record.rates, known_rates.remembered()
+    if (work := found.pop("work", None)) is not None:
+        found["seconds"] = known_rates.estimate(work, *measured)
+    if (parts := found.pop("parts", None)) is not None:
+        done = _done(folder, record, fingerprint(stage, stage_settings, known)[1])
+        times = {
+            name: 0.0 if part.kept_as in done else known_rates.estimate(part.work, *measured)
+            for name, part in parts.items()
+        }
+        found["parts"] = times
+        known_times = [item for item in times.values() if item is not None]
+        found["seconds"] = sum(known_times) if len(known_times) == len(times) else None
+    return found
+
+
+def _done(folder: StageFolder, record: StageRecord | None, sources: Mapping[str, str]) -> set[str]:
+    """Return the groups of files that an earlier or killed run from the same sources has left."""
+    if record is not None and dict(record.inputs) != dict(sources):
+        return set()
+    return {file.group for shard in folder.written() for file in shard.files}
