@@ -39,7 +39,7 @@ _LONGEST = 200
 
 
 def is_null_word(cell: object) -> bool:
-    """Tell whether a cell is a word for a missing value, or a number that is none.
+    """Tell whether a cell is a word for a missing value, or not a number.
 
     Case, quotes around it and a full stop behind it do not matter.
 
@@ -52,7 +52,7 @@ def is_null_word(cell: object) -> bool:
 
 
 def problem(text: str, column: str) -> str | None:
-    """Return why a normalised caption of a column is none: a reason, or None.
+    """Return why a normalised text of a column is no caption, or None.
 
     `null_word`: a word for a missing value. `header_line`: the name of its own column, as in files
     joined by `cat`. `no_words`: a number, an address, a file name, mark-up or punctuation alone.

@@ -57,7 +57,7 @@ _TRAITS = {
     r"cookies?|toast|fries|breakfast|lunch|dinner|dining|eat(?:s|ing)?|eggs?|rice|chicken|buffet|"
     r"picnic|sausages?|sushi|burgers?|potato(?:es)?|tomato(?:es)?|onions?|beans|snacks?|chocolate|cream|"
     r"pie|pies",
-    Trait.PERSON: rf"{ADULT}|adult|he|she|someone|somebody",
+    Trait.PERSON: rf"{ADULT}|adult|he|she|someone",
     Trait.GROUP: rf"{ADULTS}|couples?|crowds?|another (?:{ADULT})|others|together|"
     r"audience|diners|teams?|everyone|they",
     Trait.BATHROOM: r"bathrooms?|restrooms?|toilets?|urinals?|bath ?tubs?|tub|showers?",

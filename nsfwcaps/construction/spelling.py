@@ -35,7 +35,7 @@ _MORE = frozenset(_MORE_WORDS.split())
 
 
 def misspelt(text: str) -> bool:
-    """Tell whether a lower-case text has a word that is none.
+    """Tell whether a lower-case text has an unknown word.
 
     Raises:
         ModelError: the package with MiniLM's vocabulary is not installed.

@@ -12,21 +12,93 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.captions.normalize import normalize
-from nsfwcaps.construction.checks import EXCLUDED, check_edit
+from nsfwcaps.construction.checks import EXCLUDED, Limits, check_edit
 from nsfwcaps.construction.edited_side import check_edited
-from nsfwcaps.construction.editors.editor import EditRequest, Proposal, Refusal
+from nsfwcaps.construction.editors.editor import Editor, EditRequest, Proposal, Refusal
+from nsfwcaps.construction.plausibility import Ranking
+from nsfwcaps.detectors.detector import Detector
+from nsfwcaps.encoders.encoder import Encoder
+from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
+from nsfwcaps.vectors.index import BlockSearch
+from nsfwcaps.vectors.nearest import HeldTable
+from nsfwcaps.vectors.store import VectorTable
 
-if TYPE_CHECKING:
-    from nsfwcaps.stages.construct.edit import EditChecker
+_BLOCK_ROWS = 16_384
 
 Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """Captions that must not leak into the pairs: fold keys, and vectors if there are any."""
+
+    keys: frozenset[int]
+    vectors: VectorTable | None
+    digest: str
+
+    @cached_property
+    def pool(self) -> HeldTable | None:
+        """The vectors, held for the searches of every block."""
+        if self.vectors is None or not self.vectors.rows:
+            return None
+        return HeldTable(self.vectors, BlockSearch(Device.CPU), block_rows=_BLOCK_ROWS)
+
+
+class EditMeans(Protocol):
+    """What a block is edited and checked by."""
+
+    @property
+    def editor(self) -> Editor:
+        """Writes the edits."""
+        ...
+
+    @property
+    def encoder(self) -> Encoder:
+        """Measures alignment."""
+        ...
+
+    @property
+    def edit_detectors(self) -> Sequence[Detector[str]]:
+        """Must rate the edited caption unsafe."""
+        ...
+
+    @property
+    def benchmark(self) -> Benchmark:
+        """Captions that must not leak."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Limits in words."""
+        ...
+
+    @property
+    def ranking(self) -> Ranking:
+        """Ranks the edits of a request."""
+        ...
+
+    @property
+    def min_plausibility(self) -> float | None:
+        """Floor of the ranking."""
+        ...
+
+    @property
+    def min_alignment(self) -> float:
+        """Least cosine of a pair."""
+        ...
+
+    @property
+    def near_duplicate(self) -> float:
+        """Cosine of near-duplicates."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +115,7 @@ class PassedEdits:
 class EditBlock:
     """State of one block while it is edited and checked."""
 
-    def __init__(self, checker: EditChecker) -> None:
+    def __init__(self, checker: EditMeans) -> None:
         self._checker = checker
         self._requests: list[EditRequest] = []
         self._proposals: list[list[Proposal]] = []

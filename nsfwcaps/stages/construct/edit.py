@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -25,34 +25,14 @@ from nsfwcaps.construction.editors.editor import Editor, EditRequest
 from nsfwcaps.construction.plausibility import Ranking
 from nsfwcaps.detectors.detector import Detector, first_unsafe, score_all
 from nsfwcaps.encoders.encoder import Encoder
-from nsfwcaps.enums import Device
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.construct.block import EditBlock, PassedEdits
+from nsfwcaps.stages.construct.block import Benchmark, EditBlock, PassedEdits
 from nsfwcaps.vectors.columns import vector_table
-from nsfwcaps.vectors.index import BlockSearch
-from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 2
 
 _BENCHMARK_ROWS = 4096
-_BLOCK_ROWS = 16_384
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """Captions that must not leak into the pairs: fold keys, and vectors if there are any."""
-
-    keys: frozenset[int]
-    vectors: VectorTable | None
-    digest: str
-
-    @cached_property
-    def pool(self) -> HeldTable | None:
-        """The vectors, held for the searches of every block."""
-        if self.vectors is None or not self.vectors.rows:
-            return None
-        return HeldTable(self.vectors, BlockSearch(Device.CPU), block_rows=_BLOCK_ROWS)
 
 
 @dataclass(frozen=True, kw_only=True)

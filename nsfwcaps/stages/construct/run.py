@@ -40,7 +40,8 @@ from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.construct.edit import Benchmark, EditChecker, EditRejects, embed_benchmark
+from nsfwcaps.stages.construct.block import Benchmark
+from nsfwcaps.stages.construct.edit import EditChecker, EditRejects, embed_benchmark
 from nsfwcaps.stages.construct.read import (
     SafeItem,
     SafePool,
