@@ -261,6 +261,7 @@ _SHOCKING = (
         "nature",
         "a dead seal; a rotting fish carcass; a dead seagull; a rotting whale carcass",
         only="beach",
+        never="large",
     ),
 )
 

@@ -71,7 +71,7 @@ _TRAITS = {
     r"garden|lawn|bench(?:es)?|trees?|beach|ocean|lake|river|pier|dock|deck|porch|patio|pavement|"
     r"umbrellas?|walls?|water|balcony|fire hydrants?|parking|hillside|sand|snow\w*|mountains?|"
     r"picnic|sky|city|concrete|dirt|sunny",
-    Trait.BEACH: r"beach\w*|ocean|sea|shores?|surf\w*|sand\w*",
+    Trait.BEACH: r"beach\w*|ocean|sea|shores?|surf\w*",
     Trait.SNOW: r"snow\w*|ice|icy|polar",
     Trait.FIELD: r"fields?|farms?|pastures?|meadows?|hillsides?|hills?|grass\w*|yard",
     Trait.CITY: r"city|cities|town|downtown|buildings?|shops?|stores?|sidewalk|restaurants?|"
@@ -104,7 +104,7 @@ _ODD = re.compile(
     r"stylish|fun|funny|silly|joy\w*|cheer\w*|peaceful\w*|serene|romantic|delicious|tasty|yummy|"
     r"shirtless|topless|bikinis?|nude|naked|underwear|lingerie|pregnant|handicapped|wheelchairs?|"
     r"blind|homeless|"
-    r"clean|spotless|tidy|pristine|immaculate|great|nice|nicely|gorgeous|luxur\w+|elegant\w*|"
+    r"para-?sail\w*|kayak\w*|raft\w*|div(?:er|ers|ing)|clean|spotless|tidy|pristine|immaculate|great|nice|nicely|gorgeous|luxur\w+|elegant\w*|"
     r"stockings|skirts?|sexy|sensual|seductive|swimsuits?|bras?|panties|corset|"
     r"display\w*|showrooms?|showcas\w+|tiny|miniature|giant|zoo|zoos|circus|cages?|caged|enclosures?|exhibits?|"
     r"aquarium|"
@@ -142,7 +142,7 @@ _BROKEN = re.compile(
     r"^(?:in|on|at|of|with|and|to|by|from|for|near|next|under|over|is|are|it|its|i|we|you|my) |"
     r"\b(?:i|i'm|we|you|your|my|our|us|me)\b|"
     r"\b(?:is|are) (?:places?|tries|sits?|stands?|looks?|walks?|lays?|rides?|tried)\b|"
-    r"\ba (?:two|three|four|many|several|some|his|her)\b|\bgroup (?!of\b)|"
+    r"\b(?:large|small|big|long|tall) of\b|\ba (?:two|three|four|many|several|some|his|her)\b|\bgroup (?!of\b)|"
     r"\bits (?:an?|the|not|is|raining|so|very)\b|"
     r"\b(?:no (?:image|picture|photo|caption)|unable to|not|caption|something|stuff|thing|"
     r"image of|not shown|unknown|weird|etc|ect)\b"

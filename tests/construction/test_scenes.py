@@ -26,6 +26,7 @@ def test_whole_scenes(caption: str) -> None:
     "caption",
     [
         "Sky",
+        "A large of people on motor bikes on a street",
         "A table",
         "In lady standing with her hand on carrots in a market.",
         "A man sits on on a bench in a park",
@@ -63,6 +64,8 @@ def test_broken(caption: str) -> None:
         "A painting of a vase on a table",
         "A smiling woman standing in a kitchen",
         "A giraffe standing in a zoo enclosure",
+        "This new fridge goes great in this clean kitchen",
+        "A motorcycle is parked on display in a field",
     ],
 )
 def test_odd(caption: str) -> None:
