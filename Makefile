@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.installed
 	$(BIN)/nsfwcaps demo --out runs/demo
+	@echo "The command is $(BIN)/nsfwcaps. 'source $(BIN)/activate' makes it plain nsfwcaps."
 
 test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

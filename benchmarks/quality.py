@@ -8,8 +8,8 @@ mean reciprocal rank use twenty counterparts (k = 20, without hub cap, which wou
 to twenty times as many pairs). "Right" is the share of gold pairs among the mined ones.
 "Difficulty" is the ROC AUC of a pair's difficulty for telling wrong counterparts from right ones;
 "low cosine" is the same for the published signal alone, and "nearly" for difficulty again, where a
-near-duplicate of the gold counterpart, at a cosine of 0.85, is right. "Gain" is R@1 less that of the first row,
-with the paired 95 % interval.
+near-duplicate of the gold counterpart, at a cosine of 0.85, is right. "Gain" is R@1 less that of
+the first row, with the paired 95 % interval.
 
 The best ranking is chosen on the very pairs that it is measured on. So the last line chooses one on
 each half of the pairs and measures it on the other half.

@@ -1,7 +1,7 @@
 """Delivery of a stage's files to the user's folder, such as `RUN/dataset`, under final names.
 
 `RUN/<stage>/delivered.json` remembers the content of what was delivered. Another content at a path
-is somebody's work: it is kept beside, and said. So the list is written before the first file, with
+is the user's work: it is kept beside, and said. So the list is written before the first file, with
 the old and the new content, and after the last one: a kill leaves no file that looks hand-made.
 """
 

@@ -14,7 +14,7 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 FLOORS = (
     ("errors", "enums", "version", "c_messages"),
     ("config", "extras", "files", "pictures", "tables", "resources", "work"),
-    ("schema", "progress", "delivery"),
+    ("schema", "progress", "delivery", "failures"),
     ("artifacts", "captions", "runtime", "world"),
     ("stage", "stage_delivery", "cards", "encoders", "metrics", "vectors"),
     ("training",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.api import pools
 from nsfwcaps.api.run import Run
 from nsfwcaps.errors import ConfigError, storage_error
+from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.progress import for_terminal
 from nsfwcaps.stage import Recipe, owners, share
 from nsfwcaps.stages import BUILD
@@ -34,7 +36,8 @@ def build(
     """Build a data set of graded pairs from pools of safe and unsafe captions.
 
     Runs the same stages and writes the same files as the command `nsfwcaps build`. Repeat the call
-    to resume an interrupted run; finished work is skipped. Captions are never printed.
+    to resume an interrupted run; finished work is skipped. Captions are never printed. A file of
+    the data set that you have edited is kept beside the new one, with a warning.
 
     A pool is one of these:
 
@@ -91,7 +94,7 @@ def build(
             written = pools.write([*given.values()], workdir)
             progress = for_terminal(quiet=not show_progress)
             try:
-                pipeline.run(recipe, workdir, progress, overwrite=overwrite)
+                pipeline.run(recipe, workdir, progress, _warn, overwrite=overwrite)
             except OtherRunError:
                 pools.remove(written, workdir)
                 raise
@@ -102,6 +105,12 @@ def build(
             raise
         raise known from error
     return Run(workdir)
+
+
+def _warn(outcome: StageOutcome) -> None:
+    """Warn of each file of the user that delivery has kept or found."""
+    for line in outcome.kept:
+        warnings.warn(line, stacklevel=2)
 
 
 def _recipe(settings: Mapping[str, Any]) -> Recipe:

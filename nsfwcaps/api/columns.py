@@ -6,6 +6,7 @@ importing the library.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -123,14 +124,20 @@ def _column(value: Any, where: str) -> pa.ChunkedArray:
             f"{where}: expected captions (a list of str, or a pandas, pyarrow or datasets "
             f"column) or a table, got {type(value).__name__}"
         )
-    items = list(value)
-    wrong = next((row for row, item in enumerate(items) if not isinstance(item, str)), None)
+    items = [None if _is_missing(item) else item for item in value]
+    wrong = next((row for row, item in enumerate(items) if not isinstance(item, str | None)), None)
     if wrong is not None:
         raise InputError(
             f"{where}: item {wrong} is {type(items[wrong]).__name__}; a list must contain only "
             "captions (str) or only files (pathlib.Path); pass rows as a table"
         )
     return pa.chunked_array([pa.array(items, pa.string())])
+
+
+def _is_missing(item: Any) -> bool:
+    """Tell whether an item is a missing value: None, NaN, or pandas' NA; ingest counts it."""
+    is_nan = isinstance(item, float) and math.isnan(item)
+    return item is None or is_nan or type(item).__name__ in ("NAType", "NaTType")
 
 
 def _strings(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:

@@ -22,7 +22,7 @@ class PicturesOfPools(TypedDict):
 
 
 def pictures_of(images: tuple[Any, Any], unsafe_rows: int, safe_rows: int) -> PicturesOfPools:
-    """Return the pictures of both sides; equal rows are one picture, rows of NaN are none.
+    """Return the pictures of both sides; equal rows are one picture, rows of NaN no picture.
 
     Raises:
         InputError: one side is missing, or an array does not have a row for each caption.

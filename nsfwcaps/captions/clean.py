@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps.captions import null_words as missing
 from nsfwcaps.captions.folders.split_names import canonical
 from nsfwcaps.captions.images import ImageTemplate
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, has_hidden, normalize
@@ -21,8 +22,6 @@ from nsfwcaps.captions.text import raw
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 _COMMA = re.compile(",")
-_MISSING = frozenset({"nan", "na", "n/a", "#n/a", "null", "none", "\\n"})
-"""What libraries and databases write for a missing category."""
 _DIVIDERS = re.compile(r"[,;|]")
 """Dividers in a column whose name is a plural, such as `tags`."""
 
@@ -67,8 +66,12 @@ def clean_row(
     max_chars: int,
     read_image: ReadImage,
     template: ImageTemplate | None = None,
+    null_words: bool = True,
 ) -> Iterator[Clean | Rejected]:
-    """Yield the captions of a row, cleaned or rejected; a list column holds several."""
+    """Yield the captions of a row, cleaned or rejected; a list column holds several.
+
+    With `null_words`, captions that are words for a missing value or no words are rejected.
+    """
     side = label.value if label else None
     if isinstance(row, BadRow):
         yield Rejected(row.reason, side, row.raw)
@@ -83,7 +86,10 @@ def clean_row(
     for caption in captions_of(row, columns):
         if side_of_row is None:
             yield Rejected("label_unclear", None, _raw(caption))
-        elif (reason := _unusable(caption, max_chars)) is not None:
+        elif (reason := _unusable(caption, max_chars)) is not None or (
+            null_words
+            and (reason := missing.problem(normalize(str(caption)), columns.caption)) is not None
+        ):
             yield Rejected(reason, side_of_row, _raw(caption))
         elif flagged not in (None, side_of_row):
             yield Rejected(f"flagged_{flagged}", side_of_row, _raw(caption))
@@ -149,7 +155,7 @@ def _picture(cell: object, read_image: ReadImage) -> _Picture:
 
 def _partner(cell: object, label: Label, max_chars: int) -> str | None:
     """Parse a partner cell: a full id, the text half of a caption's id, or None for a flag."""
-    if label is Label.SAFE or not isinstance(cell, str):
+    if label is Label.SAFE or not isinstance(cell, str) or missing.is_null_word(cell):
         return None
     text = normalize(cell)
     if _ID.fullmatch(text):  # check first: an id may look like a number
@@ -197,7 +203,7 @@ def _categories(cell: object, column: str) -> list[str]:
     else:
         parts = list(cell) if isinstance(cell, list) else [cell]
     found = (_valid(_category(text_cell(part))) for part in parts if part is not None)
-    return [text for text in found if text and text.casefold() not in _MISSING]
+    return [text for text in found if text and not missing.is_null_word(text)]
 
 
 def _category(part: object) -> str:
@@ -207,7 +213,8 @@ def _category(part: object) -> str:
 
 def _unusable(caption: object, max_chars: int) -> str | None:
     if not isinstance(caption, str):
-        return "not_text" if caption is not None else "empty"
+        is_missing = caption is None or missing.is_null_word(caption)  # pandas' float NaN
+        return "empty" if is_missing else "not_text"
     if not caption.isascii() and any("\ud800" <= sign <= "\udfff" for sign in caption):
         return "invalid_utf8"
     text = normalize(caption)
@@ -221,7 +228,10 @@ def _raw(caption: object) -> bytes:
 
 
 def image_cell(value: Any) -> tuple[str | None, bytes | None]:
-    """Split an image cell (path, bytes, or Hugging Face's {bytes, path}) into path and bytes."""
+    """Split an image cell (path, bytes, or Hugging Face's {bytes, path}) into path and bytes.
+
+    A word for a missing value, such as `nan`, is no path.
+    """
     if isinstance(value, dict):
         path, data = value.get("path") or value.get("url"), value.get("bytes")
         return (None, data) if data else (path or None, None)
@@ -231,11 +241,11 @@ def image_cell(value: Any) -> tuple[str | None, bytes | None]:
         # Parquet text arrives as bytes too; a path is short, decodes and contains no NUL.
         if len(value) < 1024 and b"\0" not in value:
             try:
-                return value.decode() or None, None
+                return image_cell(value.decode())
             except UnicodeDecodeError:
                 pass
         return None, value
-    return (str(value), None) if value else (None, None)
+    return (str(value), None) if value and not missing.is_null_word(value) else (None, None)
 
 
 def _valid(text: str) -> str:

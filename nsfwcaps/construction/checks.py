@@ -12,8 +12,11 @@ from nsfwcaps.construction.editors.editor import EditRequest, Proposal
 from nsfwcaps.construction.edits import edit, holds, words
 from nsfwcaps.construction.exclusion import excluded
 from nsfwcaps.construction.lexicon import has_hazard
+from nsfwcaps.construction.minors import may_show_minors
+from nsfwcaps.construction.visible import is_visible
 
 EXCLUDED = "excluded"
+MINORS = "mentions_minors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,8 @@ def check_safe(caption: str, limits: Limits, benchmark: frozenset[int]) -> str |
     """
     if excluded(caption):
         return EXCLUDED
+    if may_show_minors(caption):
+        return MINORS
     if len(words(caption)) > limits.max_words:
         return "too_long"
     if fold_key(caption) in benchmark:
@@ -49,6 +54,8 @@ def check_edit(
     caption = proposal.caption
     if excluded(caption):
         return EXCLUDED
+    if may_show_minors(caption):
+        return MINORS
     if fold_key(caption) == fold_key(request.caption):
         return "unchanged"
     changed = edit(request.caption, caption)
@@ -58,4 +65,6 @@ def check_edit(
         return "too_long"
     if not holds(caption, proposal.element) or holds(request.caption, proposal.element):
         return "element_absent"
+    if not is_visible(proposal.element):
+        return "not_visible"
     return "in_benchmark" if fold_key(caption) in benchmark else None

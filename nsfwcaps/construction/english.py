@@ -40,7 +40,8 @@ FURNITURE = (
 THINGS = (
     r"(?:plates?|food|bowls?|cups?|mugs?|coffee|glass|glasses|wine|beers?|bottles?|vases?|flowers?|"
     r"roses|tulips|cakes?|pizzas?|sandwich(?:es)?|salads?|fruits?|bananas?|apples?|oranges?|pears|"
-    r"laptops?|computers?|keyboards?|monitors?|phones?|cellphones?|books?|notebooks?|lamps?|clocks?|"
+    r"laptops?|computers?|keyboards?|monitors?|phones?|cellphones?|books?|notebooks?|lamps?|"
+    r"clocks?|"
     r"remotes?|controllers?|cats?|kittens?|dogs?|puppy|puppies|bags?|backpacks?|purses?|suitcases?|"
     r"luggage|box(?:es)?|baskets?|trays?|pans?|pots?|vegetables|broccoli|carrots|meat|bread|cheese|"
     r"donuts?|doughnuts?|hot dogs?|candles?|pillows?|blankets?|umbrellas?|hats?|shoes?|magazines?|"
@@ -60,7 +61,10 @@ NATURE = (
 HIS = r"(?:man|guy|gentleman|businessman)"
 HERS = r"(?:woman|lady|businesswoman)"
 THEIRS = r"(?:person|pedestrian|commuter|shopper|cyclist|biker|tourist)"
-ADULT = rf"(?:{HIS}|{HERS}|{THEIRS}|worker|waiter|chef|cook|driver|passenger|customer|vendor|farmer|rider)"
+ADULT = (
+    rf"(?:{HIS}|{HERS}|{THEIRS}|worker|waiter|chef|cook|driver|passenger|customer|vendor|"
+    r"farmer|rider)"
+)
 ADULTS = r"(?:men|women|people|guys|ladies|adults|workers|passengers|shoppers|tourists|friends)"
 UPRIGHT = (
     r"(?:standing|stands|walking|walks|riding|rides|leaning|leans|crossing|crosses|waiting|waits|"
@@ -87,7 +91,8 @@ STANDS = (
     r"located|seated|relaxing|relaxes|lounging|positioned|napping|spread out|laid out)"
 )
 MOVES = re.compile(
-    r"\b(?:driv(?:es?|ing)|walk(?:s|ing)?|rid(?:es?|ing)|travel(?:s|ing|ling)?|mov(?:es?|ing)|"
+    r"\b(?:driv(?:es?|ing)|(?<!side )walk(?:s|ing)?|rid(?:es?|ing)|travel(?:s|ing|ling)?|"
+    r"mov(?:es?|ing)|"
     r"runs?|running|stroll(?:s|ing)?|cycling|jogging|rolling|heading)\b"
 )
 

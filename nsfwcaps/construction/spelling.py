@@ -13,22 +13,29 @@ from nsfwcaps.encoders.token_counts import minilm_folder
 
 _WORD = re.compile(r"[a-z]+")
 _ENDINGS = ("ed", "ing", "er", "ers", "y", "ly", "est", "en", "ful", "less", "able")
+_PART = 4
+"""Letters of each half of a compound at least."""
+_APART_WORDS = "other with from that this outside inside near next over under into onto"
+_APART = frozenset(_APART_WORDS.split())
+"""Words that are no second half: a space is missing before them."""
 # Everyday words that the vocabulary has in pieces only.
-_MORE = frozenset(
-    "giraffe hydrant broccoli cellphone cupcake hotdog toothbrush doughnut donut cluttered lettuce "
-    "condiments scooter foreground tulip pepperoni sill toothpaste greenery assorted caramel "
-    "overpass moped motorcyclist bathtub waffle urinal headphones pineapple crosswalk stoplight "
-    "faucet bookcase cheeseburger sunflower pancake tripod yogurt cubicle raincoat leftover "
-    "oatmeal seagull bicyclist mower sidewalk workstation dresser placemat countertop nightstand "
-    "windowsill laptop smartphone tabletop armchair ottoman recliner futon microwave toaster "
-    "blender teapot croissant muffin bagel burrito spaghetti cauliflower zucchini cucumber mustard "
-    "ketchup parsley motorbike footpath tarmac backpack handbag suitcase flatscreen grazing graze "
-    "loveseat porcelain vases fridge zebra plow unmade oncoming griddle spatula washcloth".split()
+_MORE_WORDS = (
+    "giraffe hydrant broccoli cellphone cupcake hotdog toothbrush doughnut donut cluttered "
+    "lettuce condiments scooter foreground tulip pepperoni sill toothpaste greenery assorted "
+    "caramel overpass moped motorcyclist bathtub waffle urinal headphones pineapple crosswalk "
+    "stoplight faucet bookcase cheeseburger sunflower pancake tripod yogurt cubicle raincoat "
+    "leftover oatmeal seagull bicyclist mower sidewalk workstation dresser placemat countertop "
+    "nightstand windowsill laptop smartphone tabletop armchair ottoman recliner futon microwave "
+    "toaster blender teapot croissant muffin bagel burrito spaghetti cauliflower zucchini "
+    "cucumber mustard ketchup parsley motorbike footpath tarmac backpack handbag suitcase "
+    "flatscreen grazing graze loveseat porcelain vases fridge zebra plow unmade oncoming "
+    "griddle spatula washcloth"
 )
+_MORE = frozenset(_MORE_WORDS.split())
 
 
 def misspelt(text: str) -> bool:
-    """Tell whether a lower-case text has a word that is none.
+    """Tell whether a lower-case text has an unknown word.
 
     Raises:
         ModelError: the package with MiniLM's vocabulary is not installed.
@@ -39,7 +46,13 @@ def misspelt(text: str) -> bool:
 @cache
 def _is_word(word: str) -> bool:
     known = _vocabulary()
-    return word in known or any(len(stem) > 2 and stem in known for stem in _stems(word))
+    if word in known or any(len(stem) > 2 and stem in known for stem in _stems(word)):
+        return True
+    parts = [(word[:at], word[at:]) for at in range(_PART, len(word) - _PART + 1)]
+    return any(
+        first in known and second in known and not (first.endswith("ing") or second in _APART)
+        for first, second in parts
+    )
 
 
 def _stems(word: str) -> list[str]:
@@ -58,5 +71,21 @@ def _stems(word: str) -> list[str]:
 def _vocabulary() -> frozenset[str]:
     pieces = (minilm_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
     # Most pieces of two letters are names and parts of words.
-    short = {"a", "an", "in", "on", "at", "of", "to", "by", "is", "it", "up", "as", "or", "he", "tv"}
+    short = {
+        "a",
+        "an",
+        "in",
+        "on",
+        "at",
+        "of",
+        "to",
+        "by",
+        "is",
+        "it",
+        "up",
+        "as",
+        "or",
+        "he",
+        "tv",
+    }
     return _MORE | short | {piece for piece in pieces if len(piece) > 2 and piece.isalpha()}

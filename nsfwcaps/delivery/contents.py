@@ -1,4 +1,4 @@
-"""What is at a path: the content that nsfwcaps wrote, or somebody's work."""
+"""What is at a path: the content that nsfwcaps wrote, or the user's work."""
 
 from __future__ import annotations
 

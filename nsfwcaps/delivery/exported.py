@@ -91,7 +91,7 @@ def _recorded(target: Path) -> dict[str, str | None]:
 
 
 def _keep_edited(target: Path, new: Path) -> list[str]:
-    """Put into the new folder what somebody has made of the old one's files."""
+    """Put into the new folder edited files of the old one, and the user's section of its cards."""
     if not target.is_dir():
         return []
     for path in _files(target):

@@ -1,4 +1,4 @@
-"""Keeping a file that somebody has edited, beside the one that takes its place.
+"""Keeping a file that was edited by hand, beside the one that takes its place.
 
 A Parquet or Arrow file goes to the folder `kept`, under a name that no tool loads as data:
 `data/train-0.parquet` becomes `kept/data/train-0.parquet.edited`. Another file stays where it is:

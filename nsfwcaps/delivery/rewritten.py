@@ -1,6 +1,6 @@
 """Files that a command writes again into a folder of the user, such as a report.
 
-`.written.json` there remembers their contents. A file with another one is somebody's work: it is
+`.written.json` there remembers their contents. A file with another one is the user's work: it is
 kept beside, and said.
 """
 

@@ -123,7 +123,7 @@ class _Reading:
         self._chosen = files.chosen
         self._label = label
         self._name = name or (label.value if label else "by column")
-        self._max_chars = settings.max_chars
+        self._max_chars, self._null_words = settings.max_chars, settings.null_words
         first = self.samples[0]
         first.rows.at_end()  # recognises its columns
         has_column = first.columns is not None and first.columns.image is not None
@@ -145,6 +145,7 @@ class _Reading:
                     sample.columns,
                     self._label,
                     max_chars=self._max_chars,
+                    null_words=self._null_words,
                     read_image=read,
                     template=sample.rows.template,
                 )

@@ -64,6 +64,7 @@ class InspectSettings:
     quoting: Quoting = _same("quoting")
     header: bool = _same("header")
     max_chars: Annotated[int, Ge(1)] = _same("max_chars")
+    null_words: bool = _same("null_words")
 
     def __post_init__(self) -> None:
         self.of_ingest((), self.side)  # raises ValueError for the same values as ingest

@@ -181,6 +181,7 @@ def _share(
     facts = {
         **candidates.facts,
         "similarity": method.similarity.value,
+        "k": k,
         "device": space.device.device,
         "engine": FAISS if method.index else space.device.engine,
         "candidates": depth,

@@ -179,13 +179,13 @@ def suggestions(quality: PairQuality, choices: MiningChoices) -> Iterator[str]:
     whole, border = quality.overall, quality.border
     if border is not None and whole.below is not None and whole.pairs:
         share = whole.below / whole.pairs
+        if share >= 0.5:
+            yield "a larger safe pool, or one of more similar scenes, has closer targets"
         if share >= 0.2 and whole.below < whole.pairs:
             yield (
                 f"--min-similarity {border.cosine} would keep "
                 f"{whole.pairs - whole.below:,} of {whole.pairs:,} pairs"
             )
-        if share >= 0.5:
-            yield "a larger safe pool, or one of more similar scenes, has closer targets"
     hub = max(quality.targets.values(), default=0)
     if hub >= 5 and hub >= 0.05 * whole.pairs and choices.hub_cap is None:
         even = " or --rank inverted-softmax" if choices.rank == "cosine" else ""

@@ -54,7 +54,7 @@ class BlockRanker(Protocol):
 
 
 class Ranker:
-    """Ranks candidates by cosine minus penalty; those with a cosine below `floor` are none."""
+    """Ranks candidates by cosine minus penalty; those below the `floor` are left out."""
 
     def __init__(
         self,

@@ -43,7 +43,7 @@ def matrix_of(vectors: Any, where: str) -> npt.NDArray[Any]:
     """Return a user's matrix `[n, d]` as a numpy array of numbers.
 
     Raises:
-        InputError: it is none.
+        InputError: the input is not a numeric matrix.
     """
     if hasattr(vectors, "detach"):  # a torch tensor; numpy accepts none with gradients or on a GPU
         vectors = vectors.detach().cpu()

@@ -191,7 +191,7 @@ ROWS = datasets.Dataset.from_dict({"caption": TEXTS})
         ("A vase on a table", "safe: a str names a file, .*; pass captions as a list"),
         ("A lone vase, a cup/mug?", "pass captions as a list"),
         ("A vase. " * 999, "pass captions as a list"),
-        (["A vase.", None], "safe: item 1 is NoneType"),
+        (["A vase.", 7], "safe: item 1 is int"),
         (["A vase.", Path("a.jsonl")], "safe: item 1 is PosixPath"),
         (pa.array([1, 2]), "expected a column of strings, got int64"),
         (["s3://bucket/a.jsonl", "s3://bucket/b.jsonl"], "every item names a file or URL"),
@@ -204,3 +204,11 @@ def test_what_is_no_pool_is_refused(value: Any, says: str) -> None:
         given_pool("safe", value)
     assert "vase" not in str(raised.value)
     assert "lone" not in str(raised.value)
+
+
+def test_missing_captions_of_a_list_are_set_aside_and_counted() -> None:
+    import nsfwcaps
+
+    (side,) = nsfwcaps.inspect(["A vase.", None, float("nan"), pd.NA, "NULL", "A cup."]).sides
+    assert side.captions == 2
+    assert side.unusable == {"empty": 3, "null_word": 1}

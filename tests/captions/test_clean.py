@@ -63,7 +63,7 @@ def test_bytes_and_text_give_the_same_caption() -> None:
         (None, "empty", b""),
         ("", "empty", b""),
         (" \u200b ", "empty", " \u200b ".encode()),
-        (float("nan"), "not_text", b"nan"),
+        (float("nan"), "empty", b"nan"),
         (7, "not_text", b"7"),
         ("x" * 11, "too_long", b"x" * 11),
         (b"a \xff vase", "invalid_utf8", b"a \xff vase"),

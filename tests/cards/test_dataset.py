@@ -28,6 +28,7 @@ from support.small_release import (
 from nsfwcaps import schema
 from nsfwcaps.cards import dataset as dataset_card
 from nsfwcaps.config import as_dict
+from nsfwcaps.delivery import own_section
 from nsfwcaps.stages.publish.settings import PublishSettings
 
 Table = list[list[str]]
@@ -227,7 +228,8 @@ def test_the_picture_on_the_card_is_there(published: Published) -> None:
 
 def test_the_card_speaks_of_harm_and_limits(published: Published) -> None:
     headings = [line for line in published.body.splitlines() if line.startswith("## ")]
-    assert headings[-2:] == ["## HarmCheck", "## Limits"]
+    assert headings[-3:] == ["## HarmCheck", "## Limits", "## Notes"]
+    assert published.body.endswith(f"\n\n{own_section.EMPTY}\n")
     assert published.front["extra_gated_fields"]["Intended use"] == "text"
 
 
@@ -376,10 +378,14 @@ def test_odd_names_are_shown_and_not_obeyed(odd: Published, published: Published
         Counter(child.type for token in parse(item.body) for child in token.children or [])
         for item in (odd, published)
     ]
-    blocks = [{token.type for token in parse(item.body)} for item in (odd, published)]
+    blocks = [
+        [token.content for token in parse(item.body) if token.type == "html_block"]
+        for item in (odd, published)
+    ]
     for kind in ("html_inline", "link_open", "strong_open", "em_open", "image"):
         assert kinds[0][kind] == kinds[1][kind]
-    assert "html_block" not in blocks[0] | blocks[1]
+    ours = [f"{own_section.START}\n", f"{own_section.END}\n"]
+    assert blocks == [ours, ours]
     assert list(odd.tables) == list(published.tables)
 
 

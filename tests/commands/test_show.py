@@ -73,7 +73,7 @@ def test_a_run_ends_with_how_close_its_pairs_are(tmp_path: Path) -> None:
     of_publish = manifest["stages"]["publish"]["facts"]["quality"]
     assert of_publish == {name: found[name] for name in of_publish}
     card = (tmp_path / "run/dataset/README.md").read_text()
-    assert "| all | 139 | 0.82 | 0.85 | 0.88 | 0.0% |" in card
+    assert "| all pairs | 139 | 0.82 | 0.85 | 0.88 | 0.0% |" in card
     assert nsfwcaps.Run(tmp_path / "run").quality == found
     assert "Cosines by minilm" in nsfwcaps.Run(tmp_path / "run").summary()
 

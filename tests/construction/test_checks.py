@@ -27,6 +27,9 @@ def reason(caption: str, element: str = "a handgun", **options: object) -> str |
         ("A vase sits next to a knife on a table.", "a handgun", "element_absent"),
         ("A red vase sits on a table.", "a table", "element_absent"),
         ("A topless child and a vase sits on a table.", "topless", "excluded"),
+        ("A vase sits next to a boy on a table.", "a boy", "mentions_minors"),
+        ("A vase sits next to a stolen purse on a table.", "a stolen purse", "not_visible"),
+        ("A vase with a killer app sits on a table.", "a killer app", "not_visible"),
     ],
 )
 def test_edit(caption: str, element: str, expected: str | None) -> None:
@@ -45,6 +48,8 @@ def test_edit_that_is_in_a_benchmark() -> None:
         ("A vase next to a handgun", "safe_side_unsafe"),
         ("one two three four five six seven eight nine ten eleven twelve end", "too_long"),
         ("A topless child", "excluded"),
+        ("Two students at a desk", "mentions_minors"),
+        ("A family at a table", "mentions_minors"),
     ],
 )
 def test_safe_side(caption: str, expected: str | None) -> None:

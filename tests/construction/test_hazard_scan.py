@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nsfwcaps.captions.content_words import tokens
+from nsfwcaps.construction.elements import ELEMENTS
 from nsfwcaps.construction.hazard_scan import with_hazard
-from nsfwcaps.construction.lexicon import ELEMENTS, has_hazard
+from nsfwcaps.construction.lexicon import has_hazard
 
 WIDE = "\uff47\uff55\uff4e"
 """The word gun in full-width letters."""

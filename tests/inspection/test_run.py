@@ -207,7 +207,7 @@ def test_duplicates_scripts_and_hidden_characters(tmp_path: Path) -> None:
             "a DOG, on a mat",
             "桌上有一只猫",
             "Кот.",
-            "1 2",
+            "\u263a \u263a",
         ),
     )
     (side,) = nsfwcaps.inspect(pool).sides

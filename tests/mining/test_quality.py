@@ -120,8 +120,8 @@ def test_suggestions_only_where_they_help() -> None:
     assert list(suggestions(good, CHOICES)) == []
     bad = quality_of(table([0.4] * 6 + [0.9] * 4, [*"abcdefghij"]), MINILM, {})
     assert list(suggestions(bad, CHOICES)) == [
-        "--min-similarity 0.51 would keep 4 of 10 pairs",
         "a larger safe pool, or one of more similar scenes, has closer targets",
+        "--min-similarity 0.51 would keep 4 of 10 pairs",
     ]
     hub = quality_of(table([0.8] * 10, ["a"] * 6 + [*"bcde"]), MINILM, {})
     assert list(suggestions(hub, CHOICES)) == [

@@ -13,8 +13,10 @@ from nsfwcaps.construction.editors.editor import (
     Proposal,
     Refusal,
 )
-from nsfwcaps.construction.insertions import Insertion, insertions
-from nsfwcaps.construction.lexicon import ELEMENTS, Element
+from nsfwcaps.construction.elements import ELEMENTS
+from nsfwcaps.construction.hazard import Element
+from nsfwcaps.construction.insertion import Insertion
+from nsfwcaps.construction.insertions import insertions
 from nsfwcaps.construction.quotas import order_key
 from nsfwcaps.construction.scenes import scene_problem, traits
 

@@ -134,6 +134,7 @@ def _clean(
             columns[0] if columns else None,
             Label.SAFE,
             max_chars=settings.max_chars,
+            null_words=settings.null_words,
             read_image=images.read,
         ):
             yield number, row, item

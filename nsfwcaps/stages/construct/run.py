@@ -26,7 +26,7 @@ from nsfwcaps.captions.benchmarks import fold_keys, read_benchmark
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.cards import construct as construct_card
 from nsfwcaps.config import as_dict, digest, output_settings
-from nsfwcaps.construction import quotas, selection
+from nsfwcaps.construction import plausibility, quotas, selection
 from nsfwcaps.construction.checks import EXCLUDED, Limits, check_safe
 from nsfwcaps.construction.editors import load as editors
 from nsfwcaps.construction.editors.editor import Editor, EditRequest
@@ -40,7 +40,8 @@ from nsfwcaps.enums import Category, Device
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.models import create
 from nsfwcaps.progress import Progress
-from nsfwcaps.stages.construct.edit import Benchmark, EditChecker, EditRejects, embed_benchmark
+from nsfwcaps.stages.construct.block import Benchmark
+from nsfwcaps.stages.construct.edit import EditChecker, EditRejects, embed_benchmark
 from nsfwcaps.stages.construct.read import (
     SafeItem,
     SafePool,
@@ -55,11 +56,11 @@ from nsfwcaps.vectors.near_duplicates import near_duplicates
 from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 3
+VERSION = 4
 
-_TRIES_RULES = 10
+_TRIES_RULES = 40
 _TRIES_MODEL = 3
-_LEAST_RULES = 500
+_LEAST_RULES = 2000
 """Minimum number of edits to request from the rules: few pass, and they are free."""
 _BLOCK_RULES = 1024
 _BLOCK_MODEL = 64
@@ -87,6 +88,7 @@ def sources(settings: ConstructSettings) -> Mapping[str, str]:
         **({"least edits": str(_LEAST_RULES)} if raised else {}),
         "editor": editors.source_digest(settings.editor, settings.seed),
         "aligner": create.source_digest(settings.aligner),
+        "plausibility": plausibility.digest_of(settings.plausibility),
         "card": construct_card.template_digest(),
     }
 
@@ -156,6 +158,7 @@ def _check(settings: ConstructSettings) -> None:
     if not settings.pool:
         raise ConfigError("construct: no pool; add --pool FILE")
     editors.check(settings.editor, settings.category)
+    plausibility.check(settings.plausibility)
     quotas.shares(settings.category, settings.share)
     image_hashes(settings.image_hashes)
 
@@ -208,6 +211,8 @@ def _edit_checker(
             max_added=settings.max_added,
             max_removed=0 if editor.statement.only_inserts else settings.max_removed,
         ),
+        ranking=plausibility.load(settings.plausibility, settings.device),
+        min_plausibility=settings.min_plausibility,
         min_alignment=settings.min_alignment,
         near_duplicate=settings.near_duplicate,
         folder=folder,
@@ -377,9 +382,10 @@ def _facts(
     checker: EditChecker,
     candidates: int,
 ) -> dict[str, Any]:
-    rejects: Counter[str] = Counter()
+    rejects, alternatives = Counter[str](), Counter[str]()
     for block in blocks:
         rejects.update(block.rejects)
+        alternatives.update(block.facts["alternatives"])
     sims = np.array([row["alignment"] for row in rows], dtype=np.float64)
     elements = Counter(selection.element_key(row["element"]) for row in rows)
     return {
@@ -390,6 +396,7 @@ def _facts(
             "usable": len(pool.items) - len(screened.rows) - _excluded_captions(pool, screened),
             "requests": len(requests),
             "proposals": sum(block.facts["answered"] for block in blocks),
+            "ranked": sum(block.facts["ranked"] for block in blocks),
             "candidates": candidates,
             "pairs": len(rows),
         },
@@ -398,6 +405,7 @@ def _facts(
             "pool": pool.rejects,
             "safe": screened.counts,
             "edits": dict(sorted(rejects.items())),
+            "alternatives": dict(sorted(alternatives.items())),
         },
         "alignment": {
             "mean": round(float(sims.mean()), 4),
@@ -417,6 +425,7 @@ def _facts(
             "name": checker.encoder.identity.name,
             "digest": checker.encoder.identity.digest,
         },
+        "plausibility": checker.ranking.statement,
         "detectors": [detector.statement.as_json() for detector in checker.detectors],
         "edit_detectors": [detector.statement.as_json() for detector in checker.edit_detectors],
         "benchmark_captions": len(checker.benchmark.keys),

@@ -32,13 +32,22 @@ class ConstructSettings:
     share: tuple[str, ...] = setting((), "Weight of a category's quota, such as violence=2.")
     tries: Annotated[int, Ge(1)] | None = setting(
         None,
-        "Edits to request per wanted pair. Default: 10 with rules or world, at least 500 in all; "
-        "3 with a model.",
+        "Edits to request per wanted pair. Default: 40 with rules or world, at least 2,000 in "
+        "all; 3 with a model.",
     )
     aligner: str = setting(
         "minilm", "Encoder that measures alignment; use one that will not be tested on the pairs."
     )
     min_alignment: Annotated[float, Ge(-1), Le(1)] = setting(0.7, "Minimum cosine of a pair.")
+    plausibility: str = setting(
+        "aligner",
+        "What ranks the edits that are proposed for a caption: aligner (its cosine) or "
+        "local:FOLDER (a language model).",
+    )
+    min_plausibility: float | None = setting(
+        None,
+        "Minimum score by --plausibility: a cosine, or the log-probability of an added word.",
+    )
     max_added: Annotated[int, Ge(1)] = setting(12, "Maximum words that an edit adds.")
     max_removed: Annotated[int, Ge(0)] = setting(
         3, "Maximum words that a model's edit removes; the rules remove none."
@@ -73,6 +82,11 @@ class ConstructSettings:
         None, "Folder or URL that relative image paths start from. Default: the pool's folder."
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    null_words: bool = setting(
+        True,
+        "Set aside captions that are a word for a missing value (nan, NULL, None), their column's "
+        "name, or no words at all (a number, an address, mark-up).",
+    )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of order, positions and elements.")
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per Parquet file.")
     parallel: Annotated[int, Ge(1)] = setting(

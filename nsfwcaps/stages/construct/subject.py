@@ -27,19 +27,19 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     Raises:
         InputError: a pool is not there, or cannot be read.
     """
-    of_pool = (name for name in record.inputs if name.startswith(_POOL))
-    before = {name.removeprefix(_POOL): record.inputs[name] for name in of_pool}
-    wanted = {shown(url): pool_sources.content_digest(url) for url in pool_files(settings.pool)}
+    before = {own for name, own in record.inputs.items() if name.startswith(_POOL)}
+    wanted = {pool_sources.content_digest(url) for url in pool_files(settings.pool)}
     reads_alike = all(
         record.settings.get(name, getattr(settings, name)) == getattr(settings, name)
         for name in _OF_TEXTS
     )
-    if reads_alike and {*before.values()} <= {*wanted.values()}:
+    if reads_alike and before <= wanted:
         return None
     used = _used(record)
     if used is None:
         return None  # no caption is left to compare with and to lose
-    dropped = [name for name in before if _path(name) not in {*map(_path, wanted)}]
+    given = [str(name) for name in record.settings.get("pool", ())]
+    dropped = [name for name in given if _path(name) not in {*map(_path, settings.pool)}]
     ids: list[str] = []
     for item in clean_items(settings):
         ids.append(item.id)
@@ -50,14 +50,18 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     found, total = used.kept()
     if found >= (total if dropped else _LEAST * total):
         return None
-    new = [name for name in wanted if _path(name) not in {*map(_path, before)}]
-    named = [*(f"no longer given: {n}" for n in dropped[:3]), *(f"new: {n}" for n in new[:3])]
+    new = [name for name in settings.pool if _path(name) not in {*map(_path, given)}]
+    named = [
+        *(f"no longer given: {shown(name)}" for name in dropped[:3]),
+        *(f"new: {shown(name)}" for name in new[:3]),
+    ]
     counted = f"{found:,} of the {total:,} safe captions that it used are in the wanted pool"
     return "\n".join([counted, *named])
 
 
 def _path(name: str) -> str:
-    return name if "://" in name else str(Path(name).resolve())
+    """Return one text for all spellings of a path; other addresses as they are."""
+    return name if ":" in name else str(Path(name).resolve())
 
 
 def _used(record: StageRecord) -> KeptTexts | None:

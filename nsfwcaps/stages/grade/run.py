@@ -61,7 +61,7 @@ def run(
     """
     mine = inputs["mine"]
     paths = mine.paths("pairs")
-    signals, sim_text = _signals(paths, Similarity(mine.facts.get("similarity", Similarity.TEXT)))
+    signals, sim_text = _signals(paths, Similarity(mine.facts.get("similarity") or Similarity.TEXT))
     count = len(signals["similarity"])
     if count == 0:
         raise InputError(

@@ -8,6 +8,9 @@ _COLUMN = "set the caption column with --caption-column"
 _JSON = "repair the JSON"
 _BY_REASON = {
     "empty": _COLUMN,
+    "null_word": f"{_COLUMN}, or keep such captions with --no-null-words",
+    "header_line": "remove the repeated header lines, or keep them with --no-null-words",
+    "no_words": f"{_COLUMN}, or keep such captions with --no-null-words",
     "not_text": f"{_COLUMN}, or the keys to nested captions with --caption-path",
     "too_long": "raise --max-chars",
     "invalid_utf8": "set the encoding of the file with --encoding",

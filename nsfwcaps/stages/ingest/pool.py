@@ -23,7 +23,7 @@ SHAPING = (
     *("caption_path", "safe_caption_path", "unsafe_caption_path"),
     *("images", "image_column", "safe_image_column", "unsafe_image_column"),
     *("safe_image", "unsafe_image", "image_root", "category_column", "partner_column"),
-    *("label_column", "max_chars", "split"),
+    *("label_column", "max_chars", "null_words", "split"),
     *("delimiter", "encoding", "quoting", "header", "keep_columns"),
 )
 """Settings that shape the captions read from a file."""

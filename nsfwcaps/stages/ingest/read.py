@@ -36,7 +36,7 @@ from nsfwcaps.stages.ingest.pool import (
 )
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 3
+VERSION = 4
 
 _CHUNK_ROWS = 131_072
 _CHUNK_IMAGE_BYTES = 16 * 2**20
@@ -58,7 +58,7 @@ def read_chunks(
             advance(shard.rows_in)
         else:
             chunk = _Chunk(pool, rows)
-            shard = folder.make_shard(key, partial(chunk.filled, settings.max_chars, advance))
+            shard = folder.make_shard(key, partial(chunk.filled, settings, advance))
         yield shard
         start += shard.rows_in
         if shard.rows_in == 0:
@@ -172,7 +172,7 @@ class _Chunk:
         self.hidden = 0
         self.kept_cells: dict[int, str] = {}
 
-    def filled(self, max_chars: int, advance: Advance) -> ShardTables:
+    def filled(self, settings: IngestSettings, advance: Advance) -> ShardTables:
         """Read rows until the chunk is full or the pool ends, and return them as tables."""
         rows = self.source
         while self.rows < _CHUNK_ROWS and self.image_bytes < _CHUNK_IMAGE_BYTES:
@@ -184,7 +184,8 @@ class _Chunk:
                 row,
                 rows.columns,
                 self.pool.label,
-                max_chars=max_chars,
+                max_chars=settings.max_chars,
+                null_words=settings.null_words,
                 read_image=rows.images.read,
                 template=rows.template,
             ):

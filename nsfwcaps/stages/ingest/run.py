@@ -43,7 +43,7 @@ from nsfwcaps.stages.ingest.read import read_chunks
 from nsfwcaps.stages.ingest.screen import Checks
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 3
+VERSION = 4
 
 # A share of a few rows is noise: with fewer rejects than this, a run never stops.
 _FEW_REJECTS = 3

@@ -84,6 +84,11 @@ class IngestSettings:
         "Further columns of the pools, such as coco_id,license: published as unsafe_coco_id etc.",
     )
     max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    null_words: bool = setting(
+        True,
+        "Set aside captions that are a word for a missing value (nan, NULL, None), their column's "
+        "name, or no words at all (a number, an address, mark-up).",
+    )
     max_reject_share: Fraction = setting(
         0.05, "Stop if more than this share of a pool's rows is unusable."
     )

@@ -31,7 +31,8 @@ _OPTIONS = ("safe", "unsafe", "pool")
 _OF_TEXTS = ("config", *(n for n in SHAPING if "image" not in n and n != "keep_columns"))
 """Settings that decide which captions are read."""
 _LEAST_OF_SIDE = 0.5
-_LEAST_OF_RENAMED = 0.9
+_MOST_LOST = 10
+"""A renamed pool may have lost one caption of so many."""
 _BLOCK = 8192
 _MOST_NAMED = 3
 _IN_MEMORY = re.compile(r"/inputs/(safe|unsafe|pool)-[0-9a-f]{16}\.parquet$")
@@ -142,7 +143,7 @@ class _Comparison:
             found, total = (sum(item) for item in zip(*counts, strict=True))
             # Files of the same name share a group: no more can be this pool's own than it had.
             size = min(total, sum(self._sizes.get(file.digest, total) for file in files))
-            if total - found > (1 - _LEAST_OF_RENAMED) * size:
+            if _MOST_LOST * (total - found) > size:
                 kept = max(0, size - (total - found))
                 counted = f"{kept:,} of its {size:,} captions are in the wanted pools"
                 said.append(f"no longer given: {option} {files[0].said} ({counted})")

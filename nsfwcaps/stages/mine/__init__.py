@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nsfwcaps.enums import Pairing
+from nsfwcaps.enums import Pairing, Similarity
 from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages.mine.settings import MineSettings
 
@@ -23,7 +23,8 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     pictures, by = facts.get("pictures", {}), facts.get("similarity")
     if any(pictures.values()) and by is not None:
         yield _DECIDED[by].format(**pictures)
-    if below := facts.get("pairs_below_min_similarity"):
+    below = facts.get("pairs_below_min_similarity")
+    if below and facts.get("k", 1) > 1:  # of one pair each, the captions set aside say it already
         yield f"pairs below min_similarity, set aside: {below:,}"
 
 
@@ -35,8 +36,13 @@ _DECIDED = {
 
 
 def _problems(recipe: Recipe) -> Sequence[str]:
-    """Report a missing pool before anything is embedded."""
-    ingest = recipe.get("ingest")
+    """Report a missing pool, or pictures without vectors, before anything is embedded."""
+    ingest, embed, mine = (recipe.get(name) for name in ("ingest", "embed", "mine"))
+    if mine and embed and mine.similarity is not Similarity.TEXT and not embed.images:
+        return [
+            f"mine.similarity: {mine.similarity.value} compares pictures, and embed.images is off; "
+            "set --images or --similarity text"
+        ]
     if ingest is None or ingest.pool:
         return []
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +72,15 @@ def pools_of(tables: PoolVectors, settings: MineSettings) -> Pools:
     )
 
 
+def pictured(tables: PoolVectors) -> Mapping[str, int]:
+    """Return the number of captions of each side that have a picture."""
+    found = {}
+    for side, table in (("unsafe", tables.unsafe), ("safe", tables.safe)):
+        parts = (table.column("image_sha256", rows) for rows in _blocks(table))
+        found[side] = sum(len(part) - part.null_count for part in parts)
+    return found
+
+
 def picture_rows(captions: VectorTable, rows: Rows, images: VectorTable) -> Rows:
     """Return the row `[m]` of each caption's picture in the image table; -1 if it has none."""
     hashes = captions.column("image_sha256", rows).combine_chunks()
@@ -78,6 +88,10 @@ def picture_rows(captions: VectorTable, rows: Rows, images: VectorTable) -> Rows
 
 
 def _pictures(captions: VectorTable, images: VectorTable) -> Rows:
-    starts = range(0, captions.rows, _ROWS)
-    parts = [np.arange(start, min(start + _ROWS, captions.rows)) for start in starts]
-    return np.concatenate([picture_rows(captions, part, images) for part in parts])
+    return np.concatenate([picture_rows(captions, rows, images) for rows in _blocks(captions)])
+
+
+def _blocks(table: VectorTable) -> Iterator[Rows]:
+    """Yield the row numbers of a table, some at a time: columns of text are large."""
+    for start in range(0, table.rows, _ROWS):
+        yield np.arange(start, min(start + _ROWS, table.rows))

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Pairing, Similarity
@@ -25,7 +23,7 @@ from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.device import torch_device
 from nsfwcaps.stages.mine.method import method_of
 from nsfwcaps.stages.mine.partners import partner_rows
-from nsfwcaps.stages.mine.pools import PoolVectors, pools_of, read_vectors
+from nsfwcaps.stages.mine.pools import PoolVectors, pictured, pools_of, read_vectors
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.shards import ShardMemo
 from nsfwcaps.stages.mine.write import Writer
@@ -74,9 +72,13 @@ def run(
         shards=shards,
         facts={
             **mined.facts,
+            # Partners are no choice by similarity.
+            "similarity": None
+            if settings.pairing is Pairing.PARTNER
+            else settings.similarity.value,
             "pairs": sum(shard.rows_out for shard in shards),
             "pairs_missing": writer.missing + settings.k * len(mined.without_picture),
-            **({"pictures": _pictures(tables)} if tables.images else {}),
+            **({"pictures": pictured(tables)} if tables.images else {}),
         },
     )
 
@@ -109,12 +111,3 @@ def _choose(
         partners = partner_rows(inputs["ingest"], embed)
         return choose_partners(space, method, of, partners, memo=memo, progress=progress)
     return choose(space, method, of, memo=memo, progress=progress)
-
-
-def _pictures(tables: PoolVectors) -> Mapping[str, int]:
-    """Return the number of captions of each side that have a picture."""
-    found = {}
-    for side, table in (("unsafe", tables.unsafe), ("safe", tables.safe)):
-        hashes = table.column("image_sha256", np.arange(table.rows))
-        found[side] = len(hashes) - hashes.null_count
-    return found

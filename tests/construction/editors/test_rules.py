@@ -3,10 +3,11 @@ from __future__ import annotations
 from nsfwcaps.construction.editors.editor import EditRequest, Proposal, Refusal
 from nsfwcaps.construction.editors.rules import RulesEditor
 from nsfwcaps.construction.edits import edit, holds
-from nsfwcaps.construction.lexicon import CATEGORIES, ELEMENTS
+from nsfwcaps.construction.elements import ELEMENTS
+from nsfwcaps.construction.lexicon import CATEGORIES
 from nsfwcaps.enums import Category
 
-CAPTION = "A cat sleeps on a bed in a room."
+CAPTION = "A lamp sits on a bed in a room."
 
 
 def answers(caption: str, seed: int = 0, count: int = 1) -> list[object]:
@@ -35,8 +36,10 @@ def test_choices_vary_with_the_caption_and_repeat_with_the_seed() -> None:
 
 
 def test_refusals() -> None:
-    assert set(answers("The sky")) == {Refusal("no_place")}
-    assert set(answers("A boy on a bed")) == {Refusal("mentions_minors")}
+    assert set(answers("The sky above the city")) == {Refusal("no_place")}
+    assert set(answers("The sky")) == {Refusal("broken_caption")}
+    assert set(answers("Some men play tennis in a park")) == {Refusal("odd_scene")}
+    assert set(answers("A boy on a bed in a room")) == {Refusal("mentions_minors")}
 
 
 def test_advance_hears_every_request() -> None:

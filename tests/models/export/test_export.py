@@ -20,6 +20,7 @@ from support.training_place import Place, refused, write_model
 from torch.nn.functional import normalize
 from transformers import CLIPModel, CLIPProcessor
 
+from nsfwcaps.delivery import contents
 from nsfwcaps.encoders.clip import ClipEncoder
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
@@ -103,6 +104,39 @@ def test_open_clip_alone_loads_it_in_another_process(safer: Path, tmp_path: Path
     close(torch.load(tmp_path / "rows.pt"), rows(encoder_of(safer)), atol=1e-6)
 
 
+@pytest.mark.parametrize("form", ["open_clip", "transformers"])
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_every_file_has_the_mode_of_the_umask(
+    safer: Path, tmp_path: Path, form: str, umask: int, mode: int
+) -> None:
+    """Safetensors writes to a private temporary file, which only its owner may read."""
+    before = os.umask(umask)
+    try:
+        export(safer, form, tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "out").iterdir()} == {mode}
+
+
+def test_an_edited_card_is_kept_and_its_notes_are_carried_over(safer: Path, tmp_path: Path) -> None:
+    card = tmp_path / "out" / "README.md"
+    export(safer, "open_clip", tmp_path / "out")
+    card.write_text(card.read_text().replace("## Notes\n", "## Notes\n\nFor the poster.\n"))
+    assert (
+        "your notes at its end were carried over"
+        in export(safer, "open_clip", tmp_path / "out", "--strength", 0.5).out
+    )
+    assert "For the poster." in card.read_text()
+    edited = card.read_text() + "Appended."
+    card.write_text(edited)
+    said = export(safer, "open_clip", tmp_path / "out", "--json")
+    assert [note.partition(":")[0] for note in said.json["notes"]] == [
+        "out/README.md",
+        "out/README.md was edited",
+    ]
+    assert (tmp_path / "out" / "README.edited.md").read_text() == edited
+
+
 def test_nsfwcaps_loads_it_as_the_same_encoder(safer: Path, tmp_path: Path) -> None:
     said = export(safer, "open_clip", tmp_path / "out", "--json")
     trained, exported = encoder_of(safer), encoder_of(said.json["model"])
@@ -156,7 +190,10 @@ def test_card_and_record_hold_facts_and_no_path_of_this_machine(
     facts = said.json
     assert facts.pop("folder") == str(out)
     assert facts.pop("model") == (f"local-dir:{out}" if form == "open_clip" else None)
-    assert {**facts, "files": [name for name in names(out) if name != "export.json"]} == record
+    assert facts.pop("notes") == []
+    files = [name for name in names(out) if name != "export.json"]
+    digests = {name: contents.sha256(out / name) for name in files}
+    assert {**facts, "files": files, "contents": digests} == record
     assert (facts["steps"], facts["strength"], facts["base"]) == (told["steps"], 1.0, "tiny")
     assert (facts["before"], facts["after"]) == (told["validation"][0], told["validation"][1])
     assert facts["base_weights_sha256"] == told["encoder"]["weights_sha256"]

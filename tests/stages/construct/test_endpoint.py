@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.construct_place import captions, construct, recipe, record, rejects, rows, write_pool
+from support.construct_place import (
+    WORD,
+    captions,
+    construct,
+    recipe,
+    record,
+    rejects,
+    rows,
+    write_pool,
+)
 from support.misbehaving_server import MODEL, Reply, good, serving
-from support.shell import MARKER, call, start, tree
+from support.shell import call, start, tree
 
 LOOSE = {"near_duplicate": 1.0, "min_alignment": 0.3, "element_share": 1.0}
 KEY = "sk-quillbrook-0123456789"
@@ -96,7 +105,7 @@ def test_stopped_half_way(kill: signal.Signals, stop_at: int, count: int, tmp_pa
         server.behave = behave
         process = start("run", path, "-w", tmp_path / "run")
         out, err = process.communicate(timeout=300)
-        assert MARKER not in out + err
+        assert WORD not in out + err
         assert process.returncode in (-signal.SIGKILL, 130)
         asked = len(server.asked)
         assert stop_at <= asked < stop_at + 20

@@ -114,15 +114,20 @@ def test_second_run_is_skipped(pool: Path, tmp_path: Path) -> None:
 
 
 def test_rejects_have_id_and_reason(tmp_path: Path) -> None:
-    texts = [*captions(12), "A handgun on a table", "The sky", "A boy on a bench near a tree", ""]
+    texts = [
+        *(*captions(12), "A handgun on a table", "The sky above a city", "The sky", "nan"),
+        *("A boy on a bench near a tree", "", "A man about to shoot a ball at a basket"),
+    ]
     pool = write_pool(tmp_path / "pool.jsonl", texts)
     assert construct(tmp_path / "run", pool, n=4, **LOOSE).code == 0
     found = rejects(tmp_path / "run")
     of = {row.get("id"): row["reason"] for row in found}
     assert of[content_id("A handgun on a table")] == "safe_side_unsafe"
-    assert of[content_id("The sky")] == "no_place"
+    assert of[content_id("The sky above a city")] == "no_place"
+    assert of[content_id("The sky")] == "broken_caption"
+    assert of[content_id("A man about to shoot a ball at a basket")] == "odd_scene"
     assert of[content_id("A boy on a bench near a tree")] == "mentions_minors"
-    assert of[None] == "empty"
+    assert {row["reason"] for row in found if "id" not in row} == {"empty", "null_word"}
     counts = Counter(row["reason"] for row in found)
     assert counts == record(tmp_path / "run")["rejects"]
 
@@ -156,7 +161,7 @@ def test_benchmarks_do_not_leak(pool: Path, made: Path, tmp_path: Path) -> None:
     facts = record(tmp_path / "run")["facts"]
     assert facts["benchmark_captions"] == 2
     assert facts["rejects"]["safe"] == {"in_benchmark": 1}
-    assert facts["rejects"]["edits"]["in_benchmark"] >= 1
+    assert facts["rejects"]["alternatives"]["in_benchmark"] >= 1  # another edit took its place
 
 
 def test_near_duplicates_of_a_benchmark_do_not_leak(tmp_path: Path) -> None:
@@ -186,7 +191,7 @@ def test_tries_are_asked_for_where_they_would_help(pool: Path, tmp_path: Path) -
     assert said.out.count("(raise --tries to ask for more edits)") == 1
 
 
-@pytest.mark.parametrize(("n", "edits"), [(1, 500), (50, 500), (51, 510)])
+@pytest.mark.parametrize(("n", "edits"), [(1, 2000), (50, 2000), (51, 2040)])
 def test_rules_are_asked_for_so_many_edits_at_least(n: int, edits: int, pool: Path) -> None:
     settings = ConstructSettings(pool=(str(pool),), n=n)
     assert plan(settings, {})["edits at most"] == edits

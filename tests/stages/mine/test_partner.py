@@ -127,6 +127,17 @@ def test_similarities_of_pictures(project: Project) -> None:
     assert (row["sim_text"], row["sim_image"], row["sim_cross"]) == (0.75, 0.625, 0.5)
 
 
+def test_no_line_says_that_partners_were_chosen_by_text(project: Project) -> None:
+    project.monkeypatch.setattr(
+        Project, "_row", lambda self, row: {**named_row(self, row), "partner_id": VASE}
+    )
+    project.ingest([{"caption": GUN, "picture": b"gun"}], [{"caption": VASE, "picture": b"vase"}])
+    project.embed(ChosenVectors({GUN: [1, 0], VASE: [1, 0]}, {b"gun": [1, 0], b"vase": [1, 0]}))
+    record = pair(project)
+    assert record.facts["pictures"] == {"unsafe": 1, "safe": 1}
+    assert list(STAGE["mine"].notes(record.facts)) == []
+
+
 def named_row(project: Project, row: Any) -> Row:
     if isinstance(row, str):
         return {"caption": row}

@@ -14,7 +14,9 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.grade.settings import GradeSettings
+from nsfwcaps.stages.mine.settings import MineSettings
 
 GUN, KNIFE, FIRE = "a handgun on a table", "a knife on a table", "a car on fire"
 VASE, JUG, DOG, KITE = "a vase on a table", "a jug on a table", "a dog on a beach", "a kite"
@@ -103,14 +105,14 @@ def test_by_both_the_similarity_is_the_mean(project: Project) -> None:
     ]
 
 
-@pytest.mark.parametrize(("by", "floor", "left"), [("image", 0.6, [GUN]), ("both", 0.6, [GUN])])
-def test_the_floor_is_of_what_is_compared(
-    project: Project, by: str, floor: float, left: list[str]
-) -> None:
-    record = mine(project, similarity=by, min_similarity=floor)
-    assert [unsafe for unsafe, _ in found(project, record)] == left
+@pytest.mark.parametrize(("by", "of_two"), [("image", 3), ("both", 2)])
+def test_the_floor_is_of_what_is_compared(project: Project, by: str, of_two: int) -> None:
+    record = mine(project, similarity=by, min_similarity=0.6)
+    assert [unsafe for unsafe, _ in found(project, record)] == [GUN]
     assert rejects(project, record) == {FIRE: "no_picture", KNIFE: "below_min_similarity"}
-    assert notes(record)[1:] == ["pairs below min_similarity, set aside: 1"]
+    assert len(notes(record)) == 1
+    record = mine(project, similarity=by, min_similarity=0.6, k=2)
+    assert notes(record)[1:] == [f"pairs below min_similarity, set aside: {of_two}"]
 
 
 @pytest.mark.parametrize(("by", "easy"), [("text", GUN), ("image", GUN), ("both", GUN)])
@@ -142,6 +144,16 @@ def test_pools_without_pictures_have_no_line_and_one_clear_error(
         mine(project, similarity="image")
     assert it.value.exit_code == 3
     assert "--similarity text" in str(it.value)
+
+
+def test_a_recipe_without_vectors_of_pictures_is_refused_at_once() -> None:
+    recipe = {
+        "embed": EmbedSettings(images=False),
+        "mine": MineSettings(similarity=Similarity.IMAGE),
+    }
+    (line,) = STAGE["mine"].problems(recipe)
+    assert line.startswith("mine.similarity: image compares pictures, and embed.images is off")
+    assert STAGE["mine"].problems({**recipe, "mine": MineSettings()}) == []
 
 
 def test_one_side_without_pictures_is_an_error(
