@@ -7,7 +7,7 @@ anything is written, unless the user asks to overwrite.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -51,10 +51,14 @@ def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, 
                 found[stage.name] = said
     if found and not overwrite:
         lines = [f"{name}: {line}" for name, text in found.items() for line in text.splitlines()]
-        first = f"{workdir} holds another run{_size(workdir)}; nothing was changed:"
-        ways = "choose another --out, or replace that run with --overwrite (overwrite=True)"
-        raise OtherRunError("\n  ".join([first, *lines, ways]))
+        raise refusal(f"{workdir} holds another run{_size(workdir)}", lines)
     return found
+
+
+def refusal(what: str, lines: Sequence[str]) -> OtherRunError:
+    """Return the error of what would be replaced: how it differs, and the ways out."""
+    ways = "choose another --out, or replace it with --overwrite (in Python overwrite=True)"
+    return OtherRunError("\n  ".join([f"{what}; nothing was changed:", *lines, ways]))
 
 
 def _size(workdir: Path) -> str:

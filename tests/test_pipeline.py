@@ -217,9 +217,13 @@ def test_delivered_files_come_back_though_the_stage_is_skipped(
 
 def test_plan_writes_nothing(settings: IngestSettings, workdir: Path) -> None:
     size = sum(Path(url).stat().st_size for url in (*settings.safe, *settings.unsafe))
-    plan = dict(plan_stage(INGEST, settings, workdir))
-    assert 0 < plan.pop("seconds") < 1  # an estimate
-    assert plan == {"state": "not run", "why": [], "pool_files": 2, "input_bytes": size}
+    assert plan_stage(INGEST, settings, workdir) == {
+        "state": "not run",
+        "why": [],
+        "pool_files": 2,
+        "input_bytes": size,
+        "seconds": None,
+    }
     assert not workdir.exists()
 
 

@@ -22,7 +22,7 @@ from support.shell import (
     write_vectors,
 )
 
-WAYS = "choose another --out, or replace that run with --overwrite"
+WAYS = "choose another --out, or replace it with --overwrite"
 
 Build = Callable[..., Said]
 
@@ -82,7 +82,7 @@ def test_other_pools_are_refused_by_name(built: Path, tmp_path: Path) -> None:
             "are in the wanted pools)",
             f"  ingest: new: safe {others.safe}",
             f"  ingest: new: unsafe {others.unsafe}",
-            f"  {WAYS} (overwrite=True)",
+            f"  {WAYS} (in Python overwrite=True)",
         ]
         assert tree(built) == before
     assert set(states(call("status", built, "--json")).values()) == {"up to date"}

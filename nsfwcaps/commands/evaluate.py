@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from annotated_types import Ge, Gt, Lt
 
-from nsfwcaps import config, extras, pipeline, progress
+from nsfwcaps import config, extras, pipeline, progress, subjects
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import (
     REQUIRED,
     DryRun,
     Json,
+    Overwrite,
     OwnSettings,
     Quiet,
     option,
@@ -138,21 +139,31 @@ def register(app: typer.Typer) -> None:
 
 @with_settings([_OWN])
 def evaluate(
-    given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
+    given: Values,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
+    from nsfwcaps.evaluation.replaced import replaced
     from nsfwcaps.evaluation.run import Evaluation, check_folder
 
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
     request, out = _request(settings), settings.out
-    if dry_run:
-        shown = progress.for_terminal(quiet=True)
-        _print_plan(Evaluation(request, out, shown), as_json=as_json)
-        return
     check_folder(out)
+
+    def opened(*, quiet: bool) -> Any:
+        found = Evaluation(request, out, progress.for_terminal(quiet=quiet))
+        if (lost := replaced(request, out)) and not overwrite:
+            raise subjects.refusal(f"{out} holds results of another evaluation", lost)
+        return found
+
+    if dry_run:
+        _print_plan(opened(quiet=True), as_json=as_json)
+        return
     with pipeline.locked(out):
-        shown = progress.for_terminal(quiet=quiet or as_json)
-        evaluated = Evaluation(request, out, shown).run()
+        evaluated = opened(quiet=quiet or as_json).run()
         _print_result(evaluated, out, by=request.by, as_json=as_json, quiet=quiet)
 
 

@@ -46,7 +46,7 @@ def after_stages(recipe: Mapping[str, Any], workdir: Path) -> str:
         report = (("report", _beside(workdir, "eval")), "write the report of that")
         return lines([_show(recipe, workdir), _evaluate(recipe["train"], workdir), report])
     if "publish" in recipe:
-        return lines([_show(recipe, workdir), _use(workdir)])
+        return lines([_use(workdir)])  # the paragraph on quality names `show`
     last = list(recipe)[-1]
     if last in _ONE_STAGE:
         step = _ONE_STAGE[last]

@@ -32,7 +32,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")]
 Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a run of other pools, which is refused.")
+    bool, typer.Option("--overwrite", help="Replace results of other inputs in the folder.")
 ]
 
 REQUIRED: Any = dataclasses.MISSING

@@ -71,7 +71,7 @@ def data_title(run: TrainedRun) -> str | None:
     inputs = _inputs(run)
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        files = {Path(file["path"]).name: file["sha256"] for file in manifest["files"]}
+        files = {file["path"].removeprefix("data/"): file["sha256"] for file in manifest["files"]}
         title = manifest["stages"]["publish"]["settings"]["title"]
         if inputs and all(files.get(name) == sha for name, sha in inputs.items()):
             return str(title)

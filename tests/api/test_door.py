@@ -79,10 +79,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_options_are_those_of_the_settings() -> None:
-    captions = {"unsafe_captions", "safe_captions"}
+    arrays = {f"{side}_{what}" for side in ("unsafe", "safe") for what in ("captions", "images")}
     named = {"k", "rank", "min_similarity", "hub_cap", "reciprocal"}
     of_settings = set(MineSettings.__dataclass_fields__) - {"pairing"}
-    assert set(MineOptions.__annotations__) - captions == of_settings - named
+    assert set(MineOptions.__annotations__) - arrays == of_settings - named
     assert set(EmbedOptions.__annotations__) == set(EncoderOptions.__dataclass_fields__)
 
 

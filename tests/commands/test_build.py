@@ -48,9 +48,9 @@ def test_json_is_all_of_standard_output(pools: Pools, workdir: Path) -> None:
         assert {item["skipped"] for item in said.json["stages"]} == {skipped}
 
 
-def test_json_of_a_failed_command_is_empty(pools: Pools, workdir: Path) -> None:
+def test_json_of_a_failed_command_is_its_error(pools: Pools, workdir: Path) -> None:
     said = call("build", "--out", workdir, *pools.options, "--k", "61", "--json")
-    assert (said.code, said.out) == (2, "")
+    assert (said.code, [*said.json], said.json["error"]["exit_code"]) == (2, ["error"], 2)
     assert said.err.startswith("error: ")
 
 

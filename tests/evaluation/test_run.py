@@ -175,7 +175,8 @@ def test_the_table_has_every_figure(evaluated: tuple[Path, Said]) -> None:
 
 def test_json_values_are_numbers_or_null(evaluated: tuple[Path, Said], copied: Path) -> None:
     said = call("eval", "--model=m=mini", "--out", copied, "--json", "--dry-run")
-    refused(said, 3, "no data set was given; add --data")
+    assert said.code == said.json["error"]["exit_code"] == 3
+    assert "no data set was given; add --data" in said.json["error"]["message"]
     for path in evaluated[0].glob("results/*/*/*.json"):
         json.loads(path.read_bytes(), parse_constant=pytest.fail)
 
@@ -487,7 +488,13 @@ def test_damaged_results_are_made_again(place: Place, safer: Path, copied: Path)
     (copied / "results/work/examples.json").unlink()
     block = next(iter((copied / "vectors").glob("*.npy")))
     block.write_bytes(block.read_bytes()[:100])
-    said = evaluate(place, copied, *models(place, safer), "--json")
+    before = tree(copied)
+    for options in ((), ("--dry-run",)):
+        said = evaluate(place, copied, *models(place, safer), *options)
+        assert said.code == 4
+        assert "no longer given: data set scenes (2 results)" in said.err
+        assert tree(copied) == before
+    said = evaluate(place, copied, *models(place, safer), "--json", "--overwrite")
     assert said.code == 0, said.err
     made = {(i["task"], i["model"]) for i in said.json["results"] if not i["skipped"]}
     assert made == {("retrieval", "base"), ("preferences", "ours")}
@@ -502,7 +509,7 @@ def test_a_new_version_of_a_task_leaves_the_others_current(
     place: Place, safer: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nsfwcaps.evaluation.run._VERSIONS", {EvaluationTask.STRUCTURE: 0})
-    said = evaluate(place, copied, *models(place, safer), "--json")
+    said = evaluate(place, copied, *models(place, safer), "--json", "--overwrite")
     assert said.code == 0, said.err
     made = {(i["task"], i["model"]) for i in said.json["results"] if not i["skipped"]}
     assert made == {("structure", "ours")}
@@ -522,7 +529,7 @@ def test_what_generation_wrote_stays(place: Place, safer: Path, copied: Path) ->
     judged = [t for t in json.loads((copied / "comparisons.json").read_bytes()) if t["primary"]]
     test = judged[0] | {"task": "text-to-image"}
     (copied / "comparisons.json").write_text(json.dumps([test | {"p": 0.0001}]))
-    assert evaluate(place, copied, *models(place, safer)).code == 0
+    assert evaluate(place, copied, *models(place, safer), "--overwrite").code == 0
     run = json.loads((copied / "run.json").read_bytes())
     assert run["detectors"] == [{"name": "some"}]
     assert set(run["datasets"]) == {"i2p", "work"}

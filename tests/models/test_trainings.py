@@ -47,6 +47,8 @@ def test_a_run_on_a_run_names_both(safer: Path, tmp_path: Path) -> None:
     Place(str(safer), tmp_path / "mined").train(second, **RUN | {"learning_rate": 1e-3})
     found = trainings(str(second))
     assert [each.learning_rate for each in found] == [0.001, 0.01]
+    # This data set has safe items too, in a file of the same name.
+    assert found[0].data == "Safe-unsafe caption pairs"
 
 
 def test_an_export_says_the_same_and_its_strength(safer: Path, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ def replaced(facts: Mapping[str, Any]) -> str | None:
     if (counts := facts.get("changes")) is None:
         return None
     moves = ", ".join(
-        f"{count:,} {name.replace('_', ' ')}"
-        for name, count in counts.items()
-        if name.startswith("to_") and count
+        f"{counts[name]:,} {name.replace('_', ' ')}"
+        for name in ("to_another_target", "to_another_split", "to_another_level")
+        if counts[name]
     )
     start = f"replaces {counts['pairs']:,} pairs"
     if not moves and not counts["gone"] and not counts["new"]:

@@ -40,9 +40,10 @@ def selection_of(stages: Mapping[str, Any]) -> dict[str, Any]:
     """Return how pairs were chosen (`pairing`, `rank`) and what their difficulty weighs."""
     mined, graded = stages["mine"]["settings"], stages["grade"]["settings"]
     weights = {name: graded.get(f"{name}_weight") for name in _WEIGHTS}
+    rank, by = mined.get("rank"), mined.get("similarity", "text")
     return {
         "pairing": mined.get("pairing"),
-        "rank": mined.get("rank"),
+        "rank": rank if by == "text" else f"{rank} by {by}",
         "graded_by": [name for name, weight in weights.items() if weight],
     }
 

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.construct_place import captions, write_pool
+from support.construct_place import rows as rows_of_pool
 from support.illustrate_place import drawn, illustrate, images, recipe, record, rejects
 from support.shell import call, start
 from support.small_release import rows_of
+
+from nsfwcaps.inspection.rejects import RejectChoice, rejects_of_run
 
 CONSTRUCT: dict[str, Any] = {"n": 8, "near_duplicate": 1.0, "min_alignment": 0.3}
 SAMPLING: dict[str, Any] = {"image_steps": 2, "device": "cpu"}
@@ -228,6 +231,11 @@ def test_a_safe_image_that_is_another_one_now(pipeline: Path, tmp_path: Path) ->
     assert said.code == 0, said.err
     counts = Counter(row["reason"] for row in rejects(folder))
     assert counts == {"safe_image_changed": 2, "safe_image_missing": 1}
+    shown = rejects_of_run(folder, RejectChoice(stage=["illustrate"])).rows
+    unsafe = {row["id"]: row["caption"] for row in rows_of_pool(folder, "unsafe")}
+    assert {row.id: row.texts["text"] for row in shown} == {
+        row["id"]: unsafe[row["id"]] for row in rejects(folder)
+    }
 
 
 def test_nothing_is_drawn_of_minors(pipeline: Path, tmp_path: Path) -> None:

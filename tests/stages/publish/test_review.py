@@ -171,6 +171,10 @@ def test_outcomes_are_joined_and_rejected_pairs_dropped(place: Place) -> None:
     assert record.rejects == {"review: rejected": 1}
     [path] = record.paths("rejects")
     assert pq.read_table(path).to_pylist() == [{"id": rejected, "reason": "review: rejected"}]
+    shown = call("rejects", place.work, "--stage", "publish", "--json", "--reveal").json["shown"]
+    [own] = (row for row in before if row["pair_id"] == rejected)
+    texts = {side: own[f"{side}_caption"] for side in ("unsafe", "safe")}
+    assert [(row["id"], row["texts"]) for row in shown] == [(rejected, texts)]
 
 
 def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from support.shell import tree
 from support.training_place import Place, train
 
-WAYS = "replace that run with --overwrite"
+WAYS = "replace it with --overwrite"
 
 
 def test_another_data_set_is_refused(place: Place, tmp_path: Path) -> None:
