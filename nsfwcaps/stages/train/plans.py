@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.enums import AdapterInputs, Split, Targets
 from nsfwcaps.stage import PlannedPart
 from nsfwcaps.stages.pace import kind_of_work
@@ -43,7 +45,8 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
         batch_size=options.batch_size,
         seed=settings.seed,
     )
-    parts = {REFERENCE: _reference_items(files, settings, options)}
+    items = _reference_items(files, settings, options)
+    parts = {REFERENCE: sum(map(len, items.values()))}
     if options.method.adapter_inputs is AdapterInputs.CONTRAST:
         parts[SUBSPACE] = _subspace_items(train, settings)
     parts[STEPS] = sum(map(sampler.pairs, range(1, settings.epochs + 1)))
@@ -56,7 +59,11 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
         "epochs": settings.epochs,
         "pairs per step": settings.batch_size,
         "parts": {
-            name: PlannedPart(work={kind(settings, name): count}, kept_as=_KEPT_AS.get(name))
+            name: PlannedPart(
+                work={kind(settings, name): count},
+                kept_as=_KEPT_AS.get(name),
+                left=partial(_reference_left, settings, items) if name == REFERENCE else None,
+            )
             for name, count in parts.items()
         },
     }
@@ -104,15 +111,27 @@ class Clock:
 
 def _reference_items(
     files: Sequence[Path], settings: TrainSettings, options: TrainingOptions
-) -> int:
-    from nsfwcaps.stages.train.reference import new_items
+) -> Mapping[str, frozenset[str]]:
+    """Return the names of the captions and pictures to encode, by group of files."""
+    from nsfwcaps.stages.train.reference import names_of
     from nsfwcaps.stages.train.safe_items import draw
 
     safe = safe_files(Path(settings.data))
     pool = draw(files, safe, options)
     ids = frozenset([] if pool is None else pool["safe_id"].to_pylist())
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    return sum(new_items(both))
+    return names_of(both)
+
+
+def _reference_left(
+    settings: TrainSettings, items: Mapping[str, frozenset[str]], folder: StageFolder
+) -> int:
+    """Count the items that no earlier run of the folder with this model has encoded."""
+    from nsfwcaps.stages.train.encoding import names_left
+
+    record = folder.record()
+    same = record is None or record.settings.get("model") == settings.model
+    return names_left(folder, items) if same else sum(map(len, items.values()))
 
 
 def _subspace_items(train: pa.Table, settings: TrainSettings) -> int:
