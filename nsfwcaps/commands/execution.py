@@ -11,7 +11,6 @@ from typing import Any
 import typer
 
 from nsfwcaps import changes, pipeline, progress, recipes, subjects
-from nsfwcaps.commands import next_steps
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
@@ -75,14 +74,21 @@ def execute(
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
-    if not quiet and (following := next_steps.after_stages(recipe, workdir)):
-        typer.echo(following)
+    if not quiet:
+        _print_next_steps(recipe, workdir)
 
 
 def _quality() -> ModuleType:
     from nsfwcaps.inspection import quality  # numpy imports slowly
 
     return quality
+
+
+def _print_next_steps(recipe: Mapping[str, Any], workdir: Path) -> None:
+    from nsfwcaps.commands import next_steps  # not needed for `--help`
+
+    if following := next_steps.after_stages(recipe, workdir):
+        typer.echo(following)
 
 
 def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:
