@@ -40,7 +40,8 @@ class MineOptions(TypedDict, total=False):
     unsafe_images: Any
     """Floats `[u, d]` of the pictures of the unsafe rows; NaN in rows without one."""
     safe_images: Any
-    """The same `[s, d]` for the safe rows; equal rows are one picture."""
+    """The same `[s, d]` for the safe rows. Equal rows are one picture; with `image` and `both`, an
+    unsafe row is not paired with its own."""
     margin_duplicate: float
     """Candidates with at least this cosine to the target do not set the margin; default 0.85."""
     csls_k: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -18,12 +18,15 @@ from nsfwcaps.encoders.processes import ProcessEncoder
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import write_atomically
-from nsfwcaps.models import create, names
+from nsfwcaps.models import available, create, names
 from nsfwcaps.models.trainings import trainings
+from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
 _NO_WEIGHTS = ("logit_scale", "logit_bias")  # they scale cosines, outside both towers
 _SIDE = 32
+_SETTING = "embed.model"
+"""How errors of loading name the setting, where no other is known."""
 
 Weights = Mapping[str, Any]
 """State dict of a tower, on the CPU."""
@@ -82,6 +85,16 @@ class Model:
     def is_known(self) -> bool:
         """Whether `identity` is available without loading the model."""
         return self._identity is not None or _remembered(self._memory) is not None
+
+    def check(self) -> None:
+        """Find out in seconds whether the model can be loaded, as far as that shows.
+
+        Raises:
+            ModelError: its name, its files or the network make it impossible.
+        """
+        if not self.is_known:
+            with self._naming_errors():
+                available.check(self._model, _SETTING)
 
     @property
     def encoder(self) -> Encoder:
@@ -154,11 +167,29 @@ class Model:
             yield
         except ModelError as error:
             self.is_broken = True
-            reason = str(error).removeprefix("embed.model: ")
+            reason = str(error).removeprefix(f"{_SETTING}: ")
             raise ModelError(f"--model {self.name}: {reason}") from None
 
     def _remember(self, identity: Identity) -> None:
         write_atomically(self._memory, json.dumps(asdict(identity), indent=1).encode() + b"\n")
+
+
+def check_models(models: Sequence[Model], progress: Progress) -> dict[str, str]:
+    """Find models that cannot be loaded before any work is done; return why, by name.
+
+    Raises:
+        ModelError: the first one cannot be loaded, the base of the others.
+    """
+    broken = {}
+    for model in models:
+        try:
+            model.check()
+        except ModelError as error:
+            if model is models[0]:
+                raise
+            broken[model.name] = str(error)
+            progress.note(f"not evaluated: {error}")
+    return broken
 
 
 def _remembered(path: Path) -> Identity | None:

@@ -23,7 +23,7 @@ from nsfwcaps.errors import InputError, ModelError, StorageError
 from nsfwcaps.evaluation.byproducts import Derived
 from nsfwcaps.evaluation.data import Missing, open_data
 from nsfwcaps.evaluation.measure import Measurer
-from nsfwcaps.evaluation.models import Model
+from nsfwcaps.evaluation.models import Model, check_models
 from nsfwcaps.evaluation.plan import plan
 from nsfwcaps.evaluation.record import RECORD, read_record, write_record
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
@@ -35,8 +35,6 @@ from nsfwcaps.version import __version__
 VERSION = 5
 _VERSIONS = {EvaluationTask.STRUCTURE: 2}
 """Of single tasks: raising one leaves the results of the others current."""
-
-
 _LOCK = ".lock"
 
 
@@ -72,23 +70,26 @@ class Evaluation:
     """An evaluation and its output folder."""
 
     def __init__(self, request: EvaluationRequest, out: Path, progress: Progress) -> None:
-        """Read the data sets.
+        """Check the models, then read the data sets.
 
         Raises:
             StorageError: the folder holds other files.
+            ModelError: the base cannot be loaded.
             InputError: no task can run.
         """
         check_folder(out)
         self._request, self._out, self._progress = request, out, progress
+        self._models = [Model(named, out / "vectors") for named in request.models]
+        broken = check_models(self._models, progress)
         self._data, unread = open_data(request, progress)
         self._places, unplanned = plan(request, self._data)
-        self._missing = [*unread, *unplanned]
+        unloadable = (Missing(model=name, reason=reason) for name, reason in broken.items())
+        self._missing = [*unloadable, *unread, *unplanned]
         if not self._places:
             reasons = [str(item) for item in self._missing] or ["no data set was given; add --data"]
             raise InputError(f"nothing to evaluate: {'; '.join(reasons)}")
         self._results = ResultFolder(out)
         self._folder = VectorFolder(out / "vectors", progress)
-        self._models = [Model(named, out / "vectors") for named in request.models]
         before = read_record(out).get("derived")
         known = before if isinstance(before, dict) else {}
         self._derived = Derived(out, self._data, known, progress)
@@ -102,6 +103,8 @@ class Evaluation:
         """List what would run, without loading a model or writing a file."""
         found = []
         for model in self._models:
+            if model.is_broken:
+                continue
             known = _is_known(model) and _is_known(self._models[0])
             for part in self._parts(model):
                 done = self._results.is_current(part, self._key(part, model)) if known else None

@@ -124,7 +124,8 @@ def choose(
     """
     candidates = _search(space, method, memo, progress)
     targets = weigh_targets(space, candidates, method.weighing, memo=memo, progress=progress)
-    ranker = Ranker(candidates, targets, of.keys, floor=method.min_candidate_similarity)
+    floor = method.min_candidate_similarity
+    ranker = Ranker(candidates, targets, of.keys, pictures=of.pictures, floor=floor)
     return _share(ranker, candidates, space, method, of)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from nsfwcaps.mining.candidates import Candidates
 from nsfwcaps.mining.selection import Mask, Ranked, rank
 from nsfwcaps.mining.targets import TargetWeights
-from nsfwcaps.vectors.index import Single
+from nsfwcaps.vectors.index import Rows, Single
 from nsfwcaps.vectors.unit import as_cosines
 
 DENSITY_NEIGHBOURS = 10
@@ -33,6 +33,16 @@ class TextKeys:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnPictures:
+    """Rows of the pictures compared; an unsafe caption is never paired with its own picture."""
+
+    unsafe: Rows
+    """`[q]`"""
+    safe: Rows
+    """`[t]`"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Block:
     """Ranked candidates of one block of unsafe captions, with the signals for grading."""
 
@@ -42,7 +52,7 @@ class Block:
     beside: Ranked
     """Candidates `[q, c]` that margins are measured to: of `ranked`, those after a target."""
     density: Single
-    """Mean cosine `[q]` to the nearest safe captions with a different text."""
+    """Mean cosine `[q]` to the nearest safe captions of another text and picture."""
 
 
 class BlockRanker(Protocol):
@@ -62,11 +72,13 @@ class Ranker:
         targets: TargetWeights,
         keys: TextKeys | None,
         *,
+        pictures: OwnPictures | None = None,
         floor: float | None,
     ) -> None:
         self._candidates = candidates
         self._targets = targets
         self._keys = keys
+        self._pictures = pictures
         self._floor = -np.inf if floor is None else floor
 
     def blocks(self) -> Iterator[Block]:
@@ -74,18 +86,20 @@ class Ranker:
         for first, found in self._candidates:
             rows, sims = found.rows, found.sims
             other_text = of_other_text(self._keys, first, rows)
-            similar: Mask = other_text & at_least(sims, self._floor)
+            other = other_text & of_other_picture(self._pictures, first, rows)
+            similar: Mask = other & at_least(sims, self._floor)
             reciprocal: Mask = similar & (sims >= self._targets.reach[rows])
             ranked = rank(first, rows, sims, self._targets.penalty[rows], reciprocal)
             yield Block(
                 ranked=ranked,
                 left={
                     "only_its_own_text": np.asarray(other_text.any(axis=1)),
+                    "only_its_own_picture": np.asarray(other.any(axis=1)),
                     "below_min_candidate_similarity": np.asarray(similar.any(axis=1)),
                     "not_reciprocal": np.asarray(reciprocal.any(axis=1)),
                 },
                 beside=ranked,
-                density=local_density(sims, other_text),
+                density=local_density(sims, other),
             )
 
 
@@ -111,9 +125,21 @@ def of_other_text(
     return other
 
 
-def local_density(sims: Single, other_text: Mask) -> Single:
-    """Mean cosine `[q]` to the ten nearest safe captions of other text; sims are sorted."""
-    counted = other_text & (np.cumsum(other_text, axis=1) <= DENSITY_NEIGHBOURS)
+def of_other_picture(pictures: OwnPictures | None, first: int, rows: Rows) -> Mask:
+    """Mask `[q, c]` of candidates that have another picture than the unsafe caption.
+
+    All have, where pictures are not compared.
+    """
+    if pictures is None:
+        return np.ones(rows.shape, dtype=np.bool_)
+    own = pictures.unsafe[first : first + len(rows), None]
+    other: Mask = pictures.safe[rows] != own
+    return other
+
+
+def local_density(sims: Single, others: Mask) -> Single:
+    """Mean cosine `[q]` to the ten nearest of the `others` `[q, c]`; sims are sorted."""
+    counted = others & (np.cumsum(others, axis=1) <= DENSITY_NEIGHBOURS)
     sums = np.where(counted, sims, 0).sum(axis=1, dtype=np.float64)
     mean: Single = (sums / np.maximum(counted.sum(axis=1), 1)).astype(np.float32)
     return mean

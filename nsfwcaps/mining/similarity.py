@@ -8,6 +8,10 @@ With `image`, several safe captions may have one picture. It is one target, or i
 places of others. A pair then gets the caption of that picture that is nearest in text to the unsafe
 one, not its own text; ties go by row. Unsafe captions without a picture have no pair, safe ones
 are no candidates.
+
+An unsafe caption's own picture may be in the safe pool too, under another caption. Its cosine of 1
+would make it the target, but as a pair it teaches nothing: so `image` and `both` exclude it, as
+every choice excludes the own text.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from nsfwcaps.enums import Similarity
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.pair_block import PairBlock
 from nsfwcaps.mining.picture_captions import PictureCaptions
-from nsfwcaps.mining.ranking import Keys, TextKeys
+from nsfwcaps.mining.ranking import Keys, OwnPictures, TextKeys
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.side_by_side import SideBySide
 from nsfwcaps.vectors.source import VectorSource
@@ -56,6 +60,8 @@ class Compared:
     unsafe: VectorSource
     safe: VectorSource
     keys: TextKeys | None
+    pictures: OwnPictures | None = None
+    """None: pictures are not compared."""
     picture_keys: Keys | None = None
     queries: Rows | None = None
     """Unsafe caption `[q]` of each query; None: every caption is one."""
@@ -108,6 +114,7 @@ def compared(by: Similarity, pools: Pools) -> Compared:
             unsafe=SideBySide([(pictures.vectors, own)]),
             safe=SideBySide([(pictures.vectors, captions.pictures)]),
             keys=captions.keys_of(queries),
+            pictures=OwnPictures(unsafe=own, safe=captions.pictures),
             captions=captions,
             **shared,  # type: ignore[arg-type]
         )
@@ -117,6 +124,7 @@ def compared(by: Similarity, pools: Pools) -> Compared:
         unsafe=SideBySide([(pools.unsafe, queries), (pictures.vectors, own)]),
         safe=SideBySide([(pools.safe, targets), (pictures.vectors, pictures.safe[targets])]),
         keys=keys and TextKeys(unsafe=keys.unsafe[queries], safe=keys.safe[targets]),
+        pictures=OwnPictures(unsafe=own, safe=pictures.safe[targets]),
         picture_keys=None if picture_keys is None else picture_keys[targets],
         targets=targets,
         **shared,  # type: ignore[arg-type]

@@ -14,11 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from huggingface_hub import constants
 from support.shell import Said, call, tree
 from support.training_place import Killed, Place, refused, rewrite, write_model
 
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
+from nsfwcaps.evaluation import run
 from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.results import ResultFolder
 from nsfwcaps.evaluation.verdicts import LARGER_IS_BETTER
@@ -553,10 +555,38 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others(place: Place, tmp_path:
     base = f"--model=base={place.model}"
     said = evaluate(place, tmp_path / "out", base, bad, "--suite=retrieval")
     assert said.code == 10
-    assert said.err.startswith("error: a part is missing: bad: --model bad: cannot load")
+    assert said.err.endswith(
+        "error: a part is missing: bad: --model bad: "
+        f"'local-dir:{tmp_path / 'nowhere'}': the folder has no open_clip_config.json; expected a "
+        "model that open_clip has written\n"
+    )
     assert "work, retrieval" in said.out
     assert [item["model"] for item in missing(tmp_path / "out")] == ["bad"]
-    refused(evaluate(place, tmp_path / "other", bad, base), 5, "--model bad: cannot load")
+    refused(evaluate(place, tmp_path / "other", bad, base), 5, "--model bad: 'local-dir")
+
+
+@pytest.mark.parametrize("dry_run", [(), ("--dry-run",)])
+@pytest.mark.parametrize("model", ["open_clip:ViT-B-32/opnai", "hf-hub:acme/clip"])
+def test_models_are_looked_for_before_data_are_read(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, dry_run: Any
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://nowhere.invalid")
+    reading = run.open_data
+    monkeypatch.setattr(run, "open_data", lambda *given: pytest.fail("data were read"))
+    other, base = f"--model=other={model}", f"--model=base={place.model}"
+    said = evaluate(place, tmp_path / "out", other, base, *dry_run)
+    refused(said, 5, f"--model other: '{model}'")
+    assert not (tmp_path / "out" / "run.json").exists()
+    monkeypatch.setattr(run, "open_data", reading)
+    said = evaluate(place, tmp_path / "out", base, other, "--suite=retrieval", *dry_run)
+    if dry_run:
+        assert said.out.splitlines()[0] == "to do   work  retrieval  base"
+        assert said.out.splitlines()[1].startswith(f"missing other: --model other: '{model}'")
+    else:
+        assert said.code == 10
+        assert said.err.startswith(f"not evaluated: --model other: '{model}'")
+        assert said.err.count("error: a part is missing: other: --model other") == 1
 
 
 def test_a_damaged_run_is_named_once(place: Place, safer: Path, tmp_path: Path) -> None:

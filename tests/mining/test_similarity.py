@@ -42,6 +42,15 @@ class Pools:
         """`[u, s]`, pairs of one text."""
         return np.array([[u == s for s in self.safe_captions] for u in self.unsafe_captions])
 
+    @property
+    def own_picture(self) -> npt.NDArray[np.bool_]:
+        """`[u, s]`, pairs of one picture."""
+        sides = (
+            [row.tobytes() for row in images] for images in (self.unsafe_images, self.safe_images)
+        )
+        unsafe, safe = sides
+        return np.array([[u == s for s in safe] for u in unsafe])
+
     def cosines(self) -> tuple[Values, Values]:
         """`[u, s]` of captions and of pictures; NaN without a picture."""
         text = self.unsafe.astype(np.float64) @ self.safe.astype(np.float64).T
@@ -54,6 +63,7 @@ def pools(unit_rows: Callable[..., Half]) -> Pools:
     pictures = unit_rows(30, 12, seed=3)
     unsafe_images = np.concatenate([pictures[20:], pictures[20:], unit_rows(20, 12, seed=4)])
     safe_images = pictures[random.integers(0, 20, 90)]
+    unsafe_images[30:36] = safe_images[:6]  # own pictures, under a safe caption too
     unsafe_images[::7], safe_images[::5] = np.nan, np.nan
     texts = [f"a table {n}" for n in range(90)]
     return Pools(
@@ -90,7 +100,7 @@ def expected(pools: Pools, by: str, rank: str, k: int) -> tuple[Any, Values, Val
     for query in queries:
         best: list[tuple[Any, ...]] = []
         for s in captions:
-            if not pools.own[query, s]:
+            if not (pools.own[query, s] or (by != "text" and pools.own_picture[query, s])):
                 tie = (-text[query, s], s) if by == "image" else (s,)
                 best.append((-(sims[query, s] - weights[s]), *tie, s))
         seen: set[bytes] = set()
@@ -161,9 +171,27 @@ def test_a_picture_is_one_target_and_gives_the_caption_nearest_in_text() -> None
     assert nsfwcaps.mine(text["unsafe"], text["safe"], **how, **names).rows.tolist() == [[3]]
 
 
+@pytest.mark.parametrize(("by", "row"), [("text", 0), ("image", 2), ("both", 1)])
+def test_the_own_picture_is_no_target_under_another_caption(by: str, row: int) -> None:
+    text = {"unsafe": [[1.0, 0.0]], "safe": [[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]}
+    images = {
+        "unsafe_images": [[1.0, 0.0]],
+        "safe_images": [[1.0, 0.0], [0.6, 0.8], [0.8, 0.6]],
+    }
+    how = {**images, "similarity": by, "rank": "cosine"}
+    found = nsfwcaps.mine(text["unsafe"], text["safe"], **how, k=2)
+    assert found.rows[0, 0] == row
+    if by != "text":
+        assert sorted(found.rows[0].tolist()) == [1, 2]
+        assert found.density[0] == pytest.approx(0.7 if by == "image" else 0.55, abs=1e-3)
+    images["safe_images"] = [[1.0, 0.0]] * 3
+    alone = nsfwcaps.mine(text["unsafe"], text["safe"], **{**how, **images})
+    assert alone.reasons == ({} if by == "text" else {0: "only_its_own_picture"})
+
+
 def test_a_picture_with_many_captions_takes_one_place_of_the_candidates() -> None:
     safe = np.tile([1.0, 0.0], (300, 1))
-    pictures = np.tile([1.0, 0.0], (300, 1))
+    pictures = np.tile([0.96, 0.28], (300, 1))
     pictures[-1] = [0.8, 0.6]
     found = nsfwcaps.mine(
         [[1.0, 0.0]],

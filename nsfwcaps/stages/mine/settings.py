@@ -45,7 +45,8 @@ class MineSettings:
     )
     skip: Duplicates = setting(
         Duplicates.NEAR_IDENTICAL,
-        "Which copies of the unsafe caption's own text are excluded as targets.",
+        "Which copies of the unsafe caption's own text are excluded as targets. Its own picture is "
+        "too, where pictures are compared.",
     )
     hub_cap: Annotated[int, Ge(1)] | None = setting(
         None, "Maximum unsafe captions per target; the next best target is used."

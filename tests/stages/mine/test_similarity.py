@@ -105,6 +105,25 @@ def test_by_both_the_similarity_is_the_mean(project: Project) -> None:
     ]
 
 
+def test_the_own_picture_is_no_target(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jug has the handgun's picture; the knife's is the only one of a pool without others."""
+    project = Project(place, monkeypatch)
+    unsafe = [{"caption": GUN, "picture": b"gun"}, {"caption": KNIFE, "picture": b"knife"}]
+    safe = [{"caption": JUG, "picture": b"gun"}, {"caption": DOG, "picture": b"dog"}]
+    project.ingest(unsafe, safe)
+    project.embed(ChosenVectors(TEXT, PICTURES))
+    assert found(project, mine(project))[GUN, 1][0] == JUG
+    for by in ("image", "both"):
+        assert found(project, mine(project, similarity=by))[GUN, 1][0] == DOG
+    project.ingest(unsafe, safe[:1])
+    project.embed(ChosenVectors(TEXT, PICTURES))
+    for by in ("image", "both"):
+        record = mine(project, similarity=by)
+        assert [names for names, _ in found(project, record)] == [KNIFE]
+        assert record.rejects == {"only_its_own_picture": 1}
+        assert rejects(project, record) == {GUN: "only_its_own_picture"}
+
+
 @pytest.mark.parametrize(("by", "of_two"), [("image", 3), ("both", 2)])
 def test_the_floor_is_of_what_is_compared(project: Project, by: str, of_two: int) -> None:
     record = mine(project, similarity=by, min_similarity=0.6)
