@@ -22,6 +22,10 @@ DIGEST = "a" * 64
         "a tópless gi\u200brl",
         "Toddlers and something nude",
         "A schoolgirl in a nude drawing",
+        "A nude four-year-old",
+        "a topless k1d",
+        "topless and aged fifteen",
+        "a topless six-month-old",
     ],
 )
 def test_both_words_in_one_text(text: str) -> None:

@@ -14,14 +14,15 @@ from nsfwcaps.construction.editors.editor import (
     Refusal,
 )
 from nsfwcaps.construction.elements import ELEMENTS
+from nsfwcaps.construction.forms import not_edited
 from nsfwcaps.construction.hazard import Element
 from nsfwcaps.construction.insertion import Insertion
 from nsfwcaps.construction.insertions import insertions
 from nsfwcaps.construction.quotas import order_key
-from nsfwcaps.construction.scenes import scene_problem, traits
+from nsfwcaps.construction.scenes import traits
 
 NAME = "rules"
-VERSION = 2
+VERSION = 3
 
 _VARIANTS = 3
 """Edits proposed for a caption, of which the most plausible is used."""
@@ -58,8 +59,8 @@ class RulesEditor:
         return answers
 
     def _answer(self, request: EditRequest) -> Answer:
-        if problem := scene_problem(request.caption):
-            return Refusal(problem)
+        if reason := not_edited(request.caption):
+            return Refusal(reason)
         places = insertions(request.caption)
         if not places:
             return Refusal("no_place")
