@@ -32,7 +32,7 @@ from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.store import VectorTable
 
 _ENOUGH = 3
-"""Candidates per wanted pair of a category, to choose from; doubled where they fall short."""
+"""Candidates per wanted pair of a category, to choose from; as many more where they fall short."""
 _NEAR_ROWS = 4096
 _BLOCK_ROWS = 16_384
 
@@ -58,7 +58,7 @@ class Rounds:
     """Requests passed over, in order."""
 
     def ask(self, enough: Mapping[Category, int], advance: Advance) -> bool:
-        """Ask until each category has `enough` candidates per wanted pair; False if none is left.
+        """Ask until each category has `enough` candidates; False if nothing was left to ask.
 
         Raises:
             ModelError: the editor cannot continue; answers so far are kept.
@@ -86,9 +86,7 @@ class Rounds:
         """Return the next block of requests, of categories without enough candidates."""
         found = self.candidates
         lacking = {
-            category
-            for category, wanted in self.quota.items()
-            if self.all or found[category] < enough[category] * wanted
+            category for category in self.quota if self.all or found[category] < enough[category]
         }
         if not lacking:
             return []
@@ -117,14 +115,15 @@ def select_in_rounds(
     rounds: Rounds, settings: ConstructSettings, folder: StageFolder, advance: Advance
 ) -> Selected:
     """Ask and select until every quota is filled, or nothing is left to ask."""
-    enough = dict.fromkeys(rounds.quota, _ENOUGH)
+    enough = {category: _ENOUGH * wanted for category, wanted in rounds.quota.items()}
     while True:
         asked = rounds.ask(enough, advance)
         made = _selected(rounds, settings, folder)
         lacking = [category for category, item in made.filled.items() if item.missing]
         if not asked or not lacking:
             return made
-        enough.update({category: 2 * enough[category] for category in lacking})
+        found = rounds.candidates
+        enough.update({item: found[item] + _ENOUGH * rounds.quota[item] for item in lacking})
 
 
 def _selected(rounds: Rounds, settings: ConstructSettings, folder: StageFolder) -> Selected:
