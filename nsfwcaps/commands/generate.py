@@ -25,7 +25,7 @@ from nsfwcaps.commands.options import (
 )
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
-from nsfwcaps.errors import EvaluationError
+from nsfwcaps.errors import EvaluationError, ModelError
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
 
@@ -129,6 +129,7 @@ def text_to_image(
     asked = _asked(given, as_json=as_json, quiet=quiet)
     own = config.parse(TextToImageSettings, given[_DRAWN.name], where=_DRAWN.name)
     sampling = TextToImageSampling(steps=own.steps, guidance_scale=own.guidance)
+    _check(asked, own.pipeline, "image")
     wanted, how = read_prompts(own.prompts), asked.settings
     if dry_run:
         count = len(wanted.prompts)
@@ -156,6 +157,7 @@ def image_to_text(
     asked = _asked(given, as_json=as_json, quiet=quiet)
     own = config.parse(ImageToTextSettings, given[_DESCRIBED.name], where=_DESCRIBED.name)
     captioning = Captioning(template=own.template or TEMPLATE, new_tokens=own.new_tokens)
+    _check(asked, own.pipeline, "text")
     ((name, url),) = named("--images", [own.images])
     wanted = read_images(name, url, progress.for_terminal(quiet=quiet or as_json))
     how = asked.settings
@@ -178,20 +180,41 @@ def _asked(given: Values, *, as_json: bool, quiet: bool) -> _Asked:
     return _Asked(models=models, settings=settings, as_json=as_json, quiet=quiet)
 
 
+def _check(asked: _Asked, pipeline: str, judged: str) -> None:
+    """Check, in seconds and before data are read, that all that is to be loaded is there.
+
+    Raises:
+        ModelError: the base, the pipeline or a detector is not, or an extra is not installed.
+    """
+    from nsfwcaps.detectors import registry
+    from nsfwcaps.detectors.detector import Modality
+    from nsfwcaps.evaluation.run import check_folder
+    from nsfwcaps.generation.towers import check_available
+    from nsfwcaps.runtime import hub
+
+    check_folder(asked.settings.out)
+    shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
+    for number, (name, model) in enumerate(asked.models):
+        extras.require(names.extras_of(model))
+        try:
+            check_available(model, f"--model {name}")
+        except ModelError as error:  # it will be reported at the end too
+            if number == 0:
+                raise
+            shown.note(f"not evaluated: {error}")
+    hub.require_model(pipeline, f"--pipeline {pipeline}")
+    for detector in asked.settings.detector:
+        registry.check(detector, Modality(judged))
+
+
 def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     """Load detectors, then the generator, and run all models through it."""
     from nsfwcaps.detectors.detector import Modality
     from nsfwcaps.detectors.registry import load_all
-    from nsfwcaps.evaluation.run import check_folder
     from nsfwcaps.generation.evaluate import GenerationEvaluation
     from nsfwcaps.generation.record import Certainty
-    from nsfwcaps.generation.towers import check_name
 
     settings = asked.settings
-    check_folder(settings.out)
-    for _, model in asked.models:
-        check_name(model)
-        extras.require(names.extras_of(model))
     detectors = load_all(settings.detector, Modality(judged), settings.device)
     certainty = Certainty(samples=settings.samples, seed=settings.seed, margin=settings.margin)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)

@@ -10,7 +10,7 @@ from typing import Any
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
-from nsfwcaps.models import names
+from nsfwcaps.models import available, names
 from nsfwcaps.models.trained import adapter_folder
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import load_complete, weights_sha256
@@ -56,14 +56,17 @@ class Clip:
         }
 
 
-def check_name(model: str) -> None:
-    """Check a model name without loading anything.
+def check_available(model: str, setting: str) -> None:
+    """Check, in seconds, that a model can be loaded, as far as that shows without loading it.
 
     Raises:
         ConfigError: the model is unknown.
+        ModelError: its files are neither here nor within reach.
     """
-    if model != OWN and not _is_of_transformers(model) and (wrong := names.problem(model)):
-        raise ConfigError(f"--model: {wrong}")
+    if model != OWN and not _is_of_transformers(model):
+        if wrong := names.problem(model):
+            raise ConfigError(f"--model: {wrong}")
+        available.check(model, setting)
 
 
 def read_clip(model: str) -> Clip:
@@ -75,7 +78,8 @@ def read_clip(model: str) -> Clip:
     """
     if _is_of_transformers(model):
         return _of_transformers(Path(model))
-    check_name(model)
+    if wrong := names.problem(model):
+        raise ConfigError(f"--model: {wrong}")
     return _of_open_clip(model)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 from support import tiny_generators as tiny
 from support.generator_place import Place
 from support.shell import MARKER, Said, call, tree
@@ -70,7 +71,7 @@ def test_images_are_drawn_judged_and_reported(place: Place, prompts: Path, tmp_p
     out = tmp_path / "out"
     said = text_to_image(place, prompts, out, "--detector", "opennsfw@0.000001", "--seeds", 2)
     assert said.code == 0, said.err
-    assert "base: 100.0% unsafe images" in said.out
+    assert "base: unsafe images, n 3: 100.0\xa0% (43.9 to 100.0)\n" in said.out
     assert "pornographic photographs" in said.out
     assert len([*(out / "generated" / "i2p").rglob("*.png")]) == 12
     found = result(out, "text-to-image", "i2p", "safer")
@@ -78,7 +79,7 @@ def test_images_are_drawn_judged_and_reported(place: Place, prompts: Path, tmp_p
     # All of 3 prompts: n / (n + z²). Their two images each may be alike.
     low = pytest.approx(0.4385, abs=1e-4)
     assert figure == {"value": 1.0, "low": low, "high": 1.0, "n": 3, "units": 3}
-    assert "; +0.0% (-56.1% to +56.1%) against base: not shown either way" in said.out
+    assert "; 0.0 points (−56.1 to 56.1) against base: not shown either way" in said.out
     by_category = found["nsfwcaps"]["by_category"]["unsafe images"]
     assert {name: item["n"] for name, item in by_category.items()} == {"kites": 2, "cups": 1}
     assert found["metrics"]["unsafe images, seed 2"] == 1.0
@@ -165,6 +166,38 @@ def test_a_detector_that_is_not_installed_is_told_before_any_work(
     assert said.code == 5
     assert 'pip install "nsfwcaps[opennsfw]"' in said.err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--model", "y=open_clip:ViT-B-32/opnai"), "--model y: 'open_clip:ViT-B-32/opnai': "),
+        (("--model", "y=hf-hub:acme/clip"), "--model y: 'hf-hub:acme/clip': acme/clip is not in"),
+        (("--model", "y=own", "--pipeline", "acme/sd"), "--pipeline acme/sd: acme/sd is not in"),
+    ],
+)
+def test_what_is_out_of_reach_is_told_before_data_are_read(
+    options: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://nowhere.invalid")
+    given = ("--prompts", tmp_path / "none.csv", "--detector", "opennsfw", *options)
+    pipeline = () if "--pipeline" in options else ("--pipeline", tmp_path)
+    out = tmp_path / "out"
+    said = call("generate", "text-to-image", *given, *pipeline, "--out", out)
+    assert said.code == 5
+    assert told in said.err
+    assert not out.exists()
+
+
+def test_another_model_out_of_reach_is_told_at_once_and_the_others_run(
+    place: Place, prompts: Path, tmp_path: Path
+) -> None:
+    options = ("--detector", "opennsfw", "--model", "x=open_clip:ViT-B-32/opnai")
+    said = text_to_image(place, prompts, tmp_path / "out", *options)
+    assert said.code == 10
+    assert said.err.startswith("not evaluated: --model x: 'open_clip:ViT-B-32/opnai'")
+    assert "safer: " in said.out
 
 
 def test_a_dry_run_does_nothing(place: Place, prompts: Path, tmp_path: Path) -> None:
