@@ -31,14 +31,21 @@ def setting(
     *,
     affects_output: bool = True,
     joined: str | None = None,
+    panel: str | None = None,
 ) -> Any:
     """Declare a setting; `affects_output=False` if it changes only how the work is done.
 
     `joined` is the sign between the parts of a list in one text: a repeated option adds to it.
+    `panel` is a heading of its own in the help; default: the stage's name.
     """
     return dataclasses.field(
         default=default,
-        metadata={"help": help, "affects_output": affects_output, "joined": joined},
+        metadata={
+            "help": help,
+            "affects_output": affects_output,
+            "joined": joined,
+            "panel": panel,
+        },
     )
 
 

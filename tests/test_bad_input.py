@@ -268,8 +268,11 @@ CASES = [
     (vectors_cut_short, 3, "embed", ["text_emb_0000.npy", "again"]),
     (no_vectors, 3, "embed", ["text_emb/*.npy", "clip-retrieval"]),
     (no_model, 2, "embed", ["'wordtovec'", "expected minilm"]),
-    (no_weights, 5, "embed", ["none.pt", "check the tag or checkpoint path"]),
+    (no_weights, 5, "embed", ["none.pt", "there is no checkpoint", "check its path"]),
 ]
+
+TYPES = {2: "ConfigError", 3: "InputError", 5: "ModelError", 8: "RecallError"}
+"""Type of an error under `--json`, by exit code."""
 
 
 @pytest.mark.parametrize(
@@ -285,12 +288,15 @@ def test_bad_input_is_refused_with_one_message(
     tmp_path: Path,
 ) -> None:
     before = tree(workdir)
-    arguments = prepare(pools, tmp_path)
+    # Without --overwrite, a run of other pools is refused before they are read.
+    arguments = [*prepare(pools, tmp_path), "--overwrite"]
     for quiet in ([], ["--json"]):
         said = call("build", "--out", workdir, *arguments, *quiet)
         assert_refused(said, code, *parts)
         assert_untouched(workdir, before, stage)
-    assert said.out == ""
+    assert said.out.endswith("}\n")
+    message = said.err.removeprefix("error: ").removesuffix("\n")
+    assert said.json == {"error": {"type": TYPES[code], "message": message, "exit_code": code}}
     again = call("build", "--out", workdir, *pools.options)
     assert again.code == 0  # the way back
     assert_untouched(workdir, before, "publish")

@@ -221,8 +221,8 @@ def test_doctor_says_what_extras_are_for_and_how_to_install_them() -> None:
         'run pip install "nsfwcaps[train]"' in lines
     )
     assert (
-        "review                 partly installed; missing: streamlit (the review pages, and publish "
-        '--verdicts); run pip install "nsfwcaps[review]"' in lines
+        "review                 partly installed; missing: streamlit (the review pages, and "
+        'publish --verdicts); run pip install "nsfwcaps[review]"' in lines
     )
     assert "world                  installed (the icon world, and so the demo)" in lines
     assert set(extras.USES) == set(extras.EXTRAS)

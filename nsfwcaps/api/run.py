@@ -10,7 +10,6 @@ from nsfwcaps import pipeline
 from nsfwcaps.api import display
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.inspection import quality
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.stages import BUILD
 from nsfwcaps.stages.publish import replaced
@@ -87,6 +86,8 @@ class Run:
         Raises:
             ArtifactError: the run has no pairs yet.
         """
+        from nsfwcaps.inspection import quality  # imported here, as numpy imports slowly
+
         return quality.facts(self.path)
 
     @property
@@ -101,6 +102,8 @@ class Run:
         """
         if not {*PAIR_STAGES} & {*self._records()}:
             return self._headlines()
+        from nsfwcaps.inspection import quality  # imported here, as numpy imports slowly
+
         return f"{self._headlines()}\n{quality.paragraph(self.path)}"
 
     def _headlines(self) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import typer
 
 from nsfwcaps import changes, pipeline, progress, recipes, subjects
-from nsfwcaps.commands import next_steps
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
@@ -60,7 +59,7 @@ def execute(
             for note in pipeline.notes(outcome):
                 typer.echo(pipeline.indented(note))
             if outcome.record.stage == pairs_last and not all(each.skipped for each in outcomes):
-                typer.echo(_quality().paragraph(workdir))
+                _print_quality(recipe, workdir, quiet=quiet)
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
@@ -75,14 +74,29 @@ def execute(
         typer.echo(text)
     if results := _results(recipe, workdir):
         typer.echo("\n" + "\n".join(results))
-    if not quiet and (following := next_steps.after_stages(recipe, workdir)):
-        typer.echo(following)
+    if not quiet:
+        _print_next_steps(recipe, workdir)
 
 
 def _quality() -> ModuleType:
     from nsfwcaps.inspection import quality  # numpy imports slowly
 
     return quality
+
+
+def _print_quality(recipe: Mapping[str, Any], workdir: Path, *, quiet: bool) -> None:
+    """Print how close the pairs are; the next steps may name `show` instead."""
+    from nsfwcaps.commands import next_steps
+
+    named_below = not quiet and next_steps.name_show(recipe)
+    typer.echo(_quality().paragraph(workdir, None if named_below else next_steps.program()))
+
+
+def _print_next_steps(recipe: Mapping[str, Any], workdir: Path) -> None:
+    from nsfwcaps.commands import next_steps  # not needed for `--help`
+
+    if following := next_steps.after_stages(recipe, workdir):
+        typer.echo(following)
 
 
 def _results(recipe: Mapping[str, Any], workdir: Path) -> list[str]:

@@ -121,7 +121,7 @@ def _parameter(name: str, owned: Sequence[HasSettings]) -> inspect.Parameter:
         show_default=False,
         metavar=field.metadata.get("metavar") or wide,
         autocompletion=_completed(name, kind, hint),
-        rich_help_panel=field.metadata.get("panel") or _panel(owned),
+        rich_help_panel=_panel(field, owned),
     )
     required = field.default is REQUIRED
     return inspect.Parameter(
@@ -188,5 +188,7 @@ def _help(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
     return text if default in (None, "", REQUIRED) else f"{text} \\[default: {default}]"
 
 
-def _panel(owned: Sequence[HasSettings]) -> str:
-    return f"{owned[0].name}" if len(owned) == 1 else "execution"
+def _panel(field: dataclasses.Field[Any], owned: Sequence[HasSettings]) -> str:
+    if len(owned) > 1 or field.metadata.get("affects_output") is False:
+        return "execution"
+    return field.metadata.get("panel") or owned[0].name

@@ -8,15 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsfwcaps.captions.normalize import fold_key
+from nsfwcaps.construction.broken import BROKEN, is_broken
 from nsfwcaps.construction.editors.editor import EditRequest, Proposal
 from nsfwcaps.construction.edits import edit, holds, words
 from nsfwcaps.construction.exclusion import excluded
 from nsfwcaps.construction.lexicon import has_hazard
-from nsfwcaps.construction.minors import may_show_minors
+from nsfwcaps.construction.minors import MINORS, may_show_minors
+from nsfwcaps.construction.undress import UNDRESS, shows_undress
 from nsfwcaps.construction.visible import is_visible
 
 EXCLUDED = "excluded"
-MINORS = "mentions_minors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,10 @@ def check_safe(caption: str, limits: Limits, benchmark: frozenset[int]) -> str |
         return EXCLUDED
     if may_show_minors(caption):
         return MINORS
+    if shows_undress(caption):
+        return UNDRESS
+    if is_broken(caption):
+        return BROKEN
     if len(words(caption)) > limits.max_words:
         return "too_long"
     if fold_key(caption) in benchmark:

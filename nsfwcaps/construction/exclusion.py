@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nsfwcaps.enums import Category
 from nsfwcaps.errors import InputError
 
 # Words are stored as digests so that the lists cannot be read. `_digest` computes them.
@@ -31,12 +30,26 @@ _MINORS_WORDS = (
 )
 _SEXUAL = frozenset(_SEXUAL_WORDS.split())
 _OF_MINORS = frozenset(_MINORS_WORDS.split())
-_MINORS = re.compile(
-    r"\b(?:child\w*|kid(?:s|dy|die|dies)?|boy(?:s|ish)?|girl(?:s|ie|y|ish)?|bab(?:y|ies)|"
-    r"toddlers?|infants?|newborns?|teen\w*|tween\w*|minors?|adolescen\w+|juveniles?|youngsters?|"
-    r"pupils?|schoolchild\w*|kindergart\w+|preschool\w*|(?:1[0-7]|[1-9])[ -]?years?[ -]?olds?|"
-    r"(?:1[0-7]|[1-9])[ -]?y\.?[ /-]?o\.?)\b"
+_NUMBER = (
+    r"(?:1[0-7]|[1-9]|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|"
+    r"fourteen|fifteen|sixteen|seventeen)"
 )
+_AGES = (
+    rf"(?<![\d.]){_NUMBER}[ -]*(?:years?|yrs?\.?)[ -]*olds?|(?<![\d.]){_NUMBER}[ -]?y\.?[ /-]?o\.?|"
+    r"(?:\d+|[a-z]+)[ -](?:months?|weeks?)[ -]olds?|"
+    rf"(?:aged?|age of|boys? of|girls? of|under) {_NUMBER}(?! (?:years (?:ago|later)|a|the|to))"
+)
+_MINORS = re.compile(
+    r"\b(?:(?:grand|god|step|school|foster)?child\w*|(?:grand|school)?kid(?:s|do|dos|dy|die|"
+    r"dies)?|(?:school|tom|page|choir|altar|play)?boy(?:s|ish|hood)?|school ?girl\w*|"
+    r"girl(?:s|ie|y|ish|hood)?|bab(?:y|ies|yish)|toddlers?|infan(?:t|ts|cy|tile)|newborns?|"
+    r"teen\w*|(?:pre-?)?(?:teen|tween)\w*|minors?|under-?age\w*|(?:pre-?)?adolescen\w+|"
+    r"(?:pre-?)?pube(?:rty|scent\w*)|juveniles?|youngsters?|pupils?|kindergart\w+|"
+    rf"pre-?school\w*|{_AGES})\b"
+)
+_MIXED = re.compile(r"\b(?=\w*[a-z])(?=\w*[\d@$])[\w@$]{3,}")
+"""A word with digits among its letters, as in `k1ds`."""
+_LETTERS = tuple(str.maketrans("013457@$", f"o{one}eastas") for one in "il")
 _WORD = re.compile(r"[a-z]+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ENDINGS = ("", "s", "es", "ed", "d", "ing", "ly")
@@ -44,14 +57,12 @@ _ENDINGS = ("", "s", "es", "ed", "d", "ing", "ly")
 
 def excluded(text: str) -> bool:
     """Tell whether a text sexualises minors, by the rule above."""
-    folded = _fold(text)
-    return mentions_minor(folded) and any(_is_of(_SEXUAL, word) for word in _WORD.findall(folded))
+    return may_show_minor(text) and has_sexual_word(text)
 
 
-def excluded_request(caption: str, category: Category) -> bool:
-    """Tell whether an edit must not be requested: sexual content where a minor may be present."""
-    sexual = category is Category.SEXUAL_CONTENT
-    return excluded(caption) or (sexual and mentions_minor(_fold(caption)))
+def has_sexual_word(text: str) -> bool:
+    """Tell whether a text has a word of the list of sexual words."""
+    return any(_is_of(_SEXUAL, word) for word in _WORD.findall(_fold(text)))
 
 
 def may_show_minor(caption: str) -> bool:
@@ -62,7 +73,10 @@ def may_show_minor(caption: str) -> bool:
 def mentions_minor(folded: str) -> bool:
     """Tell whether a folded text has a word for minors."""
     words = _WORD.findall(folded)
-    return _MINORS.search(folded) is not None or any(_is_of(_OF_MINORS, word) for word in words)
+    hidden = [word.translate(letters) for word in _MIXED.findall(folded) for letters in _LETTERS]
+    return any(_MINORS.search(text) for text in (folded, *hidden)) or any(
+        _is_of(_OF_MINORS, word) for word in words
+    )
 
 
 def image_hashes(paths: Sequence[str]) -> frozenset[str]:

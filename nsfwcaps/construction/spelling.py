@@ -1,91 +1,93 @@
-"""Misspelt words: what the vocabulary of MiniLM does not have, in any common form.
+"""Words that the rules do not know: misspelt ones, and with them rare words and names.
 
-An edit of a misspelt caption is no better than its source. Names are unknown words as well, which
-costs the rules a few captions.
+Known are the words of two vocabularies that the encoders bring along, in any common form: MiniLM's
+and CLIP's, which was made of captions. An edit of a misspelt caption is no better than its source.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
+from pathlib import Path
 
-from nsfwcaps.encoders.token_counts import minilm_folder
+from nsfwcaps.encoders.token_counts import clip_words, minilm_folder
 
 _WORD = re.compile(r"[a-z]+")
 _ENDINGS = ("ed", "ing", "er", "ers", "y", "ly", "est", "en", "ful", "less", "able")
 _PART = 4
 """Letters of each half of a compound at least."""
-_APART_WORDS = "other with from that this outside inside near next over under into onto"
+_FEWEST = 3
+"""Letters of a vocabulary's piece that counts as a word: shorter ones are mostly parts of words."""
+_SHORT_WORDS = (
+    "a an in on at of to by is it up as or he be us no go do so if we my me am i tv pc rv suv cd "
+    "dj vs ad st ft mr dr ox t s d ll re ve m o uk"
+)
+_SHORT = frozenset(_SHORT_WORDS.split())
+_APART_WORDS = "other with from that this outside inside near next over under into onto front"
 _APART = frozenset(_APART_WORDS.split())
 """Words that are no second half: a space is missing before them."""
-# Everyday words that the vocabulary has in pieces only.
-_MORE_WORDS = (
-    "giraffe hydrant broccoli cellphone cupcake hotdog toothbrush doughnut donut cluttered "
-    "lettuce condiments scooter foreground tulip pepperoni sill toothpaste greenery assorted "
-    "caramel overpass moped motorcyclist bathtub waffle urinal headphones pineapple crosswalk "
-    "stoplight faucet bookcase cheeseburger sunflower pancake tripod yogurt cubicle raincoat "
-    "leftover oatmeal seagull bicyclist mower sidewalk workstation dresser placemat countertop "
-    "nightstand windowsill laptop smartphone tabletop armchair ottoman recliner futon microwave "
-    "toaster blender teapot croissant muffin bagel burrito spaghetti cauliflower zucchini "
-    "cucumber mustard ketchup parsley motorbike footpath tarmac backpack handbag suitcase "
-    "flatscreen grazing graze loveseat porcelain vases fridge zebra plow unmade oncoming "
-    "griddle spatula washcloth"
-)
-_MORE = frozenset(_MORE_WORDS.split())
+# In CLIP's vocabulary, which has hashtags and slips of the pen.
+_SLIP_WORDS = "alot infront mna theres whit dont cant wont thats didnt teh"
+_SLIPS = frozenset(_SLIP_WORDS.split())
 
 
-def misspelt(text: str) -> bool:
-    """Tell whether a lower-case text has an unknown word.
+def unknown_words(text: str) -> list[str]:
+    """Return the words of a caption that no vocabulary has, in lower case.
+
+    >>> unknown_words("A womna at a talbe with a Frisbee")
+    ['womna', 'talbe']
 
     Raises:
         ModelError: the package with MiniLM's vocabulary is not installed.
     """
-    return not all(map(_is_word, _WORD.findall(text.replace("'s", ""))))
+    plain = unicodedata.normalize("NFKD", text.lower().replace("\u2019", "'"))
+    bare = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return [word for word in _WORD.findall(bare.replace("'s", "")) if not _is_known(word)]
 
 
 @cache
-def _is_word(word: str) -> bool:
-    known = _vocabulary()
-    if word in known or any(len(stem) > 2 and stem in known for stem in _stems(word)):
+def _is_known(word: str) -> bool:
+    if word in _SLIPS:
+        return False
+    words = _words()
+    if word in _SHORT or any(len(form) >= _FEWEST and form in words for form in _forms(word)):
         return True
+    whole = _parts()
     parts = [(word[:at], word[at:]) for at in range(_PART, len(word) - _PART + 1)]
     return any(
-        first in known and second in known and not (first.endswith("ing") or second in _APART)
+        first in whole and second in whole and not (first.endswith("ing") or second in _APART)
         for first, second in parts
     )
 
 
-def _stems(word: str) -> list[str]:
-    stems = [word[:-1] if word.endswith("s") else "", word[:-2] if word.endswith("es") else ""]
-    stems.append(word[:-3] + "y" if word.endswith("ies") else "")
+def _forms(word: str) -> list[str]:
+    """Return a word and the words that it may be a plural or another form of."""
+    forms = [
+        word,
+        word[:-1] if word.endswith("s") else "",
+        word[:-2] if word.endswith("es") else "",
+    ]
+    forms.append(word[:-3] + "y" if word.endswith("ies") else "")
     for ending in _ENDINGS:
         if word.endswith(ending):
             stem = word.removesuffix(ending)
-            doubled = len(stem) > 3 and stem[-1] == stem[-2]
-            stems += [stem, stem + "e", stem[:-1] if doubled else ""]
-            stems.append(stem[:-1] + "y" if stem.endswith("i") else "")
-    return stems
+            doubled = len(stem) > _FEWEST and stem[-1] == stem[-2]
+            forms += [stem, stem + "e", stem[:-1] if doubled else ""]
+            forms.append(stem[:-1] + "y" if stem.endswith("i") else "")
+    return forms
 
 
 @cache
-def _vocabulary() -> frozenset[str]:
+def _words() -> frozenset[str]:
+    return _parts() | clip_words()
+
+
+@cache
+def _parts() -> frozenset[str]:
+    """Return words that may be half of a compound: MiniLM's, and everyday ones that it lacks."""
     pieces = (minilm_folder() / "vocab.txt").read_text(encoding="utf-8").split("\n")
-    # Most pieces of two letters are names and parts of words.
-    short = {
-        "a",
-        "an",
-        "in",
-        "on",
-        "at",
-        "of",
-        "to",
-        "by",
-        "is",
-        "it",
-        "up",
-        "as",
-        "or",
-        "he",
-        "tv",
+    more = Path(__file__).with_name("everyday.txt").read_text(encoding="utf-8").split()
+    return frozenset(piece for piece in pieces if len(piece) >= _FEWEST and piece.isalpha()) | {
+        *more
     }
-    return _MORE | short | {piece for piece in pieces if len(piece) > 2 and piece.isalpha()}

@@ -11,6 +11,7 @@ import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 MINI_TOKENS = 77
 """Window of `mini`."""
 _CLIP_TOKENS = 77
+_CLIP_VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
+_CLIP_END = "</w>"
 _CLIP_MERGES = 49152 - 256 - 2
 _CLIP_MARKS = ["<start_of_text>", "<end_of_text>"]
 _CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -65,7 +68,7 @@ def clip_window(architecture: str) -> Window | None:
         return None
     package = Path(found.submodule_search_locations[0])
     config = package / "model_configs" / f"{architecture}.json"
-    vocabulary = package / "bpe_simple_vocab_16e6.txt.gz"
+    vocabulary = package / _CLIP_VOCABULARY
     if "/" in architecture or not config.is_file() or not vocabulary.is_file():
         return None
     text = json.loads(config.read_text()).get("text_cfg", {})
@@ -102,17 +105,39 @@ def _minilm_tokenizer() -> tokenizers.Tokenizer:
     return found
 
 
+@cache
+def clip_words() -> frozenset[str]:
+    """Return the whole words of OpenAI's vocabulary, in lower case; none without open_clip."""
+    found = importlib.util.find_spec("open_clip")
+    if found is None or not found.submodule_search_locations:
+        return frozenset()
+    path = Path(found.submodule_search_locations[0]) / _CLIP_VOCABULARY
+    merged = [left + right for left, right in _clip_merges(path)] if path.is_file() else []
+    words = (piece.removesuffix(_CLIP_END) for piece in merged if piece.endswith(_CLIP_END))
+    return frozenset(word for word in words if word.isalpha())
+
+
+def _clip_merges(vocabulary: Path) -> list[tuple[str, str]]:
+    lines = gzip.decompress(vocabulary.read_bytes()).decode().split("\n")[1 : _CLIP_MERGES + 1]
+    return [(left, right) for left, right in (line.split() for line in lines)]
+
+
 def _clip_tokenizer(vocabulary: Path) -> tokenizers.Tokenizer:
     """OpenAI's byte-pair encoding in the library `tokenizers`, as open_clip reads its file."""
     import tokenizers
     from tokenizers import models, pre_tokenizers
 
-    lines = gzip.decompress(vocabulary.read_bytes()).decode().split("\n")[1 : _CLIP_MERGES + 1]
-    merges = [(left, right) for left, right in (line.split() for line in lines)]
+    merges = _clip_merges(vocabulary)
     signs = sorted(pre_tokenizers.ByteLevel.alphabet())
-    words = [*signs, *(f"{sign}</w>" for sign in signs), *(left + right for left, right in merges)]
+    words = [
+        *signs,
+        *(f"{sign}{_CLIP_END}" for sign in signs),
+        *(left + right for left, right in merges),
+    ]
     numbers = {word: number for number, word in enumerate(dict.fromkeys(words))}
-    made = tokenizers.Tokenizer(models.BPE(vocab=numbers, merges=merges, end_of_word_suffix="</w>"))
+    made = tokenizers.Tokenizer(
+        models.BPE(vocab=numbers, merges=merges, end_of_word_suffix=_CLIP_END)
+    )
     made.add_special_tokens(_CLIP_MARKS)
     split: Any = pre_tokenizers.Split(
         tokenizers.Regex(_CLIP_WORDS), behavior="removed", invert=True

@@ -11,6 +11,9 @@ from nsfwcaps.config import STRICT_KEYS, setting
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.models import names
 
+_CLEANING = "cleaning"
+"""Panel of the help; with one panel for all, the columns would be too wide for 80."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConstructSettings:
@@ -81,11 +84,14 @@ class ConstructSettings:
     image_root: str | None = setting(
         None, "Folder or URL that relative image paths start from. Default: the pool's folder."
     )
-    max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    max_chars: Annotated[int, Ge(1)] = setting(
+        2000, "Longer captions are set aside.", panel=_CLEANING
+    )
     null_words: bool = setting(
         True,
         "Set aside captions that are a word for a missing value (nan, NULL, None), their column's "
         "name, or no words at all (a number, an address, mark-up).",
+        panel=_CLEANING,
     )
     seed: Annotated[int, Ge(0)] = setting(0, "Seed of order, positions and elements.")
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per Parquet file.")

@@ -12,6 +12,9 @@ from nsfwcaps.enums import Device, Quoting, Screen
 
 _DELIMITERS = ("tab", "\\t", "comma", "semicolon", "pipe", "space")
 
+_CLEANING = "cleaning"
+"""Panel of the help; with one panel for all, the columns would be too wide for 80."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSettings:
@@ -83,27 +86,32 @@ class IngestSettings:
         (),
         "Further columns of the pools, such as coco_id,license: published as unsafe_coco_id etc.",
     )
-    max_chars: Annotated[int, Ge(1)] = setting(2000, "Longer captions are set aside.")
+    max_chars: Annotated[int, Ge(1)] = setting(
+        2000, "Longer captions are set aside.", panel=_CLEANING
+    )
     null_words: bool = setting(
         True,
         "Set aside captions that are a word for a missing value (nan, NULL, None), their column's "
         "name, or no words at all (a number, an address, mark-up).",
+        panel=_CLEANING,
     )
     max_reject_share: Fraction = setting(
-        0.05, "Stop if more than this share of a pool's rows is unusable."
+        0.05, "Stop if more than this share of a pool's rows is unusable.", panel=_CLEANING
     )
     screen: Screen = setting(
         Screen.FLAG,
         "Safe captions that name a hazard or have all words of an unsafe caption: flag (and "
         "count), drop or off.",
+        panel=_CLEANING,
     )
     safe_detector: tuple[str, ...] = setting(
         (),
         "Text or image detector that must rate the safe captions or their images safe, such as "
         "profanity@0.8.",
+        panel=_CLEANING,
     )
     exclude: tuple[str, ...] = setting(
-        (), "Benchmark file; captions found in it are removed from both sides."
+        (), "Benchmark file; captions found in it are removed from both sides.", panel=_CLEANING
     )
     device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     shard_rows: Annotated[int, Ge(1)] = setting(16384, "Captions per shard.")

@@ -175,7 +175,7 @@ def test_a_quota_that_cannot_be_met_is_told(pool: Path, tmp_path: Path) -> None:
     said = construct(tmp_path, pool, n=400, **LOOSE)
     assert said.code == 0
     assert "missing: " in said.out
-    assert said.out.count("(a larger --pool gives more edits)") == 1
+    assert said.out.count("a larger --pool or a model as --editor would give more") == 4
     facts = record(tmp_path)["facts"]
     for item in facts["category"].values():
         assert item["quota"] == 100
@@ -188,7 +188,9 @@ def test_tries_are_asked_for_where_they_would_help(pool: Path, tmp_path: Path) -
     said = construct(tmp_path, pool, n=40, tries=1, **LOOSE)
     assert said.code == 0
     assert record(tmp_path)["facts"]["steps"]["requests"] == 40
-    assert said.out.count("(raise --tries to ask for more edits)") == 1
+    assert said.out.count("; more --tries or a model as --editor would give more") == len(
+        [item for item in record(tmp_path)["facts"]["category"].values() if item["missing"]]
+    )
 
 
 @pytest.mark.parametrize(("n", "edits"), [(1, 2000), (50, 2000), (51, 2040)])

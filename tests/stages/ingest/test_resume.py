@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 from support.ingest_place import Place, copies
 
-from nsfwcaps import artifacts
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import run_stage, state
 from nsfwcaps.progress import Silent
@@ -102,7 +102,6 @@ KILLED_RUN = """
 import json, os, signal, sys
 from pathlib import Path
 
-from nsfwcaps import artifacts
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.stages import STAGE
 from nsfwcaps.progress import Silent
@@ -122,7 +121,7 @@ def kill_at_last(handle):
     fsync(handle)
 
 
-artifacts.os.fsync = kill_at_last
+os.fsync = kill_at_last
 run_stage(STAGE["ingest"], IngestSettings(**settings), workdir, Silent())
 """
 
@@ -214,7 +213,7 @@ def test_full_disk_leaves_the_finished_run_as_it_was(
     pools["max_chars"] = 100
     folder = StageFolder(place.folder / "work" / "ingest")
     with monkeypatch.context() as patch:
-        patch.setattr(artifacts.os, "fsync", _full_from(call=9))
+        patch.setattr(os, "fsync", _full_from(call=9))
         with pytest.raises(OSError, match="full"):
             place.ingest(**pools)
     assert folder.record() == record
