@@ -107,7 +107,9 @@ def _print(runs: list[Trained]) -> None:
     print("|---" * (6 + len(figures)) + "|")
     for run in runs:
         values = [run.validation[name] for name in figures]
-        written = [f"{item:.4f}" if isinstance(item, float) else json.dumps(item) for item in values]
+        written = [
+            f"{item:.4f}" if isinstance(item, float) else json.dumps(item) for item in values
+        ]
         print(
             f"| {run.sample} | {run.items:,} | {run.seconds:.1f} | {run.cost:.2f} "
             f"| {overlap(run.directions, runs[-1].directions):.2f} "
