@@ -32,7 +32,7 @@ def sizes_of(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, A
         times = {}
         for name, part in parts.items():
             work = part.work
-            if (part.kept_as, part.made_from) in done:
+            if _files_of(part) in done:
                 left = part.left(folder) if part.left is not None else 0
                 work = dict.fromkeys(work, left)
                 found |= {f"{name} items to encode": left} if left else {}
