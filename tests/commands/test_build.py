@@ -72,7 +72,10 @@ def test_dry_run_tells_of_every_stage_that_would_run(pools: Pools, workdir: Path
     call("build", "--out", workdir, *pools.options)
     before = tree(workdir)
     write_jsonl(pools.safe, ["A vase on a table"])
-    said = call("build", "--out", workdir, *pools.options, "--dry-run", "--json")
+    planning = ("build", "--out", workdir, *pools.options, "--dry-run", "--json")
+    refused = call(*planning).json["error"]  # no caption of the run is in the new pool
+    assert (refused["type"], refused["exit_code"]) == ("OtherRunError", 4)
+    said = call(*planning, "--overwrite")
     assert {facts["state"] for facts in said.json["plan"].values()} == {"stale"}
     assert tree(workdir) == before
 

@@ -49,7 +49,7 @@ def test_same_command_does_nothing_again(made: Path) -> None:
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     said = call("construct", *OPTIONS, "--out", tmp_path / "run", "--dry-run", "--json")
-    assert said.json["plan"]["construct"]["edits at most"] == 500
+    assert said.json["plan"]["construct"]["edits at most"] == 2000
     assert not (tmp_path / "run").exists()
 
 

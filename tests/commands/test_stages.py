@@ -107,8 +107,8 @@ def test_stage_without_its_input_names_the_command_to_run(
 ) -> None:
     said = run(name)
     assert (said.code, said.out) == (4, "")
-    assert "first" in said.err
-    assert f"--workdir {workdir}'" in said.err
+    first = f"run 'nsfwcaps ingest --workdir {workdir} --safe FILE --unsafe FILE' first"
+    assert said.err.endswith(f"{first}\n")
     assert not workdir.exists()  # a slip in --workdir leaves nothing behind
 
 
