@@ -37,7 +37,7 @@ _PLACES_AND_THINGS = (
     r"play ?-?(?:ground|room|pen|area|house|date)s?|nurser(?:y|ies)|day ?-?care|cribs?|cradle|"
     r"bassinets?|strollers?|prams?|push ?chairs?|high ?-?chairs?|booster seats?|"
     r"car seats?|pacifiers?|diapers?|napp(?:y|ies)|bibs?|onesies?|rompers?|bunk ?beds?|"
-    r"birthday\w*|toys?|dolls?|teddy|teddies|plush\w*|stuffed (?:animal|bear|toy|dog|cat|rabbit)s?|"
+    r"birthday part(?:y|ies)|toys?|dolls?|teddy|teddies|plush\w*|stuffed (?:animal|bear|toy|dog|cat|rabbit)s?|"
     r"sand ?(?:box|boxes|pit)|swing ?-?sets?|jungle gyms?|monkey bars|see-? ?saws?|carousel|"
     r"merry[- ]go[- ]round|tricycles?|training wheels|kiddie|bounc(?:e|y) (?:house|castle)s?|"
     r"trick[- ]or[- ]treat\w*|pigtails|santa|disney\w*"
