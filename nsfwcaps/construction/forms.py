@@ -29,7 +29,7 @@ _UNKNOWN_FORM = re.compile(
     rf"^(?:{_PREPOSITIONS}|is|are|it|its) |"
     rf"(?:^|[\s,])(?:{_PREPOSITIONS}|is|are|as|that|some|between|has|have|there|who)[\s.]*$|"
     # A remark, rather than a description.
-    r"\b(?:i|i'm|we|you|your|my|our|us|me|it's|let's|not|caption|something|somebody|stuff|thing|"
+    r"\b(?:i|i'm|we|you|your|my|our|us|me|it's|let's|not|caption|some(?:thing|body)|stuff|thing|"
     r"unknown|weird|etc|ect)\b|"
     # Agreement that is not written so, or that the grammar misreads.
     r"\b(\w+) \1\b|\bthere is (?:two|three|four|many|several|\w+[^su\W]s\b)|"
