@@ -44,6 +44,8 @@ class StageOutcome:
     """A line on the output of an earlier run that this one replaces."""
     kept: tuple[str, ...] = ()
     """Lines on files of the user that delivery has kept or found."""
+    lost: tuple[str, ...] = ()
+    """Lines on input of the run before that this one has no more."""
     other_run: str | None = None
     """How the run that it replaced differed, if that was of other pools."""
 
@@ -91,6 +93,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
     current = record is not None and record.fingerprint == wanted
+    lost: tuple[str, ...] = ()
     if record is None or not current or folder.damaged(record) is not None:
         current = False
         started = time.monotonic()
@@ -104,6 +107,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
             spent = time.monotonic() - started
             result = replace(result, rates={kind: (amount, spent) for kind, amount in work.items()})
         known_rates.remember(result.rates)
+        lost = subjects.lost(stage, record, folder, result)  # before finishing, which removes files
         record = folder.finish(
             stage=stage.name,
             fingerprint=wanted,
@@ -116,7 +120,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     else:
         folder.tidy(record)
     if not stage.delivers:
-        return StageOutcome(record=record, skipped=current)
+        return StageOutcome(record=record, skipped=current, lost=lost)
     delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
     return StageOutcome(
         record=record,
@@ -124,6 +128,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         delivered=delivery.new,
         replaced=() if stage.counts_changes else delivery.replaced,
         kept=delivery.notes,
+        lost=lost,
     )
 
 
@@ -165,7 +170,8 @@ def notes(outcome: StageOutcome) -> list[str]:
         facts.pop("changes", None)  # said when it was delivered
     other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
     own = STAGE[outcome.record.stage].notes(facts)
-    return [*other, *own, *outcome.replaced, *outcome.kept]
+    lost = outcome.lost if outcome.other_run is None else ()
+    return [*other, *lost, *own, *outcome.replaced, *outcome.kept]
 
 
 def indented(note: str) -> str:

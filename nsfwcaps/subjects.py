@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.stage import Recipe
+from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages import STAGES
 
 
@@ -54,6 +54,16 @@ def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, 
         lines = [f"{name}: {line}" for name, text in found.items() for line in text.splitlines()]
         raise refusal(f"{workdir} holds another run{_size(workdir)}", lines)
     return found
+
+
+def lost(
+    stage: Stage, before: StageRecord | None, folder: StageFolder, result: StageResult
+) -> tuple[str, ...]:
+    """Say what of a finished run's input is not in the result of the next one, one line each."""
+    if before is None or stage.subject is None:
+        return ()
+    module = importlib.import_module(stage.subject)
+    return tuple(module.lost(before, folder, result)) if hasattr(module, "lost") else ()
 
 
 def refusal(what: str, lines: Sequence[str]) -> OtherRunError:

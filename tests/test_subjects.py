@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import shutil
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from support.shell import (
     write_vectors,
 )
 
-from nsfwcaps.stages.ingest import subject
+from nsfwcaps.stages.ingest import read, subject
 
 WAYS = "choose another --out, or replace it with --overwrite"
 
@@ -325,15 +324,27 @@ def test_folder_with_nothing_but_pairs_is_guarded_by_their_ids(
     assert build(pools.safe, pools.unsafe).code == 0
 
 
-@pytest.mark.filterwarnings("error")
-def test_comparing_leaves_no_file_open(
+def test_comparing_closes_the_file_that_it_leaves_early(
     pools: Pools, build: Build, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends within the first file, once enough captions are found."""
     monkeypatch.setattr(subject, "_BLOCK", 8)
+    closed = []
+    monkeypatch.setattr(read.PoolRows, "close", lambda rows: closed.append(rows._read.close()))
     grown(pools)
     assert build(pools.safe, pools.unsafe, "--dry-run").code == 0
-    gc.collect()
+    assert closed == [None]
+
+
+def test_captions_that_are_gone_are_counted(
+    built: Path, pools: Pools, build: Build
+) -> None:
+    for left, gone, total in ((40, 20, 60), (25, 15, 40)):
+        write_jsonl(pools.safe, safe_captions(60)[:left])
+        line = f"safe: {gone} of the {total} captions of the run before are gone"
+        said = build(pools.safe, pools.unsafe, "--json").json["stages"][0]
+        assert line in said["notes"]
+        assert not any("unsafe:" in note for note in said["notes"])
+        assert "are gone" not in build(pools.safe, pools.unsafe).out
 
 
 def test_lost_pool_is_named_before_anything_is_compared(built: Path, build: Build) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.kept_texts import KeptTexts, text_keys
 from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.errors import ArtifactError
@@ -79,6 +79,26 @@ def of_data_set(workdir: Path) -> Earlier | None:
         by_name=True,
         captions=captions,
     )
+
+
+def missing_captions(
+    record: StageRecord, folder: StageFolder, result: StageResult
+) -> Iterator[str]:
+    """Say how many captions of a finished run are not in the next one's result, by side."""
+    before = _ingested(record)
+    for side, kept in before.items() if before is not None else ():
+        paths = [
+            folder.path / file.path
+            for shard in result.shards
+            for file in shard.files
+            if file.group == side.value
+        ]
+        for table in read_tables(paths, ["id"]):
+            kept.find(text_keys(table["id"].to_pylist()))
+        found, total = kept.kept()
+        if found < total:
+            gone = f"{total - found:,} of the {total:,} captions of the run before are gone"
+            yield f"{side.value}: {gone}"
 
 
 def _listed(pools: Sequence[Mapping[str, Any]]) -> Iterator[PoolFile]:

@@ -13,11 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps import config
-from nsfwcaps.artifacts import StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.clean import Clean, clean_row
 from nsfwcaps.captions.kept_texts import text_keys
 from nsfwcaps.captions.tables.column_names import Label
-from nsfwcaps.stages.ingest.earlier import SIDES, Captions, Earlier, of_data_set, of_record
+from nsfwcaps.stages.ingest.earlier import (
+    SIDES,
+    Captions,
+    Earlier,
+    missing_captions,
+    of_data_set,
+    of_record,
+)
 from nsfwcaps.stages.ingest.pool import SHAPING, Pool
 from nsfwcaps.stages.ingest.pool_files import (
     PoolFile,
@@ -38,9 +45,7 @@ _BLOCK = 8192
 _MOST_NAMED = 3
 
 
-def difference(
-    settings: IngestSettings, record: StageRecord | None, workdir: Path
-) -> str | None:
+def difference(settings: IngestSettings, record: StageRecord | None, workdir: Path) -> str | None:
     """Say how other pools differ from those of a finished run; None if they are the same or grew.
 
     Without a record, the data set in the folder says what the run was of.
@@ -76,6 +81,11 @@ def difference(
         if not earlier.has(url)
     ]
     return "\n".join([*_few(gone), *([] if gone else sides), *_few(new), *changes])
+
+
+def lost(record: StageRecord, folder: StageFolder, result: StageResult) -> list[str]:
+    """Say how many captions of a finished run are gone."""
+    return [*missing_captions(record, folder, result)]
 
 
 def _lost(
@@ -157,9 +167,7 @@ class _Comparison:
         return said
 
 
-def _blocks(
-    pool: Pool, settings: IngestSettings
-) -> Generator[tuple[Label, list[str]], None, None]:
+def _blocks(pool: Pool, settings: IngestSettings) -> Generator[tuple[Label, list[str]], None, None]:
     """Yield the ids of a pool's captions in blocks by label, without reading images."""
     plain = dataclasses.replace(
         settings, images=False, safe_image=None, unsafe_image=None, keep_columns=()
