@@ -97,7 +97,7 @@ def mine(
         safe_vectors: Floats `[s, d]` from the same encoder.
         k: Safe counterparts per unsafe row, at most s.
         rank: `inverted-softmax`, `csls` or `cosine`.
-        min_similarity: Minimum cosine of a pair. Those below are set aside; no other target changes.
+        min_similarity: Minimum cosine of a pair. Those below are set aside; no other pair changes.
         hub_cap: Maximum number of unsafe rows that share one safe row. The others get their next
             best one.
         reciprocal: Keep a pair only if the unsafe row is among this many nearest neighbours of the
