@@ -35,3 +35,20 @@ def test_a_model_that_reads_no_pictures_stops_before_ingest(
         assert "mine.similarity: image compares pictures, and" in said.err
         assert "--similarity text" in said.err
         assert not (tmp_path / "run").exists()
+
+
+def test_a_repeated_header_line_names_no_image(tmp_path: Path) -> None:
+    """Only the header line has text in the column of images."""
+    lines = [
+        "caption,image_path",
+        "a handgun on a table,",
+        "caption,image_path",
+        "a broken window,",
+    ]
+    (tmp_path / "unsafe.csv").write_text("\n".join([*lines, ""]))
+    (tmp_path / "safe.txt").write_text("a vase on a table\n")
+    options = ("--unsafe", tmp_path / "unsafe.csv", "--safe", tmp_path / "safe.txt")
+    said = call("ingest", "-w", tmp_path / "run", *options, "--max-reject-share", 1, "--json")
+    assert said.code == 0, said.err
+    (stage,) = said.json["stages"]
+    assert stage["rejects"] == {"header_line": 1}

@@ -16,8 +16,8 @@ HEADER_LINE = "header_line"
 NO_WORDS = "no_words"
 
 _OF_LIBRARIES = (
-    "nan|-nan|na|n/a|n.a|[nan]|[null]|[none]|#n/a|#n/a n/a|#na|<na>|nat|null|#null|<null>|(null)|none|"
-    "<none>|nil|undefined|"
+    "nan|-nan|na|n/a|n.a|[nan]|[null]|[none]|#n/a|#n/a n/a|#na|<na>|nat|null|#null|<null>|(null)|"
+    "none|<none>|nil|undefined|"
     "1.#ind|-1.#ind|1.#qnan|-1.#qnan|\\n|#ref!|#value!|#name?|#div/0!|#null!|#num!"
 )
 """Missing values of pandas, polars, R, MySQL, Spark, JavaScript and spreadsheets."""
