@@ -12,6 +12,7 @@ from typing import Any, cast
 from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.foreseen import check_finished, check_later_stages
 from nsfwcaps.freshness import (
     Freshness,
     StageState,
@@ -153,6 +154,7 @@ def run(
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
         outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
+        check_later_stages(recipe, outcome.record)
         records.append(outcome.record)
     return records
 
@@ -209,6 +211,9 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     """Plan the run of a recipe: the state of each stage, and sizes if known.
 
     Stages whose input files are yet to be delivered by an earlier stage are left out.
+
+    Raises:
+        InputError: a stage cannot use what an earlier one has made.
     """
 
     def sizes(name: str) -> Mapping[str, Any]:
@@ -217,6 +222,8 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     ready = _ready(recipe, workdir)
     lacking = missing.steps(recipe, workdir)
     found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
+    current = [name for name, own in found.items() if own.state is StageState.CURRENT]
+    check_finished(recipe, workdir, current)
     return {
         # Sizes of inputs to be rebuilt come from the last run.
         name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))

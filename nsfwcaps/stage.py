@@ -63,6 +63,8 @@ class Stage:
     """Subfolders of `delivers` whose Parquet files belong to the stage alone."""
     problems: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
     """Yields problems of the whole recipe from this stage's view, one line each."""
+    foresees: Callable[[Recipe, StageRecord], Iterator[str]] = lambda recipe, record: iter(())
+    """Yields why it cannot use what an earlier stage, of this record, has made."""
     completed: Callable[[Recipe], Any] | None = None
     """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}

@@ -105,7 +105,9 @@ class PoolRows:
         """
         if found.image is None or found.image in sample.binary:
             return found
-        cells = (image_cell(text_cell(row.get(found.image))) for row in sample.rows)
+        # A header line repeated inside the file names no image.
+        rows = (row for row in sample.rows if text_cell(row.get(found.image)) != found.image)
+        cells = (image_cell(text_cell(row.get(found.image))) for row in rows)
         named = [path for path, data in cells if path is not None and data is None]
         is_later = self.columns is not None and found.image not in self._elsewhere
         if not named or is_later or any(map(self._is_there, named)):
