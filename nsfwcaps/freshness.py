@@ -132,7 +132,9 @@ def _differences(
         # Without a recipe, sources outside the workdir may be gone: compare what is inside.
         inside = _input_digests(stage, known)
         before = {name: record.inputs.get(name) for name in inside}
-        return [*changes.of_inputs(before, inside)]
+        # A new setting of this version's counts, as with a recipe.
+        now = config.output_settings(used)
+        return [*changes.of_settings(record.settings, now), *changes.of_inputs(before, inside)]
     if wanted == record.fingerprint:
         return []
     now = config.output_settings(used)

@@ -29,12 +29,14 @@ def sizes_of(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, A
         found["seconds"] = known_rates.estimate(work, *measured)
     if (parts := found.pop("parts", None)) is not None:
         done = _done(folder, record, fingerprint(stage, stage_settings, known)[1])
-        times = {
-            name: 0.0
-            if (part.kept_as, part.made_from) in done
-            else known_rates.estimate(part.work, *measured)
-            for name, part in parts.items()
-        }
+        times = {}
+        for name, part in parts.items():
+            work = part.work
+            if (part.kept_as, part.made_from) in done:
+                left = part.left(folder) if part.left is not None else 0
+                work = dict.fromkeys(work, left)
+                found |= {f"{name} items to encode": left} if left else {}
+            times[name] = known_rates.estimate(work, *measured) if any(work.values()) else 0.0
         found["parts"] = times
         known_times = [item for item in times.values() if item is not None]
         found["seconds"] = sum(known_times) if len(known_times) == len(times) else None

@@ -96,6 +96,8 @@ class PlannedPart:
     """Amount of each kind of work (`machine.known_rates`)."""
     kept_as: str | None = None
     """Group of files that an earlier run has left if it has done this part."""
+    left: Callable[[StageFolder], int] | None = None
+    """Counts the items of the only kind of work that such files lack, as of a part done in part."""
     made_from: str | None = None
     """What those files must be made from, as the fact `made_from` of their shard says."""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import fsspec
 
+from nsfwcaps.captions.contact import limit_waiting
 from nsfwcaps.captions.opening import shown
 from nsfwcaps.captions.tables.column_names import folded
 from nsfwcaps.captions.tables.values import text_cell
@@ -60,6 +61,7 @@ def read_image(url: str) -> bytes:
     Raises:
         OSError: it is missing or unreadable.
     """
+    limit_waiting(url)
     try:
         with fsspec.open(url, "rb") as file:
             data: bytes = file.read()

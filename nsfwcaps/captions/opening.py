@@ -15,6 +15,7 @@ import fsspec
 import pyarrow as pa
 from fsspec.compression import compr
 
+from nsfwcaps.captions import contact
 from nsfwcaps.errors import InputError, NsfwcapsError, first_line
 
 _MAGIC = {
@@ -90,6 +91,7 @@ def reaching(url: str) -> Iterator[None]:
 
     Each library has errors of its own, so for remote addresses every exception counts.
     """
+    contact.limit_waiting(url)
     try:
         yield
     except NsfwcapsError:
@@ -105,7 +107,7 @@ def reaching(url: str) -> Iterator[None]:
         advice = f"run 'pip install {package}'" if package else "install that package"
         raise InputError(f"{shown(url)}: {first_line(error)}; {advice}") from None
     except Exception as error:
-        if _is_remote(url):
+        if is_remote(url):
             raise _unreachable(url, error) from None
         if isinstance(error, _DAMAGE):
             raise InputError(
@@ -121,14 +123,17 @@ def is_missing(error: FileNotFoundError) -> bool:
     return error.__cause__ is None or _status(error.__cause__) in _MISSING
 
 
-def _is_remote(url: str) -> bool:
+def is_remote(url: str) -> bool:
+    """Whether an address leads to another machine."""
     scheme = url.partition("://")[0] if "://" in url else ""
     return scheme not in ("", "file", "local", "memory") and scheme in fsspec.available_protocols()
 
 
 def _unreachable(url: str, error: BaseException) -> InputError:
     """Name the HTTP status or the type of an error only: its text may quote the address."""
-    kind = _status(error) or type(error).__name__
+    kind = str(_status(error) or type(error).__name__)
+    if url.startswith("hf://"):  # the address does not say which server this is
+        kind = f"{kind}, {contact.host(url)}"
     return InputError(
         f"{shown(url)}: cannot be read ({kind}); check the address, your access and the network, "
         "or download the file"

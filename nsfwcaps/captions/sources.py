@@ -12,11 +12,19 @@ import fsspec
 from braceexpand import braceexpand
 
 from nsfwcaps import resources
+from nsfwcaps.captions import contact
 from nsfwcaps.captions.folders.file_kinds import check_matches
 from nsfwcaps.captions.folders.file_sets import check_set
 from nsfwcaps.captions.folders.layouts import Chosen, files_of
 from nsfwcaps.captions.folders.members import IMAGE_ENDINGS, is_document, is_hidden, suffix
-from nsfwcaps.captions.opening import is_missing, local_path, lower_protocol, reaching, shown
+from nsfwcaps.captions.opening import (
+    is_missing,
+    is_remote,
+    local_path,
+    lower_protocol,
+    reaching,
+    shown,
+)
 from nsfwcaps.captions.options import ReadOptions
 from nsfwcaps.errors import InputError
 from nsfwcaps.files import sha256_file
@@ -90,7 +98,7 @@ def _braces(url: str) -> Iterator[str]:
 def _found(url: str, options: ReadOptions) -> Chosen | None:
     """Files of one address without braces; None if nothing is there."""
     filesystem, path = fsspec.core.url_to_fs(url)
-    kind = _kind(filesystem, path)
+    kind = _kind(filesystem, path, url)
     if kind == "file":
         return Chosen(files=[url])
     if kind == "directory":
@@ -123,13 +131,16 @@ def _data(pattern: str, files: list[str]) -> list[str]:
     )
 
 
-def _kind(filesystem: fsspec.AbstractFileSystem, path: str) -> str | None:
+def _kind(filesystem: fsspec.AbstractFileSystem, path: str, url: str) -> str | None:
     """`file`, `directory`, or None if nothing is there.
 
     Raises:
+        InputError: the store does not answer in time.
         Exception: the store cannot be reached, with an error of its library.
     """
     try:
+        if is_remote(url):
+            return str(contact.info(filesystem, path, shown(url))["type"])
         kind = str(filesystem.info(path)["type"])
         return "file" if kind == "other" else kind  # a pipe, as in <(zcat pool.gz)
     except FileNotFoundError as error:

@@ -80,6 +80,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         stages=stages,
         facts=facts,
         paired=paired,
+        mine=_minima(stages["mine"]["settings"]),
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
         review=facts.get("review"),
@@ -98,6 +99,21 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
             (field.name, _spelt(field.type), SAFE_ITEMS_HELP[field.name]) for field in SAFE_ITEMS
         ],
     )
+
+
+def _minima(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the least similarities of pairs and of candidates.
+
+    Records of older versions have one of them, which was that of candidates under the other name.
+
+    >>> _minima({"min_similarity": 0.5})
+    {'min_similarity': None, 'min_candidate_similarity': 0.5}
+    """
+    names = ("min_similarity", "min_candidate_similarity")
+    least, of_candidates = (settings.get(name) for name in names)
+    older = "min_candidate_similarity" not in settings
+    values = (None, least) if older else (least, of_candidates)
+    return dict(zip(names, values, strict=True))
 
 
 def _flag_help(flag: str) -> str:

@@ -209,10 +209,11 @@ def _class_sets(
     sets: Sequence[tuple[str, str]], classes: Sequence[str], templates: Sequence[str]
 ) -> list[Any]:
     from nsfwcaps.evaluation.datasets.class_sets import ClassSetRequest
+    from nsfwcaps.evaluation.named_options import files_of_sets
 
     names = [name for name, _ in sets]
-    classes_of = _files("--classes", classes, names)
-    templates_of = _files("--templates", templates, names)
+    classes_of = files_of_sets("--classes", classes, names)
+    templates_of = files_of_sets("--templates", templates, names)
     return [
         ClassSetRequest(
             name=name,
@@ -222,32 +223,6 @@ def _class_sets(
         )
         for name, url in sets
     ]
-
-
-def _files(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """File of each set; a file without a name applies to all sets that have none."""
-    from nsfwcaps.evaluation.named_options import name_of
-
-    of_all = [item for item in given if item.partition("=")[0] not in names]
-    if of_all and not names:
-        raise ConfigError(f"{option} needs a classification set; add --zeroshot")
-    for item in of_all:
-        unknown = name_of(item)
-        if unknown is not None and not Path(item).exists():
-            raise ConfigError(f"{option}: no set named {unknown}; sets: {', '.join(names)}")
-    if len(of_all) > 1:
-        raise ConfigError(
-            f"{option}: '{of_all[1]}' matches none of the --zeroshot sets ({', '.join(names)}); "
-            f"write {option} NAME=FILE"
-        )
-    files = dict.fromkeys(names, of_all[0]) if of_all else {}
-    for item in given:
-        name, _, file = item.partition("=")
-        if name in names:
-            if not file:
-                raise ConfigError(f"{option}: the value is empty; write {option} {name}=FILE")
-            files[name] = file
-    return files
 
 
 def _check_distinct(names: Sequence[str]) -> None:

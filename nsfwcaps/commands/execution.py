@@ -59,7 +59,7 @@ def execute(
             for note in pipeline.notes(outcome):
                 typer.echo(pipeline.indented(note))
             if outcome.record.stage == pairs_last and not all(each.skipped for each in outcomes):
-                typer.echo(_quality().paragraph(workdir))
+                _print_quality(recipe, workdir, quiet=quiet)
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
@@ -82,6 +82,14 @@ def _quality() -> ModuleType:
     from nsfwcaps.inspection import quality  # numpy imports slowly
 
     return quality
+
+
+def _print_quality(recipe: Mapping[str, Any], workdir: Path, *, quiet: bool) -> None:
+    """Print how close the pairs are; the next steps may name `show` instead."""
+    from nsfwcaps.commands import next_steps
+
+    named_below = not quiet and next_steps.name_show(recipe)
+    typer.echo(_quality().paragraph(workdir, None if named_below else next_steps.program()))
 
 
 def _print_next_steps(recipe: Mapping[str, Any], workdir: Path) -> None:

@@ -23,7 +23,7 @@ def program() -> str:
     found.
     """
     called = Path(sys.argv[0])
-    if called.name == "__main__.py":
+    if (called.parent.name, called.name) == ("nsfwcaps", "__main__.py"):
         return f"{_shown(Path(sys.executable))} -m nsfwcaps"
     if called.name != "nsfwcaps":  # a program of its own, such as a test
         return "nsfwcaps"
@@ -52,6 +52,11 @@ def after_stages(recipe: Mapping[str, Any], workdir: Path) -> str:
         step = _ONE_STAGE[last]
         return lines([((step, "--out", workdir), "go on")])
     return ""
+
+
+def name_show(recipe: Mapping[str, Any]) -> bool:
+    """Whether `after_stages` names the command that shows pairs."""
+    return "train" in recipe
 
 
 def after_evaluation(out: Path) -> str:

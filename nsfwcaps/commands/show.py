@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json
 from nsfwcaps.inspection.choice import PairChoice, PairOrder
 
@@ -73,7 +74,7 @@ def show(
         if as_json:
             typer.echo(json.dumps({"run": str(run), "quality": quality.facts(run)}, indent=1))
         else:
-            typer.echo(quality.paragraph(run).lstrip("\n"))
+            typer.echo(quality.paragraph(run, next_steps.program()).lstrip("\n"))
         return
     choice = PairChoice(
         n=n,

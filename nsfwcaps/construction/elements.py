@@ -193,7 +193,7 @@ _SELF_HARM = (
     *_elements(
         Category.SELF_HARM,
         "surface floor",
-        "a bloody razor blade; a bloodstained razor blade and loose pills",
+        "a razor blade and loose pills; a razor blade and an empty pill bottle",
         only="bathroom",
         never="animal large group food public outdoors kitchen",
     ),
@@ -211,8 +211,8 @@ _SHOCKING = (
     *_elements(
         Category.SHOCKING,
         "surface floor",
-        "several cockroaches; a swarm of cockroaches; "
-        "a pile of bloody bandages; a bloodstained towel; a dead rat in a trap",
+        "several cockroaches; a swarm of cockroaches; several rats; a tarantula; a coiled snake; "
+        "a dead rat in a trap",
         never="large animal",
     ),
     *_elements(
@@ -221,14 +221,14 @@ _SHOCKING = (
     *_elements(
         Category.SHOCKING,
         "ground",
-        "a dead rat; a dead pigeon; a dead crow; a bloodstained shirt",
+        "a dead rat; a dead pigeon; a dead crow; a dead squirrel",
         never="large animal",
     ),
     *_elements(
         Category.SHOCKING,
         "street",
         "a burning car; a burnt-out car; an overturned car; a wrecked car; a crashed motorcycle; "
-        "a smashed car | with blood on the windshield",
+        "a smashed car | with a shattered windshield",
         never="large animal food",
     ),
     *_elements(
@@ -239,27 +239,27 @@ _SHOCKING = (
     *_elements(
         Category.SHOCKING,
         "nature",
-        "an animal carcass; a rotting carcass; a pile of animal bones",
+        "an animal carcass; an animal skeleton; a pile of animal bones",
         only="large",
         never="beach",
     ),
     *_elements(
         Category.SHOCKING,
         "nature",
-        "a dead antelope; vultures tearing at a carcass",
+        "a dead antelope; vultures around a carcass",
         only="savannah",
     ),
     *_elements(Category.SHOCKING, "nature", "a dead deer", never="beach savannah snow"),
     *_elements(
         Category.SHOCKING,
         "nature",
-        "an animal carcass; a human skull; a rotting deer carcass",
+        "an animal carcass; a human skull; a deer carcass",
         never="beach large savannah",
     ),
     *_elements(
         Category.SHOCKING,
         "nature",
-        "a dead seal; a rotting fish carcass; a dead seagull; a rotting whale carcass",
+        "a dead seal; a dead fish; a dead seagull; a whale carcass",
         only="beach",
         never="large",
     ),

@@ -13,7 +13,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nsfwcaps.enums import Category
 from nsfwcaps.errors import InputError
 
 # Words are stored as digests so that the lists cannot be read. `_digest` computes them.
@@ -64,12 +63,6 @@ def excluded(text: str) -> bool:
 def has_sexual_word(text: str) -> bool:
     """Tell whether a text has a word of the list of sexual words."""
     return any(_is_of(_SEXUAL, word) for word in _WORD.findall(_fold(text)))
-
-
-def excluded_request(caption: str, category: Category) -> bool:
-    """Tell whether an edit must not be requested: sexual content where a minor may be present."""
-    sexual = category is Category.SEXUAL_CONTENT
-    return excluded(caption) or (sexual and mentions_minor(_fold(caption)))
 
 
 def may_show_minor(caption: str) -> bool:

@@ -20,19 +20,19 @@ _WORDS = (
     r"cocaine|drugs?|marijuana|cannabis|stolen|steal\w*|counterfeit|dealer|robb\w+|burglar\w*|"
     r"pickpockets?|thie(?:f|ves)|poach(?:er|ers|ing)|graffiti|vandal\w*|heroin|looters?|crowbars?|"
     r"razors?|pills?|poison\w*|noose|suicid\w+|"
-    r"skulls?|dead|corpses?|carcass\w*|bones?|graves?|blood\w*|syringes?|cockroach\w*|"
+    r"skulls?|dead|corpses?|carcass\w*|skeletons?|tarantulas?|bones?|graves?|blood\w*|syringes?|cockroach\w*|"
     r"wreck\w*|smashed|overturned|crash\w*|burn(?:t|ing)|shattered|"
     r"bloodstained|explo\w+|cigar\w*|smok(?:es?|ing)"
 )
 _PHRASES = (
     r"knife fight|broken (?:bottle|glass|window)s?|on fire|hunting kni(?:fe|ves)|fake passports?|"
-    r"crack pipe|illegal dump"
+    r"crack pipe|illegal dump|coiled snakes?|several rats"
 )
 _HAZARDS = re.compile(rf"\b(?:{'|'.join(map(re.escape, _NOUNS))}|{_WORDS}|{_PHRASES})\b")
 
 HAZARD_WORDS = (
     rf"{_WORDS}|fight|broken|fire|pipe|passports?|hunting|dump|breaking|smashing|prying|snatching|"
-    r"threatening|knife"
+    r"threatening|knife|snakes?|rats"
 )
 """Pattern of single words, of which every caption with a hazard has one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from nsfwcaps.enums import Category
 from nsfwcaps.errors import ConfigError
@@ -47,22 +47,18 @@ def quotas(n: int, share: Mapping[Category, float]) -> dict[Category, int]:
 
 
 def asked(
-    ids: Sequence[str], share: Mapping[Category, float], requests: int, seed: int
-) -> list[tuple[int, Category]]:
-    """Return `[m]` requests as caption position and category, in the order to ask.
+    ids: Sequence[str], share: Mapping[Category, float], seed: int
+) -> Iterator[tuple[int, Category]]:
+    """Yield requests as caption position and category, in the order to ask.
 
     Captions are ordered by a hash, so that any prefix is a fair sample. Every caption comes once,
     in one category, before any comes again in another.
     """
     order = sorted(range(len(ids)), key=lambda at: order_key(seed, ids[at]))
     names, first = list(share), _interleaved(share, len(ids))
-    out: list[tuple[int, Category]] = []
     for turn in range(len(names)):
         for number, at in enumerate(order):
-            if len(out) == requests:
-                return out
-            out.append((at, names[(first[number] + turn) % len(names)]))
-    return out
+            yield at, names[(first[number] + turn) % len(names)]
 
 
 def order_key(seed: int, item: str) -> bytes:

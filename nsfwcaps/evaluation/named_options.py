@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from nsfwcaps.errors import ConfigError
 
@@ -46,6 +46,36 @@ def name_of(item: str) -> str | None:
     name, sign, _ = item.partition("=")
     # An equals sign after a slash or a colon belongs to the path.
     return name if sign and not set("/:\\") & set(name) else None
+
+
+def files_of_sets(option: str, given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return the file of each classification set that has one.
+
+    A file without a name applies to all sets that have none.
+
+    Raises:
+        ConfigError: a file belongs to no set, or two apply to all.
+    """
+    of_all = [item for item in given if item.partition("=")[0] not in names]
+    if of_all and not names:
+        raise ConfigError(f"{option} needs a classification set; add --zeroshot")
+    for item in of_all:
+        unknown = name_of(item)
+        if unknown is not None and not Path(item).exists():
+            raise ConfigError(f"{option}: no set named {unknown}; sets: {', '.join(names)}")
+    if len(of_all) > 1:
+        raise ConfigError(
+            f"{option}: '{of_all[1]}' matches none of the --zeroshot sets ({', '.join(names)}); "
+            f"write {option} NAME=FILE"
+        )
+    files = dict.fromkeys(names, of_all[0]) if of_all else {}
+    for item in given:
+        name, _, file = item.partition("=")
+        if name in names:
+            if not file:
+                raise ConfigError(f"{option}: the value is empty; write {option} {name}=FILE")
+            files[name] = file
+    return files
 
 
 def _split(item: str) -> tuple[str, str]:

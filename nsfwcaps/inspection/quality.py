@@ -40,14 +40,17 @@ def quality_of_run(folder: Path) -> tuple[PairQuality, MiningChoices]:
     return quality_of(pairs.table, encoder, settings), choices
 
 
-def paragraph(folder: Path) -> str:
+def paragraph(folder: Path, program: str | None = "nsfwcaps") -> str:
     """Return the lines on the pairs of a run that has just ended, after an empty one.
+
+    `program` is how to call nsfwcaps in the last line, which names `show`; None: no such line.
 
     Raises:
         ArtifactError: as `quality_of_run`.
     """
     found, choices = quality_of_run(folder)
-    return writable("\n".join(["", *quality_lines(found, choices, folder)]))
+    look = [f"Look at pairs: {program} show {shlex.quote(str(folder))}"] if program else []
+    return writable("\n".join(["", *quality_lines(found, choices), *look]))
 
 
 def facts(folder: Path) -> dict[str, Any]:
@@ -75,7 +78,7 @@ def _made_by(pairs: PairTable) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         return {}, {}
 
 
-def quality_lines(found: PairQuality, choices: MiningChoices, folder: Path) -> Iterator[str]:
+def quality_lines(found: PairQuality, choices: MiningChoices) -> Iterator[str]:
     """Yield the lines for the terminal: about fifteen, within 100 columns."""
     rows = [("all pairs", found.overall), *_groups(found.category)]
     border = found.border
@@ -90,7 +93,6 @@ def quality_lines(found: PairQuality, choices: MiningChoices, folder: Path) -> I
     yield from _targets(found)
     for text in list(suggestions(found, choices))[:2]:
         yield f"Suggestion: {text}"
-    yield f"Look at pairs: nsfwcaps show {shlex.quote(str(folder))}"
 
 
 def _groups(category: Mapping[str, CosineSpread]) -> Iterator[tuple[str, CosineSpread]]:

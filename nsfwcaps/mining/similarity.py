@@ -16,6 +16,7 @@ every choice excludes the own text.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,6 +73,16 @@ class Compared:
     """s"""
     without: Rows
     """Unsafe captions without a picture, where one is needed."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of which rows of captions and pictures the queries and targets are."""
+        own = (None, None) if self.pictures is None else (self.pictures.unsafe, self.pictures.safe)
+        whole = hashlib.sha256()
+        for rows in (self.queries, self.targets, *own):
+            data = b"every" if rows is None else rows.astype("<i8").tobytes()
+            whole.update(b"%d:" % len(data) + data)
+        return whole.hexdigest()
 
     def named(self, pairs: PairBlock) -> PairBlock:
         """Give pairs of queries and targets the rows of their captions."""

@@ -187,7 +187,10 @@ def test_unsafe_captions_without_a_pair_are_counted(published: Published, world:
     missing = 2 * len(world.unsafe) - len(published.rows)
     assert missing > 2 * without
     assert f"Counterparts short of 2 per unsafe caption: {missing}." in published.body
-    assert "Pairs below a cosine of 0.93 were dropped." in published.body
+    said = (
+        f"Pairs below a similarity of 0.93 were set aside: {missing}; no other pair changed by it."
+    )
+    assert said in published.body
     assert min(row["sim_text"] for row in published.rows) >= 0.93
 
 
@@ -197,7 +200,7 @@ def test_captions_without_a_vector_are_counted(published: Published) -> None:
 
 def test_what_did_not_happen_is_not_on_the_card(odd: Published) -> None:
     assert "Captions without a vector" not in odd.body
-    assert "Pairs below a cosine" not in odd.body
+    assert "Pairs below a similarity" not in odd.body
     assert "Unsafe captions without a pair: none." in odd.body
     assert "Counterparts short of 1 per unsafe caption: 0." in odd.body
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,19 @@ def test_what_to_do_next_can_be_pasted(folder: Path) -> None:
         assert (done.code, done.err) == (0, ""), words
     assert Path("runs/demo-eval/report.html").is_file()
     assert "Next" not in call("demo", "--quiet").out
+
+
+def test_the_command_that_shows_pairs_is_named_once(folder: Path) -> None:
+    named = "nsfwcaps show runs/demo"
+    for quiet, line in (
+        ((), f"  {named} --n 20  # look"),
+        (("--quiet",), f"Look at pairs: {named}"),
+    ):
+        shutil.rmtree("runs/demo/publish")
+        said = call("demo", *quiet).out
+        assert "Cosines by mini" in said
+        assert said.count(named) == 1
+        assert line in said
 
 
 def test_no_caption_is_shown(folder: Path) -> None:

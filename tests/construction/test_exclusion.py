@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps.construction.exclusion import excluded, excluded_request, image_hashes
-from nsfwcaps.enums import Category
+from nsfwcaps.construction.exclusion import excluded, image_hashes
 from nsfwcaps.errors import InputError
 
 DIGEST = "a" * 64
@@ -44,12 +43,6 @@ def test_both_words_in_one_text(text: str) -> None:
 )
 def test_one_of_them_is_not_enough(text: str) -> None:
     assert not excluded(text)
-
-
-def test_no_sexual_edit_is_asked_for_where_a_minor_may_be() -> None:
-    assert excluded_request("A girl on a bench", Category.SEXUAL_CONTENT)
-    assert not excluded_request("A girl on a bench", Category.VIOLENCE)
-    assert not excluded_request("A woman on a bench", Category.SEXUAL_CONTENT)
 
 
 def test_lists_of_image_hashes(tmp_path: Path) -> None:

@@ -34,16 +34,15 @@ def test_quotas_add_up() -> None:
 
 def test_every_beginning_is_fair_and_no_pair_comes_twice() -> None:
     ids = [f"{n:032x}" for n in range(60)]
-    order = asked(ids, {V: 0.5, S: 0.25, H: 0.25}, 1000, seed=0)
+    order = [*asked(ids, {V: 0.5, S: 0.25, H: 0.25}, seed=0)]
     assert len(order) == len(set(order)) == 180
     assert len({at for at, _ in order[:60]}) == 60
     assert Counter(category for _, category in order[:20]) == {V: 10, S: 5, H: 5}
-    assert asked(ids, {V: 0.5, S: 0.25, H: 0.25}, 30, seed=0) == order[:30]
-    assert asked(ids, {V: 0.5, S: 0.25, H: 0.25}, 60, seed=1) != order[:60]
+    assert [*asked(ids, {V: 0.5, S: 0.25, H: 0.25}, seed=1)] != order
 
 
 def test_order_is_of_the_ids_and_not_of_their_places() -> None:
     ids = [f"{n:032x}" for n in range(40)]
-    one = [ids[at] for at, _ in asked(ids, {V: 1.0}, 40, seed=3)]
+    one = [ids[at] for at, _ in asked(ids, {V: 1.0}, seed=3)]
     turned = ids[::-1]
-    assert [turned[at] for at, _ in asked(turned, {V: 1.0}, 40, seed=3)] == one
+    assert [turned[at] for at, _ in asked(turned, {V: 1.0}, seed=3)] == one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from nsfwcaps.config import digest
 from nsfwcaps.construction.editors.editor import (
@@ -19,13 +20,15 @@ from nsfwcaps.construction.hazard import Element
 from nsfwcaps.construction.insertion import Insertion
 from nsfwcaps.construction.insertions import insertions
 from nsfwcaps.construction.quotas import order_key
-from nsfwcaps.construction.scenes import traits
+from nsfwcaps.construction.scenes import Trait, traits
 
 NAME = "rules"
 VERSION = 3
 
 _VARIANTS = 3
 """Edits proposed for a caption, of which the most plausible is used."""
+_READ = 1 << 15
+"""Captions whose reading is kept, since each is asked for in several categories."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,10 @@ class RulesEditor:
         return answers
 
     def _answer(self, request: EditRequest) -> Answer:
-        if reason := not_edited(request.caption):
-            return Refusal(reason)
-        places = insertions(request.caption)
-        if not places:
-            return Refusal("no_place")
-        scene = traits(request.caption)
+        read = _read(request.caption)
+        if isinstance(read, str):
+            return Refusal(read)
+        places, scene = read
         choices = [
             (place, element)
             for place in places
@@ -93,3 +94,12 @@ class RulesEditor:
         for place, element in order:
             chosen.setdefault(element.phrase, (place, element))
         return [*chosen.values()][:_VARIANTS]
+
+
+@lru_cache(maxsize=_READ)
+def _read(caption: str) -> str | tuple[Sequence[Insertion], frozenset[Trait]]:
+    """Return why a caption is not edited, or its places and traits; for all categories at once."""
+    if reason := not_edited(caption):
+        return reason
+    places = insertions(caption)
+    return (places, traits(caption)) if places else "no_place"

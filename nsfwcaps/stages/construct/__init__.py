@@ -22,13 +22,34 @@ def _unmet_quotas(facts: Mapping[str, Any]) -> str:
         for name, item in facts["category"].items()
         if item["missing"]
     ]
-    if not lacking:
-        return ""
-    steps = facts["steps"]
-    # Each usable caption is edited once per category; once all are, only new captions help.
-    more = steps["requests"] < steps["usable"] * len(facts["category"])
-    advice = "raise --tries to ask for more edits" if more else "a larger --pool gives more edits"
-    return f"; missing: {', '.join(lacking)} ({advice})"
+    return f"; missing: {', '.join(lacking)}" if lacking else ""
+
+
+def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Say of each quota that is not filled why, and what helps."""
+    usable = facts["steps"]["usable"]
+    for name, item in facts["category"].items():
+        if not item["missing"]:
+            continue
+        requests = item.get("requests", facts["steps"]["requests"])
+        blocked = sum(item["skipped"].values())
+        over = f", {blocked:,} of them over a limit of the selection" if blocked else ""
+        passed = f"{item['candidates']:,} of {requests:,} edits passed{over}"
+        yield f"{name}: {passed}; {_help(name, item, requests < usable)}"
+
+
+def _help(name: str, item: Mapping[str, Any], more: bool) -> str:
+    """Return what fills a quota; `more` tells whether some captions were not asked for it."""
+    limits = {"element_share": "--element-share", "near_duplicate": "--near-duplicate"}
+    raised = [option for limit, option in limits.items() if item["skipped"].get(limit)]
+    ways = [
+        *(["more --tries"] if more else []),
+        *(f"a higher {option}" for option in raised),
+        *(["a larger --pool"] if not more else []),
+        "a model as --editor",
+    ]
+    helps = f"{', '.join(ways[:-1])} or {ways[-1]} would give more"
+    return f"{helps}, --share '{name}=0.5' asks for fewer"
 
 
 def _results(settings: ConstructSettings, workdir: Path) -> Iterator[str]:
@@ -42,6 +63,7 @@ CONSTRUCT = Stage(
     module="nsfwcaps.stages.construct.run",
     subject="nsfwcaps.stages.construct.subject",
     headline=_headline,
+    notes=_notes,
     results=_results,
     delivers="pools",
     needs=lambda settings: names.extras_of(settings.aligner),

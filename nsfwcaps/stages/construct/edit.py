@@ -30,7 +30,7 @@ from nsfwcaps.stages.construct.block import Benchmark, EditBlock, PassedEdits
 from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.store import VectorTable
 
-VERSION = 2
+VERSION = 3
 
 _BENCHMARK_ROWS = 4096
 
@@ -96,7 +96,7 @@ class EditChecker:
                 "answered": work.answered,
                 "ranked": work.ranked,
                 "alternatives": dict(sorted(work.alternatives.items())),
-                "candidates": len(kept.proposals),
+                "by_category": dict(Counter(item.category.value for item in kept.requests)),
             },
         )
 

@@ -81,7 +81,8 @@ class PoolRows:
         self._elsewhere: set[str] = set()
         """Image columns whose files are not there."""
         self._ahead: tuple[int, Row | BadRow] | None = None
-        self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
+        self._read = read_pool(pool.url, self._choose, read_options(settings))
+        self._rows = enumerate(self._read)
 
     def _choose(self, sample: Sample) -> list[str]:
         found = resolve(sample, self._pool.label, where=shown(self._pool.url), named=self._named)
@@ -145,6 +146,10 @@ class PoolRows:
         """Return the next row with its number, or None at the end."""
         ahead, self._ahead = self._ahead, None
         return ahead or next(self._rows, None)
+
+    def close(self) -> None:
+        """Close the file before its end."""
+        self._read.close()
 
     def at_end(self) -> bool:
         """Return whether all rows have been read; looks one row ahead."""

@@ -104,7 +104,13 @@ def _choose(
     memo = ShardMemo(
         folder,
         settings,
-        content=digest([f.sha256 for f in embed.files if not groups or f.group in groups]),
+        content=digest(
+            [
+                *(f.sha256 for f in embed.files if not groups or f.group in groups),
+                settings.similarity,
+                of.digest,
+            ]
+        ),
         depth=candidate_depth(space.safe.rows, k=settings.k, candidates=settings.candidates),
     )
     if settings.pairing is Pairing.PARTNER:

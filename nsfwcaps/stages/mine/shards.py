@@ -26,13 +26,13 @@ from nsfwcaps.vectors.columns import from_column, to_column
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import Neighbours, PartNeighbours
 
-VERSION = 1
+VERSION = 2
 
 
 class ShardMemo:
     """Cache of blocks, stored as shards in the stage folder.
 
-    `content` is the digest of the vectors of both sides.
+    `content` is the digest of what is searched: the vectors, the similarity, and their rows.
     """
 
     def __init__(

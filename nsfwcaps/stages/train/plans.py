@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.enums import AdapterInputs, Split, Targets
 from nsfwcaps.stage import PlannedPart
@@ -46,7 +48,8 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
         batch_size=options.batch_size,
         seed=settings.seed,
     )
-    parts = {REFERENCE: _reference_items(files, settings, pool)}
+    items = _reference_items(files, settings, pool)
+    parts = {REFERENCE: sum(map(len, items.values()))}
     made_from = {}
     if options.method.adapter_inputs is AdapterInputs.CONTRAST:
         parts[SUBSPACE] = _subspace_items(train, settings)
@@ -64,6 +67,7 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
             name: PlannedPart(
                 work={kind(settings, name): count},
                 kept_as=_KEPT_AS.get(name),
+                left=partial(_reference_left, settings, items) if name == REFERENCE else None,
                 made_from=made_from.get(name),
             )
             for name, count in parts.items()
@@ -142,13 +146,27 @@ class Clock:
         return self._found
 
 
-def _reference_items(files: Sequence[Path], settings: TrainSettings, pool: pa.Table | None) -> int:
-    from nsfwcaps.stages.train.reference import new_items
+def _reference_items(
+    files: Sequence[Path], settings: TrainSettings, pool: pa.Table | None
+) -> Mapping[str, frozenset[str]]:
+    """Return the names of the captions and pictures to encode, by group of files."""
+    from nsfwcaps.stages.train.reference import names_of
 
     safe = safe_files(Path(settings.data))
     ids = frozenset([] if pool is None else pool["safe_id"].to_pylist())
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    return sum(new_items(both))
+    return names_of(both)
+
+
+def _reference_left(
+    settings: TrainSettings, items: Mapping[str, frozenset[str]], folder: StageFolder
+) -> int:
+    """Count the items that no earlier run of the folder with this model has encoded."""
+    from nsfwcaps.stages.train.encoding import names_left
+
+    record = folder.record()
+    same = record is None or record.settings.get("model") == settings.model
+    return names_left(folder, items) if same else sum(map(len, items.values()))
 
 
 def _subspace_items(train: pa.Table, settings: TrainSettings) -> int:

@@ -124,8 +124,8 @@ def test_rejects_have_id_and_reason(tmp_path: Path) -> None:
     of = {row.get("id"): row["reason"] for row in found}
     assert of[content_id("A handgun on a table")] == "safe_side_unsafe"
     assert of[content_id("The sky above a city")] == "no_place"
-    assert of[content_id("The sky")] == "broken_caption"
-    assert of[content_id("A man about to shoot a ball at a basket")] == "odd_scene"
+    assert of[content_id("The sky")] == "unknown_form"
+    assert of[content_id("A man about to shoot a ball at a basket")] == "unsuited_scene"
     assert of[content_id("A boy on a bench near a tree")] == "mentions_minors"
     assert {row["reason"] for row in found if "id" not in row} == {"empty", "null_word"}
     counts = Counter(row["reason"] for row in found)
@@ -175,7 +175,7 @@ def test_a_quota_that_cannot_be_met_is_told(pool: Path, tmp_path: Path) -> None:
     said = construct(tmp_path, pool, n=400, **LOOSE)
     assert said.code == 0
     assert "missing: " in said.out
-    assert said.out.count("(a larger --pool gives more edits)") == 1
+    assert said.out.count("a larger --pool or a model as --editor would give more") == 4
     facts = record(tmp_path)["facts"]
     for item in facts["category"].values():
         assert item["quota"] == 100
@@ -188,7 +188,9 @@ def test_tries_are_asked_for_where_they_would_help(pool: Path, tmp_path: Path) -
     said = construct(tmp_path, pool, n=40, tries=1, **LOOSE)
     assert said.code == 0
     assert record(tmp_path)["facts"]["steps"]["requests"] == 40
-    assert said.out.count("(raise --tries to ask for more edits)") == 1
+    assert said.out.count("more --tries") == len(
+        [item for item in record(tmp_path)["facts"]["category"].values() if item["missing"]]
+    )
 
 
 @pytest.mark.parametrize(("n", "edits"), [(1, 2000), (50, 2000), (51, 2040)])
@@ -278,13 +280,13 @@ def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> 
 
 def test_detectors_of_the_edited_side(pool: Path, tmp_path: Path) -> None:
     """A classifier that takes one word for a category: other edits are set aside, and counted."""
-    folder = write_word_classifier(tmp_path / "words", {"handgun": "violent", "razor": "harmful"})
+    folder = write_word_classifier(tmp_path / "words", {"handgun": "violent", "vodka": "harmful"})
     detector = f"transformers:{folder}#violent=violence,harmful=self-harm"
     options: dict[str, Any] = {"category": ["violence", "self-harm", "shocking"], **LOOSE}
     said = construct(tmp_path / "run", pool, n=9, edit_detector=[detector], tries=40, **options)
     assert said.code == 0, said.err
     found = rows(tmp_path / "run", "unsafe")
-    words = {"violence": "handgun", "self-harm": "razor"}
+    words = {"violence": "handgun", "self-harm": "vodka"}
     assert {row["category"] for row in found} == {"violence", "self-harm"}
     for row in found:
         assert words[row["category"]] in row["caption"]

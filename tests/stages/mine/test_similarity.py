@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.embed.settings import EmbedSettings
 from nsfwcaps.stages.grade.settings import GradeSettings
 from nsfwcaps.stages.mine.settings import MineSettings
+from nsfwcaps.stages.mine.write import Writer
 
 GUN, KNIFE, FIRE = "a handgun on a table", "a knife on a table", "a car on fire"
 VASE, JUG, DOG, KITE = "a vase on a table", "a jug on a table", "a dog on a beach", "a kite"
@@ -190,11 +193,31 @@ def test_captions_of_one_picture_are_known_without_its_vector(project: Project) 
     assert found(project, mine(project))[GUN, 1] == (JUG, 0.875, None, 0.875, 0.375)
 
 
-def test_another_similarity_is_another_search(project: Project) -> None:
-    """Candidates of a killed run by text are not those by image."""
-    texts = found(project, mine(project))
-    images = found(project, mine(project, similarity="image"))
-    assert found(project, mine(project)) == texts != images
+@pytest.mark.parametrize(
+    ("first", "second"), [*itertools.permutations(("text", "image", "both"), 2)]
+)
+@pytest.mark.parametrize("rank", [Rank.COSINE, Rank.CSLS, Rank.INVERTED_SOFTMAX])
+def test_a_search_by_one_similarity_is_not_used_for_another(
+    project: Project, first: str, second: str, rank: Rank
+) -> None:
+    """The first run is stopped when it has found all candidates and weighed all targets."""
+    wanted = whole(project, rank, second)
+    shutil.rmtree(project.workdir / "mine")
+    with project.monkeypatch.context() as patch:
+        patch.setattr(Writer, "write", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            whole(project, rank, first)
+    assert whole(project, rank, second) == wanted
+
+
+def whole(project: Project, rank: Rank, similarity: str) -> list[dict[str, Any]]:
+    by = Similarity(similarity)
+    record = project.mine(rank=rank, csls_k=1, k=2, candidates=2, device=Device.CPU, similarity=by)
+    return [*rows(record, "pairs"), *rows(record, "rejects")]
+
+
+def _stopped(writer: Writer, advance: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_near_duplicates_are_as_the_option_says(project: Project) -> None:
