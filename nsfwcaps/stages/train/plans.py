@@ -116,7 +116,12 @@ def kind(settings: TrainSettings, part: str) -> str:
     what = f"train {part}"
     if part == STEPS:
         how = "full" if settings.full else f"rank {settings.rank}"
-        what = f"{what}, {settings.method.value}, {towers}, {how}"
+        layers = digest([settings.image_layers, settings.text_layers])[:8]
+        batch = f"batch {settings.batch_size} in {settings.accumulate}"
+        method = digest([settings.targets, settings.adapter_inputs, settings.weight])[:8]
+        named = f"{settings.method.value} {method}"
+        what = f"{what}, {named}, {towers}, {how}, layers {layers}, {batch}"
+        what += ", compiled" if settings.compile else ""
     return kind_of_work(what, settings.model, settings.device, settings.precision)
 
 
