@@ -335,9 +335,7 @@ def test_comparing_closes_the_file_that_it_leaves_early(
     assert closed == [None]
 
 
-def test_captions_that_are_gone_are_counted(
-    built: Path, pools: Pools, build: Build
-) -> None:
+def test_captions_that_are_gone_are_counted(built: Path, pools: Pools, build: Build) -> None:
     for left, gone, total in ((40, 20, 60), (25, 15, 40)):
         write_jsonl(pools.safe, safe_captions(60)[:left])
         line = f"safe: {gone} of the {total} captions of the run before are gone"
