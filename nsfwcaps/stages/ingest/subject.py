@@ -38,9 +38,7 @@ _BLOCK = 8192
 _MOST_NAMED = 3
 
 
-def difference(
-    settings: IngestSettings, record: StageRecord | None, workdir: Path
-) -> str | None:
+def difference(settings: IngestSettings, record: StageRecord | None, workdir: Path) -> str | None:
     """Say how other pools differ from those of a finished run; None if they are the same or grew.
 
     Without a record, the data set in the folder says what the run was of.
@@ -157,9 +155,7 @@ class _Comparison:
         return said
 
 
-def _blocks(
-    pool: Pool, settings: IngestSettings
-) -> Generator[tuple[Label, list[str]], None, None]:
+def _blocks(pool: Pool, settings: IngestSettings) -> Generator[tuple[Label, list[str]], None, None]:
     """Yield the ids of a pool's captions in blocks by label, without reading images."""
     plain = dataclasses.replace(
         settings, images=False, safe_image=None, unsafe_image=None, keep_columns=()
