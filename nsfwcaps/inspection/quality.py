@@ -47,6 +47,8 @@ def paragraph(folder: Path, program: str | None = "nsfwcaps") -> str:
         ArtifactError: as `quality_of_run`.
     """
     found, choices = quality_of_run(folder)
+    if not found.overall.pairs:
+        return writable(f"\n{_no_pairs(folder, program or 'nsfwcaps')}")
     look = [f"Look at pairs: {program} show {shlex.quote(str(folder))}"] if program else []
     return writable("\n".join(["", *quality_lines(found, choices), *look]))
 
@@ -62,15 +64,12 @@ def facts(folder: Path) -> dict[str, Any]:
     return {**found.as_dict(), "suggestions": said}
 
 
-def _no_pairs(folder: Path) -> str:
-    return f"no pairs; 'nsfwcaps rejects {shlex.quote(str(folder))}' shows why"
+def _no_pairs(folder: Path, program: str = "nsfwcaps") -> str:
+    return f"no pairs; '{program} rejects {shlex.quote(str(folder))}' shows why"
 
 
 def quality_lines(found: PairQuality, choices: MiningChoices) -> Iterator[str]:
     """Yield the lines for the terminal: about fifteen, within 100 columns."""
-    if not found.overall.pairs:
-        yield _no_pairs(folder)
-        return
     rows = [("all pairs", found.overall), *_groups(found.category)]
     border = found.border
     below = "" if border is None else f"  {f'below {border.cosine}':>12}"

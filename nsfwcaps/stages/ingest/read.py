@@ -105,7 +105,7 @@ class PoolRows:
         """
         if found.image is None or found.image in sample.binary:
             return found
-        # A header line repeated inside the file names no image.
+        # A header line repeated inside the file has the name of the column there.
         rows = (row for row in sample.rows if text_cell(row.get(found.image)) != found.image)
         cells = (image_cell(text_cell(row.get(found.image))) for row in rows)
         named = [path for path, data in cells if path is not None and data is None]
