@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -154,7 +155,11 @@ def _need(pairs: PairTable, column: str, option: str) -> None:
         return
     of = f"pairs of {pairs.stage}" if pairs.stage else "pairs"
     run = {"stage": "grade", "difficulty": "grade", "split": "publish"}.get(column)
-    advice = f"run 'nsfwcaps {run} --workdir {pairs.folder}' first" if run else "run ingest again"
+    advice = (
+        f"run 'nsfwcaps {run} --workdir {shlex.quote(str(pairs.folder))}' first"
+        if run
+        else "run ingest again"
+    )
     raise ArtifactError(f"{option}: the {of} have no {_NOUNS.get(column, column)}; {advice}")
 
 

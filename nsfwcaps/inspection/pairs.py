@@ -8,6 +8,7 @@ published files. Captions are read only for the pairs that are shown.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +133,8 @@ def _of_dataset(folder: Path) -> PairTable:
     if not files:
         if any((folder / name / RECORD).is_file() for name in ("ingest", "embed")):
             raise ArtifactError(
-                f"{folder} has no pairs yet; run 'nsfwcaps mine --workdir {folder}' first"
+                f"{folder} has no pairs yet; run "
+                f"'nsfwcaps mine --workdir {shlex.quote(str(folder))}' first"
             )
         raise ArtifactError(
             f"{folder} has no pairs: it is neither a run with the stage mine nor a published data "

@@ -181,7 +181,7 @@ def draw(
         axes.spines[["top", "right"]].set_visible(False)
     for border in (at.easy, at.medium):
         right.axvline(border, color="black", linewidth=1, linestyle="--")
-    left.legend(frameon=False)
+    left.legend(frameon=False, loc="upper left")
     out = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(out, format="png", metadata={"Software": None})

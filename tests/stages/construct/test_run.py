@@ -268,6 +268,14 @@ def test_what_cannot_work_is_said(
     assert "Traceback" not in said.err
 
 
+def test_a_plan_refuses_an_editor_that_is_not_there(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool.jsonl", captions(4))
+    options = ("--pool", pool, "--out", tmp_path / "run", "--dry-run")
+    said = call("construct", *options, "--editor", "local:nosuch/model")
+    assert said.code == 5
+    assert "not the folder of a transformers model" in said.err
+
+
 def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "pools" / "safe" / "mine.parquet"
     theirs.parent.mkdir(parents=True)
