@@ -44,7 +44,7 @@ def work(pools: Sequence[Pool], settings: IngestSettings) -> Work:
     return found
 
 
-class Pace:
+class ReadingPace:
     """Measures how long the pools of a run took, each with its share of what comes after."""
 
     def __init__(self, settings: IngestSettings, folder: StageFolder) -> None:

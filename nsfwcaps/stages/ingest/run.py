@@ -89,7 +89,7 @@ def run(
         ModelError: a detector cannot be loaded.
     """
     _check_apart(settings, folder)
-    pace = plans.Pace(settings, folder)
+    pace = plans.ReadingPace(settings, folder)
     judges = judge.load(settings, folder)
     excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
