@@ -103,6 +103,8 @@ class StageResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
     rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Amount and seconds of each kind of work, for estimates of time; no part of the output."""
+    kept: Sequence[Shard] = ()
+    """Shards beside the output, kept for runs with other settings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,6 +226,12 @@ class StageFolder:
         started = time.monotonic()
         return self._commit(key, make(), started)
 
+    def move_to_end(self, key: str) -> None:
+        """List a shard as the newest, if it is there: the one that was used last."""
+        assert self._journal is not None, "call prepare() first"
+        if (shard := self._journal.pop(key, None)) is not None:
+            self._journal[key] = shard
+
     def discard(self, key: str) -> None:
         """Remove the files of a shard that no run needs any more."""
         assert self._journal is not None, "call prepare() first"
@@ -311,18 +319,22 @@ class StageFolder:
         del values["folder"]
         text = json.dumps(values, indent=1, sort_keys=True)
         write_atomically(self.path / RECORD, text.encode() + b"\n")
-        self._remove_superseded(record)
-        self._lines.replace(dataclasses.asdict(shard) for shard in result.shards)
+        self._remove_superseded(record, result.kept)
+        shards = [*result.shards, *result.kept]
+        self._lines.replace(dataclasses.asdict(shard) for shard in shards)
         written = self.record()
         assert written is not None, "written above"
         return written  # re-read, so that this run and later ones see equal values
 
-    def _remove_superseded(self, record: StageRecord) -> None:
+    def _remove_superseded(self, record: StageRecord, beside: Sequence[Shard] = ()) -> None:
         """Remove files of earlier runs that the record does not list, but never a user's file.
+
+        Those of the shards `beside` the output are kept too.
 
         Names identify them: a kill can leave a complete file without a journal row.
         """
         kept = {file.path for file in record.files}
+        kept |= {file.path for shard in beside for file in shard.files}
         known = {file.path for shard in self.journal_rows() for file in shard.files}
         # Deepest first: a folder must be empty before it is removed.
         for path in sorted(self.path.rglob("*"), reverse=True):

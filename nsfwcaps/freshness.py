@@ -16,6 +16,7 @@ from nsfwcaps import changes, config
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import NsfwcapsError
 from nsfwcaps.stage import Stage
+from nsfwcaps.stage_delivery import undelivered
 from nsfwcaps.stages import STAGE
 
 
@@ -61,6 +62,8 @@ def freshness(stage: Stage, stage_settings: Any | None, workdir: Path) -> Freshn
     reached = StageState.STALE if found else StageState.CURRENT
     if left:
         found.append(f"interrupted rerun: {left}")
+    if stage.delivers:
+        found += undelivered(record, workdir / stage.delivers)
     return Freshness(state=reached, why=tuple(found))
 
 
@@ -132,7 +135,9 @@ def _differences(
         # Without a recipe, sources outside the workdir may be gone: compare what is inside.
         inside = _input_digests(stage, known)
         before = {name: record.inputs.get(name) for name in inside}
-        return [*changes.of_inputs(before, inside)]
+        # A new setting of this version's counts, as with a recipe.
+        now = config.output_settings(used)
+        return [*changes.of_settings(record.settings, now), *changes.of_inputs(before, inside)]
     if wanted == record.fingerprint:
         return []
     now = config.output_settings(used)

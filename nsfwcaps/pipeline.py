@@ -12,6 +12,7 @@ from typing import Any, cast
 from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.foreseen import check_finished, check_later_stages
 from nsfwcaps.freshness import (
     Freshness,
     StageState,
@@ -44,6 +45,8 @@ class StageOutcome:
     """A line on the output of an earlier run that this one replaces."""
     kept: tuple[str, ...] = ()
     """Lines on files of the user that delivery has kept or found."""
+    lost: tuple[str, ...] = ()
+    """Lines on input of the run before that this one has no more."""
     other_run: str | None = None
     """How the run that it replaced differed, if that was of other pools."""
 
@@ -91,6 +94,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
     current = record is not None and record.fingerprint == wanted
+    lost: tuple[str, ...] = ()
     if record is None or not current or folder.damaged(record) is not None:
         current = False
         started = time.monotonic()
@@ -104,6 +108,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
             spent = time.monotonic() - started
             result = replace(result, rates={kind: (amount, spent) for kind, amount in work.items()})
         known_rates.remember(result.rates)
+        lost = subjects.lost(stage, record, folder, result)  # before finishing, which removes files
         record = folder.finish(
             stage=stage.name,
             fingerprint=wanted,
@@ -116,7 +121,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
     else:
         folder.tidy(record)
     if not stage.delivers:
-        return StageOutcome(record=record, skipped=current)
+        return StageOutcome(record=record, skipped=current, lost=lost)
     delivery = deliver(record, workdir / stage.delivers, stage.owns, _title(stage, record))
     return StageOutcome(
         record=record,
@@ -124,6 +129,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         delivered=delivery.new,
         replaced=() if stage.counts_changes else delivery.replaced,
         kept=delivery.notes,
+        lost=lost,
     )
 
 
@@ -148,6 +154,7 @@ def run(
         outcome = run_stage(stage, recipe[stage.name], workdir, progress)
         outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
+        check_later_stages(recipe, outcome.record)
         records.append(outcome.record)
     return records
 
@@ -165,7 +172,8 @@ def notes(outcome: StageOutcome) -> list[str]:
         facts.pop("changes", None)  # said when it was delivered
     other = [] if outcome.other_run is None else [f"replaced another run: {outcome.other_run}"]
     own = STAGE[outcome.record.stage].notes(facts)
-    return [*other, *own, *outcome.replaced, *outcome.kept]
+    lost = outcome.lost if outcome.other_run is None else ()
+    return [*other, *lost, *own, *outcome.replaced, *outcome.kept]
 
 
 def indented(note: str) -> str:
@@ -203,6 +211,9 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     """Plan the run of a recipe: the state of each stage, and sizes if known.
 
     Stages whose input files are yet to be delivered by an earlier stage are left out.
+
+    Raises:
+        InputError: a stage cannot use what an earlier one has made.
     """
 
     def sizes(name: str) -> Mapping[str, Any]:
@@ -211,6 +222,8 @@ def plan(recipe: Recipe, workdir: Path) -> dict[str, Mapping[str, Any]]:
     ready = _ready(recipe, workdir)
     lacking = missing.steps(recipe, workdir)
     found = spread({name: freshness(STAGE[name], recipe[name], workdir) for name in ready})
+    current = [name for name, own in found.items() if own.state is StageState.CURRENT]
+    check_finished(recipe, workdir, current)
     return {
         # Sizes of inputs to be rebuilt come from the last run.
         name: _planned(own, sizes(name) if _fresh(name, found) else {}, lacking.get(name, []))

@@ -9,7 +9,7 @@ from typing import Any
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.freshness import fingerprint, inputs_of
 from nsfwcaps.machine import known_rates
-from nsfwcaps.stage import Stage
+from nsfwcaps.stage import PlannedPart, Stage
 
 
 def sizes_of(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, Any]:
@@ -29,18 +29,37 @@ def sizes_of(stage: Stage, stage_settings: Any, workdir: Path) -> Mapping[str, A
         found["seconds"] = known_rates.estimate(work, *measured)
     if (parts := found.pop("parts", None)) is not None:
         done = _done(folder, record, fingerprint(stage, stage_settings, known)[1])
-        times = {
-            name: 0.0 if part.kept_as in done else known_rates.estimate(part.work, *measured)
-            for name, part in parts.items()
-        }
+        times = {}
+        for name, part in parts.items():
+            work = part.work
+            if _files_of(part) in done:
+                left = part.left(folder) if part.left is not None else 0
+                work = dict.fromkeys(work, left)
+                found |= {f"{name} items to encode": left} if left else {}
+            times[name] = known_rates.estimate(work, *measured) if any(work.values()) else 0.0
         found["parts"] = times
         known_times = [item for item in times.values() if item is not None]
         found["seconds"] = sum(known_times) if len(known_times) == len(times) else None
     return found
 
 
-def _done(folder: StageFolder, record: StageRecord | None, sources: Mapping[str, str]) -> set[str]:
+_Files = tuple[str | None, str | None]
+"""A group of files, and what they were made from."""
+
+
+def _files_of(part: PlannedPart) -> _Files:
+    return part.kept_as, part.made_from
+
+
+def _done(
+    folder: StageFolder, record: StageRecord | None, sources: Mapping[str, str]
+) -> set[_Files]:
     """Return the groups of files that an earlier or killed run from the same sources has left."""
     if record is not None and dict(record.inputs) != dict(sources):
         return set()
-    return {file.group for shard in folder.written() for file in shard.files}
+    return {
+        (file.group, shard.facts.get("made_from"))
+        for shard in folder.written()
+        for file in shard.files
+        if (folder.path / file.path).is_file()
+    }

@@ -63,6 +63,8 @@ class Stage:
     """Subfolders of `delivers` whose Parquet files belong to the stage alone."""
     problems: Callable[[Recipe], Sequence[str]] = lambda recipe: ()
     """Yields problems of the whole recipe from this stage's view, one line each."""
+    foresees: Callable[[Recipe, StageRecord], Iterator[str]] = lambda recipe, record: iter(())
+    """Yields why it cannot use what an earlier stage, of this record, has made."""
     completed: Callable[[Recipe], Any] | None = None
     """Completes the stage's settings from those of other stages in the recipe."""
     needs: Callable[[Any], Mapping[str, str]] = lambda settings: {}
@@ -96,6 +98,10 @@ class PlannedPart:
     """Amount of each kind of work (`machine.known_rates`)."""
     kept_as: str | None = None
     """Group of files that an earlier run has left if it has done this part."""
+    left: Callable[[StageFolder], int] | None = None
+    """Counts the items of the only kind of work that such files lack, as of a part done in part."""
+    made_from: str | None = None
+    """What those files must be made from, as the fact `made_from` of their shard says."""
 
 
 class StageModule(Protocol):

@@ -24,6 +24,7 @@ DATASET = "dataset"
 """Group of the files that are delivered."""
 _OPTIONS = {"license": "--license", "pretty_name": "--title"}
 """Options that set a line of a card's front matter."""
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,66 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str], title: str)
     )
 
 
-def delivered_files(folder: Path, target: Path) -> list[Path] | None:
-    """Return the files of the last delivery that are in the target.
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The files of the last delivery that are in the target."""
+
+    output: str
+    """Digest of the delivered output."""
+    paths: Sequence[Path]
+    whole: bool
+    """Whether all are there as they were delivered."""
+
+
+def delivered_files(folder: Path, target: Path, part: str) -> Found | None:
+    """Find the files of the last delivery in a subfolder of the target.
 
     None without a list of them, or if a kill has left those of two runs there.
     """
     listed = _read(folder)
     if listed.output is None or not listed.complete:
         return None
-    return [target / name for name in listed.files if (target / name).is_file()]
+    files = {
+        target / name: known
+        for name, known in listed.files.items()
+        if Path(name).parent == Path(part)
+    }
+    return Found(
+        output=listed.output,
+        paths=[path for path in files if path.is_file()],
+        whole=all(contents.sha256(path) in known for path, known in files.items()),
+    )
+
+
+def undelivered(record: StageRecord, target: Path) -> list[str]:
+    """Say how the user's folder differs from a stage's output: files that lack or were edited."""
+    known, new = _read(record.folder).files, _delivered(record)
+    lacking: list[str] = []
+    older: list[str] = []
+    edited: list[str] = []
+    for name, file in new.items():
+        found = contents.sha256(target / name)
+        if found is None:
+            lacking.append(name)
+        elif found != file.sha256:
+            (older if found in known.get(name, ()) else edited).append(name)
+    rest = [name for name in {*known} - {*new} if contents.sha256(target / name) in known[name]]
+    lines = []
+    if lacking:
+        lines.append(f"{target.name}/ lacks {_counted(lacking)}: rerun to deliver")
+    if older or rest:
+        what = _counted([*older, *rest])
+        lines.append(f"{target.name}/ has {what} of the run before: rerun to deliver the new ones")
+    shown = ", ".join(f"{target.name}/{name}" for name in edited[:_MOST_NAMED])
+    if edited:
+        more = f" and {len(edited) - _MOST_NAMED:,} more" if len(edited) > _MOST_NAMED else ""
+        verb = "was" if len(edited) == 1 else "were"
+        lines.append(f"{shown}{more} {verb} edited: a rerun keeps that beside the new one")
+    return lines
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names):,} {'file' if len(names) == 1 else 'files'}"
 
 
 def _delivered(record: StageRecord) -> dict[str, OutputFile]:

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.stage import Recipe
+from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages import STAGES
 
 
@@ -24,10 +24,11 @@ class OtherRunError(ArtifactError):
 class SubjectModule(Protocol):
     """Module of a stage that says what it is of."""
 
-    def difference(self, settings: Any, record: StageRecord, workdir: Path) -> str | None:
+    def difference(self, settings: Any, record: StageRecord | None, workdir: Path) -> str | None:
         """Say in lines how the wanted subject differs from a finished one.
 
-        Return None if it is the same, or only grew.
+        Return None if it is the same, or only grew. Without a record, what the stage's output has
+        become may still be in the folder.
         """
         ...
 
@@ -43,8 +44,8 @@ def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, 
     """
     found = {}
     for stage in STAGES:
-        record = StageFolder(workdir / stage.name).record() if stage.name in recipe else None
-        if record is not None and stage.subject is not None:
+        if stage.name in recipe and stage.subject is not None:
+            record = StageFolder(workdir / stage.name).record()
             module = cast(SubjectModule, importlib.import_module(stage.subject))
             said = module.difference(recipe[stage.name], record, workdir)
             if said is not None:
@@ -55,6 +56,16 @@ def replaced(recipe: Recipe, workdir: Path, *, overwrite: bool) -> Mapping[str, 
     return found
 
 
+def lost(
+    stage: Stage, before: StageRecord | None, folder: StageFolder, result: StageResult
+) -> tuple[str, ...]:
+    """Say what of a finished run's input is not in the result of the next one, one line each."""
+    if before is None or stage.subject is None:
+        return ()
+    module = importlib.import_module(stage.subject)
+    return tuple(module.lost(before, folder, result)) if hasattr(module, "lost") else ()
+
+
 def refusal(what: str, lines: Sequence[str]) -> OtherRunError:
     """Return the error of what would be replaced: how it differs, and the ways out."""
     ways = "choose another --out, or replace it with --overwrite (in Python overwrite=True)"
@@ -62,5 +73,8 @@ def refusal(what: str, lines: Sequence[str]) -> OtherRunError:
 
 
 def _size(workdir: Path) -> str:
-    record = StageFolder(workdir / "publish").record()
+    try:
+        record = StageFolder(workdir / "publish").record()
+    except ArtifactError:  # damaged
+        record = None
     return "" if record is None else f" ({record.rows_in:,} pairs)"

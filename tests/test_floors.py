@@ -34,7 +34,7 @@ FLOORS = (
     ("stages.world", "stages.construct", "stages.publish"),
     ("stages.illustrate", "inspection"),
     ("stages", "changes"),
-    ("freshness", "missing", "subjects"),
+    ("foreseen", "freshness", "missing", "subjects"),
     ("sizes",),
     ("pipeline",),
     ("recipes",),

@@ -404,10 +404,21 @@ def test_what_an_earlier_version_delivered_is_remembered_before_it_is_replaced(
 
 
 def test_delivered_files_are_listed(place: Place) -> None:
-    assert delivered_files(place.stage, place.out) is None
-    place.deliver(data__a_parquet="1", README_md="card")
+    assert delivered_files(place.stage, place.out, "data") is None
+    place.deliver(data__a_parquet="1", data__b_parquet="2", README_md="card")
     (place.out / "README.md").unlink()
-    assert delivered_files(place.stage, place.out) == [place.out / "data" / "a.parquet"]
+    paths = [place.out / "data" / name for name in ("a.parquet", "b.parquet")]
+    found = delivered_files(place.stage, place.out, "data")
+    assert found is not None
+    assert (found.paths, found.whole) == (paths, True)
+    paths[0].write_text("edited")
+    found = delivered_files(place.stage, place.out, "data")
+    assert found is not None
+    assert (found.paths, found.whole) == (paths, False)
+    paths[1].unlink()
+    found = delivered_files(place.stage, place.out, "data")
+    assert found is not None
+    assert (found.paths, found.whole) == (paths[:1], False)
 
 
 def test_a_damaged_list_keeps_what_it_cannot_judge(place: Place) -> None:

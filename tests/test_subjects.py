@@ -22,6 +22,8 @@ from support.shell import (
     write_vectors,
 )
 
+from nsfwcaps.stages.ingest import read, subject
+
 WAYS = "choose another --out, or replace it with --overwrite"
 
 Build = Callable[..., Said]
@@ -229,6 +231,118 @@ def test_record_of_an_earlier_version_remembers_too(
     path.write_text(json.dumps(values))
     assert call("build", "--out", built, *other_pools(tmp_path / "o").options).code == 4
     assert build(pools.safe, pools.unsafe).code == 0
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def grown(pools: Pools) -> None:
+    """Add a caption to the safe pool, and its vector."""
+    write_jsonl(pools.safe, [*safe_captions(60), *safe_captions(61)[60:]])
+    write_vectors(pools.vectors, [*safe_captions(61), *unsafe_captions(24)])
+
+
+def test_damaged_file_of_ingest_blocks_nothing(
+    built: Path, pools: Pools, build: Build, tmp_path: Path
+) -> None:
+    """The data set tells what the run was of: others are refused, a grown pool is not."""
+    others = other_pools(tmp_path / "others")
+
+    def damage() -> None:
+        for side in ("safe", "unsafe"):
+            truncate(next((built / "ingest").glob(f"{side}-*.parquet")))
+
+    damage()
+    said = call("build", "--out", built, *others.options)
+    assert (said.code, WAYS in said.err) == (4, True)
+    assert "of its 24 captions are in the wanted pools" in said.err
+    grown(pools)
+    said = build(pools.safe, pools.unsafe)
+    assert (said.code, said.err) == (0, "")
+    damage()
+    assert build(pools.safe, pools.unsafe).code == 0
+    assert set(states(call("status", built, "--json")).values()) == {"up to date"}
+    damage()
+    assert call("build", "--out", built, *others.options, "--overwrite").code == 0
+
+
+def test_without_a_readable_caption_the_names_of_the_pools_count(
+    built: Path, pools: Pools, build: Build, tmp_path: Path
+) -> None:
+    truncate(next((built / "ingest").glob("safe-*.parquet")))
+    for path in [*built.glob("dataset/data/*"), *built.glob("publish/*/data/*")]:
+        truncate(path)
+    others = other_pools(tmp_path / "others")
+    said = call("build", "--out", built, *others.options)
+    assert said.code == 4
+    assert f"no longer given: safe {pools.safe} (the run's captions cannot be read)" in said.err
+    grown(pools)
+    assert build(pools.safe, pools.unsafe).code == 0
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ("ingest",),
+        ("ingest", "dataset"),
+        ("ingest", "publish"),
+        ("ingest", "embed", "mine", "grade", "publish"),
+    ],
+)
+def test_data_set_is_guarded_without_the_folder_of_ingest(
+    lost: tuple[str, ...], built: Path, pools: Pools, build: Build, tmp_path: Path
+) -> None:
+    for name in lost:
+        shutil.rmtree(built / name)
+    before, others = tree(built), other_pools(tmp_path / "others")
+    said = call("build", "--out", built, *others.options)
+    assert (said.code, WAYS in said.err) == (4, True)
+    assert "24 captions are in the wanted pools" in said.err
+    assert f"ingest: new: unsafe {others.unsafe}" in said.err
+    assert tree(built) == before
+    moved = shutil.copy(pools.safe, tmp_path / "moved.jsonl")
+    assert build(moved, pools.unsafe).code == 0
+    shutil.rmtree(built / "ingest")
+    grown(pools)
+    assert build(pools.safe, pools.unsafe).code == 0
+    shutil.rmtree(built / "ingest")
+    assert call("build", "--out", built, *others.options, "--overwrite").code == 0
+
+
+def test_folder_with_nothing_but_pairs_is_guarded_by_their_ids(
+    built: Path, pools: Pools, build: Build, tmp_path: Path
+) -> None:
+    for name in STAGE_NAMES:
+        shutil.rmtree(built / name)
+    (built / "dataset" / "manifest.json").write_text("{}")
+    before, others = tree(built), other_pools(tmp_path / "others")
+    said = call("build", "--out", built, *others.options)
+    assert (said.code, WAYS in said.err) == (4, True)
+    assert "0 of its 24 unsafe captions are in the wanted pools" in said.err
+    assert tree(built) == before
+    assert build(pools.safe, pools.unsafe).code == 0
+
+
+def test_comparing_closes_the_file_that_it_leaves_early(
+    pools: Pools, build: Build, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "_BLOCK", 8)
+    closed = []
+    monkeypatch.setattr(read.PoolRows, "close", lambda rows: closed.append(rows._read.close()))
+    grown(pools)
+    assert build(pools.safe, pools.unsafe, "--dry-run").code == 0
+    assert closed == [None]
+
+
+def test_captions_that_are_gone_are_counted(built: Path, pools: Pools, build: Build) -> None:
+    for left, gone, total in ((40, 20, 60), (25, 15, 40)):
+        write_jsonl(pools.safe, safe_captions(60)[:left])
+        line = f"safe: {gone} of the {total} captions of the run before are gone"
+        said = build(pools.safe, pools.unsafe, "--json").json["stages"][0]
+        assert line in said["notes"]
+        assert not any("unsafe:" in note for note in said["notes"])
+        assert "are gone" not in build(pools.safe, pools.unsafe).out
 
 
 def test_lost_pool_is_named_before_anything_is_compared(built: Path, build: Build) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Run:
         if not self._records():
             raise ArtifactError(
                 f"{self.path} contains no finished stage; make a run with nsfwcaps.build(out=…) or "
-                f"'nsfwcaps build --out {self.path}'"
+                f"'nsfwcaps build --out {shlex.quote(str(self.path))}'"
             )
 
     @property
@@ -124,7 +125,8 @@ class Run:
         record = self._records().get("publish")
         if record is None:
             raise ArtifactError(
-                f"{self.path}: not published yet; run 'nsfwcaps publish --workdir {self.path}', or "
+                f"{self.path}: not published yet; run "
+                f"'nsfwcaps publish --workdir {shlex.quote(str(self.path))}', or "
                 "build again"
             )
         paths = [path for path in record.paths("dataset") if path.parent.name == "data"]

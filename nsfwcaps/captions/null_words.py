@@ -9,20 +9,22 @@ from __future__ import annotations
 import html
 import math
 import re
+import unicodedata
 
 NULL_WORD = "null_word"
 HEADER_LINE = "header_line"
 NO_WORDS = "no_words"
 
 _OF_LIBRARIES = (
-    "nan|-nan|na|n/a|#n/a|#n/a n/a|#na|<na>|nat|null|#null|<null>|(null)|none|<none>|nil|undefined|"
+    "nan|-nan|na|n/a|n.a|[nan]|[null]|[none]|#n/a|#n/a n/a|#na|<na>|nat|null|#null|<null>|(null)|"
+    "none|<none>|nil|undefined|"
     "1.#ind|-1.#ind|1.#qnan|-1.#qnan|\\n|#ref!|#value!|#name?|#div/0!|#null!|#num!"
 )
 """Missing values of pandas, polars, R, MySQL, Spark, JavaScript and spreadsheets."""
 _OF_PEOPLE = (
     "no caption|no caption available|caption not available|caption unavailable|no description|"
     "no description available|no alt text|no text|not available|not applicable|unavailable|"
-    "unknown|untitled|todo|tbd|placeholder|missing"
+    "unknown|untitled|todo|tbd|placeholder|missing|[removed]|[deleted]"
 )
 """What is typed into a caption field that must not be empty."""
 _WORDS = frozenset(_OF_LIBRARIES.split("|"))
@@ -34,6 +36,11 @@ _ADDRESS = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)\S+", re.IGNORECASE)
 _FILE = re.compile(
     r"\S+\.(?:jpe?g|png|webp|gif|bmp|tiff?|avif|svg|mp4|txt|json|csv)", re.IGNORECASE
 )
+_REPEATED = frozenset({"nan", "null", "none", "n/a", "<na>", "undefined"})
+"""Words that mean the same when they are repeated, as where two empty columns were joined."""
+_BEHIND = ".;,:"
+_PICTOGRAPHS = 0x2600
+"""First code point of signs that show a thing; those before it are marks, arrows and boxes."""
 _LONGEST = 200
 """Characters of a text that is looked at; what is longer has words."""
 
@@ -41,7 +48,7 @@ _LONGEST = 200
 def is_null_word(cell: object) -> bool:
     """Tell whether a cell is a word for a missing value, or not a number.
 
-    Case, quotes around it and a full stop behind it do not matter.
+    Case, quotes around it and a mark such as a full stop behind it do not matter.
 
     >>> [is_null_word(cell) for cell in ("NaN", " 'null'. ", float("nan"), "none of them")]
     [True, True, True, False]
@@ -55,26 +62,34 @@ def problem(text: str, column: str) -> str | None:
     """Return why a normalised text of a column is no caption, or None.
 
     `null_word`: a word for a missing value. `header_line`: the name of its own column, as in files
-    joined by `cat`. `no_words`: a number, an address, a file name, mark-up or punctuation alone.
+    joined by `cat`; case and a colon behind it do not matter. `no_words`: a number, an address, a
+    file name, mark-up or punctuation alone. A letter of any script, or a pictograph, is a word.
     """
     if len(text) > _LONGEST:
         return None
     if _is_of(_ALL, text):
         return NULL_WORD
-    if text == column and not column.isdigit():
+    if not column.isdigit() and text.rstrip(" :").casefold() == column.rstrip(" :").casefold():
         return HEADER_LINE
     return NO_WORDS if _has_no_words(text) else None
 
 
 def _is_of(words: frozenset[str], text: str) -> bool:
     bare = " ".join(text.strip(_AROUND).casefold().split())
-    return bare in words or bare.rstrip(".").strip(_AROUND) in words
+    if bare in words or bare.rstrip(_BEHIND).strip(_AROUND) in words:
+        return True
+    parts = {part.rstrip(_BEHIND) for part in bare.split()}
+    return len(parts) == 1 and parts <= _REPEATED
 
 
 def _has_no_words(text: str) -> bool:
-    if not text.isascii() and not any(sign.isalpha() and sign.isascii() for sign in text):
-        return False  # another script, or emoji: a caption may be one
     if _ADDRESS.fullmatch(text) or _FILE.fullmatch(text):
         return True
     left = html.unescape(_MARK_UP.sub(" ", text))
-    return not any(sign.isalpha() or ord(sign) > 0x2000 for sign in left)
+    return not any(map(_is_word, left))
+
+
+def _is_word(sign: str) -> bool:
+    """Whether a sign is a letter of any script, or a pictograph such as an emoji."""
+    kind = unicodedata.category(sign)
+    return kind[0] == "L" or (kind == "So" and ord(sign) >= _PICTOGRAPHS)

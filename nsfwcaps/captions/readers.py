@@ -7,7 +7,7 @@ otherwise rows would be lost silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO
 
 from nsfwcaps.captions.formats import (
@@ -31,7 +31,7 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 
 def read_pool(
     url: str, choose: Choose, options: ReadOptions | None = None
-) -> Iterator[Row | BadRow]:
+) -> Generator[Row | BadRow, None, None]:
     """Stream the rows of one file: local or any fsspec URL, optionally compressed.
 
     An address that ends with a slash is a folder of images with captions beside them.

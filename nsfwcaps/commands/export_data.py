@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from nsfwcaps import progress
+from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json, Quiet
 from nsfwcaps.exports.formats import DataFormat, embedded
 
@@ -47,4 +48,4 @@ def export_data(
         )
     for note in notes:
         typer.echo(note)
-    typer.echo(f"Import it: nsfwcaps embed --source {out}")
+    typer.echo(next_steps.lines([(("embed", "--source", out, "--out", "RUN"), "import it")]))

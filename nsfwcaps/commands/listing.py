@@ -68,7 +68,7 @@ class CommandGroup(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take `help COMMAND` as `COMMAND --help`."""
         if args[:1] == ["help"]:
-            args = [*args[1:], "--help"]
+            args = [*(word for word in args[1:] if word != "help"), "--help"]
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
@@ -80,7 +80,8 @@ class CommandGroup(TyperGroup):
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Complete the name of a command without importing any."""
         lazy = self.commands
-        self.commands = _first_lines()
+        word = TyperCommand("help", help="Show the help of a command.")
+        self.commands = {**_first_lines(), "help": word}
         try:
             return super().shell_complete(ctx, incomplete)
         finally:

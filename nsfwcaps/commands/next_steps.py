@@ -48,6 +48,9 @@ def after_stages(recipe: Mapping[str, Any], workdir: Path) -> str:
     if "publish" in recipe:
         return lines([_use(workdir)])  # the paragraph on quality names `show`
     last = list(recipe)[-1]
+    if last == "world" and recipe["world"].unsafe_scenes:
+        pools = ("--safe", workdir / "pools" / "safe", "--unsafe", workdir / "pools" / "unsafe")
+        return lines([(("build", *pools, "--out", "RUN"), "mine pairs of them")])
     if last in _ONE_STAGE:
         step = _ONE_STAGE[last]
         return lines([((step, "--out", workdir), "go on")])

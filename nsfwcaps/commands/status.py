@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +35,8 @@ def status(
     """Show which stages are done, stale, damaged or not run."""
     if not workdir.is_dir():
         raise ArtifactError(
-            f"{workdir}: no such folder; create it with 'nsfwcaps build --out {workdir} …'"
+            f"{workdir}: no such folder; create it with "
+            f"'nsfwcaps build --out {shlex.quote(str(workdir))} …'"
         )
     _check_is_run(workdir)
     wanted = recipes.placed(recipes.load(recipe, []), workdir) if recipe else {}
@@ -68,14 +70,16 @@ def _check_is_run(workdir: Path) -> None:
         return
     if workdir.name in STAGE and _is_run(workdir.parent):
         raise ArtifactError(
-            f"{workdir} is a stage of a run; run 'nsfwcaps status {workdir.parent}'"
+            f"{workdir} is a stage of a run; run "
+            f"'nsfwcaps status {shlex.quote(str(workdir.parent))}'"
         )
     runs = sorted(path for path in workdir.iterdir() if path.is_dir() and _is_run(path))
     if runs:
         more = f" and {len(runs) - _MOST_NAMED:,} more" if len(runs) > _MOST_NAMED else ""
         named = ", ".join(map(str, runs[:_MOST_NAMED])) + more
         raise ArtifactError(
-            f"{workdir} is no run, but has runs in it: {named}; run 'nsfwcaps status {runs[0]}'"
+            f"{workdir} is no run, but has runs in it: {named}; run "
+            f"'nsfwcaps status {shlex.quote(str(runs[0]))}'"
         )
     raise ArtifactError(
         f"{workdir} is no run, as no stage has begun in it; give the folder that was --out or "

@@ -13,6 +13,7 @@ from nsfwcaps import missing, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.commands.run import Recipe, Set
+from nsfwcaps.errors import ConfigError
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +45,8 @@ def validate(
     if as_json:
         found = {"recipe": recipe, "errors": problems, "needs": needs}
         typer.echo(json.dumps(found, indent=1))
+        if problems:
+            raise ConfigError("\n".join(problems))  # printed, and part of the document
     elif problems:
         typer.echo("\n".join(problems), err=True)
     else:

@@ -259,7 +259,7 @@ _SHOCKING = (
     *_elements(
         Category.SHOCKING,
         "nature",
-        "a dead seal; several dead fish; a dead seagull; a whale carcass",
+        "a dead seal; a dead fish; a dead seagull; a whale carcass",
         only="beach",
         never="large",
     ),

@@ -78,6 +78,10 @@ _TRAITS = {
 }
 _HAS = {trait: re.compile(rf"\b(?:{words})\b") for trait, words in _TRAITS.items()}
 
+_TRUCK_BED = re.compile(
+    r"\bbeds? of (?:an?|the|his|her|their) (?:[\w-]+ ){0,2}?(?:truck|pick-?up)s?\b"
+)
+
 
 def traits(caption: str) -> frozenset[Trait]:
     """Return what a caption mentions.
@@ -85,5 +89,6 @@ def traits(caption: str) -> frozenset[Trait]:
     >>> sorted(traits("A cat sleeps on a kitchen table"))
     ['animal', 'kitchen']
     """
-    text = caption.lower().replace("hot dog", "sausage").replace("hotdog", "sausage")
+    text = _TRUCK_BED.sub("truck", caption.lower())
+    text = text.replace("hot dog", "sausage").replace("hotdog", "sausage")
     return frozenset(trait for trait, words in _HAS.items() if words.search(text))

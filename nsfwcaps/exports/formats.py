@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +43,12 @@ def embedded(run: Path) -> EmbeddedRun:
     if embed is None:
         raise ArtifactError(
             f"{run} has no vectors yet: it has no embed/stage.json; run "
-            f"'nsfwcaps embed --out {run}' first"
+            f"'nsfwcaps embed --out {shlex.quote(str(run))}' first"
         )
     if embed.inputs.get("ingest") != ingest.output_digest:
         raise ArtifactError(
-            f"{run}: its captions have changed since embed ran; run 'nsfwcaps embed --out {run}' "
+            f"{run}: its captions have changed since embed ran; run "
+            f"'nsfwcaps embed --out {shlex.quote(str(run))}' "
             "again"
         )
     return EmbeddedRun(ingest=ingest, embed=embed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import enum
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,8 @@ def choose_pairs(pairs: PairTable, choice: PairChoice) -> tuple[pa.Table, int]:
             f"--above {choice.above:g} and --below {choice.below:g} leave no cosine; expected "
             "--above to be the smaller one"
         )
+    if pairs.table.num_rows == 0:
+        return pairs.table, 0
     if choice.order is PairOrder.HARDEST:
         _need(pairs, "difficulty", f"--order {choice.order}")
     table = pairs.table
@@ -88,9 +91,9 @@ def choose_pairs(pairs: PairTable, choice: PairChoice) -> tuple[pa.Table, int]:
         if values:
             table = _with(pairs, table, name, values)
     if choice.above is not None:
-        table = table.filter(pc.greater_equal(table["sim_text"].cast("float64"), choice.above))
+        table = table.filter(pc.greater_equal(table["cosine"], choice.above))
     if choice.below is not None:
-        table = table.filter(pc.less(table["sim_text"].cast("float64"), choice.below))
+        table = table.filter(pc.less(table["cosine"], choice.below))
     for name, start in (("safe_id", choice.target), ("unsafe_id", choice.unsafe)):
         if start:
             table = table.filter(pc.starts_with(table[name], start.lower()))
@@ -108,8 +111,8 @@ def _places(table: pa.Table, choice: PairChoice) -> pa.Array:
         mixed = np.random.default_rng(choice.seed).permutation(table.num_rows)
         return ordered.take(pa.array(mixed[: choice.n]))
     by = {
-        PairOrder.SIMILARITY: ("sim_text", "descending"),
-        PairOrder.DISSIMILARITY: ("sim_text", "ascending"),
+        PairOrder.SIMILARITY: ("cosine", "descending"),
+        PairOrder.DISSIMILARITY: ("cosine", "ascending"),
         PairOrder.HARDEST: ("difficulty", "descending"),
     }[choice.order]
     return pc.sort_indices(table, sort_keys=[by, ("pair_id", "ascending")])[: choice.n]
@@ -152,7 +155,11 @@ def _need(pairs: PairTable, column: str, option: str) -> None:
         return
     of = f"pairs of {pairs.stage}" if pairs.stage else "pairs"
     run = {"stage": "grade", "difficulty": "grade", "split": "publish"}.get(column)
-    advice = f"run 'nsfwcaps {run} --workdir {pairs.folder}' first" if run else "run ingest again"
+    advice = (
+        f"run 'nsfwcaps {run} --workdir {shlex.quote(str(pairs.folder))}' first"
+        if run
+        else "run ingest again"
+    )
     raise ArtifactError(f"{option}: the {of} have no {_NOUNS.get(column, column)}; {advice}")
 
 

@@ -7,6 +7,8 @@ published files. Captions are read only for the pairs that are shown.
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +27,20 @@ NO_CATEGORY = "none"
 PAIR_STAGES = ("mine", "grade", "publish")
 """Stages with pairs, in order."""
 _KEYS = ("pair_id", "unsafe_id", "safe_id", "sim_text")
-_MORE = ("rank", "difficulty", "stage", "split", "category")
+_MORE = ("sim_image", "rank", "difficulty", "stage", "split", "category")
 _OF_CAPTION = ("caption", "source", "image_path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeBy:
+    """What made pairs, as far as it is known."""
+
+    encoder: Mapping[str, Any] = field(default_factory=dict)
+    """Facts that embed recorded of the encoder."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of mine."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """Facts of mine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +52,12 @@ class PairTable:
     stage: str | None
     """Stage whose pairs these are; None for a data set without its run."""
     table: pa.Table
-    """Columns `pair_id`, `unsafe_id`, `safe_id`, `sim_text` and, where known, `rank`, `category`,
-    `difficulty`, `stage` (the level) and `split`."""
+    """Columns `pair_id`, `unsafe_id`, `safe_id`, `sim_text`, `cosine` (what chose the target) and,
+    where known, `sim_image`, `rank`, `category`, `difficulty`, `stage` (the level) and `split`."""
     files: Sequence[Path]
     records: Mapping[str, StageRecord]
     """Records of the run; empty for a data set."""
+    made_by: MadeBy
 
     def has(self, column: str) -> bool:
         """Whether the pairs have a column."""
@@ -84,7 +99,7 @@ def open_pairs(folder: Path) -> PairTable:
     table = _read(files)
     if record.stage != "publish" and (found := _categories(records.get("ingest"), table)):
         table = table.append_column("category", found)
-    return PairTable(folder=folder, stage=record.stage, table=table, files=files, records=records)
+    return _opened(folder, table, files, record.stage, records)
 
 
 def records_of(run: Path) -> dict[str, StageRecord]:
@@ -118,7 +133,8 @@ def _of_dataset(folder: Path) -> PairTable:
     if not files:
         if any((folder / name / RECORD).is_file() for name in ("ingest", "embed")):
             raise ArtifactError(
-                f"{folder} has no pairs yet; run 'nsfwcaps mine --workdir {folder}' first"
+                f"{folder} has no pairs yet; run "
+                f"'nsfwcaps mine --workdir {shlex.quote(str(folder))}' first"
             )
         raise ArtifactError(
             f"{folder} has no pairs: it is neither a run with the stage mine nor a published data "
@@ -129,13 +145,61 @@ def _of_dataset(folder: Path) -> PairTable:
         raise ArtifactError(
             f"{files[0]} has no pairs of nsfwcaps; columns missing: {', '.join(sorted(lacking))}"
         )
-    return PairTable(folder=folder, stage=None, table=_read(files), files=files, records={})
+    return _opened(folder, _read(files), files)
+
+
+def _opened(
+    folder: Path,
+    table: pa.Table,
+    files: Sequence[Path],
+    stage: str | None = None,
+    records: Mapping[str, StageRecord] | None = None,
+) -> PairTable:
+    """Add the cosine that chose the targets."""
+    import pyarrow as pa
+
+    from nsfwcaps.mining.deciding import deciding_cosines, similarity_of
+
+    made_by = _made_by(folder, records or {})
+    cosines = deciding_cosines(table, similarity_of(made_by.settings))
+    return PairTable(
+        folder=folder,
+        stage=stage,
+        table=table.append_column("cosine", pa.array(cosines, pa.float64(), from_pandas=True)),
+        files=files,
+        records=records or {},
+        made_by=made_by,
+    )
+
+
+def _made_by(folder: Path, records: Mapping[str, StageRecord]) -> MadeBy:
+    """Read what made the pairs from the records of a run, or from the manifest of a data set."""
+    if records:
+        stages = {
+            name: {"settings": record.settings, "facts": record.facts}
+            for name, record in records.items()
+        }
+    else:
+        try:
+            stages = json.loads((folder / "manifest.json").read_bytes())["stages"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return MadeBy()
+    try:
+        mine, embed = stages["mine"], stages["embed"]["facts"]
+        # Older runs have not counted the targets of the search; they were the safe captions.
+        counted = {"targets": embed.get("captions", {}).get("safe"), **mine["facts"]}
+        return MadeBy(encoder=embed["encoder"], settings=mine["settings"], facts=counted)
+    except (KeyError, TypeError, AttributeError):
+        return MadeBy()
 
 
 def _read(files: Sequence[Path]) -> pa.Table:
+    """Read the pairs; mine writes no file if there are none."""
     import pyarrow as pa
 
-    parts: list[pa.Table] = []
+    from nsfwcaps import schema
+
+    parts: list[pa.Table] = [schema.PAIRS.empty_table().select(_KEYS)]
     for path in files:
         there = column_names(path)
         parts += read_tables([path], [name for name in (*_KEYS, *_MORE) if name in there])

@@ -6,21 +6,19 @@ repeats no search.
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.inspection.pairs import PairTable, open_pairs
+from nsfwcaps.inspection.pairs import open_pairs
 from nsfwcaps.inspection.plain import label, writable
 from nsfwcaps.mining.quality import (
     CosineSpread,
-    MiningChoices,
     PairQuality,
     quality_of,
-    suggestions,
 )
+from nsfwcaps.mining.suggestions import MiningChoices, suggestions
 
 _GROUPS = 8
 _WIDEST = 24
@@ -35,9 +33,9 @@ def quality_of_run(folder: Path) -> tuple[PairQuality, MiningChoices]:
         ArtifactError: the folder has no pairs, or is damaged.
     """
     pairs = open_pairs(folder)
-    encoder, settings = _made_by(pairs)
-    choices = MiningChoices(rank=str(settings.get("rank", "")), hub_cap=settings.get("hub_cap"))
-    return quality_of(pairs.table, encoder, settings), choices
+    made = pairs.made_by
+    choices = MiningChoices.of(made.settings, made.facts)
+    return quality_of(pairs.table, made.encoder, made.settings), choices
 
 
 def paragraph(folder: Path, program: str | None = "nsfwcaps") -> str:
@@ -49,6 +47,8 @@ def paragraph(folder: Path, program: str | None = "nsfwcaps") -> str:
         ArtifactError: as `quality_of_run`.
     """
     found, choices = quality_of_run(folder)
+    if not found.overall.pairs:
+        return writable(f"\n{_no_pairs(folder, program or 'nsfwcaps')}")
     look = [f"Look at pairs: {program} show {shlex.quote(str(folder))}"] if program else []
     return writable("\n".join(["", *quality_lines(found, choices), *look]))
 
@@ -60,22 +60,12 @@ def facts(folder: Path) -> dict[str, Any]:
         ArtifactError: as `quality_of_run`.
     """
     found, choices = quality_of_run(folder)
-    return {**found.as_dict(), "suggestions": list(suggestions(found, choices))}
+    said = list(suggestions(found, choices)) if found.overall.pairs else [_no_pairs(folder)]
+    return {**found.as_dict(), "suggestions": said}
 
 
-def _made_by(pairs: PairTable) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the facts of the encoder and the settings of mine."""
-    if pairs.records:
-        embed, mine = pairs.records.get("embed"), pairs.records.get("mine")
-        return (
-            {} if embed is None else embed.facts.get("encoder", {}),
-            {} if mine is None else mine.settings,
-        )
-    try:
-        stages = json.loads((pairs.folder / "manifest.json").read_bytes())["stages"]
-        return stages["embed"]["facts"]["encoder"], stages["mine"]["settings"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}, {}
+def _no_pairs(folder: Path, program: str = "nsfwcaps") -> str:
+    return f"no pairs; '{program} rejects {shlex.quote(str(folder))}' shows why"
 
 
 def quality_lines(found: PairQuality, choices: MiningChoices) -> Iterator[str]:
@@ -84,7 +74,7 @@ def quality_lines(found: PairQuality, choices: MiningChoices) -> Iterator[str]:
     border = found.border
     below = "" if border is None else f"  {f'below {border.cosine}':>12}"
     width = max(len(name) for name, _ in rows)
-    title = f"Cosines by {label(found.encoder)}"
+    title = label(found.title)
     width = max(width, len(title))
     yield f"{title:<{width}}  {'pairs':>9}  lower quartile  median  upper quartile{below}"
     for name, item in rows:

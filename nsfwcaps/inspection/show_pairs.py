@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nsfwcaps.enums import Similarity
 from nsfwcaps.inspection.choice import PairChoice, PairOrder, choose_pairs
 from nsfwcaps.inspection.facts import COVER
 from nsfwcaps.inspection.pairs import SIDES, CaptionOfPair, PairTable, captions_of_pairs
 from nsfwcaps.inspection.plain import label, plain
+from nsfwcaps.mining.deciding import cosines_by, similarity_of
 
 _DIGITS = 12
 _INDENT = " " * 4
@@ -35,6 +38,7 @@ class ShownPairs:
         return {
             "run": str(self.pairs.folder),
             "pairs_of": self.pairs.stage or "data set",
+            "similarity": similarity_of(self.pairs.made_by.settings).value,
             "pairs": self.pairs.table.num_rows,
             "matching": self.matching,
             "shown": [
@@ -81,6 +85,9 @@ def caption_as_dict(caption: CaptionOfPair, *, reveal: bool) -> dict[str, Any]:
 def lines(found: ShownPairs, *, reveal: bool) -> Iterator[str]:
     """Yield the pairs as lines, wrapped to the terminal if there is one."""
     yield _head(found)
+    by = similarity_of(found.pairs.made_by.settings)
+    if by is not Similarity.TEXT:
+        yield cosines_by(by, label(str(found.pairs.made_by.encoder.get("name", "unknown"))))
     if not found.rows:
         yield _nothing(found)
         return
@@ -115,10 +122,10 @@ def _nothing(found: ShownPairs) -> str:
 
     table = found.pairs.table
     if table.num_rows == 0:
-        return "no pairs: 'nsfwcaps rejects' shows why"
+        return f"no pairs; 'nsfwcaps rejects {shlex.quote(str(found.pairs.folder))}' shows why"
     if found.choice.unsafe or found.choice.target:
         return "no pair: 'nsfwcaps rejects' shows captions that were set aside"
-    ends = pc.min_max(table["sim_text"]).as_py()
+    ends = pc.min_max(table["cosine"]).as_py()
     if ends["min"] is None:
         return "no pair"
     return f"no pair; all cosines are from {ends['min']:.3f} to {ends['max']:.3f}"
@@ -131,7 +138,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def _cells(row: Mapping[str, Any], columns: Mapping[str, int]) -> Iterator[str]:
-    cosine = row["sim_text"]
+    cosine = row["cosine"]
     yield "  -  " if cosine is None else f"{cosine:.3f}"
     for name, width in columns.items():
         yield f"{label(row[name] or 'none'):<{width}}"

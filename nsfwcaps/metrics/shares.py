@@ -48,9 +48,12 @@ def clustered_share(
     sample size: the number of independent trials with the variance found between units, at most
     the number of draws (Dean and Pagano, Journal of Survey Statistics and Methodology 3, 2015; Korn
     and Graubard, Survey Methodology 24, 1998). The quantile is Student's, with the degrees of
-    freedom of that variance, which are few if few units have hits. If there are only hits or only
-    misses, nothing is known of how alike the queries of a unit are, so every unit counts as one
-    trial, as does a unit that is the only one.
+    freedom of that variance, which are few if few units have hits.
+
+    A single unit with hits, or with misses, says nothing of how alike the queries of a unit are.
+    Then they count as alike (Kish, Survey Sampling, 1965, section 5.4), or as the variance found
+    says if that is more, with a degree of freedom for each other unit. If there are only hits or
+    only misses, every unit counts as one trial, as does a unit that is the only one.
     """
     from scipy.stats import norm, t
 
@@ -61,7 +64,11 @@ def clustered_share(
     size, quantile = float(count), float(norm.ppf(tail))
     if count > 1 and spread and not (draws == 1 and count == queries):
         trials, variance = queries * draws, sums.variance
-        size = max(1.0, trials / max(1.0, variance * trials / spread))
-        quantile = float(t.ppf(tail, sums.degrees if variance else count - 1))
+        effect, degrees = variance * trials / spread, sums.degrees if variance else count - 1.0
+        if min(np.count_nonzero(sums.sums), np.count_nonzero(sums.sums < sums.counts)) == 1:
+            effect = max(effect, draws * float(np.square(sums.counts).sum()) / queries)
+            degrees = count - 1.0
+        size = max(1.0, trials / max(1.0, effect))
+        quantile = float(t.ppf(tail, degrees))
     low, high = wilson(mean, size, quantile)
     return ClusteredShare(sums=sums, size=size, low=low, high=high)

@@ -186,6 +186,7 @@ def _share(
         "device": space.device.device,
         "engine": FAISS if method.index else space.device.engine,
         "candidates": depth,
+        "targets": safe_rows,
         "hubs": hub_statistics(counts),
         "pairs_below_min_similarity": below,
     }

@@ -5,15 +5,16 @@ Arrays in, figures out. A cosine may be NaN: a pair with a fixed caption can lac
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.enums import DifficultyLevel
+from nsfwcaps.enums import DifficultyLevel, Similarity
 from nsfwcaps.mining.border import CosineBorder, border_of
+from nsfwcaps.mining.deciding import cosines_by, deciding_cosines, similarity_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -104,6 +105,8 @@ class PairQuality:
     """How close the pairs are."""
 
     encoder: str
+    similarity: Similarity
+    """What was compared; the cosines are of it."""
     border: CosineBorder | None
     no_border: str | None
     """Why there is no border."""
@@ -115,10 +118,16 @@ class PairQuality:
     targets: Mapping[str, int]
     """Pairs of the most used targets, by id."""
 
+    @property
+    def title(self) -> str:
+        """Which cosines these are, such as `Cosines of images by mini`."""
+        return cosines_by(self.similarity, self.encoder)
+
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, as the manifest has them."""
         return {
             "encoder": self.encoder,
+            "similarity": self.similarity.value,
             "border": None if self.border is None else self.border.as_dict(),
             "no_border": self.no_border,
             "overall": self.overall.as_dict(),
@@ -132,7 +141,9 @@ class PairQuality:
 def quality_of(
     pairs: pa.Table, encoder: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> PairQuality:
-    """Measure pairs `[p]` with `sim_text`, `safe_id` and, where known, `category` and `stage`.
+    """Measure pairs `[p]` by the cosine that chose their targets.
+
+    They have `sim_text`, `safe_id` and, where known, `sim_image`, `category` and `stage`.
 
     Args:
         pairs: The pairs.
@@ -141,7 +152,8 @@ def quality_of(
     """
     border, no_border = border_of(encoder, settings)
     at = None if border is None else border.cosine
-    cosines = pairs["sim_text"].to_numpy().astype(np.float64)
+    similarity = similarity_of(settings)
+    cosines = deciding_cosines(pairs, similarity)
     found = {
         name: spreads(cosines, _labels(pairs[name]), at) if name in pairs.column_names else {}
         for name in ("category", "stage")
@@ -150,6 +162,7 @@ def quality_of(
     levels = [level.value for level in DifficultyLevel if level.value in found["stage"]]
     return PairQuality(
         encoder=str(encoder.get("name", "unknown")),
+        similarity=similarity,
         border=border,
         no_border=no_border,
         overall=spread(cosines, at),
@@ -164,29 +177,3 @@ def _labels(column: pa.ChunkedArray) -> Labels:
     coded = column.cast("string").fill_null(_NO_LABEL).combine_chunks().dictionary_encode()
     codes = coded.indices.to_numpy().astype(np.int64)
     return Labels(codes=codes, names=coded.dictionary.to_pylist())
-
-
-@dataclass(frozen=True, kw_only=True)
-class MiningChoices:
-    """Settings of mine that a suggestion depends on."""
-
-    rank: str
-    hub_cap: int | None
-
-
-def suggestions(quality: PairQuality, choices: MiningChoices) -> Iterator[str]:
-    """Yield what would help, most helpful first; nothing for good pairs."""
-    whole, border = quality.overall, quality.border
-    if border is not None and whole.below is not None and whole.pairs:
-        share = whole.below / whole.pairs
-        if share >= 0.5:
-            yield "a larger safe pool, or one of more similar scenes, has closer targets"
-        if share >= 0.2 and whole.below < whole.pairs:
-            yield (
-                f"--min-similarity {border.cosine} would keep "
-                f"{whole.pairs - whole.below:,} of {whole.pairs:,} pairs"
-            )
-    hub = max(quality.targets.values(), default=0)
-    if hub >= 5 and hub >= 0.05 * whole.pairs and choices.hub_cap is None:
-        even = " or --rank inverted-softmax" if choices.rank == "cosine" else ""
-        yield f"one target is in {hub:,} of {whole.pairs:,} pairs: --hub-cap 2{even} spreads them"

@@ -11,7 +11,9 @@ RUN                             the folder of a trained run
 
 from __future__ import annotations
 
+import difflib
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -75,7 +77,7 @@ def problem(name: str, *, images: bool = False) -> str | None:
     """Explain why a name is unusable, or return None; `images` requires a model for images."""
     found = _parse(name)
     if found is None or (images and found.form is Form.MINILM):
-        return _unknown(name).replace(f"{MINILM}, ", "") if images else _unknown(name)
+        return _unknown(name, (MINI,)).replace(f"{MINILM}, ", "") if images else _unknown(name)
     return None
 
 
@@ -146,6 +148,8 @@ def _parse(name: str) -> ModelName | None:
         folder = Path(name.removeprefix(_LOCAL))
         return ModelName(given=name, form=Form.LOCAL_FOLDER, architecture=name, folder=folder)
     model, _, weights = name.removeprefix(_OPEN_CLIP).partition("/")
+    if model.startswith(_HUB):
+        return None
     if name.startswith(_OPEN_CLIP) and model and weights:
         return ModelName(given=name, form=Form.OPEN_CLIP, architecture=model, weights=weights)
     if (adapter := adapter_folder(name)) is not None:
@@ -153,13 +157,17 @@ def _parse(name: str) -> ModelName | None:
     return None
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, likely: Sequence[str] = DEFAULTS) -> str:
     if name and Path(name).is_dir():
         return (
             f"model '{name}' is a folder without a trained model: {DESCRIPTION} is missing from it "
             f"and its subfolder model/; finish training, or use {_FORMS}"
         )
-    return f"unknown model '{name}'; expected {_FORMS}"
+    meant = difflib.get_close_matches(name.lower(), likely, n=1)
+    if name.startswith(_OPEN_CLIP + _HUB):
+        meant = [name.removeprefix(_OPEN_CLIP)]
+    hint = f"; did you mean {meant[0]}?" if meant else ""
+    return f"unknown model '{name}'; expected {_FORMS}{hint}"
 
 
 def _last(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +33,8 @@ def read(folder: Path) -> ReportInput:
         raise ArtifactError(
             reader.problems[0]
             if paths
-            else f"{folder}: no results; run 'nsfwcaps eval --out {folder} …' first"
+            else f"{folder}: no results; run "
+            f"'nsfwcaps eval --out {shlex.quote(str(folder))} …' first"
         )
     run = reader.read(folder / "run.json", _object) or {}
     cosines: dict[str, dict[str, Mapping[str, Cosines]]] = {}

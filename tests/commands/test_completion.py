@@ -50,6 +50,7 @@ def completed(shell: str, line: str) -> list[str]:
         ("nsfwcaps run c", ["construct"]),
         ("nsfwcaps review account en", ["enable"]),
         ("nsfwcaps --vers", ["--version"]),
+        ("nsfwcaps he", ["help"]),
     ],
 )
 def test_names_options_and_values_are_completed(shell: str, line: str, expected: list[str]) -> None:
@@ -114,6 +115,7 @@ def test_short_options() -> None:
 
 def test_help_as_a_word() -> None:
     assert call("help").out == call("--help").out
+    assert call("help", "help").out == call("--help").out
     assert call("help", "mine").out == call("mine", "--help").out
     assert call("help", "review", "account").out == call("review", "account", "--help").out
 

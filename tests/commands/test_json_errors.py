@@ -23,7 +23,7 @@ from nsfwcaps.errors import EvaluationError
         (("ingest", "-w", "r", "--safe", "a.txt", "--json"), "InputError", 3, "a.txt: no such"),
         (("mine", "-w", "r", "--json"), "ArtifactError", 4, "needs the output of ingest"),
         (("status", "r", "--json"), "ArtifactError", 4, "r: no such folder"),
-        (("validate", "nowhere", "--json"), "Failed", 2, "exit code 2"),
+        (("validate", "nowhere", "--json"), "ConfigError", 2, "nowhere: no such file"),
         (("run", "nowhere", "-w", "r", "--json"), "ConfigError", 2, "no such file or bundled"),
         (("report", "r", "--json"), "ArtifactError", 4, "r: no results"),
         (("inspect", "a.txt", "--json"), "InputError", 3, "a.txt: no such"),

@@ -304,3 +304,22 @@ def test_a_pair_without_a_cosine_is_shown(tmp_path: Path) -> None:
     assert said.code == 0
     assert "  1   -  " in said.out or "   -    " in said.out
     assert call("show", tmp_path / "alone", "--json").json["pairs"] == table.num_rows
+
+
+def test_a_run_without_pairs_says_so(tmp_path: Path) -> None:
+    pools = write_pools(tmp_path / "pools")
+    run = tmp_path / "run"
+    call("build", "--out", run, *pools.options, "--min-similarity", 1)
+    said = f"no pairs; 'nsfwcaps rejects {run}' shows why"
+    for options in ((), ("--order", "hardest"), ("--category", "weapons"), ("--above", 0.5)):
+        found = call("show", run, *options)
+        assert (found.code, found.out.splitlines()[-1]) == (0, said)
+    assert call("show", run, "--summary").out == f"{said}\n"
+    assert call("show", run, "--json").json["shown"] == []
+    quality = call("show", run, "--summary", "--json").json["quality"]
+    assert (quality["overall"]["pairs"], quality["targets"]) == (0, [])
+    assert quality["suggestions"] == [said]
+    assert nsfwcaps.Run(run).quality == quality
+    assert said in nsfwcaps.Run(run).summary()
+    mined = call("mine", "-w", run, "--min-similarity", 1)
+    assert mined.code == 0

@@ -110,3 +110,50 @@ def test_missing_folder_is_named(tmp_path: Path) -> None:
     said = call("status", tmp_path / "nowhere")
     assert (said.code, said.out) == (4, "")
     assert "no such folder" in said.err
+
+
+def why(workdir: Path) -> list[str]:
+    rows = {row["stage"]: row for row in call("status", workdir, "--json").json["stages"]}
+    assert rows["publish"]["state"] == "up to date"
+    return list(rows["publish"]["why"])
+
+
+def test_files_that_the_data_set_lacks_or_that_were_edited_are_said(
+    built: Path, pools: Pools
+) -> None:
+    assert why(built) == []
+    card, manifest = (built / "dataset" / name for name in ("README.md", "manifest.json"))
+    card.write_text(card.read_text().replace("# ", "# My ", 1))
+    edited = "dataset/README.md was edited: a rerun keeps that beside the new one"
+    assert why(built) == [edited]
+    manifest.unlink()
+    next((built / "dataset" / "data").glob("train-*")).unlink()
+    lacking = "dataset/ lacks 2 files: rerun to deliver"
+    assert why(built) == [lacking, edited]
+    assert lacking in call("status", built).out
+    assert lacking in call("build", "--out", built, *pools.options, "--dry-run").out
+    assert call("build", "--out", built, *pools.options).code == 0
+    assert why(built) == []
+
+
+def test_delivery_that_was_killed_is_said(
+    built: Path, pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nsfwcaps.stage_delivery.copy", stop)
+        assert call("build", "--out", built, *pools.options, "--seed", 5).code == 130
+    assert "of the run before: rerun to deliver the new ones" in why(built)[-1]
+
+
+def test_new_settings_are_listed_though_the_pools_do_not_resolve(built: Path, pools: Pools) -> None:
+    path = built / "ingest" / "stage.json"
+    values = json.loads(path.read_bytes())
+    del values["settings"]["null_words"]
+    values["fingerprint"] = "of another version"
+    path.write_text(json.dumps(values))
+    pools.safe.unlink()
+    rows = {row["stage"]: row for row in call("status", built, "--json").json["stages"]}
+    assert rows["ingest"]["why"] == ["null_words: a new setting, on"]

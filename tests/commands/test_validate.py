@@ -52,7 +52,9 @@ def test_json_lists_the_errors(tmp_path: Path) -> None:
     recipe = tmp_path / "wrong.yaml"
     recipe.write_text(EVERYTHING_WRONG)
     said = call("validate", recipe, "--json")
-    assert (said.code, said.err) == (2, "")
+    assert said.code == 2
+    assert said.err == f"error: {said.json['error']['message']}\n"
+    assert said.json["error"]["message"].splitlines() == said.json["errors"]
     assert said.json["recipe"] == str(recipe)
     assert len(said.json["errors"]) >= 8
     assert call("validate", "mine", "--json").json == {

@@ -105,7 +105,8 @@ def test_captions_come_back_to_the_bit(runs: Path, tmp_path: Path) -> None:
     assert (said.code, said.err) == (0, "")
     assert said.out == (
         f"Exported 41 captions (30 safe, 11 unsafe) by imported:source to clip-retrieval: "
-        f"{tmp_path / 'out'}\nImport it: nsfwcaps embed --source {tmp_path / 'out'}\n"
+        f"{tmp_path / 'out'}\nNext, to import it: nsfwcaps embed --source {tmp_path / 'out'} "
+        "--out RUN\n"
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("export.json", "metadata", "text_emb"),

@@ -254,3 +254,14 @@ def test_what_has_no_interval() -> None:
 def test_one_query_of_a_share_is_uncertain() -> None:
     found = interval(np.ones(1))
     assert (found.low, found.high) == pytest.approx((0.2065, 1.0), abs=1e-4)
+
+
+def test_a_single_hit_has_an_interval_between_those_of_none_and_of_two() -> None:
+    """51 queries of 39 units, 12 of them with two: 75 / 51 trials of a unit are worth one."""
+    units = np.concatenate([np.arange(39), np.arange(12)])
+    found = [interval((np.arange(51) >= 51 - hits).astype(float), units=units) for hits in range(6)]
+    assert [round(100 * item.high, 1) for item in found] == [9.0, 13.8, 17.9, 18.5, 20.1, 22.1]
+    single = wilson(1 / 51, 51 * 51 / 75, 2.0244)  # Student's quantile for 38 degrees
+    assert (found[1].low, found[1].high) == pytest.approx(single, abs=1e-4)
+    lows = [item.low for item in found]
+    assert lows == sorted(lows)

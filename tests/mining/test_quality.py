@@ -12,13 +12,12 @@ from nsfwcaps import config
 from nsfwcaps.mining.border import BORDERS, border_of
 from nsfwcaps.mining.quality import (
     Labels,
-    MiningChoices,
     most_used,
     quality_of,
     spread,
     spreads,
-    suggestions,
 )
+from nsfwcaps.mining.suggestions import MiningChoices, suggestions
 from nsfwcaps.stages.embed.run import encoder_of
 from nsfwcaps.stages.embed.settings import EmbedSettings
 
@@ -26,10 +25,12 @@ MINILM = {
     "name": "minilm",
     "weights_sha256": "a4350744173ce94918561716d57d38e270670ee80657c6e2891ea77dfe0dafa7",
 }
-CHOICES = MiningChoices(rank="inverted-softmax", hub_cap=None)
+CHOICES = MiningChoices(rank="inverted-softmax", targets=20, depth=20)
 
 
-def table(cosines: list[float | None], targets: list[str], **more: list[str | None]) -> pa.Table:
+def table(
+    cosines: list[float | None], targets: list[str] | pa.Array, **more: list[str | None]
+) -> pa.Table:
     columns = {"sim_text": pa.array(cosines, pa.float32()), "safe_id": targets, **more}
     return pa.table(columns)
 
@@ -125,7 +126,58 @@ def test_suggestions_only_where_they_help() -> None:
     ]
     hub = quality_of(table([0.8] * 10, ["a"] * 6 + [*"bcde"]), MINILM, {})
     assert list(suggestions(hub, CHOICES)) == [
-        "one target is in 6 of 10 pairs: --hub-cap 2 spreads them"
+        "one target is in 6 of 10 pairs: --hub-cap 2 spreads them (room for 40 pairs at most)"
     ]
-    capped = MiningChoices(rank="cosine", hub_cap=6)
+    plain = MiningChoices(rank="cosine", targets=20, depth=20)
+    assert "--hub-cap 2 or --rank inverted-softmax spreads them" in next(suggestions(hub, plain))
+    capped = MiningChoices(rank="cosine", hub_cap=6, targets=20, depth=20)
     assert list(suggestions(hub, capped)) == []
+    paired = MiningChoices(pairing="partner", targets=20, depth=20)
+    assert list(suggestions(hub, paired)) == []
+
+
+@pytest.mark.parametrize(
+    ("hub", "targets", "depth", "rank", "said"),
+    [
+        # Of 60 pairs and 3 targets, 20 each is as even as it gets.
+        (58, 3, 3, "cosine", "--rank inverted-softmax or a larger safe pool spreads them"),
+        (30, 3, 3, "cosine", "only a larger safe pool spreads them (targets there are: 3)"),
+        (60, 1, 1, "cosine", "only a larger safe pool spreads them (targets there are: 1)"),
+        # All captions may have the same 4 candidates: with 15 pairs each, these have no place left.
+        (40, 500, 4, "csls", "--hub-cap 16 spreads them (room for 8,000 pairs at most)"),
+        (30, 500, 4, "csls", "only a larger safe pool spreads them (targets there are: 500)"),
+        (30, None, None, "csls", None),
+    ],
+)
+def test_a_cap_is_suggested_only_if_it_keeps_all_pairs(
+    hub: int, targets: int | None, depth: int | None, rank: str, said: str | None
+) -> None:
+    ids = ["a"] * hub + [f"b{number}" for number in range(60 - hub)]
+    found = quality_of(table([0.8] * 60, ids), MINILM, {})
+    choices = MiningChoices(rank=rank, targets=targets, depth=depth)
+    wanted = [] if said is None else [f"one target is in {hub} of 60 pairs: {said}"]
+    assert list(suggestions(found, choices)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("settings", "title", "median"),
+    [
+        ({}, "Cosines by minilm", 0.5),
+        ({"similarity": "text"}, "Cosines by minilm", 0.5),
+        ({"similarity": "image"}, "Cosines of images by minilm", 0.25),
+        ({"similarity": "both"}, "Cosines of texts and images by minilm", 0.375),
+        ({"similarity": "text", "pairing": "partner"}, "Cosines by minilm", 0.5),
+    ],
+)
+def test_the_cosine_is_the_one_that_chose_the_targets(
+    settings: dict[str, str], title: str, median: float
+) -> None:
+    pairs = table([0.5], ["a"]).append_column("sim_image", pa.array([0.25], pa.float32()))
+    found = quality_of(pairs, MINILM, settings)
+    assert (found.title, found.overall.quartiles) == (title, (median, median, median))
+
+
+def test_no_pairs_at_all() -> None:
+    found = quality_of(table([], pa.array([], pa.string())), MINILM, {})
+    assert (found.overall.pairs, found.overall.quartiles, found.targets) == (0, None, {})
+    assert list(suggestions(found, CHOICES)) == []

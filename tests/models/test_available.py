@@ -8,8 +8,8 @@ import pytest
 from huggingface_hub import constants
 from support.shell import call
 
-from nsfwcaps.errors import ModelError
-from nsfwcaps.models import available
+from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.models import available, names
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,19 @@ def test_a_build_stops_before_ingest(tmp_path: Path) -> None:
     assert said.code == 5
     assert "embed.model: 'open_clip:ViT-B-32/openai'" in said.err
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "meant"),
+    [("minlm", "minilm"), ("open_clip:hf-hub:acme/clip", "hf-hub:acme/clip")],
+)
+def test_what_is_nearly_right_is_suggested(model: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"; expected minilm, .*; did you mean {meant}\?$"):
+        available.check(model, "embed.model", reaching=False)
+
+
+def test_training_never_suggests_a_model_of_captions() -> None:
+    said = names.problem("minlm", images=True)
+    assert said is not None
+    assert said.endswith("; did you mean mini?")
+    assert "minilm" not in said

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsfwcaps import progress as progressing
+from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json, Quiet
 from nsfwcaps.commands.review.accounts import Db
 from nsfwcaps.errors import ArtifactError, ConfigError, ReviewError
@@ -45,7 +47,8 @@ def data_set(data: Path) -> Path:
     folder = data / "dataset" if (data / "dataset").is_dir() else data
     if not (folder / "data").is_dir():
         raise ArtifactError(
-            f"{data}: no published data set here; make one with 'nsfwcaps build --out {data} …'"
+            f"{data}: no published data set here; make one with "
+            f"'nsfwcaps build --out {shlex.quote(str(data))} …'"
         )
     return folder
 
@@ -124,7 +127,8 @@ def export(
     typer.echo(f"pairs: {_counts(made.counts)}; with captions for other tools: {made.judged}")
     for note in made.notes:
         typer.echo(note)
-    typer.echo(f"{out}: apply to the data set with 'nsfwcaps publish --verdicts {out} …'")
+    applied = next_steps.lines([(("publish", "--verdicts", out, "--out", "RUN"), "apply it")])
+    typer.echo(f"Exported to {out}\n{applied}")
     typer.echo(f"End of the log, keep for --noted: {seq}:{last}")
 
 

@@ -24,10 +24,11 @@ _CATEGORIES = {RULES: lexicon.CATEGORIES, world.NAME: world.CATEGORIES}
 
 
 def check(name: str, categories: Sequence[str]) -> None:
-    """Check the form of an editor's name, and that a built-in editor supports the categories.
+    """Check an editor's name, its folder, and that a built-in editor supports the categories.
 
     Raises:
         ConfigError: the editor is unknown or lacks a category.
+        ModelError: the folder of a local model is missing.
     """
     if name.startswith(openai.PREFIX):
         openai.split_name(name)
@@ -39,7 +40,9 @@ def check(name: str, categories: Sequence[str]) -> None:
                 f"category: editor '{name}' has no elements for {', '.join(unknown)}, only for "
                 f"{known}; leave the others out, or choose a model with --editor"
             )
-    elif not name.startswith(local.PREFIX):
+    elif name.startswith(local.PREFIX):
+        local.check(name)
+    else:
         raise ConfigError(
             f"unknown editor '{name}'; expected rules, world, openai:URL#MODEL or local:FOLDER"
         )

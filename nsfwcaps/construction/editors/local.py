@@ -91,6 +91,15 @@ def source_digest(name: str) -> str:
     return digest([[path.name, sha256_file(path)] for path in files])
 
 
+def check(name: str) -> None:
+    """Check that the folder is there, without loading the model.
+
+    Raises:
+        ModelError: the folder does not exist or holds no model.
+    """
+    _folder(name)
+
+
 def _folder(name: str) -> Path:
     folder = Path(name.removeprefix(PREFIX))
     if not (folder / "config.json").is_file():

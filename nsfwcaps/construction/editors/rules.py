@@ -19,6 +19,7 @@ from nsfwcaps.construction.forms import not_edited
 from nsfwcaps.construction.hazard import Element
 from nsfwcaps.construction.insertion import Insertion
 from nsfwcaps.construction.insertions import insertions
+from nsfwcaps.construction.minors import MINORS, may_show_minors
 from nsfwcaps.construction.quotas import order_key
 from nsfwcaps.construction.scenes import Trait, traits
 
@@ -99,6 +100,8 @@ class RulesEditor:
 @lru_cache(maxsize=_READ)
 def _read(caption: str) -> str | tuple[Sequence[Insertion], frozenset[Trait]]:
     """Return why a caption is not edited, or its places and traits; for all categories at once."""
+    if may_show_minors(caption):
+        return MINORS
     if reason := not_edited(caption):
         return reason
     places = insertions(caption)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,8 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
     adapter = adapter_folder(str(run))
     if adapter is None:
         raise ArtifactError(
-            f"{run} holds no trained model; finish 'nsfwcaps train … --out {run}' first"
+            f"{run} holds no trained model; finish "
+            f"'nsfwcaps train … --out {shlex.quote(str(run))}' first"
         )
     # Imports torch, which is slow; the checks above fail fast.
     from nsfwcaps.cards import model as model_card

@@ -8,6 +8,7 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions import sources as pool_sources
 from nsfwcaps.captions.kept_texts import KeptTexts, text_keys
 from nsfwcaps.captions.opening import shown
+from nsfwcaps.errors import ArtifactError
 from nsfwcaps.stages.construct.read import clean_items, pool_files
 from nsfwcaps.stages.construct.settings import ConstructSettings
 from nsfwcaps.tables import read_tables
@@ -18,7 +19,9 @@ _POOL = "pool:"
 _BLOCK = 8192
 
 
-def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) -> str | None:
+def difference(
+    settings: ConstructSettings, record: StageRecord | None, workdir: Path
+) -> str | None:
     """Say how another pool differs from that of a finished run; None if it is the same or grew.
 
     A pool that is no longer given is the same under another name only if it has every caption that
@@ -27,6 +30,8 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     Raises:
         InputError: a pool is not there, or cannot be read.
     """
+    if record is None:
+        return None
     before = {own for name, own in record.inputs.items() if name.startswith(_POOL)}
     wanted = {pool_sources.content_digest(url) for url in pool_files(settings.pool)}
     reads_alike = all(
@@ -35,11 +40,15 @@ def difference(settings: ConstructSettings, record: StageRecord, workdir: Path) 
     )
     if reads_alike and before <= wanted:
         return None
-    used = _used(record)
-    if used is None:
-        return None  # no caption is left to compare with and to lose
     given = [str(name) for name in record.settings.get("pool", ())]
     dropped = [name for name in given if _path(name) not in {*map(_path, settings.pool)}]
+    used = _used(record, workdir)
+    if used is None:
+        lost = [
+            f"no longer given: {shown(name)} (the run's captions cannot be read)"
+            for name in dropped[:3]
+        ]
+        return "\n".join(lost) or None
     ids: list[str] = []
     for item in clean_items(settings):
         ids.append(item.id)
@@ -64,10 +73,19 @@ def _path(name: str) -> str:
     return name if ":" in name else str(Path(name).resolve())
 
 
-def _used(record: StageRecord) -> KeptTexts | None:
-    """Return the safe captions of a finished run's pairs; None if files are missing."""
-    paths = [path for path in record.paths("dataset") if path.parent.name == "safe"]
-    if not paths or not all(path.exists() for path in paths):
-        return None
-    ids = [item for table in read_tables(paths, ["id"]) for item in table["id"].to_pylist()]
-    return KeptTexts(text_keys(ids))
+def _used(record: StageRecord, workdir: Path) -> KeptTexts | None:
+    """Return the safe captions of a finished run's pairs; None if they cannot be read.
+
+    They are in the stage's own files and in those that it delivered.
+    """
+    own = [path for path in record.paths("dataset") if path.parent.name == "safe"]
+    for paths in (own, sorted((workdir / "pools" / "safe").glob("*.parquet"))):
+        try:
+            tables = [*read_tables(paths, ["id"])]
+        except ArtifactError:
+            continue
+        if tables:
+            return KeptTexts(
+                text_keys(item for table in tables for item in table["id"].to_pylist())
+            )
+    return None

@@ -16,6 +16,7 @@ from nsfwcaps.artifacts import Shard, ShardFiles, ShardTables, StageFolder, Stag
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.enums import DifficultyLevel, Similarity
 from nsfwcaps.errors import InputError
+from nsfwcaps.mining.deciding import COSINES, deciding_cosines
 from nsfwcaps.mining.difficulty import Borders, grade
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.grade.settings import GradeSettings
@@ -107,17 +108,13 @@ Values = npt.NDArray[np.float64]
 
 def _signals(paths: Sequence[Any], by: Similarity) -> tuple[dict[str, Values], Values]:
     """Return the signals `[p]`, with the similarity that chose the targets, and that of texts."""
-    names = ["sim_text", "sim_image", "margin", "density"]
-    tables = list(read_tables(paths, names))
-    found = {
-        name: np.concatenate(
-            [np.empty(0), *(table[name].to_numpy(zero_copy_only=False) for table in tables)]
-        ).astype(np.float64)
-        for name in names
-    }
-    text, image = found.pop("sim_text"), found.pop("sim_image")
-    of = {Similarity.TEXT: text, Similarity.IMAGE: image, Similarity.BOTH: (text + image) / 2}
-    return {"similarity": of[by], **found}, text
+    names = [*COSINES, "margin", "density"]
+    empty = schema.PAIRS.empty_table().select(names)
+    pairs = pa.concat_tables([empty, *read_tables(paths, names)])
+    signals = {"similarity": deciding_cosines(pairs, by)}
+    for name in ("margin", "density"):
+        signals[name] = pairs[name].to_numpy().astype(np.float64)
+    return signals, deciding_cosines(pairs, Similarity.TEXT)
 
 
 def _commit(
@@ -184,7 +181,7 @@ def draw(
         axes.spines[["top", "right"]].set_visible(False)
     for border in (at.easy, at.medium):
         right.axvline(border, color="black", linewidth=1, linestyle="--")
-    left.legend(frameon=False)
+    left.legend(frameon=False, loc="upper left")
     out = io.BytesIO()
     FigureCanvasAgg(figure)
     figure.savefig(out, format="png", metadata={"Software": None})

@@ -81,7 +81,8 @@ class PoolRows:
         self._elsewhere: set[str] = set()
         """Image columns whose files are not there."""
         self._ahead: tuple[int, Row | BadRow] | None = None
-        self._rows = enumerate(read_pool(pool.url, self._choose, read_options(settings)))
+        self._read = read_pool(pool.url, self._choose, read_options(settings))
+        self._rows = enumerate(self._read)
 
     def _choose(self, sample: Sample) -> list[str]:
         found = resolve(sample, self._pool.label, where=shown(self._pool.url), named=self._named)
@@ -104,7 +105,9 @@ class PoolRows:
         """
         if found.image is None or found.image in sample.binary:
             return found
-        cells = (image_cell(text_cell(row.get(found.image))) for row in sample.rows)
+        # A header line repeated inside the file has the name of the column there.
+        rows = (row for row in sample.rows if text_cell(row.get(found.image)) != found.image)
+        cells = (image_cell(text_cell(row.get(found.image))) for row in rows)
         named = [path for path, data in cells if path is not None and data is None]
         is_later = self.columns is not None and found.image not in self._elsewhere
         if not named or is_later or any(map(self._is_there, named)):
@@ -145,6 +148,10 @@ class PoolRows:
         """Return the next row with its number, or None at the end."""
         ahead, self._ahead = self._ahead, None
         return ahead or next(self._rows, None)
+
+    def close(self) -> None:
+        """Close the file before its end."""
+        self._read.close()
 
     def at_end(self) -> bool:
         """Return whether all rows have been read; looks one row ahead."""

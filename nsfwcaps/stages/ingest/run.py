@@ -27,7 +27,7 @@ from nsfwcaps.detectors.detector import Modality
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.allocator import returned_memory
-from nsfwcaps.stages.ingest import judge, keep, merge, safe_side
+from nsfwcaps.stages.ingest import judge, keep, merge, plans, safe_side
 from nsfwcaps.stages.ingest.advice import advice
 from nsfwcaps.stages.ingest.pictures import judge_pictures
 from nsfwcaps.stages.ingest.pool import (
@@ -69,9 +69,9 @@ def sources(settings: IngestSettings) -> Mapping[str, str]:
 
 def plan(settings: IngestSettings, inputs: Mapping[str, StageRecord]) -> Mapping[str, Any]:
     """Return the numbers of files and bytes to read."""
-    sizes = [pool_sources.size_bytes(pool.url) for pool in _pools(settings)]
-    judged = ", ".join(["ingest", *settings.safe_detector])
-    work = {f"{judged}, bytes": sum(sizes)}
+    pools = _pools(settings)
+    sizes = [pool_sources.size_bytes(pool.url) for pool in pools]
+    work = plans.work(pools, settings)
     return {"pool_files": len(sizes), "input_bytes": sum(sizes), "work": work}
 
 
@@ -89,13 +89,15 @@ def run(
         ModelError: a detector cannot be loaded.
     """
     _check_apart(settings, folder)
+    pace = plans.ReadingPace(settings, folder)
     judges = judge.load(settings, folder)
     excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
     facts = []
     with progress.task("ingest: read", None) as advance, returned_memory():
         for pool in _pools(settings):
-            read = list(read_chunks(pool, settings, folder, advance))
+            with pace.reading(pool):
+                read = list(read_chunks(pool, settings, folder, advance))
             facts.append(_pool_facts(pool, read, settings, folder))
             chunks += read
     check_splits(settings, facts)
@@ -139,6 +141,7 @@ def run(
             "pools": facts,
             **kept,
         },
+        rates=pace.rates([fact["captions"] for fact in facts]),
     )
     safe_side.check_not_empty(result.facts, captions)
     return result

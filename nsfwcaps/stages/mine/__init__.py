@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.enums import Pairing, Similarity
+from nsfwcaps.models.names import MINILM
 from nsfwcaps.stage import Recipe, Stage
 from nsfwcaps.stages.mine.settings import MineSettings
 
@@ -38,11 +41,8 @@ _DECIDED = {
 def _problems(recipe: Recipe) -> Sequence[str]:
     """Report a missing pool, or pictures without vectors, before anything is embedded."""
     ingest, embed, mine = (recipe.get(name) for name in ("ingest", "embed", "mine"))
-    if mine and embed and mine.similarity is not Similarity.TEXT and not embed.images:
-        return [
-            f"mine.similarity: {mine.similarity.value} compares pictures, and embed.images is off; "
-            "set --images or --similarity text"
-        ]
+    if mine and embed and mine.similarity is not Similarity.TEXT and (why := _reads_none(embed)):
+        return [f"mine.similarity: {mine.similarity.value} compares pictures, and {why}"]
     if ingest is None or ingest.pool:
         return []
     return [
@@ -51,6 +51,36 @@ def _problems(recipe: Recipe) -> Sequence[str]:
         for label in ("safe", "unsafe")
         if not getattr(ingest, label)
     ]
+
+
+def _reads_none(embed: Any) -> str | None:
+    """Say why no picture will have a vector."""
+    if not embed.images:
+        return "embed.images is off; set --images or --similarity text"
+    if embed.source is not None:
+        folder = Path(embed.source)
+        if folder.is_dir() and not (folder / "img_emb").is_dir():
+            return f"{folder} has no vectors of pictures (img_emb); use --similarity text"
+    elif embed.model == MINILM:
+        return f"embed.model {MINILM} reads captions only; use a CLIP model or --similarity text"
+    return None
+
+
+def _foresees(recipe: Recipe, record: StageRecord) -> Iterator[str]:
+    """Look for the pictures to compare as soon as the pools are read."""
+    by = recipe["mine"].similarity
+    if record.stage != "ingest" or by is Similarity.TEXT:
+        return
+    from nsfwcaps.tables import read_tables  # slow to import
+
+    for side in ("unsafe", "safe"):
+        tables = read_tables(record.paths(side), ["image_sha256"])
+        if record.rows(side) and all(table.num_rows == table[0].null_count for table in tables):
+            yield (
+                f"mine: similarity={by.value} compares pictures, and none of "
+                f"{record.rows(side)} {side} captions has one; add pictures to the {side} pool, or "
+                "use --similarity text"
+            )
 
 
 def _reads_too(settings: MineSettings) -> tuple[str, ...]:
@@ -67,4 +97,5 @@ MINE = Stage(
     reads=("embed",),
     reads_too=_reads_too,
     problems=_problems,
+    foresees=_foresees,
 )

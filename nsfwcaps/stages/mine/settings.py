@@ -38,7 +38,9 @@ class MineSettings:
         "Nearest safe captions considered per unsafe caption. Default: 100, or more if k needs it.",
     )
     min_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
-        None, "Minimum cosine of a pair: those below are set aside, and no other pair changes."
+        None,
+        "Minimum cosine of a pair: those below are set aside, and no other target changes. Levels, "
+        "which are shares of the pairs left, do.",
     )
     min_candidate_similarity: Annotated[float, Ge(-1), Le(1)] | None = setting(
         None, "Minimum cosine of a candidate: the best ranked of those left is the target."

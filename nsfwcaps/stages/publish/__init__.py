@@ -30,7 +30,8 @@ def replaced(facts: Mapping[str, Any]) -> str | None:
         for name in ("to_another_target", "to_another_split", "to_another_level")
         if counts[name]
     )
-    start = f"replaces {counts['pairs']:,} pairs"
+    of = " of your edited files" if counts.get("edited") else ""
+    start = f"replaces {counts['pairs']:,} pairs{of}"
     if not moves and not counts["gone"] and not counts["new"]:
         return f"{start} by the same ones"
     kept = f"{counts['kept']:,} kept{f' ({moves})' if moves else ''}"

@@ -26,13 +26,15 @@ Rows = list[dict[str, Any]]
 def changes(folder: StageFolder, target: Path, shards: Sequence[Shard]) -> dict[str, int] | None:
     """Compare the pairs of new shards with those of the data set in the target.
 
-    Returns None if there is no data set there, or no readable one.
+    Returns None if there is no data set there, or no readable one. With `edited`, the pairs are
+    those of files that the user has edited.
     """
-    for paths in _previous(folder, target):
+    for paths, edited in _previous(folder, target):
         old = _read(paths)
         if old is not None:
             new = _read([folder.path / file.path for shard in shards for file in shard.files])
-            return None if new is None else compare(old, new)
+            counts = None if new is None else compare(old, new)
+            return counts if counts is None or not edited else {**counts, "edited": 1}
     return None
 
 
@@ -76,19 +78,21 @@ def _by_unsafe(pairs: pa.Table) -> dict[str, Rows]:
     return found
 
 
-def _previous(folder: StageFolder, target: Path) -> Iterator[list[Path]]:
-    """Yield the files of pairs that users have: those delivered last, or listed by the record.
+def _previous(folder: StageFolder, target: Path) -> Iterator[tuple[list[Path], bool]]:
+    """Yield files of pairs that users have, and whether edited: the first that is readable counts.
 
-    The record stays that of the last finished run until this one finishes, so a run that was killed
-    and goes on compares with the same data set. Without a list, an earlier version delivered.
+    Those delivered last, if all are as they were; else the stage's own, if it delivered them; else
+    what is left of those delivered. The record stays that of the last finished run until this one
+    finishes, so a run that was killed and goes on compares with the same data set. Without a list,
+    an earlier version delivered.
     """
-    delivered = delivered_files(folder.path, target)
-    if delivered is not None:
-        yield [path for path in delivered if path.parent == target / _PAIRS]
-        return
-    record = folder.record()
-    if record is not None:
-        yield [path for path in record.paths("dataset") if path.parent.name == _PAIRS]
+    found, record = delivered_files(folder.path, target, _PAIRS), folder.record()
+    if found is not None and found.whole:
+        yield list(found.paths), False
+    if record is not None and (found is None or found.output == record.output_digest):
+        yield [path for path in record.paths("dataset") if path.parent.name == _PAIRS], False
+    if found is not None:
+        yield list(found.paths), True
 
 
 def _read(paths: Sequence[Path]) -> pa.Table | None:

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
+from nsfwcaps.mining.deciding import COSINES
 from nsfwcaps.mining.quality import quality_of
 from nsfwcaps.tables import read_tables
 
-_COLUMNS = ["safe_id", "sim_text", "category", "stage"]
+_COLUMNS = ["safe_id", *COSINES, "category", "stage"]
 
 
 def pair_quality(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.config import digest
 from nsfwcaps.enums import AdapterInputs, Split, Targets
 from nsfwcaps.stage import PlannedPart
 from nsfwcaps.stages.pace import kind_of_work
@@ -32,20 +35,25 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
         InputError: no pairs train.
     """
     from nsfwcaps.stages.train.options import options_of
+    from nsfwcaps.stages.train.safe_items import draw
     from nsfwcaps.training.curriculum import Sampler
 
     options, files = options_of(settings), data_files(Path(settings.data))
     pairs = pa.concat_tables([read_pairs(path) for path in files])
     train = training(pairs, options.method.targets)
+    pool = draw(files, safe_files(Path(settings.data)), options)
     sampler = Sampler(
         train["stage"].to_pylist(),
         schedule=options.schedule,
         batch_size=options.batch_size,
         seed=settings.seed,
     )
-    parts = {REFERENCE: _reference_items(files, settings, options)}
+    items = _reference_items(files, settings, pool)
+    parts = {REFERENCE: sum(map(len, items.values()))}
+    made_from = {}
     if options.method.adapter_inputs is AdapterInputs.CONTRAST:
         parts[SUBSPACE] = _subspace_items(train, settings)
+        made_from[SUBSPACE] = subspace_of(settings, options, train, pool)
     parts[STEPS] = sum(map(sampler.pairs, range(1, settings.epochs + 1)))
     before = {f"{name} items": count for name, count in parts.items() if name != STEPS}
     return {
@@ -56,7 +64,12 @@ def planned(settings: TrainSettings) -> Mapping[str, Any]:
         "epochs": settings.epochs,
         "pairs per step": settings.batch_size,
         "parts": {
-            name: PlannedPart(work={kind(settings, name): count}, kept_as=_KEPT_AS.get(name))
+            name: PlannedPart(
+                work={kind(settings, name): count},
+                kept_as=_KEPT_AS.get(name),
+                left=partial(_reference_left, settings, items) if name == REFERENCE else None,
+                made_from=made_from.get(name),
+            )
             for name, count in parts.items()
         },
     }
@@ -71,13 +84,44 @@ def training(pairs: pa.Table, targets: Targets) -> pa.Table:
     return pairs.filter(wanted)
 
 
+def training_of(files: Sequence[Path], options: TrainingOptions) -> pa.Table:
+    """Return the same of the files of a data set."""
+    return training(pa.concat_tables(map(read_pairs, files)), options.method.targets)
+
+
+def subspace_of(
+    settings: TrainSettings, options: TrainingOptions, train: pa.Table, pool: pa.Table | None
+) -> str:
+    """Return a digest of what fixed inputs of adapters are made from: model, items and options.
+
+    `train` has the pairs that train, `pool` the safe items that were drawn.
+    """
+    from nsfwcaps.training.contrast import ITEMS
+
+    how = options.adaptation
+    columns = [name for name in train.column_names if name.endswith(("_id", "_image_sha256"))]
+    return digest(
+        [
+            *(settings.model, options.precision.value, how.rank, options.ridge),
+            [how.image_targets if how.image else None, how.text_targets if how.text else None],
+            [train[name].to_pylist() for name in sorted(columns)],
+            [] if pool is None else pool["safe_id"].to_pylist()[:ITEMS],
+        ]
+    )
+
+
 def kind(settings: TrainSettings, part: str) -> str:
     """Return the kind of work of a part: how fast it is depends on this."""
     towers = "+".join(settings.towers)
     what = f"train {part}"
     if part == STEPS:
         how = "full" if settings.full else f"rank {settings.rank}"
-        what = f"{what}, {settings.method.value}, {towers}, {how}"
+        layers = digest([settings.image_layers, settings.text_layers])[:8]
+        batch = f"batch {settings.batch_size} in {settings.accumulate}"
+        method = digest([settings.targets, settings.adapter_inputs, settings.weight])[:8]
+        named = f"{settings.method.value} {method}"
+        what = f"{what}, {named}, {towers}, {how}, layers {layers}, {batch}"
+        what += ", compiled" if settings.compile else ""
     return kind_of_work(what, settings.model, settings.device, settings.precision)
 
 
@@ -103,16 +147,26 @@ class Clock:
 
 
 def _reference_items(
-    files: Sequence[Path], settings: TrainSettings, options: TrainingOptions
-) -> int:
-    from nsfwcaps.stages.train.reference import new_items
-    from nsfwcaps.stages.train.safe_items import draw
+    files: Sequence[Path], settings: TrainSettings, pool: pa.Table | None
+) -> Mapping[str, frozenset[str]]:
+    """Return the names of the captions and pictures to encode, by group of files."""
+    from nsfwcaps.stages.train.reference import names_of
 
     safe = safe_files(Path(settings.data))
-    pool = draw(files, safe, options)
     ids = frozenset([] if pool is None else pool["safe_id"].to_pylist())
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
-    return sum(new_items(both))
+    return names_of(both)
+
+
+def _reference_left(
+    settings: TrainSettings, items: Mapping[str, frozenset[str]], folder: StageFolder
+) -> int:
+    """Count the items that no earlier run of the folder with this model has encoded."""
+    from nsfwcaps.stages.train.encoding import names_left
+
+    record = folder.record()
+    same = record is None or record.settings.get("model") == settings.model
+    return names_left(folder, items) if same else sum(map(len, items.values()))
 
 
 def _subspace_items(train: pa.Table, settings: TrainSettings) -> int:

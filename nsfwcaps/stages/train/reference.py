@@ -4,7 +4,8 @@
                                        images-*.parquet     image_sha256, offset, length, vector
                                        pictures-*.bin       concatenated picture files
 
-Of the data set's safe pool, only the items that the run can use are encoded.
+Of the data set's safe pool, only the items that the run can use are encoded, and of those only what
+no earlier run of the folder has: epochs change how many are used, but not their order.
 Training looks the vectors up, so the training loop runs no teacher model.
 """
 
@@ -27,12 +28,11 @@ import pyarrow.parquet as pq
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder
 from nsfwcaps.config import digest
 from nsfwcaps.encoders.encoder import DualEncoder, Vectors
-from nsfwcaps.encoders.keeping import Keeper
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Advance, Progress
-from nsfwcaps.stages.kept import KeptShard, inputs_digest
 from nsfwcaps.stages.train.dataset import PARTNER, SIDES, columns_of, reading
+from nsfwcaps.stages.train.encoding import COLUMNS, ReferenceEncoder
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.columns import from_column, to_column
 from nsfwcaps.work import Work, WorkSplit
@@ -77,18 +77,16 @@ def embed_reference(
     both = [*((path, None) for path in files), *((path, ids) for path in safe if ids)]
     new = new_items(both)
     work = WorkSplit()
+    encoding = ReferenceEncoder(encoder, folder, work)
     task = progress.task("train: reference", sum(new), unit="items", split=work)
     with task as advance:
         for number, (path, wanted) in enumerate(both):
             key = digest([VERSION, key, sha256_file(path), sorted(wanted or ())])
             ahead = _Left(new[number], advance)
             read = partial(_contents, path, seen, wanted)
-            keepers: list[KeptShard] = []
-            keep = partial(_keeper, folder, encoder.identity.digest, keepers)
-            make = partial(_embed, path, read, number, key, encoder, ahead, work, keep)
+            make = partial(_embed, path, read, number, key, encoding, ahead, work)
             shard = folder.shard_or(key, make)
-            for keeper in keepers:
-                keeper.discard()
+            encoding.discard()
             seen.update(_names(folder, shard))
             shards.append(shard)
             ahead.finish()
@@ -141,18 +139,24 @@ def new_items(files: Sequence[tuple[Path, frozenset[str] | None]]) -> list[int]:
     """
     seen: set[str] = set()
     counts = []
-    for path, chosen in files:
-        with reading(path):
-            table = _columns(pq.ParquetFile(path), chosen, ("id", "image_sha256"))
-        names = {
-            name
-            for column in table.column_names
-            for name in table[column].unique().to_pylist()
-            if name is not None
-        }
+    for file in files:
+        names = frozenset[str]().union(*names_of([file]).values())
         counts.append(len(names - seen))
         seen |= names
     return counts
+
+
+def names_of(files: Sequence[tuple[Path, frozenset[str] | None]]) -> dict[str, frozenset[str]]:
+    """Return the ids of captions and the hashes of pictures, by group of `COLUMNS`."""
+    found: dict[str, set[str]] = {group: set() for group in COLUMNS}
+    for path, chosen in files:
+        with reading(path):
+            table = _columns(pq.ParquetFile(path), chosen, [*COLUMNS.values()])
+        for group, kind in COLUMNS.items():
+            for name in table.column_names:
+                if name.endswith(f"_{kind}"):
+                    found[group].update(table[name].drop_null().unique().to_pylist())
+    return {group: frozenset(names) for group, names in found.items()}
 
 
 def _columns(file: pq.ParquetFile, chosen: frozenset[str] | None, kinds: Sequence[str]) -> pa.Table:
@@ -177,18 +181,15 @@ def _embed(
     contents: Callable[[], _Contents],
     number: int,
     key: str,
-    encoder: DualEncoder,
+    encoding: ReferenceEncoder,
     ahead: _Left,
     work: WorkSplit,
-    keep: Callable[[str, Sequence[str]], Keeper],
 ) -> ShardFiles:
     with reading(path), work.timed(Work.READ):
         rows, captions, pictures = contents()
     with work.timed(Work.COMPUTE):
-        texts = list(captions.values())
-        text = encoder.started(texts, ahead.advance, keep("captions", texts))()
-    named = [(name, partial(bytes, data)) for name, data in pictures.items()]
-    image = encoder.encode_images(named, ahead.advance, work, keep("images", [*pictures]))
+        text = encoding.captions(captions, ahead.advance)
+    image = encoding.images(pictures, ahead.advance)
     kept = [item for row, item in enumerate(pictures.items()) if row not in image.failed]
     ids = [name for row, name in enumerate(captions) if row not in text.failed]
     lengths = [len(data) for _, data in kept]
@@ -210,16 +211,8 @@ def _embed(
             ("bin", f"{tail}/pictures-{stem}.bin"): b"".join(data for _, data in kept),
         },
         rows_in=rows,
-        facts={"broken": dict(Counter(image.failed.values()))},
+        facts={"broken": dict(Counter(image.failed.values())), "encoder": encoding.digest},
     )
-
-
-def _keeper(
-    folder: StageFolder, encoder: str, made: list[KeptShard], kind: str, inputs: Sequence[str]
-) -> KeptShard:
-    """Return what keeps the rows of one call, and list it among those made."""
-    made.append(KeptShard(folder, inputs_digest(encoder, kind, inputs)))
-    return made[-1]
 
 
 _Contents = tuple[int, dict[str, str], dict[str, bytes]]
@@ -259,7 +252,7 @@ def _tables(folder: StageFolder, shards: Sequence[Shard], group: str) -> list[pa
 
 def _names(folder: StageFolder, shard: Shard) -> list[str]:
     names: list[str] = []
-    for group, column in (("captions", "id"), ("images", "image_sha256")):
+    for group, column in COLUMNS.items():
         for table in _tables(folder, [shard], group):
             names += table[column].to_pylist()
     return names

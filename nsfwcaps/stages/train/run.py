@@ -21,7 +21,7 @@ from nsfwcaps.captions.overlap import overlap_facts, overlap_note
 from nsfwcaps.config import digest, output_settings
 from nsfwcaps.encoders.encoder import DualEncoder
 from nsfwcaps.encoders.options import EncoderOptions
-from nsfwcaps.enums import AdapterInputs, Precision, Split
+from nsfwcaps.enums import Precision, Split
 from nsfwcaps.errors import ModelError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.models import create
@@ -110,7 +110,10 @@ def run(
         processes = joined()
         processes.call(shards)
         chosen = run_pairs(pairs, held, pool, reference, options.method.targets)
-        directions = KeptSubspace(folder, encoder.identity.digest, reference, options, clock)
+        made_from = plans.subspace_of(settings, options, plans.training_of(files, options), pool)
+        directions = KeptSubspace(
+            folder, encoder.identity.digest, reference, options, clock, made_from
+        )
         training = TrainingRun(encoder, chosen, reference, options, processes, progress, directions)
         newest = checkpoints.newest()
         _go_on(training, newest, processes)
@@ -135,11 +138,12 @@ def run(
     # The shard exists if a run was stopped between its last step and its record.
     delivered = folder.shard_or(digest([key, "papers"]), trained)
     checkpoints.clear()
-    kept = (
-        subspace.written(folder) if options.method.adapter_inputs is AdapterInputs.CONTRAST else []
+    return StageResult(
+        shards=[*choice.shards, *shards, delivered],
+        facts=delivered.facts,
+        rates=clock.rates(),
+        kept=subspace.last(folder),
     )
-    shards = [*choice.shards, *shards, *kept, delivered]
-    return StageResult(shards=shards, facts=delivered.facts, rates=clock.rates())
 
 
 def follow(settings: TrainSettings, folder: StageFolder, shards: Sequence[Shard]) -> None:

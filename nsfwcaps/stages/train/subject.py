@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.captions.kept_texts import KeptTexts, text_keys
+from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.stages.train.dataset import data_files, reading, safe_files
 from nsfwcaps.stages.train.settings import TrainSettings
@@ -18,7 +19,7 @@ _CAPTIONS = "captions"
 _LEAST = 0.5
 
 
-def difference(settings: TrainSettings, record: StageRecord, workdir: Path) -> str | None:
+def difference(settings: TrainSettings, record: StageRecord | None, workdir: Path) -> str | None:
     """Say how another data set differs from that of a finished run; None if it is the same.
 
     A data set in another place is the same if its files are. In the same place, it may have grown.
@@ -26,6 +27,8 @@ def difference(settings: TrainSettings, record: StageRecord, workdir: Path) -> s
     Raises:
         InputError: there is no data set, or it is damaged.
     """
+    if record is None:
+        return None
     data, before = Path(settings.data), Path(str(record.settings.get("data", "")))
     own = (workdir / "dataset").resolve()
     if data.resolve() == own and before.resolve() == own:
@@ -51,9 +54,12 @@ def difference(settings: TrainSettings, record: StageRecord, workdir: Path) -> s
 
 
 def _known(record: StageRecord) -> KeptTexts | None:
-    """Return the captions that a finished run embedded; None if files are missing."""
+    """Return the captions that a finished run embedded; None if a file is not readable."""
     paths = record.paths(_CAPTIONS)
-    if not paths or not all(path.exists() for path in paths):
+    if not paths:
         return None
-    ids = [item for table in read_tables(paths, ["id"]) for item in table["id"].to_pylist()]
+    try:
+        ids = [item for table in read_tables(paths, ["id"]) for item in table["id"].to_pylist()]
+    except ArtifactError:
+        return None
     return KeptTexts(text_keys(ids))

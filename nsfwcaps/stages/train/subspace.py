@@ -3,7 +3,8 @@
     subspace-*.safetensors   layer: directions [rank, in]
 
 Its name is a digest of what it depends on: model, items, layers, rank and ridge. Epochs, rates and
-batches are not among them, so runs with others reuse it, and so does a killed one.
+batches are not among them, so runs with others reuse it, and so does a killed one. The last few of
+a folder are kept, so that runs that alternate between ranks or ridges reuse theirs.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:  # plans need no torch
 
 VERSION = 1
 GROUP = SUBSPACE
+_LAST = 4
+"""How many are kept in a folder."""
 
 
 class KeptSubspace:
@@ -37,7 +40,10 @@ class KeptSubspace:
         reference: Reference,
         options: TrainingOptions,
         clock: Clock,
+        made_from: str,
     ) -> None:
+        """`made_from` says for plans what the directions depend on, as far as settings know."""
+        self._made_from = made_from
         self._folder, self._encoder, self._clock = folder, encoder, clock
         self._reference, self._options = reference, options
 
@@ -56,8 +62,10 @@ class KeptSubspace:
             contents: dict[tuple[str, str], Any] = {
                 (GROUP, f"{GROUP}-{key[:12]}.safetensors"): data
             }
-            return ShardFiles(contents=contents, facts={"items": len(sample)})
+            facts = {"items": len(sample), "made_from": self._made_from}
+            return ShardFiles(contents=contents, facts=facts)
 
+        self._folder.move_to_end(key)
         shard = self._folder.shard_or(key, files)
         path = self._folder.path / shard.files[0].path
         try:
@@ -83,8 +91,8 @@ class KeptSubspace:
         )
 
 
-def written(folder: StageFolder) -> list[Shard]:
-    """Return the intact shard that a run used last, or none."""
+def last(folder: StageFolder) -> list[Shard]:
+    """Return the last few intact shards, in order of use."""
     rows = [row for row in folder.journal_rows() if any(f.group == GROUP for f in row.files)]
     intact = [shard for row in rows if (shard := folder.shard(row.key)) is not None]
-    return intact[-1:]
+    return intact[-_LAST:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,6 @@ def _headline(facts: Mapping[str, Any]) -> str:
 def _results(settings: WorldSettings, workdir: Path) -> Iterator[str]:
     pools = workdir / "pools"
     yield f"Pools: {pools}; described in {pools / 'README.md'}"
-    if settings.unsafe_scenes:
-        options = [f"--{name} {shlex.quote(str(pools / name))}" for name in ("safe", "unsafe")]
-        yield f"Next: nsfwcaps build {' '.join(options)} --out RUN"
 
 
 WORLD = Stage(

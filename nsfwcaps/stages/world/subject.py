@@ -11,8 +11,10 @@ from nsfwcaps.stages.world.settings import WorldSettings
 _OF_WORLD = ("seed", "split", "looseness")
 
 
-def difference(settings: WorldSettings, record: StageRecord, workdir: Path) -> str | None:
+def difference(settings: WorldSettings, record: StageRecord | None, workdir: Path) -> str | None:
     """Say how another world differs from the drawn one; None if at most its size does."""
+    if record is None:
+        return None
     wanted = config.as_dict(settings)
     found = [
         f"{name}: {wanted[name]}, before {record.settings[name]}"

@@ -37,8 +37,8 @@ def test_choices_vary_with_the_caption_and_repeat_with_the_seed() -> None:
 
 def test_refusals() -> None:
     assert set(answers("The sky above the city")) == {Refusal("no_place")}
-    assert set(answers("The sky")) == {Refusal("broken_caption")}
-    assert set(answers("Some men play tennis in a park")) == {Refusal("odd_scene")}
+    assert set(answers("The sky")) == {Refusal("unknown_form")}
+    assert set(answers("Some men play tennis in a park")) == {Refusal("unsuited_scene")}
     assert set(answers("A boy on a bed in a room")) == {Refusal("mentions_minors")}
 
 

@@ -124,8 +124,8 @@ def test_rejects_have_id_and_reason(tmp_path: Path) -> None:
     of = {row.get("id"): row["reason"] for row in found}
     assert of[content_id("A handgun on a table")] == "safe_side_unsafe"
     assert of[content_id("The sky above a city")] == "no_place"
-    assert of[content_id("The sky")] == "broken_caption"
-    assert of[content_id("A man about to shoot a ball at a basket")] == "odd_scene"
+    assert of[content_id("The sky")] == "unknown_form"
+    assert of[content_id("A man about to shoot a ball at a basket")] == "unsuited_scene"
     assert of[content_id("A boy on a bench near a tree")] == "mentions_minors"
     assert {row["reason"] for row in found if "id" not in row} == {"empty", "null_word"}
     counts = Counter(row["reason"] for row in found)
@@ -188,7 +188,7 @@ def test_tries_are_asked_for_where_they_would_help(pool: Path, tmp_path: Path) -
     said = construct(tmp_path, pool, n=40, tries=1, **LOOSE)
     assert said.code == 0
     assert record(tmp_path)["facts"]["steps"]["requests"] == 40
-    assert said.out.count("; more --tries or a model as --editor would give more") == len(
+    assert said.out.count("more --tries") == len(
         [item for item in record(tmp_path)["facts"]["category"].values() if item["missing"]]
     )
 
@@ -268,6 +268,14 @@ def test_what_cannot_work_is_said(
     assert "Traceback" not in said.err
 
 
+def test_a_plan_refuses_an_editor_that_is_not_there(tmp_path: Path) -> None:
+    pool = write_pool(tmp_path / "pool.jsonl", captions(4))
+    options = ("--pool", pool, "--out", tmp_path / "run", "--dry-run")
+    said = call("construct", *options, "--editor", "local:nosuch/model")
+    assert said.code == 5
+    assert "not the folder of a transformers model" in said.err
+
+
 def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "pools" / "safe" / "mine.parquet"
     theirs.parent.mkdir(parents=True)
@@ -280,13 +288,13 @@ def test_pools_of_somebody_else_are_not_replaced(pool: Path, tmp_path: Path) -> 
 
 def test_detectors_of_the_edited_side(pool: Path, tmp_path: Path) -> None:
     """A classifier that takes one word for a category: other edits are set aside, and counted."""
-    folder = write_word_classifier(tmp_path / "words", {"handgun": "violent", "razor": "harmful"})
+    folder = write_word_classifier(tmp_path / "words", {"handgun": "violent", "vodka": "harmful"})
     detector = f"transformers:{folder}#violent=violence,harmful=self-harm"
     options: dict[str, Any] = {"category": ["violence", "self-harm", "shocking"], **LOOSE}
     said = construct(tmp_path / "run", pool, n=9, edit_detector=[detector], tries=40, **options)
     assert said.code == 0, said.err
     found = rows(tmp_path / "run", "unsafe")
-    words = {"violence": "handgun", "self-harm": "razor"}
+    words = {"violence": "handgun", "self-harm": "vodka"}
     assert {row["category"] for row in found} == {"violence", "self-harm"}
     for row in found:
         assert words[row["category"]] in row["caption"]

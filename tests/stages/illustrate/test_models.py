@@ -220,6 +220,8 @@ def test_a_safe_image_that_is_another_one_now(pipeline: Path, tmp_path: Path) ->
     texts, names = captions(6), [f"{n}.png" for n in range(6)]
     pool = write_pool(tmp_path / "pool.jsonl", texts, image_path=names)
     folder, options = tmp_path / "run", {**CONSTRUCT, "n": 6, "tries": 20, "pool": str(pool)}
+    # All six captions become pairs: one category fits them all, and elements may come twice.
+    options |= {"category": ["violence"], "element_share": 1.0}
     path = tmp_path / "only.json"
     path.write_text(json.dumps({"construct": options}))
     assert call("run", path, "-w", folder).code == 0

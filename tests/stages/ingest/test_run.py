@@ -322,7 +322,7 @@ def test_plan_tells_files_and_bytes(place: Place) -> None:
     assert ingest.plan(settings, {}) == {
         "pool_files": 2,
         "input_bytes": len(VASE) + len(HANDGUN),
-        "work": {"ingest, bytes": len(VASE) + len(HANDGUN)},
+        "work": {"ingest, txt, screen flag, bytes": len(VASE) + len(HANDGUN)},
     }
 
 

@@ -6,6 +6,7 @@ import itertools
 import shutil
 from typing import Any
 
+import numpy as np
 import pytest
 from support.chosen_vectors import ChosenVectors, Project, at, rows
 from support.ingest_place import Place
@@ -13,6 +14,9 @@ from support.ingest_place import Place
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.enums import Device, Rank, Similarity
 from nsfwcaps.errors import InputError
+from nsfwcaps.inspection.choice import PairChoice, PairOrder, choose_pairs
+from nsfwcaps.inspection.pairs import open_pairs
+from nsfwcaps.inspection.quality import quality_of_run
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
@@ -218,6 +222,29 @@ def whole(project: Project, rank: Rank, similarity: str) -> list[dict[str, Any]]
 
 def _stopped(writer: Writer, advance: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("by", "title"),
+    [
+        ("text", "Cosines by chosen"),
+        ("image", "Cosines of images by chosen"),
+        ("both", "Cosines of texts and images by chosen"),
+    ],
+)
+def test_shown_cosines_are_those_of_the_floor(project: Project, by: str, title: str) -> None:
+    mine(project, similarity=by, k=2)
+    pairs = open_pairs(project.workdir)
+    cosines = pairs.table["cosine"].to_pylist()
+    quality, _ = quality_of_run(project.workdir)
+    assert (quality.title, quality.overall.pairs) == (title, len(cosines))
+    assert quality.overall.quartiles == pytest.approx(np.quantile(cosines, [0.25, 0.5, 0.75]), 1e-3)
+    for floor in sorted(set(cosines)):
+        above, _ = choose_pairs(pairs, PairChoice(above=floor))
+        kept = rows(mine(project, similarity=by, k=2, min_similarity=floor), "pairs")
+        assert {row["pair_id"] for row in kept} == {*above["pair_id"].to_pylist()}
+    closest, _ = choose_pairs(pairs, PairChoice(order=PairOrder.SIMILARITY))
+    assert closest["cosine"].to_pylist() == sorted(cosines, reverse=True)
 
 
 def test_near_duplicates_are_as_the_option_says(project: Project) -> None:

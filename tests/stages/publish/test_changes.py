@@ -295,32 +295,45 @@ def test_a_run_of_an_earlier_version_is_compared_with_too(
     assert not any("edited" in line for line in said)
 
 
-def test_without_the_data_set_there_is_nothing_to_compare(
-    tmp_path: Path, recipe: dict[str, Any]
-) -> None:
-    work = tmp_path / "work"
-    build(recipe, work)
-    (work / "dataset").rename(tmp_path / "archive")
-    without(recipe, 3)
-    build(recipe, work)
-    assert changed(work) is None
-
-
-@pytest.mark.parametrize("harm", ["no Parquet", "other columns"])
-def test_a_data_set_that_cannot_be_read_is_not_compared_with(
+@pytest.mark.parametrize(
+    "harm", ["moved away", "no Parquet", "other columns", "fewer rows", "one gone"]
+)
+def test_a_data_set_that_was_edited_is_counted_by_what_was_delivered(
     tmp_path: Path, recipe: dict[str, Any], harm: str
 ) -> None:
     work = tmp_path / "work"
     build(recipe, work)
-    for path in (work / "dataset" / "data").iterdir():
-        if harm == "no Parquet":
-            path.write_text("?")
-        else:
-            pq.write_table(pa.table({"caption": ["a vase"]}), path)
+    files = sorted((work / "dataset" / "data").iterdir())
+    if harm == "moved away":
+        (work / "dataset").rename(tmp_path / "archive")
+    elif harm == "one gone":
+        files[0].unlink()
+    else:
+        for path in files:
+            if harm == "no Parquet":
+                path.write_text("?")
+            elif harm == "fewer rows":
+                pq.write_table(pq.read_table(path, partitioning=None).slice(1), path)
+            else:
+                pq.write_table(pa.table({"caption": ["a vase"]}), path)
     without(recipe, 3)
+    said = outcomes(recipe, work)["publish"]
+    assert said[0].startswith("replaces 12 pairs: 9 kept")
+
+
+def test_edited_files_are_named_where_nothing_else_is_left(
+    tmp_path: Path, recipe: dict[str, Any]
+) -> None:
+    work = tmp_path / "work"
     build(recipe, work)
-    assert changed(work) is None
-    assert len([*(work / "dataset" / "kept" / "data").iterdir()]) >= 1
+    train = next((work / "dataset" / "data").glob("train-*"))
+    kept = pq.read_table(train, partitioning=None).slice(1)
+    pq.write_table(kept, train)
+    for path in (work / "publish").glob("*/data/*"):
+        path.unlink()
+    without(recipe, 3)
+    said = outcomes(recipe, work)["publish"]
+    assert said[0].startswith("replaces 11 pairs of your edited files: ")
 
 
 def test_several_counterparts_each(tmp_path: Path, recipe: dict[str, Any]) -> None:

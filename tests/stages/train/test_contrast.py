@@ -196,3 +196,52 @@ def test_the_plan_says_what_comes_before_the_first_step(
     assert again["steps"] == 2 * record.facts["steps"]
     assert again["parts"]["reference"] == again["parts"]["subspace"] == 0.0
     assert again["seconds"] == again["parts"]["steps"] > 0
+
+
+def test_the_plan_knows_for_which_options_the_subspace_is_done(
+    place: Place, whole: Path, tmp_path: Path
+) -> None:
+    from nsfwcaps.pipeline import plan_stage
+    from nsfwcaps.stages import STAGE
+
+    def seconds(**changes: Any) -> float:
+        settings = place.settings(**RUN | changes)
+        return float(plan_stage(STAGE["train"], settings, whole)["parts"]["subspace"])
+
+    assert seconds(epochs=1) == seconds(learning_rate=1e-3) == 0.0
+    assert seconds(ridge=0.5) > 0
+    assert seconds(rank=3) > 0
+    assert seconds(towers=["text"]) > 0
+    assert seconds(text_layers=["mlp"]) > 0
+
+
+def test_runs_that_alternate_compute_each_subspace_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = reads(monkeypatch)
+    ridges = [0.1, 0.2, 0.3, 0.4]
+    for ridge in [*ridges, *ridges]:
+        place.train(tmp_path, **RUN | {"ridge": ridge, "epochs": 1})
+    assert len(calls) == len(ridges)
+    place.train(tmp_path, **RUN | {"ridge": 0.5, "epochs": 1})
+    assert len([*(tmp_path / "train").glob("subspace-*")]) == len(ridges)
+    place.train(tmp_path, **RUN | {"ridge": 0.4, "epochs": 1})
+    assert len(calls) == len(ridges) + 1
+
+
+def test_a_run_that_was_killed_with_another_rank_takes_nothing_away(
+    place: Place, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(*arguments: Any) -> Any:
+        raise Killed
+
+    for rank in (4, 3):
+        with monkeypatch.context() as patch:
+            patch.setattr(Trainer, "_make", make)
+            with pytest.raises(Killed):
+                place.train(tmp_path, **RUN | {"rank": rank})
+    calls = reads(monkeypatch)
+    first = place.train(tmp_path, **RUN)
+    assert first.output_digest == place.train(whole, **RUN).output_digest
+    place.train(tmp_path, **RUN | {"rank": 3})
+    assert calls == []

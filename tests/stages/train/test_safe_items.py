@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -25,6 +26,9 @@ from support.training_place import (
 )
 
 from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.encoders.clip import ClipEncoder
+from nsfwcaps.sizes import sizes_of
+from nsfwcaps.stages import STAGE
 from nsfwcaps.training.loop import Trainer
 
 RUN: dict[str, Any] = {
@@ -74,6 +78,17 @@ def reference_ids(out: Path) -> set[str]:
     return {name for path in paths for name in pq.read_table(path)["id"].to_pylist()}
 
 
+def reference_rows(out: Path) -> dict[str, Any]:
+    record = StageFolder(out / "train").record()
+    assert record is not None
+    return {
+        row[name]: row["vector"]
+        for group, name in (("captions", "id"), ("images", "image_sha256"))
+        for path in record.paths(group)
+        for row in pq.read_table(path).to_pylist()
+    }
+
+
 def test_the_whole_pool_is_preserved_in_turn(
     pooled: Place, kept: list[list[str]], tmp_path: Path
 ) -> None:
@@ -101,6 +116,47 @@ def test_only_what_the_run_can_use_is_embedded(pooled: Place, tmp_path: Path) ->
     drawn = {name for name in reference_ids(tmp_path) if name.endswith("-0")}
     assert len(drawn) == 15
     assert pairs <= reference_ids(tmp_path)
+
+
+def test_more_epochs_encode_only_what_is_new(
+    pooled: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items of fewer epochs are the first of those of more; fewer again need none."""
+    encoded: list[tuple[int, int]] = []
+    texts, images = ClipEncoder.started, ClipEncoder.encode_images
+
+    def started(self: Any, captions: Any, *given: Any) -> Any:
+        encoded.append((len(captions), 0))
+        return texts(self, captions, *given)
+
+    def encode_images(self: Any, named: Any, *given: Any) -> Any:
+        encoded.append((0, len(named)))
+        return images(self, named, *given)
+
+    def planned(epochs: int, out: Path) -> Any:
+        settings = pooled.settings(**RUN | {"epochs": epochs})
+        return sizes_of(STAGE["train"], settings, out)
+
+    pooled.train(tmp_path / "new", **RUN | {"epochs": 2})
+    new = reference_ids(tmp_path / "new")
+    pooled.train(tmp_path / "a", **RUN | {"epochs": 1})
+    before = reference_ids(tmp_path / "a")
+    assert len(new - before) == 9
+    assert planned(2, tmp_path / "a")["reference items to encode"] == 12
+    assert "reference items to encode" not in planned(1, tmp_path / "a")
+    monkeypatch.setattr(ClipEncoder, "started", started)
+    monkeypatch.setattr(ClipEncoder, "encode_images", encode_images)
+    pooled.train(tmp_path / "a", **RUN | {"epochs": 2})
+    assert [sum(kind) for kind in zip(*encoded, strict=True)] == [9, 3], "some share a picture"
+    assert reference_ids(tmp_path / "a") == new
+    rows = [reference_rows(tmp_path / name) for name in ("new", "a")]
+    assert rows[0].keys() == rows[1].keys()
+    for name, row in rows[0].items():
+        np.testing.assert_allclose(rows[1][name], row, atol=1e-6)
+    encoded.clear()
+    pooled.train(tmp_path / "a", **RUN | {"epochs": 1})
+    assert encoded == []
+    assert reference_ids(tmp_path / "a") == before
 
 
 def test_partners_stay_where_there_are_some(

@@ -559,8 +559,9 @@ def test_what_people_see(tmp_path: Path) -> None:
 
 def test_next_command_that_is_named_can_be_given(tmp_path: Path) -> None:
     line = draw(tmp_path / "w", "--scenes", 8).out.splitlines()[-1]
-    assert line.startswith("Next: nsfwcaps build ")
-    command = shlex.split(line.removeprefix("Next: nsfwcaps ").replace("RUN", str(tmp_path / "r")))
+    start = "Next, to mine pairs of them: nsfwcaps "
+    assert line.startswith(f"{start}build ")
+    command = shlex.split(line.removeprefix(start).replace("RUN", str(tmp_path / "r")))
     plan = call(*command, "--dry-run", "--json").json["plan"]
     assert plan["ingest"]["pool_files"] == 2
 
