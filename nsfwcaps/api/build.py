@@ -88,8 +88,9 @@ def build(
     }
     named = {label: item.paths for label, item in given.items() if item.paths}
     workdir = Path(out)
-    recipe = recipes.prepare(_recipe({**settings, **named}), workdir)
+    asked = _recipe({**settings, **named})
     try:
+        recipe = recipes.prepare(asked, workdir)
         with pipeline.locked(workdir):
             written = pools.write([*given.values()], workdir)
             progress = for_terminal(quiet=not show_progress)

@@ -26,6 +26,7 @@ def test_json_names_the_files(tmp_path: Path) -> None:
         "models": ["base", "ours"],
         "not_compared": [],
         "problems": [],
+        "notes": [],
     }
 
 
