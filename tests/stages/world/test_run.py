@@ -248,7 +248,7 @@ def test_second_run_is_skipped(tmp_path: Path) -> None:
 def test_changed_settings_replace_the_files(tmp_path: Path) -> None:
     draw(tmp_path / "one", *SMALL)
     before = delivered(tmp_path / "one")
-    draw(tmp_path / "one", "--scenes", 12, "--looseness", 1, "--seed", 1)
+    draw(tmp_path / "one", "--scenes", 12, "--looseness", 1, "--seed", 1, "--overwrite")
     draw(tmp_path / "other", "--scenes", 12, "--looseness", 1, "--seed", 1)
     # Nothing is left of the earlier world, in the pools or in the stage's own folder.
     assert lasting(tmp_path / "one") == lasting(tmp_path / "other")
