@@ -23,7 +23,7 @@ Values = list[list[float]]
 def block_of(rows: Any, sims: Any, penalties: Any = 0.0, usable: Any = True) -> Block:
     rows, sims = np.array(rows), np.array(sims, dtype=np.float32)
     filled = [np.broadcast_to(np.array(value), rows.shape) for value in (penalties, usable)]
-    ranked = rank(0, rows, sims, filled[0].astype(np.float32), filled[1])
+    ranked = rank(0, rows, sims, filled[0].astype(np.float32), filled[1].astype(np.bool_))
     return Block(ranked=ranked, left={}, beside=ranked, density=np.zeros(len(rows), np.float32))
 
 
