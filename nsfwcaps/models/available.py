@@ -42,6 +42,10 @@ def check_name(name: ModelName, setting: str, *, reaching: bool = True) -> None:
         hub.require(_hub_files(name), f"{setting}: '{name.given}'", instead=_INSTEAD)
     elif name.form is Form.LOCAL_FOLDER:
         assert name.folder is not None, "a local model is a folder"
+        if not name.folder.is_dir():
+            raise ModelError(
+                f"{setting}: '{name.given}': there is no folder {name.folder}; check its path"
+            )
         if not (name.folder / "open_clip_config.json").is_file():
             raise ModelError(
                 f"{setting}: '{name.given}': the folder has no open_clip_config.json; expected a "

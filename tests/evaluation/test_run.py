@@ -557,8 +557,8 @@ def test_a_model_that_cannot_be_loaded_leaves_the_others(place: Place, tmp_path:
     assert said.code == 10
     assert said.err.endswith(
         "error: a part is missing: bad: --model bad: "
-        f"'local-dir:{tmp_path / 'nowhere'}': the folder has no open_clip_config.json; expected a "
-        "model that open_clip has written\n"
+        f"'local-dir:{tmp_path / 'nowhere'}': there is no folder {tmp_path / 'nowhere'}; "
+        "check its path\n"
     )
     assert "work, retrieval" in said.out
     assert [item["model"] for item in missing(tmp_path / "out")] == ["bad"]

@@ -19,7 +19,7 @@ from nsfwcaps.models import available, names
         ("open_clip:ViT-B-23/openai", "no architecture 'ViT-B-23'; did you mean ViT-B-32"),
         ("open_clip:ViT-B-32/zzz", "no weights with the tag 'zzz'; it has openai, "),
         ("open_clip:ViT-B-32/weights/none.pt", "there is no checkpoint weights/none.pt"),
-        ("local-dir:nowhere", "has no open_clip_config.json"),
+        ("local-dir:nowhere", "there is no folder nowhere; check its path"),
     ],
 )
 def test_names_that_cannot_be_loaded(model: str, said: str) -> None:
