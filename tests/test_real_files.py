@@ -57,7 +57,7 @@ class Read:
 
 
 def ingest(tmp_path: Path, pool: Path | str, *more: object) -> Read:
-    """Give a file to ingest as the unsafe pool, in place of an earlier one; read what came of it."""
+    """Give a file to ingest as the unsafe pool, in place of an earlier one; read what is kept."""
     safe = tmp_path / "S.jsonl"
     safe.write_text("".join(json.dumps({"caption": item}) + "\n" for item in SAFE))
     pools = ("--safe", safe, "--unsafe", pool)
