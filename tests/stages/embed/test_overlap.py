@@ -117,7 +117,6 @@ KILLED_RUN = """
 import os, signal, sys
 from pathlib import Path
 
-from nsfwcaps import artifacts
 from nsfwcaps.pipeline import run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
@@ -135,7 +134,7 @@ def kill_at_last(handle):
     fsync(handle)
 
 
-artifacts.os.fsync = kill_at_last
+os.fsync = kill_at_last
 run_stage(STAGE["embed"], EmbedSettings(source=source), workdir, Silent())
 """
 
