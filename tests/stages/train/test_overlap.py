@@ -102,6 +102,8 @@ def test_eval_says_it(place: Place, leaking: tuple[Place, int, int], tmp_path: P
     assert call("report", results).code == 0
     assert f"{told} and " in (results / "report.md").read_text()
     for given in (place.data, "--split", "all"), (leaking[0].data, "--split", "train"):
-        said = call("eval", "--data", *given, *options, *out, tmp_path / "clean-eval", "--overwrite")
+        said = call(
+            "eval", "--data", *given, *options, *out, tmp_path / "clean-eval", "--overwrite"
+        )
         assert said.code == 0
         assert "share a picture" not in said.out + said.err
