@@ -49,7 +49,7 @@ class Copies:
 
 
 def margins(block: Block, pairs: PairBlock, copies: Copies) -> Single:
-    """Score `[m]` of each pair minus that of its next other target; NaN if there is none."""
+    """Score `[m]` of each pair minus that of its next other target; NaN without one."""
     out = np.full(len(pairs.targets), np.nan, dtype=np.float32)
     following = _following(block, pairs, copies)
     has = np.flatnonzero(following >= 0)
