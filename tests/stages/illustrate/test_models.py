@@ -177,8 +177,30 @@ def test_killed_while_drawing(first: Path, pipeline: Path, pool: Path, tmp_path:
         path for path, stamp in early.items() if path.exists() and path.stat().st_mtime_ns == stamp
     ]
     assert len(kept) >= done >= 5
-    assert images(folder) == images(first)
-    assert drawn(folder) == drawn(first)
+    _same_rows(images(folder), images(first))
+    _same_pictures(drawn(folder), drawn(first))
+
+
+def _same_rows(rows: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
+    apart = {"image_scores", "image_path", "image_sha256", "images"}
+    for row, its in zip(rows, other, strict=True):
+        assert {k: v for k, v in row.items() if k not in apart} == {
+            k: v for k, v in its.items() if k not in apart
+        }
+        score, its_score = (json.loads(found["image_scores"])[DETECTOR] for found in (row, its))
+        assert score == pytest.approx(its_score, abs=0.01)
+
+
+def _same_pictures(pictures: dict[str, bytes], other: dict[str, bytes]) -> None:
+    # Not by their bytes: with another number of threads sums are taken in another order, and a
+    # few cells of a picture are one level higher or lower.
+    assert pictures.keys() == other.keys()
+    for name in pictures:
+        levels, its_levels = (
+            np.asarray(Image.open(io.BytesIO(found[name]))).astype(int)
+            for found in (pictures, other)
+        )
+        assert np.abs(levels - its_levels).max() <= 1, name
 
 
 def _lines(path: Path) -> int:
