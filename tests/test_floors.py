@@ -20,6 +20,7 @@ FLOORS = (
     ("training",),
     ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),
+    ("review.migrations",),
     ("review.database",),
     ("review.people",),
     ("review.log",),

@@ -22,7 +22,7 @@ from sqlalchemy import exc
 
 from nsfwcaps import extras
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
-from nsfwcaps.review import tables
+from nsfwcaps.review import migrations, tables
 
 _BUSY_S = 15
 _CONNECT_S = 10
@@ -102,7 +102,9 @@ class Database:
             there = set(sa.inspect(connection).get_table_names())
             found = get_meta(connection, "version") if "meta" in there else None
         if "meta" in there:
-            if found != tables.VERSION:
+            if found in migrations.EARLIER:
+                self._migrate()
+            elif found != tables.VERSION:
                 raise ReviewError(
                     f"{self.name}: written by another version of nsfwcaps (tables {found}, "
                     f"expected {tables.VERSION}); export it there and start a new review"
@@ -133,6 +135,15 @@ class Database:
                 set_meta(connection, "version", tables.VERSION)
                 # The row that writers lock; the log starts with the review.
                 connection.execute(sa.insert(tables.head).values(one=1, seq=0, hash=""))
+
+    def _migrate(self) -> None:
+        if self._fixed:
+            raise ReviewError(
+                f"{self.name}: written by an earlier version of nsfwcaps; open it once where it "
+                "can be written, for example with 'nsfwcaps review status'"
+            )
+        with self.write() as connection:
+            migrations.migrate(connection)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Tables of the review database, identical in SQLite and PostgreSQL.
 
 `verdict` is permanent: an append-only hash chain. Records of how a person works (`session`, `skip`,
-`dose`, `opt_out`) are private to that person: no page for leads reads them.
+`dose`, `opt_out`, `action`) are private to that person: no page for leads reads them.
 Times are Unix seconds (UTC), except those that are hashed, which are ISO 8601 text.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 1
+VERSION = 2
 
 metadata = sa.MetaData()
 _Seconds = sa.Double
@@ -32,6 +32,18 @@ account = sa.Table(
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("created", _Seconds, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
+    # The password was set by somebody else.
+    sa.Column("must_change", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("subject", sa.Text),  # identity at an OIDC provider, instead of a password
+)
+
+# What a person has set for themselves, such as keys, as JSON.
+preference = sa.Table(
+    "preference",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("account.account_id"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
 )
 
 # Active logins. Only the hash of the browser's token is stored.
@@ -68,6 +80,9 @@ item = sa.Table(
     sa.Column("gone", sa.Boolean, nullable=False, default=False),  # no longer in the data set
     sa.Column("gold", sa.Text),  # known answer as JSON
     sa.Column("settled", sa.Integer),  # log row of the lead's decision
+    # Current verdicts that ask the lead.
+    sa.Column("asked", sa.Integer, nullable=False, server_default=sa.text("0")),
+    sa.Column("aside", sa.Integer),  # log row by which a lead set the dispute aside
 )
 sa.Index(
     "item_open",
@@ -93,6 +108,11 @@ reservation = sa.Table(
     sa.Column("expires", _Seconds, nullable=False),
     sa.Column("draft", sa.Text, nullable=False),
     sa.Column("revealed", sa.Text, nullable=False),
+    # Images that could not be shown, as JSON.
+    sa.Column("broken", sa.Text, nullable=False, server_default="[]"),
+    # The pair that is expected next, and the token it will have; shown covered, not yet reserved.
+    sa.Column("next_pair_id", sa.Text),
+    sa.Column("next_token", sa.Text),
 )
 
 verdict = sa.Table(
@@ -171,4 +191,19 @@ dose = sa.Table(
     sa.Column("category", sa.Text),
     sa.Column("severity", sa.Integer),
     sa.Column("seconds", _Seconds),
+)
+
+# What a person did last in a session and may take back: a verdict, a skip or a stop.
+action = sa.Table(
+    "action",
+    metadata,
+    sa.Column("action_id", sa.Integer, primary_key=True),
+    sa.Column("account_id", sa.ForeignKey("account.account_id"), nullable=False, index=True),
+    sa.Column("session_id", sa.Integer, nullable=False),
+    sa.Column("at", _Seconds, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("token", sa.Text, nullable=False),  # of the reservation that it ended
+    sa.Column("pair_id", sa.Text),
+    sa.Column("seq", sa.Integer),  # log row of a verdict
+    sa.Column("draft", sa.Text, nullable=False, server_default="{}"),
 )

@@ -30,6 +30,16 @@ class VerdictKind(enum.StrEnum):
     """A lead settled a disputed pair."""
     GOLD = "gold"
     """A lead recorded the known answer."""
+    REOPEN = "reopen"
+    """A lead opened a settled pair, or one set aside, again."""
+    ASIDE = "aside"
+    """A lead set a dispute aside for later."""
+    POLICY = "policy"
+    """The policy was set; the row is about no pair."""
+    ACCOUNT = "account"
+    """An account was added or its role changed; the row is about no pair."""
+    QUEUE = "queue"
+    """The queue was filled or changed; the row is about no pair."""
 
 
 class AlreadyDecidedError(ReviewError):
