@@ -32,7 +32,7 @@ account = sa.Table(
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("created", _Seconds, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, default=False),
-    # The password was set by somebody else.
+    # Another person set the password.
     sa.Column("must_change", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("subject", sa.Text),  # identity at an OIDC provider, instead of a password
 )
