@@ -221,10 +221,13 @@ def test_what_cannot_be_opened(database: Database) -> None:
     differ(database)
     with pytest.raises(ReviewError, match="only a lead may"):
         reopen(database, None, lead="p-ann")
+    judge(database, "pair-3", [("p-ann", accept()), ("p-bob", accept())])
     with database.write() as connection:
-        reopening.open_again(connection, "p-lea", PAIR, 1e9)
-        with pytest.raises(ReviewError, match="pair pair-1 is open already"):
+        with pytest.raises(ReviewError, match="pair pair-1 is a dispute already"):
             reopening.open_again(connection, "p-lea", PAIR, 1e9)
+        reopening.open_again(connection, "p-lea", "pair-3", 1e9)
+        with pytest.raises(ReviewError, match="pair pair-3 is a dispute already"):
+            reopening.open_again(connection, "p-lea", "pair-3", 1e9)
         gone = sa.update(tables.item).where(tables.item.c.pair_id == "pair-2").values(gone=True)
         connection.execute(gone)
     judge(database, "pair-2", [("p-ann", accept())])
