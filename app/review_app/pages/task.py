@@ -10,8 +10,9 @@ import streamlit as st
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, NAMES, RIGHT, Answers, Choice, Option, Question
 from nsfwcaps.review.pairs import Pair
-from nsfwcaps.review.queue.desk import Desk, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.states import ReviewTask
 from review_app.actions import act
 from review_app.context import ReviewContext
 from review_app.plain_text import plain, show_caption
@@ -219,7 +220,7 @@ def _others(desk: Desk, task: ReviewTask) -> None:
             back = partial(desk.answer, task.token, **{last: None})
             _other("back", "Back", task, back)
         _other("skip", "Skip", task, partial(_leave, task, partial(desk.skip, task.token)))
-        if task.can_undo:
+        if task.undoable is not None:
             _other("undo", "Undo the last verdict", task, partial(_leave, task, desk.undo))
         _other("stop", "Stop for now", task, partial(_leave, task, desk.stop))
 

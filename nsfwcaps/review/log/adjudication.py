@@ -244,7 +244,7 @@ def _differ(entries: Sequence[Any], bodies: Bodies) -> bool:
     """Whether somebody asks a lead, a lead opened the pair, or the verdicts differ."""
     first = entries[0]
     asked = first.asked > 0 or first.opened is not None
-    return asked or not agreed([bodies[row.body] for row in entries])
+    return asked or not agreed([bodies[row.body] for row in entries], first.category)
 
 
 def _dispute(entries: Sequence[Any]) -> Dispute:
@@ -254,7 +254,7 @@ def _dispute(entries: Sequence[Any]) -> Dispute:
         Opinion(
             letter=names[row.account_id],
             answers=verdicts.read_answers(row.body),
-            asks=bool(json.loads(row.body).get("ask_lead")),
+            asks=bool(verdicts.read_answers(row.body).ask_lead),
         )
         for row in entries
     )

@@ -145,7 +145,7 @@ def test_a_verdict_that_changed_since_it_was_shown_is_not_settled_over(
     differ(database)
     (shown,) = waiting(database)
     with database.write() as connection:
-        verdicts.undo(connection, "p-bob", 1e9, since=0.0)
+        verdicts.undo(connection, "p-bob", 2, 1e9)
         verdicts.judge(connection, "p-bob", PAIR, reject(comment="the vase is broken"), 1e9)
     with pytest.raises(ReviewError, match="verdicts on pair pair-1 have changed since"):
         settle_dispute(database, "p-lea", pairs.pair(PAIR), accept(), 1e9, seen=shown.seen)
