@@ -19,7 +19,7 @@ class Change(enum.StrEnum):
 
 
 def add(database: Database, name: str, password: str, role: Role, now: float) -> Account:
-    """Create an account in its own write transaction.
+    """Create an account in its own write transaction; its password has to be changed.
 
     Raises:
         InputError: the name or password is invalid, or the name is taken.
@@ -27,7 +27,7 @@ def add(database: Database, name: str, password: str, role: Role, now: float) ->
     # Hashing is slow, so it comes before the write.
     hashed = accounts.hash_password(accounts.clean_name(name), password)
     with database.write() as connection:
-        return accounts.create(connection, name, hashed, role, now)
+        return accounts.create(connection, name, hashed, role, now, must_change=True)
 
 
 def apply(database: Database, account_id: str, change: Change) -> None:
@@ -47,3 +47,16 @@ def apply(database: Database, account_id: str, change: Change) -> None:
                 accounts.disable(connection, account_id)
             case Change.ENABLE:
                 accounts.enable(connection, account_id)
+
+
+def reset_password(database: Database, account_id: str, password: str) -> None:
+    """Set a password that has to be changed, and end all logins of the account.
+
+    Raises:
+        InputError: no such account, or the password is invalid.
+    """
+    with database.read() as connection:
+        name = accounts.get(connection, account_id).name
+    hashed = accounts.hash_password(name, password)
+    with database.write() as connection:
+        accounts.set_password(connection, account_id, hashed, must_change=True)

@@ -51,6 +51,10 @@ class Account:
     name: str
     role: Role
     disabled: bool
+    must_change: bool = False
+    """Another person set the password: it has to be changed before anything else."""
+    subject: str | None = None
+    """Identity at an OIDC provider, as `identities.subject` writes it."""
 
 
 def clean_name(name: str) -> str:
@@ -130,9 +134,15 @@ def rehashed(known: PasswordHash, password: str) -> PasswordHash:
 
 
 def create(
-    connection: sa.Connection, name: str, password_hash: PasswordHash, role: Role, now: float
+    connection: sa.Connection,
+    name: str,
+    password_hash: PasswordHash,
+    role: Role,
+    now: float,
+    *,
+    must_change: bool = False,
 ) -> Account:
-    """Create an account.
+    """Create an account. `must_change` if another person set the password.
 
     Raises:
         InputError: the name is invalid or taken.
@@ -149,9 +159,12 @@ def create(
             password_hash=password_hash,
             role=role.value,
             created=now,
+            must_change=must_change,
         )
     )
-    return Account(account_id=account_id, name=name, role=role, disabled=False)
+    return Account(
+        account_id=account_id, name=name, role=role, disabled=False, must_change=must_change
+    )
 
 
 def everyone(connection: sa.Connection) -> list[Account]:
@@ -187,9 +200,19 @@ def get(connection: sa.Connection, account_id: str) -> Account:
     raise InputError(_NO_ACCOUNT)
 
 
-def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
-    """Change a password, end all logins and reset the count of failed attempts."""
-    _set(connection, account_id, password_hash=password_hash)
+def set_password(
+    connection: sa.Connection,
+    account_id: str,
+    password_hash: PasswordHash,
+    *,
+    must_change: bool = False,
+) -> None:
+    """Change a password, end all logins and reset the count of failed attempts.
+
+    It takes the place of an identity at a provider. `must_change` if another person set it.
+    """
+    values = {"password_hash": password_hash, "must_change": must_change, "subject": None}
+    _set(connection, account_id, **values)
     end_logins(connection, account_id)
     failure, name = tables.login_failure, get(connection, account_id).name
     connection.execute(sa.delete(failure).where(failure.c.name_number == name_number(name)))
@@ -230,7 +253,12 @@ def end_logins(connection: sa.Connection, account_id: str) -> None:
 def from_row(row: sa.Row[Any]) -> Account:
     """Build an account from a row with its columns."""
     return Account(
-        account_id=row.account_id, name=row.name, role=Role(row.role), disabled=row.disabled
+        account_id=row.account_id,
+        name=row.name,
+        role=Role(row.role),
+        disabled=row.disabled,
+        must_change=row.must_change,
+        subject=row.subject,
     )
 
 
@@ -259,8 +287,8 @@ def _as_bytes(password: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _nobodys_hash() -> PasswordHash:
-    """A hash that no known password has and that takes equally long to verify."""
+def no_password() -> PasswordHash:
+    """Return a hash that no known password has and that takes equally long to verify."""
     salt, digest = (
         base64.b64encode(secrets.token_bytes(count)).decode().rstrip("=")
         for count in (_HASHER.salt_len, _HASHER.hash_len)
@@ -269,4 +297,4 @@ def _nobodys_hash() -> PasswordHash:
     return PasswordHash(f"$argon2id$v=19${costs}${salt}${digest}")
 
 
-_NOBODYS = _nobodys_hash()
+_NOBODYS = no_password()
