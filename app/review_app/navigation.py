@@ -13,6 +13,7 @@ from review_app.pages import (
     disputes,
     export,
     judge,
+    keys,
     password,
     people,
     progress,
@@ -26,6 +27,7 @@ Draw = Callable[[ReviewContext, Account], None]
 PAGES: list[tuple[str, str, Draw]] = [
     ("Judge", "judge", judge.draw),
     ("My record", "record", record.draw),
+    ("My keys", "keys", keys.draw),
     ("My password", "password", password.draw),
 ]
 LEAD_PAGES: list[tuple[str, str, Draw]] = [
@@ -39,7 +41,12 @@ LEAD_PAGES: list[tuple[str, str, Draw]] = [
 def draw(context: ReviewContext, account: Account | None) -> None:
     """Draw the page that the address names; for nobody, the form to sign in in its place."""
     if account is None:
-        _sign_in(context)
+        # Addresses of leads are then unknown to others.
+        _everywhere(partial(sign_in.draw, context), "Sign in")
+        return
+    if account.must_change:
+        _whose(context, account)
+        _everywhere(partial(password.draw, context, account), "My password")
         return
     sections = {"": PAGES, **({"Leads": LEAD_PAGES} if account.role is Role.LEAD else {})}
     page = st.navigation(
@@ -51,17 +58,19 @@ def draw(context: ReviewContext, account: Account | None) -> None:
             for section, pages in sections.items()
         }
     )
-    with st.sidebar:
-        st.text(f"{account.name} ({account.role})")
-        st.button("Sign out", on_click=sign_in.out, args=(context,), key="sign-out")
+    _whose(context, account)
     page.run()
 
 
-def _sign_in(context: ReviewContext) -> None:
-    # Every address is known here too, without a menu: whoever signs in goes on to the page asked
-    # for. Those of leads are then unknown to others.
-    form = partial(sign_in.draw, context)
+def _whose(context: ReviewContext, account: Account) -> None:
+    with st.sidebar:
+        st.text(f"{account.name} ({account.role})")
+        st.button("Sign out", on_click=sign_in.out, args=(context,), key="sign-out")
+
+
+def _everywhere(shown: Callable[[], None], title: str) -> None:
+    """Draw one page at every address, without a menu: then people go on to what they asked for."""
     pages = [
-        st.Page(form, title=title, url_path=address) for title, address, _ in (*PAGES, *LEAD_PAGES)
+        st.Page(shown, title=title, url_path=address) for _, address, _ in (*PAGES, *LEAD_PAGES)
     ]
     st.navigation(pages, position="hidden").run()

@@ -12,6 +12,7 @@ from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, attempt
 from review_app.browser import keep_token, kept_token
 from review_app.context import ReviewContext
+from review_app.pages import provider_sign_in
 
 
 def resumed(context: ReviewContext) -> Account | None:
@@ -32,6 +33,7 @@ def out(context: ReviewContext) -> None:
     token = st.session_state[TOKEN]
     _forget()
     attempt(partial(logins.sign_out, context.database, token))
+    provider_sign_in.out()
 
 
 def _forget() -> None:
@@ -59,6 +61,8 @@ def draw(context: ReviewContext) -> None:
             args=(lambda: _first(context) if new else _enter(context),),
             key="enter",
         )
+    if not new:
+        provider_sign_in.draw(context)
 
 
 def _first(context: ReviewContext) -> None:

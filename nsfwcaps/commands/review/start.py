@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DATABASE = "NSFWCAPS_REVIEW_DB"
 DATA = "NSFWCAPS_REVIEW_DATA"
+OIDC = "NSFWCAPS_REVIEW_OIDC"
 """Tells the page what to open. Arguments would be visible to every user in the process list."""
 
 
@@ -69,6 +70,14 @@ def review(
             "--address", help="Listening address; any but localhost is open to the network."
         ),
     ] = "localhost",
+    oidc: Annotated[
+        Path | None,
+        typer.Option(
+            "--oidc",
+            envvar=OIDC,
+            help="TOML file with the OpenID Connect provider at which people can sign in.",
+        ),
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")
     ] = False,
@@ -84,6 +93,8 @@ def review(
         raise ConfigError("review: no data set given; name a run with --data RUN")
     folder = log.data_set(data)
     name = str(folder.parent / "review.sqlite") if db is None else db
+    if oidc is not None:
+        _check_providers(oidc)
     if not prepare_only:
         _check_free(address, port)
     # Only with the page: a new code would invalidate that of a running page.
@@ -99,6 +110,8 @@ def review(
         typer.echo(f"No accounts yet. Create the first lead there with the code {code}")
     sys.stdout.flush()
     os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
+    if oidc is not None:
+        os.environ[OIDC] = str(oidc.resolve())
     # The server replaces this process, so stopping the command stops the server.
     os.execv(sys.executable, server(address, port))
 
@@ -117,9 +130,24 @@ def server(address: str, port: int) -> list[str]:
         "client.toolbarMode": "viewer",
         "theme.primaryColor": "#2f6690",
     }
+    if OIDC in os.environ:
+        options["secrets.files"] = os.environ[OIDC]
     script = resources.folder("app") / "review.py"
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+
+
+def _check_providers(path: Path) -> None:
+    """Check the file that names the providers, before anything is written."""
+    from nsfwcaps.review.people.providers import providers
+
+    extras.require({"oidc": "review --oidc"})
+    providers(path)
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        fix = f"chmod go= {shlex.quote(str(path))}"
+        typer.echo(
+            f"{path} holds secrets that others on this machine can read; run '{fix}'", err=True
+        )
 
 
 def _prepare(
