@@ -16,7 +16,7 @@ from review_app.pages import sign_in
 
 def main() -> None:
     """Draw the page that the address names, for whoever is signed in."""
-    st.set_page_config(page_title="nsfwcaps review", layout="wide")
+    st.set_page_config(layout="wide")
     with shown_errors():
         context = opened()
         navigation.draw(context, sign_in.resumed(context))

@@ -48,16 +48,18 @@ def draw(context: ReviewContext, account: Account | None) -> None:
         _whose(context, account)
         _everywhere(partial(password.draw, context, account), "My password")
         return
-    sections = {"": PAGES, **({"Leads": LEAD_PAGES} if account.role is Role.LEAD else {})}
+    # Sections would make the menu a list that screen readers cannot read as one.
     page = st.navigation(
-        {
-            section: [
-                st.Page(partial(shown, context, account), title=title, url_path=address)
-                for title, address, shown in pages
-            ]
-            for section, pages in sections.items()
-        }
+        [
+            st.Page(partial(shown, context, account), title=title, url_path=address)
+            for title, address, shown in (
+                *PAGES,
+                *(LEAD_PAGES if account.role is Role.LEAD else ()),
+            )
+        ],
+        expanded=True,
     )
+    _title(page.title)
     _whose(context, account)
     page.run()
 
@@ -73,4 +75,11 @@ def _everywhere(shown: Callable[[], None], title: str) -> None:
     pages = [
         st.Page(shown, title=title, url_path=address) for _, address, _ in (*PAGES, *LEAD_PAGES)
     ]
-    st.navigation(pages, position="hidden").run()
+    page = st.navigation(pages, position="hidden")
+    _title(title)
+    page.run()
+
+
+def _title(page: str) -> None:
+    """Give the tab of the browser a title of its own."""
+    st.set_page_config(page_title=f"{page} - nsfwcaps review")
