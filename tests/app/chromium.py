@@ -73,11 +73,17 @@ class Server:
                 env=environment(),
             )
         deadline = time.monotonic() + LONGEST_S
-        while "You can now view" not in self.said:
+        while not self.answers:
             assert self.process.poll() is None, self.said
             assert time.monotonic() < deadline, self.said
             time.sleep(0.1)
         return self
+
+    @property
+    def answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
 
     def close(self) -> None:
         self.end(signal.SIGKILL)
