@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,9 +85,10 @@ async def _quiet(_: App) -> AsyncIterator[None]:
 
 def main(address: str, port: str, base: str = "") -> None:
     """Serve until the process is stopped."""
-    served = app(os.environ["NSFWCAPS_REVIEW_DB"], base)
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, after everything was closed
-        served.run(config=settings(address, int(port), base))
+    # The server closes everything first, then raises the signal again.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    app(os.environ["NSFWCAPS_REVIEW_DB"], base).run(config=settings(address, int(port), base))
 
 
 if __name__ == "__main__":

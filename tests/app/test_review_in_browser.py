@@ -22,7 +22,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from chromium import LONGEST_S, PASSWORD, Person, Server, browser
+from chromium import PASSWORD, Person, Server, browser
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
