@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.shell import environment
+from served import LONGEST_S, Server
+
+__all__ = ["FOUND", "LONGEST_S", "PASSWORD", "Person", "Server", "browser"]
 
 PASSWORD = "a long password"
 FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-LONGEST_S = 30
 # A key that comes just after the page was drawn anew can be lost.
 AGAIN_S = 1.0
 
@@ -40,60 +34,6 @@ def browser() -> Iterator[Browser]:
             yield opened
         finally:
             opened.close()
-
-
-@dataclass
-class Server:
-    """`nsfwcaps review` of a run, as a process of its own."""
-
-    folder: Path
-    options: tuple[str, ...] = ()
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def database(self) -> str:
-        return str(self.folder / "review.sqlite")
-
-    @property
-    def said(self) -> str:
-        return (self.folder / "said.txt").read_text()
-
-    def start(self) -> Server:
-        """Start it, and wait until it says that the page can be opened."""
-        self.port = self.port or _free_port()
-        with (self.folder / "said.txt").open("wb") as out:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "nsfwcaps", "review", "--data", self.folder),
-                    *("--db", self.database, "--port", str(self.port), *self.options),
-                ],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=environment(),
-            )
-        deadline = time.monotonic() + LONGEST_S
-        while "You can now view" not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-        return self
-
-    def close(self) -> None:
-        self.end(signal.SIGKILL)
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        """Send it a signal, and wait for its end."""
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(LONGEST_S)
-            self.process = None
-
-    @property
-    def code(self) -> str:
-        """What makes the first account."""
-        (found,) = re.findall(r"with the code (\S+)", self.said)
-        return str(found)
 
 
 class Person:
@@ -184,9 +124,3 @@ class Person:
     def _is_settled(self) -> bool:
         app = self.page.get_by_test_id("stApp")
         return app.get_attribute("data-test-script-state") == "notRunning"
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("localhost", 0))
-        return int(trial.getsockname()[1])
