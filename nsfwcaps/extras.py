@@ -24,7 +24,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "profanity": ("profanity_check",),
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
-    "oidc": ("authlib", "httpx2"),
+    "oidc": ("authlib",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
 

@@ -38,6 +38,7 @@ MODULE_OF = {
     "alt-profanity-check": "profanity_check",
     "nudenet": "nudenet",
     "psycopg[binary]": "psycopg",
+    "streamlit[auth]": "authlib",
 }
 ABSENT = sorted({*MODULE_OF.values(), "pandas", "tensorboard"})
 

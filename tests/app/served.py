@@ -37,7 +37,7 @@ class Server:
 
     def start(self) -> Server:
         """Start it, and wait until it says that the page can be opened."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         with (self.folder / "said.txt").open("wb") as out:
             self.process = subprocess.Popen(
                 [
@@ -78,7 +78,7 @@ class Server:
         return str(found)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("localhost", 0))
         return int(trial.getsockname()[1])
