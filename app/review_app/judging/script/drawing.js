@@ -43,15 +43,25 @@ function setText(where, text) {
 
 // Say that the question changed, and note when it could be seen.
 function announce(page, view) {
-  const screen = `${view.token}/${view.phase}/${view.question?.name}`;
-  if (page.shown.screen === screen) return;
-  page.shown = { screen, at: Infinity };
-  setText(page.parts.live, view.question ? view.question.text : "Waiting for the next pair");
+  const pair = `${view.token}/${view.phase}`;
+  const question = `${pair}/${view.question?.name}`;
+  const states = Object.values(view.items).map(({ state }) => state);
+  const screen = { pair, question, items: `${pair}/${states}` };
+  const changed = Object.keys(screen).filter((name) => page.screen[name] !== screen[name]);
+  if (changed.length === 0) return;
+  page.screen = screen;
+  for (const name of changed) page.shown[name] = Infinity;
+  if (changed.includes("question")) {
+    setText(page.parts.live, view.question ? view.question.text : "Waiting for the next pair");
+  }
   const seen = () => {
-    if (page.shown.screen === screen) page.shown.at = Math.min(page.shown.at, performance.now());
+    for (const name of changed) {
+      if (page.screen[name] === screen[name] && page.shown[name] === Infinity) {
+        page.shown[name] = performance.now();
+      }
+    }
   };
-  requestAnimationFrame(() => setTimeout(seen));
-  setTimeout(seen, 250); // a page in the background draws no frames
+  requestAnimationFrame(() => setTimeout(seen)); // after the frame was drawn
 }
 
 function focusedCommand(page) {

@@ -40,10 +40,12 @@ function makeField(page, view, name) {
   area.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") page.focus();
-    const isSave = event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.repeat;
-    if (isSave && name !== "comment") page.run("save");
   });
   return element("div", { class: "field" }, element("label", { for: id }, NAMES_OF_FIELDS[name]), area);
+}
+
+function isTypedIn(page) {
+  return page.root.getRootNode().activeElement?.matches("textarea") ?? false;
 }
 
 // Make the fields that are missing, and take away those that are no longer asked for.
@@ -55,13 +57,14 @@ function drawFields(page, view) {
   for (const child of [...fields.children]) {
     if (!names.includes(child.dataset.name)) child.remove();
   }
-  for (const name of names) {
-    if (fields.querySelector(`[data-name=${name}]`)) continue;
+  names.forEach((name, at) => {
+    if (fields.children[at]?.dataset.name === name) return;
     const made = makeField(page, view, name);
     made.dataset.name = name;
-    if (name === "comment") fields.append(made);
-    else fields.prepend(made);
-  }
+    fields.insertBefore(made, fields.children[at] ?? null);
+    // The text was asked for to be edited.
+    if (name !== "comment" && !isTypedIn(page)) made.querySelector("textarea").focus();
+  });
   const fixing = view.question?.name === "fix";
   page.parts.save.hidden = !fixing;
   page.parts.advice.textContent =

@@ -9,10 +9,17 @@ function isOurs(event) {
     return false;
   }
   if (event.isComposing || event.keyCode === 229) return false;
+  return !isTyped(event) && !targetOf(event).closest(`[contenteditable], ${CHOSEN}`);
+}
+
+function isTyped(event) {
+  const target = targetOf(event);
+  return target.matches(TYPED) && !target.matches("[type=checkbox], [type=radio]");
+}
+
+function targetOf(event) {
   const target = event.composedPath()[0];
-  const element = target instanceof Element ? target : document.body;
-  const isTyped = element.matches(TYPED) && !element.matches("[type=checkbox], [type=radio]");
-  return !isTyped && !element.closest(`[contenteditable], ${CHOSEN}`);
+  return target instanceof Element ? target : document.body;
 }
 
 // Digits by their place: some layouts need Shift for them, others write their own digits. Letters

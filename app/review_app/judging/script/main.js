@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), shown: { screen: null, at: Infinity }, since: 0, tries: 0 };
+  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
   page.parts = makeParts();
   page.root = page.parts.root;
   parent.append(page.root);
@@ -69,7 +69,7 @@ function receive(page, data) {
   const first = !page.state;
   if (first) page.state = newState(crypto.randomUUID(), null);
   if (first) page.state = restored(page.state, data.account);
-  const isNew = page.session !== data.session;
+  const isNew = !first && page.session !== data.session;
   page.session = data.session;
   page.keys = Object.fromEntries(
     Object.entries(data.keys).flatMap(([key, names]) => names.map((name) => [name, key])),
@@ -79,7 +79,9 @@ function receive(page, data) {
   for (const name of page.pictures.keys()) {
     if (!name.startsWith(data.task.token)) page.pictures.delete(name);
   }
-  update(page, received(page.state, data), isNew || page.pictures.size > 0);
+  if (isNew || first) page.sent = 0; // another server, which has heard of nothing
+  if (isNew) page.tries += 1;
+  update(page, received(page.state, data));
   if (first && !hasFocus()) page.focus();
 }
 
@@ -103,24 +105,19 @@ function keep(page) {
   }
 }
 
-function update(page, state, isChanged = false) {
+function update(page, state) {
   const before = page.state;
   page.state = state;
   draw(page);
-  const isSent = before?.pending === state.pending && before?.epoch === state.epoch && !isChanged;
-  if (!isSent) post(page);
+  if (state.pending !== before.pending) keep(page);
+  if (state.pending.some(({ n }) => n > page.sent)) post(page);
 }
 
 function post(page) {
-  const { client, epoch, pending } = page.state;
-  keep(page);
-  const have = [...page.pictures.keys()];
-  const outbox = { client, epoch, actions: pending, have, tries: page.tries };
-  const text = JSON.stringify(outbox);
-  if (text === page.posted) return;
-  page.posted = text;
+  const { client, epoch, n, pending } = page.state;
+  page.sent = n;
   page.since = performance.now();
-  page.send(outbox);
+  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], tries: page.tries });
 }
 
 function tick(page) {
@@ -152,7 +149,10 @@ function focusField(page, which) {
 
 function keyDown(page, event) {
   const inside = event.composedPath().includes(page.root);
-  if (event.repeat && inside && ["Enter", " "].includes(event.key)) event.preventDefault();
+  if (event.repeat && inside && !isTyped(event) && ["Enter", " "].includes(event.key)) {
+    event.preventDefault(); // a key that is held down presses a button once
+  }
+  if (isSave(page, event)) return page.run("save");
   if (!page.state || !isOurs(event)) return;
   if (event.key === "Escape" && page.state.guidelines) return apply(page, command(page.state, "guidelines"));
   const key = { name: keyName(event), isCharacter: isCharacter(event) };
@@ -160,9 +160,15 @@ function keyDown(page, event) {
   event.preventDefault();
   event.stopImmediatePropagation();
   if (event.repeat) return;
-  const result = pressed(page.state, key, event.timeStamp, page.shown.at);
+  const result = pressed(page.state, key, event.timeStamp, page.shown);
   update(page, result.state);
   if (result.focus) focusField(page, result.focus);
+}
+
+function isSave(page, event) {
+  if (!page.state || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return false;
+  const field = event.composedPath()[0].dataset?.field;
+  return !event.repeat && !event.isComposing && field !== "comment" && isFix(page.state);
 }
 
 function clicked(page, event) {
@@ -170,6 +176,6 @@ function clicked(page, event) {
   if (!pressedButton) return;
   // A second click would hit what came under the pointer after the first.
   const isPointer = event.detail > 0;
-  if (isPointer && event.timeStamp < page.shown.at + FRESH_MS) return;
+  if (isPointer && event.timeStamp < page.shown.question + FRESH_MS) return;
   page.run(pressedButton.dataset.command);
 }

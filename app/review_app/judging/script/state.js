@@ -2,6 +2,7 @@
 // page itself: every function returns a new state.
 
 const PAUSE_MS = 500;
+const TOO_EARLY = "pressed before the text was shown";
 
 function newState(client, kept) {
   return {
@@ -44,7 +45,7 @@ function takeEarly(state) {
   const missing = unseen(view);
   if (missing.length === 0) {
     const done = answered({ ...state, early: null }, view, early.name, early.value);
-    return { ...done, said: `${early.label}: pressed before the text was shown` };
+    return { ...done, said: `${early.label}: ${TOO_EARLY}` };
   }
   return missing.every((side) => isComing(view, side)) ? state : { ...state, early: null };
 }
@@ -155,6 +156,7 @@ function back(state, view) {
 }
 
 // A key was pressed at `when`. What it answers must have been on the screen by then.
+// `shown` says since when the pair, the question and the items above it can be seen.
 function pressed(state, key, when, shown) {
   if (isLocked(state, when)) return dropped(state, when, "");
   const free = { ...state, lock: null };
@@ -164,9 +166,14 @@ function pressed(state, key, when, shown) {
     const isNothing = names.length === 0 && !key.isCharacter;
     return isNothing ? { state: free } : dropped(free, when, whyNot(state, names));
   }
-  if (when < shown) return dropped(free, when, "The key came before its question was shown.");
+  const isAnswer = isOption(viewOf(free), name) || name === "back";
+  if (when < (isAnswer ? shown.question : shown.pair)) {
+    return dropped(free, when, "The key came before its question was shown.");
+  }
   const result = command(free, name);
-  return result.refusal ? dropped(free, when, result.refusal) : { ...result, acted: true };
+  if (result.refusal) return dropped(free, when, result.refusal);
+  const isEarly = isOption(viewOf(free), name) && when < shown.items && !result.state.early;
+  return isEarly ? { ...result, state: { ...result.state, said: TOO_EARLY } } : result;
 }
 
 function whyNot(state, names) {
@@ -178,14 +185,23 @@ function whyNot(state, names) {
 function fitting(state, names) {
   const view = viewOf(state);
   if (view.phase !== "open") return names[0];
-  const isShown = (name) => view.question.options.some((option) => option.command === name);
-  if (isFixing(state, view) && !names.some((name) => name in view.items || name === "back")) {
+  const isShown = (name) => isOption(view, name);
+  if (isWithoutField(view) && !names.some((name) => name in view.items || name === "back")) {
     return null; // what is typed is meant for a field that is not there yet
   }
   return names.find(isShown) ?? names.find((name) => name in view.items || name in OTHERS || name === "guidelines");
 }
 
-function isFixing(state, view) {
+function isFix(state) {
+  const view = viewOf(state);
+  return view.phase === "open" && view.question.name === "fix";
+}
+
+function isOption(view, name) {
+  return view.phase === "open" && view.question.options.some(({ command }) => command === name);
+}
+
+function isWithoutField(view) {
   return view.question.name === "fix" && editable(view).length === 0;
 }
 

@@ -16,7 +16,10 @@ function opened(task, data) {
   return { phase: "open", judged, undoable, next: data.next, ...task, answers };
 }
 
+// An action that is about another pair than the open one changes nothing.
 function after(view, action) {
+  const { token } = action.do === "undo" ? (view.undoable ?? {}) : view;
+  if (view.phase !== "open" || action.token !== token) return view;
   switch (action.do) {
     case "uncover": {
       const shown = view.items[action.what];
