@@ -16,10 +16,10 @@ from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from review_app.actions import act_as_lead
 from review_app.context import ReviewContext
-from review_app.pages.task import KEYS
 from review_app.plain_text import plain, show_caption
 
 _MOST = 200
+_KEYS = {"safe text": "S", "unsafe text": "D", "safe image": "Shift+S", "unsafe image": "Shift+D"}
 
 
 def draw(context: ReviewContext, account: Account) -> None:
@@ -59,7 +59,7 @@ def _is_uncovered(kind: str, side: str, pair: Pair) -> bool:
     st.button(
         f"Show the {kind}",
         key=f"{kind}-{side}-{pair.pair_id}",
-        shortcut=KEYS[f"{side} {kind}"],
+        shortcut=_KEYS[f"{side} {kind}"],
         on_click=st.session_state.update,
         args=({key: True},),
     )
