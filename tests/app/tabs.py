@@ -37,6 +37,7 @@ ADDRESSES = {
     "My password": "password",
     "Progress": "progress",
     "Disputes": "disputes",
+    "Comments": "comments",
     "People": "people",
     "Export": "export",
 }

@@ -162,6 +162,10 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
+    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
+    doubted = item.opened is not None or item.aside is not None
+    if doubted and entries[0][0].kind == VerdictKind.JUDGE:
+        return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
     bodies = [body for _, body in entries]
@@ -189,7 +193,8 @@ def touched() -> sa.ColumnElement[bool]:
 def _items(*, touched_only: bool) -> sa.Select[Any]:
     item = tables.item
     query = sa.select(
-        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category, item.c.gone)
+        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category),
+        *(item.c.gone, item.c.opened, item.c.aside),
     ).order_by(item.c.position)
     return query.where(touched()) if touched_only else query
 

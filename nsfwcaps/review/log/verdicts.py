@@ -19,6 +19,7 @@ from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import chain
 from nsfwcaps.review.log.answers import Answers
 from nsfwcaps.review.log.chain import Link
+from nsfwcaps.review.log.marks import MarkedPairs, reopened
 
 
 class VerdictKind(enum.StrEnum):
@@ -192,7 +193,7 @@ def _count(connection: sa.Connection, pair_id: str, by: int, *, asks: bool) -> N
 def _unfounded(connection: sa.Connection) -> list[str]:
     """List derived tables that contradict the log."""
     holds: dict[tuple[str, str], int] = {}
-    settled: dict[str, int] = {}
+    marked = MarkedPairs()
     gold: dict[str, Any] = {}
     for link in links(connection):
         key = (link.account_id, link.pair_id)
@@ -201,23 +202,41 @@ def _unfounded(connection: sa.Connection) -> list[str]:
         elif link.kind == VerdictKind.UNDO:
             holds.pop(key, None)
         elif link.kind == VerdictKind.SETTLE:
-            settled[link.pair_id] = link.seq
+            marked.settle(link.pair_id, link.seq)
+        elif link.kind == VerdictKind.ASIDE:
+            marked.set_aside(link.pair_id, link.seq)
+        elif link.kind == VerdictKind.REOPEN:
+            marked.reopen(link.pair_id, link.seq, reopened(link.body))
         elif link.kind == VerdictKind.GOLD:
             gold[link.pair_id] = link.body
     decision, item = tables.decision, tables.item
     rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id, decision.c.seq))
     wrong = [] if {(a, p): s for a, p, s in rows} == holds else ["the current verdicts (decision)"]
     marks = connection.execute(
-        sa.select(item.c.pair_id, item.c.settled, item.c.gold, item.c.decided)
+        sa.select(
+            *(item.c.pair_id, item.c.settled, item.c.aside, item.c.opened),
+            *(item.c.gold, item.c.decided),
+        )
     ).all()
     counts = Counter(pair_id for _, pair_id in holds)
     if {row.pair_id: row.decided for row in marks if row.decided} != counts:
         wrong.append("the number of verdicts per pair (item.decided)")
-    if {row.pair_id: row.settled for row in marks if row.settled is not None} != settled:
-        wrong.append("the leads' decisions (item.settled)")
+    for name, what in (
+        ("settled", "decisions"),
+        ("aside", "disputes set aside"),
+        ("opened", "openings"),
+    ):
+        there = {row.pair_id: getattr(row, name) for row in marks}
+        logged = {pair_id: getattr(found, name) for pair_id, found in marked.marks.items()}
+        if _held(there) != _held(logged):
+            wrong.append(f"the leads' {what} (item.{name})")
     if {row.pair_id: row.gold for row in marks if row.gold is not None} != gold:
         wrong.append("the known answers (item.gold)")
     return [f"{what}: does not match the log; the table was changed" for what in wrong]
+
+
+def _held(rows: dict[str, int | None]) -> dict[str, int]:
+    return {pair_id: seq for pair_id, seq in rows.items() if seq is not None}
 
 
 def read_answers(body: str) -> Answers:
