@@ -105,7 +105,7 @@ def agreed(bodies: Sequence[Body]) -> bool:
 
 def _outcome(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
     """Return the outcome of a queue item from its log rows, leads' rows last."""
-    state = _state(item.needed, entries)
+    state = _state(item, entries)
     deciding: Sequence[Body] = []
     if state is PairState.AGREED:
         deciding = [body for _, body in entries]
@@ -137,13 +137,17 @@ def _median(marks: Sequence[int]) -> float | None:
     return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2 if count else None
 
 
-def _state(needed: int, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
+def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
+    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
+    doubted = item.opened is not None or item.aside is not None
+    if doubted and entries[0][0].kind == VerdictKind.JUDGE:
+        return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
-    if len(entries) < needed:
+    if len(entries) < item.needed:
         return PairState.PENDING
     return PairState.AGREED if agreed([body for _, body in entries]) else PairState.DISPUTED
 
@@ -165,7 +169,8 @@ def touched() -> sa.ColumnElement[bool]:
 def _items(*, touched_only: bool) -> sa.Select[Any]:
     item = tables.item
     query = sa.select(
-        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category, item.c.gone)
+        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category),
+        *(item.c.gone, item.c.opened, item.c.aside),
     ).order_by(item.c.position)
     return query.where(touched()) if touched_only else query
 

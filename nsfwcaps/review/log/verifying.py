@@ -18,6 +18,7 @@ from nsfwcaps.review.chain.links import Link
 from nsfwcaps.review.chain.noted import NotedHead
 from nsfwcaps.review.chain.rows import VerdictKind
 from nsfwcaps.review.chain.state import Logged
+from nsfwcaps.review.log.marks import OF, MarkedPairs
 from nsfwcaps.review.meta import get_meta
 
 _KNOWN = frozenset(kind.value for kind in VerdictKind)
@@ -28,6 +29,12 @@ _LEADS = {
     VerdictKind.REOPEN: "opens a pair again",
     VerdictKind.ASIDE: "sets a pair aside",
     VerdictKind.RESTORE: "says that a backup was restored",
+}
+
+_MARKS = {
+    "settled": "the leads' decisions",
+    "aside": "the leads' disputes set aside",
+    "opened": "the leads' openings",
 }
 
 
@@ -87,8 +94,7 @@ class _Replay:
 
     def __init__(self) -> None:
         self.holds: dict[tuple[str, str], Link] = {}
-        self.settled: dict[str, int] = {}
-        self.aside: dict[str, int] = {}
+        self.marked = MarkedPairs()
         self.gold: dict[str, str] = {}
         self.logged = Logged()
         self.faults: list[str] = []
@@ -104,12 +110,11 @@ class _Replay:
             case VerdictKind.UNDO:
                 self._undo(link)
             case VerdictKind.SETTLE:
-                self.settled[link.pair_id] = link.seq
+                self.marked.settle(link.pair_id, link.seq)
             case VerdictKind.ASIDE:
-                self.aside[link.pair_id] = link.seq
+                self.marked.set_aside(link.pair_id, link.seq)
             case VerdictKind.REOPEN:
-                self.settled.pop(link.pair_id, None)
-                self.aside.pop(link.pair_id, None)
+                self.marked.reopen(link.pair_id, link.seq, _body(link).get(OF))
             case VerdictKind.GOLD:
                 self.gold[link.pair_id] = link.body
             case VerdictKind.POLICY | VerdictKind.ACCOUNT | VerdictKind.QUEUE:
@@ -147,7 +152,7 @@ def _wrong_tables(connection: sa.Connection, replay: _Replay) -> Iterator[str]:
     holds = {key: link.seq for key, link in replay.holds.items()}
     if {(account, pair): seq for account, pair, seq in found} != holds:
         yield "the current verdicts (decision)"
-    names = ("pair_id", "settled", "gold", "decided", "asked", "aside")
+    names = ("pair_id", "gold", "decided", "asked", *_MARKS)
     marks = connection.execute(sa.select(*(item.c[name] for name in names))).all()
     if _set(marks, "decided", 0) != Counter(pair_id for _, pair_id in holds):
         yield "the number of verdicts per pair (item.decided)"
@@ -156,10 +161,9 @@ def _wrong_tables(connection: sa.Connection, replay: _Replay) -> Iterator[str]:
     )
     if _set(marks, "asked", 0) != asks:
         yield "the number of verdicts that ask the lead (item.asked)"
-    if _set(marks, "settled", None) != replay.settled:
-        yield "the leads' decisions (item.settled)"
-    if _set(marks, "aside", None) != replay.aside:
-        yield "the disputes set aside (item.aside)"
+    for name, what in _MARKS.items():
+        if _set(marks, name, None) != _marked(replay.marked, name):
+            yield f"{what} (item.{name})"
     if _set(marks, "gold", None) != replay.gold:
         yield "the known answers (item.gold)"
 
@@ -168,6 +172,11 @@ def _set(marks: Iterable[Any], name: str, unset: Any) -> dict[str, Any]:
     """Return a column by pair, where it is set."""
     values = ((mark.pair_id, getattr(mark, name)) for mark in marks)
     return {pair_id: value for pair_id, value in values if value != unset}
+
+
+def _marked(marked: MarkedPairs, name: str) -> dict[str, int]:
+    rows = ((pair_id, getattr(marks, name)) for pair_id, marks in marked.marks.items())
+    return {pair_id: row for pair_id, row in rows if row is not None}
 
 
 def _body(link: Link) -> dict[str, Any]:

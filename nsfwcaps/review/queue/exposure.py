@@ -80,6 +80,7 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
     Skipped pairs may be assigned again, as nothing remembers them any more.
     """
     dose, skip, session = tables.dose, tables.skip, tables.session
+    shown = tables.lead_reveals
     midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
     gone = [
         connection.execute(sa.delete(dose).where(dose.c.account_id == account_id)),
@@ -89,6 +90,11 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
                 session.c.account_id == account_id,
                 session.c.day < today,
                 session.c.last_active < midnight,  # keep a session that spans midnight
+            )
+        ),
+        connection.execute(
+            sa.delete(shown).where(
+                shown.c.account_id == account_id, shown.c.hour < midnight // 3600
             )
         ),
     ]
