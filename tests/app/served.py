@@ -26,6 +26,12 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    proxy: str = ""
+
+    @property
+    def address(self) -> str:
+        """Address of the page, for browsers."""
+        return self.proxy or f"http://localhost:{self.port}"
 
     @property
     def database(self) -> str:
@@ -37,7 +43,7 @@ class Server:
 
     def start(self) -> Server:
         """Start it, and wait until it says that the page can be opened."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         with (self.folder / "said.txt").open("wb") as out:
             self.process = subprocess.Popen(
                 [
@@ -78,7 +84,7 @@ class Server:
         return str(found)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("localhost", 0))
         return int(trial.getsockname()[1])
