@@ -1,4 +1,4 @@
-"""Streamlit's connections: whose they are, and that they end with the login.
+"""Streamlit's connections: whose they are, and that nothing passes after the login.
 
 Streamlit opens a session again for whoever brings its id. Here a handshake must also bring the
 cookie of the login that the session belongs to: the login is put into a header that Streamlit
@@ -8,10 +8,13 @@ compares (`server.trustedUserHeaders`), and without a login the id is removed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
-from typing import Any
 
+from google.protobuf.message import DecodeError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 
 from review_access.live import LiveLogins
 
@@ -20,9 +23,8 @@ TOKEN_HEADER = "X-Nsfwcaps-Token"
 LOGIN_HEADER = "X-Nsfwcaps-Login"
 """Header with which Streamlit compares whose session it is."""
 
-CHECK_S = 5.0
-"""A connection without messages outlives its login by this many seconds at most."""
-_POLICY = 1008  # close code: policy violation
+CHECK_S = 2.0
+"""How long a page without messages shows what it showed after its login ended, in seconds."""
 _PROTOCOLS = b"sec-websocket-protocol"
 
 
@@ -35,8 +37,7 @@ async def serve(
     if token is None or not signed_in:
         await app(scope, receive, send)
         return
-    connection = _Connection(live, token, receive, send)
-    await app(scope, connection.receive, connection.send)
+    await app(scope, _Connection(live, token, receive).receive, send)
 
 
 def _headers(scope: Scope, token: str | None, signed_in: bool) -> list[tuple[bytes, bytes]]:
@@ -56,35 +57,48 @@ def _without_id(protocols: bytes) -> bytes:
 
 
 class _Connection:
-    """A connection of somebody who is signed in."""
+    """A connection of somebody who is signed in.
 
-    def __init__(self, live: LiveLogins, token: str, receive: Receive, send: Send) -> None:
-        self._live, self._token = live, token
-        self._receive, self._send = receive, send
+    When the login ends, the page is drawn again without it: that is the form to sign in. A message
+    that comes then is dropped for it, and those after it find nobody signed in.
+    """
+
+    def __init__(self, live: LiveLogins, token: str, receive: Receive) -> None:
+        self._live, self._token, self._receive = live, token, receive
+        self._page = BackMsg(rerun_script=ClientState())
+        self._waiting: asyncio.Future[Message] | None = None
         self._ended = False
 
     async def receive(self) -> Message:
-        waiting = asyncio.ensure_future(self._receive())
-        try:
-            while not (await asyncio.wait({waiting}, timeout=CHECK_S))[0]:
-                if not await self._lasts():
-                    return await self._end()
-        finally:
-            waiting.cancel()
+        """Return the next message of the browser, or the one that ends its login."""
+        waiting = self._waiting = self._waiting or asyncio.ensure_future(self._receive())
+        while not (await asyncio.wait({waiting}, timeout=CHECK_S))[0]:
+            if await self._ends():
+                return self._redrawn()
+        self._waiting = None
         message = waiting.result()
-        if message["type"] == "websocket.receive" and not await self._lasts():
-            return await self._end()
-        return message
+        if message["type"] != "websocket.receive":
+            return message
+        self._note(message)
+        return self._redrawn() if await self._ends() else message
 
-    async def send(self, message: Any) -> None:
-        if not self._ended:
-            await self._send(message)
-
-    async def _lasts(self) -> bool:
+    async def _ends(self) -> bool:
+        """Whether the login ends now: true once."""
         # An error of the database ends nothing: the page asks again, and says what is wrong.
-        return await self._live.is_signed_in(self._token, unknown=True)
-
-    async def _end(self) -> Message:
-        await self._send({"type": "websocket.close", "code": _POLICY})
+        if self._ended or await self._live.is_signed_in(self._token, unknown=True):
+            return False
         self._ended = True
-        return {"type": "websocket.disconnect", "code": _POLICY}
+        return True
+
+    def _note(self, message: Message) -> None:
+        """Remember which page is open."""
+        said = BackMsg()
+        with contextlib.suppress(DecodeError):  # Streamlit refuses it
+            said.ParseFromString(message.get("bytes") or b"")
+        if said.WhichOneof("type") == "rerun_script":
+            for field in ("widget_states", "fragment_id", "is_auto_rerun"):
+                said.rerun_script.ClearField(field)
+            self._page = said
+
+    def _redrawn(self) -> Message:
+        return {"type": "websocket.receive", "bytes": self._page.SerializeToString()}

@@ -41,12 +41,16 @@ class Person:
 
     def __init__(self, browser: Browser, server: Server, name: str, page: str = "") -> None:
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": 1200, "height": 900}, accept_downloads=True
+            viewport={"width": 1200, "height": 900}, accept_downloads=True, ignore_https_errors=True
         )
         self.context.set_default_timeout(LONGEST_S * 1_000)
         self.page: Page = self.context.new_page()
         self.name = name
-        self._address = f"http://localhost:{server.port}"
+        self._address = server.address
+        self.refused: list[str] = []  # by the rules that the server sends with each page
+        self.asked: set[str] = set()  # servers
+        self.page.on("console", self._noted)
+        self.page.on("request", lambda one: self.asked.add("/".join(one.url.split("/")[:3])))
         self.page.goto(f"{self._address}/{page}")
 
     def sign_in(self, code: str | None = None) -> Person:
@@ -115,6 +119,10 @@ class Person:
         self.page.reload()
         expect(self.page.get_by_test_id("stSidebar")).to_be_visible()
         return self
+
+    def _noted(self, message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            self.refused.append(message.text)
 
     @property
     def words(self) -> str:

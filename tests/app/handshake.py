@@ -81,6 +81,10 @@ class Socket:
         message = BackMsg()
         message.rerun_script.query_string = ""
         self.connection.send(message.SerializeToString())
+        return self.drawn()
+
+    def drawn(self) -> Socket:
+        """Read until the page is drawn."""
         while True:
             got = ForwardMsg()
             got.ParseFromString(bytes(self.connection.recv(LONGEST_S, decode=False)))

@@ -26,6 +26,12 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    proxy: str = ""
+
+    @property
+    def address(self) -> str:
+        """Address of the page, for browsers."""
+        return self.proxy or f"http://localhost:{self.port}"
 
     @property
     def database(self) -> str:

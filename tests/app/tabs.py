@@ -39,6 +39,7 @@ ADDRESSES = {
     "My password": "password",
     "Progress": "progress",
     "Disputes": "disputes",
+    "Comments": "comments",
     "People": "people",
     "Export": "export",
 }

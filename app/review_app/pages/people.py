@@ -37,13 +37,25 @@ def draw(context: ReviewContext, account: Account) -> None:
     st.caption("Verdicts and published data carry the pseudonym, never the name.")
     add, edit = st.columns(2)
     with add:
-        _adding(context)
+        _adding(context, account)
     names = {one.account_id: one.name for one in people}
     with edit:
-        _form(context, "edit", "Edit user", names, _edit, "Apply", _change_field)
-        _form(context, "reset", "Set password", names, _reset, "Set password", _password_field)
+        with st.form("edit"):
+            st.subheader("Edit user")
+            _who("edit-who", names)
+            st.selectbox("Action", list(Change), key="edit-value", index=None)
+            _button("Apply", "edit-user", lambda: _edit(context, account))
+        with st.form("reset"):
+            st.subheader("Set password")
+            _who("reset-who", names)
+            _password_field("reset-value", "New password")
+            _button("Set password", "reset-user", lambda: _reset(context))
         if oidc_providers():
-            _form(context, "link", "Link identity", names, _link, "Link", _identity_field)
+            with st.form("link"):
+                st.subheader("Link identity")
+                _who("link-who", names)
+                _identity_field("link-value")
+                _button("Link", "link-user", lambda: _link(context))
 
 
 def _table(people: list[Account]) -> None:
@@ -59,7 +71,7 @@ def _table(people: list[Account]) -> None:
     st.dataframe(columns, hide_index=True, width="content")
 
 
-def _adding(context: ReviewContext) -> None:
+def _adding(context: ReviewContext, lead: Account) -> None:
     by_identity = False
     if oidc_providers():
         ways = [_PASSWORD, _IDENTITY]
@@ -72,41 +84,21 @@ def _adding(context: ReviewContext) -> None:
         else:
             _password_field("new-password", "Initial password")
         st.selectbox("Role", list(Role), key="new-role")
-        st.form_submit_button(
-            "Add", on_click=act_as_lead, args=(lambda: _add(context, by_identity),), key="add-user"
-        )
+        _button("Add", "add-user", lambda: _add(context, lead, by_identity))
 
 
-def _form(
-    context: ReviewContext,
-    name: str,
-    title: str,
-    names: dict[str, str],
-    action: Callable[[ReviewContext, Account], None],
-    label: str,
-    field: Callable[[str], object],
-) -> None:
-    """Draw a form that does something to a user who is chosen in it."""
-    with st.form(name):
-        st.subheader(title)
-        who = f"{name}-who"
-        st.selectbox(
-            "User", list(names), format_func=lambda key: names.get(key, key), key=who, index=None
-        )
-        field(f"{name}-value")
-        st.form_submit_button(
-            label,
-            on_click=act_as_lead,
-            args=(lambda: action(context, _chosen(context, who)),),
-            key=f"{name}-user",
-        )
+def _button(label: str, key: str, action: Callable[[], None]) -> None:
+    st.form_submit_button(label, on_click=act_as_lead, args=(action,), key=key)
 
 
-def _change_field(key: str) -> None:
-    st.selectbox("Action", list(Change), key=key, index=None)
+def _who(key: str, names: dict[str, str]) -> None:
+    """Draw the field in which a user is chosen."""
+    st.selectbox(
+        "User", list(names), format_func=lambda one: names.get(one, one), key=key, index=None
+    )
 
 
-def _password_field(key: str, label: str = "New password") -> None:
+def _password_field(key: str, label: str) -> None:
     st.text_input(
         label,
         key=key,
@@ -132,26 +124,26 @@ def _chosen(context: ReviewContext, key: str) -> Account:
     return context.read(accounts.get, account_id)
 
 
-def _add(context: ReviewContext, by_identity: bool) -> None:
+def _add(context: ReviewContext, lead: Account, by_identity: bool) -> None:
     state, database, now = st.session_state, context.database, time.time()
     name, role = state["new-name"], state["new-role"]
     if by_identity:
-        made = identities.add(database, name, state["new-identity"], role, now)
+        made = identities.add(database, name, state["new-identity"], role, now, lead.account_id)
         way = "they sign in at the provider"
     else:
-        made = account_edits.add(database, name, state["new-password"], role, now)
+        made = account_edits.add(database, name, state["new-password"], role, now, lead.account_id)
         way = "they change the password when they first sign in"
     _clear("new-name", "new-password", "new-identity")
     report(f"'{made.name}' was added, {made.role}, pseudonym {made.account_id}; {way}")
 
 
-def _edit(context: ReviewContext, who: Account) -> None:
-    change = st.session_state["edit-value"]
+def _edit(context: ReviewContext, lead: Account) -> None:
+    who, change = _chosen(context, "edit-who"), st.session_state["edit-value"]
     if change is None:
         raise InputError("choose an action; nothing was changed")
     if _is_so(who, change):
         raise InputError(f"'{who.name}' {_ALREADY[change]} already; nothing was changed")
-    account_edits.apply(context.database, who.account_id, change)
+    account_edits.apply(context.database, who.account_id, change, lead.account_id)
     report(f"'{who.name}' {_DONE[change]}")
 
 
@@ -167,7 +159,8 @@ def _is_so(who: Account, change: Change) -> bool:
             return not who.disabled
 
 
-def _reset(context: ReviewContext, who: Account) -> None:
+def _reset(context: ReviewContext) -> None:
+    who = _chosen(context, "reset-who")
     account_edits.reset_password(context.database, who.account_id, st.session_state["reset-value"])
     _clear("reset-value")
     unlinked = "; they no longer sign in at the provider" if who.subject else ""
@@ -177,7 +170,8 @@ def _reset(context: ReviewContext, who: Account) -> None:
     )
 
 
-def _link(context: ReviewContext, who: Account) -> None:
+def _link(context: ReviewContext) -> None:
+    who = _chosen(context, "link-who")
     identities.link(context.database, who.account_id, st.session_state["link-value"])
     _clear("link-value")
     report(f"'{who.name}' signs in at the provider now, and has no password; they are signed out")

@@ -18,7 +18,7 @@ import typer
 
 from nsfwcaps import extras, resources
 from nsfwcaps.commands.options import with_settings
-from nsfwcaps.commands.review import accounts, log
+from nsfwcaps.commands.review import accounts, integrity, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
 from nsfwcaps.stage import Values
@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
+    integrity.register(group)
     app.add_typer(group, name="review")
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain.rows import COMMAND_LINE
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.people import accounts, logins
 from nsfwcaps.review.people.accounts import Account, Role
@@ -60,15 +61,22 @@ def link(database: Database, account_id: str, identity: str) -> None:
         _link(connection, account_id, found)
 
 
-def add(database: Database, name: str, identity: str, role: Role, now: float) -> Account:
-    """Create an account that signs in with an identity and has no password.
+def add(
+    database: Database,
+    name: str,
+    identity: str,
+    role: Role,
+    now: float,
+    by: str = COMMAND_LINE,
+) -> Account:
+    """Create an account that signs in with an identity and has no password; `by` is a lead's.
 
     Raises:
         InputError: the name or the identity is invalid or taken; no account is created.
     """
     found, hashed = cleaned(identity), accounts.no_password()
     with database.write() as connection:
-        made = accounts.create(connection, name, hashed, role, now)
+        made = accounts.create(connection, name, hashed, role, now, by)
         _link(connection, made.account_id, found)
         return accounts.get(connection, made.account_id)
 
