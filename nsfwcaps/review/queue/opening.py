@@ -14,10 +14,10 @@ from nsfwcaps.errors import ReviewError
 from nsfwcaps.review.chain import links, noted, rows, state
 from nsfwcaps.review.database import Database, get_meta, set_meta
 from nsfwcaps.review.pairs import ReviewPairs
+from nsfwcaps.review.queue import filling
 from nsfwcaps.review.queue import policy as policies
-from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.filling import FilledQueue
 from nsfwcaps.review.queue.policy import Policy
-from nsfwcaps.review.queue.queue import FilledQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def open_review(
             _check_untouched(connection, database)
         if is_other:
             _check_known(connection, database, pairs, update=update)
-            filled = queue.fill(connection, pairs, after, seed)
+            filled = filling.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
         _apply(connection, kept, before, after)
         if is_other or after != before:
@@ -99,7 +99,7 @@ def _begun(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: 
     set_meta(connection, "policy", policy.as_json())
     set_meta(connection, "data", pairs.digest)
     rows.begin_log(connection, review_id)
-    filled = queue.fill(connection, pairs, policy, seed)
+    filled = filling.fill(connection, pairs, policy, seed)
     state.begin(connection, time.time())
     return Opened(policy=policy, queued=len(pairs), filled=filled)
 
@@ -114,9 +114,9 @@ def _apply(
     state.log_policy(connection, changed, time.time())
     set_meta(connection, "policy", values)
     if after.overlap != before.overlap:
-        queue.set_overlap(connection, after.overlap)
+        filling.set_overlap(connection, after.overlap)
     if after.severity != before.severity:
-        queue.set_severities(connection, after)
+        filling.set_severities(connection, after)
 
 
 def _check_continues(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:
@@ -162,7 +162,7 @@ def _check_known(
     Raises:
         ReviewError: it cannot.
     """
-    known = queue.known_ids(connection)
+    known = filling.known_ids(connection)
     new = sum(pair_id not in known for pair_id in pairs.ids)
     gone = sum(not was_gone and pair_id not in pairs for pair_id, was_gone in known.items())
     if new == len(pairs):
