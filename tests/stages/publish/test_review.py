@@ -8,6 +8,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,9 @@ class Place:
         return found
 
     def first(self) -> str:
-        with contextlib.closing(Database(str(self.database))) as database:
-            with database.read() as connection:
-                return next(verdicts.links(connection)).previous
+        opened = contextlib.closing(Database(str(self.database)))
+        with opened as database, database.read() as connection:
+            return next(verdicts.links(connection)).previous
 
     def export(self) -> Path:
         database = Database(str(self.database))
@@ -582,3 +583,75 @@ def test_with_partners_only_those_of_kept_pairs_are_counted(tmp_path: Path) -> N
     place.review({lost["pair_id"]: REJECT})
     after = place.publish(**nothing_held_out).facts["partners"]
     assert after == {"kept": 2, "in_another_split": 0, "not_found": 1}
+
+
+# What was noted before.
+
+
+def test_an_older_review_does_not_replace_what_a_later_one_published(
+    place: Place, tmp_path: Path
+) -> None:
+    first, second, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    older = shutil.copy(place.database, tmp_path / "older.sqlite")
+    place.review({second: REJECT})
+    place.publish()
+    before, rows = bytes_of(place.dataset), place.head()[0]
+    message = (
+        f"published from row {rows} of a review.*the log ends at row 5, before the noted row {rows}"
+        ".*Nothing was written.*review restored.*--other-review"
+    )
+    with pytest.raises(ReviewError, match=message):
+        place.publish(Path(older))
+    assert bytes_of(place.dataset) == before
+    with pytest.raises(ReviewError, match="published from row"):
+        open_review(Database(str(older)), ReviewPairs(place.dataset))
+    place.publish(Path(older), other_review=True)
+    assert place.facts()["log"]["rows"] == 5
+    place.publish()  # the latest one goes on from the older one
+    assert bytes_of(place.dataset) == before
+
+
+@pytest.mark.parametrize("kind", ["export", "table"])
+def test_an_older_export_is_refused_too(place: Place, tmp_path: Path, kind: str) -> None:
+    first, second, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    older = shutil.copytree(place.export(), tmp_path / "older")
+    place.review({second: ACCEPT})
+    place.publish(place.export())
+    source = older if kind == "export" else older / "outcomes.parquet"
+    with pytest.raises(ReviewError, match="it is an older copy, or rows were removed"):
+        place.publish(source)
+
+
+def test_a_rewritten_review_is_refused(place: Place) -> None:
+    first, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    place.publish()
+    seq = place.head()[0]
+    database = Database(str(place.database))
+    with database.write() as connection:
+        verdict, decision = tables.verdict, tables.decision
+        link = list(verdicts.links(connection))[-1]
+        again = replace(link, body=REJECT.text()).sealed()
+        values = {"body": again.body, "hash": again.hash}
+        connection.execute(sa.update(verdict).where(verdict.c.seq == seq).values(**values))
+        connection.execute(sa.update(tables.head).values(hash=again.hash))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(decision)) == 2
+        assert verdicts.verify(connection) == []
+    database.close()
+    with pytest.raises(ReviewError, match=f"row {seq} differs from the noted one"):
+        place.publish()
+
+
+def test_another_review_is_refused_unless_it_is_meant(place: Place) -> None:
+    first, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    place.publish()
+    place.database.unlink()
+    place.review({first: REJECT}, data=place.dataset)  # begins: the note is of another review
+    with pytest.raises(ReviewError, match="it is the log of another review") as said:
+        place.publish()
+    assert "restored" not in str(said.value)
+    place.publish(other_review=True)
+    assert place.facts()["outcomes"]["rejected"] == 1
