@@ -1,4 +1,4 @@
-"""`nsfwcaps review status|verify|export|gold`: work with a review without its page."""
+"""`nsfwcaps review status|verify|export|gold|reopen`: work with a review without its page."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def register(group: typer.Typer) -> None:
     group.command("verify")(verify)
     group.command("export")(export)
     group.command("gold")(gold)
+    group.command("reopen")(reopen)
 
 
 def data_set(data: Path) -> Path:
@@ -147,6 +148,29 @@ def gold(
     with _opened(db) as database, database.write() as connection:
         changed = known.set_gold(connection, _lead(connection, lead), rows, time.time())
     typer.echo(f"{len(rows)} known answers, {changed} new or changed")
+
+
+def reopen(
+    pairs: Annotated[list[str], typer.Argument(metavar="PAIR...", help="Ids of the pairs.")],
+    db: Db,
+    lead: Annotated[
+        str | None,
+        typer.Option("--lead", help="Lead who opens them. Default: the only lead."),
+    ] = None,
+) -> None:
+    """Make pairs a dispute again: settled, set aside or agreed ones."""
+    from nsfwcaps.review.log import reopening
+
+    told = []
+    with _opened(db) as database, database.write() as connection:
+        by = _lead(connection, lead)
+        for pair_id in dict.fromkeys(pairs):
+            row = reopening.open_again(connection, by, pair_id, time.time())
+            before = "no decision of a lead" if row is None else f"row {row.seq} ({row.kind})"
+            told.append(f"{pair_id}: a dispute again; before: {before}")
+    for line in told:
+        typer.echo(line)
+    typer.echo("Settle it on the page Disputes, then publish again.")
 
 
 def _lead(connection: sa.Connection, name: str | None) -> str:

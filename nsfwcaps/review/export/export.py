@@ -28,10 +28,11 @@ from nsfwcaps.delivery.exported import delivered, write_record
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.metrics.agreement import RESAMPLES
+from nsfwcaps.review.chain import links as chain
 from nsfwcaps.review.database import Database, get_meta
 from nsfwcaps.review.export import argilla, label_studio, parquet
 from nsfwcaps.review.export.judged import gather, write_rows
-from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.outcomes import Outcome, outcomes
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import filling

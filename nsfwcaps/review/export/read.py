@@ -21,11 +21,12 @@ from nsfwcaps.delivery.exported import RECORD
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain import links as chain
+from nsfwcaps.review.chain.links import Link
 from nsfwcaps.review.database import Database, get_meta
 from nsfwcaps.review.export import export, parquet
-from nsfwcaps.review.log import chain, verdicts
+from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
-from nsfwcaps.review.log.chain import Link
 from nsfwcaps.review.log.outcomes import Outcome, PairState, outcomes
 
 

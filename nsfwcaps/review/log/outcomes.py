@@ -162,14 +162,19 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
-    if kind != VerdictKind.JUDGE:
-        return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
-    bodies = [body for _, body in entries]
-    if any(body.get("ask_lead") for body in bodies):
+    said = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
+    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
+    if said and (item.opened is not None or item.aside is not None):
         return PairState.DISPUTED
-    if len(entries) < item.needed:
+    if kind == VerdictKind.SETTLE:
+        return PairState.SETTLED
+    if any(body.get("ask_lead") for body in said):
+        return PairState.DISPUTED
+    if kind != VerdictKind.JUDGE:
+        return PairState.KNOWN
+    if len(said) < item.needed:
         return PairState.PENDING
-    return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
+    return PairState.AGREED if agreed(said, item.category) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:
@@ -189,7 +194,8 @@ def touched() -> sa.ColumnElement[bool]:
 def _items(*, touched_only: bool) -> sa.Select[Any]:
     item = tables.item
     query = sa.select(
-        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category, item.c.gone)
+        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category),
+        *(item.c.gone, item.c.opened, item.c.aside),
     ).order_by(item.c.position)
     return query.where(touched()) if touched_only else query
 
