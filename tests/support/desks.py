@@ -14,8 +14,9 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue.desk import Desk, Rest, ReviewTask, State
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.opening import open_review
+from nsfwcaps.review.queue.states import Rest, ReviewTask, State
 
 PEOPLE = ("p-ann", "p-bob", "p-cy", "p-dee")
 LEAD = "p-lea"

@@ -34,7 +34,7 @@ from nsfwcaps.review.export.judged import gather, write_rows
 from nsfwcaps.review.log import chain, verdicts
 from nsfwcaps.review.log.outcomes import Outcome, outcomes
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue import filling
 from nsfwcaps.review.queue.opening import check_data, policy_of
 from nsfwcaps.review.results import agreement
 from nsfwcaps.tables import parquet_bytes
@@ -131,7 +131,7 @@ def checked_head(connection: sa.Connection) -> tuple[int, str]:
 def _check_not_other(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:
     if get_meta(connection, "data") == pairs.digest:
         return
-    if queue.known_ids(connection).keys().isdisjoint(pairs.ids):
+    if filling.known_ids(connection).keys().isdisjoint(pairs.ids):
         raise ReviewError(
             f"{database.name} reviews another data set: it contains none of the {len(pairs)} pairs "
             f"of {pairs.folder}; pass its own data set with --data"

@@ -68,7 +68,7 @@ def disputes(connection: sa.Connection, account_id: str, limit: int | None = Non
     for pair_id, group in itertools.groupby(rows, key=lambda row: str(row.pair_id)):
         entries = list(group)
         answers = {row.account_id: verdicts.read_answers(row.body) for row in entries}
-        if agreed([answer.as_json() for answer in answers.values()]):
+        if agreed([answer.as_json() for answer in answers.values()], entries[0].category):
             continue
         found.append(
             Dispute(

@@ -111,25 +111,25 @@ def judge(
         now=now,
     )
     connection.execute(sa.insert(decision).values(account_id=account_id, pair_id=pair_id, seq=seq))
-    _count(connection, pair_id, +1)
+    _count(connection, pair_id, +1, asks=bool(answers.ask_lead))
     return seq
 
 
-def undo(connection: sa.Connection, account_id: str, now: float, since: float) -> tuple[str, str]:
-    """Take back an annotator's last verdict; return its pair and answers.
+def undo(connection: sa.Connection, account_id: str, seq: int, now: float) -> str:
+    """Take back a current verdict of an annotator; return its answers as JSON.
 
     Raises:
-        ReviewError: there is none since `since`, or a lead has settled the pair.
+        ReviewError: it is no current verdict of theirs, or a lead has settled the pair.
     """
     decision, verdict, item = tables.decision, tables.verdict, tables.item
-    last = last_since(connection, account_id, since)
-    if last is None:
-        raise ReviewError("there is nothing to undo in this session")
     row = connection.execute(
-        sa.select(verdict.c.seq, verdict.c.pair_id, verdict.c.body, item.c.settled)
+        sa.select(verdict.c.pair_id, verdict.c.body, item.c.settled)
+        .join(decision, decision.c.seq == verdict.c.seq)
         .join(item, item.c.pair_id == verdict.c.pair_id)
-        .where(verdict.c.seq == last)
-    ).one()
+        .where(verdict.c.seq == seq, decision.c.account_id == account_id)
+    ).one_or_none()
+    if row is None:
+        raise ReviewError("that is no longer your verdict; nothing was undone")
     if row.settled is not None:
         raise ReviewError(f"pair {row.pair_id} has been settled by a lead; it cannot be undone")
     append(
@@ -137,24 +137,12 @@ def undo(connection: sa.Connection, account_id: str, now: float, since: float) -
         VerdictKind.UNDO,
         account_id=account_id,
         pair_id=row.pair_id,
-        body=json.dumps({"undoes": row.seq}),
+        body=json.dumps({"undoes": seq}),
         now=now,
     )
-    connection.execute(sa.delete(decision).where(decision.c.seq == row.seq))
-    _count(connection, row.pair_id, -1)
-    return row.pair_id, row.body
-
-
-def last_since(connection: sa.Connection, account_id: str, since: float) -> int | None:
-    """Return the number of an annotator's latest current verdict since a time, or None."""
-    decision, verdict = tables.decision, tables.verdict
-    last: int | None = connection.scalar(
-        sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account_id)
-    )
-    if last is None:
-        return None
-    at = connection.scalar(sa.select(verdict.c.at).where(verdict.c.seq == last))
-    return last if at is not None and at >= timestamp(since) else None
+    connection.execute(sa.delete(decision).where(decision.c.seq == seq))
+    _count(connection, row.pair_id, -1, asks=bool(read_answers(row.body).ask_lead))
+    return str(row.body)
 
 
 def verdict_of(connection: sa.Connection, account_id: str, pair_id: str) -> int | None:
@@ -192,10 +180,12 @@ def timestamp(now: float) -> str:
     return datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="microseconds")
 
 
-def _count(connection: sa.Connection, pair_id: str, by: int) -> None:
+def _count(connection: sa.Connection, pair_id: str, by: int, *, asks: bool) -> None:
     item = tables.item
     connection.execute(
-        sa.update(item).where(item.c.pair_id == pair_id).values(decided=item.c.decided + by)
+        sa.update(item)
+        .where(item.c.pair_id == pair_id)
+        .values(decided=item.c.decided + by, asked=item.c.asked + (by if asks else 0))
     )
 
 

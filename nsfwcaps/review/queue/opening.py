@@ -13,10 +13,10 @@ from nsfwcaps.errors import ReviewError
 from nsfwcaps.review.database import Database, get_meta, set_meta
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import ReviewPairs
+from nsfwcaps.review.queue import filling
 from nsfwcaps.review.queue import policy as policies
-from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.filling import FilledQueue
 from nsfwcaps.review.queue.policy import Policy
-from nsfwcaps.review.queue.queue import FilledQueue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def open_review(
         filled = FilledQueue(added=0, gone=0, back=0)
         if get_meta(connection, "data") != pairs.digest:
             _check_known(connection, database, pairs, update=update)
-            filled = queue.fill(connection, pairs, after, seed)
+            filled = filling.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
         _apply(connection, before, after)
         return Opened(policy=after, queued=len(pairs), filled=filled)
@@ -92,7 +92,7 @@ def _begun(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: 
     set_meta(connection, "policy", policy.as_json())
     set_meta(connection, "data", pairs.digest)
     verdicts.begin_log(connection, review_id)
-    filled = queue.fill(connection, pairs, policy, seed)
+    filled = filling.fill(connection, pairs, policy, seed)
     return Opened(policy=policy, queued=len(pairs), filled=filled)
 
 
@@ -101,9 +101,9 @@ def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
         return
     set_meta(connection, "policy", after.as_json())
     if after.overlap != before.overlap:
-        queue.set_overlap(connection, after.overlap)
+        filling.set_overlap(connection, after.overlap)
     if after.severity != before.severity:
-        queue.set_severities(connection, after)
+        filling.set_severities(connection, after)
 
 
 def _check_known(
@@ -116,7 +116,7 @@ def _check_known(
     Raises:
         ReviewError: it cannot.
     """
-    known = queue.known_ids(connection)
+    known = filling.known_ids(connection)
     new = sum(pair_id not in known for pair_id in pairs.ids)
     gone = sum(not was_gone and pair_id not in pairs for pair_id, was_gone in known.items())
     if new == len(pairs):

@@ -40,7 +40,7 @@ def pairs(database: Database, tmp_path: Path) -> ReviewPairs:
     judge(database, "pair-3", [("p-ann", accept()), ("p-cy", reject())])
     judge(database, "pair-4", [("p-ann", accept()), ("p-bob", reject())])
     with database.write() as connection:
-        verdicts.undo(connection, "p-bob", 1e9 + 1, since=0.0)
+        verdicts.undo(connection, "p-bob", 8, 1e9 + 1)
         settle(connection, "p-lea", "pair-3", fix(unsafe="a cigarette"), 1e9 + 2)
         answer = GoldRow(number=1, values={"pair_id": "pair-5", "choice": "reject"})
         set_gold(connection, "p-lea", [answer], 1e9 + 3)
