@@ -84,6 +84,7 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
     cannot be undone then.
     """
     dose, skip, session = tables.dose, tables.skip, tables.session
+    shown = tables.lead_reveals
     midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
     journal.forget(connection, account_id)
     gone = [
@@ -94,6 +95,11 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
                 session.c.account_id == account_id,
                 session.c.day < today,
                 session.c.last_active < midnight,  # keep a session that spans midnight
+            )
+        ),
+        connection.execute(
+            sa.delete(shown).where(
+                shown.c.account_id == account_id, shown.c.hour < midnight // 3600
             )
         ),
     ]

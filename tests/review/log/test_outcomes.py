@@ -124,7 +124,7 @@ def test_what_was_undone_does_not_count(database: Database) -> None:
     judge(database, "pair-1", [("p-bob", accept())])
     found = outcome(database)
     assert found.state is PairState.AGREED
-    assert [row.seq for row in found.rows] == [1, 4]
+    assert [row.seq for row in found.rows] == [4, 7]
 
 
 def test_a_lead_settles_and_settles_anew(database: Database) -> None:
@@ -138,7 +138,7 @@ def test_a_lead_settles_and_settles_anew(database: Database) -> None:
     )  # fmt: skip
     assert (found.category, found.meaning) == ("smoking", 5.0)
     assert [(row.seq, row.by, row.kind) for row in found.rows] == [
-        (1, "p-ann", "judge"), (2, "p-bob", "judge"), (4, "p-lea", "settle"),
+        (4, "p-ann", "judge"), (5, "p-bob", "judge"), (7, "p-lea", "settle"),
     ]  # fmt: skip
 
 
