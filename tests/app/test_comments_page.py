@@ -30,7 +30,13 @@ def test_comments_are_listed_by_pair_with_what_became_of_it(review: Review) -> N
     assert {text[3:] for text in tab.texts if text[1:3] == " ("} == {
         "accept): the table is round", "accept): so is the vase"
     }  # fmt: skip
-    sent = [b" on table 1", b"the vase is odd", b"still alone", b"Ann", review.id_of("Ann").encode()]
+    sent = [
+        b" on table 1",
+        b"the vase is odd",
+        b"still alone",
+        b"Ann",
+        review.id_of("Ann").encode(),
+    ]
     assert [text for text in sent if text in tab.sent] == []
 
 

@@ -17,7 +17,8 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
+  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0 };
+  Object.assign(page, { again: false, tries: 0, sent: 0 });
   page.parts = makeParts();
   page.root = page.parts.root;
   parent.append(page.root);
@@ -81,6 +82,7 @@ function receive(page, data) {
   }
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
+  page.again ||= isNew || page.state.pending.length > 0;
   update(page, received(page.state, data));
   if (first && !hasFocus()) page.focus();
 }
@@ -117,7 +119,8 @@ function post(page) {
   const { client, epoch, n, pending } = page.state;
   page.sent = n;
   page.since = performance.now();
-  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], tries: page.tries });
+  const { again, tries } = page;
+  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], again, tries });
 }
 
 function tick(page) {

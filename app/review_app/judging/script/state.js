@@ -119,6 +119,7 @@ function uncover(state, view, what) {
   const item = view.items[what].state;
   if (item === "covered") return { state: act(state, view, { do: "uncover", what }) };
   if (item === "coming" || item === "shown") return { state };
+  if (item === "unknown") return { refusal: "The pair is not here yet." };
   return { refusal: item === "broken" ? `The ${what} cannot be shown.` : `There is no ${what}.` };
 }
 
