@@ -111,7 +111,8 @@ def _calls(name: str, address: str, data: Path, verdicts: int) -> None:
 def _timed(database: Any, pairs: Any) -> Timings:
     """Time each call in milliseconds, over the given number of pairs."""
     from nsfwcaps.review.log.answers import Choice
-    from nsfwcaps.review.queue.desk import Consent, Desk
+    from nsfwcaps.review.queue.desk import Desk
+    from nsfwcaps.review.queue.states import Consent
 
     desk = Desk(database, pairs, "p-0")
     found: Timings = {}

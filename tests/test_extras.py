@@ -26,7 +26,6 @@ PROJECT = Path(nsfwcaps.__file__).parents[1] / "pyproject.toml"
 MODULE_OF = {
     "peft": "peft",
     "argon2-cffi": "argon2",
-    "scikit-learn": "sklearn",
     "sqlalchemy": "sqlalchemy",
     "streamlit": "streamlit",
     "fontawesomefree": "fontawesomefree",

@@ -10,6 +10,7 @@ import streamlit as st
 from nsfwcaps.review.people.accounts import Account, Role
 from review_app.context import ReviewContext
 from review_app.pages import (
+    comments,
     disputes,
     export,
     judge,
@@ -31,6 +32,7 @@ PAGES: list[tuple[str, str, Draw]] = [
 LEAD_PAGES: list[tuple[str, str, Draw]] = [
     ("Progress", "progress", progress.draw),
     ("Disputes", "disputes", disputes.draw),
+    ("Comments", "comments", comments.draw),
     ("People", "people", people.draw),
     ("Export", "export", export.draw),
 ]

@@ -5,9 +5,10 @@ not chance-corrected. They differ in their model of chance (Gwet, Handbook of In
 Reliability, 4th edition, 2014): if one category is rare, kappa and alpha stay low however much
 raters agree, whereas AC1 does not.
 
-Cohen's kappa of two raters comes from scikit-learn. No suitable library was found for the others
-(2026-11): `krippendorff` is GPL, `irrCAC` pins scipy 1.12.0, and `statsmodels` has Fleiss' kappa
-for equal numbers of raters only. The tests compare the results with all but the last.
+No suitable library was found for most of them (2026-11): `krippendorff` is GPL, `irrCAC` pins scipy
+1.12.0, and `statsmodels` has Fleiss' kappa for equal numbers of raters only. Cohen's kappa of two
+raters is in scikit-learn, but the samples of the bootstrap need it here too, and a table at a time
+takes a hundred times as long. The tests compare the results with all but `statsmodels`.
 """
 
 from __future__ import annotations
@@ -139,18 +140,18 @@ def agreement(
     """
     table = ratings.table[~np.isnan(ratings.table).all(axis=1)]
     counted = tables(table, categories=ratings.categories, shared=shared)
-    whole = counted.sums(np.ones((1, len(table))))
+    whole = counted.sums(counted.items[None].astype(np.float64))
     values = {name: float(value[0]) for name, value in _coefficients(whole, level).items()}
-    values[Name.COHEN] = _library_cohen(whole, level)
     ends: dict[Name, tuple[float, float]] = dict.fromkeys(values, (float("nan"), float("nan")))
     if counted.pairable.any():
         ends |= intervals(
             counted, lambda sums: _coefficients(sums, level), resamples=resamples, seed=seed
         )
-        agreed = np.trace(counted.shares[counted.pairable], axis1=1, axis2=2)
-        around = interval(agreed)
+        pairs = counted.pairable
+        around = interval(np.repeat(counted.agreed[pairs], counted.items[pairs]))
         ends[Name.RAW] = around.low, around.high
-    rated = ~np.isnan(table[counted.pairable])
+    rated = ~np.isnan(table)
+    rated = rated[rated.sum(axis=1) > 1]
     return [
         Coefficient(
             name=name,
@@ -163,24 +164,6 @@ def agreement(
         )
         for name, value in values.items()
     ]
-
-
-def _library_cohen(whole: Sums, level: Level) -> float:
-    """Return the mean over pairs of raters of scikit-learn's kappa, for the one sample."""
-    from sklearn.metrics import cohen_kappa_score  # type: ignore[import-untyped]
-
-    confusions = whole.confusions[0]  # [p, c, c]
-    # Drop undefined ones, of which scikit-learn warns.
-    confusions = confusions[_expected_disagreement(confusions, _squares(whole, level)) > 0]
-    if not len(confusions):
-        return float("nan")
-    weights = None if level is Level.NOMINAL else "quadratic"
-    one, other = (says.ravel() for says in np.indices(confusions.shape[1:]))
-    kappas = [
-        cohen_kappa_score(one, other, weights=weights, sample_weight=table.ravel())
-        for table in confusions
-    ]
-    return float(np.average(kappas, weights=confusions.sum(axis=(1, 2))))
 
 
 def _coefficients(sums: Sums, level: Level) -> dict[Name, Floats]:

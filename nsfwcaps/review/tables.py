@@ -1,7 +1,8 @@
 """Tables of the review database, identical in SQLite and PostgreSQL.
 
 `verdict` is permanent: an append-only hash chain. Records of how a person works (`session`, `skip`,
-`dose`, `opt_out`, `action`) are private to that person: no page for leads reads them.
+`dose`, `opt_out`, `action`, `lead_reveals`) are private to that person: no page for leads reads
+them.
 Times are Unix seconds (UTC), except those that are hashed, which are ISO 8601 text.
 """
 
@@ -83,6 +84,7 @@ item = sa.Table(
     # Current verdicts that ask the lead.
     sa.Column("asked", sa.Integer, nullable=False, server_default=sa.text("0")),
     sa.Column("aside", sa.Integer),  # log row by which a lead set the dispute aside
+    sa.Column("opened", sa.Integer),  # log row by which a lead opened the pair as a dispute
 )
 sa.Index(
     "item_open",
@@ -191,6 +193,15 @@ dose = sa.Table(
     sa.Column("category", sa.Text),
     sa.Column("severity", sa.Integer),
     sa.Column("seconds", _Seconds),
+)
+
+# What leads uncovered on their pages, by hour since 1970, for their own caps.
+lead_reveals = sa.Table(
+    "lead_reveals",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("account.account_id"), primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("reveals", sa.Integer, nullable=False),
 )
 
 # What a person did last in a session and may take back: a verdict, a skip or a stop.

@@ -19,7 +19,8 @@ from nsfwcaps.errors import StorageError
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue.desk import Consent, Desk, Finished, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import Consent, Finished, ReviewTask
 
 _PATIENCE_S = 60
 _THOUGHT_S = 0.02

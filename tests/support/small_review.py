@@ -48,8 +48,10 @@ def pair_set(folder: Path) -> ReviewPairs:
 
 
 def begin(database: Database, pairs: ReviewPairs, **policy: Any) -> None:
-    """Begin a review that two people judge, with three annotators and two leads."""
-    open_review(database, pairs, {"overlap": 2, **policy})
+    """Begin a review that two people judge, with three annotators and two leads.
+
+    Its log begins with three rows: policy, accounts, queue.
+    """
     people = [(name, "annotator") for name in ANNOTATORS] + [(name, "lead") for name in LEADS]
     with database.write() as connection:
         connection.execute(
@@ -67,6 +69,7 @@ def begin(database: Database, pairs: ReviewPairs, **policy: Any) -> None:
                 for name, role in people
             ],
         )
+    open_review(database, pairs, {"overlap": 2, **policy})
 
 
 def accept(**answers: Any) -> Answers:

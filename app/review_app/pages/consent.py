@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from nsfwcaps.review.queue.desk import Consent, Desk
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.states import Consent
 from review_app.actions import act
 from review_app.context import ReviewContext
 

@@ -8,7 +8,8 @@ import time
 import streamlit as st
 
 from nsfwcaps.review.people.accounts import Account
-from nsfwcaps.review.queue.desk import Consent, Desk, Finished, Rest, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import Consent, Finished, Rest, ReviewTask
 from review_app.actions import act
 from review_app.context import ReviewContext
 from review_app.pages import consent, task

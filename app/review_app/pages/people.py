@@ -36,24 +36,24 @@ def draw(context: ReviewContext, account: Account) -> None:
         st.text_input("Initial password", key="new-password", type="password")
         st.selectbox("Role", list(Role), key="new-role")
         st.form_submit_button(
-            "Add", on_click=act_as_lead, args=(lambda: _add(context),), key="add-user"
+            "Add", on_click=act_as_lead, args=(lambda: _add(context, account),), key="add-user"
         )
     with edit.form("edit"):
         st.subheader("Edit user")
         st.selectbox("Name", people, format_func=lambda one: one.name, key="who", index=None)
         st.selectbox("Action", list(Change), key="change", index=None)
         st.form_submit_button(
-            "Apply", on_click=act_as_lead, args=(lambda: _edit(context),), key="edit-user"
+            "Apply", on_click=act_as_lead, args=(lambda: _edit(context, account),), key="edit-user"
         )
 
 
-def _add(context: ReviewContext) -> None:
+def _add(context: ReviewContext, lead: Account) -> None:
     name, password, role = (st.session_state[f"new-{key}"] for key in ("name", "password", "role"))
-    account_edits.add(context.database, name, password, role, time.time())
+    account_edits.add(context.database, name, password, role, time.time(), lead.account_id)
 
 
-def _edit(context: ReviewContext) -> None:
+def _edit(context: ReviewContext, lead: Account) -> None:
     who, change = st.session_state["who"], st.session_state["change"]
     if who is None or change is None:
         raise InputError("choose a user and an action")
-    account_edits.apply(context.database, who.account_id, change)
+    account_edits.apply(context.database, who.account_id, change, lead.account_id)

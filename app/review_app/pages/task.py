@@ -9,7 +9,8 @@ import streamlit as st
 
 from nsfwcaps.review.people import keys, logins
 from nsfwcaps.review.people.accounts import Account
-from nsfwcaps.review.queue.desk import Desk, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import ReviewTask
 from review_app.actions import TOKEN
 from review_app.context import ReviewContext
 from review_app.judging import categories, component, messages, sent

@@ -105,6 +105,8 @@ class Answers:
     """The corrected caption, if the choice is `fix`."""
     unsafe_caption: str | None = None
     comment: str | None = None
+    ask_lead: bool | None = None
+    """True: a lead is asked to decide; otherwise None."""
 
     @property
     def failed(self) -> bool:
@@ -155,6 +157,8 @@ def from_json(values: Mapping[str, Any]) -> Answers:
         _one_of(question, getattr(answers, question.name))
     if answers.meaning is not None and not _is_mark(answers.meaning):
         raise InputError(f"meaning must be 1 to 5, got {answers.meaning!r}")
+    if answers.ask_lead is not None and answers.ask_lead is not True:
+        raise InputError(f"ask_lead must be true, got {answers.ask_lead!r}")
     for name in ("category", "safe_caption", "unsafe_caption", "comment"):
         _check_text(name, getattr(answers, name))
     return answers
@@ -163,10 +167,13 @@ def from_json(values: Mapping[str, Any]) -> Answers:
 def finished(answers: Answers, *, safe: str, unsafe: str) -> Answers:
     """Return the answers to store: checked against the captions, without empty texts.
 
+    Questions may stay open if a lead is asked.
+
     Raises:
         InputError: nothing was chosen, or the choice and the captions contradict each other.
     """
-    if answers.choice not in (None, Choice.REJECT) and answers.next_question() is not None:
+    keeps = answers.choice not in (None, Choice.REJECT)
+    if keeps and not answers.ask_lead and answers.next_question() is not None:
         raise InputError("answer every question before accepting or fixing the pair")
     if answers.choice is Choice.ACCEPT and answers.failed:
         raise InputError("a side of the pair failed; fix or reject the pair")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.review import tables
-from nsfwcaps.review.log.answers import Choice
+from nsfwcaps.review.log.answers import RIGHT, Choice
 from nsfwcaps.review.log.verdicts import VerdictKind
 
 Body = dict[str, Any]
@@ -40,6 +40,7 @@ class VerdictRow(NamedTuple):
     by: str
     """Pseudonym of the account."""
     at: str
+    """UTC day: outcomes are published, and times of a day would show how a person works."""
     kind: str
     choice: str
 
@@ -78,7 +79,7 @@ def outcomes(connection: sa.Connection, *, touched_only: bool = False) -> list[O
     for query in (_decisions(), _known(), _settled()):
         for pair_id, seq, by, at, kind, text in connection.execute(query):
             body = bodies[text]
-            entries[pair_id].append((VerdictRow(seq, by, at, kind, body["choice"]), body))
+            entries[pair_id].append((VerdictRow(seq, by, day_of(at), kind, body["choice"]), body))
     items = connection.execute(_items(touched_only=touched_only))
     return [_outcome(item, entries.get(item.pair_id, [])) for item in items]
 
@@ -92,20 +93,51 @@ class Bodies(dict[str, Body]):
         return body
 
 
-def agreed(bodies: Sequence[Body]) -> bool:
-    """Whether all verdicts make the same choice and the same fixes.
+def day_of(at: str) -> str:
+    """Return the day of a time in the log.
+
+    >>> day_of("2001-09-09T01:46:40.000000+00:00")
+    '2001-09-09'
+    """
+    return at[:10]
+
+
+def agreed(bodies: Sequence[Body], of_category: str | None = None) -> bool:
+    """Whether all verdicts make the same choice, the same fixes and the same corrections.
+
+    Categories are compared where the pair is kept. `of_category` is what `right` means.
 
     >>> agreed([{"choice": "accept"}, {"choice": "accept", "meaning": 3}])
     True
     >>> agreed([{"choice": "fix", "safe_caption": "a  cup"}, {"choice": "fix"}])
     False
+    >>> agreed([{"choice": "accept", "category": name} for name in ("right", "fire")])
+    False
     """
-    return len({(body.get("choice"), *_fixed(body)) for body in bodies}) == 1
+    if len({(body.get("choice"), *_fixed(body)) for body in bodies}) != 1:
+        return False
+    is_kept = bodies[0].get("choice") != Choice.REJECT
+    return not is_kept or len(_categories(bodies, of_category)) <= 1
+
+
+def _categories(bodies: Sequence[Body], of_category: str | None) -> set[str]:
+    """Return the categories that verdicts give, by name where `right` has one."""
+    given = {body["category"] for body in bodies if body.get("category") is not None}
+    return {of_category if name == RIGHT and of_category else name for name in given}
+
+
+def _category(bodies: Sequence[Body], of_category: str) -> str | None:
+    """Return the category on which verdicts agree."""
+    for right in (None, of_category):  # as they gave it, or else by name
+        given = _categories(bodies, right)
+        if len(given) == 1:
+            return given.pop()
+    return None
 
 
 def _outcome(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
     """Return the outcome of a queue item from its log rows, leads' rows last."""
-    state = _state(item.needed, entries)
+    state = _state(item, entries)
     deciding: Sequence[Body] = []
     if state is PairState.AGREED:
         deciding = [body for _, body in entries]
@@ -113,13 +145,12 @@ def _outcome(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> Outcome:
         deciding = [entries[-1][1]]
     last = deciding[-1] if deciding else {}
     safe, unsafe = _fixed(last)
-    categories = {body.get("category") for body in deciding}
     marks = [body["meaning"] for body in deciding if "meaning" in body]
     return Outcome(
         pair_id=item.pair_id,
         state=state,
         choice=Choice(last["choice"]) if last else None,
-        category=categories.pop() if len(categories) == 1 else None,
+        category=_category(deciding, item.category),
         meaning=_median(marks),
         safe_caption=safe,
         unsafe_caption=unsafe,
@@ -137,15 +168,22 @@ def _median(marks: Sequence[int]) -> float | None:
     return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2 if count else None
 
 
-def _state(needed: int, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
+def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
+    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
+    doubted = item.opened is not None or item.aside is not None
+    if doubted and entries[0][0].kind == VerdictKind.JUDGE:
+        return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
-    if len(entries) < needed:
+    bodies = [body for _, body in entries]
+    if any(body.get("ask_lead") for body in bodies):
+        return PairState.DISPUTED
+    if len(entries) < item.needed:
         return PairState.PENDING
-    return PairState.AGREED if agreed([body for _, body in entries]) else PairState.DISPUTED
+    return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:
@@ -165,7 +203,8 @@ def touched() -> sa.ColumnElement[bool]:
 def _items(*, touched_only: bool) -> sa.Select[Any]:
     item = tables.item
     query = sa.select(
-        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category, item.c.gone)
+        *(item.c.pair_id, item.c.needed, item.c.stage, item.c.reason, item.c.category),
+        *(item.c.gone, item.c.opened, item.c.aside),
     ).order_by(item.c.position)
     return query.where(touched()) if touched_only else query
 

@@ -11,6 +11,7 @@ import enum
 import hashlib
 import secrets
 import threading
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import Any, NewType
@@ -21,6 +22,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain import state
+from nsfwcaps.review.chain.rows import COMMAND_LINE
 
 MAX_NAME_CHARS = 64
 MIN_PASSWORD_CHARS = 10
@@ -130,9 +133,14 @@ def rehashed(known: PasswordHash, password: str) -> PasswordHash:
 
 
 def create(
-    connection: sa.Connection, name: str, password_hash: PasswordHash, role: Role, now: float
+    connection: sa.Connection,
+    name: str,
+    password_hash: PasswordHash,
+    role: Role,
+    now: float,
+    by: str = COMMAND_LINE,
 ) -> Account:
-    """Create an account.
+    """Create an account, and log its pseudonym and role; `by` is the account that creates it.
 
     Raises:
         InputError: the name is invalid or taken.
@@ -151,6 +159,8 @@ def create(
             created=now,
         )
     )
+    values = {"role": role.value, "disabled": False}
+    state.log_account(connection, account_id, values, by, now)
     return Account(account_id=account_id, name=name, role=role, disabled=False)
 
 
@@ -195,31 +205,33 @@ def set_password(connection: sa.Connection, account_id: str, password_hash: Pass
     connection.execute(sa.delete(failure).where(failure.c.name_number == name_number(name)))
 
 
-def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
-    """Change an account's role, effective from the next page load.
+def set_role(
+    connection: sa.Connection, account_id: str, role: Role, by: str = COMMAND_LINE
+) -> None:
+    """Change an account's role, effective from the next page load; logged with who did it.
 
     Raises:
         ReviewError: this is the last lead.
     """
     if role is not Role.LEAD:
         _keep_a_lead(connection, account_id)
-    _set(connection, account_id, role=role.value)
+    _set_logged(connection, account_id, by, role=role.value)
 
 
-def disable(connection: sa.Connection, account_id: str) -> None:
-    """Disable an account immediately; its verdicts remain.
+def disable(connection: sa.Connection, account_id: str, by: str = COMMAND_LINE) -> None:
+    """Disable an account immediately; its verdicts remain. Logged with who did it.
 
     Raises:
         ReviewError: this is the last lead.
     """
     _keep_a_lead(connection, account_id)
-    _set(connection, account_id, disabled=True)
+    _set_logged(connection, account_id, by, disabled=True)
     end_logins(connection, account_id)
 
 
-def enable(connection: sa.Connection, account_id: str) -> None:
-    """Re-enable an account."""
-    _set(connection, account_id, disabled=False)
+def enable(connection: sa.Connection, account_id: str, by: str = COMMAND_LINE) -> None:
+    """Re-enable an account. Logged with who did it."""
+    _set_logged(connection, account_id, by, disabled=False)
 
 
 def end_logins(connection: sa.Connection, account_id: str) -> None:
@@ -245,6 +257,17 @@ def _set(connection: sa.Connection, account_id: str, **values: Any) -> None:
     )
     if done.rowcount == 0:
         raise InputError(_NO_ACCOUNT)
+
+
+def _set_logged(connection: sa.Connection, account_id: str, by: str, **values: Any) -> None:
+    """Set what the log holds of an account; setting what it has already logs nothing."""
+    account = tables.account.c
+    now = connection.execute(
+        sa.select(account.role, account.disabled).where(account.account_id == account_id)
+    ).one_or_none()
+    _set(connection, account_id, **values)
+    if now is not None and {**now._mapping, **values} != now._mapping:
+        state.log_account(connection, account_id, values, by, time.time())
 
 
 def _keep_a_lead(connection: sa.Connection, account_id: str) -> None:

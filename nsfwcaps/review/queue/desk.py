@@ -6,74 +6,33 @@ kept in the database, so a reload, a second tab or a killed server loses nothing
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.review import tables
-from nsfwcaps.review.database import Database, get_meta
+from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.log.answers import Answers, Choice
+from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue import exposure, queue, sessions
+from nsfwcaps.review.queue import exposure, journal, queue, serving, sessions, undoing
 from nsfwcaps.review.queue.exposure import Dose, Event
+from nsfwcaps.review.queue.journal import ActionKind
 from nsfwcaps.review.queue.opening import check_data, policy_of
-from nsfwcaps.review.queue.policy import SEVERE, Policy
-from nsfwcaps.review.queue.queue import Nothing, Reservation
-from nsfwcaps.review.queue.sessions import REVEALS, Left, Session
+from nsfwcaps.review.queue.queue import Reservation
+from nsfwcaps.review.queue.states import Rest, State
+from nsfwcaps.review.queue.turn import Turn, at_work, check_seen, leave, put_down
+from nsfwcaps.review.queue.undoing import PastVerdict
 
-
-@dataclass(frozen=True, kw_only=True)
-class Consent:
-    """Waiting for consent to what is in the queue."""
-
-    histogram: list[tuple[str, int, int]]
-    """Category, severity, number of pairs."""
-    opted_out: list[str]
-    left: Left
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rest:
-    """No pair now: a break, or a daily cap."""
-
-    why: str
-    until: float | None
-    """When work can resume; None: tomorrow, in UTC."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finished:
-    """No pair is left for this annotator."""
-
-    held_by_others: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewTask:
-    """The pair assigned to the annotator."""
-
-    pair_id: str
-    token: str
-    category: str
-    severity: int
-    answers: Answers
-    uncovered: frozenset[str]
-    """Uncovered items, such as `safe text` or `unsafe image`."""
-    left: Left
-    judged: int
-    """Total number of pairs this annotator has judged."""
-    can_undo: bool
-
-
-_OF_UNSAFE = [question.name for question in answering.QUESTIONS if "unsafe" in question.sides]
-
-State = Consent | Rest | Finished | ReviewTask
+PAST = 200
+"""Number of own verdicts that are listed."""
 
 
 class Desk:
@@ -97,20 +56,9 @@ class Desk:
         Raises:
             ReviewError: the data set has changed.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            check_data(connection, self._pairs)
-            policy = policy_of(connection)
-            session = sessions.current(connection, self._me, now)
-            left = sessions.left(connection, self._me, session, policy, now)
-            if session is None:
-                queue.release_expired(connection, self._me, now)
-                return self._before(connection, policy, left, now)
-            # Keep showing what was uncovered last, and let its pair be finished.
-            finishing = left.exhausted == REVEALS and queue.holding(connection, self._me)
-            if left.exhausted and not finishing:
-                return self._capped(connection, policy, left, now)
-            return self._task(connection, policy, session, left, now)
+        with self._turn() as turn:
+            check_data(turn.connection, self._pairs)
+            return serving.state(turn)
 
     def consent(self, opted_out: list[str] | None = None) -> None:
         """Consent to what is in the queue and begin a session, excluding categories of `opted_out`.
@@ -118,51 +66,72 @@ class Desk:
         Raises:
             ReviewError: a break or a cap of the day prevents it.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            policy = policy_of(connection)
+        with self._turn() as turn:
             if opted_out is not None:
-                self._opt_out(connection, opted_out)
-            if sessions.current(connection, self._me, now) is not None:
+                self._opt_out(turn, opted_out)
+            if turn.session() is not None:
                 return  # for example from a second tab
-            left = sessions.left(connection, self._me, None, policy, now)
-            waiting = self._before(connection, policy, left, now)
+            waiting = serving.before(turn, turn.left(None))
             if isinstance(waiting, Rest):
                 raise ReviewError(f"cannot start a session now: {waiting.why}")
-            sessions.begin(connection, self._me, now)
-            exposure.record(connection, self._me, Dose(at=now, event=Event.CONSENT))
+            journal.forget(turn.connection, self._me)  # of earlier sessions
+            sessions.begin(turn.connection, self._me, turn.now)
+            exposure.record(turn.connection, self._me, Dose(at=turn.now, event=Event.CONSENT))
+
+    def leave_out(self, category: str) -> None:
+        """See no pairs of a category any more; one that is open is released.
+
+        Raises:
+            InputError: no such category.
+        """
+        if category not in self._pairs.categories:
+            raise InputError(f"no category '{category}' in this review")
+        with self._turn() as turn:
+            out = serving.opted_out(turn.connection, self._me)
+            self._opt_out(turn, [*out, category])
 
     def uncover(self, token: str, what: str) -> None:
         """Uncover `safe text`, `unsafe text`, `safe image` or `unsafe image` of the pair.
+
+        An image that cannot be shown is noted as broken; it stays covered and costs nothing.
 
         Raises:
             ReviewError: the pair is no longer assigned to this annotator, or a cap is reached.
             InputError: no such item.
         """
-        side, _, kind = what.partition(" ")
-        if side not in ("safe", "unsafe") or kind not in ("text", "image"):
-            raise InputError(
-                f"cannot uncover {what!r}; expected 'safe' or 'unsafe', then 'text' or 'image'"
-            )
-        now = self._clock()
-        with self._database.write() as connection:
-            policy, session, held = self._at_work(connection, token, now)
+        side, kind = _parts(what)
+        broken = kind == "image" and self._is_broken(token, side)
+        with self._turn() as turn:
+            session, held = at_work(turn, token)
             uncovered = json.loads(held.revealed)
             if what in uncovered:
                 return
             if kind == "image" and side not in self._pairs.pair(held.pair_id).images:
                 raise InputError(f"pair {held.pair_id} has no {side} image")
-            if sessions.left(connection, self._me, session, policy, now).reveals <= 0:
+            if broken:
+                _note_broken(turn, held, what)
+                return
+            if turn.left(session).reveals <= 0:
                 raise ReviewError("you have reached this session's or day's cap on uncovered items")
-            revealed = json.dumps([*uncovered, what])
-            queue.keep_draft(connection, self._me, policy, now, revealed=revealed)
-            sessions.note(connection, session, now, reveals=session.reveals + 1)
+            still = [other for other in json.loads(held.broken) if other != what]
+            turn.keep(revealed=json.dumps([*uncovered, what]), broken=json.dumps(still))
+            sessions.note(turn.connection, session, turn.now, reveals=session.reveals + 1)
             event = Event.TEXT if kind == "text" else Event.IMAGE
-            # The category describes the unsafe side only.
-            entry = Dose(at=now, event=event, pair_id=held.pair_id)
-            if side == "unsafe":
-                entry = replace(entry, category=held.category, severity=held.severity)
-            exposure.record(connection, self._me, entry)
+            _record(turn, held, event, side)
+
+    def mark_broken(self, token: str, what: str) -> None:
+        """Note that the browser could not show an image; it then counts as not looked at.
+
+        Raises:
+            ReviewError: the pair is no longer assigned to this annotator.
+            InputError: no such image.
+        """
+        side, kind = _parts(what)
+        with self._turn() as turn:
+            _, held = at_work(turn, token)
+            if kind != "image" or side not in self._pairs.pair(held.pair_id).images:
+                raise InputError(f"pair {held.pair_id} has no {what}")
+            _note_broken(turn, held, what)
 
     def answer(self, token: str, **values: str | int | None) -> None:
         """Store partial answers by question name; None removes one.
@@ -171,37 +140,38 @@ class Desk:
             ReviewError: the pair is no longer assigned to this annotator.
             InputError: the answer is invalid, or its side was not uncovered.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            policy, session, held = self._at_work(connection, token, now)
+        with self._turn() as turn:
+            session, held = at_work(turn, token)
             before = json.loads(held.draft)
             kept = {**before, **values}
             draft = {name: value for name, value in kept.items() if value is not None}
             answering.from_json(draft)
-            _check_seen(held, {k: v for k, v in values.items() if v != before.get(k)})
-            queue.keep_draft(connection, self._me, policy, now, draft=json.dumps(draft))
-            sessions.note(connection, session, now)
+            check_seen(held, {k: v for k, v in values.items() if v != before.get(k)})
+            turn.keep(draft=json.dumps(draft))
+            sessions.note(turn.connection, session, turn.now)
 
-    def decide(self, token: str, choice: Choice, **values: str | None) -> int:
+    def decide(self, token: str, choice: Choice, **values: str | int | None) -> int:
         """Record the verdict together with earlier answers; return its row number in the log.
 
         Raises:
             AlreadyDecidedError: this annotator has already decided on the pair.
             ReviewError: the pair is no longer assigned to this annotator.
-            InputError: answers are missing or contradict each other.
+            InputError: answers are missing or contradict each other, or a side was not uncovered.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            _, session, held = self._at_work(connection, token, now)
+        with self._turn() as turn:
+            session, held = at_work(turn, token)
             pair = self._pairs.pair(held.pair_id)
-            given = {**json.loads(held.draft), **values, "choice": choice}
+            before = json.loads(held.draft)
+            check_seen(held, {k: v for k, v in values.items() if v != before.get(k)})
+            given = {**before, **values, "choice": choice}
             answers = answering.finished(
                 answering.from_json({k: v for k, v in given.items() if v is not None}),
                 safe=pair.safe_caption,
                 unsafe=pair.unsafe_caption,
             )
-            seq = verdicts.judge(connection, self._me, held.pair_id, answers, now)
-            self._leave(connection, session, held, Event.DECIDED, now)
+            seq = verdicts.judge(turn.connection, self._me, held.pair_id, answers, turn.now)
+            self._note(turn, session.session_id, ActionKind.VERDICT, held, seq=seq)
+            leave(turn, session, held, Event.DECIDED)
             return seq
 
     def skip(self, token: str) -> None:
@@ -210,184 +180,146 @@ class Desk:
         Raises:
             ReviewError: the pair is no longer assigned to this annotator.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            _, session, held = self._at_work(connection, token, now)
-            connection.execute(
-                sa.insert(tables.skip).values(account_id=self._me, pair_id=held.pair_id, at=now)
+        with self._turn() as turn:
+            session, held = at_work(turn, token)
+            turn.connection.execute(
+                sa.insert(tables.skip).values(
+                    account_id=self._me, pair_id=held.pair_id, at=turn.now
+                )
             )
-            self._leave(connection, session, held, Event.SKIPPED, now)
+            self._note(turn, session.session_id, ActionKind.SKIP, held)
+            leave(turn, session, held, Event.SKIPPED)
 
-    def undo(self) -> str:
-        """Take back the last verdict of this session; its pair is assigned again with its answers.
+    def stop(self, token: str | None = None) -> None:
+        """End the session; its open pair goes to others. With a token, only if that one is open.
 
         Raises:
-            ReviewError: there is no verdict, or a lead has settled the pair.
+            ReviewError: another pair is open.
         """
-        now = self._clock()
-        with self._database.write() as connection:
-            policy = policy_of(connection)
-            session = sessions.current(connection, self._me, now)
-            if session is None:
-                raise ReviewError("there is nothing to undo: the session has ended")
-            pair_id, body = verdicts.undo(connection, self._me, now, session.started)
-            draft = json.dumps({k: v for k, v in json.loads(body).items() if k != "choice"})
-            queue.reserve_again(
-                connection, self._me, pair_id, policy, now, draft=draft, revealed="[]"
-            )
-            sessions.note(connection, session, now, pairs=max(0, session.pairs - 1))
-            return pair_id
+        with self._turn() as turn:
+            session, held = turn.session(), turn.held()
+            if token is not None and (held is None or held.token != token):
+                raise ReviewError("this pair is no longer open here; you continued in another tab")
+            if session is not None:
+                self._note(turn, session.session_id, ActionKind.STOP, held)
+                if held is not None:
+                    put_down(turn, session, held)
+            queue.release(turn.connection, self._me)
+            sessions.close(turn.connection, self._me, turn.now)
 
-    def stop(self) -> None:
-        """End the session; its open pair goes to others."""
-        now = self._clock()
+    def undo(self, token: str | None = None) -> str | None:
+        """Take back the last verdict, skip or stop; return the pair that comes again, if one does.
+
+        Also for half an hour after the session has ended. With a token, only if that action ended
+        the reservation of the token.
+
+        Raises:
+            ReviewError: there is nothing to undo, or a lead has settled the pair.
+        """
+        with self._turn() as turn:
+            return undoing.undo(turn, token)
+
+    def past(self, limit: int = PAST) -> list[PastVerdict]:
+        """Return the annotator's own current verdicts, newest first."""
+        with self._database.read() as connection:
+            return undoing.past(self._of(connection), limit=limit)
+
+    def change(self, seq: int) -> str:
+        """Take back an own verdict while its pair is open; the pair comes again with its answers.
+
+        Raises:
+            ReviewError: the pair is closed, or no session runs.
+        """
+        with self._turn() as turn:
+            return undoing.change(turn, seq)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[Turn]:
         with self._database.write() as connection:
-            session = sessions.current(connection, self._me, now)
+            yield self._of(connection)
+
+    def _of(self, connection: sa.Connection) -> Turn:
+        return Turn(
+            connection=connection,
+            pairs=self._pairs,
+            me=self._me,
+            policy=policy_of(connection),
+            now=self._clock(),
+        )
+
+    def _is_broken(self, token: str, side: str) -> bool:
+        """Whether an image cannot be shown; decoded before the write, as it takes a while."""
+        with self._database.read() as connection:
             held = queue.holding(connection, self._me)
-            if session is not None and held is not None and _saw_severe(held):
-                sessions.note(connection, session, now, severe_at=now)
-            queue.release(connection, self._me)
-            sessions.close(connection, self._me, now)
+        if held is None or held.token != token or held.pair_id not in self._pairs:
+            return False  # the write says what is wrong
+        if side not in self._pairs.pair(held.pair_id).images:
+            return False
+        try:
+            self._pairs.image(held.pair_id, side)
+        except InputError:
+            return True
+        return False
 
-    def _before(
-        self, connection: sa.Connection, policy: Policy, left: Left, now: float
-    ) -> Consent | Rest:
-        until = sessions.break_until(connection, self._me, policy, now)
-        if left.exhausted:
-            return Rest(why=_used_up(left), until=None)
-        if until is not None:
-            return Rest(why="a break between two sessions", until=until)
-        out = tables.opt_out
-        opted = connection.scalars(sa.select(out.c.category).where(out.c.account_id == self._me))
-        return Consent(
-            histogram=queue.histogram(connection, self._me), opted_out=sorted(opted), left=left
-        )
-
-    def _capped(self, connection: sa.Connection, policy: Policy, left: Left, now: float) -> Rest:
-        """End a session that reached its caps; a partial verdict stays as a draft."""
-        sessions.close(connection, self._me, now)
-        until = None if left.of_day else now + policy.break_minutes * 60
-        return Rest(why=_used_up(left), until=until)
-
-    def _task(
+    def _note(
         self,
-        connection: sa.Connection,
-        policy: Policy,
-        session: Session,
-        left: Left,
-        now: float,
-    ) -> ReviewTask | Rest | Finished:
-        rested = (
-            session.severe_at is None or now >= session.severe_at + policy.severe_pause_minutes * 60
-        )
-        review_id = get_meta(connection, "review_id")
-        held = queue.take(
-            connection,
-            self._me,
-            policy,
-            now,
-            after_severe=session.severe_at is not None,
-            rested=rested,
-            review_id=review_id,
-        )
-        if isinstance(held, Nothing):
-            queue.release(connection, self._me)
-            if held.severe_are_left and session.severe_at is not None:
-                until = session.severe_at + policy.severe_pause_minutes * 60
-                return Rest(why="only severe pairs are left, with pauses between", until=until)
-            return Finished(held_by_others=queue.others_hold(connection, self._me, now))
-        judged = connection.scalar(
-            sa.select(sa.func.count()).where(tables.decision.c.account_id == self._me)
-        )
-        return ReviewTask(
-            pair_id=held.pair_id,
-            token=held.token,
-            category=held.category,
-            severity=held.severity,
-            answers=answering.from_json(json.loads(held.draft)),
-            uncovered=frozenset(json.loads(held.revealed)),
-            left=left,
-            judged=judged or 0,
-            can_undo=verdicts.last_since(connection, self._me, session.started) is not None,
-        )
-
-    def _at_work(
-        self, connection: sa.Connection, token: str, now: float
-    ) -> tuple[Policy, Session, Reservation]:
-        """Return the session and the pair that a request refers to."""
-        session = sessions.current(connection, self._me, now)
-        if session is None:
-            raise ReviewError("the session has ended; nothing was saved")
-        held = queue.holding(connection, self._me)
-        if held is None or held.token != token:
-            raise ReviewError("this pair is no longer open here; you continued in another tab")
-        policy = policy_of(connection)
-        expired = held.expires <= now
-        if expired and not queue.renewed(connection, self._me, held, policy, now):
-            raise ReviewError("your reservation expired and the pair was reassigned")
-        return policy, session, held
-
-    def _leave(
-        self,
-        connection: sa.Connection,
-        session: Session,
-        held: Reservation,
-        event: Event,
-        now: float,
+        turn: Turn,
+        session_id: int,
+        kind: ActionKind,
+        held: Reservation | None,
+        seq: int | None = None,
     ) -> None:
-        # Leaving a pair unseen does not count as the pause after a severe one.
-        seen = json.loads(held.revealed) or json.loads(held.draft)
-        before = None if seen else session.severe_at
-        entry = Dose(
-            at=now,
-            event=event,
-            pair_id=held.pair_id,
-            category=held.category,
-            severity=held.severity,
-            seconds=now - held.opened,
-        )
-        exposure.record(connection, self._me, entry)
-        queue.release(connection, self._me)
-        sessions.note(
-            connection,
-            session,
-            now,
-            pairs=session.pairs + 1,
-            severe_at=now if _saw_severe(held) else before,
+        journal.note(
+            turn.connection,
+            self._me,
+            session_id=session_id,
+            at=turn.now,
+            kind=kind,
+            token=held.token if held else secrets.token_hex(8),
+            pair_id=held.pair_id if held else None,
+            seq=seq,
+            draft=held.draft if held else "{}",
         )
 
-    def _opt_out(self, connection: sa.Connection, categories: list[str]) -> None:
-        out = tables.opt_out
+    def _opt_out(self, turn: Turn, categories: list[str]) -> None:
+        out, connection = tables.opt_out, turn.connection
         connection.execute(sa.delete(out).where(out.c.account_id == self._me))
         if categories:
             connection.execute(
                 sa.insert(out),
                 [{"account_id": self._me, "category": name} for name in sorted(set(categories))],
             )
+        queue.forget_announced(connection, self._me)
+        held, session = turn.held(), turn.session()
+        if held is not None and held.category in categories:
+            if session is not None:
+                put_down(turn, session, held)
+            queue.release(connection, self._me)
 
 
-def _saw_severe(held: Reservation) -> bool:
-    """Whether the unsafe side of a severe pair was seen; answers count, as undo hides it again."""
-    revealed, draft = json.loads(held.revealed), json.loads(held.draft)
-    return held.severity >= SEVERE and (
-        any(what.startswith("unsafe") for what in revealed)
-        or any(name in draft for name in _OF_UNSAFE)
+def _parts(what: str) -> tuple[str, str]:
+    side, _, kind = what.partition(" ")
+    if side not in ("safe", "unsafe") or kind not in ("text", "image"):
+        raise InputError(
+            f"cannot uncover {what!r}; expected 'safe' or 'unsafe', then 'text' or 'image'"
+        )
+    return side, kind
+
+
+def _note_broken(turn: Turn, held: Reservation, what: str) -> None:
+    revealed, broken = json.loads(held.revealed), json.loads(held.broken)
+    if what in broken:
+        return
+    turn.keep(
+        revealed=json.dumps([other for other in revealed if other != what]),
+        broken=json.dumps([*broken, what]),
     )
+    _record(turn, held, Event.BROKEN, what.partition(" ")[0])
 
 
-def _check_seen(held: Reservation, given: Mapping[str, str | int | None]) -> None:
-    """Refuse an answer about a side with neither text nor image uncovered.
-
-    Raises:
-        InputError: names the side.
-    """
-    seen = {what.partition(" ")[0] for what in json.loads(held.revealed)}
-    for question in answering.QUESTIONS:
-        unseen = [side for side in question.sides if side not in seen]
-        if given.get(question.name) is not None and unseen:
-            raise InputError(f"look at the {' and the '.join(unseen)} side first, or skip the pair")
-
-
-def _used_up(left: Left) -> str:
-    what = f"the {'day' if left.of_day else 'session'}'s {left.exhausted}"
-    return f"{what} {'is' if left.exhausted == 'time' else 'are'} used up"
+def _record(turn: Turn, held: Reservation, event: Event, side: str) -> None:
+    # The category describes the unsafe side only.
+    entry = Dose(at=turn.now, event=event, pair_id=held.pair_id)
+    if side == "unsafe":
+        entry = replace(entry, category=held.category, severity=held.severity)
+    exposure.record(turn.connection, turn.me, entry)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.queue import sessions
+from nsfwcaps.review.queue import journal, sessions
 
 
 class Event(enum.StrEnum):
@@ -22,8 +22,11 @@ class Event(enum.StrEnum):
     CONSENT = "consent"
     TEXT = "text uncovered"
     IMAGE = "image uncovered"
+    BROKEN = "image could not be shown"
     DECIDED = "decided"
     SKIPPED = "skipped"
+    LEFT = "left open"
+    UNDONE = "undone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,7 @@ class Dose:
     category: str | None = None
     severity: int | None = None
     seconds: float | None = None
-    """How long the pair was open, for `decided` and `skipped`."""
+    """How long the pair was open, for `decided`, `skipped` and `left open`."""
 
 
 def record(connection: sa.Connection, account_id: str, entry: Dose) -> None:
@@ -77,10 +80,13 @@ def erase_all(database: Database, account_id: str, now: float) -> int:
 def erase(connection: sa.Connection, account_id: str, today: str) -> int:
     """Erase a person's record, skips and past sessions; return the number of rows.
 
-    Skipped pairs may be assigned again, as nothing remembers them any more.
+    Skipped pairs may be assigned again, as nothing remembers them any more. What was done last
+    cannot be undone then.
     """
     dose, skip, session = tables.dose, tables.skip, tables.session
+    shown = tables.lead_reveals
     midnight = datetime.datetime.fromisoformat(today).replace(tzinfo=datetime.UTC).timestamp()
+    journal.forget(connection, account_id)
     gone = [
         connection.execute(sa.delete(dose).where(dose.c.account_id == account_id)),
         connection.execute(sa.delete(skip).where(skip.c.account_id == account_id)),
@@ -89,6 +95,11 @@ def erase(connection: sa.Connection, account_id: str, today: str) -> int:
                 session.c.account_id == account_id,
                 session.c.day < today,
                 session.c.last_active < midnight,  # keep a session that spans midnight
+            )
+        ),
+        connection.execute(
+            sa.delete(shown).where(
+                shown.c.account_id == account_id, shown.c.hour < midnight // 3600
             )
         ),
     ]

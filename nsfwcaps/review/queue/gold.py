@@ -91,7 +91,10 @@ def set_gold(
     known = {
         row.pair_id: row
         for row in connection.execute(
-            sa.select(item.c.pair_id, item.c.category, item.c.gone, item.c.settled, item.c.gold)
+            sa.select(
+                *(item.c.pair_id, item.c.category, item.c.gone, item.c.gold),
+                *(item.c.settled, item.c.opened, item.c.aside),
+            )
         )
     }
     categories = {row.category for row in known.values()}
@@ -121,6 +124,8 @@ def set_gold(
 def accuracy(connection: sa.Connection) -> list[Accuracy]:
     """Compute each annotator's accuracy on known answers, by account and question.
 
+    Known answers that a lead has opened as a dispute or overruled do not count.
+
     Only questions that the known answer covers and the annotator was asked count. A `meaning`
     rating is right only if it is equal.
     """
@@ -129,7 +134,11 @@ def accuracy(connection: sa.Connection) -> list[Accuracy]:
         sa.select(decision.c.account_id, verdict.c.body, item.c.gold, item.c.category)
         .join(verdict, verdict.c.seq == decision.c.seq)
         .join(item, item.c.pair_id == decision.c.pair_id)
-        .where(item.c.gold.is_not(None))
+        .where(
+            item.c.gold.is_not(None),
+            # What a lead doubts or has overruled measures nobody.
+            *(mark.is_(None) for mark in (item.c.settled, item.c.opened, item.c.aside)),
+        )
     )
     asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
     right: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -160,6 +169,8 @@ def _misplaced(pair_id: str, known: Mapping[str, Any]) -> Iterator[str]:
         yield "is no longer in the data set"
     elif row.settled is not None:
         yield "was settled by a lead and is no longer shown to annotators"
+    elif row.opened is not None or row.aside is not None:
+        yield "was opened as a dispute by a lead; settle it on the page Disputes"
 
 
 def _answers(values: Mapping[str, Any], categories: set[str]) -> Answers:

@@ -50,6 +50,12 @@ class Policy:
     reservation_minutes: Annotated[float, Gt(0)] = setting(
         20.0, "Minutes until an open pair is reassigned."
     )
+    lead_reveals_per_hour: Annotated[int, Ge(1)] = setting(
+        150, "Texts and images that a lead uncovers on the pages of leads per hour."
+    )
+    lead_reveals_per_day: Annotated[int, Ge(1)] = setting(
+        500, "Texts and images that a lead uncovers on the pages of leads per day."
+    )
     severity: tuple[str, ...] = setting(
         (), "Severity of a category (mild, moderate or severe), for example violence=severe."
     )

@@ -75,6 +75,30 @@ def current(connection: sa.Connection, account_id: str, now: float) -> Session |
     return Session(**{name: row[name] for name in Session.__dataclass_fields__})
 
 
+def get(connection: sa.Connection, session_id: int) -> Session:
+    """Return a session, open or not."""
+    table = tables.session
+    row = connection.execute(sa.select(table).where(table.c.session_id == session_id)).mappings()
+    found = row.one()
+    return Session(**{name: found[name] for name in Session.__dataclass_fields__})
+
+
+def reopen(connection: sa.Connection, session: Session, now: float) -> float | None:
+    """Go on with a session; return when it had ended."""
+    table = tables.session
+    mine = table.c.session_id == session.session_id
+    was: float | None = connection.scalar(sa.select(table.c.ended).where(mine))
+    connection.execute(sa.update(table).where(mine).values(ended=None, last_active=now))
+    return was
+
+
+def end(connection: sa.Connection, session: Session, at: float) -> None:
+    """End one session at a time."""
+    table = tables.session
+    mine = table.c.session_id == session.session_id
+    connection.execute(sa.update(table).where(mine).values(ended=at, last_active=at))
+
+
 def begin(connection: sa.Connection, account_id: str, now: float) -> Session:
     """Begin a session after consent, ending any open one."""
     close(connection, account_id)

@@ -71,14 +71,43 @@ def test_two_agree_by_the_choice_and_the_captions(
 
 
 def test_answers_beside_the_choice_are_put_together(database: Database) -> None:
-    said = [("p-ann", accept(meaning=5)), ("p-bob", accept(meaning=2, category="smoking"))]
+    said = [("p-ann", accept(meaning=5)), ("p-bob", accept(meaning=2))]
     judge(database, "pair-1", said)
-    assert (outcome(database).category, outcome(database).meaning) == (None, 3.5)
+    assert (outcome(database).category, outcome(database).meaning) == ("right", 3.5)
     said = [(name, accept(category="smoking")) for name in ("p-ann", "p-bob")]
     judge(database, "pair-2", said)
     assert (outcome(database, "pair-2").category, outcome(database, "pair-2").meaning) == (
         "smoking", 4.0,
     )  # fmt: skip
+
+
+def test_two_categories_are_a_dispute_where_the_pair_is_kept(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept()), ("p-bob", accept(category="smoking"))])
+    assert outcome(database).state is PairState.DISPUTED
+    judge(database, "pair-2", [("p-ann", fix("a cup", category="fire")), ("p-bob", fix("a cup"))])
+    assert outcome(database, "pair-2").state is PairState.DISPUTED
+    said = {"choice": Choice.REJECT}
+    judge(
+        database, "pair-3", [("p-ann", accept(category="fire", **said)), ("p-bob", accept(**said))]
+    )
+    assert outcome(database, "pair-3").state is PairState.AGREED
+
+
+def test_the_name_of_the_category_means_right(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept(category="weapons")), ("p-bob", accept())])
+    assert outcome(database).state is PairState.AGREED
+
+
+def test_a_verdict_that_asks_the_lead_is_a_dispute_at_once(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept(ask_lead=True))])
+    assert outcome(database).state is PairState.DISPUTED
+    with database.read() as connection:
+        asked = sa.select(tables.item.c.asked).where(tables.item.c.pair_id == "pair-1")
+        assert connection.scalar(asked) == 1
+    with database.write() as connection:
+        verdicts.undo(connection, "p-ann", 1, 1e9 + 1)
+        assert connection.scalar(asked) == 0
+    assert outcome(database).state is PairState.PENDING
 
 
 def test_a_third_verdict_counts_too(database: Database) -> None:
@@ -90,12 +119,12 @@ def test_a_third_verdict_counts_too(database: Database) -> None:
 def test_what_was_undone_does_not_count(database: Database) -> None:
     judge(database, "pair-1", [("p-ann", accept()), ("p-bob", reject())])
     with database.write() as connection:
-        verdicts.undo(connection, "p-bob", 1e9 + 1, since=0.0)
+        verdicts.undo(connection, "p-bob", 2, 1e9 + 1)
     assert outcome(database).state is PairState.PENDING
     judge(database, "pair-1", [("p-bob", accept())])
     found = outcome(database)
     assert found.state is PairState.AGREED
-    assert [row.seq for row in found.rows] == [1, 4]
+    assert [row.seq for row in found.rows] == [4, 7]
 
 
 def test_a_lead_settles_and_settles_anew(database: Database) -> None:
@@ -109,7 +138,7 @@ def test_a_lead_settles_and_settles_anew(database: Database) -> None:
     )  # fmt: skip
     assert (found.category, found.meaning) == ("smoking", 5.0)
     assert [(row.seq, row.by, row.kind) for row in found.rows] == [
-        (1, "p-ann", "judge"), (2, "p-bob", "judge"), (4, "p-lea", "settle"),
+        (4, "p-ann", "judge"), (5, "p-bob", "judge"), (7, "p-lea", "settle"),
     ]  # fmt: skip
 
 

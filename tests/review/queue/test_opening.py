@@ -14,9 +14,10 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue import policy, queue
-from nsfwcaps.review.queue.desk import Desk, Finished
+from nsfwcaps.review.queue import filling, policy
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.opening import open_review
+from nsfwcaps.review.queue.states import Finished
 
 MILD, SEVERE = "weapons", "violence"
 
@@ -100,7 +101,7 @@ def test_a_fill_that_is_cut_off_leaves_nothing(
 ) -> None:
     pairs = write_set(tmp_path, [MILD] * 3)
     with monkeypatch.context() as patch:
-        patch.setattr(queue, "_regrade", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(filling, "_regrade", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             open_review(database, pairs)
     assert open_review(database, pairs).filled.added == 3

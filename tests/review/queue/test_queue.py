@@ -18,7 +18,8 @@ from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import gold, policy, queue
-from nsfwcaps.review.queue.desk import Desk, Finished
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import Finished
 
 MILD, SEVERE = "weapons", "violence"
 

@@ -12,9 +12,9 @@ from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.queue import exposure, sessions
-from nsfwcaps.review.queue.desk import Consent
 from nsfwcaps.review.queue.exposure import Event
 from nsfwcaps.review.queue.sessions import IDLE_S, today
+from nsfwcaps.review.queue.states import Consent
 
 MIDNIGHT = NOON + 12 * 60 * 60
 

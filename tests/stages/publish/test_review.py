@@ -66,7 +66,6 @@ class Place:
     ) -> None:
         """Let two people judge pairs; a tuple is what each of them says."""
         database = Database(str(self.database), create=True)
-        open_review(database, ReviewPairs(data or self.dataset), {"overlap": 2}, update=True)
         with database.write() as connection:
             known = set(connection.scalars(sa.select(tables.account.c.account_id)))
             for name, role in (("p-1", "annotator"), ("p-2", "annotator"), ("p-3", "lead")):
@@ -77,6 +76,8 @@ class Place:
                             role=role, created=0.0, disabled=False,
                         )
                     )  # fmt: skip
+        open_review(database, ReviewPairs(data or self.dataset), {"overlap": 2}, update=True)
+        with database.write() as connection:
             for pair, answers in said.items():
                 both = answers if isinstance(answers, tuple) else (answers, answers)
                 for person, answer in zip(("p-1", "p-2"), both, strict=True):

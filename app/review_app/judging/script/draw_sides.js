@@ -41,6 +41,7 @@ function drawImage(page, view, side) {
   const what = `${side} image`;
   const item = view.items[what];
   if (item.state === "absent") return null;
+  if (item.state === "unknown") return element("p", { class: "unknown" }, "…");
   if (item.state === "broken") {
     return element("p", { class: "broken" }, `The ${what} cannot be shown.`);
   }

@@ -134,6 +134,7 @@ function uncover(state, view, what) {
     return { state: { ...state, enlarged: state.enlarged === what ? null : what } };
   }
   if (item === "coming" || item === "shown") return { state };
+  if (item === "unknown") return { refusal: "The pair is not here yet." };
   return { refusal: item === "broken" ? `The ${what} cannot be shown.` : `There is no ${what}.` };
 }
 
