@@ -175,8 +175,7 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if kind == VerdictKind.SETTLE:
         return PairState.SETTLED
     bodies = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
-    # A lead doubts what was said, or an annotator asks: whatever else the verdicts and a known answer
-    # say.
+    # A lead doubts it, or an annotator asks: whatever the verdicts and a known answer say.
     doubted = item.opened is not None or item.aside is not None
     if bodies and (doubted or any(body.get("ask_lead") for body in bodies)):
         return PairState.DISPUTED
