@@ -20,6 +20,8 @@ FLOORS = (
     ("training",),
     ("mining", "models", "machine"),
     ("review", "review.tables", "review.pairs"),
+    ("review.meta",),
+    ("review.chain",),
     ("review.migrations",),
     ("review.database",),
     ("review.people",),

@@ -8,7 +8,6 @@ often. Leaving `write()` commits durably; an exception rolls back.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import time
@@ -23,6 +22,8 @@ from sqlalchemy import exc
 from nsfwcaps import extras
 from nsfwcaps.errors import ConfigError, NsfwcapsError, ReviewError, StorageError
 from nsfwcaps.review import migrations, tables
+from nsfwcaps.review.meta import get_meta as get_meta
+from nsfwcaps.review.meta import set_meta as set_meta
 
 _BUSY_S = 15
 _CONNECT_S = 10
@@ -166,22 +167,6 @@ class Database:
                     "and open the copy"
                 )
             raise explained from None
-
-
-def get_meta(connection: sa.Connection, key: str) -> Any:
-    """Return the value stored by `set_meta`, or None."""
-    text = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
-    return None if text is None else json.loads(text)
-
-
-def set_meta(connection: sa.Connection, key: str, value: Any) -> None:
-    """Store a JSON value under a key."""
-    text = json.dumps(value, sort_keys=True)
-    done = connection.execute(
-        sa.update(tables.meta).where(tables.meta.c.key == key).values(value=text)
-    )
-    if done.rowcount == 0:
-        connection.execute(sa.insert(tables.meta).values(key=key, value=text))
 
 
 def _url(name: str) -> sa.URL:

@@ -1,24 +1,28 @@
 """Bringing a review database of an earlier version up to date, without losing a row.
 
 Versions only ever add tables and columns with a default, so the difference to `tables.metadata` is
-all there is to do.
+added. Version 1 did not log policy, roles and queue: their present state is logged, once.
 """
 
 from __future__ import annotations
 
-import json
+import time
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateColumn
 
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain import state
+from nsfwcaps.review.meta import get_meta, set_meta
 
 EARLIER = (1,)
 """Versions that can be brought up to date."""
 
 
 def migrate(connection: sa.Connection) -> None:
-    """Add what is missing, within a write transaction; do nothing if nothing is."""
+    """Add what is missing, within a write transaction; another process may have done so."""
+    if get_meta(connection, "version") not in EARLIER:
+        return
     tables.metadata.create_all(connection)  # whole tables that are missing
     there = sa.inspect(connection)
     for table in tables.metadata.sorted_tables:
@@ -27,7 +31,6 @@ def migrate(connection: sa.Connection) -> None:
             if column.name not in known:
                 added = CreateColumn(column).compile(dialect=connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
-    version = tables.meta.c.key == "version"
-    connection.execute(
-        sa.update(tables.meta).where(version).values(value=json.dumps(tables.VERSION))
-    )
+    set_meta(connection, "version", tables.VERSION)
+    if state.has_begun(connection):
+        state.begin(connection, time.time())

@@ -1,4 +1,4 @@
-"""What a browser does for the page, without one: it keeps a cookie, and its tabs run the script."""
+"""What a browser does for the page, without one: it keeps a login, and its tabs run the script."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ from support import small_review
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.log.answers import QUESTIONS
 from nsfwcaps.review.pairs import Pair, ReviewPairs
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.opening import open_review
+from review_access import tickets
 
 ADDRESSES = {
     "Judge": "judge",
     "My record": "record",
+    "My keys": "keys",
     "My password": "password",
     "Progress": "progress",
     "Disputes": "disputes",
@@ -45,17 +47,20 @@ ADDRESSES = {
 
 SCRIPT = Path(__file__).parents[2] / "app" / "review.py"
 PASSWORD = "a long password"
+LOGIN, JUDGING = "nsfwcaps_login", "nsfwcaps_judging"
 PEOPLE = {"Ann": Role.ANNOTATOR, "Bob": Role.ANNOTATOR, "Lea": Role.LEAD, "Leo": Role.LEAD}
 
+TOKEN_HEADER = "X-Nsfwcaps-Token"
+
 sending: dict[str, str] = {}
-"""Cookies that the browser sends with the run that is going on."""
+"""Headers with which the tab that runs has connected."""
 
 
 @dataclass
 class Browser:
-    """Cookies, as the page's own script sets them."""
+    """The login that its cookie holds."""
 
-    cookies: dict[str, str] = field(default_factory=dict)
+    token: str | None = None
 
     def open(self, page: str | None = None) -> Tab:
         """Open a tab, or reload one: nothing but cookies and the address goes with it."""
@@ -69,18 +74,46 @@ class Tab:
 
     browser: Browser
     app: AppTest
+    brought: str | None = None
+    client: str = field(default_factory=lambda: secrets.token_hex(8))
+    epoch: int = 0
+    acted: int = 0
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    again: bool = False
+
+    def __post_init__(self) -> None:
+        self.brought = self.browser.token
 
     def run(self) -> Tab:
-        sending.clear()
-        sending.update(self.browser.cookies)
+        self._prepare()
         self.app.run()
+        return self._after()
+
+    def _prepare(self) -> None:
+        sending.clear()
+        if self.brought:
+            sending[TOKEN_HEADER] = self.brought
+
+    def _after(self) -> Tab:
         self.app._page_hash = ""  # from here on the page that was shown, as a browser does
         assert not self.app.exception, self.app.exception[0].stack_trace
         for element in self.app.main:
-            if element.type == "bidi_component":
-                kept = json.loads(element.proto.json)
-                self.browser.cookies = {kept["name"]: kept["token"]} if kept["token"] else {}
+            if element.type == "bidi_component" and element.proto.component_name == LOGIN:
+                return self._cookie(json.loads(element.proto.json))
         return self
+
+    def _cookie(self, asked: dict[str, Any]) -> Tab:
+        """Do what the script for the login's cookie does, with the server."""
+        if asked["task"] == "sign-in":
+            self.browser.token = tickets.redeem(asked["ticket"], time.time())
+        else:
+            self.browser.token = None
+        if asked["stays"]:
+            return self
+        page = self.app._finished_page_script_hash
+        self.app = AppTest.from_file(SCRIPT, default_timeout=30)
+        self.app._page_hash, self.brought = page, self.browser.token
+        return self.run()
 
     def press(self, label: str, at: int = 0) -> Tab:
         """Press the button of a label: the first one, or another."""
@@ -93,18 +126,62 @@ class Tab:
             self.press(label)
         return self
 
-    def judge(self, *labels: str) -> Tab:
-        """Press one button after another; before an answer, look at what is asked about."""
-        sides = {question.text: question.sides for question in QUESTIONS}
-        for label in labels:
-            for side in sides.get(self.heading, ()) if label in self.labels else ():
-                for button in self.app.button:
-                    if (button.key or "").startswith(f"{side} text-"):
-                        button.click()
-                        self.run()
-                        break
-            self.press(label)
+    @property
+    def judging(self) -> dict[str, Any]:
+        """What the component of the judging page is sent; empty where it is not on the page."""
+        for element in self.app.main:
+            if element.type == "bidi_component" and element.proto.component_name == JUDGING:
+                return dict(json.loads(element.proto.json))
+        return {}
+
+    def send(self, *actions: dict[str, Any], token: str | None = None) -> Tab:
+        """Send actions on the open pair, or on that of a token, as the component does."""
+        token = token or self.judging["task"]["token"]
+        for action in actions:
+            self.acted += 1
+            self.outbox.append({"n": self.acted, "token": token, **action})
+        return self.post()
+
+    def post(self) -> Tab:
+        """Send every action that was not acknowledged."""
+        (element,) = [
+            one
+            for one in self.app.main
+            if one.type == "bidi_component" and one.proto.component_name == JUDGING
+        ]
+        message: dict[str, Any] = {
+            "client": self.client,
+            "epoch": self.epoch,
+            "actions": self.outbox,
+            "have": [],
+        }
+        message["again"] = self.again
+        states = self.app._tree.get_widget_states()
+        states.widgets.add(id=element.proto.id, json_value=json.dumps({"outbox": message}))
+        self._prepare()
+        self.app._run(states)
+        self._after()
+        answer = self.judging
+        acked = answer.get("acked", self.acted) if answer.get("client") == self.client else 0
+        self.outbox = [action for action in self.outbox if action["n"] > acked]
         return self
+
+    def look(self, *items: str) -> Tab:
+        """Uncover texts and images."""
+        return self.send(*({"do": "uncover", "what": what} for what in items))
+
+    def answer(self, **values: Any) -> Tab:
+        """Answer questions, and look at what they are about before."""
+        self.look("safe text", "unsafe text")
+        return self.send({"do": "answer", "values": values})
+
+    def decide(self, choice: str, **values: Any) -> Tab:
+        """Decide on the open pair, with the answers that it has."""
+        return self.send({"do": "decide", "choice": choice, "values": values})
+
+    def reject(self) -> Tab:
+        """Look at the safe side, say that it is not safe, and reject the pair."""
+        return self.look("safe text").decide("reject", safe_is_safe="no")
 
     def fill(self, **values: str) -> Tab:
         """Write into fields, by key or the beginning of it; the next button sends that."""
@@ -142,7 +219,7 @@ class Tab:
     @property
     def said(self) -> list[str]:
         """Messages, without the marks that keep them from being read as Markdown."""
-        found = [*self.app.info, *self.app.warning, *self.app.error]
+        found = [*self.app.info, *self.app.success, *self.app.warning, *self.app.error]
         return [element.value.replace("\\", "").replace("\u2060", "") for element in found]
 
     @property
@@ -220,7 +297,11 @@ class Review:
                 "last_seen": now,
             }
             connection.execute(sa.insert(tables.login).values(row))
-        return Browser({"nsfwcaps_review_8501": token})
+        return Browser(token)
+
+    def desk(self, name: str) -> Desk:
+        """The desk of somebody, without a page."""
+        return Desk(self.database, self.pairs, self.id_of(name))
 
     def id_of(self, name: str) -> str:
         with self.database.read() as connection:

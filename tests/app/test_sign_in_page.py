@@ -30,7 +30,7 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Create account")
     assert tab.heading == "Your queue"
     assert tab.texts == ["Lena (lead)"]
-    assert tab.pages == ["Judge", "My record", "My password", *LEAD_PAGES]
+    assert tab.pages == ["Judge", "My record", "My keys", "My password", *LEAD_PAGES]
 
 
 def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> None:
@@ -49,7 +49,7 @@ def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> 
     tab = Browser().open()
     assert enter(tab, "Ann", "not her password").said == [WRONG]
     assert enter(tab, "Nobody", PASSWORD).said == [WRONG]
-    assert tab.browser.cookies == {}
+    assert tab.browser.token is None
 
 
 def test_who_guesses_has_to_wait_and_is_not_let_in_meanwhile(review: Review) -> None:
@@ -74,10 +74,10 @@ def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:
 
 def test_signing_out_ends_the_login_in_every_tab(review: Review) -> None:
     browser = review.begin().browser("Ann")
-    kept = dict(browser.cookies)
+    kept = browser.token
     one, other = browser.open(), browser.open()
     assert one.press("Sign out").heading == "Pair review"
-    assert browser.cookies == {}
+    assert browser.token is None
     assert other.run().heading == "Pair review"
     stolen = Browser(kept).open()
     assert stolen.said == ["You have been signed out. All your verdicts are saved."]
@@ -88,7 +88,10 @@ def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Revi
     tab.fill(new_name="somebody whom Lea adds").press("Sign out")
     enter(tab, "Ann", PASSWORD)
     assert b"somebody whom Lea adds" not in tab.sent
-    assert set(tab.app.session_state.to_dict()) <= {"token", "token-keeper", "sign-out"} | {
+    scripts = {"login-cookie", "keyboard-guard"}
+    assert set(tab.app.session_state.to_dict()) <= scripts | {
+        "token",
+        "sign-out",
         "opted-out",
         "begin",
     }
@@ -102,13 +105,13 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
         connection.execute(sa.update(tables.login).values({column: 0.0}))
     assert tab.run().said == ["You have been signed out. All your verdicts are saved."]
     assert tab.heading == "Pair review"
-    assert browser.cookies == {}
+    assert browser.token is None
 
 
 @pytest.mark.parametrize("page", LEAD_PAGES)
 def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
     tab = review.begin().browser("Ann").open(page)
-    assert tab.pages == ["Judge", "My record", "My password"]
+    assert tab.pages == ["Judge", "My record", "My keys", "My password"]
     assert tab.heading == "Your queue"
     assert tab.page == "Judge"
 
@@ -117,7 +120,7 @@ def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review)
     tab = review.begin().browser("Leo").open("Export")
     with review.database.write() as connection:
         connection.execute(sa.update(tables.account).values(role="annotator"))
-    assert tab.run().pages == ["Judge", "My record", "My password"]
+    assert tab.run().pages == ["Judge", "My record", "My keys", "My password"]
     assert not tab.buttons_of("Create export")
 
 
@@ -136,7 +139,10 @@ def test_somebody_changes_the_password_that_was_given_to_them(review: Review) ->
     ):
         assert tab.fill(now=now, new=new, again=again).press("Change password").said == [said]
     tab.fill(now=PASSWORD, new="another one", again="another one").press("Change password")
-    assert (tab.said, tab.heading) == ([], "My password")
+    assert (tab.said, tab.heading) == (
+        ["your password was changed; you are signed out everywhere else"],
+        "My password",
+    )
     assert other.run().heading == "Pair review"
     assert enter(Browser().open(), "Ann", PASSWORD).heading == "Pair review"
     assert enter(Browser().open(), "Ann", "another one").texts == ["Ann (annotator)"]

@@ -55,7 +55,6 @@ class Room:
         self.database = database
         self.pairs = write_set(folder, categories)
         self.now = NOON
-        self.opened = open_review(database, self.pairs, {**RULES, **rules})
         with database.write() as connection:
             connection.execute(
                 sa.insert(tables.account),
@@ -72,6 +71,8 @@ class Room:
                     for name in (*PEOPLE, LEAD)
                 ],
             )
+        # With people there already, its log begins with three rows: policy, accounts, queue.
+        self.opened = open_review(database, self.pairs, {**RULES, **rules})
 
     def desk(self, who: str = "p-ann") -> Desk:
         return Desk(self.database, self.pairs, who, lambda: self.now)
@@ -86,6 +87,9 @@ class Room:
         self.now += count * 60
 
     def count(self, table: sa.Table, *where: sa.ColumnElement[bool]) -> int:
+        """Count rows; of the log, those about a pair."""
+        if table is tables.verdict:
+            where = (*where, table.c.pair_id != "")
         with self.database.read() as connection:
             found = sa.select(sa.func.count()).select_from(table).where(*where)
             return int(connection.scalar(found) or 0)

@@ -61,7 +61,6 @@ def write_pairs(folder: Path, count: int) -> Path:
 
 def begin(database: Database, pairs: ReviewPairs, overlap: int) -> Opened:
     """Begin its review, with an account for each of the ten."""
-    opened = open_review(database, pairs, {**RULES, "overlap": overlap})
     with database.write() as connection:
         connection.execute(
             sa.insert(tables.account),
@@ -78,7 +77,7 @@ def begin(database: Database, pairs: ReviewPairs, overlap: int) -> Opened:
                 for name in PEOPLE
             ],
         )
-    return opened
+    return open_review(database, pairs, {**RULES, "overlap": overlap})
 
 
 class Group:
@@ -136,7 +135,7 @@ class Tally:
 def tally(database: Database, told: dict[str, list[int]]) -> Tally:
     decision, item = tables.decision, tables.item
     with database.read() as connection:
-        log = list(verdicts.links(connection))
+        log = [link for link in verdicts.links(connection) if link.pair_id]
         rows = connection.execute(sa.select(decision.c.account_id, decision.c.pair_id)).all()
         queued = connection.execute(sa.select(item.c.pair_id, item.c.decided)).all()
         wrong = verdicts.verify(connection)

@@ -48,8 +48,10 @@ def pair_set(folder: Path) -> ReviewPairs:
 
 
 def begin(database: Database, pairs: ReviewPairs, **policy: Any) -> None:
-    """Begin a review that two people judge, with three annotators and two leads."""
-    open_review(database, pairs, {"overlap": 2, **policy})
+    """Begin a review that two people judge, with three annotators and two leads.
+
+    Its log begins with three rows: policy, accounts, queue.
+    """
     people = [(name, "annotator") for name in ANNOTATORS] + [(name, "lead") for name in LEADS]
     with database.write() as connection:
         connection.execute(
@@ -67,6 +69,7 @@ def begin(database: Database, pairs: ReviewPairs, **policy: Any) -> None:
                 for name, role in people
             ],
         )
+    open_review(database, pairs, {"overlap": 2, **policy})
 
 
 def accept(**answers: Any) -> Answers:
@@ -92,3 +95,10 @@ def judge(
         return [
             verdicts.judge(connection, account, pair_id, answers, now) for account, answers in said
         ]
+
+
+def take_back(connection: sa.Connection, account: str, now: float) -> None:
+    """Take back the last verdict of somebody."""
+    decision = tables.decision
+    last = sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account)
+    verdicts.undo(connection, account, int(connection.scalar(last) or 0), now)

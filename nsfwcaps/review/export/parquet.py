@@ -11,7 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
-from nsfwcaps.review.log.chain import Link
+from nsfwcaps.review.chain.links import Link
 from nsfwcaps.review.log.outcomes import Outcome
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.schema import VERDICT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 
+from nsfwcaps.review.chain.rows import COMMAND_LINE
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Account, Role
@@ -18,8 +19,17 @@ class Change(enum.StrEnum):
     ENABLE = "enable"
 
 
-def add(database: Database, name: str, password: str, role: Role, now: float) -> Account:
-    """Create an account in its own write transaction.
+def add(
+    database: Database,
+    name: str,
+    password: str,
+    role: Role,
+    now: float,
+    by: str = COMMAND_LINE,
+) -> Account:
+    """Create an account in its own write transaction; its password has to be changed.
+
+    `by` is the lead's account.
 
     Raises:
         InputError: the name or password is invalid, or the name is taken.
@@ -27,11 +37,11 @@ def add(database: Database, name: str, password: str, role: Role, now: float) ->
     # Hashing is slow, so it comes before the write.
     hashed = accounts.hash_password(accounts.clean_name(name), password)
     with database.write() as connection:
-        return accounts.create(connection, name, hashed, role, now)
+        return accounts.create(connection, name, hashed, role, now, by, must_change=True)
 
 
-def apply(database: Database, account_id: str, change: Change) -> None:
-    """Change an account in its own write transaction.
+def apply(database: Database, account_id: str, change: Change, by: str = COMMAND_LINE) -> None:
+    """Change an account in its own write transaction; `by` is the lead's account.
 
     Raises:
         InputError: no such account.
@@ -40,10 +50,23 @@ def apply(database: Database, account_id: str, change: Change) -> None:
     with database.write() as connection:
         match change:
             case Change.MAKE_ANNOTATOR:
-                accounts.set_role(connection, account_id, Role.ANNOTATOR)
+                accounts.set_role(connection, account_id, Role.ANNOTATOR, by)
             case Change.MAKE_LEAD:
-                accounts.set_role(connection, account_id, Role.LEAD)
+                accounts.set_role(connection, account_id, Role.LEAD, by)
             case Change.DISABLE:
-                accounts.disable(connection, account_id)
+                accounts.disable(connection, account_id, by)
             case Change.ENABLE:
-                accounts.enable(connection, account_id)
+                accounts.enable(connection, account_id, by)
+
+
+def reset_password(database: Database, account_id: str, password: str) -> None:
+    """Set a password that has to be changed, and end all logins of the account.
+
+    Raises:
+        InputError: no such account, or the password is invalid.
+    """
+    with database.read() as connection:
+        name = accounts.get(connection, account_id).name
+    hashed = accounts.hash_password(name, password)
+    with database.write() as connection:
+        accounts.set_password(connection, account_id, hashed, must_change=True)

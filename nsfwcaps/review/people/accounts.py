@@ -11,6 +11,7 @@ import enum
 import hashlib
 import secrets
 import threading
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import Any, NewType
@@ -21,6 +22,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from nsfwcaps.errors import InputError, ReviewError
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain import state
+from nsfwcaps.review.chain.rows import COMMAND_LINE
 
 MAX_NAME_CHARS = 64
 MIN_PASSWORD_CHARS = 10
@@ -51,6 +54,10 @@ class Account:
     name: str
     role: Role
     disabled: bool
+    must_change: bool = False
+    """Another person set the password: it has to be changed before anything else."""
+    subject: str | None = None
+    """Identity at an OIDC provider, as `identities.subject` writes it."""
 
 
 def clean_name(name: str) -> str:
@@ -130,9 +137,18 @@ def rehashed(known: PasswordHash, password: str) -> PasswordHash:
 
 
 def create(
-    connection: sa.Connection, name: str, password_hash: PasswordHash, role: Role, now: float
+    connection: sa.Connection,
+    name: str,
+    password_hash: PasswordHash,
+    role: Role,
+    now: float,
+    by: str = COMMAND_LINE,
+    *,
+    must_change: bool = False,
 ) -> Account:
-    """Create an account.
+    """Create an account, and log its pseudonym and role; `by` is the account that creates it.
+
+    `must_change` if another person set the password.
 
     Raises:
         InputError: the name is invalid or taken.
@@ -149,9 +165,14 @@ def create(
             password_hash=password_hash,
             role=role.value,
             created=now,
+            must_change=must_change,
         )
     )
-    return Account(account_id=account_id, name=name, role=role, disabled=False)
+    values = {"role": role.value, "disabled": False}
+    state.log_account(connection, account_id, values, by, now)
+    return Account(
+        account_id=account_id, name=name, role=role, disabled=False, must_change=must_change
+    )
 
 
 def everyone(connection: sa.Connection) -> list[Account]:
@@ -187,39 +208,51 @@ def get(connection: sa.Connection, account_id: str) -> Account:
     raise InputError(_NO_ACCOUNT)
 
 
-def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
-    """Change a password, end all logins and reset the count of failed attempts."""
-    _set(connection, account_id, password_hash=password_hash)
+def set_password(
+    connection: sa.Connection,
+    account_id: str,
+    password_hash: PasswordHash,
+    *,
+    must_change: bool = False,
+) -> None:
+    """Change a password, end all logins and reset the count of failed attempts.
+
+    It takes the place of an identity at a provider. `must_change` if another person set it.
+    """
+    values = {"password_hash": password_hash, "must_change": must_change, "subject": None}
+    _set(connection, account_id, **values)
     end_logins(connection, account_id)
     failure, name = tables.login_failure, get(connection, account_id).name
     connection.execute(sa.delete(failure).where(failure.c.name_number == name_number(name)))
 
 
-def set_role(connection: sa.Connection, account_id: str, role: Role) -> None:
-    """Change an account's role, effective from the next page load.
+def set_role(
+    connection: sa.Connection, account_id: str, role: Role, by: str = COMMAND_LINE
+) -> None:
+    """Change an account's role, effective from the next page load; logged with who did it.
 
     Raises:
         ReviewError: this is the last lead.
     """
     if role is not Role.LEAD:
         _keep_a_lead(connection, account_id)
-    _set(connection, account_id, role=role.value)
+    _set_logged(connection, account_id, by, role=role.value)
 
 
-def disable(connection: sa.Connection, account_id: str) -> None:
-    """Disable an account immediately; its verdicts remain.
+def disable(connection: sa.Connection, account_id: str, by: str = COMMAND_LINE) -> None:
+    """Disable an account immediately; its verdicts remain. Logged with who did it.
 
     Raises:
         ReviewError: this is the last lead.
     """
     _keep_a_lead(connection, account_id)
-    _set(connection, account_id, disabled=True)
+    _set_logged(connection, account_id, by, disabled=True)
     end_logins(connection, account_id)
 
 
-def enable(connection: sa.Connection, account_id: str) -> None:
-    """Re-enable an account."""
-    _set(connection, account_id, disabled=False)
+def enable(connection: sa.Connection, account_id: str, by: str = COMMAND_LINE) -> None:
+    """Re-enable an account. Logged with who did it."""
+    _set_logged(connection, account_id, by, disabled=False)
 
 
 def end_logins(connection: sa.Connection, account_id: str) -> None:
@@ -230,7 +263,12 @@ def end_logins(connection: sa.Connection, account_id: str) -> None:
 def from_row(row: sa.Row[Any]) -> Account:
     """Build an account from a row with its columns."""
     return Account(
-        account_id=row.account_id, name=row.name, role=Role(row.role), disabled=row.disabled
+        account_id=row.account_id,
+        name=row.name,
+        role=Role(row.role),
+        disabled=row.disabled,
+        must_change=row.must_change,
+        subject=row.subject,
     )
 
 
@@ -247,6 +285,17 @@ def _set(connection: sa.Connection, account_id: str, **values: Any) -> None:
         raise InputError(_NO_ACCOUNT)
 
 
+def _set_logged(connection: sa.Connection, account_id: str, by: str, **values: Any) -> None:
+    """Set what the log holds of an account; setting what it has already logs nothing."""
+    account = tables.account.c
+    now = connection.execute(
+        sa.select(account.role, account.disabled).where(account.account_id == account_id)
+    ).one_or_none()
+    _set(connection, account_id, **values)
+    if now is not None and {**now._mapping, **values} != now._mapping:
+        state.log_account(connection, account_id, values, by, time.time())
+
+
 def _keep_a_lead(connection: sa.Connection, account_id: str) -> None:
     leads = [a for a in everyone(connection) if a.role is Role.LEAD and not a.disabled]
     if [lead.account_id for lead in leads] == [account_id]:
@@ -259,8 +308,8 @@ def _as_bytes(password: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _nobodys_hash() -> PasswordHash:
-    """A hash that no known password has and that takes equally long to verify."""
+def no_password() -> PasswordHash:
+    """Return a hash that no known password has and that takes equally long to verify."""
     salt, digest = (
         base64.b64encode(secrets.token_bytes(count)).decode().rstrip("=")
         for count in (_HASHER.salt_len, _HASHER.hash_len)
@@ -269,4 +318,4 @@ def _nobodys_hash() -> PasswordHash:
     return PasswordHash(f"$argon2id$v=19${costs}${salt}${digest}")
 
 
-_NOBODYS = _nobodys_hash()
+_NOBODYS = no_password()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.errors import ReviewError
+from nsfwcaps.review.chain import links, noted, rows, state
 from nsfwcaps.review.database import Database, get_meta, set_meta
-from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import filling
 from nsfwcaps.review.queue import policy as policies
@@ -40,22 +41,28 @@ def open_review(
     """Start or resume the review of a data set; `given` overrides policy values.
 
     Raises:
-        ReviewError: the database reviews other data, or the data set has changed and
-            `update` is not set.
+        ReviewError: the database reviews other data, is older than the data set, or was changed
+            from outside; or the data set has changed and `update` is not set.
         ConfigError: a policy value is invalid.
     """
     with database.write() as connection:
         kept = get_meta(connection, "policy")
         if kept is None:
             return _begun(connection, pairs, policies.changed(Policy(), given or {}), seed)
+        _check_continues(connection, database, pairs)
         before = policies.from_json(kept)
         after = policies.changed(before, given or {})
         filled = FilledQueue(added=0, gone=0, back=0)
-        if get_meta(connection, "data") != pairs.digest:
+        is_other = get_meta(connection, "data") != pairs.digest
+        if is_other or after != before:
+            _check_untouched(connection, database)
+        if is_other:
             _check_known(connection, database, pairs, update=update)
             filled = filling.fill(connection, pairs, after, seed)
             set_meta(connection, "data", pairs.digest)
-        _apply(connection, before, after)
+        _apply(connection, kept, before, after)
+        if is_other or after != before:
+            state.log_queue(connection, time.time())
         return Opened(policy=after, queued=len(pairs), filled=filled)
 
 
@@ -91,19 +98,58 @@ def _begun(connection: sa.Connection, pairs: ReviewPairs, policy: Policy, seed: 
     set_meta(connection, "review_id", review_id)
     set_meta(connection, "policy", policy.as_json())
     set_meta(connection, "data", pairs.digest)
-    verdicts.begin_log(connection, review_id)
+    rows.begin_log(connection, review_id)
     filled = filling.fill(connection, pairs, policy, seed)
+    state.begin(connection, time.time())
     return Opened(policy=policy, queued=len(pairs), filled=filled)
 
 
-def _apply(connection: sa.Connection, before: Policy, after: Policy) -> None:
+def _apply(
+    connection: sa.Connection, kept: Mapping[str, Any], before: Policy, after: Policy
+) -> None:
     if after == before:
         return
-    set_meta(connection, "policy", after.as_json())
+    values = after.as_json()
+    changed = {name: value for name, value in values.items() if kept.get(name) != value}
+    state.log_policy(connection, changed, time.time())
+    set_meta(connection, "policy", values)
     if after.overlap != before.overlap:
         filling.set_overlap(connection, after.overlap)
     if after.severity != before.severity:
         filling.set_severities(connection, after)
+
+
+def _check_continues(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:
+    """Check that the database is no older copy than the one the data set was published from.
+
+    Raises:
+        ReviewError: it is, or its log was rewritten.
+    """
+    head = noted.of_data_set(pairs.folder)
+    first = links.genesis(get_meta(connection, "review_id"))
+    if head is None or head.first != first:  # published from another review, or from none
+        return
+    wrong = noted.lacks(rows.links(connection), first, head)
+    if wrong:
+        raise ReviewError(
+            f"{database.name}: {pairs.folder} was published from row {head.rows} of this review, "
+            f"and {wrong}. Name the latest database with --db; after restoring a backup, say so "
+            f"with 'nsfwcaps review restored --db DB --noted {head.rows}:{head.hash}'"
+        )
+
+
+def _check_untouched(connection: sa.Connection, database: Database) -> None:
+    """Check that what is about to be logged as a change does not hide another one.
+
+    Raises:
+        ReviewError: policy, roles or queue differ from the log.
+    """
+    wrong = state.differences(connection, state.logged(rows.links(connection, *state.KINDS)))
+    if wrong:
+        raise ReviewError(
+            f"{database.name}: {wrong[0]}. Nothing was written; restore the latest backup "
+            "('nsfwcaps review verify' lists all faults)"
+        )
 
 
 def _check_known(

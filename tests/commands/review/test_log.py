@@ -117,7 +117,7 @@ def test_an_export_is_read_back_by_others(reviewed: Path) -> None:
     made = call(
         "review", "export", "--db", db(reviewed), "--data", reviewed, "--out", out, "--json"
     )
-    assert made.json["rows"] == 4
+    assert made.json["rows"] == 7
     table = pd.read_parquet(out / "outcomes.parquet").set_index("pair_id")
     assert table.loc[PAIRS[0], "choice"] == "accept"
     noted = f"{made.json['rows']}:{made.json['hash']}"

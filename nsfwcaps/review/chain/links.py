@@ -40,19 +40,15 @@ def genesis(review_id: str) -> str:
     return hashlib.sha256(f"nsfwcaps review {review_id}".encode()).hexdigest()
 
 
-def faults(
-    links: Iterable[Link], first: str, head: tuple[int, str], noted: tuple[int, str] | None = None
-) -> Iterator[str]:
+def faults(links: Iterable[Link], first: str, head: tuple[int, str]) -> Iterator[str]:
     """Yield the faults of a chain in row order; nothing if it is intact.
 
     Args:
         links: rows by number.
         first: hash that the first row must carry, from `genesis`.
         head: number and hash of the last row written.
-        noted: number and hash of a row, as noted at an earlier time.
     """
     seq, before = 0, first
-    found_noted = noted in (None, (0, first))
     for link in links:
         if link.seq > seq + 1:
             yield f"{_rows(seq + 1, link.seq - 1)} missing"
@@ -61,18 +57,12 @@ def faults(
         elif link.seq == seq + 1 and link.previous != before:
             yield f"row {link.seq} does not follow from row {seq}: a row was inserted or replaced"
         seq, before = link.seq, link.hash
-        if noted is not None and noted[0] == seq:
-            found_noted = True
-            if noted[1] != link.hash:
-                yield f"row {seq} differs from the noted one: the log up to it was rewritten"
     if head[0] > seq:
         yield f"{_rows(seq + 1, head[0])} missing at the end"
     elif head[0] == seq and head[1] != before:
         yield f"row {seq} differs from the last row written"
     elif head[0] < seq:
         yield f"the log ends at row {seq}, but the last row written is {head[0]}"
-    if not found_noted and noted is not None:
-        yield f"the noted row {noted[0]} is missing"
 
 
 def _rows(first: int, last: int) -> str:
