@@ -15,9 +15,9 @@ import pytest
 from support.small_review import PAIRS, accept, begin, fix, pair_set, reject, rows
 
 from nsfwcaps.errors import NsfwcapsError
+from nsfwcaps.review.chain.links import Link
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.log import adjudication, reopening, verdicts
-from nsfwcaps.review.log.chain import Link
+from nsfwcaps.review.log import adjudication, reopening, verdicts, verifying
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import gold
 from nsfwcaps.review.queue.opening import open_review
@@ -104,7 +104,7 @@ def update(database: Database, folder: Path) -> None:
 
 def check(database: Database) -> None:
     with database.read() as connection:
-        assert verdicts.verify(connection) == []
+        assert verifying.verify(connection) == []
         log = list(verdicts.links(connection))
         found = progress(connection)
         choice = next(one for one in agree(connection, resamples=1) if one.question == "choice")
