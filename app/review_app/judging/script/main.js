@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
+  const page = { pictures: new Map(), guidelines: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
   page.parts = makeParts(page);
   page.root = page.parts.root;
   parent.append(page.root);
@@ -87,6 +87,7 @@ function receive(page, data) {
   for (const name of page.pictures.keys()) {
     if (!name.startsWith(data.task.token)) page.pictures.delete(name);
   }
+  keepGuidelines(page, data.guidelines);
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
   update(page, received(page.state, data));
@@ -125,7 +126,8 @@ function post(page) {
   const { client, epoch, n, pending } = page.state;
   page.sent = n;
   page.since = performance.now();
-  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], tries: page.tries });
+  const have = [...page.pictures.keys(), ...page.guidelines.keys()];
+  page.send({ client, epoch, actions: pending, have, tries: page.tries });
 }
 
 function tick(page) {
@@ -137,6 +139,7 @@ function tick(page) {
     post(page);
     page.parts.alert.textContent ||= "Not saved yet; trying again.";
   }
+  if (document.activeElement === document.body) page.focus(); // what had it is gone
   const next = rested(state, now);
   if (next !== state) update(page, next);
 }
