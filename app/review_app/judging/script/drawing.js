@@ -51,6 +51,7 @@ function announce(page, view) {
   if (changed.length === 0) return;
   page.screen = screen;
   for (const name of changed) page.shown[name] = Infinity;
+  page.root.dataset.ready = "false";
   if (changed.includes("question")) {
     setText(page.parts.live, view.question ? view.question.text : "Waiting for the next pair");
   }
@@ -60,6 +61,7 @@ function announce(page, view) {
         page.shown[name] = performance.now();
       }
     }
+    page.root.dataset.ready = String(!Object.values(page.shown).includes(Infinity));
   };
   requestAnimationFrame(() => setTimeout(seen)); // after the frame was drawn
 }

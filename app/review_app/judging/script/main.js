@@ -82,7 +82,7 @@ function receive(page, data) {
   }
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
-  page.again ||= isNew || page.state.pending.length > 0;
+  page.again ||= isNew || (first && page.state.pending.length > 0);
   update(page, received(page.state, data));
   if (first && !hasFocus()) page.focus();
 }
