@@ -44,6 +44,8 @@ class Outbox:
     epoch: int
     actions: list[dict[str, Any]]
     have: frozenset[str]
+    again: bool
+    """Whether some actions may have been sent to another session, which could not answer."""
 
 
 def hear(desk: Desk, heard: Heard, message: Any) -> None:
@@ -53,7 +55,7 @@ def hear(desk: Desk, heard: Heard, message: Any) -> None:
         return
     if box.client != heard.client:
         heard.client, heard.epoch, heard.refused = box.client, box.epoch, None
-        heard.applied = _applied_before(desk, box)
+        heard.applied = _applied_before(desk, box) if box.again else 0
     if box.epoch > heard.epoch:
         heard.epoch, heard.refused = box.epoch, None
     heard.have = box.have
@@ -141,22 +143,22 @@ def _choice(value: str) -> Choice:
 
 
 def _read(message: Any) -> Outbox | None:
-    """Parse a message; None if it is none."""
+    """Parse a message; None if it is not one."""
     match message:
-        case {
-            "client": str(client),
-            "epoch": int(epoch),
-            "actions": list(sent),
-            "have": list(have),
-        }:
-            pass
+        case {"client": str(client), "epoch": int(epoch), "actions": list(sent), "have": list(had)}:
+            have = frozenset(name for name in had if isinstance(name, str))
+            actions = [action for action in sent if _is_action(action)]
         case _:
             return None
-    actions = []
-    for action in sent:
-        match action:
-            case {"n": int(), "do": str(), "token": str()}:
-                actions.append(action)
-            case _:
-                return None
-    return Outbox(client=client, epoch=epoch, actions=actions, have=have)
+    if len(actions) < len(sent):
+        return None
+    again = message.get("again") is True
+    return Outbox(client=client, epoch=epoch, actions=actions, have=have, again=again)
+
+
+def _is_action(value: Any) -> bool:
+    match value:
+        case {"n": int(), "do": str(), "token": str()}:
+            return True
+        case _:
+            return False

@@ -17,7 +17,8 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), guidelines: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
+  const page = { pictures: new Map(), guidelines: new Map(), screen: {}, shown: {}, since: 0 };
+  Object.assign(page, { again: false, tries: 0, sent: 0 });
   page.parts = makeParts(page);
   page.root = page.parts.root;
   parent.append(page.root);
@@ -90,6 +91,7 @@ function receive(page, data) {
   keepGuidelines(page, data.guidelines);
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
+  page.again ||= isNew || (first && page.state.pending.length > 0);
   update(page, received(page.state, data));
   if (first && !hasFocus()) page.focus();
 }
@@ -126,8 +128,9 @@ function post(page) {
   const { client, epoch, n, pending } = page.state;
   page.sent = n;
   page.since = performance.now();
+  const { again, tries } = page;
   const have = [...page.pictures.keys(), ...page.guidelines.keys()];
-  page.send({ client, epoch, actions: pending, have, tries: page.tries });
+  page.send({ client, epoch, actions: pending, have, again, tries });
 }
 
 function tick(page) {
