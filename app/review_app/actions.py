@@ -56,12 +56,12 @@ def _allowed(action: Callable[[], object], *, lead: bool) -> None:
 
 
 def check_signed_in(context: ReviewContext, token: str | None, *, lead: bool) -> None:
-    """Check that a token is valid, and a lead's where `lead` is set.
+    """Check that a token is valid, and a lead's where `lead` is set; this counts as use.
 
     Raises:
         ReviewError: it is not.
     """
-    account = context.read(logins.signed_in, token, time.time()) if token else None
+    account = logins.resume(context.database, token, time.time()) if token else None
     if account is None:
         raise ReviewError("you are signed out; nothing was saved")
     if lead and account.role is not Role.LEAD:

@@ -10,6 +10,7 @@ import streamlit as st
 from nsfwcaps.review.people.accounts import Account, Role
 from review_app.context import ReviewContext
 from review_app.pages import (
+    comments,
     disputes,
     export,
     judge,
@@ -18,6 +19,7 @@ from review_app.pages import (
     progress,
     record,
     sign_in,
+    verdicts,
 )
 
 Draw = Callable[[ReviewContext, Account], None]
@@ -25,12 +27,14 @@ Draw = Callable[[ReviewContext, Account], None]
 # Title, last part of the address, and what draws the page. The first one is the default.
 PAGES: list[tuple[str, str, Draw]] = [
     ("Judge", "judge", judge.draw),
+    ("My verdicts", "verdicts", verdicts.draw),
     ("My record", "record", record.draw),
     ("My password", "password", password.draw),
 ]
 LEAD_PAGES: list[tuple[str, str, Draw]] = [
     ("Progress", "progress", progress.draw),
     ("Disputes", "disputes", disputes.draw),
+    ("Comments", "comments", comments.draw),
     ("People", "people", people.draw),
     ("Export", "export", export.draw),
 ]

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from support.shell import environment
+from served import LONGEST_S, Server
+
+__all__ = ["FOUND", "LONGEST_S", "PASSWORD", "Person", "Server", "browser"]
 
 PASSWORD = "a long password"
 FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), "")
-LONGEST_S = 30
 # A key that comes just after the page was drawn anew can be lost.
 AGAIN_S = 1.0
 
@@ -42,71 +36,21 @@ def browser() -> Iterator[Browser]:
             opened.close()
 
 
-@dataclass
-class Server:
-    """`nsfwcaps review` of a run, as a process of its own."""
-
-    folder: Path
-    options: tuple[str, ...] = ()
-    port: int = 0
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def database(self) -> str:
-        return str(self.folder / "review.sqlite")
-
-    @property
-    def said(self) -> str:
-        return (self.folder / "said.txt").read_text()
-
-    def start(self) -> Server:
-        """Start it, and wait until it says that the page can be opened."""
-        self.port = self.port or _free_port()
-        with (self.folder / "said.txt").open("wb") as out:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "nsfwcaps", "review", "--data", self.folder),
-                    *("--db", self.database, "--port", str(self.port), *self.options),
-                ],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env=environment(),
-            )
-        deadline = time.monotonic() + LONGEST_S
-        while "You can now view" not in self.said:
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
-        return self
-
-    def close(self) -> None:
-        self.end(signal.SIGKILL)
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        """Send it a signal, and wait for its end."""
-        if self.process is not None:
-            self.process.send_signal(number)
-            self.process.wait(LONGEST_S)
-            self.process = None
-
-    @property
-    def code(self) -> str:
-        """What makes the first account."""
-        (found,) = re.findall(r"with the code (\S+)", self.said)
-        return str(found)
-
-
 class Person:
     """Somebody in a browser of their own."""
 
     def __init__(self, browser: Browser, server: Server, name: str, page: str = "") -> None:
         self.context: BrowserContext = browser.new_context(
-            viewport={"width": 1200, "height": 900}, accept_downloads=True
+            viewport={"width": 1200, "height": 900}, accept_downloads=True, ignore_https_errors=True
         )
         self.context.set_default_timeout(LONGEST_S * 1_000)
         self.page: Page = self.context.new_page()
         self.name = name
-        self._address = f"http://localhost:{server.port}"
+        self._address = server.address
+        self.refused: list[str] = []  # by the rules that the server sends with each page
+        self.asked: set[str] = set()  # servers
+        self.page.on("console", self._noted)
+        self.page.on("request", lambda one: self.asked.add("/".join(one.url.split("/")[:3])))
         self.page.goto(f"{self._address}/{page}")
 
     def sign_in(self, code: str | None = None) -> Person:
@@ -163,6 +107,10 @@ class Person:
         expect(self.page.get_by_test_id("stSidebar")).to_be_visible()
         return self
 
+    def _noted(self, message: Any) -> None:
+        if "Content Security Policy" in message.text:
+            self.refused.append(message.text)
+
     @property
     def words(self) -> str:
         return self.page.get_by_test_id("stMain").inner_text()
@@ -171,9 +119,3 @@ class Person:
     def _is_settled(self) -> bool:
         app = self.page.get_by_test_id("stApp")
         return app.get_attribute("data-test-script-state") == "notRunning"
-
-
-def _free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("localhost", 0))
-        return int(trial.getsockname()[1])

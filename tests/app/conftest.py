@@ -20,8 +20,8 @@ def review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Review]:
     monkeypatch.setattr(sys, "path", [str(tabs.SCRIPT.parent), *sys.path])
     # Streamlit leaves its script there, and processes that later tests spawn would run that.
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    # `AppTest` has no browser: the cookies are those of the one whose tab runs.
-    monkeypatch.setattr(type(st.context), "cookies", property(lambda context: tabs.sending))
+    # `AppTest` has no browser: the headers are those of the one whose tab runs.
+    monkeypatch.setattr(type(st.context), "headers", property(lambda context: tabs.sending))
     for cache in (st.cache_resource, st.cache_data):
         cache.clear()
     made = Review(tmp_path)

@@ -1,4 +1,4 @@
-"""What a browser does for the page, without one: it keeps a cookie, and its tabs run the script."""
+"""What a browser does for the page, without one: it keeps a login, and its tabs run the script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,16 @@ from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.queue import queue
 from nsfwcaps.review.queue.opening import open_review
+from review_access import tickets
 
 ADDRESSES = {
     "Judge": "judge",
+    "My verdicts": "verdicts",
     "My record": "record",
     "My password": "password",
     "Progress": "progress",
     "Disputes": "disputes",
+    "Comments": "comments",
     "People": "people",
     "Export": "export",
 }
@@ -44,17 +47,20 @@ ADDRESSES = {
 
 SCRIPT = Path(__file__).parents[2] / "app" / "review.py"
 PASSWORD = "a long password"
+LOGIN = "nsfwcaps_login"
 PEOPLE = {"Ann": Role.ANNOTATOR, "Bob": Role.ANNOTATOR, "Lea": Role.LEAD, "Leo": Role.LEAD}
 
+TOKEN_HEADER = "X-Nsfwcaps-Token"
+
 sending: dict[str, str] = {}
-"""Cookies that the browser sends with the run that is going on."""
+"""Headers with which the tab that runs has connected."""
 
 
 @dataclass
 class Browser:
-    """Cookies, as the page's own script sets them."""
+    """The login that its cookie holds."""
 
-    cookies: dict[str, str] = field(default_factory=dict)
+    token: str | None = None
 
     def open(self, page: str | None = None) -> Tab:
         """Open a tab, or reload one: nothing but cookies and the address goes with it."""
@@ -68,18 +74,35 @@ class Tab:
 
     browser: Browser
     app: AppTest
+    brought: str | None = None
+
+    def __post_init__(self) -> None:
+        self.brought = self.browser.token
 
     def run(self) -> Tab:
         sending.clear()
-        sending.update(self.browser.cookies)
+        if self.brought:
+            sending[TOKEN_HEADER] = self.brought
         self.app.run()
         self.app._page_hash = ""  # from here on the page that was shown, as a browser does
         assert not self.app.exception, self.app.exception[0].stack_trace
         for element in self.app.main:
-            if element.type == "bidi_component":
-                kept = json.loads(element.proto.json)
-                self.browser.cookies = {kept["name"]: kept["token"]} if kept["token"] else {}
+            if element.type == "bidi_component" and element.proto.component_name == LOGIN:
+                return self._cookie(json.loads(element.proto.json))
         return self
+
+    def _cookie(self, asked: dict[str, Any]) -> Tab:
+        """Do what the script for the login's cookie does, with the server."""
+        if asked["task"] == "sign-in":
+            self.browser.token = tickets.redeem(asked["ticket"], time.time())
+        else:
+            self.browser.token = None
+        if asked["stays"]:
+            return self
+        page = self.app._finished_page_script_hash
+        self.app = AppTest.from_file(SCRIPT, default_timeout=30)
+        self.app._page_hash, self.brought = page, self.browser.token
+        return self.run()
 
     def press(self, label: str, at: int = 0) -> Tab:
         """Press the button of a label: the first one, or another."""
@@ -219,7 +242,7 @@ class Review:
                 "last_seen": now,
             }
             connection.execute(sa.insert(tables.login).values(row))
-        return Browser({"nsfwcaps_review_8501": token})
+        return Browser(token)
 
     def id_of(self, name: str) -> str:
         with self.database.read() as connection:

@@ -49,7 +49,7 @@ def test_a_wrong_name_and_a_wrong_password_are_told_the_same(review: Review) -> 
     tab = Browser().open()
     assert enter(tab, "Ann", "not her password").said == [WRONG]
     assert enter(tab, "Nobody", PASSWORD).said == [WRONG]
-    assert tab.browser.cookies == {}
+    assert tab.browser.token is None
 
 
 def test_who_guesses_has_to_wait_and_is_not_let_in_meanwhile(review: Review) -> None:
@@ -74,10 +74,10 @@ def test_a_reload_keeps_who_is_signed_in_and_the_page(review: Review) -> None:
 
 def test_signing_out_ends_the_login_in_every_tab(review: Review) -> None:
     browser = review.begin().browser("Ann")
-    kept = dict(browser.cookies)
+    kept = browser.token
     one, other = browser.open(), browser.open()
     assert one.press("Sign out").heading == "Pair review"
-    assert browser.cookies == {}
+    assert browser.token is None
     assert other.run().heading == "Pair review"
     stolen = Browser(kept).open()
     assert stolen.said == ["You have been signed out. All your verdicts are saved."]
@@ -88,7 +88,10 @@ def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Revi
     tab.fill(new_name="somebody whom Lea adds").press("Sign out")
     enter(tab, "Ann", PASSWORD)
     assert b"somebody whom Lea adds" not in tab.sent
-    assert set(tab.app.session_state.to_dict()) <= {"token", "token-keeper", "sign-out"} | {
+    scripts = {"login-cookie", "keyboard-guard"}
+    assert set(tab.app.session_state.to_dict()) <= scripts | {
+        "token",
+        "sign-out",
         "opted-out",
         "begin",
     }
@@ -102,7 +105,7 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
         connection.execute(sa.update(tables.login).values({column: 0.0}))
     assert tab.run().said == ["You have been signed out. All your verdicts are saved."]
     assert tab.heading == "Pair review"
-    assert browser.cookies == {}
+    assert browser.token is None
 
 
 @pytest.mark.parametrize("page", LEAD_PAGES)

@@ -22,8 +22,8 @@ def draw(context: ReviewContext, account: Account) -> None:
     match desk.state():
         case Consent() as waiting:
             consent.draw(context, desk, waiting)
-        case ReviewTask() as before:
-            task.draw(context, desk, before)
+        case ReviewTask():
+            task.draw(context, account, desk)
         case Rest() as rest:
             _rest(rest)
         case Finished() as end:

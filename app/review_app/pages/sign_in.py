@@ -10,31 +10,38 @@ import streamlit as st
 from nsfwcaps.review.people import accounts, logins
 from nsfwcaps.review.people.accounts import Account
 from review_app.actions import TOKEN, attempt
-from review_app.browser import keep_token, kept_token
+from review_app.browser import guard_keyboard
 from review_app.context import ReviewContext
+from review_app.login_cookie import forget, hand_over, token_of_browser
+
+_LEFT = "left the login"
+"""Key of the session state that is set by signing out."""
 
 
 def resumed(context: ReviewContext) -> Account | None:
-    """Account that is signed in in this browser."""
+    """Account whose login the browser's cookie holds."""
+    guard_keyboard()
     if TOKEN not in st.session_state:
-        st.session_state[TOKEN] = kept_token()
+        st.session_state[TOKEN] = token_of_browser()
     token = st.session_state[TOKEN]
     account = logins.resume(context.database, token, time.time()) if token else None
     if token and account is None:
-        _forget()
+        _leave()
         st.info("You have been signed out. All your verdicts are saved.")
-    keep_token(st.session_state[TOKEN])
-    return account
+        forget(stays=True)
+    # A new login is not used before the browser has its cookie.
+    return account if token == token_of_browser() else None
 
 
 def out(context: ReviewContext) -> None:
     """Sign out."""
     token = st.session_state[TOKEN]
-    _forget()
+    _leave()
+    st.session_state[_LEFT] = True
     attempt(partial(logins.sign_out, context.database, token))
 
 
-def _forget() -> None:
+def _leave() -> None:
     """Leave nothing for the next person in this tab: neither typed text nor an export."""
     for key in list(st.session_state):
         del st.session_state[key]
@@ -42,7 +49,13 @@ def _forget() -> None:
 
 
 def draw(context: ReviewContext) -> None:
-    """Draw the form to sign in, or the one for the first account."""
+    """Draw the form to sign in, or the one for the first account; then hand the login over."""
+    if st.session_state[TOKEN]:
+        hand_over(st.session_state[TOKEN])
+        return
+    if st.session_state.pop(_LEFT, False):
+        forget(stays=False)
+        return
     new = not context.read(accounts.any_exist)
     st.header("Pair review")
     with st.form("sign-in", width=420):

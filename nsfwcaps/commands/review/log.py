@@ -18,14 +18,12 @@ from nsfwcaps import progress as progressing
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json, Quiet
 from nsfwcaps.commands.review.accounts import Db
-from nsfwcaps.errors import ArtifactError, ConfigError, ReviewError
+from nsfwcaps.errors import ArtifactError, ConfigError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from nsfwcaps.review.database import Database
-
-_SHOWN = 20
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the run or of the data set.")]
 
@@ -33,7 +31,6 @@ Data = Annotated[Path, typer.Option("--data", help="Folder of the run or of the 
 def register(group: typer.Typer) -> None:
     """Add the commands."""
     group.command("status")(status)
-    group.command("verify")(verify)
     group.command("export")(export)
     group.command("gold")(gold)
     group.command("reopen")(reopen)
@@ -58,7 +55,7 @@ def status(db: Db, as_json: Json = False) -> None:
     """Show the progress of the review."""
     from nsfwcaps.review.results import progress
 
-    with _opened(db, read_only=True) as database, database.read() as connection:
+    with opened(db, read_only=True) as database, database.read() as connection:
         found = progress.progress(connection)
     if as_json:
         typer.echo(json.dumps(_plain(dataclasses.asdict(found)), indent=1))
@@ -71,36 +68,6 @@ def status(db: Db, as_json: Json = False) -> None:
         typer.echo(
             f"  {person.account_id}: {person.verdicts} verdicts, {_counts(person.by_choice)}"
         )
-
-
-def verify(
-    db: Db,
-    noted: Annotated[
-        str | None,
-        typer.Option(
-            "--noted",
-            metavar="NUMBER:HASH",
-            help="Row that an earlier export or verify printed; detects a rewritten log.",
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Check that no row of the log was changed, removed or inserted."""
-    from nsfwcaps.review.log import verdicts
-
-    row = None if noted is None else _noted(noted)
-    with _opened(db, read_only=True) as database, database.read() as connection:
-        faults = verdicts.verify(connection, row)
-        seq, last = verdicts.head_of(connection)
-        name = database.name
-    if as_json:
-        typer.echo(json.dumps({"rows": seq, "hash": last, "faults": faults}, indent=1))
-    elif not faults:
-        typer.echo(f"{seq} rows verified. Keep for --noted: {seq}:{last}")
-    if faults:
-        shown = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
-        more = f"\n  and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
-        raise ReviewError(f"{name}: the log was tampered with or damaged{shown}{more}")
 
 
 def export(
@@ -116,8 +83,8 @@ def export(
 
     pairs = ReviewPairs(data_set(data))
     shown = progressing.for_terminal(quiet=quiet or as_json)
-    opened = _opened(db, read_only=True)
-    with opened as database, shown.task("export", None, unit="parts") as advance:
+    reading = opened(db, read_only=True)
+    with reading as database, shown.task("export", None, unit="parts") as advance:
         made = exporting.export(database, pairs, out, done=lambda _: advance(1))
     seq, last = made.head
     if as_json:
@@ -145,8 +112,8 @@ def gold(
     from nsfwcaps.review.queue import gold as known
 
     rows = known.read_gold(file)
-    with _opened(db) as database, database.write() as connection:
-        changed = known.set_gold(connection, _lead(connection, lead), rows, time.time())
+    with opened(db) as database, database.write() as connection:
+        changed = known.set_gold(connection, lead_of(connection, lead), rows, time.time())
     typer.echo(f"{len(rows)} known answers, {changed} new or changed")
 
 
@@ -162,8 +129,8 @@ def reopen(
     from nsfwcaps.review.log import reopening
 
     told = []
-    with _opened(db) as database, database.write() as connection:
-        by = _lead(connection, lead)
+    with opened(db) as database, database.write() as connection:
+        by = lead_of(connection, lead)
         for pair_id in dict.fromkeys(pairs):
             row = reopening.open_again(connection, by, pair_id, time.time())
             before = "no decision of a lead" if row is None else f"row {row.seq} ({row.kind})"
@@ -173,8 +140,8 @@ def reopen(
     typer.echo("Settle it on the page Disputes, then publish again.")
 
 
-def _lead(connection: sa.Connection, name: str | None) -> str:
-    """Account of the named lead, or of the only one."""
+def lead_of(connection: sa.Connection, name: str | None) -> str:
+    """Return the account of the named lead, or of the only one."""
     from nsfwcaps.review.people import accounts
 
     if name is not None:
@@ -190,7 +157,8 @@ def _lead(connection: sa.Connection, name: str | None) -> str:
 
 
 @contextlib.contextmanager
-def _opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
+def opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
+    """Open a review's database, and close it at the end."""
     from nsfwcaps.review.database import Database
 
     database = Database(name, read_only=read_only)
@@ -211,12 +179,3 @@ def _plain(value: Any) -> Any:
 
 def _counts(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-
-
-def _noted(text: str) -> tuple[int, str]:
-    number, colon, value = text.partition(":")
-    if not colon or not number.isdigit() or len(value) != 64:
-        raise ConfigError(
-            "--noted: expected NUMBER:HASH, as printed by 'nsfwcaps review export' or 'verify'"
-        )
-    return int(number), value.lower()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
+import re
 import shlex
 import socket
 import stat
@@ -16,7 +18,7 @@ import typer
 
 from nsfwcaps import extras, resources
 from nsfwcaps.commands.options import with_settings
-from nsfwcaps.commands.review import accounts, log
+from nsfwcaps.commands.review import accounts, integrity, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
 from nsfwcaps.stage import Values
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 DATABASE = "NSFWCAPS_REVIEW_DB"
 DATA = "NSFWCAPS_REVIEW_DATA"
 """Tells the page what to open. Arguments would be visible to every user in the process list."""
+_BASE = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(with_settings([_ReviewRules()])(review))
     group.add_typer(accounts.app)
     log.register(group)
+    integrity.register(group)
     app.add_typer(group, name="review")
 
 
@@ -69,9 +73,19 @@ def review(
             "--address", help="Listening address; any but localhost is open to the network."
         ),
     ] = "localhost",
+    base_path: Annotated[
+        str,
+        typer.Option("--base-path", help="Path of the page behind a proxy, such as /review."),
+    ] = "",
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")
     ] = False,
+    guidelines: Annotated[
+        Path | None,
+        typer.Option(
+            "--guidelines", help="Markdown file shown to annotators; kept with the review."
+        ),
+    ] = None,
     prepare_only: Annotated[
         bool, typer.Option("--prepare", help="Prepare the queue without serving the page.")
     ] = False,
@@ -84,56 +98,97 @@ def review(
         raise ConfigError("review: no data set given; name a run with --data RUN")
     folder = log.data_set(data)
     name = str(folder.parent / "review.sqlite") if db is None else db
+    base = _clean_base(base_path)
     if not prepare_only:
         _check_free(address, port)
     # Only with the page: a new code would invalidate that of a running page.
     code, opened = _prepare(
-        name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
+        name,
+        folder,
+        given[_ReviewRules.name],
+        update,
+        guidelines_file=guidelines,
+        with_code=not prepare_only,
     )
     typer.echo(_queue_line(opened))
     if prepare_only:
         return
+    _warn_of_plain_http(address)
     host = f"[{address}]" if ":" in address else address
-    typer.echo(f"Open http://{host}:{port} (Ctrl-C to stop)")
+    typer.echo(f"Open http://{host}:{port}{base} (Ctrl-C to stop)")
     if code is not None:
         typer.echo(f"No accounts yet. Create the first lead there with the code {code}")
     sys.stdout.flush()
     os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
     # The server replaces this process, so stopping the command stops the server.
-    os.execv(sys.executable, server(address, port))
+    os.execv(sys.executable, server(address, port, base))
 
 
-def server(address: str, port: int) -> list[str]:
+def server(address: str, port: int, base_path: str) -> list[str]:
     """Command line of the page's server."""
-    options = {
-        "server.address": address,
-        "server.port": str(port),
-        "server.headless": "true",
-        "server.fileWatcherType": "none",
-        "server.enableStaticServing": "false",
-        "browser.gatherUsageStats": "false",
-        # A traceback may quote a caption; reviewers need no developer menu.
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "viewer",
-        "theme.primaryColor": "#2f6690",
-    }
-    script = resources.folder("app") / "review.py"
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+    return [
+        sys.executable,
+        str(resources.folder("app") / "review_server.py"),
+        *(address, str(port), base_path),
+    ]
+
+
+def _clean_base(path: str) -> str:
+    """Return a base path as `/part/part`, or `` for none.
+
+    Raises:
+        ConfigError: it has characters that differ between a proxy and the page.
+    """
+    parts = path.strip("/")
+    if parts and not _BASE.fullmatch(parts):
+        raise ConfigError(
+            f"--base-path {path!r}: expected letters, digits, '-', '_' and '/', such as /review"
+        )
+    return f"/{parts}" if parts else ""
+
+
+def _warn_of_plain_http(address: str) -> None:
+    """Print one warning if others than this machine can connect."""
+    if not _is_loopback(address):
+        typer.echo(
+            f"warning: --address {address} lets others connect over plain HTTP, which shows "
+            "passwords and captions to anyone on the way; use a proxy with TLS instead "
+            "(docs/how-to/review-server.md)",
+            err=True,
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(place[0]).is_loopback for *_, place in found)
 
 
 def _prepare(
-    name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
+    name: str,
+    folder: Path,
+    rules: dict[str, Any],
+    update: bool,
+    *,
+    guidelines_file: Path | None,
+    with_code: bool,
 ) -> tuple[str | None, Opened]:
     """Create or open the review. `with_code` makes a setup code if there is no account yet."""
     from nsfwcaps.review.database import Database
     from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
+    from nsfwcaps.review.queue import guidelines
     from nsfwcaps.review.queue.opening import open_review
 
+    given = None if guidelines_file is None else guidelines.read(guidelines_file)
     pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
+    if given is not None:
+        with database.write() as connection:
+            guidelines.keep(connection, given)
     code = None
     if with_code:
         with database.write() as connection:

@@ -83,18 +83,36 @@ def lacks(links: Iterable[Link], first: str, noted: NotedHead) -> str | None:
     if found == noted.hash:
         return None
     if found is None and last < noted.rows:
-        return (
-            f"the log ends at row {last}, before the noted row {noted.rows}: it is an older copy, "
-            "or rows were removed"
-        )
-    if found is None:
-        return f"the noted row {noted.rows} is missing"
-    return f"row {noted.rows} differs from the noted one: the log up to it was rewritten"
+        return _older(last, noted)
+    return f"the noted row {noted.rows} is missing" if found is None else _rewritten(noted)
+
+
+def head_lacks(rows: int, hash_: str, first: str, noted: NotedHead) -> str | None:
+    """Say what `lacks` does, of a log of which only the head is there.
+
+    A longer one cannot be compared.
+    """
+    if noted.first not in (None, first):
+        return "it is the log of another review"
+    if rows < noted.rows:
+        return _older(rows, noted)
+    return _rewritten(noted) if rows == noted.rows and hash_ != noted.hash else None
 
 
 def excuse(noted: NotedHead) -> str:
     """Return the body of a row that excuses a head."""
     return json.dumps({"lost": {"rows": noted.rows, "hash": noted.hash}}, sort_keys=True)
+
+
+def _older(last: int, noted: NotedHead) -> str:
+    return (
+        f"the log ends at row {last}, before the noted row {noted.rows}: it is an older copy, or "
+        "rows were removed"
+    )
+
+
+def _rewritten(noted: NotedHead) -> str:
+    return f"row {noted.rows} differs from the noted one: the log up to it was rewritten"
 
 
 def _excused(body: str) -> tuple[int, str] | None:

@@ -29,6 +29,7 @@ from nsfwcaps.errors import ReviewError
 from nsfwcaps.files import sha256_file
 from nsfwcaps.metrics.agreement import RESAMPLES
 from nsfwcaps.review.chain import links as chain
+from nsfwcaps.review.chain import noted
 from nsfwcaps.review.database import Database, get_meta
 from nsfwcaps.review.export import argilla, label_studio, parquet
 from nsfwcaps.review.export.judged import gather, write_rows
@@ -79,7 +80,8 @@ def export(
     each part. Equal logs give equal bytes.
 
     Raises:
-        ReviewError: the log is damaged, or the data set has changed or is another one.
+        ReviewError: the log is damaged or does not continue from the one that was exported to the
+            folder earlier, or the data set has changed or is another one.
         StorageError: the folder contains other files.
     """
     notes: list[str] = []
@@ -87,6 +89,7 @@ def export(
         _check_not_other(connection, database, pairs)
         check_data(connection, pairs)
         head = checked_head(connection)
+        _check_continues(connection, database, folder)
         done("log checked")
         found = outcomes(connection)
         about = _about(connection, head, found)
@@ -127,6 +130,26 @@ def checked_head(connection: sa.Connection) -> tuple[int, str]:
             "backup of the database; 'nsfwcaps review verify' lists all faults"
         )
     return verdicts.head_of(connection)
+
+
+def _check_continues(connection: sa.Connection, database: Database, folder: Path) -> None:
+    """Check that an earlier export is not replaced by one of an older or rewritten log.
+
+    Raises:
+        ReviewError: it would be.
+    """
+    head = noted.of_export(folder)
+    if head is None:
+        return
+    first = chain.genesis(get_meta(connection, "review_id"))
+    wrong = noted.lacks(verdicts.links(connection), first, head)
+    if wrong:
+        raise ReviewError(
+            f"{database.name} does not continue from the review exported to {folder} at row "
+            f"{head.rows}: {wrong}. Nothing was written. Name the latest database with --db, or "
+            "choose another --out; after restoring a backup, say so with 'nsfwcaps review restored "
+            f"--db DB --noted {head.rows}:{head.hash}'"
+        )
 
 
 def _check_not_other(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:

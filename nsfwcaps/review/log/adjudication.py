@@ -241,10 +241,10 @@ def _candidates() -> list[sa.ColumnElement[bool]]:
 
 
 def _differ(entries: Sequence[Any], bodies: Bodies) -> bool:
-    """Whether somebody asks a lead, a lead opened the pair, or the verdicts differ."""
+    """Whether an annotator asks a lead, a lead opened the pair, or the verdicts differ."""
     first = entries[0]
     asked = first.asked > 0 or first.opened is not None
-    return asked or not agreed([bodies[row.body] for row in entries], entries[0].category)
+    return asked or not agreed([bodies[row.body] for row in entries], first.category)
 
 
 def _dispute(entries: Sequence[Any]) -> Dispute:

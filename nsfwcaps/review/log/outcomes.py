@@ -40,6 +40,7 @@ class VerdictRow(NamedTuple):
     by: str
     """Pseudonym of the account."""
     at: str
+    """UTC day: outcomes are published, and times of a day would show how a person works."""
     kind: str
     choice: str
 
@@ -78,7 +79,7 @@ def outcomes(connection: sa.Connection, *, touched_only: bool = False) -> list[O
     for query in (_decisions(), _known(), _settled()):
         for pair_id, seq, by, at, kind, text in connection.execute(query):
             body = bodies[text]
-            entries[pair_id].append((VerdictRow(seq, by, at, kind, body["choice"]), body))
+            entries[pair_id].append((VerdictRow(seq, by, day_of(at), kind, body["choice"]), body))
     items = connection.execute(_items(touched_only=touched_only))
     return [_outcome(item, entries.get(item.pair_id, [])) for item in items]
 
@@ -90,6 +91,15 @@ class Bodies(dict[str, Body]):
         body: Body = json.loads(text)
         self[text] = body
         return body
+
+
+def day_of(at: str) -> str:
+    """Return the day of a time in the log.
+
+    >>> day_of("2001-09-09T01:46:40.000000+00:00")
+    '2001-09-09'
+    """
+    return at[:10]
 
 
 def agreed(bodies: Sequence[Body], of_category: str | None = None) -> bool:

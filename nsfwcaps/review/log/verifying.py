@@ -48,16 +48,39 @@ def verify(connection: sa.Connection, noted: tuple[int, str] | None = None) -> l
     Raises:
         ReviewError: the log has rows of a later version.
     """
-    first = chain.genesis(get_meta(connection, "review_id"))
     links = list(rows.links(connection))
-    found = list(chain.faults(links, first, rows.head_of(connection)))
+    found = list(chain.faults(links, _first(connection), rows.head_of(connection)))
     # A row that was changed may be of any kind.
     if not found:
         check_kinds(links)
     if noted is not None:
-        missing = notes.lacks(links, first, NotedHead(rows=noted[0], hash=noted[1]))
+        missing = lacks(connection, NotedHead(rows=noted[0], hash=noted[1]))
         found += [missing] if missing else []
     return found + _unfounded(connection, links)
+
+
+def lacks(connection: sa.Connection, noted: NotedHead) -> str | None:
+    """Say why the log does not continue from a noted head; None if it does."""
+    return notes.lacks(rows.links(connection), _first(connection), noted)
+
+
+def excuse(connection: sa.Connection, account_id: str, noted: NotedHead, now: float) -> int:
+    """Log that a backup was restored and a noted row lost; return the new row's number.
+
+    Raises:
+        ReviewError: the log continues from that row, or is that of another review.
+    """
+    if noted.first not in (None, _first(connection)):
+        raise ReviewError("the noted row is of another review; nothing was written")
+    if lacks(connection, noted) is None:
+        raise ReviewError(
+            f"nothing is lost: the log continues from the noted row {noted.rows}, or a row says "
+            "already that it was lost; nothing was written"
+        )
+    body = notes.excuse(noted)
+    return rows.append(
+        connection, VerdictKind.RESTORE, account_id=account_id, pair_id="", body=body, now=now
+    )
 
 
 def check_kinds(links: Iterable[Link]) -> None:
@@ -87,6 +110,10 @@ def restored(connection: sa.Connection) -> list[tuple[int, NotedHead]]:
         if lost is not None:
             found.append((link.seq, lost))
     return found
+
+
+def _first(connection: sa.Connection) -> str:
+    return chain.genesis(get_meta(connection, "review_id"))
 
 
 class _Replay:

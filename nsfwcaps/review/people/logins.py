@@ -28,6 +28,7 @@ FORGOTTEN_S = 24 * 60 * 60
 
 _CODE_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # no look-alikes
 _CODE_KEY = "setup_code"
+_ID_KEY = "review_id"
 _CODE_NUMBER = -1  # wrong codes share the table with names, whose numbers are not negative
 _WRONG = "wrong name or password, or the account is disabled"
 _WRONG_CODE = "wrong setup code; 'nsfwcaps review' printed the current one when it last started"
@@ -107,6 +108,16 @@ def change_password(database: Database, account: Account, old: str, new: str, no
     with database.write() as connection:
         accounts.set_password(connection, account.account_id, hashed)
     return sign_in(database, account.name, new, now)
+
+
+def review_id(database: Database) -> str:
+    """Return a random name of the review, made once, which tells apart cookies on one host."""
+    with database.write() as connection:
+        found = get_meta(connection, _ID_KEY)
+        if found is None:
+            found = secrets.token_hex(4)
+            set_meta(connection, _ID_KEY, found)
+        return str(found)
 
 
 def make_setup_code(connection: sa.Connection) -> str:

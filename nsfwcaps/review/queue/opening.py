@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.errors import ReviewError
-from nsfwcaps.review.chain import rows, state
+from nsfwcaps.review.chain import links, noted, rows, state
 from nsfwcaps.review.database import Database, get_meta, set_meta
 from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import filling
@@ -41,14 +41,15 @@ def open_review(
     """Start or resume the review of a data set; `given` overrides policy values.
 
     Raises:
-        ReviewError: the database reviews other data, or the data set has changed and
-            `update` is not set.
+        ReviewError: the database reviews other data, is older than the data set, or was changed
+            from outside; or the data set has changed and `update` is not set.
         ConfigError: a policy value is invalid.
     """
     with database.write() as connection:
         kept = get_meta(connection, "policy")
         if kept is None:
             return _begun(connection, pairs, policies.changed(Policy(), given or {}), seed)
+        _check_continues(connection, database, pairs)
         before = policies.from_json(kept)
         after = policies.changed(before, given or {})
         filled = FilledQueue(added=0, gone=0, back=0)
@@ -116,6 +117,25 @@ def _apply(
         filling.set_overlap(connection, after.overlap)
     if after.severity != before.severity:
         filling.set_severities(connection, after)
+
+
+def _check_continues(connection: sa.Connection, database: Database, pairs: ReviewPairs) -> None:
+    """Check that the database is no older copy than the one the data set was published from.
+
+    Raises:
+        ReviewError: it is, or its log was rewritten.
+    """
+    head = noted.of_data_set(pairs.folder)
+    first = links.genesis(get_meta(connection, "review_id"))
+    if head is None or head.first != first:  # published from another review, or from none
+        return
+    wrong = noted.lacks(rows.links(connection), first, head)
+    if wrong:
+        raise ReviewError(
+            f"{database.name}: {pairs.folder} was published from row {head.rows} of this review, "
+            f"and {wrong}. Name the latest database with --db; after restoring a backup, say so "
+            f"with 'nsfwcaps review restored --db DB --noted {head.rows}:{head.hash}'"
+        )
 
 
 def _check_untouched(connection: sa.Connection, database: Database) -> None:

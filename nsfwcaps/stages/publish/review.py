@@ -80,7 +80,7 @@ def join(
     marks = {name: replace(mark, fixed=fixed.get(name)) for name, mark in marks.items()}
     outcomes = Counter(marks[name].outcome if name in marks else UNKNOWN for name in ids)
     facts = {
-        "log": {"rows": review.rows, "hash": review.hash},
+        "log": {"rows": review.rows, "hash": review.hash, "first": review.first},
         "data": review.data,
         "outcomes": {name: outcomes[name] for name in OUTCOMES},
         "known": _known(review, ids),

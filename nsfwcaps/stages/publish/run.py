@@ -31,9 +31,10 @@ from nsfwcaps.stages.publish.split import Splits, split_names, split_pairs
 from nsfwcaps.stages.publish.write import COUNTED, SplitWriter
 
 if TYPE_CHECKING:  # needs the extra `review`
+    from nsfwcaps.review.export.read import Review
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 8
+VERSION = 9
 DATASET = "dataset"
 """Folder in the run that gets the data set."""
 
@@ -70,11 +71,13 @@ def run(
 
     Raises:
         InputError: ingest did not keep a column to group by.
-        ReviewError: the review excludes every pair.
+        ReviewError: the review excludes every pair, or does not continue from the one that the
+            data set being replaced was published from.
     """
+    reviewed = _review(settings, folder)
     partners = find_partners(inputs["ingest"], inputs["embed"], inputs["grade"])
     splits = split_pairs(settings, folder, inputs, partners.ids, progress)
-    joined = _joined(settings, inputs, splits)
+    joined = _joined(reviewed, settings, inputs, splits)
     chain = chain_of(inputs)
     of_review = [] if joined is None else [joined.digest]
     hashes = [] if splits.hashes is None else [splits.hashes.digest]
@@ -139,15 +142,28 @@ def _partner_counts(
     }
 
 
-def _joined(
-    settings: PublishSettings, inputs: Mapping[str, StageRecord], splits: Splits
-) -> Joined | None:
-    """Join the configured review; None without one."""
+def _review(settings: PublishSettings, folder: StageFolder) -> Review | None:
+    """Read the configured review; None without one."""
     if settings.verdicts is None:
         return None
-    from nsfwcaps.stages.publish import review, verdicts
+    from nsfwcaps.stages.publish import verdicts
 
-    return review.join(verdicts.read_review(settings.verdicts), settings, inputs, splits)
+    replaced = verdicts.replaced_head(folder, folder.path.parent / DATASET)
+    return verdicts.read_review(settings.verdicts, replaced, may_be_other=settings.other_review)
+
+
+def _joined(
+    found: Review | None,
+    settings: PublishSettings,
+    inputs: Mapping[str, StageRecord],
+    splits: Splits,
+) -> Joined | None:
+    """Join a review; None without one."""
+    if found is None:
+        return None
+    from nsfwcaps.stages.publish import review
+
+    return review.join(found, settings, inputs, splits)
 
 
 def _overlap(folder: StageFolder, shards: Sequence[Shard]) -> dict[str, int]:

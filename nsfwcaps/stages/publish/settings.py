@@ -59,6 +59,12 @@ class PublishSettings:
     only_accepted: bool = setting(
         False, "Keep only pairs that the review accepted, as they are or fixed."
     )
+    other_review: bool = setting(
+        False,
+        "Accept a review that does not continue from the one that the data set being replaced "
+        "was published from.",
+        affects_output=False,
+    )
     shard_rows: Annotated[int, Ge(1)] = setting(
         100_000, "Pairs per Parquet file; with images at most 2,000."
     )

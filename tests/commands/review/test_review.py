@@ -175,10 +175,11 @@ def test_the_list_of_processes_does_not_name_the_database_and_stopping_leaves_no
         time.sleep(0.2)
     assert answers(port)
     words = psutil.Process(process.pid).cmdline()
-    assert "streamlit" in words
+    assert Path(words[1]).name == "review_server.py"
     assert not [word for word in words if "kept.sqlite" in word]
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
     assert not answers(port)
     assert f"Open http://localhost:{port}" in out
     assert "with the code " in out

@@ -73,7 +73,7 @@ def test_a_settled_pair_is_opened_again_and_settled_otherwise(
     differ(database)
     first = settle(database, pairs, accept())
     assert state(database) == ("settled", "accept")
-    assert reopen(database, first, lead="p-leo") == first + 1
+    assert reopen(database, first, lead="p-leo") == 7
     assert state(database) == ("disputed", None)
     assert [found.pair_id for found in waiting(database)] == [PAIR]
     settle(database, pairs, reject())

@@ -1,0 +1,181 @@
+// The page: it holds the state, draws it, and talks with the server.
+
+const AGAIN_MS = 3000;
+const FRESH_MS = 300;
+const KEPT = "nsfwcaps-judging";
+const pages = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  let page = pages.get(parentElement);
+  if (!page) {
+    page = makePage(parentElement);
+    pages.set(parentElement, page);
+  }
+  page.send = (outbox) => setStateValue("outbox", outbox);
+  page.receive(data);
+  return page.close;
+}
+
+function makePage(parent) {
+  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0, tries: 0, sent: 0 };
+  page.parts = makeParts();
+  page.root = page.parts.root;
+  parent.append(page.root);
+  page.focus = () => page.root.focus({ preventScroll: true });
+  page.keyOf = (command) => page.keys?.[command] ?? "";
+  page.change = (change) => update(page, change(page.state));
+  page.run = (name) => apply(page, command(page.state, name));
+  page.picture = (token, what) => pictureOf(page, token, what);
+  page.receive = (data) => receive(page, data);
+  const onKey = (event) => keyDown(page, event);
+  const onClick = (event) => clicked(page, event);
+  window.addEventListener("keydown", onKey, true);
+  page.root.addEventListener("click", onClick);
+  // Streamlit sees keys of this page as keys outside of fields, and acts on C and R.
+  page.root.addEventListener("keydown", (event) => event.stopPropagation());
+  const timer = setInterval(() => tick(page), 100);
+  page.close = () => {
+    window.removeEventListener("keydown", onKey, true);
+    clearInterval(timer);
+    page.root.remove();
+    pages.delete(parent);
+  };
+  return page;
+}
+
+function makeParts() {
+  const parts = {
+    counts: element("div"),
+    sides: element("div"),
+    question: element("div"),
+    advice: element("p", { class: "advice" }),
+    fields: element("div", { class: "fields" }),
+    save: element("button", { type: "button", class: "save", "data-command": "save" }, "Save"),
+    said: element("p", { class: "said", role: "status" }),
+    alert: element("p", { class: "alert", role: "alert" }),
+    others: element("div"),
+    guidelines: element("div"),
+    live: element("p", { class: "live", role: "status", "aria-live": "polite" }),
+  };
+  parts.root = element(
+    "section",
+    { class: "judging", tabindex: "-1", "aria-label": "Pair to judge" },
+    ...Object.values(parts),
+  );
+  return parts;
+}
+
+function receive(page, data) {
+  const first = !page.state;
+  if (first) page.state = newState(crypto.randomUUID(), null);
+  if (first) page.state = restored(page.state, data.account);
+  const isNew = !first && page.session !== data.session;
+  page.session = data.session;
+  page.keys = Object.fromEntries(
+    Object.entries(data.keys).flatMap(([key, names]) => names.map((name) => [name, key])),
+  );
+  if (data.keys_off) page.keys = {};
+  for (const [name, url] of Object.entries(data.pictures)) page.pictures.set(name, url);
+  for (const name of page.pictures.keys()) {
+    if (!name.startsWith(data.task.token)) page.pictures.delete(name);
+  }
+  if (isNew || first) page.sent = 0; // another server, which has heard of nothing
+  if (isNew) page.tries += 1;
+  update(page, received(page.state, data));
+  if (first && !hasFocus()) page.focus();
+}
+
+function hasFocus() {
+  return document.activeElement && document.activeElement !== document.body;
+}
+
+// Actions that the server has not heard of yet outlive a reload of the page.
+function restored(state, account) {
+  const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  if (!kept || kept.account !== account || kept.pending.length === 0) return state;
+  return { ...newState(kept.client, kept) };
+}
+
+function keep(page) {
+  const { client, epoch, n, pending, data } = page.state;
+  if (pending.length === 0) sessionStorage.removeItem(KEPT);
+  else {
+    const kept = { client, epoch, n, pending, account: data.account };
+    sessionStorage.setItem(KEPT, JSON.stringify(kept));
+  }
+}
+
+function update(page, state) {
+  const before = page.state;
+  page.state = state;
+  draw(page);
+  if (state.pending !== before.pending) keep(page);
+  if (state.pending.some(({ n }) => n > page.sent)) post(page);
+}
+
+function post(page) {
+  const { client, epoch, n, pending } = page.state;
+  page.sent = n;
+  page.since = performance.now();
+  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], tries: page.tries });
+}
+
+function tick(page) {
+  const { state } = page;
+  if (!state) return;
+  const now = performance.now();
+  if (state.pending.length && now - page.since > AGAIN_MS) {
+    page.tries += 1;
+    post(page);
+    page.parts.alert.textContent ||= "Not saved yet; trying again.";
+  }
+  const next = rested(state, now);
+  if (next !== state) update(page, next);
+}
+
+function apply(page, { state, refusal, focus }) {
+  update(page, refusal ? { ...page.state, alert: refusal } : state);
+  if (focus) focusField(page, focus);
+}
+
+function focusField(page, which) {
+  const name = which === "comment" ? "[data-field=comment]" : "[data-field$=_caption]";
+  const field = page.parts.fields.querySelector(name);
+  if (field) {
+    field.focus();
+    field.setSelectionRange(field.value.length, field.value.length);
+  } else page.focus();
+}
+
+function keyDown(page, event) {
+  const inside = event.composedPath().includes(page.root);
+  if (event.repeat && inside && !isTyped(event) && ["Enter", " "].includes(event.key)) {
+    event.preventDefault(); // a key that is held down presses a button once
+  }
+  if (isSave(page, event)) return page.run("save");
+  if (!page.state || !isOurs(event)) return;
+  if (event.key === "Escape" && page.state.guidelines) return apply(page, command(page.state, "guidelines"));
+  const key = { name: keyName(event), isCharacter: isCharacter(event) };
+  if (!key.name && !key.isCharacter) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.repeat) return;
+  const result = pressed(page.state, key, event.timeStamp, page.shown);
+  update(page, result.state);
+  if (result.focus) focusField(page, result.focus);
+}
+
+function isSave(page, event) {
+  if (!page.state || event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return false;
+  const field = event.composedPath()[0].dataset?.field;
+  return !event.repeat && !event.isComposing && field !== "comment" && isFix(page.state);
+}
+
+function clicked(page, event) {
+  const pressedButton = event.target.closest("[data-command]");
+  if (!pressedButton) return;
+  // A second click would hit what came under the pointer after the first.
+  const isPointer = event.detail > 0;
+  if (isPointer && event.timeStamp < page.shown.question + FRESH_MS) return;
+  page.run(pressedButton.dataset.command);
+}

@@ -1,0 +1,128 @@
+"""A browser and the server: behind nginx, beside another review, and over a restart."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from chromium import LONGEST_S, Person, Server, browser
+from handshake import signed_in
+from playwright.sync_api import Browser, Page, expect
+from proxy import nginx
+from served import free_port
+from support import small_review
+
+from nsfwcaps.review.people.accounts import Role
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+def served(folder: Path, *options: str) -> Server:
+    small_review.pair_set(folder / "dataset")
+    return Server(folder, options).start()
+
+
+@pytest.mark.parametrize("base", ["", "/team/review"])
+def test_the_documented_nginx_serves_a_review(tmp_path: Path, chromium: Browser, base: str) -> None:
+    server = served(tmp_path, *(("--base-path", base) if base else ()))
+    ports = free_port(), free_port()
+    server.proxy = f"https://localhost:{ports[0]}{base}"
+    with contextlib.closing(server), nginx(tmp_path, server, ports, base):
+        signed_in(server, "Lea", Role.LEAD)
+        lea = Person(chromium, server, "Lea", "progress").sign_in()
+        expect(lea.heading("Progress").first).to_be_visible()
+        lea.reload()
+        expect(lea.heading("Progress").first).to_be_visible()
+        kept = {one["name"]: one for one in lea.context.cookies()}
+        assert all(one["secure"] for one in kept.values())
+        (name,) = (one for one in kept if "nsfwcaps" in one)
+        assert name.startswith("__Secure-")
+        assert kept[name]["httpOnly"]
+        assert kept[name]["path"].startswith(f"{base}/")
+        assert lea.refused == []
+        assert {one for one in lea.asked if one.startswith("http")} == {
+            server.proxy[: -len(base) or None]
+        }
+        lea.page.get_by_role("button", name="Sign out").click()
+        expect(lea.heading("Pair review")).to_be_visible()
+        assert [one for one in lea.context.cookies() if "nsfwcaps" in one["name"]] == []
+
+        trust = ssl.create_default_context(cafile=tmp_path / "review.pem")
+        with urllib.request.urlopen(f"{server.proxy}/_stcore/health", context=trust) as reply:
+            assert reply.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert reply.headers["X-Frame-Options"] == "DENY"
+
+
+def test_two_reviews_on_one_host_name_keep_their_logins(tmp_path: Path, chromium: Browser) -> None:
+    with contextlib.ExitStack() as running:
+        servers = []
+        for name in ("one", "other"):
+            (tmp_path / name).mkdir()
+            servers.append(running.enter_context(contextlib.closing(served(tmp_path / name))))
+            signed_in(servers[-1], "Ann")
+        ann = Person(chromium, servers[0], "Ann").sign_in()
+        there = another_tab(ann, servers[1])
+        there.get_by_label("Name").fill("Ann")
+        there.get_by_role("textbox", name="Password").fill("a long password")
+        there.keyboard.press("Enter")
+        expect(there.get_by_role("button", name="Sign out")).to_be_visible()
+        ann.reload()  # still signed in
+        there.get_by_role("button", name="Sign out").click()
+        expect(there.get_by_role("heading", name="Pair review")).to_be_visible()
+        ann.reload()
+
+
+def another_tab(person: Person, server: Server) -> Page:
+    page = person.context.new_page()
+    page.goto(server.address)
+    return page
+
+
+def test_signing_out_in_one_tab_shows_the_form_in_the_other(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    with contextlib.closing(served(tmp_path)) as server:
+        for name in ("Ann", "Bob"):
+            signed_in(server, name)
+        ann = Person(chromium, server, "Ann").sign_in()
+        other = another_tab(ann, server)
+        expect(other.get_by_role("button", name="Sign out")).to_be_visible()
+        ann.page.get_by_role("button", name="Sign out").click()
+        # Its login ends there too, without a click.
+        form = other.get_by_role("heading", name="Pair review")
+        expect(form).to_be_visible(timeout=LONGEST_S * 1_000)
+        ann.name = "Bob"
+        expect(ann.heading("Pair review")).to_be_visible()
+        ann.sign_in()
+        ann.reload()
+        other.reload()
+        expect(other.get_by_text("Bob (annotator)")).to_be_visible()
+
+
+def test_what_was_typed_survives_a_restart_of_the_server(tmp_path: Path, chromium: Browser) -> None:
+    with contextlib.closing(served(tmp_path)) as server:
+        signed_in(server, "Lea", Role.LEAD)
+        lea = Person(chromium, server, "Lea").sign_in().go("People")
+        name = lea.page.get_by_label("Name").first
+        name.fill("somebody new")
+        server.end(signal.SIGKILL)
+        server.start()
+        expect(lea.page.get_by_role("button", name="Sign out")).to_be_visible()
+        lea.page.wait_for_function("performance.getEntriesByName(location.origin) !== null")
+        expect(name).to_have_value("somebody new")
+        lea.page.get_by_role("textbox", name="Password").fill("a long password")
+        lea.page.get_by_role("button", name="Add", exact=True).click()
+        expect(name).to_have_value("")
+        lea.reload()
