@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -56,7 +56,7 @@ def _is_own(request: Request) -> bool:
 async def _text(request: Request) -> str:
     text = b""
     # Whoever never ends a request would keep the server from stopping.
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
         async with asyncio.timeout(_LONGEST_S):
             async for part in request.stream():
                 text += part
