@@ -21,7 +21,7 @@ _NO_DOWNLOADS = """<style>
 
 def main() -> None:
     """Draw the page that the address names, for whoever is signed in."""
-    st.set_page_config(page_title="nsfwcaps review", layout="wide")
+    st.set_page_config(layout="wide")
     st.html(_NO_DOWNLOADS)
     with shown_errors():
         context = opened()

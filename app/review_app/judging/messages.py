@@ -14,7 +14,8 @@ from typing import Any
 
 from nsfwcaps.errors import InputError, NsfwcapsError, ReviewError
 from nsfwcaps.review.log.answers import NAMES, Choice
-from nsfwcaps.review.queue.desk import Desk, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import ReviewTask
 
 _ANSWERS = (*NAMES, "choice", "ask_lead")
 _FIELDS = ("comment", "safe_caption", "unsafe_caption")

@@ -10,8 +10,8 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, RIGHT, Option, Question
 from nsfwcaps.review.pairs import SIDES, Pair, ReviewPairs
 from nsfwcaps.review.people.keys import Keys
-from nsfwcaps.review.queue.desk import ReviewTask
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
+from nsfwcaps.review.queue.states import ReviewTask
 from review_app.judging.messages import Heard
 
 _KINDS = ("text", "image")
