@@ -58,6 +58,7 @@ def at_provider(person: Person, subject: str) -> Person:
 
 def left_provider(person: Person) -> Person:
     """Confirm at the provider that one signs out there."""
+    person.page.wait_for_url("**/oauth2/end_session**")
     person.page.get_by_role("button").first.click()
     expect(person.page.get_by_role("button", name=AT_PROVIDER)).to_be_visible()
     return person
