@@ -172,15 +172,15 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
-    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
+    if kind == VerdictKind.SETTLE:
+        return PairState.SETTLED
+    bodies = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
+    # A lead doubts it, or an annotator asks: whatever the verdicts and a known answer say.
     doubted = item.opened is not None or item.aside is not None
-    if doubted and entries[0][0].kind == VerdictKind.JUDGE:
+    if bodies and (doubted or any(body.get("ask_lead") for body in bodies)):
         return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
-        return PairState.SETTLED if kind == VerdictKind.SETTLE else PairState.KNOWN
-    bodies = [body for _, body in entries]
-    if any(body.get("ask_lead") for body in bodies):
-        return PairState.DISPUTED
+        return PairState.KNOWN
     if len(entries) < item.needed:
         return PairState.PENDING
     return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
