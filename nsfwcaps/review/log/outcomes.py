@@ -185,7 +185,7 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
         return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.KNOWN
-    if len(entries) < item.needed:
+    if len(bodies) < item.needed:
         return PairState.PENDING
     return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
 
