@@ -212,7 +212,9 @@ def test_axe_finds_nothing_serious_and_all_can_be_touched(page: Page) -> None:
                 page.emulate_media(color_scheme=scheme)
                 page.wait_for_timeout(50)
                 result = axe.run(page).response
-                images = sum(len(one["nodes"]) for one in result["passes"] if one["id"] == "image-alt")
+                images = sum(
+                    len(one["nodes"]) for one in result["passes"] if one["id"] == "image-alt"
+                )
                 found.extend(
                     (state, size, scheme, one["id"], [node["target"] for node in one["nodes"]])
                     for one in result["violations"]

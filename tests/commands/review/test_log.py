@@ -194,7 +194,7 @@ def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None
     said = call("review", "gold", file, "--db", db(reviewed))
     assert said.code == 2
     assert "2 leads; choose one with --lead" in said.err
-    said = call("review", "gold", file, "--db", db(reviewed), "--lead", "p-lea")
+    said = call("review", "gold", file, "--db", db(reviewed), "--lead", "Name of p-lea")
     assert said.code == 3  # in this review, names are kept under other keys
     database = Database(str(db(reviewed)))
     with database.write() as connection:
