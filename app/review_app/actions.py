@@ -17,14 +17,16 @@ from review_app.plain_text import plain
 
 TOKEN = "token"
 """Key of the session state that holds the token of the login."""
-_FAILED = "failed"
+_FAILED, _DONE = "failed", "done"
 
 
 @contextlib.contextmanager
 def shown_errors() -> Iterator[None]:
-    """Show errors of this drawing, and of the action before it."""
+    """Show errors of this drawing, and what came of the action before it."""
     if message := st.session_state.pop(_FAILED, None):
         st.warning(plain(message))
+    if message := st.session_state.pop(_DONE, None):
+        st.success(plain(message))
     try:
         yield
     except NsfwcapsError as error:
@@ -37,6 +39,11 @@ def attempt(action: Callable[[], object]) -> None:
         action()
     except NsfwcapsError as error:
         st.session_state[_FAILED] = str(error)
+
+
+def report(message: str) -> None:
+    """Let the next drawing say what an action did, and to whom."""
+    st.session_state[_DONE] = message
 
 
 def act(action: Callable[[], object]) -> None:

@@ -13,6 +13,7 @@ from review_app.actions import TOKEN, attempt
 from review_app.browser import guard_keyboard
 from review_app.context import ReviewContext
 from review_app.login_cookie import forget, hand_over, token_of_browser
+from review_app.pages import provider_sign_in
 
 _LEFT = "left the login"
 """Key of the session state that is set by signing out."""
@@ -39,6 +40,7 @@ def out(context: ReviewContext) -> None:
     _leave()
     st.session_state[_LEFT] = True
     attempt(partial(logins.sign_out, context.database, token))
+    provider_sign_in.out()
 
 
 def _leave() -> None:
@@ -72,6 +74,8 @@ def draw(context: ReviewContext) -> None:
             args=(lambda: _first(context) if new else _enter(context),),
             key="enter",
         )
+    if not new:
+        provider_sign_in.draw(context)
 
 
 def _first(context: ReviewContext) -> None:

@@ -172,19 +172,18 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
-    said = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
-    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
-    if said and (item.opened is not None or item.aside is not None):
-        return PairState.DISPUTED
     if kind == VerdictKind.SETTLE:
         return PairState.SETTLED
-    if any(body.get("ask_lead") for body in said):
+    bodies = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
+    # A lead doubts it, or an annotator asks: whatever the verdicts and a known answer say.
+    doubted = item.opened is not None or item.aside is not None
+    if bodies and (doubted or any(body.get("ask_lead") for body in bodies)):
         return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.KNOWN
-    if len(said) < item.needed:
+    if len(entries) < item.needed:
         return PairState.PENDING
-    return PairState.AGREED if agreed(said, item.category) else PairState.DISPUTED
+    return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:

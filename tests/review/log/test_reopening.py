@@ -73,16 +73,16 @@ def test_a_settled_pair_is_opened_again_and_settled_otherwise(
     differ(database)
     first = settle(database, pairs, accept())
     assert state(database) == ("settled", "accept")
-    assert reopen(database, first, lead="p-leo") == 7
+    assert reopen(database, first, lead="p-leo") == first + 1
     assert state(database) == ("disputed", None)
     assert [found.pair_id for found in waiting(database)] == [PAIR]
     settle(database, pairs, reject())
     assert state(database) == ("settled", "reject")
     with database.read() as connection:
         log = [(link.kind, link.account_id) for link in verdicts.links(connection)]
-        body = json.loads(list(verdicts.links(connection))[3].body)
-    assert log[2:] == [("settle", "p-lea"), ("reopen", "p-leo"), ("settle", "p-lea")]
-    assert body == {"of": 3}
+        body = json.loads(list(verdicts.links(connection))[6].body)
+    assert log[5:] == [("settle", "p-lea"), ("reopen", "p-leo"), ("settle", "p-lea")]
+    assert body == {"of": 6}
 
 
 def test_undo_goes_back_step_by_step(database: Database, pairs: ReviewPairs) -> None:
