@@ -162,7 +162,7 @@ def test_what_was_typed_survives_a_restart_of_the_server(tmp_path: Path, chromiu
         server.start()
         expect(lea.page.get_by_role("button", name="Sign out")).to_be_visible()
         expect(name).to_have_value("somebody new")
-        lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lea.page.get_by_role("textbox", name="Initial password").fill(PASSWORD)
         lea.page.get_by_role("button", name="Add", exact=True).click()
         expect(name).to_have_value("")
         lea.reload()
