@@ -42,7 +42,9 @@ def settings(address: str, port: int, base: str) -> dict[str, Any]:
         "server.enableStaticServing": False,
         "server.scriptHealthCheckEnabled": False,
         "server.enableAgentApi": False,
-        "server.maxUploadSize": 0,  # MB
+        "server.maxUploadSize": 0,  # MB, as those below
+        "server.maxMessageSize": 64,
+        "server.maxWidgetStateSize": 4,
         "server.enableCORS": True,
         "server.corsAllowedOrigins": [],
         "server.enableXsrfProtection": True,

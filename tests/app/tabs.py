@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,17 @@ from support import small_review
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.log.answers import QUESTIONS
 from nsfwcaps.review.pairs import Pair, ReviewPairs
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.queue import queue
+from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.opening import open_review
 from review_access import tickets
 
 ADDRESSES = {
     "Judge": "judge",
+    "My verdicts": "verdicts",
     "My record": "record",
     "My keys": "keys",
     "My password": "password",
@@ -47,7 +48,7 @@ ADDRESSES = {
 
 SCRIPT = Path(__file__).parents[2] / "app" / "review.py"
 PASSWORD = "a long password"
-LOGIN = "nsfwcaps_login"
+LOGIN, JUDGING = "nsfwcaps_login", "nsfwcaps_judging"
 PEOPLE = {"Ann": Role.ANNOTATOR, "Bob": Role.ANNOTATOR, "Lea": Role.LEAD, "Leo": Role.LEAD}
 
 TOKEN_HEADER = "X-Nsfwcaps-Token"
@@ -75,15 +76,26 @@ class Tab:
     browser: Browser
     app: AppTest
     brought: str | None = None
+    client: str = field(default_factory=lambda: secrets.token_hex(8))
+    epoch: int = 0
+    acted: int = 0
+    outbox: list[dict[str, Any]] = field(default_factory=list)
+    again: bool = False
 
     def __post_init__(self) -> None:
         self.brought = self.browser.token
 
     def run(self) -> Tab:
+        self._prepare()
+        self.app.run()
+        return self._after()
+
+    def _prepare(self) -> None:
         sending.clear()
         if self.brought:
             sending[TOKEN_HEADER] = self.brought
-        self.app.run()
+
+    def _after(self) -> Tab:
         self.app._page_hash = ""  # from here on the page that was shown, as a browser does
         assert not self.app.exception, self.app.exception[0].stack_trace
         for element in self.app.main:
@@ -115,18 +127,62 @@ class Tab:
             self.press(label)
         return self
 
-    def judge(self, *labels: str) -> Tab:
-        """Press one button after another; before an answer, look at what is asked about."""
-        sides = {question.text: question.sides for question in QUESTIONS}
-        for label in labels:
-            for side in sides.get(self.heading, ()) if label in self.labels else ():
-                for button in self.app.button:
-                    if (button.key or "").startswith(f"{side} text-"):
-                        button.click()
-                        self.run()
-                        break
-            self.press(label)
+    @property
+    def judging(self) -> dict[str, Any]:
+        """What the component of the judging page is sent; empty where it is not on the page."""
+        for element in self.app.main:
+            if element.type == "bidi_component" and element.proto.component_name == JUDGING:
+                return dict(json.loads(element.proto.json))
+        return {}
+
+    def send(self, *actions: dict[str, Any], token: str | None = None) -> Tab:
+        """Send actions on the open pair, or on that of a token, as the component does."""
+        token = token or self.judging["task"]["token"]
+        for action in actions:
+            self.acted += 1
+            self.outbox.append({"n": self.acted, "token": token, **action})
+        return self.post()
+
+    def post(self) -> Tab:
+        """Send every action that was not acknowledged."""
+        (element,) = [
+            one
+            for one in self.app.main
+            if one.type == "bidi_component" and one.proto.component_name == JUDGING
+        ]
+        message: dict[str, Any] = {
+            "client": self.client,
+            "epoch": self.epoch,
+            "actions": self.outbox,
+            "have": [],
+        }
+        message["again"] = self.again
+        states = self.app._tree.get_widget_states()
+        states.widgets.add(id=element.proto.id, json_value=json.dumps({"outbox": message}))
+        self._prepare()
+        self.app._run(states)
+        self._after()
+        answer = self.judging
+        acked = answer.get("acked", self.acted) if answer.get("client") == self.client else 0
+        self.outbox = [action for action in self.outbox if action["n"] > acked]
         return self
+
+    def look(self, *items: str) -> Tab:
+        """Uncover texts and images."""
+        return self.send(*({"do": "uncover", "what": what} for what in items))
+
+    def answer(self, **values: Any) -> Tab:
+        """Answer questions, and look at what they are about before."""
+        self.look("safe text", "unsafe text")
+        return self.send({"do": "answer", "values": values})
+
+    def decide(self, choice: str, **values: Any) -> Tab:
+        """Decide on the open pair, with the answers that it has."""
+        return self.send({"do": "decide", "choice": choice, "values": values})
+
+    def reject(self) -> Tab:
+        """Look at the safe side, say that it is not safe, and reject the pair."""
+        return self.look("safe text").decide("reject", safe_is_safe="no")
 
     def fill(self, **values: str) -> Tab:
         """Write into fields, by key or the beginning of it; the next button sends that."""
@@ -243,6 +299,10 @@ class Review:
             }
             connection.execute(sa.insert(tables.login).values(row))
         return Browser(token)
+
+    def desk(self, name: str) -> Desk:
+        """The desk of somebody, without a page."""
+        return Desk(self.database, self.pairs, self.id_of(name))
 
     def id_of(self, name: str) -> str:
         with self.database.read() as connection:

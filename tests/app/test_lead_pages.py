@@ -257,11 +257,11 @@ def test_old_buttons_of_a_lead_who_is_none_any_more_do_nothing(review: Review) -
 
 def test_old_buttons_of_a_disabled_user_do_nothing(review: Review) -> None:
     tab = review.begin().browser("Ann").open().press("I have read this, begin")
-    tab.press("Show the text", at=1)
+    tab.look("safe text")
     with review.database.write() as connection:
         accounts.disable(connection, review.id_of("Ann"))
-    tab.press("No")
-    assert "you are signed out; nothing was saved" in tab.said
+    tab.send({"do": "answer", "values": {"safe_is_safe": "no"}})
+    assert tab.said == ["You have been signed out. All your verdicts are saved."]
     with review.database.read() as connection:
         held = queue.holding(connection, review.id_of("Ann"))
     assert held is not None
@@ -299,3 +299,45 @@ def test_a_file_that_was_written_before_is_not_handed_over_as_the_newest(review:
     judge(review.database, "pair-2", [(review.id_of("Ann"), accept())])
     tab.run()
     assert not tab.app.get("download_button")
+
+
+def test_a_lead_adds_and_links_identities_where_there_is_a_provider(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = review.folder / "oidc.toml"
+    path.write_text(
+        f"""[auth]
+redirect_uri = "http://localhost/oauth2callback"
+cookie_secret = "{"0" * 64}"
+client_id = "review"
+client_secret = "hush"
+server_metadata_url = "http://localhost/.well-known/openid-configuration"
+"""
+    )
+    lead = review.begin().browser("Lea").open("People")
+    assert not lead.buttons_of("Link")
+    monkeypatch.setenv("NSFWCAPS_REVIEW_OIDC", str(path))
+    lead.run()
+    lead.app.radio(key="new-way").set_value("identity at the provider")
+    lead.run().fill(new_name="Cy", new_identity="00-cy").press("Add")
+    assert "an identity is the address of the provider, a space, and the subject" in lead.said[0]
+    assert lead.app.text_input(key="new-identity").value == "00-cy"
+    lead.fill(new_identity="https://id.example 00-cy").press("Add")
+    assert lead.said[0].endswith("they sign in at the provider")
+    choose(lead, "link", "Ann").fill(link_value="https://id.example 00-cy").press("Link")
+    assert lead.said == ["this identity is linked to 'Cy' already; nothing was changed"]
+    lead.fill(link_value="https://id.example 00-ann").press("Link")
+    assert lead.said == [
+        "'Ann' signs in at the provider now, and has no password; they are signed out"
+    ]
+    shown = {row["name"]: row["identity"] for row in people(lead)}
+    assert shown == {
+        "Ann": "https://id.example 00-ann",
+        "Bob": "",
+        "Cy": "https://id.example 00-cy",
+        "Lea": "",
+        "Leo": "",
+    }
+    assert Browser().open().fill(name="Ann", password=PASSWORD).press("Sign in").said == [
+        "wrong name or password, or the account is disabled"
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("authlib", reason="authlib is not installed")
 pytest.importorskip("oidc_provider_mock", reason="oidc-provider-mock is not installed")
 
-from chromium import Person, browser
+from chromium import LONGEST_S, Person, browser
 from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import expect
 from served import Server, free_port
@@ -58,6 +59,7 @@ def at_provider(person: Person, subject: str) -> Person:
 
 def left_provider(person: Person) -> Person:
     """Confirm at the provider that one signs out there."""
+    person.page.wait_for_url("**/oauth2/end_session**")
     person.page.get_by_role("button").first.click()
     expect(person.page.get_by_role("button", name=AT_PROVIDER)).to_be_visible()
     return person
@@ -87,6 +89,9 @@ def test_only_linked_identities_enter_and_signing_out_ends_it(server: Server, is
         expect(other.get_by_role("button", name="Sign out")).to_be_visible()
         ann.page.get_by_role("button", name="Sign out").click()
         left_provider(ann)
+        deadline = time.monotonic() + LONGEST_S
+        while logins_kept(ann) and time.monotonic() < deadline:
+            ann.page.wait_for_timeout(50)
         assert logins_kept(ann) == []
         # The other tab knew the identity: it does not sign in by itself.
         other.get_by_text("My record").click()

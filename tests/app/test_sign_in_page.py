@@ -11,7 +11,7 @@ from nsfwcaps.review.people import logins
 
 WRONG = "wrong name or password, or the account is disabled"
 DIFFERENT = "the new passwords do not match; nothing was changed"
-LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
+LEAD_PAGES = ["Progress", "Disputes", "Comments", "People", "Export"]
 
 
 def enter(tab: Tab, name: str, password: str) -> Tab:

@@ -44,6 +44,8 @@ class Outbox:
     epoch: int
     actions: list[dict[str, Any]]
     have: frozenset[str]
+    again: bool
+    """Whether some actions may have been sent to another session, which could not answer."""
 
 
 def hear(desk: Desk, heard: Heard, message: Any) -> None:
@@ -51,9 +53,9 @@ def hear(desk: Desk, heard: Heard, message: Any) -> None:
     box = _read(message)
     if box is None:
         return
-    is_new = box.client != heard.client
-    if is_new:
-        heard.client, heard.epoch, heard.applied, heard.refused = box.client, box.epoch, 0, None
+    if box.client != heard.client:
+        heard.client, heard.epoch, heard.refused = box.client, box.epoch, None
+        heard.applied = _applied_before(desk, box) if box.again else 0
     if box.epoch > heard.epoch:
         heard.epoch, heard.refused = box.epoch, None
     heard.have = box.have
@@ -65,9 +67,8 @@ def hear(desk: Desk, heard: Heard, message: Any) -> None:
             token = _open(desk, action, token)
             _perform(desk, action)
         except NsfwcapsError as error:
-            if not (is_new and _was_applied(desk, box, action["token"])):
-                heard.refused = {"epoch": heard.epoch, "n": action["n"], "message": str(error)}
-                return
+            heard.refused = {"epoch": heard.epoch, "n": action["n"], "message": str(error)}
+            return
         if action["do"] in (*_CLOSING, "undo", "leave_out"):
             token = None
         heard.applied = action["n"]
@@ -75,22 +76,25 @@ def hear(desk: Desk, heard: Heard, message: Any) -> None:
 
 def _open(desk: Desk, action: Mapping[str, Any], token: str | None) -> str | None:
     """Open the pair that comes next, where an action may be about it; return its token."""
-    if token is not None or action["do"] == "undo":
+    if token is not None or action["do"] in ("undo", "leave_out"):
         return token
     state = desk.state()
-    found = state.token if isinstance(state, ReviewTask) else None
-    if found is None:
-        raise ReviewError("there is no open pair now; what was pressed for it was not saved")
-    return found
+    if not isinstance(state, ReviewTask):
+        raise ReviewError("no pair is open now; what was pressed after the last one was not saved")
+    return state.token
 
 
-def _was_applied(desk: Desk, box: Outbox, token: str) -> bool:
-    """Whether an earlier server applied an action, and could not say so any more."""
-    undoable = getattr(desk.state(), "undoable", None)
-    return undoable is not None and any(
-        action["token"] == token == undoable.token and _CLOSING.get(action["do"]) == undoable.kind
+def _applied_before(desk: Desk, box: Outbox) -> int:
+    """Return the last action that an earlier server applied, and could not say so any more."""
+    undoable = desk.state().undoable
+    closing = [
+        action["n"]
         for action in box.actions
-    )
+        if undoable is not None
+        and action["token"] == undoable.token
+        and _CLOSING.get(action["do"]) == undoable.kind
+    ]
+    return max(closing, default=0)
 
 
 def _perform(desk: Desk, action: Mapping[str, Any]) -> None:
@@ -108,9 +112,13 @@ def _perform(desk: Desk, action: Mapping[str, Any]) -> None:
         case {"do": "skip"}:
             desk.skip(token)
         case {"do": "stop"}:
-            desk.stop()
+            desk.stop(token)
         case {"do": "undo"}:
-            desk.undo()
+            desk.undo(token)
+        case {"do": "leave_out", "category": str(category)}:
+            desk.leave_out(category)
+        case {"do": "broken", "what": str(what)}:
+            desk.mark_broken(token, what)
         case _:
             raise InputError("the page sent something that this server does not know; reload it")
 
@@ -135,22 +143,22 @@ def _choice(value: str) -> Choice:
 
 
 def _read(message: Any) -> Outbox | None:
-    """Parse a message; None if it is none."""
+    """Parse a message; None if it is not one."""
     match message:
-        case {
-            "client": str(client),
-            "epoch": int(epoch),
-            "actions": list(sent),
-            "have": list(have),
-        }:
-            pass
+        case {"client": str(client), "epoch": int(epoch), "actions": list(sent), "have": list(had)}:
+            have = frozenset(name for name in had if isinstance(name, str))
+            actions = [action for action in sent if _is_action(action)]
         case _:
             return None
-    actions = []
-    for action in sent:
-        match action:
-            case {"n": int(), "do": str(), "token": str()}:
-                actions.append(action)
-            case _:
-                return None
-    return Outbox(client=client, epoch=epoch, actions=actions, have=have)
+    if len(actions) < len(sent):
+        return None
+    again = message.get("again") is True
+    return Outbox(client=client, epoch=epoch, actions=actions, have=have, again=again)
+
+
+def _is_action(value: Any) -> bool:
+    match value:
+        case {"n": int(), "do": str(), "token": str()}:
+            return True
+        case _:
+            return False

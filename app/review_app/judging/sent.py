@@ -11,7 +11,7 @@ from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, RIGHT, Option, Quest
 from nsfwcaps.review.pairs import SIDES, Pair, ReviewPairs
 from nsfwcaps.review.people.keys import Keys
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
-from nsfwcaps.review.queue.states import ReviewTask
+from nsfwcaps.review.queue.states import NextPair, ReviewTask
 from review_app.judging.messages import Heard
 
 _KINDS = ("text", "image")
@@ -27,6 +27,7 @@ def data(
     """Return all that the page shows; `categories` are commands by category."""
     pair = pairs.pair(task.pair_id)
     pictures, broken = _pictures(pairs, task, pair, heard)
+    undoable, following = task.undoable, task.next
     return {
         "session": heard.session,
         "client": heard.client,
@@ -36,7 +37,7 @@ def data(
             **_cover(task.token, task.category, task.severity),
             "answers": task.answers.as_json(),
             "items": {
-                f"{side} {kind}": _item(pair, task, broken, side, kind)
+                f"{side} {kind}": _item(pair, task, broken | task.broken, side, kind)
                 for side in SIDES
                 for kind in _KINDS
             },
@@ -46,9 +47,9 @@ def data(
                 "minutes": max(0, round(task.left.minutes)),
             },
         },
-        "next": None,
+        "next": following and _announced(following),
         "judged": task.judged,
-        "undoable": None,
+        "undoable": undoable and {"kind": undoable.kind.value, "token": undoable.token},
         "pictures": pictures,
         "guidelines": None,
         **_fixed(pairs, keys, categories),
@@ -57,6 +58,13 @@ def data(
 
 def _cover(token: str, category: str, severity: int) -> dict[str, Any]:
     return {"token": token, "category": category, "severity": SEVERITY_NAMES[severity]}
+
+
+def _announced(pair: NextPair) -> dict[str, Any]:
+    """Return the covers of a pair of which only token, category and severity are known yet."""
+    items = {f"{side} text": {"state": "covered"} for side in SIDES}
+    items |= {f"{side} image": {"state": "unknown"} for side in SIDES}
+    return {**_cover(pair.token, pair.category, pair.severity), "items": items}
 
 
 def _item(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from functools import partial
 
 import streamlit as st
 
@@ -19,15 +20,20 @@ from review_app.plain_text import plain
 def draw(context: ReviewContext, account: Account) -> None:
     """Draw consent, a pair, a break or the end."""
     desk = Desk(context.database, context.pairs, account.account_id)
-    match desk.state():
+    found = desk.state()
+    if not isinstance(found, ReviewTask):
+        task.dropped()
+    match found:
         case Consent() as waiting:
             consent.draw(context, desk, waiting)
         case ReviewTask():
             task.draw(context, account, desk)
         case Rest() as rest:
             _rest(rest)
+            _undo(desk, rest)
         case Finished() as end:
-            _finished(desk, end)
+            _finished(end)
+            _undo(desk, end)
 
 
 def _rest(rest: Rest) -> None:
@@ -50,7 +56,18 @@ def _wake(until: float) -> None:
         st.rerun()
 
 
-def _finished(desk: Desk, end: Finished) -> None:
+def _undo(desk: Desk, state: Rest | Finished) -> None:
+    if (last := state.undoable) is not None:
+        st.button(
+            f"Undo the last {last.kind}",
+            on_click=act,
+            args=(partial(desk.undo, last.token),),
+            shortcut="Z",
+            key="undo",
+        )
+
+
+def _finished(end: Finished) -> None:
     st.header("No pairs left for you")
     if end.held_by_others:
         st.write(
@@ -58,7 +75,6 @@ def _finished(desk: Desk, end: Finished) -> None:
             "Pairs they do not finish come back, so check again later."
         )
     st.write("Thank you.")
-    st.button("Undo the last verdict", on_click=act, args=(desk.undo,), shortcut="Z")
 
 
 def _minutes(until: float) -> str:

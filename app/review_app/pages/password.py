@@ -9,7 +9,7 @@ import streamlit as st
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.people import logins
 from nsfwcaps.review.people.accounts import Account
-from review_app.actions import TOKEN, act, report
+from review_app.actions import TOKEN, act, report_after_reload
 from review_app.context import ReviewContext
 
 _FIELDS = {"now": "Current password", "new": "New password", "again": "Repeat the new password"}
@@ -40,9 +40,6 @@ def _change(context: ReviewContext, account: Account) -> None:
     now, new, again = (st.session_state[key] for key in _FIELDS)
     if new != again:
         raise InputError("the new passwords do not match; nothing was changed")
-    st.session_state[TOKEN] = logins.change_password(
-        context.database, account, now, new, time.time()
-    )
-    for key in _FIELDS:
-        st.session_state[key] = ""
-    report("your password was changed; you are signed out everywhere else")
+    token = logins.change_password(context.database, account, now, new, time.time())
+    st.session_state[TOKEN] = token
+    report_after_reload(token, "your password was changed; you are signed out everywhere else")

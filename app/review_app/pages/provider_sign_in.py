@@ -24,7 +24,7 @@ def draw(context: ReviewContext) -> None:
     names = oidc_providers()
     if not names:
         return
-    if st.user.is_logged_in:
+    if st.user.get("is_logged_in"):
         _enter(context)
     for name in names:
         whose = "the identity provider" if name == DEFAULT else plain(name)
@@ -35,10 +35,9 @@ def draw(context: ReviewContext) -> None:
         )
 
 
-def out() -> None:
-    """Sign out at the provider too, if it was used."""
-    if oidc_providers() and st.user.is_logged_in:
-        st.logout()
+def is_used() -> bool:
+    """Whether a provider has named somebody in this browser, who can then sign out there too."""
+    return bool(oidc_providers() and st.user.get("is_logged_in"))
 
 
 def _enter(context: ReviewContext) -> None:

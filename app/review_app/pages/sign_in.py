@@ -40,7 +40,6 @@ def out(context: ReviewContext) -> None:
     _leave()
     st.session_state[_LEFT] = True
     attempt(partial(logins.sign_out, context.database, token))
-    provider_sign_in.out()
 
 
 def _leave() -> None:
@@ -56,7 +55,11 @@ def draw(context: ReviewContext) -> None:
         hand_over(st.session_state[TOKEN])
         return
     if st.session_state.pop(_LEFT, False):
-        forget(stays=False)
+        # Leaving the page for the provider's takes the place of opening it again.
+        used = provider_sign_in.is_used()
+        forget(stays=used)
+        if used:
+            st.logout()
         return
     new = not context.read(accounts.any_exist)
     st.header("Pair review")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from functools import partial
 
 import streamlit as st
 
+from nsfwcaps.errors import ReviewError
 from nsfwcaps.review.people import keys, logins
 from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.states import ReviewTask
-from review_app.actions import TOKEN
+from review_app.actions import TOKEN, check_signed_in
 from review_app.context import ReviewContext
 from review_app.judging import categories, component, messages, sent
 from review_app.judging.messages import Heard
+from review_app.plain_text import plain
 
 _HEARD = "heard"
 
@@ -35,11 +38,19 @@ def draw(context: ReviewContext, account: Account, desk: Desk) -> None:
     component.mount(data, partial(_hear, context, account, desk))
 
 
+def dropped() -> None:
+    """Say what was pressed in vain, where the page that would say so is gone."""
+    heard: Heard | None = st.session_state.get(_HEARD)
+    if heard is not None and heard.refused is not None:
+        st.warning(plain(heard.refused["message"]))
+
+
 def _hear(context: ReviewContext, account: Account, desk: Desk) -> None:
     # Whatever is read from the session state may end this run, as a newer message is there: read it
     # first, and change what was heard together with what was done.
-    heard, message = _heard(), component.outbox()
-    if _is_signed_in(context, account):
+    heard, message, token = _heard(), component.outbox(), st.session_state.get(TOKEN)
+    with contextlib.suppress(ReviewError):  # signed out: the page that follows says so
+        check_signed_in(context, token, lead=False)
         messages.hear(desk, heard, message)
 
 
