@@ -26,6 +26,7 @@ PROJECT = Path(nsfwcaps.__file__).parents[1] / "pyproject.toml"
 MODULE_OF = {
     "peft": "peft",
     "argon2-cffi": "argon2",
+    "markdown-it-py": "markdown_it",
     "sqlalchemy": "sqlalchemy",
     "streamlit": "streamlit",
     "fontawesomefree": "fontawesomefree",

@@ -20,6 +20,7 @@ from review_app.pages import (
     progress,
     record,
     sign_in,
+    verdicts,
 )
 
 Draw = Callable[[ReviewContext, Account], None]
@@ -27,6 +28,7 @@ Draw = Callable[[ReviewContext, Account], None]
 # Title, last part of the address, and what draws the page. The first one is the default.
 PAGES: list[tuple[str, str, Draw]] = [
     ("Judge", "judge", judge.draw),
+    ("My verdicts", "verdicts", verdicts.draw),
     ("My record", "record", record.draw),
     ("My keys", "keys", keys.draw),
     ("My password", "password", password.draw),

@@ -95,6 +95,29 @@ class Person:
                     seen, since = self.words, time.monotonic()
         raise AssertionError(f"nothing came of {key}")
 
+    def keys(self, keys: str) -> Person:
+        """Press keys on the judging page, each one once it is at rest: `s y Shift+D`."""
+        for key in keys.split():
+            expect(self.saved().judging).to_have_attribute("data-ready", "true")
+            expect(self.judging).to_have_attribute("data-locked", "false")
+            self.page.keyboard.press(key)
+        return self
+
+    def asked(self, question: str) -> Person:
+        """Wait until the judging page asks a question, and everything is saved."""
+        expect(self.judging.get_by_role("heading", name=question)).to_be_visible()
+        return self.saved()
+
+    def saved(self) -> Person:
+        """Wait until the server has acknowledged every action."""
+        expect(self.judging).to_have_attribute("data-pending", "0")
+        return self
+
+    @property
+    def judging(self) -> Any:
+        """The judging page."""
+        return self.page.locator(".judging")
+
     def settled(self) -> Person:
         """Wait until the page is drawn: before, parts of the last drawing may be there."""
         app = self.page.get_by_test_id("stApp")
@@ -126,7 +149,8 @@ class Person:
 
     @property
     def words(self) -> str:
-        return self.page.get_by_test_id("stMain").inner_text()
+        main = self.page.get_by_test_id("stMain").inner_text()
+        return "\n".join([main, *self.judging.all_inner_texts()])
 
     @property
     def _is_settled(self) -> bool:

@@ -34,6 +34,7 @@ from review_access import tickets
 
 ADDRESSES = {
     "Judge": "judge",
+    "My verdicts": "verdicts",
     "My record": "record",
     "My keys": "keys",
     "My password": "password",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from support import small_review
 from support.small_review import accept, judge, reject
@@ -38,22 +36,11 @@ def marked(review: Review) -> Review:
     return review.begin(rows)
 
 
-def test_an_annotator_sees_captions_and_categories_as_they_are(marked: Review) -> None:
+def test_an_annotator_sees_categories_as_they_are(marked: Review) -> None:
     tab = marked.browser("Ann").open()
     assert MARKED in tab.app.multiselect(key="opted-out").options
     assert MARKED in tab.app.dataframe[0].value["category"].tolist()
     assert raw(tab) == []
-    tab.go(BEGIN, "Show the text", "Show the text")
-    pair = marked.before("Ann")
-    assert {pair.unsafe_caption, pair.safe_caption} <= set(tab.texts)
-    for label in ("Yes", "Yes", "Yes", "4 most", "Fix a caption"):
-        assert raw(tab) == []
-        tab.press(label)
-    assert raw(tab) == []
-    assert [field.value for field in tab.app.text_area] == [
-        pair.unsafe_caption,
-        pair.safe_caption,
-    ]
 
 
 def test_a_lead_sees_comments_and_opinions_as_they_are(marked: Review) -> None:
@@ -64,17 +51,6 @@ def test_a_lead_sees_comments_and_opinions_as_they_are(marked: Review) -> None:
     assert f"{MARKED} · moderate" in tab.texts
     for page in tab.pages:
         assert raw(tab.choose(page)) == []
-
-
-def test_the_page_escapes_what_it_puts_into_a_label(marked: Review) -> None:
-    tab = marked.browser("Ann").open().press(BEGIN)
-    while marked.before("Ann").category == MARKED:
-        tab.press("Skip")
-    tab.judge("Yes", "Yes")
-    (label,) = [label for label in tab.labels if "material" in label]
-    without = re.sub(r"\\(.)", r"\1", label).replace("\u2060", "")
-    assert without == f"No: {MARKED}"
-    assert not re.search(r"(?<!\\)[<\[$`*]|:red\[|:smile:|://", label)
 
 
 def test_names_show_as_they_are(marked: Review) -> None:

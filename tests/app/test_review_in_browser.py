@@ -16,24 +16,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from chromium import PASSWORD, Person, Server, browser
+from pictured_review import added, opened, rows_of_log, write_data_set
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from nsfwcaps.review.database import Database
-from nsfwcaps.review.log import verdicts
-from nsfwcaps.review.people import accounts, logins
+from nsfwcaps.review.people import logins
 from nsfwcaps.review.people.accounts import Role
-from nsfwcaps.world.captions import caption
-from nsfwcaps.world.picture import draw, jpeg
-from nsfwcaps.world.scene import KeyedChoices, Scene, Thing
-from nsfwcaps.world.vocabulary import PHRASINGS
 
 QUESTIONS = (
     "Is the safe side safe?",
@@ -42,44 +36,7 @@ QUESTIONS = (
     "How much of the meaning",
     "What should happen to the pair?",
 )
-# A hazard, what stands in its place, the thing beside it, and where.
-SCENES = [
-    ("white cigarette", "yellow pencil", "blue cup of coffee", "table", "smoking"),
-    ("orange fire", "green tree", "red house", "snow", "accident"),
-    ("black pair of handcuffs", "purple key", "brown book", "room", "crime"),
-    ("green graffiti", "orange bell", "yellow bus", "street", "crime"),
-    ("brown whiskey", "white egg", "pink birthday cake", "table", "alcohol"),
-    ("red wreck", "blue bicycle", "white cloud", "street", "accident"),
-]
-
 MARKED = "<b>x</b> [x](http://x.example) $x^2$ :red[x] `x` **x** :smile: :material/home: a -> b y"
-
-
-def picture(things: tuple[str, str], place: str) -> tuple[str, bytes]:
-    words = [item.partition(" ") for item in things]
-    scene = Scene(
-        things=tuple(Thing(noun=noun, colour=colour) for colour, _, noun in words),
-        relations=("beside",),
-        place=place,
-    )
-    return caption(scene, PHRASINGS[0]), jpeg(draw(scene, KeyedChoices(place)))
-
-
-def write_data_set(folder: Path, count: int = len(SCENES), **changed: Any) -> None:
-    """Write pairs of pictures; all but the first of them changed."""
-    rows = []
-    for number, (hazard, instead, beside, place, category) in enumerate(SCENES[:count]):
-        unsafe, safe = (picture((thing, beside), place) for thing in (hazard, instead))
-        row: dict[str, Any] = {"pair_id": f"pair-{number}", "category": category}
-        row |= {"unsafe_id": f"unsafe-{number}", "safe_id": f"safe-{number}"}
-        row |= {"unsafe_caption": unsafe[0], "unsafe_image": unsafe[1]}
-        row |= {"safe_caption": safe[0], "safe_image": safe[1]}
-        row |= {"stage": ("easy", "medium", "hard")[number % 3], "split": "train"}
-        row |= {"sim_text": 0.71 + number / 50, "difficulty": number / 6}
-        rows.append({**row, **(changed if number else {})})
-    (folder / "dataset" / "data").mkdir(parents=True, exist_ok=True)
-    path = folder / "dataset" / "data" / "train-00000-of-00001.parquet"
-    pq.write_table(pa.Table.from_pylist(rows), path)
 
 
 @pytest.fixture(scope="module")
@@ -96,54 +53,24 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield made.start()
 
 
-@contextlib.contextmanager
-def opened(server: Server) -> Iterator[Database]:
-    database = Database(server.database)
-    with contextlib.closing(database):
-        yield database
-
-
-def added(server: Server, name: str, role: Role = Role.ANNOTATOR) -> None:
-    """Add somebody without the page."""
-    with opened(server) as database:
-        hashed = accounts.hash_password(name, PASSWORD)
-        with database.write() as connection:
-            accounts.create(connection, name, hashed, role, time.time())
-
-
-def rows_of_log(server: Server) -> int:
-    with opened(server) as database, database.read() as connection:
-        return sum(link.pair_id != "" for link in verdicts.links(connection))
-
-
 def consent(person: Person) -> Person:
-    return person.press("Enter", QUESTIONS[0])
+    return person.until("Enter", person.judging.is_visible)
 
 
-def uncover(person: Person, key: str) -> Person:
-    """Uncover a text or an image by its key."""
-    shown = person.settled().page.get_by_role("button", name="Show the")
-    left = shown.count() - 1
-    return person.until(key, lambda: shown.count() == left)
-
-
-def accept(person: Person) -> Person:
+def accept(person: Person, mark: str = "4") -> Person:
     """Look at both texts, answer every question, and accept."""
-    uncover(person, "s").press("y", QUESTIONS[1])
-    uncover(person, "d").press("y", QUESTIONS[2])
-    person.press("y", QUESTIONS[3]).press("4", QUESTIONS[4])
-    return decided(person, "a")
+    return decided(person.keys(f"s y d h t {mark}"), "a")
 
 
 def reject(person: Person) -> Person:
     """Look at the safe text only, and reject."""
-    uncover(person, "s").press("n", QUESTIONS[4])
-    return decided(person, "x")
+    return decided(person.keys("s n"), "x")
 
 
 def decided(person: Person, key: str) -> Person:
-    judged = judged_by(person.settled()) + 1
-    return person.until(key, lambda: judged_by(person) == judged)
+    judged = judged_by(person.saved()) + 1
+    expect(person.keys(key).saved().judging).to_contain_text(f"{judged} judged")
+    return person
 
 
 def judged_by(person: Person) -> int:
@@ -184,24 +111,17 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     consent(ann)
     for _ in range(4):
         accept(ann)
-    ann.press("z", QUESTIONS[4])
+    ann.keys("z").asked(QUESTIONS[4])
     assert judged_by(ann) == 3
-    decided(ann, "a")
-    uncover(ann, "s").press("y", QUESTIONS[1])
-    ann.reload()
+    decided(ann, "a").keys("s y").asked(QUESTIONS[1]).reload()
     expect(ann.page.get_by_role("button", name="Show the text")).to_have_count(1)
-    uncover(ann, "d").press("y", QUESTIONS[2])
-    ann.press("y", QUESTIONS[3]).press("5", QUESTIONS[4])
-    decided(ann, "a")
+    decided(ann.keys("d h t 5"), "a")
     assert rows_of_log(server) == 7  # five, one that was taken back, and that it was
 
     consent(bob)
-    uncover(uncover(bob, "s"), "Shift+S")
+    bob.keys("s Shift+S").saved()
     keep_figure(bob, "pair")
-    bob.press("y", QUESTIONS[1])
-    uncover(bob, "d").press("y", QUESTIONS[2])
-    bob.press("y", QUESTIONS[3]).press("4", QUESTIONS[4])
-    decided(bob, "a")
+    decided(bob.keys("y d h t 4"), "a")
     for _ in range(3):
         accept(bob)
     reject(bob)
@@ -214,7 +134,7 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     keep_figure(lead, "progress", 1_330)
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
-    uncover(lead, "s")
+    lead.page.get_by_role("button", name="Show the text").last.click()
     lead.until("a", lambda: lead.page.get_by_text("No disputes for you").is_visible())
 
     lead.go("Export")
@@ -288,28 +208,7 @@ def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
     link.click()
     expect(ann.heading("Before you begin")).to_be_visible()
     expect(link).not_to_be_focused()  # Enter would press it again
-    uncover(consent(ann), "s").press("n", QUESTIONS[4])
-
-
-def test_keys_count_once_and_not_while_somebody_writes(server: Server, chromium: Browser) -> None:
-    added(server, "Ann")
-    ann = uncover(uncover(consent(Person(chromium, server, "Ann").sign_in()), "s"), "d")
-    comment = ann.page.get_by_role("textbox", name="Comment")
-    ann.until("m", comment.is_visible)
-    comment.press_sequentially("say no, skip, quit: nkqxz y")
-    comment.press("Control+Enter")
-    expect(comment).to_have_value("say no, skip, quit: nkqxz y")
-    expect(ann.heading(QUESTIONS[0])).to_be_visible()
-    ann.page.get_by_text("left in this session").click()  # out of the field
-    ann.page.wait_for_timeout(400)
-    ann.page.keyboard.down("y")
-    expect(ann.heading(QUESTIONS[1])).to_be_visible()
-    for _ in range(8):
-        ann.page.keyboard.down("y")
-        ann.page.wait_for_timeout(100)
-    ann.page.keyboard.up("y")
-    expect(ann.heading(QUESTIONS[1])).to_be_visible()
-    assert rows_of_log(server) == 0
+    consent(ann).keys("s n").asked(QUESTIONS[4])
 
 
 def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser) -> None:
@@ -324,18 +223,15 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
         ann.page.keyboard.press("Escape")
         ann.page.get_by_role("button", name="begin").click()
         expect(ann.heading(QUESTIONS[0])).to_be_visible()
-        while "smoking" not in ann.settled().words:
-            uncover(ann, "s")
+        while "smoking" not in ann.saved().words:
+            ann.keys("s").saved()
             expect(ann.page.get_by_text(f"a cup {MARKED}", exact=True)).to_be_visible()
-            ann.until("k", lambda: ann.page.get_by_text("a cup").count() == 0)
-        uncover(ann, "s").press("y", QUESTIONS[1])
-        uncover(ann, "d").press("y", QUESTIONS[2])
+            ann.keys("k").saved()
+        ann.keys("s y d h").asked(QUESTIONS[2])
         label = ann.page.get_by_role("button", name="No: ").inner_text()
-        assert label.replace("\u2060", "").startswith(f"No: {MARKED}")
-        assert (
-            ann.page.get_by_test_id("stMain").locator("b, .katex, code, [href*=example]").count()
-            == 0
-        )
+        assert label.startswith(f"No: {MARKED}")
+        main = ann.page.get_by_test_id("stMain")
+        assert main.locator("b, .katex, code, [href*=example]").count() == 0
 
         lea = Person(chromium, server, "Lea").sign_in().go("People")
         lea.page.get_by_role("combobox", name="User").first.click()
@@ -355,15 +251,14 @@ def test_after_the_server_was_killed_everybody_goes_on_where_they_were(
     added(server, "Ann")
     ann = consent(Person(chromium, server, "Ann").sign_in())
     reject(ann)
-    uncover(ann, "s").press("y", QUESTIONS[1])
-    text = ann.page.get_by_test_id("stText").all_inner_texts()
+    ann.keys("s y").asked(QUESTIONS[1])
+    text = ann.page.locator(".caption").all_inner_texts()
+    assert len(text) == 1
     server.end(signal.SIGKILL)
     server.start()
     expect(ann.heading(QUESTIONS[1])).to_be_visible()
-    ann.reload()
-    expect(ann.heading(QUESTIONS[1])).to_be_visible()
-    assert ann.page.get_by_test_id("stText").all_inner_texts() == text
+    ann.reload().asked(QUESTIONS[1])
+    assert ann.page.locator(".caption").all_inner_texts() == text
     assert judged_by(ann) == 1
-    uncover(ann, "d").press("n", QUESTIONS[4])
-    decided(ann, "x")
+    decided(ann.keys("d l").asked(QUESTIONS[4]), "x")
     assert rows_of_log(server) == 2

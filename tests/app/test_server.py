@@ -107,7 +107,8 @@ def test_who_is_signed_in_cannot_upload_either(server: Server) -> None:
         address = f"/_stcore/upload_file/{page.draw().session_id}/file"
     for method in ("PUT", "POST", "DELETE"):
         assert ask(server, address, method, "x", headers).status == 405
-    assert ask(server, "/media/x.png", headers=headers).status == 404
+    picture = ask(server, "/media/x.png", headers=headers)
+    assert (picture.status, picture.headers["cache-control"]) == (404, "no-store")
     assert ask(server, "/_review/kept", headers=headers).status == 204
 
 
@@ -332,8 +333,12 @@ def test_a_signal_ends_the_server_though_a_page_is_open(tmp_path: Path, number: 
     made = Server(tmp_path)
     with contextlib.closing(made), opened(made.start(), "") as page:
         page.draw()
+        begun = "POST /_review/sign-in HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nContent-Length: 9"
+        other = socket.create_connection(("127.0.0.1", made.port))
+        other.sendall(f"{begun}\r\n\r\nnever".encode())
         process = made.process
         made.end(number)
+        other.close()
         assert process is not None
         assert process.returncode == 0
         assert page.end == 1012  # the browser connects again

@@ -40,8 +40,9 @@ def draw(context: ReviewContext, account: Account, desk: Desk) -> None:
 
 def dropped() -> None:
     """Say what was pressed in vain, where the page that would say so is gone."""
-    if (refused := _heard().refused) is not None:
-        st.warning(plain(refused["message"]))
+    heard: Heard | None = st.session_state.get(_HEARD)
+    if heard is not None and heard.refused is not None:
+        st.warning(plain(heard.refused["message"]))
 
 
 def _hear(context: ReviewContext, account: Account, desk: Desk) -> None:

@@ -89,6 +89,12 @@ def review(
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")
     ] = False,
+    guidelines: Annotated[
+        Path | None,
+        typer.Option(
+            "--guidelines", help="Markdown file shown to annotators; kept with the review."
+        ),
+    ] = None,
     prepare_only: Annotated[
         bool, typer.Option("--prepare", help="Prepare the queue without serving the page.")
     ] = False,
@@ -108,7 +114,12 @@ def review(
         _check_free(address, port)
     # Only with the page: a new code would invalidate that of a running page.
     code, opened = _prepare(
-        name, folder, given[_ReviewRules.name], update, with_code=not prepare_only
+        name,
+        folder,
+        given[_ReviewRules.name],
+        update,
+        guidelines_file=guidelines,
+        with_code=not prepare_only,
     )
     typer.echo(_queue_line(opened))
     if prepare_only:
@@ -182,17 +193,28 @@ def _check_providers(path: Path) -> None:
 
 
 def _prepare(
-    name: str, folder: Path, rules: dict[str, Any], update: bool, *, with_code: bool
+    name: str,
+    folder: Path,
+    rules: dict[str, Any],
+    update: bool,
+    *,
+    guidelines_file: Path | None,
+    with_code: bool,
 ) -> tuple[str | None, Opened]:
     """Create or open the review. `with_code` makes a setup code if there is no account yet."""
     from nsfwcaps.review.database import Database
     from nsfwcaps.review.pairs import ReviewPairs
     from nsfwcaps.review.people import accounts, logins
+    from nsfwcaps.review.queue import guidelines
     from nsfwcaps.review.queue.opening import open_review
 
+    given = None if guidelines_file is None else guidelines.read(guidelines_file)
     pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
     opened = open_review(database, pairs, rules, update=update)
+    if given is not None:
+        with database.write() as connection:
+            guidelines.keep(connection, given)
     code = None
     if with_code:
         with database.write() as connection:

@@ -27,7 +27,7 @@ from nsfwcaps.errors import ConfigError, InputError, ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.export.export import export
-from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log import reopening, verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.pairs import ReviewPairs
@@ -183,6 +183,24 @@ def test_outcomes_are_joined_and_rejected_pairs_dropped(place: Place) -> None:
     [own] = (row for row in before if row["pair_id"] == rejected)
     texts = {side: own[f"{side}_caption"] for side in ("unsafe", "safe")}
     assert [(row["id"], row["texts"]) for row in shown] == [(rejected, texts)]
+
+
+def test_a_pair_that_was_opened_again_is_undecided_in_the_next_data_set(place: Place) -> None:
+    first, agreed, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: (ACCEPT, REJECT), agreed: REJECT})
+    place.settle(first, REJECT)
+    place.publish()
+    assert {first, agreed}.isdisjoint(by_id(place.pairs()))
+    database = Database(str(place.database))
+    with database.write() as connection:
+        for pair in (first, agreed):
+            reopening.open_again(connection, "p-3", pair, 1e9)
+    database.close()
+    place.publish()
+    after = by_id(place.pairs())
+    assert [after[pair]["review_outcome"] for pair in (first, agreed)] == ["disputed"] * 2
+    kinds = [row["kind"] for row in after[first]["review_verdicts"]]
+    assert kinds == ["judge", "judge"]
 
 
 def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:

@@ -19,7 +19,7 @@ function makeDialog(name, title, closed) {
 function drawDialogs(page, view) {
   const { guidelines, enlarged } = page.parts;
   const { state } = page;
-  const { html } = state.data.guidelines ?? {};
+  const html = page.guidelines.get(nameOf(state.data.guidelines));
   // This HTML was made by the server from Markdown, without HTML of people.
   show(guidelines, state.guidelines && html, html, (body) => {
     body.innerHTML = html;
@@ -32,6 +32,15 @@ function drawDialogs(page, view) {
     body.replaceChildren(element("img", { src: url, alt: state.enlarged }));
   });
   if (!isShown) enlarged.querySelector(".text").replaceChildren();
+}
+
+// They are sent once.
+function keepGuidelines(page, guidelines) {
+  if (guidelines?.html !== undefined) page.guidelines.set(nameOf(guidelines), guidelines.html);
+}
+
+function nameOf(guidelines) {
+  return `guidelines/${guidelines?.sha256}`;
 }
 
 function show(dialog, isOpen, content, fill) {

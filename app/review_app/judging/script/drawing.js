@@ -57,6 +57,7 @@ function announce(page, view) {
   if (changed.length === 0) return;
   page.screen = screen;
   for (const name of changed) page.shown[name] = Infinity;
+  page.root.dataset.ready = "false";
   if (changed.includes("question")) {
     // Without the pair, the same question twice would be no news, and not be read out.
     const about = changed.includes("pair") ? `Next pair: ${view.category}, ${view.severity}. ` : "";
@@ -69,6 +70,7 @@ function announce(page, view) {
         page.shown[name] = performance.now();
       }
     }
+    page.root.dataset.ready = String(!Object.values(page.shown).includes(Infinity));
   };
   requestAnimationFrame(() => setTimeout(seen)); // after the frame was drawn
 }

@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0 };
+  const page = { pictures: new Map(), guidelines: new Map(), screen: {}, shown: {}, since: 0 };
   Object.assign(page, { again: false, tries: 0, sent: 0 });
   page.parts = makeParts(page);
   page.root = page.parts.root;
@@ -88,9 +88,10 @@ function receive(page, data) {
   for (const name of page.pictures.keys()) {
     if (!name.startsWith(data.task.token)) page.pictures.delete(name);
   }
+  keepGuidelines(page, data.guidelines);
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
-  page.again ||= isNew || page.state.pending.length > 0;
+  page.again ||= isNew || (first && page.state.pending.length > 0);
   update(page, received(page.state, data));
   if (first && !hasFocus()) page.focus();
 }
@@ -128,7 +129,8 @@ function post(page) {
   page.sent = n;
   page.since = performance.now();
   const { again, tries } = page;
-  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], again, tries });
+  const have = [...page.pictures.keys(), ...page.guidelines.keys()];
+  page.send({ client, epoch, actions: pending, have, again, tries });
 }
 
 function tick(page) {
@@ -140,6 +142,7 @@ function tick(page) {
     post(page);
     page.parts.alert.textContent ||= "Not saved yet; trying again.";
   }
+  if (document.activeElement === document.body) page.focus(); // what had it is gone
   const next = rested(state, now);
   if (next !== state) update(page, next);
 }
