@@ -100,11 +100,13 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     lead = Person(chromium, server, "Lea").sign_in(server.code).go("People")
     for name in ("Ann", "Bob"):
         lead.page.get_by_label("Name").first.fill(name)
-        lead.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lead.page.get_by_role("textbox", name="Initial password").fill(PASSWORD)
         lead.page.get_by_role("button", name="Add", exact=True).click()
         expect(lead.page.get_by_label("Name").first).to_have_value("")
 
-    ann, bob = (Person(chromium, server, name).sign_in() for name in ("Ann", "Bob"))
+    ann, bob = (
+        Person(chromium, server, name).sign_in().change_password() for name in ("Ann", "Bob")
+    )
     keep_figure(ann, "consent", 760)
     consent(ann)
     for _ in range(4):
@@ -194,7 +196,7 @@ def test_an_address_names_a_page_over_signing_in_and_reloads(
     ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
     expect(ann.heading("Before you begin")).to_be_visible()
     menu = ann.page.get_by_test_id("stSidebarNavLink")
-    assert menu.all_inner_texts() == ["Judge", "My record", "My password"]
+    assert menu.all_inner_texts() == ["Judge", "My record", "My keys", "My password"]
 
 
 def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
@@ -232,11 +234,11 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
         assert main.locator("b, .katex, code, [href*=example]").count() == 0
 
         lea = Person(chromium, server, "Lea").sign_in().go("People")
-        lea.page.get_by_role("combobox", name="Name").click()
+        lea.page.get_by_role("combobox", name="User").first.click()
         expect(lea.page.get_by_role("option", name=MARKED[:60], exact=True)).to_be_visible()
         lea.page.keyboard.press("Escape")
         lea.page.get_by_label("Name").first.fill(MARKED[:60])
-        lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lea.page.get_by_role("textbox", name="Initial password").fill(PASSWORD)
         lea.page.get_by_role("button", name="Add", exact=True).click()
         told = lea.page.get_by_test_id("stAlert")
         expect(told).to_contain_text("is taken")  # the box is there before its text

@@ -204,8 +204,12 @@ def test_a_desk_reads_no_table_whole(tmp_path: Path) -> None:
     database.close()
     assert first.pair_id == "pair-0"
     # One row, few rows, and the queue from its beginning on to the first pair that fits.
-    allowed = {"SCAN head", "SCAN reservation USING INDEX ix_reservation_pair_id"}
+    allowed = {
+        "SCAN head",
+        "SCAN reservation",
+        "SCAN reservation USING INDEX ix_reservation_pair_id",
+    }
     whole = {what for what in read if what.startswith("SCAN")}
     assert whole - allowed == {"SCAN item USING INDEX item_open"}
-    # The last of somebody's verdicts, not all of them.
-    assert any("decision_last (account_id=?)" in what for what in read)
+    # The last of what somebody did, not all of it.
+    assert any("ix_action_account_id (account_id=?)" in what for what in read)

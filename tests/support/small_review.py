@@ -95,3 +95,10 @@ def judge(
         return [
             verdicts.judge(connection, account, pair_id, answers, now) for account, answers in said
         ]
+
+
+def take_back(connection: sa.Connection, account: str, now: float) -> None:
+    """Take back the last verdict of somebody."""
+    decision = tables.decision
+    last = sa.select(sa.func.max(decision.c.seq)).where(decision.c.account_id == account)
+    verdicts.undo(connection, account, int(connection.scalar(last) or 0), now)

@@ -13,8 +13,8 @@ KEY = "judging"
 _FOLDER = Path(__file__).parent / "script"
 # They are one module: each uses what the ones before it define.
 SCRIPTS = (
-    *("keys.js", "view.js", "state.js"),
-    *("draw.js", "draw_sides.js", "fields.js", "drawing.js", "main.js"),
+    *("keys.js", "view.js", "state.js", "differences.js", "fit.js"),
+    *("draw.js", "draw_sides.js", "fields.js", "dialogs.js", "drawing.js", "main.js"),
 )
 
 
@@ -25,6 +25,7 @@ def script() -> str:
 
 def mount(data: Mapping[str, Any], on_outbox: Callable[[], None]) -> None:
     """Draw the page; `on_outbox` runs when the browser has sent something."""
+    st.html(f"<style>{(_FOLDER / 'page.css').read_text(encoding='utf-8')}</style>")
     _component()(data=dict(data), key=KEY, on_outbox_change=on_outbox)
 
 

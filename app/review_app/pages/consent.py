@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from nsfwcaps.review.queue import guidelines
 from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from nsfwcaps.review.queue.states import Consent
@@ -22,6 +23,7 @@ def draw(context: ReviewContext, desk: Desk, waiting: Consent) -> None:
     """Draw what is in the queue; a button starts the session."""
     st.header("Before you begin")
     st.write(_TEXT)
+    _guidelines(context)
     st.subheader("Your queue")
     st.dataframe(
         {
@@ -51,3 +53,22 @@ def draw(context: ReviewContext, desk: Desk, waiting: Consent) -> None:
         args=(lambda: desk.consent(list(st.session_state["opted-out"])),),
         key="begin",
     )
+    last = waiting.undoable
+    if last is not None:
+        st.button(
+            f"Undo the last {last.kind}",
+            type="tertiary",
+            shortcut="Z",
+            on_click=act,
+            args=(lambda: desk.undo(last.token),),
+            key=f"undo-{last.token}",
+        )
+
+
+def _guidelines(context: ReviewContext) -> None:
+    found = context.read(guidelines.of)
+    if found is None:
+        return
+    st.subheader("Guidelines")
+    with st.container(border=True):
+        st.html(found.html)  # rendered from Markdown without HTML, scripts or images

@@ -33,6 +33,8 @@ class VerdictKind(enum.StrEnum):
     """An account was added, its role changed, or it was disabled; the row is about no pair."""
     QUEUE = "queue"
     """The queue was filled or changed; the row is about no pair."""
+    CLOCK = "clock"
+    """The clock was found set back, by so many seconds (`back_s`); about no pair and nobody."""
     RESTORE = "restore"
     """A lead said that a backup was restored, and which noted row was lost; about no pair."""
 

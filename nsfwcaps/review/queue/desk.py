@@ -22,7 +22,7 @@ from nsfwcaps.review.log import answers as answering
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.answers import Choice
 from nsfwcaps.review.pairs import ReviewPairs
-from nsfwcaps.review.queue import exposure, journal, queue, serving, sessions, undoing
+from nsfwcaps.review.queue import clock, exposure, journal, queue, serving, sessions, undoing
 from nsfwcaps.review.queue.exposure import Dose, Event
 from nsfwcaps.review.queue.journal import ActionKind
 from nsfwcaps.review.queue.opening import check_data, policy_of
@@ -236,7 +236,9 @@ class Desk:
     @contextlib.contextmanager
     def _turn(self) -> Iterator[Turn]:
         with self._database.write() as connection:
-            yield self._of(connection)
+            turn = self._of(connection)
+            clock.set_right(connection, self._me, turn.policy, turn.now)
+            yield turn
 
     def _of(self, connection: sa.Connection) -> Turn:
         return Turn(

@@ -221,14 +221,16 @@ def _may_see(account_id: str) -> list[sa.ColumnElement[bool]]:
     """SQL conditions on items that an annotator may be given at all."""
     item, decision, skip, out = tables.item, tables.decision, tables.skip, tables.opt_out
     account = tables.account
-    leads = sa.select(account.c.account_id).where(account.c.role == Role.LEAD.value)
+    is_lead = sa.exists().where(
+        account.c.account_id == account_id, account.c.role == Role.LEAD.value
+    )
     return [
         item.c.gone.is_(False),
         item.c.settled.is_(None),
         # A lead has what was said of these before them on the page Disputes.
         sa.or_(
             sa.and_(item.c.asked == 0, item.c.opened.is_(None), item.c.aside.is_(None)),
-            sa.literal(account_id).not_in(leads),
+            ~is_lead,
         ),
         item.c.category.not_in(sa.select(out.c.category).where(out.c.account_id == account_id)),
         # Not EXISTS: without statistics, PostgreSQL picks the wrong join order for it.

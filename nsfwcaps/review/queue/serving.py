@@ -75,7 +75,7 @@ def _task(turn: Turn, session: Session, left: Left) -> ReviewTask | Rest | Finis
             return Rest(why=_PAUSE, until=until, undoable=undoable)
         waits = queue.others_hold(turn.connection, turn.me, turn.now)
         return Finished(held_by_others=waits, undoable=undoable)
-    if held.opened > turn.now:
+    if turn.waits(session, held):
         return Rest(why=_SEVERE_AGAIN, until=held.opened, undoable=undoable)
     judged = turn.connection.scalar(
         sa.select(sa.func.count()).where(tables.decision.c.account_id == turn.me)

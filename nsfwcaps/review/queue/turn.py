@@ -44,6 +44,10 @@ class Turn:
         """Return the reservation, expired or not."""
         return queue.holding(self.connection, self.me)
 
+    def waits(self, session: Session, held: Reservation) -> bool:
+        """Whether the pair held is severe and comes after a pause only."""
+        return held.severity >= SEVERE and session.severe_at is not None and held.opened > self.now
+
     def keep(self, **values: str) -> None:
         """Change columns of the reservation, and renew it."""
         queue.keep_draft(self.connection, self.me, self.policy, self.now, **values)
@@ -71,7 +75,7 @@ def at_work(turn: Turn, token: str) -> tuple[Session, Reservation]:
     held = turn.held()
     if held is None or held.token != token:
         raise ReviewError("this pair is no longer open here; you continued in another tab")
-    if held.opened > turn.now:
+    if turn.waits(session, held):
         raise ReviewError("this pair comes after a pause; nothing was saved")
     connection, now = turn.connection, turn.now
     if held.expires <= now and not queue.renewed(connection, turn.me, held, turn.policy, now):

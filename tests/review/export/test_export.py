@@ -9,7 +9,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
-from support.small_review import ANNOTATORS, LEADS, accept, begin, fix, judge, pair_set, reject
+from support.small_review import (
+    ANNOTATORS,
+    LEADS,
+    accept,
+    begin,
+    fix,
+    judge,
+    pair_set,
+    reject,
+    take_back,
+)
 
 from nsfwcaps.errors import ReviewError, StorageError
 from nsfwcaps.review import tables
@@ -41,7 +51,7 @@ def pairs(database: Database, tmp_path: Path) -> ReviewPairs:
     judge(database, "pair-3", [("p-ann", accept()), ("p-cy", reject())])
     judge(database, "pair-4", [("p-ann", accept()), ("p-bob", reject())])
     with database.write() as connection:
-        verdicts.undo(connection, "p-bob", 8, 1e9 + 1)
+        take_back(connection, "p-bob", 1e9 + 1)
         settle(connection, "p-lea", "pair-3", fix(unsafe="a cigarette"), 1e9 + 2)
         answer = GoldRow(number=1, values={"pair_id": "pair-5", "choice": "reject"})
         set_gold(connection, "p-lea", [answer], 1e9 + 3)

@@ -45,6 +45,7 @@ function drawQuestion(page, view) {
     button(page, option.command, option.label, {
       "data-value": option.value,
       "aria-pressed": early?.name === name && early.value === option.value ? "true" : null,
+      dir: "auto",
     }),
   );
   const missing = name === "fix" || name === "choice" ? [] : unseen(view);
@@ -63,18 +64,27 @@ function drawWaiting(view) {
   return element("div", { class: "question" }, element("h2", {}, words[view.why] ?? "Next pair …"));
 }
 
-function drawOthers(page, view) {
-  const flag = view.answers.ask_lead ? "true" : "false";
-  const leaving = page.state.leaving === view.token;
+// What must be at hand at every question.
+function drawQuick(page, view) {
   const undo = view.undoable && `Undo the last ${view.undoable.kind}`;
   return element(
     "div",
-    { class: "others" },
+    { class: "quick" },
     lastAnswered(view) || view.question?.name === "fix" ? button(page, "back", "Back") : null,
     button(page, "skip", "Skip"),
     undo ? button(page, "undo", undo) : null,
+  );
+}
+
+function drawOthers(page, view) {
+  const flag = view.answers.ask_lead ? "true" : "false";
+  const leaving = page.state.leaving === view.token;
+  return element(
+    "div",
+    { class: "others" },
     button(page, "comment", "Comment"),
     button(page, "ask_lead", "Ask the lead", { "aria-pressed": flag }),
+    button(page, "differences", "Differences", { "aria-pressed": String(page.state.differences) }),
     button(page, "stop", "Stop for now"),
     page.state.data.guidelines ? button(page, "guidelines", "Guidelines") : null,
     leaving ? null : button(page, "leave_out", "Leave out this category"),

@@ -1,28 +1,40 @@
 // The two sides of a pair: covers, captions and images.
 
 function drawSides(page, view) {
-  return element("div", { class: "sides" }, ...SIDES.map((side) => drawSide(page, view, side)));
+  const texts = SIDES.map((side) => view.items[`${side} text`].text);
+  const isCompared = page.state.differences && texts.every((text) => text !== undefined);
+  const marked = isCompared ? differences(...texts) : [];
+  return element(
+    "div",
+    { class: "sides" },
+    ...SIDES.map((side, at) => drawSide(page, view, side, marked[at])),
+  );
 }
 
-function drawSide(page, view, side) {
+function drawSide(page, view, side, marked) {
   const about = side === "unsafe" ? `${view.category} · ${view.severity}` : "";
   return element(
     "div",
     { class: "side", "data-side": side },
-    element("h3", {}, side),
-    element("p", { class: "about" }, about),
-    drawText(page, view, side),
+    element("header", {}, element("h2", {}, side), element("p", { class: "about" }, about)),
+    drawText(page, view, side, marked),
     drawImage(page, view, side),
   );
 }
 
-function drawText(page, view, side) {
+function drawText(page, view, side, marked) {
   const what = `${side} text`;
   const item = view.items[what];
   if (item.state === "shown") {
-    return element("p", { class: "caption", tabindex: item.text.length > 400 ? "0" : null }, item.text);
+    // A direction of its own, whatever the page's is; a group, as it may be in reach of Tab (fit.js).
+    const attributes = { class: "caption", dir: "auto", role: "group", "aria-label": what };
+    return element("div", attributes, ...(marked ? marked.map(drawRun) : [item.text]));
   }
   return drawCover(page, what, item, "Show the text");
+}
+
+function drawRun({ text, differs }) {
+  return differs ? element("mark", {}, text) : text;
 }
 
 function drawImage(page, view, side) {

@@ -12,19 +12,25 @@ function draw(page) {
   const pictures = [...page.pictures.keys()];
   const open = view.phase === "open";
   part(page, "sides", [open, view.token, view.items, page.keys, pictures, state.differences], () =>
-    open ? drawSides(page, view) : element("div"),
+    open ? drawSides(page, view) : element("div", { class: "sides" }),
   );
   part(page, "question", [open, view.token, view.question, view.items, state.early, page.keys], () =>
     open ? drawQuestion(page, view) : drawWaiting(view),
   );
-  part(page, "others", [open, view.token, view.answers, view.undoable, state.leaving, page.keys], () =>
-    open ? drawOthers(page, view) : element("div"),
+  part(page, "quick", [open, view.token, view.answers, view.undoable, page.keys], () =>
+    open ? drawQuick(page, view) : element("div", { class: "quick" }),
+  );
+  const pressable = [view.answers.ask_lead, state.differences, state.leaving, !!state.data.guidelines];
+  part(page, "others", [open, view.token, pressable, page.keys], () =>
+    open ? drawOthers(page, view) : element("div", { class: "others" }),
   );
   drawFields(page, view);
   setText(parts.said, state.lock ? `${state.said} Keys act again after half a second without keys.` : state.said);
   setText(parts.alert, state.alert);
   announce(page, view);
   keepFocus(page, focused);
+  drawDialogs(page, view);
+  fit(page);
 }
 
 function part(page, name, signature, make) {
@@ -53,7 +59,10 @@ function announce(page, view) {
   for (const name of changed) page.shown[name] = Infinity;
   page.root.dataset.ready = "false";
   if (changed.includes("question")) {
-    setText(page.parts.live, view.question ? view.question.text : "Waiting for the next pair");
+    // Without the pair, the same question twice would be no news, and not be read out.
+    const about = changed.includes("pair") ? `Next pair: ${view.category}, ${view.severity}. ` : "";
+    setText(page.parts.live, view.question ? about + view.question.text : "Waiting for the next pair");
+    if (changed.includes("pair")) toTop(page);
   }
   const seen = () => {
     for (const name of changed) {
@@ -83,7 +92,8 @@ function keepFocus(page, before) {
 function pictureOf(page, token, what) {
   const url = page.pictures.get(`${token}/${what}`);
   if (!url) return element("p", { class: "coming" }, "…");
-  const image = element("img", { src: url, alt: `Image of the ${what.split(" ")[0]} side` });
+  // Of an image, no more is said than where it belongs.
+  const image = element("img", { src: url, alt: what });
   image.addEventListener("error", () =>
     page.change((state) => {
       const view = viewOf(state);
@@ -91,5 +101,6 @@ function pictureOf(page, token, what) {
       return act(state, view, { do: "broken", what });
     }),
   );
-  return image;
+  const attributes = { class: "picture", type: "button", "data-command": what, title: "Enlarge" };
+  return element("button", { ...attributes, "aria-haspopup": "dialog" }, image);
 }

@@ -17,9 +17,9 @@ export default function ({ data, parentElement, setStateValue }) {
 }
 
 function makePage(parent) {
-  const page = { pictures: new Map(), screen: {}, shown: {}, since: 0 };
+  const page = { pictures: new Map(), guidelines: new Map(), screen: {}, shown: {}, since: 0 };
   Object.assign(page, { again: false, tries: 0, sent: 0 });
-  page.parts = makeParts();
+  page.parts = makeParts(page);
   page.root = page.parts.root;
   parent.append(page.root);
   page.focus = () => page.root.focus({ preventScroll: true });
@@ -34,34 +34,42 @@ function makePage(parent) {
   page.root.addEventListener("click", onClick);
   // Streamlit sees keys of this page as keys outside of fields, and acts on C and R.
   page.root.addEventListener("keydown", (event) => event.stopPropagation());
+  const stopFitting = keepFitting(page);
   const timer = setInterval(() => tick(page), 100);
   page.close = () => {
     window.removeEventListener("keydown", onKey, true);
     clearInterval(timer);
+    stopFitting();
     page.root.remove();
     pages.delete(parent);
   };
   return page;
 }
 
-function makeParts() {
+function makeParts(page) {
   const parts = {
+    title: element("h1", { class: "live" }, "Pair to judge"),
     counts: element("div"),
     sides: element("div"),
+    bar: element("div", { class: "bar" }),
     question: element("div"),
     advice: element("p", { class: "advice" }),
     fields: element("div", { class: "fields" }),
     save: element("button", { type: "button", class: "save", "data-command": "save" }, "Save"),
     said: element("p", { class: "said", role: "status" }),
     alert: element("p", { class: "alert", role: "alert" }),
+    quick: element("div"),
     others: element("div"),
-    guidelines: element("div"),
+    guidelines: makeDialog("guidelines", "Guidelines", () => overlayClosed(page, { guidelines: false })),
+    enlarged: makeDialog("enlarged", "", () => overlayClosed(page, { enlarged: null })),
     live: element("p", { class: "live", role: "status", "aria-live": "polite" }),
   };
+  const { title, counts, sides, bar, question, advice, fields, save, said, alert, quick } = parts;
+  bar.append(question, advice, fields, save, said, alert, quick);
   parts.root = element(
     "section",
     { class: "judging", tabindex: "-1", "aria-label": "Pair to judge" },
-    ...Object.values(parts),
+    ...[title, counts, sides, bar, parts.others, parts.live, parts.guidelines, parts.enlarged],
   );
   return parts;
 }
@@ -80,6 +88,7 @@ function receive(page, data) {
   for (const name of page.pictures.keys()) {
     if (!name.startsWith(data.task.token)) page.pictures.delete(name);
   }
+  keepGuidelines(page, data.guidelines);
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
   page.again ||= isNew || (first && page.state.pending.length > 0);
@@ -120,7 +129,8 @@ function post(page) {
   page.sent = n;
   page.since = performance.now();
   const { again, tries } = page;
-  page.send({ client, epoch, actions: pending, have: [...page.pictures.keys()], again, tries });
+  const have = [...page.pictures.keys(), ...page.guidelines.keys()];
+  page.send({ client, epoch, actions: pending, have, again, tries });
 }
 
 function tick(page) {
@@ -132,6 +142,7 @@ function tick(page) {
     post(page);
     page.parts.alert.textContent ||= "Not saved yet; trying again.";
   }
+  if (document.activeElement === document.body) page.focus(); // what had it is gone
   const next = rested(state, now);
   if (next !== state) update(page, next);
 }

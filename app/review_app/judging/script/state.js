@@ -18,6 +18,7 @@ function newState(client, kept) {
     alert: "",
     comment: null, // token of the pair whose comment is open
     guidelines: false,
+    enlarged: null, // the image that is shown as large as the window
     differences: false,
     leaving: null, // token of the pair whose category may be left out
   };
@@ -76,7 +77,10 @@ function typing(state, token, name, value) {
 function command(before, name) {
   const state = flushed(before);
   const view = viewOf(state);
-  if (name === "guidelines") return { state: { ...state, guidelines: !state.guidelines } };
+  if (name === "guidelines") {
+    if (!state.data.guidelines) return { refusal: "This review has no guidelines." };
+    return { state: { ...state, guidelines: !state.guidelines } };
+  }
   if (view.phase !== "open") return { refusal: "The next pair is not here yet." };
   if (name in view.items) return uncover(state, view, name);
   const option = view.question.options.find((one) => one.command === name);
@@ -93,7 +97,7 @@ const OTHERS = {
       ? { state: act(closed(state), { token: view.undoable.token }, { do: "undo" }) }
       : { refusal: "There is nothing to undo." },
   comment: (state, view) => ({ state: { ...state, comment: view.token }, focus: "comment" }),
-  differences: (state) => ({ state: { ...state, differences: !state.differences } }),
+  differences: (state, view) => ({ state: compared(state, view, !state.differences) }),
   ask_lead: (state, view) => ({
     state: answered(state, view, "ask_lead", view.answers.ask_lead ? null : true),
   }),
@@ -111,13 +115,24 @@ function unknown() {
   return { refusal: "This key answers no question that is shown." };
 }
 
+function compared(state, view, isOn) {
+  const [one, other] = SIDES.map((side) => view.items[`${side} text`].text);
+  const isShown = one !== undefined && other !== undefined;
+  const marked = one === other ? "The two texts are the same." : "Words that differ are marked.";
+  const said = isShown ? marked : "Differences are marked once both texts are shown.";
+  return { ...state, differences: isOn, said: isOn ? said : "" };
+}
+
 function closed(state) {
-  return { ...state, early: null, comment: null, leaving: null, said: "" };
+  return { ...state, early: null, comment: null, leaving: null, enlarged: null, said: "" };
 }
 
 function uncover(state, view, what) {
   const item = view.items[what].state;
   if (item === "covered") return { state: act(state, view, { do: "uncover", what }) };
+  if (item === "shown" && what.endsWith("image")) {
+    return { state: { ...state, enlarged: state.enlarged === what ? null : what } };
+  }
   if (item === "coming" || item === "shown") return { state };
   if (item === "unknown") return { refusal: "The pair is not here yet." };
   return { refusal: item === "broken" ? `The ${what} cannot be shown.` : `There is no ${what}.` };
@@ -162,7 +177,8 @@ function pressed(state, key, when, shown) {
   if (isLocked(state, when)) return dropped(state, when, "");
   const free = { ...state, lock: null };
   const names = key.name && !state.data.keys_off ? (state.data.keys[key.name] ?? []) : [];
-  const name = state.guidelines ? names.find((one) => one === "guidelines") : fitting(free, names);
+  const over = state.guidelines ? "guidelines" : state.enlarged; // lies over the question
+  const name = over ? names.find((one) => one === over) : fitting(free, names);
   if (!name) {
     const isNothing = names.length === 0 && !key.isCharacter;
     return isNothing ? { state: free } : dropped(free, when, whyNot(state, names));

@@ -2,7 +2,7 @@
 
 const ANSWERS = ["safe_is_safe", "unsafe_is_unsafe", "category", "meaning"];
 const FIELDS = ["comment", "safe_caption", "unsafe_caption"];
-const SIDES = ["unsafe", "safe"];
+const SIDES = ["safe", "unsafe"]; // in the order of the questions
 
 function viewOf(state) {
   let view = opened(state.data.task, state.data);
