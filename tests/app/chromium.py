@@ -106,7 +106,7 @@ class Person:
             self.page.keyboard.press(key)
         return self
 
-    def asked(self, question: str) -> Person:
+    def at(self, question: str) -> Person:
         """Wait until the judging page asks a question, and everything is saved."""
         expect(self.judging.get_by_role("heading", name=question)).to_be_visible()
         return self.saved()

@@ -16,14 +16,11 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from axe_playwright_python.sync_playwright import Axe
-from chromium import PASSWORD, Person, Server, browser
+from chromium import Person, browser
+from pictured_review import added, picture
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_review_in_browser import picture
-
-from nsfwcaps.review.database import Database, set_meta
-from nsfwcaps.review.people import accounts
-from nsfwcaps.review.people.accounts import Role
+from served import Server
 
 SCRIPT = Path(__file__).parents[2] / "app" / "review_app" / "judging" / "script"
 DESKTOP, PHONE, SMALL_PHONE = (1280, 800), (390, 844), (360, 640)
@@ -36,6 +33,9 @@ SIZES = {
     "desktop at 200 %": ZOOMED,
 }
 SAME = "on a wooden table in a quiet kitchen beside a lamp, a chair and a basket, " * 12
+GUIDELINES = (
+    "# Look first\n\nA [page](https://example.org) and <b>no</b> HTML.\n" + "\n- a rule" * 80
+)
 ALL = ("safe text", "unsafe text", "safe image", "unsafe image")
 
 
@@ -50,23 +50,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A review of long captions and large pictures, with guidelines."""
     folder = tmp_path_factory.mktemp("look")
     write_data_set(folder)
-    made = Server(folder, ("--gold-share", "0", "--control-share", "0"))
+    (folder / "guidelines.md").write_text(GUIDELINES, encoding="utf-8")
+    options = ("--gold-share", "0", "--control-share", "0")
+    made = Server(folder, (*options, "--guidelines", str(folder / "guidelines.md")))
     with contextlib.closing(made):
         yield made.start()
 
 
 def write_data_set(folder: Path) -> None:
-    rows = []
-    for number in range(3):
-        row: dict[str, Any] = {"pair_id": f"pair-{number}", "category": "smoking"}
-        for side, thing in (("unsafe", "white cigarette"), ("safe", "yellow pencil")):
-            _, jpeg = picture((thing, "blue cup of coffee"), "table")
-            large = io.BytesIO()
-            Image.open(io.BytesIO(jpeg)).resize((768, 768)).save(large, "JPEG")
-            row |= {f"{side}_id": f"{side}-{number}", f"{side}_image": large.getvalue()}
-            row |= {f"{side}_caption": f"a {thing} {SAME}"}
-        row |= {"stage": "easy", "split": "train", "sim_text": 0.8, "difficulty": 0.5}
-        rows.append(row)
+    row: dict[str, Any] = {"category": "smoking", "stage": "easy", "split": "train"}
+    row |= {"sim_text": 0.8, "difficulty": 0.5}
+    for side, thing in (("unsafe", "white cigarette"), ("safe", "yellow pencil")):
+        _, jpeg = picture((thing, "blue cup of coffee"), "table")
+        large = io.BytesIO()
+        Image.open(io.BytesIO(jpeg)).resize((768, 768)).save(large, "JPEG")
+        row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {SAME}"}
+    rows = [
+        {**row, "pair_id": f"pair-{at}", "safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"}
+        for at in range(12)
+    ]
     (folder / "dataset" / "data").mkdir(parents=True)
     pq.write_table(
         pa.Table.from_pylist(rows), folder / "dataset" / "data" / "train-00000-of-00001.parquet"
@@ -77,10 +79,7 @@ def write_data_set(folder: Path) -> None:
 def page(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The first pair, covered, of somebody new."""
     name = request.node.name[:40]
-    with contextlib.closing(Database(server.database)) as database:
-        hashed = accounts.hash_password(name, PASSWORD)
-        with database.write() as connection:
-            accounts.create(connection, name, hashed, Role.ANNOTATOR, time.time())
+    added(server, name)
     person = Person(chromium, server, name).sign_in()
     person.page.get_by_role("button", name="begin").click()
     expect(question(person.page)).to_have_text("Is the safe side safe?")
@@ -126,8 +125,10 @@ def resize(page: Page, size: tuple[int, int], sidebar: bool = False) -> None:
         """() => new Promise((done) => {
           let last = "";
           const look = (left) => {
-            const parts = ["stMain", "stSidebar"].map((id) => document.querySelector(`[data-testid=${id}]`));
-            const now = JSON.stringify(parts.map((one) => one?.getBoundingClientRect()));
+            const parts = document.querySelectorAll(
+              "[data-testid=stMain], [data-testid=stSidebar]",
+            );
+            const now = JSON.stringify([...parts].map((one) => one.getBoundingClientRect()));
             if (left === 0) done(true);
             else setTimeout(() => look(now === last ? left - 1 : 5), 50);
             last = now;
@@ -165,7 +166,7 @@ def answers_in_sight(page: Page) -> bool:
 
 
 def scrolls(page: Page) -> int:
-    """How often the window is scrolled, by at most its height, until all was seen."""
+    """How often one scrolls on by what the questions leave of the window, until all was seen."""
     main = page.get_by_test_id("stMain")
     step = page.locator(".judging").evaluate(
         "root => parseFloat(root.style.getPropertyValue('--free')) - 20"
@@ -202,17 +203,17 @@ def test_the_question_and_its_answers_stay_in_sight(page: Page) -> None:
 
 
 def test_axe_finds_nothing_serious_and_all_can_be_touched(page: Page) -> None:
-    axe, found, looked = Axe(), [], 0
+    axe, found = Axe(), []
 
-    def look(state: str) -> int:
-        images = 0
+    def look(state: str) -> list[Any]:
+        images = []
         for size in (DESKTOP, PHONE):
             resize(page, size)
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
                 page.wait_for_timeout(50)
                 result = axe.run(page).response
-                images = sum(len(one["nodes"]) for one in result["passes"] if one["id"] == "image-alt")
+                images = [one for one in result["passes"] if one["id"] == "image-alt"]
                 found.extend(
                     (state, size, scheme, one["id"], [node["target"] for node in one["nodes"]])
                     for one in result["violations"]
@@ -227,12 +228,16 @@ def test_axe_finds_nothing_serious_and_all_can_be_touched(page: Page) -> None:
 
     look("covered")
     uncover(page)
-    assert look("uncovered") == 2  # it looks into the component
+    assert look("uncovered")  # it looks into the component
     run(page, "differences", "comment")
     look("comment and differences")
     run(page, "safe image")
     expect(page.locator("dialog.enlarged")).to_be_visible()
     look("enlarged")
+    page.keyboard.press("Escape")
+    run(page, "guidelines")
+    expect(page.locator("dialog.guidelines")).to_be_visible()
+    look("guidelines")
     page.keyboard.press("Escape")
     run(page, "safe_is_safe yes", "unsafe_is_unsafe yes", "category right", "meaning 4")
     run(page, "choice fix")
@@ -257,6 +262,30 @@ def test_images_say_only_where_they_belong_and_can_be_enlarged(page: Page) -> No
     expect(question(page)).to_have_text("Is the safe side safe?")
     key(page, "Shift+S", dialog.locator('img[alt="safe image"]'))
     key(page, "Shift+S", dialog, 0)
+
+
+def test_guidelines_lie_over_the_page_and_give_the_focus_back(page: Page) -> None:
+    dialog = page.locator("dialog.guidelines")
+    run(page, "safe text")
+    button = page.locator("[data-command=guidelines]")
+    button.press("Enter")
+    expect(dialog.locator("li")).to_have_count(80)
+    expect(dialog.locator("p")).to_have_text("A page and <b>no</b> HTML.")
+    assert dialog.locator("a").get_attribute("rel") == "noopener noreferrer"
+    page.keyboard.press("y")  # the question is not in sight
+    page.keyboard.press("Tab")
+    expect(dialog.locator(":focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+    expect(question(page)).to_have_text("Is the safe side safe?")
+    key(page, "g", page.locator("dialog.guidelines[open]"))
+    key(page, "g", page.locator("dialog.guidelines[open]"), 0)
+    button.evaluate("one => one.blur()")
+    key(page, "g", page.locator("dialog.guidelines[open]"))
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    expect(page.locator(".judging:focus, .judging :focus")).to_have_count(1)
 
 
 def test_differences_are_marked_on_request_once_both_texts_are_shown(page: Page) -> None:
@@ -304,6 +333,7 @@ def test_words_that_differ_are_found_in_every_script(chromium: Browser) -> None:
 def test_screen_readers_hear_of_questions_and_tab_goes_through_them(page: Page) -> None:
     live = page.locator(".live[role=status]")
     expect(live).to_have_text("Next pair: smoking, mild. Is the safe side safe?")
+    expect(page.locator(".judging")).to_be_focused()
     order = []
     for _ in range(8):
         page.keyboard.press("Tab")

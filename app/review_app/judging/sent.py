@@ -10,6 +10,7 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.review.log.answers import CHOICES, QUESTIONS, RIGHT, Option, Question
 from nsfwcaps.review.pairs import SIDES, Pair, ReviewPairs
 from nsfwcaps.review.people.keys import Keys
+from nsfwcaps.review.queue.guidelines import Guidelines
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from nsfwcaps.review.queue.states import NextPair, ReviewTask
 from review_app.judging.messages import Heard
@@ -51,9 +52,16 @@ def data(
         "judged": task.judged,
         "undoable": undoable and {"kind": undoable.kind.value, "token": undoable.token},
         "pictures": pictures,
-        "guidelines": None,
         **_fixed(pairs, keys, categories),
     }
+
+
+def guidelines(found: Guidelines | None, heard: Heard) -> dict[str, str] | None:
+    """Return the guidelines, without their text where the browser has it."""
+    if found is None:
+        return None
+    has_it = f"guidelines/{found.sha256}" in heard.have
+    return {"sha256": found.sha256, **({} if has_it else {"html": found.html})}
 
 
 def _cover(token: str, category: str, severity: int) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import streamlit as st
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review.people import keys, logins
 from nsfwcaps.review.people.accounts import Account
+from nsfwcaps.review.queue import guidelines
 from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.states import ReviewTask
 from review_app.actions import TOKEN, check_signed_in
@@ -34,6 +35,7 @@ def draw(context: ReviewContext, account: Account, desk: Desk) -> None:
     mine = context.read(keys.of, account.account_id)
     commands = categories.commands(context.database, context.pairs.categories)
     data = sent.data(context.pairs, task, heard, mine, commands)
+    data["guidelines"] = sent.guidelines(context.read(guidelines.of), heard)
     data["account"] = account.account_id
     component.mount(data, partial(_hear, context, account, desk))
 

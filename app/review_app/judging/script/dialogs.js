@@ -31,7 +31,9 @@ function drawDialogs(page, view) {
     enlarged.querySelector("h2").textContent = state.enlarged;
     body.replaceChildren(element("img", { src: url, alt: state.enlarged }));
   });
-  if (!isShown) enlarged.querySelector(".text").replaceChildren();
+  if (isShown || !enlarged.shown) return;
+  enlarged.querySelector(".text").replaceChildren();
+  enlarged.shown = null;
 }
 
 // They are sent once.
@@ -44,8 +46,10 @@ function nameOf(guidelines) {
 }
 
 function show(dialog, isOpen, content, fill) {
-  if (isOpen && dialog.shown !== content) fill(dialog.querySelector(".text"));
-  dialog.shown = content;
+  if (isOpen && dialog.shown !== content) {
+    fill(dialog.querySelector(".text"));
+    dialog.shown = content;
+  }
   if (isOpen && !dialog.open) dialog.showModal();
   if (!isOpen && dialog.open) dialog.close();
 }

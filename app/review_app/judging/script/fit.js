@@ -1,6 +1,5 @@
 // How much room the window leaves: style.css shapes the page by it.
 
-const HEADER = "[data-testid=stHeader]";
 const BELOW = 8; // pixels between the page and the lower edge of the window
 
 // Measure now and whenever the window, the sidebar or the bar of questions changes.
@@ -15,11 +14,10 @@ function fit(page) {
   const { root, parts } = page;
   const scroller = scrollerOf(root);
   const seen = scroller.clientHeight;
-  const top = root.getBoundingClientRect().top - scroller.getBoundingClientRect().top;
-  const header = document.querySelector(HEADER)?.offsetHeight ?? 0;
+  const from = scroller.getBoundingClientRect().top - scroller.scrollTop;
   const bar = parts.bar.offsetHeight;
-  set(root, "--room", seen - top - scroller.scrollTop - BELOW);
-  set(root, "--free", seen - header - bar);
+  set(root, "--room", seen - (root.getBoundingClientRect().top - from) - BELOW);
+  set(root, "--free", seen - (parts.sides.getBoundingClientRect().top - from) - bar);
   set(root, "--bar", bar);
   for (const caption of parts.sides.querySelectorAll(".caption")) reachable(caption);
 }
