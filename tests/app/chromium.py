@@ -20,6 +20,9 @@ FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "go
 # A key that comes just after the page was drawn anew can be lost.
 AGAIN_S = 1.0
 
+# A page opens within seconds, but not always within five where other processes use the machine.
+expect.set_options(timeout=LONGEST_S * 1_000)
+
 if not FOUND:
     pytest.skip("no chromium or google-chrome is installed", allow_module_level=True)
 

@@ -31,6 +31,7 @@ SCREENS = {
 # What each page draws last: before it is there, axe would look at half a page.
 PAGES = {
     "judge": ("Before you begin", "button", "begin"),
+    "verdicts": ("My verdicts", "button", "Sign out"),
     "record": ("My record", "button", "Erase"),
     "keys": ("My keys", "button", "Restore the defaults"),
     "password": ("My password", "button", "Change password"),
