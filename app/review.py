@@ -13,10 +13,16 @@ from review_app.actions import shown_errors
 from review_app.context import opened
 from review_app.pages import sign_in
 
+# Names and comments could begin like a formula, which a spreadsheet would run.
+_NO_DOWNLOADS = """<style>
+[data-testid="stDataFrame"] [data-testid="stElementToolbar"] { display: none; }
+</style>"""
+
 
 def main() -> None:
     """Draw the page that the address names, for whoever is signed in."""
-    st.set_page_config(page_title="nsfwcaps review", layout="wide")
+    st.set_page_config(layout="wide")
+    st.html(_NO_DOWNLOADS)
     with shown_errors():
         context = opened()
         navigation.draw(context, sign_in.resumed(context))

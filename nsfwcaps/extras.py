@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "profanity": ("profanity_check",),
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
+    "oidc": ("authlib",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
 
@@ -39,6 +40,7 @@ USES: Mapping[str, str] = {
     "profanity": "a detector of texts",
     "nudenet": "a detector of images under AGPL-3.0",
     "postgresql": "a review database that several machines share",
+    "oidc": "signing in to the review at an OpenID Connect provider",
 }
 """What each extra is for."""
 

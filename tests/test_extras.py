@@ -26,6 +26,7 @@ PROJECT = Path(nsfwcaps.__file__).parents[1] / "pyproject.toml"
 MODULE_OF = {
     "peft": "peft",
     "argon2-cffi": "argon2",
+    "markdown-it-py": "markdown_it",
     "sqlalchemy": "sqlalchemy",
     "streamlit": "streamlit",
     "fontawesomefree": "fontawesomefree",
@@ -37,6 +38,7 @@ MODULE_OF = {
     "alt-profanity-check": "profanity_check",
     "nudenet": "nudenet",
     "psycopg[binary]": "psycopg",
+    "streamlit[auth]": "authlib",
 }
 ABSENT = sorted({*MODULE_OF.values(), "pandas", "tensorboard"})
 
@@ -108,7 +110,7 @@ def test_the_table_has_the_packages_of_the_project_file() -> None:
         named = {MODULE_OF[package] for package in packages(optional[extra])}
         assert named == {*modules}, extra
     assert optional["all"] == ["nsfwcaps[train,review,world,report,data]"]
-    assert optional["dev"][0] == "nsfwcaps[all,generation,opennsfw,postgresql,profanity]"
+    assert optional["dev"][0] == "nsfwcaps[all,generation,oidc,opennsfw,postgresql,profanity]"
 
 
 def test_the_core_needs_no_package_of_an_extra() -> None:

@@ -25,6 +25,11 @@ LOGIN_HEADER = "X-Nsfwcaps-Login"
 
 CHECK_S = 2.0
 """How long a page without messages shows what it showed after its login ended, in seconds."""
+# Anybody can connect. Without this, anybody could empty the cache of the server, or get addresses
+# for uploads.
+_NOBODYS = ("rerun_script", "stop_script", "app_heartbeat")
+_NOBODYS_BYTES = 65_536
+_MEMBERS = (*_NOBODYS, "backend_operation_request")
 _PROTOCOLS = b"sec-websocket-protocol"
 
 
@@ -34,10 +39,7 @@ async def serve(
     """Serve a connection for as long as its login lasts; without one, for the form to sign in."""
     signed_in = await live.is_signed_in(token, unknown=False)
     scope = {**scope, "headers": _headers(scope, token, signed_in)}
-    if token is None or not signed_in:
-        await app(scope, receive, send)
-        return
-    await app(scope, _Connection(live, token, receive).receive, send)
+    await app(scope, _Connection(live, token if signed_in else None, receive).receive, send)
 
 
 def _headers(scope: Scope, token: str | None, signed_in: bool) -> list[tuple[bytes, bytes]]:
@@ -57,48 +59,61 @@ def _without_id(protocols: bytes) -> bytes:
 
 
 class _Connection:
-    """A connection of somebody who is signed in.
+    """Messages of one browser.
 
-    When the login ends, the page is drawn again without it: that is the form to sign in. A message
-    that comes then is dropped for it, and those after it find nobody signed in.
+    When its login ends, the page is drawn again without it: that is the form to sign in. A message
+    that comes then is dropped for it, and those after it are of nobody.
     """
 
-    def __init__(self, live: LiveLogins, token: str, receive: Receive) -> None:
+    def __init__(self, live: LiveLogins, token: str | None, receive: Receive) -> None:
         self._live, self._token, self._receive = live, token, receive
         self._page = BackMsg(rerun_script=ClientState())
         self._waiting: asyncio.Future[Message] | None = None
-        self._ended = False
 
     async def receive(self) -> Message:
-        """Return the next message of the browser, or the one that ends its login."""
+        """Return the next message that passes, or the one that ends the login."""
+        while (message := await self._next()) is not None:
+            if message["type"] != "websocket.receive":
+                return message
+            data, said = message.get("bytes") or b"", BackMsg()
+            with contextlib.suppress(DecodeError):  # it then has no type, and does not pass
+                said.ParseFromString(data)
+            self._note(said)
+            if await self._ends():
+                break
+            if self._passes(said, len(data)):
+                return message
+        return self._redrawn()
+
+    async def _next(self) -> Message | None:
+        """Return the next message; None if the login ends before it comes."""
         waiting = self._waiting = self._waiting or asyncio.ensure_future(self._receive())
         while not (await asyncio.wait({waiting}, timeout=CHECK_S))[0]:
             if await self._ends():
-                return self._redrawn()
+                return None
         self._waiting = None
-        message = waiting.result()
-        if message["type"] != "websocket.receive":
-            return message
-        self._note(message)
-        return self._redrawn() if await self._ends() else message
+        return waiting.result()
 
     async def _ends(self) -> bool:
         """Whether the login ends now: true once."""
         # An error of the database ends nothing: the page asks again, and says what is wrong.
-        if self._ended or await self._live.is_signed_in(self._token, unknown=True):
+        if self._token is None or await self._live.is_signed_in(self._token, unknown=True):
             return False
-        self._ended = True
+        self._token = None
         return True
 
-    def _note(self, message: Message) -> None:
+    def _passes(self, said: BackMsg, size: int) -> bool:
+        kind = said.WhichOneof("type")
+        if self._token is None:
+            return kind in _NOBODYS and size <= _NOBODYS_BYTES
+        return kind in _MEMBERS
+
+    def _note(self, said: BackMsg) -> None:
         """Remember which page is open."""
-        said = BackMsg()
-        with contextlib.suppress(DecodeError):  # Streamlit refuses it
-            said.ParseFromString(message.get("bytes") or b"")
         if said.WhichOneof("type") == "rerun_script":
+            self._page.CopyFrom(said)
             for field in ("widget_states", "fragment_id", "is_auto_rerun"):
-                said.rerun_script.ClearField(field)
-            self._page = said
+                self._page.rerun_script.ClearField(field)
 
     def _redrawn(self) -> Message:
         return {"type": "websocket.receive", "bytes": self._page.SerializeToString()}

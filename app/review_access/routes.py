@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -13,6 +15,7 @@ from review_access.cookie import OWN, LoginCookie
 from review_access.live import LiveLogins
 
 _LONGEST_TICKET = 200
+_LONGEST_S = 5
 
 
 def routes(cookie: LoginCookie, live: LiveLogins) -> list[Route]:
@@ -52,11 +55,15 @@ def _is_own(request: Request) -> bool:
 
 async def _text(request: Request) -> str:
     text = b""
-    async for part in request.stream():
-        text += part
-        if len(text) > _LONGEST_TICKET:
-            return ""
-    return text.decode("utf-8", "replace")
+    # Whoever never ends a request would keep the server from stopping.
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_LONGEST_S):
+            async for part in request.stream():
+                text += part
+                if len(text) > _LONGEST_TICKET:
+                    return ""
+            return text.decode("utf-8", "replace")
+    return ""
 
 
 def _answer(cookies: list[str]) -> Response:

@@ -13,18 +13,22 @@ from nsfwcaps.errors import NsfwcapsError, ReviewError
 from nsfwcaps.review.people import logins
 from nsfwcaps.review.people.accounts import Role
 from review_app.context import ReviewContext, opened
+from review_app.login_cookie import token_of_browser
 from review_app.plain_text import plain
 
 TOKEN = "token"
 """Key of the session state that holds the token of the login."""
-_FAILED = "failed"
+_FAILED, _DONE = "failed", "done"
 
 
 @contextlib.contextmanager
 def shown_errors() -> Iterator[None]:
-    """Show errors of this drawing, and of the action before it."""
+    """Show errors of this drawing, and what came of the action before it."""
     if message := st.session_state.pop(_FAILED, None):
         st.warning(plain(message))
+    message = _after_reload().pop(token_of_browser() or "", None)
+    if message := st.session_state.pop(_DONE, message):
+        st.success(plain(message))
     try:
         yield
     except NsfwcapsError as error:
@@ -37,6 +41,21 @@ def attempt(action: Callable[[], object]) -> None:
         action()
     except NsfwcapsError as error:
         st.session_state[_FAILED] = str(error)
+
+
+def report(message: str) -> None:
+    """Let the next drawing say what an action did, and to whom."""
+    st.session_state[_DONE] = message
+
+
+def report_after_reload(token: str, message: str) -> None:
+    """Let the page say it that opens with a new login: session state does not live that long."""
+    _after_reload()[token] = message
+
+
+@st.cache_resource(show_spinner=False)
+def _after_reload() -> dict[str, str]:
+    return {}
 
 
 def act(action: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.pairs import ReviewPairs
+from nsfwcaps.review.people.providers import providers
 
 Arguments = ParamSpec("Arguments")
 Found = TypeVar("Found")
@@ -48,6 +49,17 @@ def opened() -> ReviewContext:
     if not name or not data:
         raise ConfigError("start this page with 'nsfwcaps review --data RUN'")
     return _open(name, data)
+
+
+def oidc_providers() -> tuple[str, ...]:
+    """Names of the OIDC providers at which people can sign in; none without `--oidc`."""
+    path = os.environ.get("NSFWCAPS_REVIEW_OIDC")
+    return _providers(path) if path else ()
+
+
+@st.cache_resource(show_spinner=False)
+def _providers(path: str) -> tuple[str, ...]:
+    return providers(Path(path))
 
 
 @st.cache_resource(show_spinner="Opening the data set")

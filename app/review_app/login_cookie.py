@@ -1,7 +1,7 @@
 """The page's side of the login's cookie, which only the server can set and read.
 
 After a password was checked, the browser brings a ticket to the server, gets the cookie, and opens
-the page again. So a session in which somebody is signed in always began with the cookie.
+the page again. So the session of a login always began with its cookie.
 """
 
 from __future__ import annotations

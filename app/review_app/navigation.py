@@ -14,6 +14,7 @@ from review_app.pages import (
     disputes,
     export,
     judge,
+    keys,
     password,
     people,
     progress,
@@ -29,6 +30,7 @@ PAGES: list[tuple[str, str, Draw]] = [
     ("Judge", "judge", judge.draw),
     ("My verdicts", "verdicts", verdicts.draw),
     ("My record", "record", record.draw),
+    ("My keys", "keys", keys.draw),
     ("My password", "password", password.draw),
 ]
 LEAD_PAGES: list[tuple[str, str, Draw]] = [
@@ -43,29 +45,45 @@ LEAD_PAGES: list[tuple[str, str, Draw]] = [
 def draw(context: ReviewContext, account: Account | None) -> None:
     """Draw the page that the address names; for nobody, the form to sign in in its place."""
     if account is None:
-        _sign_in(context)
+        # Addresses of leads are then unknown to others.
+        _everywhere(partial(sign_in.draw, context), "Sign in")
         return
-    sections = {"": PAGES, **({"Leads": LEAD_PAGES} if account.role is Role.LEAD else {})}
+    if account.must_change:
+        _whose(context, account)
+        _everywhere(partial(password.draw, context, account), "My password")
+        return
+    # Sections would make the menu a list that screen readers cannot read as one.
     page = st.navigation(
-        {
-            section: [
-                st.Page(partial(shown, context, account), title=title, url_path=address)
-                for title, address, shown in pages
-            ]
-            for section, pages in sections.items()
-        }
+        [
+            st.Page(partial(shown, context, account), title=title, url_path=address)
+            for title, address, shown in (
+                *PAGES,
+                *(LEAD_PAGES if account.role is Role.LEAD else ()),
+            )
+        ],
+        expanded=True,
     )
-    with st.sidebar:
-        st.text(f"{account.name} ({account.role})")
-        st.button("Sign out", on_click=sign_in.out, args=(context,), key="sign-out")
+    _title(page.title)
+    _whose(context, account)
     page.run()
 
 
-def _sign_in(context: ReviewContext) -> None:
-    # Every address is known here too, without a menu: whoever signs in goes on to the page asked
-    # for. Those of leads are then unknown to others.
-    form = partial(sign_in.draw, context)
+def _whose(context: ReviewContext, account: Account) -> None:
+    with st.sidebar:
+        st.text(f"{account.name} ({account.role})")
+        st.button("Sign out", on_click=sign_in.out, args=(context,), key="sign-out")
+
+
+def _everywhere(shown: Callable[[], None], title: str) -> None:
+    """Draw one page at every address, without a menu: then people go on to what they asked for."""
     pages = [
-        st.Page(form, title=title, url_path=address) for title, address, _ in (*PAGES, *LEAD_PAGES)
+        st.Page(shown, title=title, url_path=address) for _, address, _ in (*PAGES, *LEAD_PAGES)
     ]
-    st.navigation(pages, position="hidden").run()
+    page = st.navigation(pages, position="hidden")
+    _title(title)
+    page.run()
+
+
+def _title(page: str) -> None:
+    """Give the tab of the browser a title of its own."""
+    st.set_page_config(page_title=f"{page} - nsfwcaps review")

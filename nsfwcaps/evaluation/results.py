@@ -43,6 +43,7 @@ _CLASSIFIED = {
 }
 TABLE = "results.csv"
 _UNITS = "units/"
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 _PLACE = ("dataset", "task", "model", "figure")
 _NUMBERS = ("value", "low", "high", "n", "units")
 _COMPARED = ("difference", "low", "high", "p", "p_holm", "verdict")
@@ -193,8 +194,14 @@ def write_csv(
         for name, category, item in _flat(own["figures"], own["by_category"]):
             numbers = [item.get(key) for key in _NUMBERS]
             test = {} if category else compared.get((*place, name), {})
-            rows.writerow([*place, name, category, *numbers, *map(test.get, _COMPARED)])
+            words = map(_as_text, [*place, name, category])
+            rows.writerow([*words, *numbers, *map(test.get, _COMPARED)])
     return rewrite(out, TABLE, file.getvalue().encode())
+
+
+def _as_text(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula, such as a category "=1+1"."""
+    return f"'{cell}" if cell.startswith(_FORMULAS) else cell
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ takes a hundred times as long. The tests compare the results with all but `stats
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
@@ -74,15 +75,16 @@ class Ratings:
         """
         items: dict[Hashable, int] = {}
         raters: dict[Hashable, int] = {}
-        cells: dict[tuple[int, int], int] = {}
-        for item, rater, value in triples:
-            cell = items.setdefault(item, len(items)), raters.setdefault(rater, len(raters))
-            if cell in cells:
-                raise ValueError(f"item {item!r} is rated twice by rater {rater!r}, expected once")
-            cells[cell] = value
+        given = list(triples)
+        rows = [items.setdefault(item, len(items)) for item, _, _ in given]
+        columns = [raters.setdefault(rater, len(raters)) for _, rater, _ in given]
+        if len(set(zip(rows, columns, strict=True))) < len(given):
+            cells = Counter((item, rater) for item, rater, _ in given)
+            ((item, rater), _), *_ = cells.most_common(1)
+            raise ValueError(f"item {item!r} is rated twice by rater {rater!r}, expected once")
         table = np.full((len(items), len(raters)), np.nan)
-        if cells:
-            table[tuple(np.array(list(cells)).T)] = list(cells.values())
+        if given:
+            table[rows, columns] = [value for _, _, value in given]
         return cls(table=table, categories=categories)
 
 

@@ -55,13 +55,13 @@ def clustered_share(
     says if that is more, with a degree of freedom for each other unit. If there are only hits or
     only misses, every unit counts as one trial, as does a unit that is the only one.
     """
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit  # scipy.stats has the same, and loads for a second
 
     sums = unit_sums(values, units)
     mean, queries, count = sums.mean, len(values), len(sums.sums)
     tail = (1 + level) / 2
     spread = mean * (1 - mean)
-    size, quantile = float(count), float(norm.ppf(tail))
+    size, quantile = float(count), float(ndtri(tail))
     if count > 1 and spread and not (draws == 1 and count == queries):
         trials, variance = queries * draws, sums.variance
         effect, degrees = variance * trials / spread, sums.degrees if variance else count - 1.0
@@ -69,6 +69,6 @@ def clustered_share(
             effect = max(effect, draws * float(np.square(sums.counts).sum()) / queries)
             degrees = count - 1.0
         size = max(1.0, trials / max(1.0, effect))
-        quantile = float(t.ppf(tail, degrees))
+        quantile = float(stdtrit(degrees, tail))
     low, high = wilson(mean, size, quantile)
     return ClusteredShare(sums=sums, size=size, low=low, high=high)

@@ -36,6 +36,7 @@ account = sa.Table(
     # Another person set the password.
     sa.Column("must_change", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("subject", sa.Text),  # identity at an OIDC provider, instead of a password
+    sa.Column("identity_at", _Seconds),  # when the identity was issued that signed in last
 )
 
 # What a person has set for themselves, such as keys, as JSON.

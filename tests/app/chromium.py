@@ -63,6 +63,19 @@ class Person:
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
         return self
 
+    def change_password(self) -> Person:
+        """Change the password that a lead gave, and go on to the page asked for."""
+        new = f"{PASSWORD} of my own"
+        for label, text in (
+            ("Current password", PASSWORD),
+            ("New password", new),
+            ("Repeat the new password", new),
+        ):
+            self.page.get_by_role("textbox", name=label, exact=True).fill(text)
+        self.page.get_by_role("button", name="Change password").click()
+        expect(self.heading("My password")).to_have_count(0)
+        return self
+
     def press(self, key: str, heading: str) -> Person:
         """Press a key until a heading is there."""
         return self.until(key, lambda: self.heading(heading).is_visible())
@@ -90,7 +103,7 @@ class Person:
             self.page.keyboard.press(key)
         return self
 
-    def asked(self, question: str) -> Person:
+    def at(self, question: str) -> Person:
         """Wait until the judging page asks a question, and everything is saved."""
         expect(self.judging.get_by_role("heading", name=question)).to_be_visible()
         return self.saved()

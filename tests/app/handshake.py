@@ -39,9 +39,12 @@ def ask(
     method: str = "GET",
     body: str | None = None,
     headers: dict[str, str] | None = None,
+    place: str = "127.0.0.1",
 ) -> Answer:
-    """Send one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LONGEST_S)
+    """Send one request, from an address of this machine."""
+    connection = http.client.HTTPConnection(
+        "127.0.0.1", server.port, timeout=LONGEST_S, source_address=(place, 0)
+    )
     with contextlib.closing(connection):
         connection.request(method, path, body, headers or {})
         reply = connection.getresponse()
@@ -75,6 +78,8 @@ class Socket:
     connection: ClientConnection
     session_id: str = ""
     texts: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    """Of all messages so far."""
 
     def draw(self) -> Socket:
         """Ask for the page, and read until it is drawn."""
@@ -88,6 +93,7 @@ class Socket:
         while True:
             got = ForwardMsg()
             got.ParseFromString(bytes(self.connection.recv(LONGEST_S, decode=False)))
+            self.kinds.append(str(got.WhichOneof("type")))
             match got.WhichOneof("type"):
                 case "new_session":
                     self.session_id = got.new_session.initialize.session_id

@@ -27,6 +27,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     variables: dict[str, str] = field(default_factory=dict)
     proxy: str = ""
+    host: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
@@ -63,7 +64,7 @@ class Server:
 
     @property
     def answers(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
             return True
         return False
 

@@ -36,6 +36,7 @@ ADDRESSES = {
     "Judge": "judge",
     "My verdicts": "verdicts",
     "My record": "record",
+    "My keys": "keys",
     "My password": "password",
     "Progress": "progress",
     "Disputes": "disputes",
@@ -219,7 +220,7 @@ class Tab:
     @property
     def said(self) -> list[str]:
         """Messages, without the marks that keep them from being read as Markdown."""
-        found = [*self.app.info, *self.app.warning, *self.app.error]
+        found = [*self.app.info, *self.app.success, *self.app.warning, *self.app.error]
         return [element.value.replace("\\", "").replace("\u2060", "") for element in found]
 
     @property

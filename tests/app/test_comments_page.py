@@ -6,7 +6,8 @@ from support.small_review import accept, judge, reject
 from tabs import Review
 
 from nsfwcaps.review.queue import exposure
-from nsfwcaps.review.queue.desk import Desk, ReviewTask
+from nsfwcaps.review.queue.desk import Desk
+from nsfwcaps.review.queue.states import ReviewTask
 
 
 def commented(review: Review) -> Review:
@@ -15,7 +16,7 @@ def commented(review: Review) -> Review:
     ann, bob = review.id_of("Ann"), review.id_of("Bob")
     kept = accept(comment="the table is round")
     judge(review.database, "pair-1", [(ann, kept), (bob, accept(comment="so is the vase"))])
-    judge(review.database, "pair-2", [(ann, accept(comment="a dispute")), (bob, reject())])
+    judge(review.database, "pair-2", [(ann, accept(comment="the vase is odd")), (bob, reject())])
     judge(review.database, "pair-3", [(ann, reject(comment="still alone"))])
     return review
 
@@ -29,7 +30,13 @@ def test_comments_are_listed_by_pair_with_what_became_of_it(review: Review) -> N
     assert {text[3:] for text in tab.texts if text[1:3] == " ("} == {
         "accept): the table is round", "accept): so is the vase"
     }  # fmt: skip
-    sent = [b" on table 1", b"a dispute", b"still alone", b"Ann", review.id_of("Ann").encode()]
+    sent = [
+        b" on table 1",
+        b"the vase is odd",
+        b"still alone",
+        b"Ann",
+        review.id_of("Ann").encode(),
+    ]
     assert [text for text in sent if text in tab.sent] == []
 
 

@@ -19,6 +19,7 @@ from nsfwcaps.review.people import accounts
 from nsfwcaps.review.queue import queue
 
 PAIR, GOOD = "pair-1", accept()
+OTHER = "quite another password"
 
 
 def disputed(review: Review, anns: Answers = GOOD) -> Review:
@@ -130,8 +131,29 @@ def test_a_lead_adds_somebody_who_can_then_sign_in(review: Review) -> None:
     add(lead, "Cy", PASSWORD)
     assert "Cy" in table(lead, "role")["name"]
     assert PASSWORD.encode() not in lead.sent
+    (cy,) = [row for row in people(lead) if row["name"] == "Cy"]
+    assert lead.said == [
+        f"'Cy' was added, annotator, pseudonym {cy['pseudonym']}; "
+        "they change the password when they first sign in"
+    ]
+    assert cy["must change password"] is True
+    assert [lead.app.text_input(key=f"new-{key}").value for key in ("name", "password")] == ["", ""]
+
     tab = Browser().open().fill(name="Cy", password=PASSWORD).press("Sign in")
     assert tab.texts == ["Cy (annotator)"]
+    for page in ("Judge", "My record"):
+        assert tab.choose(page).heading == "My password"
+    tab.fill(now=PASSWORD, new=PASSWORD, again=PASSWORD).press("Change password")
+    assert "the new password is the current one; choose another" in tab.said
+    tab.fill(new=OTHER, again=OTHER).press("Change password")
+    assert tab.said == ["your password was changed; you are signed out everywhere else"]
+    assert tab.choose("Judge").heading == "Your queue"
+    assert Browser().open().fill(name="Cy", password=OTHER).press("Sign in").heading == "Your queue"
+
+
+def people(lead: Tab) -> list[dict[str, Any]]:
+    found = table(lead, "role")
+    return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -146,13 +168,56 @@ def test_who_cannot_be_added_is_told(review: Review, name: str, password: str, t
     lead = add(review.begin().browser("Lea").open("People"), name, password)
     assert lead.said == [told]
     assert len(table(lead, "role")["name"]) == 4
+    typed = [lead.app.text_input(key=f"new-{key}").value for key in ("name", "password")]
+    assert typed == [name, password]
+
+
+def choose(lead: Tab, form: str, name: str) -> Tab:
+    select = lead.app.selectbox(key=f"{form}-who")
+    select.select_index(select.options.index(name))
+    return lead
 
 
 def change(lead: Tab, name: str, action: str) -> Tab:
-    select = lead.app.selectbox(key="who")
-    select.set_value(next(option for option in select.options if option == name))
-    lead.app.selectbox(key="change").set_value(action)
+    choose(lead, "edit", name).app.selectbox(key="edit-value").set_value(action)
     return lead.press("Apply")
+
+
+@pytest.mark.parametrize(
+    ("action", "told"),
+    [
+        ("make lead", "'Ann' is a lead now"),
+        ("make annotator", "'Ann' is an annotator already; nothing was changed"),
+        ("disable", "'Ann' is disabled and signed out"),
+        ("enable", "'Ann' can sign in already; nothing was changed"),
+    ],
+)
+def test_what_a_lead_did_is_said_and_to_whom(review: Review, action: str, told: str) -> None:
+    assert change(review.begin().browser("Lea").open("People"), "Ann", action).said == [told]
+
+
+def test_a_lead_sets_a_password_that_has_to_be_changed(review: Review) -> None:
+    lead = review.begin().browser("Lea").open("People")
+    ann = review.browser("Ann").open()
+    choose(lead, "reset", "Ann").fill(reset_value="short").press("Set password")
+    assert lead.said == ["the password must have at least 10 characters"]
+    assert lead.app.text_input(key="reset-value").value == "short"
+    assert lead.app.selectbox(key="reset-who").value == review.id_of("Ann")
+    lead.fill(reset_value=OTHER).press("Set password")
+    assert lead.said == [
+        "'Ann' has a new password and is signed out; they change it when they next sign in"
+    ]
+    assert lead.app.text_input(key="reset-value").value == ""
+    assert ann.run().heading == "Pair review"
+    ann.fill(name="Ann", password=OTHER).press("Sign in")
+    assert ann.heading == "My password"
+    assert "Another person has set your password. Change it to go on." in ann.said
+
+
+@pytest.mark.parametrize("form", ["Apply", "Set password"])
+def test_a_form_without_a_user_changes_nothing_and_says_so(review: Review, form: str) -> None:
+    lead = review.begin().browser("Lea").open("People").press(form)
+    assert lead.said == ["choose a user; nothing was changed"]
 
 
 def test_a_disabled_user_is_signed_out_at_once_and_can_be_enabled_again(review: Review) -> None:
@@ -234,3 +299,45 @@ def test_a_file_that_was_written_before_is_not_handed_over_as_the_newest(review:
     judge(review.database, "pair-2", [(review.id_of("Ann"), accept())])
     tab.run()
     assert not tab.app.get("download_button")
+
+
+def test_a_lead_adds_and_links_identities_where_there_is_a_provider(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = review.folder / "oidc.toml"
+    path.write_text(
+        f"""[auth]
+redirect_uri = "http://localhost/oauth2callback"
+cookie_secret = "{"0" * 64}"
+client_id = "review"
+client_secret = "hush"
+server_metadata_url = "http://localhost/.well-known/openid-configuration"
+"""
+    )
+    lead = review.begin().browser("Lea").open("People")
+    assert not lead.buttons_of("Link")
+    monkeypatch.setenv("NSFWCAPS_REVIEW_OIDC", str(path))
+    lead.run()
+    lead.app.radio(key="new-way").set_value("identity at the provider")
+    lead.run().fill(new_name="Cy", new_identity="00-cy").press("Add")
+    assert "an identity is the address of the provider, a space, and the subject" in lead.said[0]
+    assert lead.app.text_input(key="new-identity").value == "00-cy"
+    lead.fill(new_identity="https://id.example 00-cy").press("Add")
+    assert lead.said[0].endswith("they sign in at the provider")
+    choose(lead, "link", "Ann").fill(link_value="https://id.example 00-cy").press("Link")
+    assert lead.said == ["this identity is linked to 'Cy' already; nothing was changed"]
+    lead.fill(link_value="https://id.example 00-ann").press("Link")
+    assert lead.said == [
+        "'Ann' signs in at the provider now, and has no password; they are signed out"
+    ]
+    shown = {row["name"]: row["identity"] for row in people(lead)}
+    assert shown == {
+        "Ann": "https://id.example 00-ann",
+        "Bob": "",
+        "Cy": "https://id.example 00-cy",
+        "Lea": "",
+        "Leo": "",
+    }
+    assert Browser().open().fill(name="Ann", password=PASSWORD).press("Sign in").said == [
+        "wrong name or password, or the account is disabled"
+    ]

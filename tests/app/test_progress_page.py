@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from support.small_review import accept, judge
+import sys
+
+import pytest
+from support.small_review import accept, judge, reject
 from tabs import Review, Tab
 
 from nsfwcaps.review.queue import gold
@@ -36,3 +39,43 @@ def test_a_known_answer_that_somebody_judged_is_compared(review: Review) -> None
     tab = review.browser("Lea").open("Progress")
     assert share_of(tab) == SHARE
     assert not any(text.startswith("No known answer") for text in tab.texts)
+
+
+def raw(tab: Tab) -> str:
+    (found,) = [one.value for one in tab.app.dataframe if "coefficient" in one.value][:1]
+    return str(found["value"][0])
+
+
+def test_agreement_is_of_now_where_that_is_quick(review: Review) -> None:
+    review.begin()
+    tab = agreed_on(review, "pair-1")
+    assert raw(tab) == "1.00"
+    differ_on(review, "pair-2")
+    assert raw(tab.run()) == "0.50"
+    assert "Measure now" not in tab.labels
+
+
+def test_agreement_that_takes_long_may_be_older_and_says_so(
+    review: Review, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review.begin()
+    tab = agreed_on(review, "pair-1")
+    # The page's own module, which is imported when the page is first run.
+    monkeypatch.setattr(sys.modules["review_app.pages.progress"], "_QUICK_S", -1.0)
+    differ_on(review, "pair-2")
+    assert raw(tab.run()) == "1.00"
+    (said,) = [text for text in tab.texts if text.startswith("Measured at ")]
+    assert said.endswith(" UTC, up to row 8 of 10.")
+    assert raw(tab.press("Measure now")) == "0.50"
+    assert not [text for text in tab.texts if text.startswith("Measured at ")]
+
+
+def agreed_on(review: Review, pair_id: str) -> Tab:
+    both = [(review.id_of(name), accept()) for name in ("Ann", "Bob")]
+    judge(review.database, pair_id, both)
+    return review.browser("Lea").open("Progress")
+
+
+def differ_on(review: Review, pair_id: str) -> None:
+    both = [(review.id_of("Ann"), accept()), (review.id_of("Bob"), reject())]
+    judge(review.database, pair_id, both)

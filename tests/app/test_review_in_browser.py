@@ -100,18 +100,20 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     lead = Person(chromium, server, "Lea").sign_in(server.code).go("People")
     for name in ("Ann", "Bob"):
         lead.page.get_by_label("Name").first.fill(name)
-        lead.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lead.page.get_by_role("textbox", name="Initial password").fill(PASSWORD)
         lead.page.get_by_role("button", name="Add", exact=True).click()
         expect(lead.page.get_by_label("Name").first).to_have_value("")
 
-    ann, bob = (Person(chromium, server, name).sign_in() for name in ("Ann", "Bob"))
+    ann, bob = (
+        Person(chromium, server, name).sign_in().change_password() for name in ("Ann", "Bob")
+    )
     keep_figure(ann, "consent", 760)
     consent(ann)
     for _ in range(4):
         accept(ann)
-    ann.keys("z").asked(QUESTIONS[4])
+    ann.keys("z").at(QUESTIONS[4])
     assert judged_by(ann) == 3
-    decided(ann, "a").keys("s y").asked(QUESTIONS[1]).reload()
+    decided(ann, "a").keys("s y").at(QUESTIONS[1]).reload()
     expect(ann.page.get_by_role("button", name="Show the text")).to_have_count(1)
     decided(ann.keys("d h t 5"), "a")
     assert rows_of_log(server) == 7  # five, one that was taken back, and that it was
@@ -194,7 +196,7 @@ def test_an_address_names_a_page_over_signing_in_and_reloads(
     ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
     expect(ann.heading("Before you begin")).to_be_visible()
     menu = ann.page.get_by_test_id("stSidebarNavLink")
-    assert menu.all_inner_texts() == ["Judge", "My record", "My password"]
+    assert menu.all_inner_texts() == ["Judge", "My record", "My keys", "My password"]
 
 
 def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
@@ -206,7 +208,7 @@ def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
     link.click()
     expect(ann.heading("Before you begin")).to_be_visible()
     expect(link).not_to_be_focused()  # Enter would press it again
-    consent(ann).keys("s n").asked(QUESTIONS[4])
+    consent(ann).keys("s n").at(QUESTIONS[4])
 
 
 def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser) -> None:
@@ -225,18 +227,18 @@ def test_categories_and_names_show_as_they_are(tmp_path: Path, chromium: Browser
             ann.keys("s").saved()
             expect(ann.page.get_by_text(f"a cup {MARKED}", exact=True)).to_be_visible()
             ann.keys("k").saved()
-        ann.keys("s y d h").asked(QUESTIONS[2])
+        ann.keys("s y d h").at(QUESTIONS[2])
         label = ann.page.get_by_role("button", name="No: ").inner_text()
         assert label.startswith(f"No: {MARKED}")
         main = ann.page.get_by_test_id("stMain")
         assert main.locator("b, .katex, code, [href*=example]").count() == 0
 
         lea = Person(chromium, server, "Lea").sign_in().go("People")
-        lea.page.get_by_role("combobox", name="Name").click()
+        lea.page.get_by_role("combobox", name="User").first.click()
         expect(lea.page.get_by_role("option", name=MARKED[:60], exact=True)).to_be_visible()
         lea.page.keyboard.press("Escape")
         lea.page.get_by_label("Name").first.fill(MARKED[:60])
-        lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+        lea.page.get_by_role("textbox", name="Initial password").fill(PASSWORD)
         lea.page.get_by_role("button", name="Add", exact=True).click()
         told = lea.page.get_by_test_id("stAlert")
         expect(told).to_contain_text("is taken")  # the box is there before its text
@@ -249,14 +251,14 @@ def test_after_the_server_was_killed_everybody_goes_on_where_they_were(
     added(server, "Ann")
     ann = consent(Person(chromium, server, "Ann").sign_in())
     reject(ann)
-    ann.keys("s y").asked(QUESTIONS[1])
+    ann.keys("s y").at(QUESTIONS[1])
     text = ann.page.locator(".caption").all_inner_texts()
     assert len(text) == 1
     server.end(signal.SIGKILL)
     server.start()
     expect(ann.heading(QUESTIONS[1])).to_be_visible()
-    ann.reload().asked(QUESTIONS[1])
+    ann.reload().at(QUESTIONS[1])
     assert ann.page.locator(".caption").all_inner_texts() == text
     assert judged_by(ann) == 1
-    decided(ann.keys("d l").asked(QUESTIONS[4]), "x")
+    decided(ann.keys("d l").at(QUESTIONS[4]), "x")
     assert rows_of_log(server) == 2

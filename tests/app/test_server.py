@@ -14,6 +14,7 @@ from handshake import ask, cookie, opened, signed_in
 from served import Server
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from support import small_review
+from support.shell import call
 from websockets.exceptions import InvalidStatus
 
 from nsfwcaps.review.database import Database
@@ -106,7 +107,8 @@ def test_who_is_signed_in_cannot_upload_either(server: Server) -> None:
         address = f"/_stcore/upload_file/{page.draw().session_id}/file"
     for method in ("PUT", "POST", "DELETE"):
         assert ask(server, address, method, "x", headers).status == 405
-    assert ask(server, "/media/x.png", headers=headers).status == 404
+    picture = ask(server, "/media/x.png", headers=headers)
+    assert (picture.status, picture.headers["cache-control"]) == (404, "no-store")
     assert ask(server, "/_review/kept", headers=headers).status == 204
 
 
@@ -184,6 +186,70 @@ def test_a_message_after_the_login_does_nothing_but_draw_the_form(server: Server
         assert page.drawn().texts == [ENDED, FORM]
 
 
+@pytest.mark.parametrize("who", ["nobody", "Ann"])
+def test_streamlits_other_messages_do_not_pass(server: Server, who: str) -> None:
+    cookies = cookie(server, signed_in(server, who)) if who == "Ann" else ""
+    with opened(server, cookies) as page:
+        page.draw()
+        asked = BackMsg()
+        asked.file_urls_request.file_names.append("a file for the server")
+        for message in (asked, BackMsg(clear_cache=True), BackMsg(load_git_info=True)):
+            page.connection.send(message.SerializeToString())
+        page.connection.send(b"not a message of Streamlit")
+        page.draw()
+        assert not {"file_urls_response", "git_info_changed"} & set(page.kinds)
+
+
+def test_who_is_not_signed_in_can_send_little(server: Server) -> None:
+    long = BackMsg()
+    long.rerun_script.query_string = "x" * 70_000
+    with opened(server) as page:
+        page.connection.send(long.SerializeToString())
+        page.draw()
+        assert page.kinds.count("new_session") == 1
+    with opened(server, cookie(server, signed_in(server, "Ann"))) as page:
+        page.connection.send(long.SerializeToString())
+        page.drawn().draw()
+        assert page.kinds.count("new_session") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("//_stcore/metrics", 400),
+        ("/%5fstcore/metrics", 404),
+        ("/x/../_stcore/metrics", 400),
+        ("/_stcore/./metrics", 404),
+        ("/_stcore/health/", 404),
+        ("/media/../_stcore/metrics", 403),
+        ("/%2e%2e/_stcore/metrics", 400),
+        ("/_review/../_stcore/metrics", 400),
+    ],
+)
+def test_other_spellings_of_an_address_do_not_pass(server: Server, path: str, status: int) -> None:
+    answer = ask(server, path)
+    assert (answer.status, b"TYPE" in answer.body) == (status, False)
+
+
+def test_only_a_trusted_proxy_says_that_the_browser_uses_tls(server: Server) -> None:
+    token = signed_in(server, "Ann")
+    origin = f"http://127.0.0.1:{server.port}"
+    flags = []
+    for place in ("127.0.0.1", "127.0.0.2"):
+        headers = {"Origin": origin, "X-Forwarded-Proto": "https"}
+        answer = ask(server, "/_review/sign-out", "POST", "", headers, place)
+        flags.append({("; Secure" in one, one.startswith("__Secure-")) for one in answer.cookies})
+        assert len(answer.cookies) == 3
+    assert flags == [{(True, True)}, {(False, False)}]
+    secure = {"Cookie": f"__Secure-{cookie(server, token)}"}
+    assert ask(server, "/_review/kept", headers=secure).status == 403
+    secure["X-Forwarded-Proto"] = "https"
+    assert ask(server, "/_review/kept", headers=secure).status == 204
+    # Plain HTTP can set the name without the prefix, so that name is nobody's over TLS.
+    plain = {"Cookie": cookie(server, token), "X-Forwarded-Proto": "https"}
+    assert ask(server, "/_review/kept", headers=plain).status == 403
+
+
 def test_pages_of_another_origin_cannot_connect(server: Server) -> None:
     for origin in ("http://example.org", "http://127.0.0.1:1", "null"):
         with pytest.raises(InvalidStatus), opened(server, Origin=origin):
@@ -214,6 +280,25 @@ def test_the_log_names_no_session_and_no_login(server: Server) -> None:
             other.draw()
     assert [word for word in (session_id, token, "INFO") if word in server.said] == []
     assert server.said.count("\n") == 3  # what the command says
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_an_address_of_this_machine_alone_does_not_warn(tmp_path: Path, address: str) -> None:
+    if address == "::1" and not _has_ipv6():
+        pytest.skip("no IPv6 here")
+    small_review.pair_set(tmp_path / "dataset")
+    made = Server(tmp_path, ("--address", address), host=address)
+    with contextlib.closing(made):
+        made.start()
+        assert "warning" not in made.said
+        assert f"http://{'[::1]' if ':' in address else address}:{made.port} " in made.said
+
+
+def test_a_base_path_is_one_that_addresses_can_have(tmp_path: Path) -> None:
+    small_review.pair_set(tmp_path / "dataset")
+    said = call("review", "--data", tmp_path, "--base-path", "/a b")
+    assert (said.code, said.out) == (2, "")
+    assert "expected letters, digits, '-', '_' and '/', such as /review" in said.err
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
@@ -248,8 +333,12 @@ def test_a_signal_ends_the_server_though_a_page_is_open(tmp_path: Path, number: 
     made = Server(tmp_path)
     with contextlib.closing(made), opened(made.start(), "") as page:
         page.draw()
+        begun = "POST /_review/sign-in HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nContent-Length: 9"
+        other = socket.create_connection(("127.0.0.1", made.port))
+        other.sendall(f"{begun}\r\n\r\nnever".encode())
         process = made.process
         made.end(number)
+        other.close()
         assert process is not None
         assert process.returncode == 0
         assert page.end == 1012  # the browser connects again

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from chromium import LONGEST_S, Person, Server, browser
+from chromium import LONGEST_S, PASSWORD, Person, Server, browser
 from handshake import signed_in
 from playwright.sync_api import Browser, Page, expect
 from proxy import nginx
@@ -27,6 +27,12 @@ from nsfwcaps.review.people.accounts import Role
 def chromium() -> Iterator[Browser]:
     with browser() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with contextlib.closing(served(tmp_path_factory.mktemp("shared"))) as server:
+        yield server
 
 
 def served(folder: Path, *options: str) -> Server:
@@ -74,8 +80,11 @@ def test_two_reviews_on_one_host_name_keep_their_logins(tmp_path: Path, chromium
             signed_in(servers[-1], "Ann")
         ann = Person(chromium, servers[0], "Ann").sign_in()
         there = another_tab(ann, servers[1])
+        for page in ("", "/progress", "/favicon.png"):  # what a page of another port gets
+            sent = ann.context.cookies([f"{servers[1].address}{page}"])
+            assert [one for one in sent if "nsfwcaps" in one["name"]] == []
         there.get_by_label("Name").fill("Ann")
-        there.get_by_role("textbox", name="Password").fill("a long password")
+        there.get_by_role("textbox", name="Password").fill(PASSWORD)
         there.keyboard.press("Enter")
         expect(there.get_by_role("button", name="Sign out")).to_be_visible()
         ann.reload()  # still signed in
@@ -91,24 +100,56 @@ def another_tab(person: Person, server: Server) -> Page:
 
 
 def test_signing_out_in_one_tab_shows_the_form_in_the_other(
-    tmp_path: Path, chromium: Browser
+    shared: Server, chromium: Browser
 ) -> None:
-    with contextlib.closing(served(tmp_path)) as server:
-        for name in ("Ann", "Bob"):
-            signed_in(server, name)
-        ann = Person(chromium, server, "Ann").sign_in()
-        other = another_tab(ann, server)
-        expect(other.get_by_role("button", name="Sign out")).to_be_visible()
-        ann.page.get_by_role("button", name="Sign out").click()
-        # Its login ends there too, without a click.
-        form = other.get_by_role("heading", name="Pair review")
-        expect(form).to_be_visible(timeout=LONGEST_S * 1_000)
-        ann.name = "Bob"
-        expect(ann.heading("Pair review")).to_be_visible()
-        ann.sign_in()
-        ann.reload()
-        other.reload()
-        expect(other.get_by_text("Bob (annotator)")).to_be_visible()
+    for name in ("Ann", "Bob"):
+        signed_in(shared, name)
+    ann = Person(chromium, shared, "Ann").sign_in()
+    other = another_tab(ann, shared)
+    expect(other.get_by_role("button", name="Sign out")).to_be_visible()
+    ann.page.get_by_role("button", name="Sign out").click()
+    # Its login ends there too, without a click.
+    form = other.get_by_role("heading", name="Pair review")
+    expect(form).to_be_visible(timeout=LONGEST_S * 1_000)
+    ann.name = "Bob"
+    expect(ann.heading("Pair review")).to_be_visible()
+    ann.sign_in()
+    ann.reload()
+    other.reload()
+    expect(other.get_by_text("Bob (annotator)")).to_be_visible()
+
+
+def test_a_new_password_gives_a_new_login_without_signing_in(
+    shared: Server, chromium: Browser
+) -> None:
+    signed_in(shared, "Cy")
+    cy = Person(chromium, shared, "Cy").sign_in().go("My password")
+    before = login_of(cy)
+    for label, text in (
+        ("Current password", PASSWORD),
+        ("New password", "another password"),
+        ("Repeat the new password", "another password"),
+    ):
+        cy.page.get_by_label(label, exact=True).fill(text)
+    cy.page.get_by_role("button", name="Change password").click()
+    cy.page.wait_for_event("load")
+    expect(cy.heading("My password").first).to_be_visible()
+    cy.reload()
+    assert login_of(cy) != before
+
+
+def login_of(person: Person) -> set[str]:
+    return {one["value"] for one in person.context.cookies() if "nsfwcaps" in one["name"]}
+
+
+def test_a_browser_that_keeps_no_cookie_is_told_so(shared: Server, chromium: Browser) -> None:
+    signed_in(shared, "Ann")
+    ann = Person(chromium, shared, "Ann")
+    ann.page.route("**/_review/kept", lambda route: route.fulfill(status=403))
+    ann.page.get_by_label("Name").fill("Ann")
+    ann.page.get_by_role("textbox", name="Password").fill(PASSWORD)
+    ann.page.keyboard.press("Enter")
+    expect(ann.page.get_by_text("This browser did not keep the login.")).to_be_visible()
 
 
 def test_what_was_typed_survives_a_restart_of_the_server(tmp_path: Path, chromium: Browser) -> None:
@@ -120,9 +161,8 @@ def test_what_was_typed_survives_a_restart_of_the_server(tmp_path: Path, chromiu
         server.end(signal.SIGKILL)
         server.start()
         expect(lea.page.get_by_role("button", name="Sign out")).to_be_visible()
-        lea.page.wait_for_function("performance.getEntriesByName(location.origin) !== null")
         expect(name).to_have_value("somebody new")
-        lea.page.get_by_role("textbox", name="Password").fill("a long password")
+        lea.page.get_by_role("textbox", name="Password").fill(PASSWORD)
         lea.page.get_by_role("button", name="Add", exact=True).click()
         expect(name).to_have_value("")
         lea.reload()

@@ -11,7 +11,7 @@ from nsfwcaps.review.people import logins
 
 WRONG = "wrong name or password, or the account is disabled"
 DIFFERENT = "the new passwords do not match; nothing was changed"
-LEAD_PAGES = ["Progress", "Disputes", "People", "Export"]
+LEAD_PAGES = ["Progress", "Disputes", "Comments", "People", "Export"]
 
 
 def enter(tab: Tab, name: str, password: str) -> Tab:
@@ -30,7 +30,7 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Create account")
     assert tab.heading == "Your queue"
     assert tab.texts == ["Lena (lead)"]
-    assert tab.pages == ["Judge", "My record", "My password", *LEAD_PAGES]
+    assert tab.pages == ["Judge", "My record", "My keys", "My password", *LEAD_PAGES]
 
 
 def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> None:
@@ -111,7 +111,7 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
 @pytest.mark.parametrize("page", LEAD_PAGES)
 def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
     tab = review.begin().browser("Ann").open(page)
-    assert tab.pages == ["Judge", "My record", "My password"]
+    assert tab.pages == ["Judge", "My record", "My keys", "My password"]
     assert tab.heading == "Your queue"
     assert tab.page == "Judge"
 
@@ -120,7 +120,7 @@ def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review)
     tab = review.begin().browser("Leo").open("Export")
     with review.database.write() as connection:
         connection.execute(sa.update(tables.account).values(role="annotator"))
-    assert tab.run().pages == ["Judge", "My record", "My password"]
+    assert tab.run().pages == ["Judge", "My record", "My keys", "My password"]
     assert not tab.buttons_of("Create export")
 
 
@@ -139,7 +139,10 @@ def test_somebody_changes_the_password_that_was_given_to_them(review: Review) ->
     ):
         assert tab.fill(now=now, new=new, again=again).press("Change password").said == [said]
     tab.fill(now=PASSWORD, new="another one", again="another one").press("Change password")
-    assert (tab.said, tab.heading) == ([], "My password")
+    assert (tab.said, tab.heading) == (
+        ["your password was changed; you are signed out everywhere else"],
+        "My password",
+    )
     assert other.run().heading == "Pair review"
     assert enter(Browser().open(), "Ann", PASSWORD).heading == "Pair review"
     assert enter(Browser().open(), "Ann", "another one").texts == ["Ann (annotator)"]

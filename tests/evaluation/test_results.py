@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,18 @@ def test_three_weighted_hits_have_an_interval_within_bounds(tmp_path: Path) -> N
 def test_units_of_another_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="need a unit for each value, got 3 for 200"):
         write(tmp_path, "base", outcome(5, units={"T→V R@1": np.arange(3)}))
+
+
+def test_no_cell_of_the_table_is_a_formula(tmp_path: Path) -> None:
+    groups = {"T→V R@1": np.array(["=1+1", "@x", "odd", "-a"] * 50)}
+    folder = write(tmp_path, "base", outcome(5, groups=groups))
+    write_csv(tmp_path, folder, [part("base")], [])
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    named = {row["category"] for row in rows}
+    assert named == {"", "'=1+1", "'@x", "odd", "'-a"}
+    assert json.loads((folder.path / f"{part('base').place}.json").read_text())["nsfwcaps"][
+        "by_category"
+    ]["T→V R@1"].keys() == {"=1+1", "@x", "odd", "-a"}
 
 
 def test_comparisons_flip_units_and_the_table_says_the_verdict(tmp_path: Path) -> None:

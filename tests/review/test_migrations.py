@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ import sqlalchemy as sa
 
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain.links import Link, genesis
 from nsfwcaps.review.database import Database, get_meta
+from nsfwcaps.review.log import verdicts, verifying
 
 
 def first_version(path: Path) -> Path:
@@ -72,6 +76,34 @@ def test_an_earlier_database_opens_with_all_its_rows(tmp_path: Path) -> None:
                 assert sorted(names) == sorted(table.columns.keys())
     assert (account["name"], account["must_change"], account["subject"]) == ("Ann", False, None)
     assert (item["settled"], item["asked"], item["aside"]) == (7, 0, None)
+
+
+def test_a_review_begun_earlier_logs_its_state_once(tmp_path: Path) -> None:
+    path = first_version(tmp_path / "review.sqlite")
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        for key, value in (("review_id", "r1"), ("policy", {"overlap": 2}), ("data", "d1")):
+            plain.execute("INSERT INTO meta VALUES (?, ?)", (key, json.dumps(value)))
+        plain.execute("UPDATE item SET settled = NULL")
+        first = genesis("r1")
+        old = Link(seq=1, at="2001-09-09", account_id="a1", pair_id="p1", kind="gold",
+                   body='{"choice": "reject"}', previous=first).sealed()  # fmt: skip
+        plain.execute("UPDATE item SET gold = ?", (old.body,))
+        plain.execute("INSERT INTO verdict VALUES (?, ?, ?, ?, ?, ?, ?, ?)", astuple(old))
+        plain.execute("UPDATE head SET seq = 1, hash = ?", (old.hash,))
+        plain.commit()
+    for _ in range(2):
+        with contextlib.closing(Database(str(path))) as database, database.read() as connection:
+            assert verdicts.verify(connection) == []
+            assert verifying.covered_from(connection) == 2
+            log = [(link.seq, link.kind, link.account_id) for link in verdicts.links(connection)]
+    assert log == [(1, "gold", "a1"), (2, "policy", ""), (3, "account", ""), (4, "queue", "")]
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        plain.execute("UPDATE account SET role = 'annotator'")
+        plain.commit()
+    with contextlib.closing(Database(str(path))) as database, database.read() as connection:
+        assert verdicts.verify(connection) == [
+            "roles or accounts (a1): does not match the log; the table was changed"
+        ]
 
 
 def test_a_later_database_is_refused(tmp_path: Path) -> None:

@@ -28,8 +28,12 @@ def draw(context: ReviewContext, account: Account) -> None:
     if st.button("Create export", key="write"):
         with st.spinner("Exporting"):
             st.session_state["export"] = _zipped(context)
+        st.success("The archive is ready; the button below downloads it.")
     made = st.session_state.get("export")
-    if made is None or made[1:3] != context.read(verdicts.head_of):  # or verdicts have come since
+    if made is None:
+        return
+    if made[1:3] != context.read(verdicts.head_of):
+        st.info("Verdicts have come since the export was created. Create it again.")
         return
     data, seq, last, judged = made
     # On demand: anybody who knows its address could download a stored file without signing in.

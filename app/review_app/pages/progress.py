@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import math
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -18,6 +21,9 @@ from nsfwcaps.review.queue import gold
 from nsfwcaps.review.results import agreement, progress
 from nsfwcaps.review.results.progress import Group, ReviewProgress
 from review_app.context import ReviewContext
+
+# Intervals of agreement in a large review take longer than counting it: they may then be older.
+_QUICK_S, _KEPT_S = 0.3, 60.0
 
 
 def draw(context: ReviewContext, account: Account) -> None:
@@ -40,11 +46,35 @@ def _progress(name: str, head: tuple[int, str], _context: ReviewContext) -> Revi
     return _context.read(progress.progress)
 
 
-@st.cache_data(max_entries=2, show_spinner="Measuring agreement")
-def _agreements(
-    name: str, head: tuple[int, str], _context: ReviewContext
-) -> list[agreement.Agreement]:
-    return _context.read(agreement.agree)
+@dataclass(frozen=True)
+class _Measured:
+    """Agreement as of a row of the log."""
+
+    head: tuple[int, str]
+    at: float
+    seconds: float
+    found: list[agreement.Agreement]
+
+
+@st.cache_resource(show_spinner=False)
+def _last_measured(name: str) -> dict[str, _Measured]:
+    """What was measured last for a database, for everybody who looks."""
+    return {}
+
+
+def _measured(context: ReviewContext, head: tuple[int, str]) -> _Measured:
+    """Return the agreement: of now where that is quick, else at most a minute old."""
+    held = _last_measured(context.database.name)
+    last = held.get("last")
+    now = time.time()
+    if last is not None and (
+        last.head == head or (last.seconds > _QUICK_S and 0 <= now - last.at < _KEPT_S)
+    ):
+        return last
+    with st.spinner("Measuring agreement"):
+        found = context.read(agreement.agree)
+    held["last"] = _Measured(head, now, time.time() - now, found)
+    return held["last"]
 
 
 def _whole(whole: Group) -> None:
@@ -121,8 +151,13 @@ def _agreement(context: ReviewContext, head: tuple[int, str]) -> None:
         "rare, kappa and alpha are low however much people agree: look at AC1. A dash means too "
         "few verdicts."
     )
-    found = _agreements(context.database.name, head, context)
-    found = sorted(found, key=lambda one: one.question != "choice")
+    measured = _measured(context, head)
+    if measured.head != head:
+        at = datetime.datetime.fromtimestamp(measured.at, datetime.UTC)
+        st.text(f"Measured at {at:%H:%M:%S} UTC, up to row {measured.head[0]:,} of {head[0]:,}.")
+        held = _last_measured(context.database.name)
+        st.button("Measure now", key="measure", on_click=held.clear)
+    found = sorted(measured.found, key=lambda one: one.question != "choice")
     for tab, one in zip(st.tabs([_words(one.question) for one in found]), found, strict=True):
         tab.dataframe(
             {

@@ -13,6 +13,7 @@ from review_app.actions import TOKEN, attempt
 from review_app.browser import guard_keyboard
 from review_app.context import ReviewContext
 from review_app.login_cookie import forget, hand_over, token_of_browser
+from review_app.pages import provider_sign_in
 
 _LEFT = "left the login"
 """Key of the session state that is set by signing out."""
@@ -54,7 +55,11 @@ def draw(context: ReviewContext) -> None:
         hand_over(st.session_state[TOKEN])
         return
     if st.session_state.pop(_LEFT, False):
-        forget(stays=False)
+        # Leaving the page for the provider's takes the place of opening it again.
+        used = provider_sign_in.is_used()
+        forget(stays=used)
+        if used:
+            st.logout()
         return
     new = not context.read(accounts.any_exist)
     st.header("Pair review")
@@ -72,6 +77,8 @@ def draw(context: ReviewContext) -> None:
             args=(lambda: _first(context) if new else _enter(context),),
             key="enter",
         )
+    if not new:
+        provider_sign_in.draw(context)
 
 
 def _first(context: ReviewContext) -> None:

@@ -51,7 +51,10 @@ def add(
     ] = "annotator",
     password_stdin: Stdin = False,
 ) -> None:
-    """Add an account; verdicts carry the printed pseudonym, never the name."""
+    """Add an account; verdicts carry the printed pseudonym, never the name.
+
+    The password has to be changed at the first sign-in.
+    """
     from nsfwcaps.review.people import accounts
 
     chosen = _role(role)
@@ -65,7 +68,9 @@ def add(
             raise InputError(f"the name '{name}' is taken; choose another")
         password_hash = accounts.hash_password(name, _password(password_stdin))
         with database.write() as connection:
-            account = accounts.create(connection, name, password_hash, chosen, time.time())
+            account = accounts.create(
+                connection, name, password_hash, chosen, time.time(), must_change=True
+            )
     typer.echo(f"{account.account_id}: {account.name}, {account.role}")
 
 
@@ -87,7 +92,7 @@ def list_accounts(db: Db, as_json: Json = False) -> None:
 
 @app.command("password")
 def password(name: Name, db: Db, password_stdin: Stdin = False) -> None:
-    """Set a new password and end all sessions of the account."""
+    """Set a new password, to be changed at the next sign-in, and end all sessions."""
     from nsfwcaps.review.people import accounts
 
     with _opened(db) as database:
@@ -95,8 +100,8 @@ def password(name: Name, db: Db, password_stdin: Stdin = False) -> None:
             account = accounts.find(connection, name)
         password_hash = accounts.hash_password(account.name, _password(password_stdin))
         with database.write() as connection:
-            accounts.set_password(connection, account.account_id, password_hash)
-    typer.echo(f"{account.name} has a new password")
+            accounts.set_password(connection, account.account_id, password_hash, must_change=True)
+    typer.echo(f"{account.name} has a new password, and changes it at the next sign-in")
 
 
 @app.command("role")

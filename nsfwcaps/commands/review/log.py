@@ -53,12 +53,14 @@ def data_set(data: Path) -> Path:
 
 def status(db: Db, as_json: Json = False) -> None:
     """Show the progress of the review."""
-    from nsfwcaps.review.results import progress
+    from nsfwcaps.review.results import agreement, progress
 
     with opened(db, read_only=True) as database, database.read() as connection:
         found = progress.progress(connection)
+        agreed = agreement.as_json(agreement.agree(connection))
     if as_json:
-        typer.echo(json.dumps(_plain(dataclasses.asdict(found)), indent=1))
+        values = {**_plain(dataclasses.asdict(found)), "agreement": agreed}
+        typer.echo(json.dumps(values, indent=1))
         return
     states = found.whole.states
     typer.echo(f"{found.whole.pairs} pairs: {_counts(states) or 'none judged'}")
@@ -68,6 +70,7 @@ def status(db: Db, as_json: Json = False) -> None:
         typer.echo(
             f"  {person.account_id}: {person.verdicts} verdicts, {_counts(person.by_choice)}"
         )
+    typer.echo(_agreement_line(agreed["choice"]["coefficients"]))
 
 
 def export(
@@ -166,6 +169,21 @@ def opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
         yield database
     finally:
         database.close()
+
+
+def _agreement_line(choice: Mapping[str, Any]) -> str:
+    """Say how far annotators agree on the choice."""
+    names = {"raw_agreement": "raw", "krippendorff_alpha": "alpha", "gwet_ac1": "AC1"}
+    values = [
+        f"{short} {choice[name]['value']:.2f}"
+        for name, short in names.items()
+        if choice[name]["value"] is not None
+    ]
+    if not values:
+        return "agreement: no pair has two verdicts yet"
+    return (
+        f"agreement on the choice: {', '.join(values)} ({choice['raw_agreement']['items']} pairs)"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 DATABASE = "NSFWCAPS_REVIEW_DB"
 DATA = "NSFWCAPS_REVIEW_DATA"
+OIDC = "NSFWCAPS_REVIEW_OIDC"
 """Tells the page what to open. Arguments would be visible to every user in the process list."""
 _BASE = re.compile(r"[\w-]+(/[\w-]+)*", re.ASCII)
 
@@ -77,6 +78,14 @@ def review(
         str,
         typer.Option("--base-path", help="Path of the page behind a proxy, such as /review."),
     ] = "",
+    oidc: Annotated[
+        Path | None,
+        typer.Option(
+            "--oidc",
+            envvar=OIDC,
+            help="TOML file with the OpenID Connect provider at which people can sign in.",
+        ),
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Queue the new pairs of a changed data set.")
     ] = False,
@@ -99,6 +108,8 @@ def review(
     folder = log.data_set(data)
     name = str(folder.parent / "review.sqlite") if db is None else db
     base = _clean_base(base_path)
+    if oidc is not None:
+        _check_providers(oidc)
     if not prepare_only:
         _check_free(address, port)
     # Only with the page: a new code would invalidate that of a running page.
@@ -120,6 +131,8 @@ def review(
         typer.echo(f"No accounts yet. Create the first lead there with the code {code}")
     sys.stdout.flush()
     os.environ[DATABASE], os.environ[DATA] = name, str(folder.resolve())
+    if oidc is not None:
+        os.environ[OIDC] = str(oidc.resolve())
     # The server replaces this process, so stopping the command stops the server.
     os.execv(sys.executable, server(address, port, base))
 
@@ -164,6 +177,19 @@ def _is_loopback(address: str) -> bool:
     except (OSError, UnicodeError):
         return False
     return all(ipaddress.ip_address(place[0]).is_loopback for *_, place in found)
+
+
+def _check_providers(path: Path) -> None:
+    """Check the file that names the providers, before anything is written."""
+    from nsfwcaps.review.people.providers import providers
+
+    extras.require({"oidc": "review --oidc"})
+    providers(path)
+    if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        fix = f"chmod go= {shlex.quote(str(path))}"
+        typer.echo(
+            f"{path} holds secrets that others on this machine can read; run '{fix}'", err=True
+        )
 
 
 def _prepare(

@@ -2,7 +2,7 @@
 
 Rows of three kinds, about no pair:
 
-    policy     {"policy": {name: value}}, of what changed
+    policy     {"policy": {name: value}}, of what changed, or {"guidelines": sha256}
     account    {"accounts": {pseudonym: {"role": …, "disabled": …}}}, of what changed
     queue      {"data": digest, "pairs": number, "columns": {name: digest}}, of the whole queue
 
@@ -49,6 +49,8 @@ class Logged:
     covered_from: int | None = None
     """Number of the first row with the state; None before it."""
     policy: Values = field(default_factory=dict)
+    guidelines: str | None = None
+    """Digest of the guidelines that people were given; None if none were logged."""
     accounts: dict[str, Values] = field(default_factory=dict)
     queue: Values = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Logged:
             if body.get("begins"):
                 self._begin(link.seq)
             self.policy.update(body.get("policy", {}))
+            self.guidelines = body.get("guidelines", self.guidelines)
             for account_id, values in body.get("accounts", {}).items():
                 self.accounts.setdefault(account_id, {}).update(values)
             if link.kind == VerdictKind.QUEUE:
@@ -98,6 +101,11 @@ def log_policy(connection: sa.Connection, changed: Mapping[str, Any], now: float
     _append(connection, VerdictKind.POLICY, COMMAND_LINE, {"policy": dict(changed)}, now)
 
 
+def log_guidelines(connection: sa.Connection, sha256: str, now: float) -> None:
+    """Log the digest of the guidelines that are being set."""
+    _append(connection, VerdictKind.POLICY, COMMAND_LINE, {"guidelines": sha256}, now)
+
+
 def log_account(
     connection: sa.Connection, account_id: str, changed: Mapping[str, Any], by: str, now: float
 ) -> None:
@@ -131,6 +139,9 @@ def differences(connection: sa.Connection, found: Logged) -> list[str]:
     wrong = []
     if get_meta(connection, "policy") != found.policy:
         wrong.append("the policy (meta.policy)")
+    given = (get_meta(connection, "guidelines") or {}).get("sha256")
+    if found.guidelines is not None and given != found.guidelines:
+        wrong.append("the guidelines (meta.guidelines)")
     people = _accounts(connection)
     other = sorted(
         account_id

@@ -254,7 +254,7 @@ def _dispute(entries: Sequence[Any]) -> Dispute:
         Opinion(
             letter=names[row.account_id],
             answers=verdicts.read_answers(row.body),
-            asks=bool(json.loads(row.body).get("ask_lead")),
+            asks=bool(verdicts.read_answers(row.body).ask_lead),
         )
         for row in entries
     )

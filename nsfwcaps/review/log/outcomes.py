@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from nsfwcaps.review.log.verdicts import VerdictKind
 
 Body = dict[str, Any]
 """Answers as stored in the log."""
+
+_FIX, _REJECT = Choice.FIX.value, Choice.REJECT.value
+_normal = functools.lru_cache(maxsize=2**16)(normalize)  # each caption is compared again and again
 
 
 class PairState(enum.StrEnum):
@@ -116,7 +120,7 @@ def agreed(bodies: Sequence[Body], of_category: str | None = None) -> bool:
     """
     if len({(body.get("choice"), *_fixed(body)) for body in bodies}) != 1:
         return False
-    is_kept = bodies[0].get("choice") != Choice.REJECT
+    is_kept = bodies[0].get("choice") != _REJECT
     return not is_kept or len(_categories(bodies, of_category)) <= 1
 
 
@@ -172,26 +176,25 @@ def _state(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> PairState:
     if not entries:
         return PairState.PENDING
     kind = entries[-1][0].kind
-    said = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
-    # A lead opened the pair as a dispute: whatever the verdicts and a known answer say.
-    if said and (item.opened is not None or item.aside is not None):
-        return PairState.DISPUTED
     if kind == VerdictKind.SETTLE:
         return PairState.SETTLED
-    if any(body.get("ask_lead") for body in said):
+    bodies = [body for row, body in entries if row.kind == VerdictKind.JUDGE]
+    # A lead doubts it, or an annotator asks: whatever the verdicts and a known answer say.
+    doubted = item.opened is not None or item.aside is not None
+    if bodies and (doubted or any(body.get("ask_lead") for body in bodies)):
         return PairState.DISPUTED
     if kind != VerdictKind.JUDGE:
         return PairState.KNOWN
-    if len(said) < item.needed:
+    if len(bodies) < item.needed:
         return PairState.PENDING
-    return PairState.AGREED if agreed(said, item.category) else PairState.DISPUTED
+    return PairState.AGREED if agreed(bodies, item.category) else PairState.DISPUTED
 
 
 def _fixed(body: Body) -> tuple[str | None, str | None]:
     """Return the normalised new captions of a verdict that fixes any."""
-    if body.get("choice") != Choice.FIX:
+    if body.get("choice") != _FIX:
         return None, None
-    safe, unsafe = (normalize(body.get(name) or "") for name in ("safe_caption", "unsafe_caption"))
+    safe, unsafe = (_normal(body.get(name) or "") for name in ("safe_caption", "unsafe_caption"))
     return safe or None, unsafe or None
 
 

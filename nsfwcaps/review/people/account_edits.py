@@ -27,7 +27,9 @@ def add(
     now: float,
     by: str = COMMAND_LINE,
 ) -> Account:
-    """Create an account in its own write transaction; `by` is the lead's account.
+    """Create an account in its own write transaction; its password has to be changed.
+
+    `by` is the lead's account.
 
     Raises:
         InputError: the name or password is invalid, or the name is taken.
@@ -35,7 +37,7 @@ def add(
     # Hashing is slow, so it comes before the write.
     hashed = accounts.hash_password(accounts.clean_name(name), password)
     with database.write() as connection:
-        return accounts.create(connection, name, hashed, role, now, by)
+        return accounts.create(connection, name, hashed, role, now, by, must_change=True)
 
 
 def apply(database: Database, account_id: str, change: Change, by: str = COMMAND_LINE) -> None:
@@ -55,3 +57,16 @@ def apply(database: Database, account_id: str, change: Change, by: str = COMMAND
                 accounts.disable(connection, account_id, by)
             case Change.ENABLE:
                 accounts.enable(connection, account_id, by)
+
+
+def reset_password(database: Database, account_id: str, password: str) -> None:
+    """Set a password that has to be changed, and end all logins of the account.
+
+    Raises:
+        InputError: no such account, or the password is invalid.
+    """
+    with database.read() as connection:
+        name = accounts.get(connection, account_id).name
+    hashed = accounts.hash_password(name, password)
+    with database.write() as connection:
+        accounts.set_password(connection, account_id, hashed, must_change=True)

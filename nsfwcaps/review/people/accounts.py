@@ -54,6 +54,10 @@ class Account:
     name: str
     role: Role
     disabled: bool
+    must_change: bool = False
+    """Another person set the password: it has to be changed before anything else."""
+    subject: str | None = None
+    """Identity at an OIDC provider, as `identities.subject` writes it."""
 
 
 def clean_name(name: str) -> str:
@@ -139,8 +143,12 @@ def create(
     role: Role,
     now: float,
     by: str = COMMAND_LINE,
+    *,
+    must_change: bool = False,
 ) -> Account:
     """Create an account, and log its pseudonym and role; `by` is the account that creates it.
+
+    `must_change` if another person set the password.
 
     Raises:
         InputError: the name is invalid or taken.
@@ -157,11 +165,14 @@ def create(
             password_hash=password_hash,
             role=role.value,
             created=now,
+            must_change=must_change,
         )
     )
     values = {"role": role.value, "disabled": False}
     state.log_account(connection, account_id, values, by, now)
-    return Account(account_id=account_id, name=name, role=role, disabled=False)
+    return Account(
+        account_id=account_id, name=name, role=role, disabled=False, must_change=must_change
+    )
 
 
 def everyone(connection: sa.Connection) -> list[Account]:
@@ -197,9 +208,19 @@ def get(connection: sa.Connection, account_id: str) -> Account:
     raise InputError(_NO_ACCOUNT)
 
 
-def set_password(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
-    """Change a password, end all logins and reset the count of failed attempts."""
-    _set(connection, account_id, password_hash=password_hash)
+def set_password(
+    connection: sa.Connection,
+    account_id: str,
+    password_hash: PasswordHash,
+    *,
+    must_change: bool = False,
+) -> None:
+    """Change a password, end all logins and reset the count of failed attempts.
+
+    It takes the place of an identity at a provider. `must_change` if another person set it.
+    """
+    values = {"password_hash": password_hash, "must_change": must_change, "subject": None}
+    _set(connection, account_id, **values)
     end_logins(connection, account_id)
     failure, name = tables.login_failure, get(connection, account_id).name
     connection.execute(sa.delete(failure).where(failure.c.name_number == name_number(name)))
@@ -242,7 +263,12 @@ def end_logins(connection: sa.Connection, account_id: str) -> None:
 def from_row(row: sa.Row[Any]) -> Account:
     """Build an account from a row with its columns."""
     return Account(
-        account_id=row.account_id, name=row.name, role=Role(row.role), disabled=row.disabled
+        account_id=row.account_id,
+        name=row.name,
+        role=Role(row.role),
+        disabled=row.disabled,
+        must_change=row.must_change,
+        subject=row.subject,
     )
 
 
@@ -282,8 +308,8 @@ def _as_bytes(password: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _nobodys_hash() -> PasswordHash:
-    """A hash that no known password has and that takes equally long to verify."""
+def no_password() -> PasswordHash:
+    """Return a hash that no known password has and that takes equally long to verify."""
     salt, digest = (
         base64.b64encode(secrets.token_bytes(count)).decode().rstrip("=")
         for count in (_HASHER.salt_len, _HASHER.hash_len)
@@ -292,4 +318,4 @@ def _nobodys_hash() -> PasswordHash:
     return PasswordHash(f"$argon2id$v=19${costs}${salt}${digest}")
 
 
-_NOBODYS = _nobodys_hash()
+_NOBODYS = no_password()

@@ -60,8 +60,23 @@ def sign_in(database: Database, name: str, password: str, now: float) -> str:
             # The account may have been disabled or its password changed while we were hashing.
             if _known(connection, name) == (account, known):
                 _forgive(connection, number)
-                return _begin(connection, account.account_id, fresh, now)
+                _keep_hash(connection, account.account_id, fresh)
+                return begin(connection, account.account_id, now)
     raise LoginRefused(_WRONG, wait_s)
+
+
+def begin(connection: sa.Connection, account_id: str, now: float) -> str:
+    """Begin a login of somebody whose identity was checked, and return its token."""
+    login = tables.login
+    is_over = (login.c.created <= now - LONGEST_S) | (login.c.last_seen <= now - IDLE_S)
+    connection.execute(sa.delete(login).where(is_over))
+    token = secrets.token_urlsafe(32)
+    connection.execute(
+        sa.insert(login).values(
+            token_hash=_sha256(token), account_id=account_id, created=now, last_seen=now
+        )
+    )
+    return token
 
 
 def signed_in(connection: sa.Connection, token: str, now: float) -> Account | None:
@@ -100,9 +115,11 @@ def change_password(database: Database, account: Account, old: str, new: str, no
     Failed attempts with the old password are counted and delayed, as in `sign_in`.
 
     Raises:
-        InputError: the new password is invalid.
+        InputError: the new password is invalid, or the old one.
         LoginRefused: the old password is wrong.
     """
+    if new == old:
+        raise InputError("the new password is the current one; choose another")
     hashed = accounts.hash_password(account.name, new)
     sign_in(database, account.name, old, now)
     with database.write() as connection:
@@ -172,24 +189,13 @@ def _known(
     return (accounts.from_row(row), PasswordHash(row.password_hash)) if row else (None, None)
 
 
-def _begin(
-    connection: sa.Connection, account_id: str, password_hash: PasswordHash, now: float
-) -> str:
-    account, login = tables.account, tables.login
-    is_over = (login.c.created <= now - LONGEST_S) | (login.c.last_seen <= now - IDLE_S)
-    connection.execute(sa.delete(login).where(is_over))
+def _keep_hash(connection: sa.Connection, account_id: str, password_hash: PasswordHash) -> None:
+    account = tables.account
     connection.execute(
         sa.update(account)
         .where(account.c.account_id == account_id, account.c.password_hash != password_hash)
         .values(password_hash=password_hash)
     )
-    token = secrets.token_urlsafe(32)
-    connection.execute(
-        sa.insert(login).values(
-            token_hash=_sha256(token), account_id=account_id, created=now, last_seen=now
-        )
-    )
-    return token
 
 
 def _login(connection: sa.Connection, token: str, now: float) -> sa.Row[tuple[object, ...]] | None:

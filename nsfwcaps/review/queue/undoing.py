@@ -59,7 +59,11 @@ def undo(turn: Turn, token: str | None) -> str | None:
     if action.kind is not ActionKind.STOP:
         session = replace(session, pairs=max(0, session.pairs - 1))
         sessions.note(turn.connection, session, session.last_active, pairs=session.pairs)
-    came = action.pair_id and _bring_back(turn, session, action.pair_id, draft)
+    # Seen last before it was left: a severe pair is no second one after itself.
+    own = session.severe_at == action.at
+    came = action.pair_id and _bring_back(
+        turn, session, action.pair_id, draft, other_severe=not own
+    )
     _go_on(turn, session)
     return came or None
 
@@ -150,12 +154,12 @@ def _record(turn: Turn, pair_id: str) -> None:
 
 
 def _bring_back(
-    turn: Turn, session: Session, pair_id: str, draft: str, *, other_severe: bool = False
+    turn: Turn, session: Session, pair_id: str, draft: str, *, other_severe: bool
 ) -> str | None:
     """Reserve a pair again in place of the one held; None if it may not be seen now.
 
-    A severe pair waits for the pause if another severe one was just seen (`other_severe`: it may
-    have been another).
+    A severe pair waits for the pause if a severe one was seen last, and that was another one
+    (`other_severe`).
     """
     connection, now = turn.connection, turn.now
     held = turn.held()

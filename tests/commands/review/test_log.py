@@ -17,6 +17,8 @@ from support.small_review import rows as rows_of_pairs
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.queue import gold
 
 
@@ -53,6 +55,61 @@ def test_status_counts_pairs_and_verdicts(reviewed: Path) -> None:
     said = call("review", "status", "--db", db(reviewed))
     assert (said.code, said.err) == (0, "")
     assert "p-bob: 2 verdicts, 1 accept, 1 reject" in said.out
+    assert said.out.endswith("agreement on the choice: raw 0.50, alpha 0.00, AC1 0.38 (2 pairs)\n")
+    raw = found["agreement"]["choice"]["coefficients"]["raw_agreement"]
+    assert (raw["value"], raw["items"], raw["raters"]) == (0.5, 2, 2)
+    assert list(found["agreement"]) == [
+        "safe_is_safe", "unsafe_is_unsafe", "category", "meaning", "choice",
+    ]  # fmt: skip
+
+
+def test_status_of_a_review_that_nobody_began(tmp_path: Path) -> None:
+    database = Database(str(db(tmp_path)), create=True)
+    begin(database, pair_set(tmp_path / "dataset"))
+    database.close()
+    said = call("review", "status", "--db", db(tmp_path))
+    assert said.out.endswith("agreement: no pair has two verdicts yet\n")
+    found = call("review", "status", "--db", db(tmp_path), "--json").json
+    alpha = found["agreement"]["choice"]["coefficients"]["krippendorff_alpha"]
+    assert (alpha["value"], alpha["low"]) == (None, None)
+
+
+def test_pairs_are_opened_again(reviewed: Path) -> None:
+    database = Database(str(db(reviewed)))
+    with database.write() as connection:
+        settle(connection, "p-lea", PAIRS[1], accept(), 1e9)
+    said = call("review", "reopen", PAIRS[1], PAIRS[0], "--db", db(reviewed), "--lead", "p-leo")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "pair-2: a dispute again; before: row 5 (settle)",
+        "pair-1: a dispute again; before: no decision of a lead",
+        "Settle it on the page Disputes, then publish again.",
+    ]
+    with database.read() as connection:
+        last = [(link.kind, link.account_id, link.pair_id) for link in verdicts.links(connection)]
+    database.close()
+    assert last[5:] == [("reopen", "p-leo", "pair-2"), ("reopen", "p-leo", "pair-1")]
+    assert call("review", "verify", "--db", db(reviewed)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("pair-2", "pair pair-2 is a dispute already; settle it on the page Disputes"),
+        ("pair-3", "nobody has judged pair pair-3, so there is no verdict to doubt"),
+        ("pair-9", "pair pair-9 is not in this review"),
+    ],
+)
+def test_of_pairs_one_of_which_cannot_be_opened_none_is(
+    reviewed: Path, pair: str, told: str
+) -> None:
+    said = call("review", "reopen", PAIRS[0], pair, "--db", db(reviewed), "--lead", "p-lea")
+    assert said.code != 0
+    assert told in said.err
+    database = Database(str(db(reviewed)))
+    with database.read() as connection:
+        assert verdicts.head_of(connection)[0] == 4
+    database.close()
 
 
 def test_an_export_is_read_back_by_others(reviewed: Path) -> None:
@@ -137,7 +194,7 @@ def test_known_answers_are_kept_by_the_lead_who_is_named(reviewed: Path) -> None
     said = call("review", "gold", file, "--db", db(reviewed))
     assert said.code == 2
     assert "2 leads; choose one with --lead" in said.err
-    said = call("review", "gold", file, "--db", db(reviewed), "--lead", "Name of p-lea")
+    said = call("review", "gold", file, "--db", db(reviewed), "--lead", "p-lea")
     assert said.code == 3  # in this review, names are kept under other keys
     database = Database(str(db(reviewed)))
     with database.write() as connection:

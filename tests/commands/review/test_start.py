@@ -13,6 +13,7 @@ from support.shell import call
 from nsfwcaps.commands.review import start as review
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.people import logins
+from nsfwcaps.review.queue import guidelines
 
 
 @pytest.fixture
@@ -104,3 +105,23 @@ def test_a_database_that_everybody_can_read_is_told_of_and_left_as_it_is(run: Pa
     said = call("review", "--data", run, "--prepare")
     assert (said.code, f"run 'chmod o= {path}'" in said.err) == (0, True)
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_guidelines_are_kept_with_the_review(run: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.md"
+    rules.write_text("*Never* guess.")
+    for more in (["--guidelines", rules], []):  # a later start keeps them
+        assert call("review", "--data", run, "--prepare", *more).code == 0
+        database = Database(str(run / "review.sqlite"))
+        with database.read() as connection:
+            found = guidelines.of(connection)
+        database.close()
+        assert found is not None
+        assert found.html == "<p><em>Never</em> guess.</p>\n"
+
+
+def test_guidelines_that_cannot_be_read_begin_nothing(run: Path, tmp_path: Path) -> None:
+    said = call("review", "--data", run, "--prepare", "--guidelines", tmp_path / "none.md")
+    assert said.code == 3
+    assert "no such file; name a Markdown file with --guidelines" in said.err
+    assert not (run / "review.sqlite").exists()

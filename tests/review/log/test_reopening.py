@@ -12,7 +12,7 @@ from support.small_review import accept, begin, fix, judge, pair_set, reject, ta
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
-from nsfwcaps.review.log import reopening, verdicts
+from nsfwcaps.review.log import reopening, verdicts, verifying
 from nsfwcaps.review.log.adjudication import Dispute, disputes, settle_dispute
 from nsfwcaps.review.log.answers import Answers
 from nsfwcaps.review.log.outcomes import outcomes
@@ -62,7 +62,7 @@ def waiting(database: Database, lead: str = "p-lea") -> list[Dispute]:
 
 def state(database: Database, pair: str = PAIR) -> tuple[str, str | None]:
     with database.read() as connection:
-        assert verdicts.verify(connection) == []
+        assert verifying.verify(connection) == []
         (found,) = [one for one in outcomes(connection) if one.pair_id == pair]
     return found.state.value, found.choice and found.choice.value
 
@@ -73,16 +73,16 @@ def test_a_settled_pair_is_opened_again_and_settled_otherwise(
     differ(database)
     first = settle(database, pairs, accept())
     assert state(database) == ("settled", "accept")
-    assert reopen(database, first, lead="p-leo") == 7
+    assert reopen(database, first, lead="p-leo") == first + 1
     assert state(database) == ("disputed", None)
     assert [found.pair_id for found in waiting(database)] == [PAIR]
     settle(database, pairs, reject())
     assert state(database) == ("settled", "reject")
     with database.read() as connection:
         log = [(link.kind, link.account_id) for link in verdicts.links(connection)]
-        body = json.loads(list(verdicts.links(connection))[3].body)
-    assert log[2:] == [("settle", "p-lea"), ("reopen", "p-leo"), ("settle", "p-lea")]
-    assert body == {"of": 3}
+        body = json.loads(list(verdicts.links(connection))[6].body)
+    assert log[5:] == [("settle", "p-lea"), ("reopen", "p-leo"), ("settle", "p-lea")]
+    assert body == {"of": 6}
 
 
 def test_undo_goes_back_step_by_step(database: Database, pairs: ReviewPairs) -> None:
@@ -245,7 +245,7 @@ def test_leads_rows_keep_their_place_when_the_table_is_changed(
         connection.execute(
             sa.update(item).where(item.c.pair_id == PAIR).values(opened=None, aside=3)
         )
-        assert verdicts.verify(connection) == [
+        assert verifying.verify(connection) == [
             "the leads' disputes set aside (item.aside): does not match the log; "
             "the table was changed",
             "the leads' openings (item.opened): does not match the log; the table was changed",

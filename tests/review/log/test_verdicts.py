@@ -11,8 +11,9 @@ from support.desks import LEAD, Room, accept, reject
 
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
+from nsfwcaps.review.chain import state
 from nsfwcaps.review.chain.links import Link
-from nsfwcaps.review.database import Database
+from nsfwcaps.review.database import Database, set_meta
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Answers, Choice
@@ -127,6 +128,15 @@ def test_roles_rules_and_the_queue_are_covered(room: Room, change: str, found: s
     (said,) = verify(room)
     assert found in said
     assert said.endswith("does not match the log; the table was changed")
+
+
+def test_guidelines_that_were_logged_are_covered(room: Room) -> None:
+    with room.database.write() as connection:
+        set_meta(connection, "guidelines", {"html": "<p>a</p>", "sha256": "1"})
+        state.log_guidelines(connection, "1", room.now)
+    assert verify(room) == []
+    room.run("DELETE FROM meta WHERE key = 'guidelines'")
+    assert "the guidelines (meta.guidelines)" in verify(room)[0]
 
 
 def test_a_preference_is_free(room: Room) -> None:

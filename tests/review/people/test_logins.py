@@ -48,7 +48,7 @@ class CountedHasher(PasswordHasher):
 def hasher(monkeypatch: pytest.MonkeyPatch) -> CountedHasher:
     counted = CountedHasher()
     monkeypatch.setattr(accounts, "_HASHER", counted)
-    monkeypatch.setattr(accounts, "_NOBODYS", accounts._nobodys_hash())
+    monkeypatch.setattr(accounts, "_NOBODYS", accounts.no_password())
     return counted
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from nsfwcaps.errors import ConfigError, InputError, ReviewError
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.export.export import export
-from nsfwcaps.review.log import verdicts
+from nsfwcaps.review.log import reopening, verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.pairs import ReviewPairs
@@ -97,6 +99,11 @@ class Place:
         database.close()
         return found
 
+    def first(self) -> str:
+        opened = contextlib.closing(Database(str(self.database)))
+        with opened as database, database.read() as connection:
+            return next(verdicts.links(connection)).previous
+
     def export(self) -> Path:
         database = Database(str(self.database))
         export(database, ReviewPairs(self.dataset), self.folder / "export", resamples=5)
@@ -162,11 +169,11 @@ def test_outcomes_are_joined_and_rejected_pairs_dropped(place: Place) -> None:
         if row["pair_id"] != rejected:
             assert unreviewed(after[row["pair_id"]]) == row
             assert after[row["pair_id"]]["review_original_pair_id"] is None
-    at = "2001-09-09T01:46:40.000000+00:00"
+    at = "2001-09-09"  # to the day
     assert after[settled]["review_verdicts"] == [
-        {"seq": 7, "by": "p-1", "at": at, "kind": "judge", "choice": "accept"},
-        {"seq": 8, "by": "p-2", "at": at, "kind": "judge", "choice": "reject"},
-        {"seq": 9, "by": "p-3", "at": at, "kind": "settle", "choice": "accept"},
+        {"seq": 10, "by": "p-1", "at": at, "kind": "judge", "choice": "accept"},
+        {"seq": 11, "by": "p-2", "at": at, "kind": "judge", "choice": "reject"},
+        {"seq": 12, "by": "p-3", "at": at, "kind": "settle", "choice": "accept"},
     ]
     assert after[rest[0]]["review_verdicts"] == []
     assert record.rejects == {"review: rejected": 1}
@@ -178,13 +185,32 @@ def test_outcomes_are_joined_and_rejected_pairs_dropped(place: Place) -> None:
     assert [(row["id"], row["texts"]) for row in shown] == [(rejected, texts)]
 
 
+def test_a_pair_that_was_opened_again_is_undecided_in_the_next_data_set(place: Place) -> None:
+    first, agreed, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: (ACCEPT, REJECT), agreed: REJECT})
+    place.settle(first, REJECT)
+    place.publish()
+    assert {first, agreed}.isdisjoint(by_id(place.pairs()))
+    database = Database(str(place.database))
+    with database.write() as connection:
+        for pair in (first, agreed):
+            reopening.open_again(connection, "p-3", pair, 1e9)
+    database.close()
+    place.publish()
+    after = by_id(place.pairs())
+    assert [after[pair]["review_outcome"] for pair in (first, agreed)] == ["disputed"] * 2
+    kinds = [row["kind"] for row in after[first]["review_verdicts"]]
+    assert kinds == ["judge", "judge"]
+
+
 def test_manifest_and_card_name_the_log_and_count(place: Place) -> None:
     first, second, third, *_ = (row["pair_id"] for row in place.pairs())
     place.review({first: ACCEPT, second: REJECT, third: (ACCEPT, REJECT)})
     place.publish()
     rows, last = place.head()
     facts = place.facts()
-    assert facts["log"] == {"rows": rows, "hash": last} == {"rows": 6, "hash": last}
+    assert facts["log"] == {"rows": 9, "hash": last, "first": place.first()}
+    assert rows == 9
     counts = {
         "accepted": 1, "fixed": 0, "rejected": 1, "disputed": 1, "pending": 6,
         "not in the review": 0,
@@ -380,7 +406,7 @@ def test_what_is_said_of_a_fixed_pair_later_counts(
         assert found["safe_caption"] == text
         assert found["review_original_pair_id"] == before["pair_id"]
         seqs = [row["seq"] for row in found["review_verdicts"]]
-        assert seqs == ([1, 2] if said is None else [1, 2, 3, 4])
+        assert seqs == ([4, 5] if said is None else [4, 5, 7, 8])
     assert place.facts()["not_in_data_set"] == 0
 
 
@@ -575,3 +601,75 @@ def test_with_partners_only_those_of_kept_pairs_are_counted(tmp_path: Path) -> N
     place.review({lost["pair_id"]: REJECT})
     after = place.publish(**nothing_held_out).facts["partners"]
     assert after == {"kept": 2, "in_another_split": 0, "not_found": 1}
+
+
+# What was noted before.
+
+
+def test_an_older_review_does_not_replace_what_a_later_one_published(
+    place: Place, tmp_path: Path
+) -> None:
+    first, second, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    older = shutil.copy(place.database, tmp_path / "older.sqlite")
+    place.review({second: REJECT})
+    place.publish()
+    before, rows = bytes_of(place.dataset), place.head()[0]
+    message = (
+        f"published from row {rows} of a review.*the log ends at row 5, before the noted row {rows}"
+        ".*Nothing was written.*review restored.*--other-review"
+    )
+    with pytest.raises(ReviewError, match=message):
+        place.publish(Path(older))
+    assert bytes_of(place.dataset) == before
+    with pytest.raises(ReviewError, match="published from row"):
+        open_review(Database(str(older)), ReviewPairs(place.dataset))
+    place.publish(Path(older), other_review=True)
+    assert place.facts()["log"]["rows"] == 5
+    place.publish()  # the latest one goes on from the older one
+    assert bytes_of(place.dataset) == before
+
+
+@pytest.mark.parametrize("kind", ["export", "table"])
+def test_an_older_export_is_refused_too(place: Place, tmp_path: Path, kind: str) -> None:
+    first, second, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    older = shutil.copytree(place.export(), tmp_path / "older")
+    place.review({second: ACCEPT})
+    place.publish(place.export())
+    source = older if kind == "export" else older / "outcomes.parquet"
+    with pytest.raises(ReviewError, match="it is an older copy, or rows were removed"):
+        place.publish(source)
+
+
+def test_a_rewritten_review_is_refused(place: Place) -> None:
+    first, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    place.publish()
+    seq = place.head()[0]
+    database = Database(str(place.database))
+    with database.write() as connection:
+        verdict, decision = tables.verdict, tables.decision
+        link = list(verdicts.links(connection))[-1]
+        again = replace(link, body=REJECT.text()).sealed()
+        values = {"body": again.body, "hash": again.hash}
+        connection.execute(sa.update(verdict).where(verdict.c.seq == seq).values(**values))
+        connection.execute(sa.update(tables.head).values(hash=again.hash))
+        assert connection.scalar(sa.select(sa.func.count()).select_from(decision)) == 2
+        assert verdicts.verify(connection) == []
+    database.close()
+    with pytest.raises(ReviewError, match=f"row {seq} differs from the noted one"):
+        place.publish()
+
+
+def test_another_review_is_refused_unless_it_is_meant(place: Place) -> None:
+    first, *_ = (row["pair_id"] for row in place.pairs())
+    place.review({first: ACCEPT})
+    place.publish()
+    place.database.unlink()
+    place.review({first: REJECT}, data=place.dataset)  # begins: the note is of another review
+    with pytest.raises(ReviewError, match="it is the log of another review") as said:
+        place.publish()
+    assert "restored" not in str(said.value)
+    place.publish(other_review=True)
+    assert place.facts()["outcomes"]["rejected"] == 1

@@ -1,0 +1,335 @@
+"""Keys of the judging page in a real browser: none decides wrongly, whatever comes when."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+from chromium import Person, browser
+from pictured_review import added, opened, rows_of_log, write_data_set
+from playwright.sync_api import Browser, expect
+from served import Server
+
+from nsfwcaps.review import tables
+from nsfwcaps.review.people import accounts, keys
+
+SAFE, UNSAFE, CATEGORY, MEANING, CHOICE = (
+    "Is the safe side safe?",
+    "Is the unsafe side unsafe?",
+    "Is its category right?",
+    "How much of the meaning",
+    "What should happen to the pair?",
+)
+# A key event of a keyboard with another layout: what it writes, and where it is.
+PRESS = """([key, code, more]) => {
+  const at = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement;
+  const made = { key, code, bubbles: true, composed: true, cancelable: true, ...more };
+  at.dispatchEvent(new KeyboardEvent("keydown", made));
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as made:
+        yield made
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    write_data_set(tmp_path)
+    made = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(made):
+        added(made.start(), "Ann")
+        yield made
+
+
+@pytest.fixture
+def ann(server: Server, chromium: Browser) -> Iterator[Person]:
+    person = Person(chromium, server, "Ann").sign_in()
+    person.page.get_by_role("button", name="begin").click()
+    yield person.at(SAFE)
+    person.context.close()
+
+
+def bodies(server: Server) -> list[dict[str, Any]]:
+    table = tables.verdict
+    query = sa.select(table.c.body).where(table.c.kind == "judge").order_by(table.c.seq)
+    with opened(server) as database, database.read() as connection:
+        return [json.loads(body) for body in connection.scalars(query)]
+
+
+def shown(person: Person) -> int:
+    return person.page.locator(".caption").count()
+
+
+def press(person: Person, key: str, code: str, **more: Any) -> None:
+    """Press a key of another keyboard."""
+    person.keys("")
+    person.page.evaluate(PRESS, [key, code, more])
+    person.saved()
+
+
+def has_focus(person: Person) -> Any:
+    inside = "document.activeElement?.shadowRoot?.activeElement?.className"
+    return person.page.evaluate(inside)
+
+
+def test_a_comment_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
+    ann.keys("s n").at(CHOICE)
+    ann.page.keyboard.type("mcaption is a bit odd")
+    field = ann.page.get_by_role("textbox", name="Comment")
+    expect(field).to_be_focused()
+    expect(field).to_have_value("caption is a bit odd")
+    ann.page.keyboard.press("Control+Enter")
+    ann.page.keyboard.press("Escape")
+    assert has_focus(ann) == "judging"
+    ann.keys("x").at(SAFE)
+    assert bodies(server) == [
+        {"safe_is_safe": "no", "choice": "reject", "comment": "caption is a bit odd"}
+    ]
+    assert shown(ann) == 0
+    expect(field).to_have_count(0)
+
+
+def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
+    ann.keys("s d y h t 4").at(CHOICE)
+    ann.page.keyboard.press("f")
+    field = ann.page.get_by_role("textbox", name="unsafe")
+    expect(field).to_be_focused()
+    ann.page.keyboard.type(" and a kite, box")
+    expect(field).to_have_value(
+        ann.page.locator(".caption").first.inner_text() + " and a kite, box"
+    )
+    ann.page.keyboard.press("Escape")
+    ann.keys("b").at(CHOICE).keys("f")
+    expect(field).to_be_focused()
+    ann.page.keyboard.press("Control+Enter")
+    ann.at(SAFE)
+    (said,) = bodies(server)
+    assert said["choice"] == "fix"
+    assert said["unsafe_caption"].endswith(" and a kite, box")
+
+
+def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, ann: Person) -> None:
+    ann.keys("s d y h t 4 a").at(SAFE).keys("z").at(CHOICE)  # answered, and covered again
+    ann.page.keyboard.type("fa table, box kept")
+    expect(ann.page.get_by_text("Show the text of a side to edit it.")).to_be_visible()
+    expect(ann.judging).to_have_attribute("data-locked", "true")
+    assert shown(ann) == 0
+    ann.keys("d")
+    expect(ann.page.get_by_role("textbox", name="unsafe")).to_be_focused()
+    assert rows_of_log(server) == 2
+
+
+def test_an_answer_that_comes_before_its_text_is_kept_for_it_and_said(ann: Person) -> None:
+    ann.keys("s")
+    ann.page.keyboard.press("n")
+    ann.at(CHOICE)
+    assert shown(ann) == 1
+
+
+def test_a_key_whose_question_is_not_shown_does_nothing_and_stops_those_behind_it(
+    server: Server, ann: Person
+) -> None:
+    ann.keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+    ann.keys("")
+    ann.page.keyboard.type("hyn4axk")
+    expect(ann.judging).to_have_attribute("data-locked", "true")
+    expect(ann.page.get_by_text("Keys act again after half a second")).to_be_visible()
+    expect(ann.judging).to_have_attribute("data-locked", "false")
+    expect(ann.heading(SAFE)).to_be_visible()
+    assert rows_of_log(server) == 0
+
+
+def test_an_answer_without_a_look_is_not_taken(ann: Person) -> None:
+    ann.keys("y")
+    expect(ann.page.get_by_text("Look at the safe side first, or skip the pair.")).to_be_visible()
+    expect(ann.heading(SAFE)).to_be_visible()
+
+
+def test_what_is_typed_faster_than_it_is_drawn_answers_one_question(
+    server: Server, ann: Person
+) -> None:
+    ann.keys("s d")
+    expect(ann.page.locator(".caption")).to_have_count(2)
+    ann.keys("")
+    # All within one task of the page, as where it was busy: nothing is drawn in between.
+    ann.page.evaluate(f"for (const key of [...'yht4a']) ({PRESS})([key, '', {{}}])")
+    ann.at(UNSAFE)
+    assert rows_of_log(server) == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [("ы", "KeyS"), ("ς", "KeyS"), ("س", "KeyS"), ("s", "KeyR"), ("S", "KeyS"), ("ş", "KeyS")],
+    ids=["Cyrillic", "Greek", "Arabic", "Dvorak", "CapsLock", "Turkish"],
+)
+def test_letters_of_other_layouts(ann: Person, key: str, code: str) -> None:
+    press(ann, key, code)
+    expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()
+
+
+def test_digits_signs_and_modifiers_of_other_keyboards(ann: Person) -> None:
+    press(ann, "a", "KeyQ")  # AZERTY: what is written on the key counts, not its place
+    expect(ann.judging).to_have_attribute("data-locked", "true")
+    ann.keys("s d y h t").at(MEANING)
+    for key, code, more in (
+        ("Dead", "BracketLeft", {}),
+        ("4", "Digit4", {"ctrlKey": True}),
+        ("4", "Digit4", {"altKey": True}),
+        ("4", "Digit4", {"metaKey": True}),
+        ("4", "Digit4", {"isComposing": True}),
+        ("Process", "Digit4", {"keyCode": 229}),
+        ("4", "Digit4", {"repeat": True}),
+        ("End", "Numpad1", {}),
+        ("F4", "F4", {}),
+    ):
+        press(ann, key, code, **more)
+        expect(ann.heading(MEANING)).to_be_visible()
+    press(ann, "'", "Digit4")  # AZERTY writes digits with Shift only
+    ann.at(CHOICE).keys("b").at(MEANING)
+    press(ann, "4", "Digit4", shiftKey=True)
+    ann.at(CHOICE).keys("b").at(MEANING)
+    press(ann, "٤", "Digit4")
+    ann.at(CHOICE).keys("b").at(MEANING)
+    press(ann, "4", "Numpad4")
+    ann.at(CHOICE)
+
+
+def test_shift_and_a_letter_is_another_key(ann: Person) -> None:
+    press(ann, "s", "KeyS", shiftKey=True)  # with CapsLock
+    expect(ann.page.locator("[data-side=safe] img")).to_be_visible()
+    press(ann, "Y", "KeyY", shiftKey=True)
+    expect(ann.heading(SAFE)).to_be_visible()
+
+
+def test_a_key_that_is_held_down_counts_once(server: Server, ann: Person) -> None:
+    ann.keys("s d")
+    expect(ann.page.locator(".caption")).to_have_count(2)
+    ann.keys("")
+    for _ in range(6):
+        ann.page.keyboard.down("y")
+        ann.page.wait_for_timeout(60)
+    ann.page.keyboard.up("y")
+    ann.at(UNSAFE)
+    ann.page.locator("[data-command='unsafe_is_unsafe yes']").focus()
+    for _ in range(6):
+        ann.page.keyboard.down("Enter")
+        ann.page.wait_for_timeout(60)
+    ann.page.keyboard.up("Enter")
+    ann.at(CATEGORY)
+    assert has_focus(ann) == "judging"
+    assert rows_of_log(server) == 0
+
+
+def test_a_second_click_does_not_answer_what_comes_under_the_pointer(ann: Person) -> None:
+    ann.keys("s d")
+    expect(ann.page.locator(".caption")).to_have_count(2)
+    box = ann.keys("").page.get_by_role("button", name="Yes").bounding_box()
+    assert box is not None
+    ann.page.mouse.dblclick(box["x"] + 5, box["y"] + 5)
+    ann.at(UNSAFE)
+
+
+def test_keys_of_somebody_who_writes_or_chooses_elsewhere_are_not_taken(ann: Person) -> None:
+    ann.page.get_by_test_id("stMainMenu").get_by_role("button").click()
+    ann.page.keyboard.type("sd")
+    ann.page.keyboard.press("Escape")
+    assert shown(ann) == 0
+    ann.page.get_by_role("button", name="Sign out").focus()
+    ann.keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+
+
+def test_a_reload_brings_what_the_server_had_not_heard(server: Server, ann: Person) -> None:
+    ann.keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+    ann.keys("")
+    server.end(signal.SIGKILL)
+    for key in "nx":
+        expect(ann.judging).to_have_attribute("data-ready", "true")
+        ann.page.keyboard.press(key)
+    expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
+    server.start()
+    ann.page.reload()
+    ann.at(SAFE)
+    assert bodies(server) == [{"safe_is_safe": "no", "choice": "reject"}]
+
+
+def test_what_was_pressed_while_the_server_was_gone_is_saved_when_it_is_back(
+    server: Server, ann: Person
+) -> None:
+    ann.keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+    ann.keys("")
+    server.end(signal.SIGKILL)
+    for key in "nx":
+        expect(ann.judging).to_have_attribute("data-ready", "true")
+        ann.page.keyboard.press(key)
+    server.start()
+    expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
+    assert bodies(server) == [{"safe_is_safe": "no", "choice": "reject"}]
+    assert ann.judging.get_by_text("no longer open").count() == 0
+
+
+def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, ann: Person) -> None:
+    ann.keys("s")
+    other = ann.context.new_page()
+    other.goto(ann.page.url)
+    expect(other.locator(".judging")).to_have_attribute("data-ready", "true")
+    other.keyboard.press("k")
+    expect(other.locator(".judging[data-pending='0']")).to_be_visible()
+    ann.keys("n").saved()
+    expect(ann.judging.get_by_role("alert")).to_contain_text("you continued in another tab")
+    expect(ann.heading(SAFE)).to_be_visible()
+    assert rows_of_log(server) == 0
+
+
+def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    write_data_set(tmp_path)
+    made = Server(tmp_path, ("--gold-share", "0", "--pairs-per-session", "1"))
+    with contextlib.closing(made):
+        added(made.start(), "Ann")
+        ann = Person(chromium, made, "Ann").sign_in()
+        ann.page.get_by_role("button", name="begin").click()
+        ann.at(SAFE).keys("s n").at(CHOICE)
+        ann.page.keyboard.type("xsyd")
+        expect(ann.heading("Time for a break")).to_be_visible()
+        ann.settled().page.keyboard.press("z")
+        ann.at(CHOICE)  # of the pair that was rejected
+        assert rows_of_log(made) == 2
+
+
+def test_a_person_can_change_keys_and_switch_them_off(server: Server, ann: Person) -> None:
+    with opened(server) as database:
+        with database.write() as connection:
+            me = accounts.find(connection, "Ann").account_id
+            keys.save(connection, me, {"safe text": "P", "category P": "S"}, False)
+        ann.reload().at(SAFE).keys("p")
+        expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()
+        with database.write() as connection:
+            keys.save(connection, me, {}, True)
+    ann.reload().at(SAFE)
+    ann.page.keyboard.type("ydnk")
+    expect(ann.heading(SAFE)).to_be_visible()
+    assert shown(ann) == 1
+    ann.page.get_by_role("button", name="Yes").focus()
+    ann.page.keyboard.press("Enter")
+    ann.at(UNSAFE)
+
+
+def test_a_change_of_the_question_is_announced(ann: Person) -> None:
+    ann.keys("s y").at(UNSAFE)
+    expect(ann.page.locator(".live")).to_have_text(UNSAFE)
