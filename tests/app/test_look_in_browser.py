@@ -125,9 +125,8 @@ def resize(page: Page, size: tuple[int, int], sidebar: bool = False) -> None:
         """() => new Promise((done) => {
           let last = "";
           const look = (left) => {
-            const parts = document.querySelectorAll(
-              "[data-testid=stMain], [data-testid=stSidebar]",
-            );
+            const names = "[data-testid=stMain], [data-testid=stSidebar]";
+            const parts = document.querySelectorAll(names);
             const now = JSON.stringify([...parts].map((one) => one.getBoundingClientRect()));
             if (left === 0) done(true);
             else setTimeout(() => look(now === last ? left - 1 : 5), 50);
