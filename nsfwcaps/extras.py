@@ -15,7 +15,7 @@ from nsfwcaps.errors import ModelError
 
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "train": ("peft",),
-    "review": ("sqlalchemy", "argon2", "markdown_it", "streamlit"),
+    "review": ("sqlalchemy", "argon2", "streamlit"),
     "world": ("fontawesomefree",),
     "report": ("matplotlib",),
     "data": ("datasets", "duckdb"),

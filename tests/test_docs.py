@@ -38,7 +38,8 @@ COMMANDS = [
     ),
     *("review account disable", "review account enable", "review account list"),
     *("review account password", "review account role", "review export", "review gold"),
-    *("review status", "review verify", "run", "show", "status", "train", "validate", "world"),
+    *("review reopen", "review restored", "review status", "review verify"),
+    *("run", "show", "status", "train", "validate", "world"),
 ]
 
 

@@ -26,7 +26,6 @@ PROJECT = Path(nsfwcaps.__file__).parents[1] / "pyproject.toml"
 MODULE_OF = {
     "peft": "peft",
     "argon2-cffi": "argon2",
-    "markdown-it-py": "markdown_it",
     "sqlalchemy": "sqlalchemy",
     "streamlit": "streamlit",
     "fontawesomefree": "fontawesomefree",
@@ -148,7 +147,7 @@ def test_every_help_is_shown() -> None:
     names = [*listing.COMMANDS, *listing.stages()]
     below = [
         *(["generate", name] for name in ("text-to-image", "image-to-text")),
-        *(["review", name] for name in ("account", "status", "verify", "export", "gold")),
+        *(["review", name] for name in ("account", "status", "verify", "export", "gold", "reopen")),
     ]
     for said in calls(["--help"], *([name, "--help"] for name in names), *(
         [*words, "--help"] for words in below

@@ -20,6 +20,9 @@ FOUND = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "go
 # A key that comes just after the page was drawn anew can be lost.
 AGAIN_S = 1.0
 
+# A page opens within seconds, but not always within five where other processes use the machine.
+expect.set_options(timeout=LONGEST_S * 1_000)
+
 if not FOUND:
     pytest.skip("no chromium or google-chrome is installed", allow_module_level=True)
 
@@ -98,9 +101,13 @@ class Person:
     def keys(self, keys: str) -> Person:
         """Press keys on the judging page, each one once it is at rest: `s y Shift+D`."""
         for key in keys.split():
-            expect(self.saved().judging).to_have_attribute("data-ready", "true")
-            expect(self.judging).to_have_attribute("data-locked", "false")
-            self.page.keyboard.press(key)
+            self.rested().page.keyboard.press(key)
+        return self
+
+    def rested(self) -> Person:
+        """Wait until the judging page is drawn and saved, and takes keys."""
+        expect(self.saved().judging).to_have_attribute("data-ready", "true")
+        expect(self.judging).to_have_attribute("data-locked", "false")
         return self
 
     def at(self, question: str) -> Person:

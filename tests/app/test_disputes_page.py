@@ -34,7 +34,8 @@ def shown(tab: Tab) -> str:
 
 def kinds(review: Review) -> list[str]:
     with review.database.read() as connection:
-        query = sa.select(tables.verdict.c.kind).order_by(tables.verdict.c.seq)
+        row = tables.verdict.c
+        query = sa.select(row.kind).where(row.pair_id != "").order_by(row.seq)
         return [kind for kind in connection.scalars(query) if kind != "judge"]
 
 

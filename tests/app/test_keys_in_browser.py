@@ -73,7 +73,7 @@ def shown(person: Person) -> int:
 
 def press(person: Person, key: str, code: str, **more: Any) -> None:
     """Press a key of another keyboard."""
-    person.keys("")
+    person.rested()
     person.page.evaluate(PRESS, [key, code, more])
     person.saved()
 
@@ -103,7 +103,7 @@ def test_a_comment_is_written_and_not_obeyed(server: Server, ann: Person) -> Non
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4").at(CHOICE)
     ann.page.keyboard.press("f")
-    field = ann.page.get_by_role("textbox", name="unsafe")
+    field = ann.page.get_by_role("textbox", name="safe", exact=True)
     expect(field).to_be_focused()
     ann.page.keyboard.type(" and a kite, box")
     expect(field).to_have_value(
@@ -116,7 +116,7 @@ def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     ann.at(SAFE)
     (said,) = bodies(server)
     assert said["choice"] == "fix"
-    assert said["unsafe_caption"].endswith(" and a kite, box")
+    assert said["safe_caption"].endswith(" and a kite, box")
 
 
 def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, ann: Person) -> None:
@@ -142,7 +142,7 @@ def test_a_key_whose_question_is_not_shown_does_nothing_and_stops_those_behind_i
 ) -> None:
     ann.keys("s")
     expect(ann.page.locator(".caption")).to_be_visible()
-    ann.keys("")
+    ann.rested()
     ann.page.keyboard.type("hyn4axk")
     expect(ann.judging).to_have_attribute("data-locked", "true")
     expect(ann.page.get_by_text("Keys act again after half a second")).to_be_visible()
@@ -162,7 +162,7 @@ def test_what_is_typed_faster_than_it_is_drawn_answers_one_question(
 ) -> None:
     ann.keys("s d")
     expect(ann.page.locator(".caption")).to_have_count(2)
-    ann.keys("")
+    ann.rested()
     # All within one task of the page, as where it was busy: nothing is drawn in between.
     ann.page.evaluate(f"for (const key of [...'yht4a']) ({PRESS})([key, '', {{}}])")
     ann.at(UNSAFE)
@@ -216,7 +216,7 @@ def test_shift_and_a_letter_is_another_key(ann: Person) -> None:
 def test_a_key_that_is_held_down_counts_once(server: Server, ann: Person) -> None:
     ann.keys("s d")
     expect(ann.page.locator(".caption")).to_have_count(2)
-    ann.keys("")
+    ann.rested()
     for _ in range(6):
         ann.page.keyboard.down("y")
         ann.page.wait_for_timeout(60)
@@ -235,7 +235,7 @@ def test_a_key_that_is_held_down_counts_once(server: Server, ann: Person) -> Non
 def test_a_second_click_does_not_answer_what_comes_under_the_pointer(ann: Person) -> None:
     ann.keys("s d")
     expect(ann.page.locator(".caption")).to_have_count(2)
-    box = ann.keys("").page.get_by_role("button", name="Yes").bounding_box()
+    box = ann.rested().page.get_by_role("button", name="Yes").bounding_box()
     assert box is not None
     ann.page.mouse.dblclick(box["x"] + 5, box["y"] + 5)
     ann.at(UNSAFE)
@@ -254,7 +254,7 @@ def test_keys_of_somebody_who_writes_or_chooses_elsewhere_are_not_taken(ann: Per
 def test_a_reload_brings_what_the_server_had_not_heard(server: Server, ann: Person) -> None:
     ann.keys("s")
     expect(ann.page.locator(".caption")).to_be_visible()
-    ann.keys("")
+    ann.rested()
     server.end(signal.SIGKILL)
     for key in "nx":
         expect(ann.judging).to_have_attribute("data-ready", "true")
@@ -271,7 +271,7 @@ def test_what_was_pressed_while_the_server_was_gone_is_saved_when_it_is_back(
 ) -> None:
     ann.keys("s")
     expect(ann.page.locator(".caption")).to_be_visible()
-    ann.keys("")
+    ann.rested()
     server.end(signal.SIGKILL)
     for key in "nx":
         expect(ann.judging).to_have_attribute("data-ready", "true")
@@ -332,4 +332,4 @@ def test_a_person_can_change_keys_and_switch_them_off(server: Server, ann: Perso
 
 def test_a_change_of_the_question_is_announced(ann: Person) -> None:
     ann.keys("s y").at(UNSAFE)
-    expect(ann.page.locator(".live")).to_have_text(UNSAFE)
+    expect(ann.page.locator("p.live")).to_have_text(UNSAFE)

@@ -280,9 +280,9 @@ def test_an_export_is_an_archive_with_every_verdict(
         assert archive.testzip() is None
         record = json.loads(archive.read("review/export.json"))
         names = set(archive.namelist())
-    assert record["log"]["rows"] == 2
+    assert record["log"]["rows"] == 8
     assert {"review/verdicts.parquet", "review/outcomes.parquet"} <= names
-    assert tab.app.code[0].value == f"2:{record['log']['hash']}"
+    assert tab.app.code[0].value == f"8:{record['log']['hash']}"
     tab.press("Sign out")
     with pytest.raises(ReviewError, match="you are signed out; nothing was saved"):
         handed[-1]()

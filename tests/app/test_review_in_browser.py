@@ -196,7 +196,7 @@ def test_an_address_names_a_page_over_signing_in_and_reloads(
     ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
     expect(ann.heading("Before you begin")).to_be_visible()
     menu = ann.page.get_by_test_id("stSidebarNavLink")
-    assert menu.all_inner_texts() == ["Judge", "My record", "My keys", "My password"]
+    assert menu.all_inner_texts() == ["Judge", "My verdicts", "My record", "My keys", "My password"]
 
 
 def test_a_key_after_a_click_on_the_menu_goes_to_the_page(

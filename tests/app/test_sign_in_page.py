@@ -30,7 +30,7 @@ def test_the_code_of_the_terminal_makes_the_first_lead(review: Review) -> None:
     tab.fill(code=code.upper(), name="Lena", password=PASSWORD).press("Create account")
     assert tab.heading == "Your queue"
     assert tab.texts == ["Lena (lead)"]
-    assert tab.pages == ["Judge", "My record", "My keys", "My password", *LEAD_PAGES]
+    assert tab.pages == ["Judge", "My verdicts", "My record", "My keys", "My password", *LEAD_PAGES]
 
 
 def test_a_first_password_that_is_too_short_costs_no_code(review: Review) -> None:
@@ -88,7 +88,7 @@ def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Revi
     tab.fill(new_name="somebody whom Lea adds").press("Sign out")
     enter(tab, "Ann", PASSWORD)
     assert b"somebody whom Lea adds" not in tab.sent
-    scripts = {"login-cookie", "keyboard-guard"}
+    scripts = {"login-cookie", "keyboard-guard", "heard"}
     assert set(tab.app.session_state.to_dict()) <= scripts | {
         "token",
         "sign-out",
@@ -111,7 +111,7 @@ def test_a_login_that_is_over_asks_to_sign_in(review: Review, column: str) -> No
 @pytest.mark.parametrize("page", LEAD_PAGES)
 def test_an_annotator_has_no_page_of_leads_even_by_its_address(review: Review, page: str) -> None:
     tab = review.begin().browser("Ann").open(page)
-    assert tab.pages == ["Judge", "My record", "My keys", "My password"]
+    assert tab.pages == ["Judge", "My verdicts", "My record", "My keys", "My password"]
     assert tab.heading == "Your queue"
     assert tab.page == "Judge"
 
@@ -120,7 +120,7 @@ def test_a_lead_who_is_made_an_annotator_loses_the_pages_at_once(review: Review)
     tab = review.begin().browser("Leo").open("Export")
     with review.database.write() as connection:
         connection.execute(sa.update(tables.account).values(role="annotator"))
-    assert tab.run().pages == ["Judge", "My record", "My keys", "My password"]
+    assert tab.run().pages == ["Judge", "My verdicts", "My record", "My keys", "My password"]
     assert not tab.buttons_of("Create export")
 
 

@@ -1,6 +1,6 @@
 """Signing in at an OIDC provider, beside passwords.
 
-Streamlit keeps who the provider says somebody is in a cookie of its own, for 30 days. Here it
+Streamlit keeps who the provider says a person is in a cookie of its own, for 30 days. Here it
 begins a login once, shortly after it was issued; from then on the login's own rules apply.
 """
 
@@ -36,7 +36,7 @@ def draw(context: ReviewContext) -> None:
 
 
 def is_used() -> bool:
-    """Whether a provider has named somebody in this browser, who can then sign out there too."""
+    """Whether a provider has named a person in this browser, who can then sign out there too."""
     return bool(oidc_providers() and st.user.get("is_logged_in"))
 
 

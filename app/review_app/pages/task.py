@@ -25,7 +25,7 @@ _HEARD = "heard"
 
 @st.fragment
 def draw(context: ReviewContext, account: Account, desk: Desk) -> None:
-    """Draw the pair that an annotator has open; what the browser sends draws only this anew."""
+    """Draw the pair that an annotator has open; what the browser sends draws only this again."""
     heard = _heard()
     if not _is_signed_in(context, account):
         st.rerun()  # the whole page, which asks for the password

@@ -2,7 +2,7 @@
 
 Rows of three kinds, about no pair:
 
-    policy     {"policy": {name: value}}, of what changed, or {"guidelines": sha256}
+    policy     {"policy": {name: value}}, of what changed, or {"guidelines": digest}
     account    {"accounts": {pseudonym: {"role": …, "disabled": …}}}, of what changed
     queue      {"data": digest, "pairs": number, "columns": {name: digest}}, of the whole queue
 
@@ -101,9 +101,11 @@ def log_policy(connection: sa.Connection, changed: Mapping[str, Any], now: float
     _append(connection, VerdictKind.POLICY, COMMAND_LINE, {"policy": dict(changed)}, now)
 
 
-def log_guidelines(connection: sa.Connection, sha256: str, now: float) -> None:
-    """Log the digest of the guidelines that are being set."""
-    _append(connection, VerdictKind.POLICY, COMMAND_LINE, {"guidelines": sha256}, now)
+def log_guidelines(connection: sa.Connection, now: float) -> None:
+    """Log a digest of the guidelines as they are now."""
+    if has_begun(connection):
+        body = {"guidelines": _guidelines(connection)}
+        _append(connection, VerdictKind.POLICY, COMMAND_LINE, body, now)
 
 
 def log_account(
@@ -139,8 +141,7 @@ def differences(connection: sa.Connection, found: Logged) -> list[str]:
     wrong = []
     if get_meta(connection, "policy") != found.policy:
         wrong.append("the policy (meta.policy)")
-    given = (get_meta(connection, "guidelines") or {}).get("sha256")
-    if found.guidelines is not None and given != found.guidelines:
+    if found.guidelines is not None and _guidelines(connection) != found.guidelines:
         wrong.append("the guidelines (meta.guidelines)")
     people = _accounts(connection)
     other = sorted(
@@ -168,6 +169,11 @@ def _queue_differences(now: Values, then: Values) -> list[str]:
     if now["columns"]["pair_id"] != columns.get("pair_id"):
         named = [f"{_COLUMNS['pair_id']} (item.pair_id)"]
     return wrong + [f"the queue, {what}" for what in named]
+
+
+def _guidelines(connection: sa.Connection) -> str:
+    text = json.dumps(get_meta(connection, "guidelines"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _accounts(connection: sa.Connection) -> dict[str, Values]:

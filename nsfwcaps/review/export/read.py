@@ -2,7 +2,7 @@
 
 A database gives the current state, an export the state at its time; equal logs give equal results.
 Both are refused if the log is damaged. A lone `outcomes.parquet` has no log to be checked against.
-With a head that was noted earlier, a log that does not continue from it is told from one that does.
+Compared with a head that was noted earlier, `Review.lacks` says why a log does not go on from it.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def sign_in(database: Database, name: str, password: str, now: float) -> str:
 
 
 def begin(connection: sa.Connection, account_id: str, now: float) -> str:
-    """Begin a login of somebody whose identity was checked, and return its token."""
+    """Begin a login of a person whose identity was checked, and return its token."""
     login = tables.login
     is_over = (login.c.created <= now - LONGEST_S) | (login.c.last_seen <= now - IDLE_S)
     connection.execute(sa.delete(login).where(is_over))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.errors import InputError
+from nsfwcaps.review.chain import state
 from nsfwcaps.review.meta import get_meta, set_meta
 
 MAX_BYTES = 200_000
@@ -69,9 +71,11 @@ def rendered(text: str) -> str:
 
 
 def keep(connection: sa.Connection, given: Guidelines) -> None:
-    """Store guidelines in place of earlier ones; an empty file removes them."""
-    values = {"html": given.html, "sha256": given.sha256}
-    set_meta(connection, _KEY, values if given.html.strip() else None)
+    """Store guidelines in place of earlier ones, and log them; an empty file removes them."""
+    values = {"html": given.html, "sha256": given.sha256} if given.html.strip() else None
+    if get_meta(connection, _KEY) != values:
+        set_meta(connection, _KEY, values)
+        state.log_guidelines(connection, time.time())
 
 
 def of(connection: sa.Connection) -> Guidelines | None:

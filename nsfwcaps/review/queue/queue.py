@@ -40,7 +40,7 @@ class Reservation:
     next_token: str | None
 
 
-class Found(NamedTuple):
+class QueuedPair(NamedTuple):
     """A pair that an annotator may be given."""
 
     pair_id: str
@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class SeverePace:
     """How soon a severe pair may come."""
 
     after_severe: bool
@@ -82,7 +82,7 @@ def take(
     account_id: str,
     policy: Policy,
     now: float,
-    pace: Pace,
+    pace: SeverePace,
     review_id: str,
     left: Reservation | None = None,
 ) -> Reservation | Nothing:
@@ -117,7 +117,7 @@ def announce(
     It assumes that both sides of the pair held will be looked at.
     """
     is_severe = held.severity >= SEVERE
-    pace = Pace(after_severe=is_severe, rested=policy.severe_pause_minutes == 0)
+    pace = SeverePace(after_severe=is_severe, rested=policy.severe_pause_minutes == 0)
     choice = _Choice(connection, account_id, policy, now, review_id, leaving=held.pair_id)
     found = choice.next(pace)
     pair_id = None if isinstance(found, Nothing) else found.pair_id
@@ -141,13 +141,13 @@ def forget_announced(connection: sa.Connection, account_id: str) -> None:
     )
 
 
-def look_up(connection: sa.Connection, pair_id: str) -> Found:
+def look_up(connection: sa.Connection, pair_id: str) -> QueuedPair:
     """Return the category and severity of a queued pair."""
     item = tables.item
     row = connection.execute(
         sa.select(item.c.pair_id, item.c.category, item.c.severity).where(item.c.pair_id == pair_id)
     ).one()
-    return Found(*row)
+    return QueuedPair(*row)
 
 
 def holding(connection: sa.Connection, account_id: str) -> Reservation | None:
@@ -173,7 +173,7 @@ def holding(connection: sa.Connection, account_id: str) -> Reservation | None:
 def reserve_again(
     connection: sa.Connection,
     account_id: str,
-    found: Found,
+    found: QueuedPair,
     policy: Policy,
     opened: float,
     *,
@@ -257,7 +257,7 @@ class _Choice:
     leaving: str | None = None
     """Pair held now: choose as if it had been decided on."""
 
-    def next(self, pace: Pace) -> Found | Nothing:
+    def next(self, pace: SeverePace) -> QueuedPair | Nothing:
         """Return the next pair without reserving it."""
         limits = [tables.item.c.severity < SEVERE] if pace.after_severe else []
         found = self._gold(limits) or self._regular(limits)
@@ -272,7 +272,7 @@ class _Choice:
         here = [] if self.leaving is None else [tables.item.c.pair_id != self.leaving]
         return [*_may_see(self.account_id), *here, *limits]
 
-    def _regular(self, limits: Conditions) -> Found | None:
+    def _regular(self, limits: Conditions) -> QueuedPair | None:
         item = tables.item
         query = (
             sa.select(item.c.pair_id, item.c.category, item.c.severity)
@@ -290,9 +290,9 @@ class _Choice:
             same = item.c.pair_id == self.announced
             row = self.connection.execute(query.where(same)).one_or_none()
         row = row or self.connection.execute(query).one_or_none()
-        return None if row is None else Found(*row)
+        return None if row is None else QueuedPair(*row)
 
-    def _gold(self, limits: Conditions) -> Found | None:
+    def _gold(self, limits: Conditions) -> QueuedPair | None:
         """Draw a gold pair at random positions of an annotator's work; None elsewhere."""
         item = tables.item
         done = sum(
@@ -312,7 +312,7 @@ class _Choice:
             .order_by(item.c.position)
             .limit(_GOLD_CHOICES)
         ).all()
-        return Found(*drawn.choice(rows)) if rows else None
+        return QueuedPair(*drawn.choice(rows)) if rows else None
 
 
 def _full(account_id: str, now: float) -> sa.Select[tuple[str]]:
@@ -331,7 +331,7 @@ def _full(account_id: str, now: float) -> sa.Select[tuple[str]]:
 def _reserve(
     connection: sa.Connection,
     account_id: str,
-    found: Found,
+    found: QueuedPair,
     policy: Policy,
     opened: float,
     *,

@@ -15,7 +15,7 @@ from nsfwcaps.review.pairs import ReviewPairs
 from nsfwcaps.review.queue import exposure, queue, sessions
 from nsfwcaps.review.queue.exposure import Dose, Event
 from nsfwcaps.review.queue.policy import SEVERE, Policy
-from nsfwcaps.review.queue.queue import Nothing, Pace, Reservation
+from nsfwcaps.review.queue.queue import Nothing, Reservation, SeverePace
 from nsfwcaps.review.queue.sessions import Left, Session
 
 _OF_UNSAFE = [question.name for question in answering.QUESTIONS if "unsafe" in question.sides]
@@ -56,7 +56,7 @@ class Turn:
         """Reserve the pair held or the next one."""
         severe_at = session.severe_at
         rested = severe_at is None or self.now >= severe_at + self.policy.severe_pause_minutes * 60
-        pace = Pace(after_severe=severe_at is not None, rested=rested)
+        pace = SeverePace(after_severe=severe_at is not None, rested=rested)
         review_id = get_meta(self.connection, "review_id")
         return queue.take(
             self.connection, self.me, self.policy, self.now, pace, review_id, left=left

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from nsfwcaps.metrics.agreement import (
@@ -22,9 +23,6 @@ from nsfwcaps.review.log.outcomes import Bodies
 
 MEANING = "meaning"
 CATEGORY = "category"
-
-Triple = tuple[str, str, Any]
-"""Pair, annotator, answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +41,18 @@ def ratings(connection: sa.Connection) -> dict[str, Ratings]:
     A question skipped because a side failed earlier has no rating. For the category question,
     `right` is replaced by the data set's category name.
     """
-    triples: dict[str, list[Triple]] = {name: [] for name in _scales([])}
+    rows = connection.execute(_verdicts()).all()
     bodies = Bodies()
-    for pair_id, account, text, category in connection.execute(_verdicts()):
-        given = bodies[text]
-        for name, rows in triples.items():
-            if name in given:
-                named = category if name == CATEGORY and given[name] == RIGHT else given[name]
-                rows.append((pair_id, account, named))
+    given = [bodies[row.body] for row in rows]
+    cells = _numbers(row.pair_id for row in rows), _numbers(row.account_id for row in rows)
+    answers = {name: [body.get(name) for body in given] for name in _scales([])}
+    answers[CATEGORY] = [
+        row.category if name == RIGHT else name
+        for row, name in zip(rows, answers[CATEGORY], strict=True)
+    ]
     names = connection.scalars(sa.select(tables.item.c.category).distinct())
-    scales = _scales([*names, *(row[2] for row in triples[CATEGORY])])
-    return {name: _ratings(rows, scales[name]) for name, rows in triples.items()}
+    scales = _scales([*names, *(name for name in answers[CATEGORY] if name is not None)])
+    return {name: _ratings(cells, said, scales[name]) for name, said in answers.items()}
 
 
 def agree(
@@ -114,10 +113,24 @@ def _scales(categories: Iterable[str]) -> dict[str, list[Any]]:
     }
 
 
-def _ratings(rows: Iterable[Triple], scale: list[Any]) -> Ratings:
-    place: Mapping[Any, int] = {value: number for number, value in enumerate(scale)}
-    triples = [(pair_id, account, place[value]) for pair_id, account, value in rows]
-    return Ratings.from_triples(triples, categories=max(1, len(scale)))
+def _numbers(names: Iterable[str]) -> list[int]:
+    """Number names by their first appearance."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(name, len(numbers)) for name in names]
+
+
+def _ratings(
+    cells: tuple[list[int], list[int]], answers: Iterable[Any], scale: list[Any]
+) -> Ratings:
+    """Return the answers (None: none given) of items and raters by number."""
+    place: dict[Any, float] = {value: number for number, value in enumerate(scale)}
+    place[None] = math.nan
+    table = np.full([max(numbers, default=-1) + 1 for numbers in cells], np.nan)
+    table[cells] = [place[value] for value in answers]
+    rated = ~np.isnan(table)
+    return Ratings(
+        table=table[rated.any(axis=1)][:, rated.any(axis=0)], categories=max(1, len(scale))
+    )
 
 
 def _number(value: float) -> float | None:

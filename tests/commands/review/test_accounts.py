@@ -74,7 +74,7 @@ def test_people_are_added_and_listed(led: Path) -> None:
         ("berta", "annotator", False),
     ]
     assert {frozenset(row) for row in rows} == {
-        frozenset({"account_id", "name", "role", "disabled"})
+        frozenset({"account_id", "name", "role", "disabled", "must_change", "subject"})
     }
     lines = account("list", "--db", led).out.splitlines()
     assert [line.split()[1:] for line in lines] == [["lead", "Anna"], ["annotator", "berta"]]

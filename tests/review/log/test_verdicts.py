@@ -11,16 +11,16 @@ from support.desks import LEAD, Room, accept, reject
 
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
-from nsfwcaps.review.chain import state
 from nsfwcaps.review.chain.links import Link
-from nsfwcaps.review.database import Database, set_meta
+from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.log.adjudication import settle
 from nsfwcaps.review.log.answers import Answers, Choice
 from nsfwcaps.review.log.verdicts import timestamp
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import PasswordHash, Role
-from nsfwcaps.review.queue import gold
+from nsfwcaps.review.queue import gold, guidelines
+from nsfwcaps.review.queue.guidelines import Guidelines
 from nsfwcaps.review.queue.opening import open_review
 
 
@@ -132,9 +132,12 @@ def test_roles_rules_and_the_queue_are_covered(room: Room, change: str, found: s
 
 def test_guidelines_that_were_logged_are_covered(room: Room) -> None:
     with room.database.write() as connection:
-        set_meta(connection, "guidelines", {"html": "<p>a</p>", "sha256": "1"})
-        state.log_guidelines(connection, "1", room.now)
+        guidelines.keep(connection, Guidelines(html="<p>Look twice.</p>", sha256="1"))
+        guidelines.keep(connection, Guidelines(html="<p>Look twice.</p>", sha256="1"))  # no row
+        assert verdicts.head_of(connection)[0] == 13
     assert verify(room) == []
+    room.run("UPDATE meta SET value = replace(value, 'twice', 'away') WHERE key = 'guidelines'")
+    assert "the guidelines (meta.guidelines)" in verify(room)[0]
     room.run("DELETE FROM meta WHERE key = 'guidelines'")
     assert "the guidelines (meta.guidelines)" in verify(room)[0]
 
