@@ -28,6 +28,7 @@ from review_access.gate import Gate
 from review_access.live import LiveLogins
 from review_access.provider_answers import quieten
 from review_access.routes import routes
+from review_app.unforeseen import say
 
 SCRIPT = Path(__file__).with_name("review.py")
 _PROVIDERS = "NSFWCAPS_REVIEW_OIDC"
@@ -86,6 +87,7 @@ def app(database: str, base: str) -> App:
             )
         ],
         lifespan=_quiet,
+        on_script_error=say,
     )
 
 

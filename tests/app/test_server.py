@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from handshake import ask, cookie, opened, signed_in
 from served import Server
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -17,6 +18,7 @@ from support import small_review
 from support.shell import call
 from websockets.exceptions import InvalidStatus
 
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.people import accounts, logins
 from review_access import tickets
@@ -216,6 +218,31 @@ def test_who_is_not_signed_in_can_send_little(server: Server) -> None:
         page.connection.send(long.SerializeToString())
         page.drawn().draw()
         assert page.kinds.count("new_session") == 2
+
+
+def test_the_address_of_the_judging_page_leads_to_it(server: Server, tmp_path: Path) -> None:
+    for path in ("/judge", "/judge/", "/judge?x=1"):
+        answer = ask(server, path)
+        assert (answer.status, answer.headers["location"]) == (307, "/")
+    small_review.pair_set(tmp_path / "dataset")
+    with contextlib.closing(Server(tmp_path, ("--base-path", "/a/b"))) as below:
+        answer = ask(below.start(), "/a/b/judge")
+        assert (answer.status, answer.headers["location"]) == (307, "/a/b/")
+
+
+def test_an_unforeseen_error_is_said_in_one_sentence_without_links(tmp_path: Path) -> None:
+    small_review.pair_set(tmp_path / "dataset")
+    with contextlib.ExitStack() as stack:
+        broken = stack.enter_context(contextlib.closing(Server(tmp_path)))
+        login = cookie(broken, signed_in(broken.start(), "Ann"))
+        database = stack.enter_context(contextlib.closing(Database(broken.database)))
+        with database.write() as connection:
+            policy = sa.update(tables.meta).where(tables.meta.c.key == "policy")
+            connection.execute(policy.values(value="not JSON"))
+        with opened(broken, login) as page:
+            said = page.draw().texts[-1]
+        assert said.startswith("The page could not go on because of an error in the program.")
+        assert "exception" not in page.elements
 
 
 @pytest.mark.parametrize(
