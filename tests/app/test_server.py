@@ -375,3 +375,17 @@ def test_a_signal_ends_the_server_though_a_page_is_open(tmp_path: Path, number: 
         assert process.returncode == 0
         assert page.end == 1012  # the browser connects again
     assert "Traceback" not in made.said
+
+
+def test_a_provider_that_leads_to_another_port_is_refused_before_the_queue(tmp_path: Path) -> None:
+    small_review.pair_set(tmp_path / "dataset")
+    path = tmp_path / "oidc.toml"
+    path.write_text(
+        '[auth]\nredirect_uri = "http://localhost:1/oauth2callback"\n'
+        f'cookie_secret = "{"0123456789abcdef" * 4}"\nclient_id = "review"\n'
+        'client_secret = "hush"\nserver_metadata_url = "https://id.example.org/x"\n'
+    )
+    said = call("review", "--data", tmp_path, "--oidc", path, "--port", 8501)
+    assert (said.code, said.out) == (2, "")
+    assert "it must be http://localhost:8501/oauth2callback" in " ".join(said.err.split())
+    assert not (tmp_path / "review.sqlite").exists()
