@@ -387,7 +387,7 @@ def served(run: Path) -> Iterator[int]:
             stderr=subprocess.STDOUT,
         )
     try:
-        while "You can now view" not in (run / "said.txt").read_text():
+        while not answers(port):
             if process.poll() is not None:
                 raise SystemExit((run / "said.txt").read_text())
             time.sleep(0.1)
@@ -454,6 +454,13 @@ def chromium() -> str:
     if found is None:
         raise SystemExit("no chromium or google-chrome is installed")
     return found
+
+
+def answers(port: int) -> bool:
+    """Whether the page is served."""
+    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
+        return True
+    return False
 
 
 def free_port() -> int:

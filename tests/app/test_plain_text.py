@@ -56,7 +56,7 @@ def test_a_lead_sees_comments_and_opinions_as_they_are(marked: Review) -> None:
 def test_names_show_as_they_are(marked: Review) -> None:
     name, lead = "<b>x</b> **x** :red[x]", marked.browser("Lea").open("People")
     lead.fill(new_name=name, new_password="a long password").press("Add")
-    assert lead.app.selectbox(key="who").options[0] == name
+    assert lead.app.selectbox(key="edit-who").options[0] == name
     assert raw(lead) == []
     lead.fill(new_name=name, new_password="a long password").press("Add")
     assert lead.said == [f"the name '{name}' is taken; choose another"]

@@ -28,13 +28,17 @@ def commands(database: Database, categories: Sequence[str]) -> dict[str, str]:
 
 def of(connection: sa.Connection) -> dict[str, str]:
     """Return the commands that categories have so far, by category."""
-    kept = get_meta(connection, _KEPT) or []
-    return {name: f"category {key}" for name, key in zip(kept, CATEGORY_KEYS, strict=False)}
+    return {name: f"category {key}" for name, key in _kept(connection).items()}
 
 
 def _extend(database: Database, categories: Sequence[str]) -> None:
     with database.write() as connection:
-        kept = list(get_meta(connection, _KEPT) or [])
-        kept += [name for name in categories if name not in kept]
-        kept = kept[: len(CATEGORY_KEYS)]
+        kept = _kept(connection)
+        free = [key for key in CATEGORY_KEYS if key not in kept.values()]
+        new = [name for name in categories if name not in kept]
+        kept |= dict(zip(new, free, strict=False))
         set_meta(connection, _KEPT, kept)
+
+
+def _kept(connection: sa.Connection) -> dict[str, str]:
+    return dict(get_meta(connection, _KEPT) or {})
