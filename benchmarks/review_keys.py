@@ -57,7 +57,7 @@ UNLIMITED = [
         for of in ("session", "day")
     ),
 ]
-# Frame by frame, what is on the screen; and every key with the time at which it was pressed.
+# What is on the screen from which frame on; and every key with the time at which it was pressed.
 NOTING = """
   window.frames_seen = []; window.keys_seen = [];
   const look = (at) => {
@@ -66,9 +66,14 @@ NOTING = """
     const question = root?.querySelector("[data-question]")?.dataset.question;
     const now = root && question ? `${root.dataset.token} ${question}` : "";
     if (now !== window.frames_seen.at(-1)?.[1]) window.frames_seen.push([at, now]);
-    requestAnimationFrame(look);
   };
-  requestAnimationFrame(look);
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (...given) {
+    const root = attach.apply(this, given);
+    const changes = new MutationObserver(() => requestAnimationFrame(look));
+    changes.observe(root, { subtree: true, childList: true, attributes: true });
+    return root;
+  };
   window.addEventListener("keydown", (e) => window.keys_seen.push([e.timeStamp, e.key]), true);
 """
 LOOK = """() => {
@@ -200,7 +205,7 @@ async def look_and_type(typist: Typist, page: Page, database: Database) -> None:
         shown = await page.evaluate(LOOK)
         if not shown or shown["phase"] != "open" or shown["token"] == before:
             waited = True
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
             continue
         if waited:
             waited = False
@@ -224,7 +229,7 @@ async def finish(typist: Typist, page: Page, token: str, plan: Plan) -> None:
         if not shown or shown["token"] != token:
             return
         if shown["phase"] != "open" or shown["locked"] == "true" or shown["pending"] != "0":
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
             continue
         typist.retyped += 1
         for what in needed(shown["question"]):
