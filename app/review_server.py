@@ -26,9 +26,12 @@ from review_access.connections import LOGIN_HEADER
 from review_access.cookie import LoginCookie
 from review_access.gate import Gate
 from review_access.live import LiveLogins
+from review_access.provider_answers import quieten
 from review_access.routes import routes
+from review_app.unforeseen import say
 
 SCRIPT = Path(__file__).with_name("review.py")
+_PROVIDERS = "NSFWCAPS_REVIEW_OIDC"
 
 
 def settings(address: str, port: int, base: str) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def settings(address: str, port: int, base: str) -> dict[str, Any]:
         "theme.dark.primaryColor": "#8ec3e8",
         "theme.dark.linkColor": "#8ec3e8",
         # No file of this machine's user can add a provider.
-        "secrets.files": [path for path in (os.environ.get("NSFWCAPS_REVIEW_OIDC"),) if path],
+        "secrets.files": [path for path in (os.environ.get(_PROVIDERS),) if path],
     }
 
 
@@ -78,8 +81,13 @@ def app(database: str, base: str) -> App:
     return App(
         SCRIPT,
         routes=routes(cookie, live),
-        middleware=[Middleware(Gate, cookie=cookie, live=live)],
+        middleware=[
+            Middleware(
+                Gate, cookie=cookie, live=live, has_provider=bool(os.environ.get(_PROVIDERS))
+            )
+        ],
         lifespan=_quiet,
+        on_script_error=say,
     )
 
 
@@ -88,6 +96,7 @@ async def _quiet(_: App) -> AsyncIterator[None]:
     """Keep session ids, and who connects when, out of the log."""
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     logging.getLogger("streamlit.runtime.websocket_session_manager").setLevel(logging.ERROR)
+    quieten()
     yield
 
 

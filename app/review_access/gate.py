@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from review_access import connections
+from review_access import connections, provider_answers
 from review_access.cookie import MEDIA, OWN, SOCKET, LoginCookie, is_encrypted
 from review_access.live import LiveLogins
 
@@ -43,8 +43,11 @@ _FOREVER = "; ".join(
 class Gate:
     """Middleware around Streamlit."""
 
-    def __init__(self, app: ASGIApp, cookie: LoginCookie, live: LiveLogins) -> None:
+    def __init__(
+        self, app: ASGIApp, cookie: LoginCookie, live: LiveLogins, *, has_provider: bool
+    ) -> None:
         self._app, self._cookie, self._live = app, cookie, live
+        self._closed = _CLOSED if has_provider else (*_CLOSED, *provider_answers.ADDRESSES)
         self._headers = _headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +70,8 @@ class Gate:
             refused = PlainTextResponse("", status)
             await refused(scope, receive, answering)
             return
-        await self._app(scope, receive, answering)
+        base = self._cookie.base
+        await self._app(scope, receive, provider_answers.explaining(scope, path, base, answering))
 
     async def _refusal(self, scope: Scope, path: str) -> int:
         """Status with which a request is refused; 0 lets it through."""
@@ -78,7 +82,7 @@ class Gate:
         if path.startswith(MEDIA):
             token = self._cookie.token(scope)
             return 0 if await self._live.is_signed_in(token, unknown=False) else 403
-        return 404 if path not in _OPEN and path.startswith(_CLOSED) else 0
+        return 404 if path not in _OPEN and path.startswith(self._closed) else 0
 
     def _answering(self, scope: Scope, path: str, send: Send) -> Send:
         async def answer(message: Message) -> None:

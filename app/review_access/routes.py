@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from review_access import tickets
@@ -40,11 +40,16 @@ def routes(cookie: LoginCookie, live: LiveLogins) -> list[Route]:
         lasts = await live.is_signed_in(cookie.token(request.scope), unknown=False)
         return Response(status_code=204 if lasts else 403)
 
+    async def default(_: Request) -> Response:
+        return RedirectResponse(f"{cookie.base}/")
+
     below = f"{cookie.base}/{OWN}"
     return [
         Route(f"{below}sign-in", sign_in, methods=["POST"]),
         Route(f"{below}sign-out", sign_out, methods=["POST"]),
         Route(f"{below}kept", kept, methods=["GET"]),
+        # Streamlit knows its first page by the empty address only.
+        *(Route(f"{cookie.base}/judge{end}", default, methods=["GET"]) for end in ("", "/")),
     ]
 
 

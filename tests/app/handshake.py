@@ -80,6 +80,8 @@ class Socket:
     texts: list[str] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     """Of all messages so far."""
+    elements: list[str] = field(default_factory=list)
+    """Kinds of the elements of the page so far."""
 
     def draw(self) -> Socket:
         """Ask for the page, and read until it is drawn."""
@@ -100,6 +102,7 @@ class Socket:
                     self.texts.clear()
                 case "delta":
                     element = got.delta.new_element
+                    self.elements.append(str(element.WhichOneof("type")))
                     if element.WhichOneof("type") in ("text", "heading", "alert"):
                         self.texts.append(getattr(element, element.WhichOneof("type")).body)
                 case "script_finished":

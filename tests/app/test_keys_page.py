@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from tabs import Review, Tab
 
-from nsfwcaps.review.database import set_meta
 from nsfwcaps.review.people import keys
 from nsfwcaps.review.people.keys import DEFAULTS, Keys
 
@@ -53,12 +52,17 @@ def test_a_key_that_could_be_confused_is_refused_and_the_fields_stay(review: Rev
     assert kept(review) == Keys(off=False, of_command=DEFAULTS)
 
 
-def test_categories_have_their_names_beside_their_keys(review: Review) -> None:
-    review.begin()
-    with review.database.write() as connection:
-        set_meta(connection, "category_keys", {"smoking": "7"})
-    tab = review.browser("Ann").open("My keys")
-    assert tab.app.text_input(key="key category 7").label == "Category: smoking"
+@pytest.mark.parametrize("name", ["Ann", "Bob", "Lea"])
+def test_categories_have_their_names_beside_their_keys_after_a_pair_was_opened(
+    review: Review, name: str
+) -> None:
+    judging = review.begin().browser("Ann").open().press("I have read this, begin")
+    shown = {one["value"]: one["command"] for one in judging.judging["categories"]}
+    assert shown == {"smoking": "category 6", "weapons": "category 7"}
+    tab = review.browser(name).open("My keys")
+    assert tab.said == []
+    labels = [tab.app.text_input(key=f"key category {key}").label for key in "678"]
+    assert labels == ["Category: smoking", "Category: weapons", "Category of the key: 8"]
 
 
 @pytest.mark.parametrize("name", ["Ann", "Lea"])

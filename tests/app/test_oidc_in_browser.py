@@ -14,6 +14,7 @@ pytest.importorskip("authlib", reason="authlib is not installed")
 pytest.importorskip("oidc_provider_mock", reason="oidc-provider-mock is not installed")
 
 from chromium import LONGEST_S, Person, browser
+from handshake import ask
 from oidc_provider_mock import run_server_in_thread
 from playwright.sync_api import expect
 from served import Server, free_port
@@ -33,8 +34,14 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture
 def server(tmp_path: Path, issuer: str) -> Iterator[Server]:
-    write_data_set(tmp_path, 2)
-    port, path = free_port(), tmp_path / "oidc.toml"
+    with contextlib.closing(served(tmp_path, issuer)) as made:
+        yield made
+
+
+def served(folder: Path, issuer: str) -> Server:
+    """A review at which people can sign in at a provider."""
+    write_data_set(folder, 2)
+    port, path = free_port(), folder / "oidc.toml"
     path.write_text(
         f"""[auth]
 redirect_uri = "http://localhost:{port}/oauth2callback"
@@ -45,8 +52,7 @@ server_metadata_url = "{issuer}/.well-known/openid-configuration"
 """
     )
     path.chmod(0o600)
-    with contextlib.closing(Server(tmp_path, ("--oidc", str(path)), port)) as made:
-        yield made.start()
+    return Server(folder, ("--oidc", str(path)), port).start()
 
 
 def at_provider(person: Person, subject: str) -> Person:
@@ -101,3 +107,40 @@ def test_only_linked_identities_enter_and_signing_out_ends_it(server: Server, is
         Person(chromium, server, "Lea").sign_in()  # passwords are as good as before
     assert "hush" not in server.said
     assert "00-eve" not in server.said
+
+
+def test_a_provider_that_refuses_or_is_down_is_said_on_the_form(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        provider = stack.enter_context(run_server_in_thread())
+        issuer = f"http://localhost:{provider.server_port}"
+        server = stack.enter_context(contextlib.closing(served(tmp_path, issuer)))
+        chromium = stack.enter_context(browser())
+        added(server, "Ann", Role.ANNOTATOR)
+        ann = Person(chromium, server, "Ann")
+        ann.page.get_by_role("button", name=AT_PROVIDER).click()
+        ann.page.get_by_placeholder("sub").fill("00-ann")
+        ann.page.get_by_role("button", name="Deny").click()
+        expect(ann.page.get_by_text("did not succeed")).to_be_visible()
+        assert "OIDC" not in server.said  # she meant to
+
+        ann.page.goto(f"{server.address}/oauth2callback?code=old&state=old")
+        expect(ann.page.get_by_text("did not succeed")).to_be_visible()
+        ann.page.goto(f"{server.address}/oauth2callback")  # after signing out there
+        expect(ann.page.get_by_role("button", name=AT_PROVIDER)).to_be_visible()
+        expect(ann.page.get_by_text("did not succeed")).to_have_count(0)
+
+        forged = "/oauth2callback?error=forged&error_description=line%0A%1b%5b31mred"
+        assert ask(server, forged).headers["location"] == "/?provider=failed"
+        before = server.said
+        assert "forged" not in before
+        assert "\x1b" not in before
+
+        provider.shutdown()
+        provider.server_close()
+        ann.page.get_by_role("button", name=AT_PROVIDER).click()
+        expect(ann.page.get_by_text("could not be reached")).to_be_visible()
+        (line,) = server.said.removeprefix(before).splitlines()
+        assert line.endswith("signing in or out at the OIDC provider failed: ConnectError")
+        ann.sign_in()
+        expect(ann.heading("Before you begin")).to_be_visible()
+        assert "provider=" not in ann.page.url

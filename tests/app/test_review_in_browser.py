@@ -135,7 +135,8 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
     lead.page.get_by_role("button", name="Show the text").last.click()
-    lead.until("a", lambda: lead.page.get_by_text("No disputes for you").is_visible())
+    lead.settled().page.get_by_role("button", name="Accept").click()
+    expect(lead.page.get_by_text("No disputes for you")).to_be_visible()
 
     lead.go("Export")
     lead.page.get_by_role("button", name="Create export").click()

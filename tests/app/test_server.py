@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from handshake import ask, cookie, opened, signed_in
 from served import Server
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -17,6 +18,7 @@ from support import small_review
 from support.shell import call
 from websockets.exceptions import InvalidStatus
 
+from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
 from nsfwcaps.review.people import accounts, logins
 from review_access import tickets
@@ -72,6 +74,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ("GET", "/_stcore/bidi-components/x/y.js", 404),
         ("GET", "/component/x/index.html", 404),
         ("GET", "/app/static/x", 404),
+        ("GET", "/auth/login", 404),
+        ("GET", "/auth/login?provider=x", 404),
+        ("GET", "/auth/logout", 404),
+        ("GET", "/oauth2callback", 404),
+        ("GET", "/oauth2callback?error=x&error_description=%1b%5b31m", 404),
         ("GET", "/media/picture.png", 403),
         ("GET", "/_review/kept", 403),
         ("POST", "/_review/sign-in", 403),
@@ -213,6 +220,31 @@ def test_who_is_not_signed_in_can_send_little(server: Server) -> None:
         assert page.kinds.count("new_session") == 2
 
 
+def test_the_address_of_the_judging_page_leads_to_it(server: Server, tmp_path: Path) -> None:
+    for path in ("/judge", "/judge/", "/judge?x=1"):
+        answer = ask(server, path)
+        assert (answer.status, answer.headers["location"]) == (307, "/")
+    small_review.pair_set(tmp_path / "dataset")
+    with contextlib.closing(Server(tmp_path, ("--base-path", "/a/b"))) as below:
+        answer = ask(below.start(), "/a/b/judge")
+        assert (answer.status, answer.headers["location"]) == (307, "/a/b/")
+
+
+def test_an_unforeseen_error_is_said_in_one_sentence_without_links(tmp_path: Path) -> None:
+    small_review.pair_set(tmp_path / "dataset")
+    with contextlib.ExitStack() as stack:
+        broken = stack.enter_context(contextlib.closing(Server(tmp_path)))
+        login = cookie(broken, signed_in(broken.start(), "Ann"))
+        database = stack.enter_context(contextlib.closing(Database(broken.database)))
+        with database.write() as connection:
+            policy = sa.update(tables.meta).where(tables.meta.c.key == "policy")
+            connection.execute(policy.values(value="not JSON"))
+        with opened(broken, login) as page:
+            said = page.draw().texts[-1]
+        assert said.startswith("The page could not go on because of an error in the program.")
+        assert "exception" not in page.elements
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -343,3 +375,17 @@ def test_a_signal_ends_the_server_though_a_page_is_open(tmp_path: Path, number: 
         assert process.returncode == 0
         assert page.end == 1012  # the browser connects again
     assert "Traceback" not in made.said
+
+
+def test_a_provider_that_leads_to_another_port_is_refused_before_the_queue(tmp_path: Path) -> None:
+    small_review.pair_set(tmp_path / "dataset")
+    path = tmp_path / "oidc.toml"
+    path.write_text(
+        '[auth]\nredirect_uri = "http://localhost:1/oauth2callback"\n'
+        f'cookie_secret = "{"0123456789abcdef" * 4}"\nclient_id = "review"\n'
+        'client_secret = "hush"\nserver_metadata_url = "https://id.example.org/x"\n'
+    )
+    said = call("review", "--data", tmp_path, "--oidc", path, "--port", 8501)
+    assert (said.code, said.out) == (2, "")
+    assert "it must be http://localhost:8501/oauth2callback" in " ".join(said.err.split())
+    assert not (tmp_path / "review.sqlite").exists()

@@ -18,20 +18,26 @@ def commands(database: Database, categories: Sequence[str]) -> dict[str, str]:
     Keys are given in the order in which categories first came up, and never change hands.
     """
     with database.read() as connection:
-        kept = _kept(connection)
-    if any(name not in kept for name in categories) and len(kept) < len(CATEGORY_KEYS):
-        kept = _extended(database, categories)
-    return {name: f"category {key}" for name, key in kept.items()}
+        found = of(connection)
+    if any(name not in found for name in categories) and len(found) < len(CATEGORY_KEYS):
+        _extend(database, categories)
+        with database.read() as connection:
+            found = of(connection)
+    return found
 
 
-def _extended(database: Database, categories: Sequence[str]) -> dict[str, str]:
+def of(connection: sa.Connection) -> dict[str, str]:
+    """Return the commands that categories have so far, by category."""
+    return {name: f"category {key}" for name, key in _kept(connection).items()}
+
+
+def _extend(database: Database, categories: Sequence[str]) -> None:
     with database.write() as connection:
         kept = _kept(connection)
         free = [key for key in CATEGORY_KEYS if key not in kept.values()]
         new = [name for name in categories if name not in kept]
         kept |= dict(zip(new, free, strict=False))
         set_meta(connection, _KEPT, kept)
-    return kept
 
 
 def _kept(connection: sa.Connection) -> dict[str, str]:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from nsfwcaps.review.database import get_meta
 from nsfwcaps.review.people import keys
 from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.people.keys import COMMANDS, DEFAULTS, Command
 from review_app.actions import act, report
 from review_app.context import ReviewContext
+from review_app.judging import categories
 from review_app.plain_text import plain
 
 _TITLES = {
@@ -35,8 +35,7 @@ def draw(context: ReviewContext, account: Account) -> None:
         "Every command is a button too; Tab, Enter and Space always work."
     )
     mine = context.read(keys.of, account.account_id)
-    categories = context.read(get_meta, "category_keys") or {}
-    names = {f"category {key}": name for name, key in categories.items()}
+    names = {command: name for name, command in context.read(categories.of).items()}
     with st.form("keys"):
         st.checkbox("Switch one-letter keys off", value=mine.off, key="keys-off")
         for place, commands in itertools.groupby(_in_order(), key=lambda one: one.place):

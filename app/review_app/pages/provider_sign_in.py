@@ -14,9 +14,17 @@ import streamlit as st
 from nsfwcaps.errors import InputError
 from nsfwcaps.review.people import identities
 from nsfwcaps.review.people.providers import DEFAULT
+from review_access.provider_answers import FAILED, OUTCOME, UNREACHABLE
 from review_app.actions import TOKEN
 from review_app.context import ReviewContext, oidc_providers
 from review_app.plain_text import plain
+
+_FAILURES = {
+    UNREACHABLE: "The identity provider could not be reached. "
+    "Sign in with a password, or try again later.",
+    FAILED: "Signing in at the identity provider did not succeed. "
+    "Try again, or sign in with a password.",
+}
 
 
 def draw(context: ReviewContext) -> None:
@@ -26,6 +34,8 @@ def draw(context: ReviewContext) -> None:
         return
     if st.user.get("is_logged_in"):
         _enter(context)
+    if failure := _FAILURES.get(st.query_params.get(OUTCOME, "")):
+        st.warning(failure)
     for name in names:
         whose = "the identity provider" if name == DEFAULT else plain(name)
         st.button(
@@ -33,6 +43,11 @@ def draw(context: ReviewContext) -> None:
             on_click=partial(st.login, None if name == DEFAULT else name),
             key=f"provider-{name}",
         )
+
+
+def forget_failure() -> None:
+    """Take a failure out of the page's address, for whoever got in since."""
+    st.query_params.pop(OUTCOME, None)
 
 
 def is_used() -> bool:

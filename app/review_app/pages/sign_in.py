@@ -30,6 +30,8 @@ def resumed(context: ReviewContext) -> Account | None:
         _leave()
         st.info("You have been signed out. All your verdicts are saved.")
         forget(stays=True)
+    if account is not None:
+        provider_sign_in.forget_failure()
     # A new login is not used before the browser has its cookie.
     return account if token == token_of_browser() else None
 

@@ -109,7 +109,7 @@ def review(
     name = str(folder.parent / "review.sqlite") if db is None else db
     base = _clean_base(base_path)
     if oidc is not None:
-        _check_providers(oidc)
+        _check_providers(oidc, address, port, base)
     if not prepare_only:
         _check_free(address, port)
     # Only with the page: a new code would invalidate that of a running page.
@@ -179,12 +179,13 @@ def _is_loopback(address: str) -> bool:
     return all(ipaddress.ip_address(place[0]).is_loopback for *_, place in found)
 
 
-def _check_providers(path: Path) -> None:
+def _check_providers(path: Path, address: str, port: int, base: str) -> None:
     """Check the file that names the providers, before anything is written."""
-    from nsfwcaps.review.people.providers import providers
+    from nsfwcaps.review.people.providers import check_served, providers
 
     extras.require({"oidc": "review --oidc"})
     providers(path)
+    check_served(path, address.lower() if _is_loopback(address) else "", port, base)
     if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         fix = f"chmod go= {shlex.quote(str(path))}"
         typer.echo(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nsfwcaps.errors import ConfigError
-from nsfwcaps.review.people.providers import providers
+from nsfwcaps.review.people.providers import check_served, providers
 
 SECRET = "0123456789abcdef0123456789abcdef"
 HEAD = f"""[auth]
@@ -46,6 +46,15 @@ def test_providers_of_a_file(tmp_path: Path, text: str, names: tuple[str, ...]) 
         (f'{HEAD}[auth.one]\nclient_id = "review"\n', "\\[auth.one\\] lacks client_secret, server"),
         (f"{HEAD}[auth.my_one]\n{ONE}", "must have no underscore"),
         (HEAD.replace("/oauth2callback", "") + ONE, "redirect_uri in \\[auth\\] must be the addr"),
+        (HEAD.replace("https://", "https:/") + ONE, "redirect_uri in \\[auth\\] must be the addr"),
+        (HEAD.replace("callback", "callback?x=1") + ONE, "redirect_uri in \\[auth\\] must be the"),
+        (HEAD.replace(".org/", ".org:x/") + ONE, "redirect_uri in \\[auth\\] must be the addr"),
+        (HEAD + ONE.replace("https://id.example.org/", "not a url "), "server_metadata_url in"),
+        (HEAD + ONE.replace("https://id", "https:///id"), "server_metadata_url in \\[auth\\] must"),
+        (HEAD + ONE.replace("https://id", "https://[id"), "server_metadata_url in \\[auth\\] must"),
+        (HEAD + ONE.replace("https://id", "file://id"), "server_metadata_url in \\[auth\\] must"),
+        (HEAD + ONE.replace('"hush"', "5"), "client_secret in \\[auth\\] must be text"),
+        (HEAD.replace(f'"{SECRET}"', "5") + ONE, "cookie_secret in \\[auth\\] must be text"),
         (HEAD.replace(SECRET, "short") + ONE, "cookie_secret in \\[auth\\] must be a random text"),
     ],
 )
@@ -56,6 +65,36 @@ def test_a_file_that_st_login_could_not_use_is_refused_without_its_secrets(
         providers(written(tmp_path, text))
     assert SECRET not in str(refused.value)
     assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "host", "base", "fits"),
+    [
+        ("http://localhost:8501/oauth2callback", "localhost", "", True),
+        ("http://localhost:9999/oauth2callback", "localhost", "", False),
+        ("http://localhost/oauth2callback", "localhost", "", False),
+        ("http://127.0.0.1:8501/oauth2callback", "localhost", "", False),
+        ("http://[::1]:8501/oauth2callback", "::1", "", True),
+        ("http://review.example.org:8501/oauth2callback", "localhost", "", False),
+        ("http://review.example.org:8501/oauth2callback", "", "", True),
+        ("http://review.example.org:9999/oauth2callback", "", "", False),
+        ("https://review.example.org/oauth2callback", "localhost", "", True),
+        ("https://localhost:8443/oauth2callback", "localhost", "", True),
+        ("https://review.example.org/x/oauth2callback", "localhost", "", False),
+        ("https://review.example.org/x/oauth2callback", "localhost", "/x", True),
+        ("https://review.example.org/oauth2callback", "localhost", "/x", False),
+    ],
+)
+def test_a_provider_leads_back_to_where_the_page_is_served(
+    tmp_path: Path, uri: str, host: str, base: str, fits: bool
+) -> None:
+    path = written(tmp_path, HEAD.replace("https://review.example.org/oauth2callback", uri) + ONE)
+    assert providers(path) == ("default",)
+    if fits:
+        check_served(path, host, 8501, base)
+        return
+    with pytest.raises(ConfigError, match="which does not lead to this page; it must be http://"):
+        check_served(path, host, 8501, base)
 
 
 def test_a_file_that_is_not_there_or_has_another_name_is_refused(tmp_path: Path) -> None:
