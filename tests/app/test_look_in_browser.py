@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made.start()
 
 
-def write_data_set(folder: Path) -> None:
-    row: dict[str, Any] = {"category": "smoking", "stage": "easy", "split": "train"}
+def write_data_set(folder: Path, categories: Sequence[str] = ("smoking",)) -> None:
+    row: dict[str, Any] = {"stage": "easy", "split": "train"}
     row |= {"sim_text": 0.8, "difficulty": 0.5}
     for side, thing in (("unsafe", "white cigarette"), ("safe", "yellow pencil")):
         _, jpeg = picture((thing, "blue cup of coffee"), "table")
@@ -66,8 +66,12 @@ def write_data_set(folder: Path) -> None:
         Image.open(io.BytesIO(jpeg)).resize((768, 768)).save(large, "JPEG")
         row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {SAME}"}
     rows = [
-        {**row, "pair_id": f"pair-{at}", "safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"}
-        for at in range(12)
+        {
+            **row,
+            **{"category": categories[at % len(categories)], "pair_id": f"pair-{at}"},
+            **{"safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"},
+        }
+        for at in range(max(12, len(categories)))
     ]
     (folder / "dataset" / "data").mkdir(parents=True)
     pq.write_table(
@@ -194,11 +198,39 @@ def test_the_question_and_its_answers_stay_in_sight(page: Page) -> None:
     assert scrolls(page) == 0
     heights = page.locator(".picture img").evaluate_all("all => all.map((one) => one.height)")
     assert min(heights) >= 250
-    run(page, "safe_is_safe yes", "unsafe_is_unsafe yes", "category right", "meaning 4")
+    run(page, "safe_is_safe yes", "unsafe_is_unsafe yes")
+    expect(page.locator('[data-command="category right"] span')).to_have_text("Yes: smoking")
+    expect(page.locator(".live[role=status]")).to_have_text("Is its category right? smoking")
+    run(page, "category right", "meaning 4")
     for size in SIZES.values():
         resize(page, size)
         assert answers_in_sight(page)
     assert page.locator(".caption").first.get_attribute("tabindex") == "0"
+
+
+def test_skip_and_the_question_stay_in_sight_over_many_categories(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    names = [f"a category with quite a long name, number {at}" for at in range(22)]
+    write_data_set(tmp_path, names)
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "many")
+        page = Person(chromium, server, "many").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        run(page, "unsafe text", "safe text", "safe_is_safe yes", "unsafe_is_unsafe yes")
+        expect(page.locator(".question .options button")).to_have_count(22)
+        for size in SIZES.values():
+            resize(page, size)
+            assert all(in_sight(page.locator(".question h2, [data-command=back]"))), size
+            assert in_sight(page.locator("[data-command=skip]")) == [True], size
+            last = page.locator(".question .options button").last
+            last.evaluate("one => one.scrollIntoView({ block: 'nearest' })")
+            assert in_sight(last) == [True], size
+            assert all(in_sight(page.locator(".question h2, [data-command=skip]"))), size
+            if size[0] < 500:
+                high = page.locator(".bar").evaluate("one => one.offsetHeight / window.innerHeight")
+                assert high <= 0.6
 
 
 def test_axe_finds_nothing_serious_and_all_can_be_touched(page: Page) -> None:

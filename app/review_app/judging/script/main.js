@@ -68,7 +68,8 @@ function makeParts(page) {
     live: element("p", { class: "live", role: "status", "aria-live": "polite" }),
   };
   const { title, counts, sides, bar, question, advice, fields, save, said, alert, quick } = parts;
-  bar.append(question, advice, fields, save, said, alert, quick);
+  const asked = element("div", { class: "asked" }, question, advice, fields); // scrolls, if it must
+  bar.append(asked, save, said, alert, quick);
   parts.root = element(
     "section",
     { class: "judging", tabindex: "-1", "aria-label": "Pair to judge" },
