@@ -68,8 +68,10 @@ def write_data_set(folder: Path, categories: Sequence[str] = ("smoking",)) -> No
     rows = [
         {
             **row,
-            **{"category": categories[at % len(categories)], "pair_id": f"pair-{at}"},
-            **{"safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"},
+            "category": categories[at % len(categories)],
+            "pair_id": f"pair-{at}",
+            "safe_id": f"safe-{at}",
+            "unsafe_id": f"unsafe-{at}",
         }
         for at in range(max(12, len(categories)))
     ]
