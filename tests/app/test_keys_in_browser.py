@@ -29,6 +29,7 @@ SAFE, UNSAFE, CATEGORY, MEANING, CHOICE = (
     "How much of the meaning",
     "What should happen to the pair?",
 )
+RESTED_MS = 1_800  # longer than the pages around the pairs wait for keys to end
 # A key event of a keyboard with another layout: what it writes, and where it is.
 PRESS = """([key, code, more]) => {
   const at = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement;
@@ -341,7 +342,23 @@ def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
         ann.at(SAFE).keys("s n").at(CHOICE)
         ann.page.keyboard.type("xsyd")
         expect(ann.heading("Time for a break")).to_be_visible()
-        ann.settled().page.keyboard.press("z")
+        ann.settled().page.keyboard.type("a bit fuzzy", delay=20)
+        ann.settled().page.wait_for_timeout(RESTED_MS)
+        assert rows_of_log(made) == 1
+        with opened(made) as database, database.write() as connection:
+            me = accounts.find(connection, "Ann").account_id
+            keys.save(connection, me, {"undo": "Shift+P"}, True)
+        ann.reload().settled().page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("Shift+P")
+        ann.page.wait_for_timeout(RESTED_MS)
+        assert rows_of_log(made) == 1  # one-letter keys are switched off
+        with opened(made) as database, database.write() as connection:
+            keys.save(connection, me, {"undo": "Shift+P"}, False)
+        expect(ann.reload().page.get_by_text("The key Shift+P undoes it")).to_be_visible()
+        ann.settled().page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("z")
+        ann.page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("Shift+P")
         ann.at(CHOICE)  # of the pair that was rejected
         assert rows_of_log(made) == 2
 

@@ -91,7 +91,7 @@ def test_a_category_left_out_stays_so(made: Any) -> None:
     desk.leave_out("weapons")
     (one,) = desk.past()
     assert not one.changeable
-    with pytest.raises(ReviewError, match="left out.*your verdict stays"):
+    with pytest.raises(ReviewError, match=r"left out.*your verdict stays"):
         desk.undo()
     assert kinds(room) == ["judge pair-0"]
     assert desk.past() == [one]

@@ -179,7 +179,7 @@ def test_a_verdict_stays_if_its_pair_left_the_data_set(made: Any) -> None:
     with room.database.write() as connection:
         item = tables.item
         connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(gone=True))
-    with pytest.raises(ReviewError, match="pair-0 can no longer be shown.*your verdict stays"):
+    with pytest.raises(ReviewError, match=r"pair-0 can no longer be shown.*your verdict stays"):
         desk.undo()
     assert [one.pair_id for one in desk.past()] == [pair_id]
     assert task(desk.state()).token == held.token
