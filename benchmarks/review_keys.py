@@ -57,15 +57,16 @@ UNLIMITED = [
         for of in ("session", "day")
     ),
 ]
-# What is on the screen from which frame on; and every key with the time at which it was pressed.
+# What is on the screen, and since when (a frame's own time may be before the key that made it);
+# and every key with the time at which it was pressed.
 NOTING = """
   window.frames_seen = []; window.keys_seen = [];
-  const look = (at) => {
+  const look = () => {
     const host = document.querySelector(".st-key-judging [data-testid=stBidiComponentIsolated]");
     const root = host?.shadowRoot?.querySelector("[data-token]");
     const question = root?.querySelector("[data-question]")?.dataset.question;
     const now = root && question ? `${root.dataset.token} ${question}` : "";
-    if (now !== window.frames_seen.at(-1)?.[1]) window.frames_seen.push([at, now]);
+    if (now !== window.frames_seen.at(-1)?.[1]) window.frames_seen.push([performance.now(), now]);
   };
   const attach = Element.prototype.attachShadow;
   Element.prototype.attachShadow = function (...given) {

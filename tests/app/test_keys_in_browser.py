@@ -100,6 +100,40 @@ def test_a_comment_is_written_and_not_obeyed(server: Server, ann: Person) -> Non
     expect(field).to_have_count(0)
 
 
+def test_a_field_that_a_message_took_the_focus_from_gets_it_back(
+    server: Server, ann: Person
+) -> None:
+    ann.keys("s n").at(CHOICE)
+    ann.page.keyboard.type("mthe red")
+    ann.page.evaluate("document.activeElement.shadowRoot.activeElement.blur()")
+    field = ann.page.get_by_role("textbox", name="Comment")
+    expect(field).to_be_focused()
+    ann.page.keyboard.type(" axe")
+    expect(field).to_have_value("the red axe")
+    ann.page.reload()  # before the last words were sent
+    expect(field).to_have_value("the red axe")
+    ann.saved().keys("x").at(SAFE)
+    assert [one["comment"] for one in bodies(server)] == ["the red axe"]
+
+
+def test_a_comment_outlives_the_refusal_of_what_came_before_it(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    write_data_set(tmp_path)
+    made = Server(tmp_path, ("--gold-share", "0", "--reveals-per-session", "1"))
+    with contextlib.closing(made):
+        added(made.start(), "Ann")
+        ann = Person(chromium, made, "Ann").sign_in()
+        ann.page.get_by_role("button", name="begin").click()
+        ann.at(SAFE).keys("s n").at(CHOICE)
+        ann.page.keyboard.type("dmabc")
+        ann.page.keyboard.press("Escape")
+        expect(ann.judging.get_by_role("alert")).to_contain_text("cap on uncovered")
+        ann.saved().rested().page.keyboard.press("x")
+        expect(ann.heading("Time for a break")).to_be_visible()
+        assert [one["comment"] for one in bodies(made)] == ["abc"]
+
+
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4").at(CHOICE)
     ann.page.keyboard.press("f")

@@ -70,8 +70,10 @@ def write_data_set(
     rows = [
         {
             **row,
-            **{"category": categories[at % len(categories)], "pair_id": f"pair-{at}"},
-            **{"safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"},
+            "category": categories[at % len(categories)],
+            "pair_id": f"pair-{at}",
+            "safe_id": f"safe-{at}",
+            "unsafe_id": f"unsafe-{at}",
         }
         for at in range(max(12, len(categories)))
     ]

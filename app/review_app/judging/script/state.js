@@ -28,14 +28,25 @@ function received(state, data) {
   const acked = data.client === state.client ? data.acked : 0;
   let next = { ...state, data, pending: state.pending.filter(({ n }) => n > acked) };
   if (data.client === state.client && data.refused && data.refused.epoch === state.epoch) {
+    const drafts = next.pending.filter((one) => one.do === "draft" && one.n !== data.refused.n);
     next = { ...next, pending: [], early: null, epoch: state.epoch + 1 };
     next = { ...next, alert: data.refused.message, lock: { last: performance.now() } };
+    next = drafted(next, drafts);
   }
   const view = viewOf(next);
   for (const name of ["early", "typed"]) {
     if (next[name] && next[name].token !== view.token) next = { ...next, [name]: null };
   }
   return takeEarly(next);
+}
+
+// Text outlives the refusal of something before it: the field still shows it.
+function drafted(state, drafts) {
+  const view = viewOf(state);
+  const mine = drafts.filter(({ token }) => view.phase === "open" && token === view.token);
+  if (mine.length === 0) return state;
+  const values = Object.assign({}, ...mine.map((one) => one.values));
+  return { ...act(state, view, { do: "draft", values }), alert: state.alert };
 }
 
 function takeEarly(state) {
@@ -103,8 +114,8 @@ const OTHERS = {
   }),
   save: (state, view) =>
     view.question.name === "fix" ? decide(state, view, "fix") : unknown(state, view),
-  leave_out: (state, view) => ({ state: { ...state, leaving: view.token } }),
-  stay: (state) => ({ state: { ...state, leaving: null } }),
+  leave_out: (state, view) => ({ state: { ...state, leaving: view.token }, focus: "leave_out_now" }),
+  stay: (state) => ({ state: { ...state, leaving: null }, focus: "leave_out" }),
   leave_out_now: (state, view) =>
     state.leaving === view.token
       ? { state: act(closed(state), view, { do: "leave_out", category: view.category }) }
