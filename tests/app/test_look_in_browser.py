@@ -57,14 +57,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made.start()
 
 
-def write_data_set(folder: Path, categories: Sequence[str] = ("smoking",)) -> None:
+def write_data_set(
+    folder: Path, categories: Sequence[str] = ("smoking",), same: str = SAME
+) -> None:
     row: dict[str, Any] = {"stage": "easy", "split": "train"}
     row |= {"sim_text": 0.8, "difficulty": 0.5}
     for side, thing in (("unsafe", "white cigarette"), ("safe", "yellow pencil")):
         _, jpeg = picture((thing, "blue cup of coffee"), "table")
         large = io.BytesIO()
         Image.open(io.BytesIO(jpeg)).resize((768, 768)).save(large, "JPEG")
-        row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {SAME}"}
+        row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {same}"}
     rows = [
         {
             **row,
@@ -176,7 +178,7 @@ def scrolls(page: Page) -> int:
     step = page.locator(".judging").evaluate(
         "root => parseFloat(root.style.getPropertyValue('--free')) - 20"
     )
-    parts = page.locator(".caption, .picture img")
+    parts = page.locator(".words, .picture img")
     seen = [False] * parts.count()
     for count in range(6):
         seen = [one or other for one, other in zip(seen, in_sight(parts), strict=True)]
@@ -207,7 +209,6 @@ def test_the_question_and_its_answers_stay_in_sight(page: Page) -> None:
     for size in SIZES.values():
         resize(page, size)
         assert answers_in_sight(page)
-    assert page.locator(".caption").first.get_attribute("tabindex") == "0"
 
 
 def test_skip_and_the_question_stay_in_sight_over_many_categories(
@@ -295,6 +296,66 @@ def test_images_say_only_where_they_belong_and_can_be_enlarged(page: Page) -> No
     expect(question(page)).to_have_text("Is the safe side safe?")
     key(page, "Shift+S", dialog.locator('img[alt="safe image"]'))
     key(page, "Shift+S", dialog, 0)
+
+
+# The height of what each caption shows, of the caption, and whether it offers more.
+WORDS = """all => all.map((one) => [
+  one.clientHeight, one.children[0].offsetHeight, one.children[1].offsetHeight > 0,
+])"""
+
+
+def test_a_caption_that_is_cut_says_so_and_can_be_enlarged(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    write_data_set(tmp_path, same=(SAME + SAME + SAME)[:2500])
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "long")
+        page = Person(chromium, server, "long").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        uncover(page)
+        for size in SIZES.values():
+            resize(page, size)
+            for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
+                assert shown < whole and offers_more, size
+            scrollers = page.locator(".side, .side *").evaluate_all(
+                "all => all.filter((one) => /auto|scroll/.test(getComputedStyle(one).overflowY))"
+            )
+            assert scrollers == [], size
+            # No room is left empty below what is cut.
+            if size[0] == DESKTOP[0]:
+                side = page.locator(".side").first
+                gap = "one => one.getBoundingClientRect().bottom"
+                last = page.locator(".side .picture img").first
+                assert side.evaluate(gap) - last.evaluate(gap) < 20
+        dialog = page.locator("dialog[open]")
+        for size in (PHONE, DESKTOP):
+            resize(page, size)
+            page.wait_for_timeout(400)  # clicks on what has just come are not heeded
+            page.locator(".words").first.click(position={"x": 20, "y": 20})
+            expect(dialog.locator(".caption")).to_have_attribute("aria-label", "safe text")
+            assert dialog.evaluate("one => one.offsetHeight / window.innerHeight") > 0.9
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+        more = page.get_by_role("button", name="More of the unsafe text")
+        more.press("Enter")
+        expect(dialog.locator(".caption")).to_have_attribute("aria-label", "unsafe text")
+        dialog.get_by_role("button", name="Close").press("Enter")
+        expect(more).to_be_focused()
+
+
+def test_a_usual_caption_is_not_cut(chromium: Browser, tmp_path: Path) -> None:
+    write_data_set(tmp_path, same=" ".join((SAME * 2).split()[:37]))
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "usual")
+        page = Person(chromium, server, "usual").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        uncover(page)
+        for size in SIZES.values():
+            resize(page, size)
+            for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
+                assert shown >= whole and not offers_more, size
 
 
 def test_guidelines_lie_over_the_page_and_give_the_focus_back(page: Page) -> None:

@@ -18,7 +18,7 @@ function newState(client, kept) {
     alert: "",
     comment: null, // token of the pair whose comment is open
     guidelines: false,
-    enlarged: null, // the image that is shown as large as the window
+    enlarged: null, // the image or caption that is shown as large as the window
     differences: false,
     leaving: null, // token of the pair whose category may be left out
   };
@@ -141,10 +141,10 @@ function closed(state) {
 function uncover(state, view, what) {
   const item = view.items[what].state;
   if (item === "covered") return { state: act(state, view, { do: "uncover", what }) };
-  if (item === "shown" && what.endsWith("image")) {
+  if (item === "shown") {
     return { state: { ...state, enlarged: state.enlarged === what ? null : what } };
   }
-  if (item === "coming" || item === "shown") return { state };
+  if (item === "coming") return { state };
   if (item === "unknown") return { refusal: "The pair is not here yet." };
   return { refusal: item === "broken" ? `The ${what} cannot be shown.` : `There is no ${what}.` };
 }
