@@ -54,9 +54,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def consent(person: Person) -> Person:
-    expect(person.page.get_by_role("button", name="begin")).to_be_visible()
-    person.settled().page.wait_for_timeout(1_800)  # it begins after a rest only
-    return person.until("Enter", person.judging.is_visible)
+    person.settled().page.get_by_role("button", name="begin").click()
+    expect(person.judging).to_be_visible()
+    return person
 
 
 def accept(person: Person, mark: str = "4") -> Person:
