@@ -317,7 +317,8 @@ def test_a_caption_that_is_cut_says_so_and_can_be_enlarged(
         for size in SIZES.values():
             resize(page, size)
             for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
-                assert shown < whole and offers_more, size
+                assert shown < whole, size
+                assert offers_more, size
             scrollers = page.locator(".side, .side *").evaluate_all(
                 "all => all.filter((one) => /auto|scroll/.test(getComputedStyle(one).overflowY))"
             )
@@ -355,7 +356,8 @@ def test_a_usual_caption_is_not_cut(chromium: Browser, tmp_path: Path) -> None:
         for size in SIZES.values():
             resize(page, size)
             for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
-                assert shown >= whole and not offers_more, size
+                assert shown >= whole, size
+                assert not offers_more, size
 
 
 def test_guidelines_lie_over_the_page_and_give_the_focus_back(page: Page) -> None:
