@@ -57,7 +57,8 @@ UNLIMITED = [
         for of in ("session", "day")
     ),
 ]
-# What is on the screen, and since when (a frame's own time may be before the key that made it); and every key with the time at which it was pressed.
+# What is on the screen and since when (a frame's own time may be before the key that changed it),
+# and every key with the time at which it was pressed.
 NOTING = """
   window.frames_seen = []; window.keys_seen = [];
   const look = () => {

@@ -121,6 +121,8 @@ def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
 
 def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4 a").at(SAFE).keys("z").at(CHOICE)  # answered, and covered again
+    told = "So far: safe is safe: Yes · unsafe is unsafe: Yes · category: Yes · meaning: 4 most"
+    expect(ann.judging).to_contain_text(told)
     ann.page.keyboard.type("fa table, box kept")
     expect(ann.page.get_by_text("Show the text of a side to edit it.")).to_be_visible()
     expect(ann.judging).to_have_attribute("data-locked", "true")
