@@ -29,6 +29,7 @@ SAFE, UNSAFE, CATEGORY, MEANING, CHOICE = (
     "How much of the meaning",
     "What should happen to the pair?",
 )
+RESTED_MS = 1_800  # longer than the pages around the pairs wait for keys to end
 # A key event of a keyboard with another layout: what it writes, and where it is.
 PRESS = """([key, code, more]) => {
   const at = document.activeElement?.shadowRoot?.activeElement ?? document.activeElement;
@@ -120,6 +121,36 @@ def test_a_comment_is_written_and_not_obeyed(server: Server, ann: Person) -> Non
     ]
     assert shown(ann) == 0
     expect(field).to_have_count(0)
+
+
+def test_a_field_that_a_message_took_the_focus_from_gets_it_back(
+    server: Server, ann: Person
+) -> None:
+    ann.keys("s n").at(CHOICE)
+    ann.page.keyboard.type("mthe red")
+    ann.page.evaluate("document.activeElement.shadowRoot.activeElement.blur()")
+    field = ann.page.get_by_role("textbox", name="Comment")
+    expect(field).to_be_focused()
+    ann.page.keyboard.type(" axe")
+    expect(field).to_have_value("the red axe")
+    ann.page.reload()  # before the last words were sent
+    expect(field).to_have_value("the red axe")
+    ann.saved().keys("x").at(SAFE)
+    assert [one["comment"] for one in bodies(server, ann)] == ["the red axe"]
+
+
+def test_a_comment_outlives_the_refusal_of_what_came_before_it(
+    tmp_path: Path, chromium: Browser
+) -> None:
+    with served(tmp_path, "--reveals-per-session", "1") as server:
+        ann = begun(chromium, server, "Ann").keys("s n").at(CHOICE)
+        ann.page.keyboard.type("dmabc")
+        ann.page.keyboard.press("Escape")
+        expect(ann.judging.get_by_role("alert")).to_contain_text("cap on uncovered")
+        ann.saved().rested().page.keyboard.press("x")
+        expect(ann.heading("Time for a break")).to_be_visible()
+        assert [one["comment"] for one in bodies(server, ann)] == ["abc"]
+        ann.context.close()
 
 
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
@@ -317,7 +348,25 @@ def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
         ann = begun(chromium, server, "Ann").keys("s n").at(CHOICE).rested()
         ann.page.keyboard.type("xsyd")
         expect(ann.heading("Time for a break")).to_be_visible()
-        ann.settled().page.keyboard.press("z")
+        ann.settled().page.keyboard.type("a bit fuzzy", delay=20)
+        ann.settled().page.wait_for_timeout(RESTED_MS)
+        assert [kind for kind, _ in log_of(server, ann)] == ["judge"]
+        with opened(server) as database, database.write() as connection:
+            me = accounts.find(connection, "Ann").account_id
+            keys.save(connection, me, {"undo": "Shift+P"}, True)
+        ann.reload().settled().page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("Shift+P")
+        ann.page.wait_for_timeout(RESTED_MS)
+        assert [kind for kind, _ in log_of(server, ann)] == [
+            "judge"
+        ]  # one-letter keys are switched off
+        with opened(server) as database, database.write() as connection:
+            keys.save(connection, me, {"undo": "Shift+P"}, False)
+        expect(ann.reload().page.get_by_text("The key Shift+P undoes it")).to_be_visible()
+        ann.settled().page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("z")
+        ann.page.wait_for_timeout(RESTED_MS)
+        ann.page.keyboard.press("Shift+P")
         ann.at(CHOICE)  # of the pair that was rejected
         assert [kind for kind, _ in log_of(server, ann)] == ["judge", "undo"]
         ann.context.close()

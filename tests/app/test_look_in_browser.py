@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made.start()
 
 
-def write_data_set(folder: Path) -> None:
-    row: dict[str, Any] = {"category": "smoking", "stage": "easy", "split": "train"}
+def write_data_set(
+    folder: Path, categories: Sequence[str] = ("smoking",), same: str = SAME
+) -> None:
+    row: dict[str, Any] = {"stage": "easy", "split": "train"}
     row |= {"sim_text": 0.8, "difficulty": 0.5}
     for side, thing in (("unsafe", "white cigarette"), ("safe", "yellow pencil")):
         _, jpeg = picture((thing, "blue cup of coffee"), "table")
         large = io.BytesIO()
         Image.open(io.BytesIO(jpeg)).resize((768, 768)).save(large, "JPEG")
-        row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {SAME}"}
+        row |= {f"{side}_image": large.getvalue(), f"{side}_caption": f"a {thing} {same}"}
     rows = [
-        {**row, "pair_id": f"pair-{at}", "safe_id": f"safe-{at}", "unsafe_id": f"unsafe-{at}"}
-        for at in range(12)
+        {
+            **row,
+            "category": categories[at % len(categories)],
+            "pair_id": f"pair-{at}",
+            "safe_id": f"safe-{at}",
+            "unsafe_id": f"unsafe-{at}",
+        }
+        for at in range(max(12, len(categories)))
     ]
     (folder / "dataset" / "data").mkdir(parents=True)
     pq.write_table(
@@ -170,7 +178,7 @@ def scrolls(page: Page) -> int:
     step = page.locator(".judging").evaluate(
         "root => parseFloat(root.style.getPropertyValue('--free')) - 20"
     )
-    parts = page.locator(".caption, .picture img")
+    parts = page.locator(".words, .picture img")
     seen = [False] * parts.count()
     for count in range(6):
         seen = [one or other for one, other in zip(seen, in_sight(parts), strict=True)]
@@ -194,11 +202,38 @@ def test_the_question_and_its_answers_stay_in_sight(page: Page) -> None:
     assert scrolls(page) == 0
     heights = page.locator(".picture img").evaluate_all("all => all.map((one) => one.height)")
     assert min(heights) >= 250
-    run(page, "safe_is_safe yes", "unsafe_is_unsafe yes", "category right", "meaning 4")
+    run(page, "safe_is_safe yes", "unsafe_is_unsafe yes")
+    expect(page.locator('[data-command="category right"] span')).to_have_text("Yes: smoking")
+    expect(page.locator(".live[role=status]")).to_have_text("Is its category right? smoking")
+    run(page, "category right", "meaning 4")
     for size in SIZES.values():
         resize(page, size)
         assert answers_in_sight(page)
-    assert page.locator(".caption").first.get_attribute("tabindex") == "0"
+
+
+def test_skip_and_the_question_stay_in_sight_over_many_categories(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    names = [f"a category with quite a long name, number {at}" for at in range(22)]
+    write_data_set(tmp_path, names)
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "many")
+        page = Person(chromium, server, "many").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        run(page, "unsafe text", "safe text", "safe_is_safe yes", "unsafe_is_unsafe yes")
+        expect(page.locator(".question .options button")).to_have_count(22)
+        for size in SIZES.values():
+            resize(page, size)
+            assert all(in_sight(page.locator(".question h2, [data-command=back]"))), size
+            assert in_sight(page.locator("[data-command=skip]")) == [True], size
+            last = page.locator(".question .options button").last
+            last.evaluate("one => one.scrollIntoView({ block: 'nearest' })")
+            assert in_sight(last) == [True], size
+            assert all(in_sight(page.locator(".question h2, [data-command=skip]"))), size
+            if size[0] < 500:
+                high = page.locator(".bar").evaluate("one => one.offsetHeight / window.innerHeight")
+                assert high <= 0.6
 
 
 def test_axe_finds_nothing_serious_and_all_can_be_touched(page: Page) -> None:
@@ -261,6 +296,66 @@ def test_images_say_only_where_they_belong_and_can_be_enlarged(page: Page) -> No
     expect(question(page)).to_have_text("Is the safe side safe?")
     key(page, "Shift+S", dialog.locator('img[alt="safe image"]'))
     key(page, "Shift+S", dialog, 0)
+
+
+# The height of what each caption shows, of the caption, and whether it offers more.
+WORDS = """all => all.map((one) => [
+  one.clientHeight, one.children[0].offsetHeight, one.children[1].offsetHeight > 0,
+])"""
+
+
+def test_a_caption_that_is_cut_says_so_and_can_be_enlarged(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    write_data_set(tmp_path, same=(SAME + SAME + SAME)[:2500])
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "long")
+        page = Person(chromium, server, "long").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        uncover(page)
+        for size in SIZES.values():
+            resize(page, size)
+            for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
+                assert shown < whole and offers_more, size
+            scrollers = page.locator(".side, .side *").evaluate_all(
+                "all => all.filter((one) => /auto|scroll/.test(getComputedStyle(one).overflowY))"
+            )
+            assert scrollers == [], size
+            # No room is left empty below what is cut.
+            if size[0] == DESKTOP[0]:
+                side = page.locator(".side").first
+                gap = "one => one.getBoundingClientRect().bottom"
+                last = page.locator(".side .picture img").first
+                assert side.evaluate(gap) - last.evaluate(gap) < 20
+        dialog = page.locator("dialog[open]")
+        for size in (PHONE, DESKTOP):
+            resize(page, size)
+            page.wait_for_timeout(400)  # clicks on what has just come are not heeded
+            page.locator(".words").first.click(position={"x": 20, "y": 20})
+            expect(dialog.locator(".caption")).to_have_attribute("aria-label", "safe text")
+            assert dialog.evaluate("one => one.offsetHeight / window.innerHeight") > 0.9
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+        more = page.get_by_role("button", name="More of the unsafe text")
+        more.press("Enter")
+        expect(dialog.locator(".caption")).to_have_attribute("aria-label", "unsafe text")
+        dialog.get_by_role("button", name="Close").press("Enter")
+        expect(more).to_be_focused()
+
+
+def test_a_usual_caption_is_not_cut(chromium: Browser, tmp_path: Path) -> None:
+    write_data_set(tmp_path, same=" ".join((SAME * 2).split()[:37]))
+    server = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with contextlib.closing(server):
+        added(server.start(), "usual")
+        page = Person(chromium, server, "usual").sign_in().page
+        page.get_by_role("button", name="begin").click()
+        uncover(page)
+        for size in SIZES.values():
+            resize(page, size)
+            for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
+                assert shown >= whole and not offers_more, size
 
 
 def test_guidelines_lie_over_the_page_and_give_the_focus_back(page: Page) -> None:

@@ -54,6 +54,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def consent(person: Person) -> Person:
+    expect(person.page.get_by_role("button", name="begin")).to_be_visible()
+    person.settled().page.wait_for_timeout(1_800)  # it begins after a rest only
     return person.until("Enter", person.judging.is_visible)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
+from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.queue import guidelines
 from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.policy import SEVERITY_NAMES
 from nsfwcaps.review.queue.states import Consent
 from review_app.actions import act
 from review_app.context import ReviewContext
+from review_app.judging import rested_keys
 
 _TEXT = """
 Some of these captions and images are meant to be unpleasant. Everything stays covered until you
@@ -19,7 +23,7 @@ stop at any time. Nobody sees that you did, and nobody asks why.
 """
 
 
-def draw(context: ReviewContext, desk: Desk, waiting: Consent) -> None:
+def draw(context: ReviewContext, account: Account, desk: Desk, waiting: Consent) -> None:
     """Draw what is in the queue; a button starts the session."""
     st.header("Before you begin")
     st.write(_TEXT)
@@ -48,21 +52,21 @@ def draw(context: ReviewContext, desk: Desk, waiting: Consent) -> None:
     st.button(
         "I have read this, begin",
         type="primary",
-        shortcut="Enter",
         on_click=act,
         args=(lambda: desk.consent(list(st.session_state["opted-out"])),),
         key="begin",
     )
-    last = waiting.undoable
-    if last is not None:
+    undo = ""
+    if (last := waiting.undoable) is not None:
+        undo = f"undo-{last.token}"
         st.button(
             f"Undo the last {last.kind}",
             type="tertiary",
-            shortcut="Z",
             on_click=act,
-            args=(lambda: desk.undo(last.token),),
-            key=f"undo-{last.token}",
+            args=(partial(desk.undo, last.token),),
+            key=undo,
         )
+    rested_keys.mount(context, account, undo=undo, begin="begin")
 
 
 def _guidelines(context: ReviewContext) -> None:

@@ -13,6 +13,7 @@ from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.states import Consent, Finished, Rest, ReviewTask
 from review_app.actions import act
 from review_app.context import ReviewContext
+from review_app.judging import rested_keys
 from review_app.pages import consent, task
 from review_app.plain_text import plain
 
@@ -25,15 +26,15 @@ def draw(context: ReviewContext, account: Account) -> None:
         task.dropped()
     match found:
         case Consent() as waiting:
-            consent.draw(context, desk, waiting)
+            consent.draw(context, account, desk, waiting)
         case ReviewTask():
             task.draw(context, account, desk)
         case Rest() as rest:
             _rest(rest)
-            _undo(desk, rest)
+            _undo(context, account, desk, rest)
         case Finished() as end:
             _finished(end)
-            _undo(desk, end)
+            _undo(context, account, desk, end)
 
 
 def _rest(rest: Rest) -> None:
@@ -56,15 +57,16 @@ def _wake(until: float) -> None:
         st.rerun()
 
 
-def _undo(desk: Desk, state: Rest | Finished) -> None:
+def _undo(context: ReviewContext, account: Account, desk: Desk, state: Rest | Finished) -> None:
     if (last := state.undoable) is not None:
+        key = f"undo-{last.token}"  # what is pressed twice must not undo two
         st.button(
             f"Undo the last {last.kind}",
             on_click=act,
             args=(partial(desk.undo, last.token),),
-            shortcut="Z",
-            key="undo",
+            key=key,
         )
+        rested_keys.mount(context, account, undo=key)
 
 
 def _finished(end: Finished) -> None:

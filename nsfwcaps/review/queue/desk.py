@@ -214,7 +214,8 @@ class Desk:
         the reservation of the token.
 
         Raises:
-            ReviewError: there is nothing to undo, or a lead has settled the pair.
+            ReviewError: there is nothing to undo, a lead has settled the pair, or it cannot come
+                again after a verdict, which then stays.
         """
         with self._turn() as turn:
             return undoing.undo(turn, token)

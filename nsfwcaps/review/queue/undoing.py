@@ -40,8 +40,8 @@ def undo(turn: Turn, token: str | None) -> str | None:
     """Take back the last action; return the pair that comes again, if one does.
 
     Raises:
-        ReviewError: there is none, it is another than that of `token`, or a lead has settled the
-            pair.
+        ReviewError: there is none, it is another than that of `token`, a lead has settled the
+            pair, or it is a verdict whose pair cannot come again; nothing is written then.
     """
     action = journal.last(turn.connection, turn.me, turn.now)
     if action is None:
@@ -64,6 +64,12 @@ def undo(turn: Turn, token: str | None) -> str | None:
     came = action.pair_id and _bring_back(
         turn, session, action.pair_id, draft, other_severe=not own
     )
+    if action.kind is ActionKind.VERDICT and not came:
+        # Rolls everything back: a verdict taken back here could not be given again.
+        raise ReviewError(
+            f"pair {action.pair_id} can no longer be shown to you (its category is left out, it "
+            "left the data set, or others have it now); your verdict stays"
+        )
     _go_on(turn, session)
     return came or None
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.desks import Room, accept, reject, see, task
+import sqlalchemy as sa
+from support.desks import LEAD, Room, accept, reject, see, task
 
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
@@ -168,3 +169,29 @@ def test_a_stop_from_a_tab_that_was_forgotten_is_refused(made: Any) -> None:
     with pytest.raises(ReviewError, match="no longer open here"):
         desk.stop(old)
     task(desk.state())
+
+
+def test_a_verdict_stays_if_its_pair_left_the_data_set(made: Any) -> None:
+    room = made()
+    desk = room.sit()
+    pair_id = accept(desk)
+    held = task(desk.state())
+    with room.database.write() as connection:
+        item = tables.item
+        connection.execute(sa.update(item).where(item.c.pair_id == pair_id).values(gone=True))
+    with pytest.raises(ReviewError, match=r"pair-0 can no longer be shown.*your verdict stays"):
+        desk.undo()
+    assert [one.pair_id for one in desk.past()] == [pair_id]
+    assert task(desk.state()).token == held.token
+
+
+def test_a_leads_own_verdict_stays_once_another_has_flagged_the_pair(made: Any) -> None:
+    room = made(overlap=2)
+    lead, other = room.sit(LEAD), room.sit("p-bob")
+    assert accept(lead) == "pair-0"
+    held = see(other)
+    assert held.pair_id == "pair-0"
+    other.decide(held.token, Choice.REJECT, ask_lead=True)
+    with pytest.raises(ReviewError, match="your verdict stays"):
+        lead.undo()
+    assert [one.pair_id for one in lead.past()] == ["pair-0"]

@@ -1,4 +1,4 @@
-// What lies over the page: the guidelines, and an image as large as the window.
+// What lies over the page: the guidelines, and an image or a caption as large as the window.
 
 // A dialog keeps the focus inside, closes by Escape, and gives the focus back: browsers see to it.
 function makeDialog(name, title, closed) {
@@ -25,15 +25,20 @@ function drawDialogs(page, view) {
     body.innerHTML = html;
     for (const link of body.querySelectorAll("a[href]")) link.target = "_blank";
   });
-  const url = state.enlarged && page.pictures.get(`${view.token}/${state.enlarged}`);
-  const isShown = url && view.items?.[state.enlarged]?.state === "shown";
-  show(enlarged, isShown, isShown ? url : "", (body) => {
-    enlarged.querySelector("h2").textContent = state.enlarged;
-    body.replaceChildren(element("img", { src: url, alt: state.enlarged }));
+  const what = state.enlarged;
+  const url = page.pictures.get(`${view.token}/${what}`);
+  const isShown = view.items?.[what]?.state === "shown" && (what.endsWith("text") || !!url);
+  show(enlarged, isShown, isShown && JSON.stringify([view.token, what, state.differences]), (body) => {
+    enlarged.querySelector("h2").textContent = what;
+    body.replaceChildren(url ? element("img", { src: url, alt: what }) : drawWhole(page, view, what));
   });
   if (isShown || !enlarged.shown) return;
   enlarged.querySelector(".text").replaceChildren();
   enlarged.shown = null;
+}
+
+function drawWhole(page, view, what) {
+  return drawCaption(what, runsOf(page, view)[SIDES.findIndex((side) => what === `${side} text`)]);
 }
 
 // They are sent once.

@@ -61,7 +61,7 @@ function announce(page, view) {
   if (changed.includes("question")) {
     // Without the pair, the same question twice would be no news, and not be read out.
     const about = changed.includes("pair") ? `Next pair: ${view.category}, ${view.severity}. ` : "";
-    setText(page.parts.live, view.question ? about + view.question.text : "Waiting for the next pair");
+    setText(page.parts.live, view.question ? about + spoken(view.question) : "Waiting for the next pair");
     if (changed.includes("pair")) toTop(page);
   }
   const seen = () => {
@@ -73,6 +73,10 @@ function announce(page, view) {
     page.root.dataset.ready = String(!Object.values(page.shown).includes(Infinity));
   };
   requestAnimationFrame(() => setTimeout(seen)); // after the frame was drawn
+}
+
+function spoken({ text, about }) {
+  return about ? `${text} ${about}` : text;
 }
 
 function focusedCommand(page) {

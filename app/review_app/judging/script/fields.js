@@ -29,19 +29,40 @@ function makeField(page, view, name) {
   let timer = null;
   const send = () => {
     clearTimeout(timer);
+    timer = null;
     page.change(flushed);
   };
   area.addEventListener("input", () => {
     page.state = typing(page.state, token, name, area.value);
-    clearTimeout(timer);
-    timer = setTimeout(send, SEND_MS);
+    keep(page);
+    timer ??= setTimeout(send, SEND_MS);
   });
+  area.addEventListener("focus", () => (page.writing = { token, name }));
   area.addEventListener("blur", send);
   area.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "Escape" || event.key === "Tab") page.writing = null;
     if (event.key === "Escape") page.focus();
   });
   return element("div", { class: "field" }, element("label", { for: id }, NAMES_OF_FIELDS[name]), area);
+}
+
+// A field that was left by nobody's will, such as by a message over the page, is where letters
+// still belong. Gives the focus back to it; says whether there was one.
+function backToField(page) {
+  if (!page.writing || isTypedIn(page)) return false;
+  const { token, name } = page.writing;
+  const field = page.parts.fields.querySelector(`[data-field=${name}]`);
+  if (!field || page.parts.fields.dataset.token !== token) {
+    page.writing = null;
+    return false;
+  }
+  field.focus();
+  return true;
+}
+
+function hostOf(page) {
+  return page.root.getRootNode().host ?? page.root;
 }
 
 function isTypedIn(page) {

@@ -2,6 +2,8 @@
 
 const BELOW = 8; // pixels between the page and the lower edge of the window
 
+const USUAL_LINES = 9; // of a caption on a phone; such captions are not cut
+
 // Measure now and whenever the window, the sidebar or the bar of questions changes.
 function keepFitting(page) {
   const watch = new ResizeObserver(() => fit(page));
@@ -19,7 +21,7 @@ function fit(page) {
   set(root, "--room", seen - (root.getBoundingClientRect().top - from) - BELOW);
   set(root, "--free", seen - (parts.sides.getBoundingClientRect().top - from) - bar);
   set(root, "--bar", bar);
-  for (const caption of parts.sides.querySelectorAll(".caption")) reachable(caption);
+  for (const words of parts.sides.querySelectorAll(".words")) cut(words);
 }
 
 function set(root, name, pixels) {
@@ -27,11 +29,17 @@ function set(root, name, pixels) {
   if (root.style.getPropertyValue(name) !== value) root.style.setProperty(name, value);
 }
 
-// What scrolls must be in reach of the keyboard.
-function reachable(caption) {
-  const scrolls = caption.scrollHeight > caption.clientHeight + 1;
-  if (scrolls) caption.tabIndex = 0;
-  else caption.removeAttribute("tabindex");
+// A caption that does not fit says so. It takes no more room than it needs.
+function cut(words) {
+  const [caption, more] = words.children;
+  // Cut in any case: then less of it is enough, and more of the side fits into the window.
+  words.toggleAttribute("data-long", caption.offsetHeight > USUAL_LINES * lineOf(caption));
+  set(words, "--whole", caption.offsetHeight + 1);
+  more.hidden = caption.offsetHeight <= words.clientHeight + 1;
+}
+
+function lineOf(caption) {
+  return parseFloat(getComputedStyle(caption).lineHeight);
 }
 
 function scrollerOf(root) {

@@ -30,7 +30,9 @@ function makePage(parent) {
   page.receive = (data) => receive(page, data);
   const onKey = (event) => keyDown(page, event);
   const onClick = (event) => clicked(page, event);
+  const onPointer = () => (page.writing = null);
   window.addEventListener("keydown", onKey, true);
+  window.addEventListener("pointerdown", onPointer, true);
   page.root.addEventListener("click", onClick);
   // Streamlit sees keys of this page as keys outside of fields, and acts on C and R.
   page.root.addEventListener("keydown", (event) => event.stopPropagation());
@@ -38,6 +40,7 @@ function makePage(parent) {
   const timer = setInterval(() => tick(page), 100);
   page.close = () => {
     window.removeEventListener("keydown", onKey, true);
+    window.removeEventListener("pointerdown", onPointer, true);
     clearInterval(timer);
     stopFitting();
     page.root.remove();
@@ -65,7 +68,8 @@ function makeParts(page) {
     live: element("p", { class: "live", role: "status", "aria-live": "polite" }),
   };
   const { title, counts, sides, bar, question, advice, fields, save, said, alert, quick } = parts;
-  bar.append(question, advice, fields, save, said, alert, quick);
+  const asked = element("div", { class: "asked" }, question, advice, fields); // scrolls, if it must
+  bar.append(asked, save, said, alert, quick);
   parts.root = element(
     "section",
     { class: "judging", tabindex: "-1", "aria-label": "Pair to judge" },
@@ -92,7 +96,8 @@ function receive(page, data) {
   if (isNew || first) page.sent = 0; // another server, which has heard of nothing
   if (isNew) page.tries += 1;
   page.again ||= isNew || (first && page.state.pending.length > 0);
-  update(page, received(page.state, data));
+  const next = received(page.state, data);
+  update(page, first ? flushed(next) : next); // fields are drawn with what was typed before
   if (first && !hasFocus()) page.focus();
 }
 
@@ -100,18 +105,18 @@ function hasFocus() {
   return document.activeElement && document.activeElement !== document.body;
 }
 
-// Actions that the server has not heard of yet outlive a reload of the page.
+// Actions and text that the server has not heard of yet outlive a reload of the page.
 function restored(state, account) {
   const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
-  if (!kept || kept.account !== account || kept.pending.length === 0) return state;
-  return { ...newState(kept.client, kept) };
+  if (!kept || kept.account !== account) return state;
+  return { ...newState(kept.client, kept), typed: kept.typed ?? null };
 }
 
 function keep(page) {
-  const { client, epoch, n, pending, data } = page.state;
-  if (pending.length === 0) sessionStorage.removeItem(KEPT);
+  const { client, epoch, n, pending, typed, data } = page.state;
+  if (pending.length === 0 && !typed) sessionStorage.removeItem(KEPT);
   else {
-    const kept = { client, epoch, n, pending, account: data.account };
+    const kept = { client, epoch, n, pending, typed, account: data.account };
     sessionStorage.setItem(KEPT, JSON.stringify(kept));
   }
 }
@@ -120,7 +125,7 @@ function update(page, state) {
   const before = page.state;
   page.state = state;
   draw(page);
-  if (state.pending !== before.pending) keep(page);
+  if (state.pending !== before.pending || state.typed !== before.typed) keep(page);
   if (state.pending.some(({ n }) => n > page.sent)) post(page);
 }
 
@@ -142,7 +147,11 @@ function tick(page) {
     post(page);
     page.parts.alert.textContent ||= "Not saved yet; trying again.";
   }
-  if (document.activeElement === document.body) page.focus(); // what had it is gone
+  // What had the focus is gone, perhaps to a message that lay over the page.
+  const isLost = document.activeElement === document.body;
+  if (isLost || (page.writing && document.activeElement === hostOf(page))) {
+    if (!backToField(page) && isLost) page.focus();
+  }
   const next = rested(state, now);
   if (next !== state) update(page, next);
 }
@@ -152,13 +161,16 @@ function apply(page, { state, refusal, focus }) {
   if (focus) focusField(page, focus);
 }
 
+const FIELDS_OF = { comment: "[data-field=comment]", fix: "[data-field$=_caption]" };
+
 function focusField(page, which) {
-  const name = which === "comment" ? "[data-field=comment]" : "[data-field$=_caption]";
-  const field = page.parts.fields.querySelector(name);
+  const field = FIELDS_OF[which] && page.parts.fields.querySelector(FIELDS_OF[which]);
+  const button = page.root.querySelector(`[data-command=${which}]`);
   if (field) {
     field.focus();
     field.setSelectionRange(field.value.length, field.value.length);
-  } else page.focus();
+  } else if (!FIELDS_OF[which] && button) button.focus();
+  else page.focus();
 }
 
 function keyDown(page, event) {
@@ -173,7 +185,7 @@ function keyDown(page, event) {
   if (!key.name && !key.isCharacter) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  if (event.repeat) return;
+  if (event.repeat || backToField(page)) return;
   const result = pressed(page.state, key, event.timeStamp, page.shown);
   update(page, result.state);
   if (result.focus) focusField(page, result.focus);

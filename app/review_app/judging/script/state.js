@@ -18,7 +18,7 @@ function newState(client, kept) {
     alert: "",
     comment: null, // token of the pair whose comment is open
     guidelines: false,
-    enlarged: null, // the image that is shown as large as the window
+    enlarged: null, // the image or caption that is shown as large as the window
     differences: false,
     leaving: null, // token of the pair whose category may be left out
   };
@@ -28,14 +28,25 @@ function received(state, data) {
   const acked = data.client === state.client ? data.acked : 0;
   let next = { ...state, data, pending: state.pending.filter(({ n }) => n > acked) };
   if (data.client === state.client && data.refused && data.refused.epoch === state.epoch) {
+    const drafts = next.pending.filter((one) => one.do === "draft" && one.n !== data.refused.n);
     next = { ...next, pending: [], early: null, epoch: state.epoch + 1 };
     next = { ...next, alert: data.refused.message, lock: { last: performance.now() } };
+    next = drafted(next, drafts);
   }
   const view = viewOf(next);
   for (const name of ["early", "typed"]) {
     if (next[name] && next[name].token !== view.token) next = { ...next, [name]: null };
   }
   return takeEarly(next);
+}
+
+// Text outlives the refusal of something before it: the field still shows it.
+function drafted(state, drafts) {
+  const view = viewOf(state);
+  const mine = drafts.filter(({ token }) => view.phase === "open" && token === view.token);
+  if (mine.length === 0) return state;
+  const values = Object.assign({}, ...mine.map((one) => one.values));
+  return { ...act(state, view, { do: "draft", values }), alert: state.alert };
 }
 
 function takeEarly(state) {
@@ -103,8 +114,8 @@ const OTHERS = {
   }),
   save: (state, view) =>
     view.question.name === "fix" ? decide(state, view, "fix") : unknown(state, view),
-  leave_out: (state, view) => ({ state: { ...state, leaving: view.token } }),
-  stay: (state) => ({ state: { ...state, leaving: null } }),
+  leave_out: (state, view) => ({ state: { ...state, leaving: view.token }, focus: "leave_out_now" }),
+  stay: (state) => ({ state: { ...state, leaving: null }, focus: "leave_out" }),
   leave_out_now: (state, view) =>
     state.leaving === view.token
       ? { state: act(closed(state), view, { do: "leave_out", category: view.category }) }
@@ -130,10 +141,10 @@ function closed(state) {
 function uncover(state, view, what) {
   const item = view.items[what].state;
   if (item === "covered") return { state: act(state, view, { do: "uncover", what }) };
-  if (item === "shown" && what.endsWith("image")) {
+  if (item === "shown") {
     return { state: { ...state, enlarged: state.enlarged === what ? null : what } };
   }
-  if (item === "coming" || item === "shown") return { state };
+  if (item === "coming") return { state };
   if (item === "unknown") return { refusal: "The pair is not here yet." };
   return { refusal: item === "broken" ? `The ${what} cannot be shown.` : `There is no ${what}.` };
 }

@@ -62,7 +62,9 @@ function questionOf(view, data) {
   if (!open) return { ...data.choice, options: choices(data.choice.options, failed) };
   if (open.name !== "category") return open;
   const others = data.categories.filter(({ value }) => value !== view.category);
-  return { ...open, options: [...open.options, ...others] };
+  // The side that says its category may be out of sight.
+  const here = open.options.map((option) => ({ ...option, label: `${option.label}: ${view.category}` }));
+  return { ...open, about: view.category, options: [...here, ...others] };
 }
 
 function choices(options, failed) {
