@@ -57,7 +57,7 @@ UNLIMITED = [
         for of in ("session", "day")
     ),
 ]
-# What is on the screen, and since when (a frame's own time may be before the key that made it);
+# What is on the screen and since when (a frame's own time may be before the key that changed it),
 # and every key with the time at which it was pressed.
 NOTING = """
   window.frames_seen = []; window.keys_seen = [];
@@ -107,6 +107,7 @@ class Typist:
     pair_of: dict[str, str] = field(default_factory=dict)
     """Pairs by token."""
     retyped: int = 0
+    wrong: int = 0
     frames: list[Any] = field(default_factory=list)
     pressed: list[Any] = field(default_factory=list)
 
@@ -142,6 +143,7 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--paces", type=int, nargs="*", default=PACES_MS)
+    parser.add_argument("--who", choices=("both", "looking", "blind"), default="both")
     parser.add_argument("--delay-ms", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=1, help="People who type at the same time.")
     options = parser.parse_args()
@@ -150,7 +152,7 @@ def main() -> None:
         write_pairs(run, max(200, 2 * options.pairs))
         typists = [
             Typist(f"{'looks' if looks else 'blind'} {pace}", pace, options.pairs, looks)
-            for looks in (True, False)
+            for looks in {"both": (True, False), "looking": (True,), "blind": (False,)}[options.who]
             for pace in options.paces
         ]
         with served(run) as port, contextlib.closing(Database(str(run / "review.sqlite"))) as found:
@@ -158,9 +160,11 @@ def main() -> None:
                 hashed = accounts.hash_password(typist.name, PASSWORD)
                 with found.write() as connection:
                     accounts.create(connection, typist.name, hashed, Role.ANNOTATOR, time.time())
+            print(f"delay of each direction: {options.delay_ms} ms")
+            print("| typist | ms a key | verdicts | with an answer not given | asked again |")
+            print("|---|---|---|---|---|", flush=True)
             asyncio.run(everybody(typists, found, port, options.delay_ms, options.at_once))
-            wrong = report(typists, found, options.delay_ms)
-    sys.exit(1 if wrong else 0)
+    sys.exit(1 if any(typist.wrong for typist in typists) else 0)
 
 
 async def everybody(
@@ -181,6 +185,7 @@ async def everybody(
                 await (look_and_type if typist.looks else type_blindly)(typist, page, database)
                 typist.frames = await page.evaluate("window.frames_seen")
                 typist.pressed = await page.evaluate("window.keys_seen")
+                report(typist, database)
                 await context.close()
 
         await asyncio.gather(*(work(typist) for typist in typists))
@@ -283,25 +288,17 @@ def pair_of(database: Database, token: str) -> str | None:
         return next(filter(None, (connection.scalar(query) for query in queries)), None)
 
 
-def report(typists: list[Typist], database: Database, delay_ms: int) -> int:
-    """Print a row for each typist; return how many verdicts are wrong."""
-    print(f"delay of each direction: {delay_ms} ms")
-    print("| typist | ms a key | verdicts | with an answer not given | keys that did not act |")
-    print("|---|---|---|---|---|")
-    total = 0
-    for typist in typists:
-        verdicts = verdicts_of(database, typist.name)
-        check = unplanned if typist.looks else unpressed
-        wrong = {
-            pair_id: found for pair_id, said in verdicts if (found := check(typist, pair_id, said))
-        }
-        total += len(wrong)
-        kind, _, pace = typist.name.partition(" ")
-        again = typist.retyped if typist.looks else "-"
-        print(f"| {kind} | {pace} | {len(verdicts)} | {len(wrong)} | {again} |", flush=True)
-        for pair_id, found in wrong.items():
+def report(typist: Typist, database: Database) -> None:
+    """Print a row, and on the other stream each verdict that is wrong."""
+    verdicts = verdicts_of(database, typist.name)
+    check = unplanned if typist.looks else unpressed
+    for pair_id, said in verdicts:
+        if found := check(typist, pair_id, said):
+            typist.wrong += 1
             print(f"{typist.name}: {pair_id}: {found}", file=sys.stderr)
-    return total
+    kind, _, pace = typist.name.partition(" ")
+    again = typist.retyped if typist.looks else "-"
+    print(f"| {kind} | {pace} | {len(verdicts)} | {typist.wrong} | {again} |", flush=True)
 
 
 def unplanned(typist: Typist, pair_id: str, said: Mapping[str, Any]) -> dict[str, Any]:

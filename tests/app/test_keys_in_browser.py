@@ -15,7 +15,7 @@ import sqlalchemy as sa
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from chromium import Person, browser
-from pictured_review import added, opened, rows_of_log, write_data_set
+from pictured_review import added, opened, write_data_set
 from playwright.sync_api import Browser, expect
 from served import Server
 
@@ -44,28 +44,50 @@ def chromium() -> Iterator[Browser]:
         yield made
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    write_data_set(tmp_path)
-    made = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
-    with contextlib.closing(made):
-        added(made.start(), "Ann")
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with served(tmp_path_factory.mktemp("keys"), "--overlap", "20") as made:
         yield made
 
 
+@contextlib.contextmanager
+def served(folder: Path, *options: str) -> Iterator[Server]:
+    """Serve a review without known answers."""
+    write_data_set(folder)
+    made = Server(folder, ("--gold-share", "0", "--control-share", "0", *options))
+    with contextlib.closing(made):
+        yield made.start()
+
+
 @pytest.fixture
-def ann(server: Server, chromium: Browser) -> Iterator[Person]:
-    person = Person(chromium, server, "Ann").sign_in()
-    person.page.get_by_role("button", name="begin").click()
-    yield person.at(SAFE)
+def ann(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody who begins a session, another one for each test."""
+    person = begun(chromium, server, f"Ann of {request.node.name}"[:60])
+    yield person
     person.context.close()
 
 
-def bodies(server: Server) -> list[dict[str, Any]]:
+def begun(chromium: Browser, server: Server, name: str) -> Person:
+    added(server, name)
+    person = Person(chromium, server, name).sign_in()
+    person.page.get_by_role("button", name="begin").click()
+    return person.at(SAFE)
+
+
+def log_of(server: Server, person: Person) -> list[tuple[str, dict[str, Any]]]:
+    """Kind and content of a person's rows about pairs."""
     table = tables.verdict
-    query = sa.select(table.c.body).where(table.c.kind == "judge").order_by(table.c.seq)
     with opened(server) as database, database.read() as connection:
-        return [json.loads(body) for body in connection.scalars(query)]
+        me = accounts.find(connection, person.name).account_id
+        query = sa.select(table.c.kind, table.c.body).where(
+            table.c.account_id == me, table.c.pair_id != ""
+        )
+        rows = connection.execute(query.order_by(table.c.seq)).all()
+    return [(kind, json.loads(body)) for kind, body in rows]
+
+
+def bodies(server: Server, person: Person) -> list[dict[str, Any]]:
+    return [body for kind, body in log_of(server, person) if kind == "judge"]
 
 
 def shown(person: Person) -> int:
@@ -94,7 +116,7 @@ def test_a_comment_is_written_and_not_obeyed(server: Server, ann: Person) -> Non
     ann.page.keyboard.press("Escape")
     assert has_focus(ann) == "judging"
     ann.keys("x").at(SAFE)
-    assert bodies(server) == [
+    assert bodies(server, ann) == [
         {"safe_is_safe": "no", "choice": "reject", "comment": "caption is a bit odd"}
     ]
     assert shown(ann) == 0
@@ -114,25 +136,21 @@ def test_a_field_that_a_message_took_the_focus_from_gets_it_back(
     ann.page.reload()  # before the last words were sent
     expect(field).to_have_value("the red axe")
     ann.saved().keys("x").at(SAFE)
-    assert [one["comment"] for one in bodies(server)] == ["the red axe"]
+    assert [one["comment"] for one in bodies(server, ann)] == ["the red axe"]
 
 
 def test_a_comment_outlives_the_refusal_of_what_came_before_it(
     tmp_path: Path, chromium: Browser
 ) -> None:
-    write_data_set(tmp_path)
-    made = Server(tmp_path, ("--gold-share", "0", "--reveals-per-session", "1"))
-    with contextlib.closing(made):
-        added(made.start(), "Ann")
-        ann = Person(chromium, made, "Ann").sign_in()
-        ann.page.get_by_role("button", name="begin").click()
-        ann.at(SAFE).keys("s n").at(CHOICE)
+    with served(tmp_path, "--reveals-per-session", "1") as server:
+        ann = begun(chromium, server, "Ann").keys("s n").at(CHOICE)
         ann.page.keyboard.type("dmabc")
         ann.page.keyboard.press("Escape")
         expect(ann.judging.get_by_role("alert")).to_contain_text("cap on uncovered")
         ann.saved().rested().page.keyboard.press("x")
         expect(ann.heading("Time for a break")).to_be_visible()
-        assert [one["comment"] for one in bodies(made)] == ["abc"]
+        assert [one["comment"] for one in bodies(server, ann)] == ["abc"]
+        ann.context.close()
 
 
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
@@ -149,20 +167,22 @@ def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     expect(field).to_be_focused()
     ann.page.keyboard.press("Control+Enter")
     ann.at(SAFE)
-    (said,) = bodies(server)
+    (said,) = bodies(server, ann)
     assert said["choice"] == "fix"
     assert said["safe_caption"].endswith(" and a kite, box")
 
 
 def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4 a").at(SAFE).keys("z").at(CHOICE)  # answered, and covered again
+    told = "So far: safe is safe: Yes · unsafe is unsafe: Yes · category: Yes · meaning: 4 most"
+    expect(ann.judging).to_contain_text(told)
     ann.page.keyboard.type("fa table, box kept")
     expect(ann.page.get_by_text("Show the text of a side to edit it.")).to_be_visible()
     expect(ann.judging).to_have_attribute("data-locked", "true")
     assert shown(ann) == 0
     ann.keys("d")
     expect(ann.page.get_by_role("textbox", name="unsafe")).to_be_focused()
-    assert rows_of_log(server) == 2
+    assert [kind for kind, _ in log_of(server, ann)] == ["judge", "undo"]
 
 
 def test_an_answer_that_comes_before_its_text_is_kept_for_it_and_said(ann: Person) -> None:
@@ -183,7 +203,7 @@ def test_a_key_whose_question_is_not_shown_does_nothing_and_stops_those_behind_i
     expect(ann.page.get_by_text("Keys act again after half a second")).to_be_visible()
     expect(ann.judging).to_have_attribute("data-locked", "false")
     expect(ann.heading(SAFE)).to_be_visible()
-    assert rows_of_log(server) == 0
+    assert log_of(server, ann) == []
 
 
 def test_an_answer_without_a_look_is_not_taken(ann: Person) -> None:
@@ -201,7 +221,7 @@ def test_what_is_typed_faster_than_it_is_drawn_answers_one_question(
     # All within one task of the page, as where it was busy: nothing is drawn in between.
     ann.page.evaluate(f"for (const key of [...'yht4a']) ({PRESS})([key, '', {{}}])")
     ann.at(UNSAFE)
-    assert rows_of_log(server) == 0
+    assert log_of(server, ann) == []
 
 
 @pytest.mark.parametrize(
@@ -264,7 +284,7 @@ def test_a_key_that_is_held_down_counts_once(server: Server, ann: Person) -> Non
     ann.page.keyboard.up("Enter")
     ann.at(CATEGORY)
     assert has_focus(ann) == "judging"
-    assert rows_of_log(server) == 0
+    assert log_of(server, ann) == []
 
 
 def test_a_second_click_does_not_answer_what_comes_under_the_pointer(ann: Person) -> None:
@@ -286,35 +306,26 @@ def test_keys_of_somebody_who_writes_or_chooses_elsewhere_are_not_taken(ann: Per
     expect(ann.page.locator(".caption")).to_be_visible()
 
 
-def test_a_reload_brings_what_the_server_had_not_heard(server: Server, ann: Person) -> None:
-    ann.keys("s")
-    expect(ann.page.locator(".caption")).to_be_visible()
-    ann.rested()
-    server.end(signal.SIGKILL)
-    for key in "nx":
-        expect(ann.judging).to_have_attribute("data-ready", "true")
-        ann.page.keyboard.press(key)
-    expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
-    server.start()
-    ann.page.reload()
-    ann.at(SAFE)
-    assert bodies(server) == [{"safe_is_safe": "no", "choice": "reject"}]
-
-
-def test_what_was_pressed_while_the_server_was_gone_is_saved_when_it_is_back(
-    server: Server, ann: Person
+@pytest.mark.parametrize("reloads", [False, True])
+def test_what_was_pressed_while_the_server_was_gone_is_saved_once_when_it_is_back(
+    tmp_path: Path, chromium: Browser, reloads: bool
 ) -> None:
-    ann.keys("s")
-    expect(ann.page.locator(".caption")).to_be_visible()
-    ann.rested()
-    server.end(signal.SIGKILL)
-    for key in "nx":
-        expect(ann.judging).to_have_attribute("data-ready", "true")
-        ann.page.keyboard.press(key)
-    server.start()
-    expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
-    assert bodies(server) == [{"safe_is_safe": "no", "choice": "reject"}]
-    assert ann.judging.get_by_text("no longer open").count() == 0
+    with served(tmp_path) as server:
+        ann = begun(chromium, server, "Ann").keys("s")
+        expect(ann.page.locator(".caption")).to_be_visible()
+        ann.rested()
+        server.end(signal.SIGKILL)
+        for key in "nx":
+            expect(ann.judging).to_have_attribute("data-ready", "true")
+            ann.page.keyboard.press(key)
+        expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
+        server.start()
+        if reloads:
+            ann.page.reload()
+        expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
+        assert bodies(server, ann) == [{"safe_is_safe": "no", "choice": "reject"}]
+        assert ann.judging.get_by_text("no longer open").count() == 0
+        ann.context.close()
 
 
 def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, ann: Person) -> None:
@@ -327,32 +338,29 @@ def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, ann: Pe
     ann.keys("n").saved()
     expect(ann.judging.get_by_role("alert")).to_contain_text("you continued in another tab")
     expect(ann.heading(SAFE)).to_be_visible()
-    assert rows_of_log(server) == 0
+    assert log_of(server, ann) == []
 
 
 def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
     tmp_path: Path, chromium: Browser
 ) -> None:
-    write_data_set(tmp_path)
-    made = Server(tmp_path, ("--gold-share", "0", "--pairs-per-session", "1"))
-    with contextlib.closing(made):
-        added(made.start(), "Ann")
-        ann = Person(chromium, made, "Ann").sign_in()
-        ann.page.get_by_role("button", name="begin").click()
-        ann.at(SAFE).keys("s n").at(CHOICE)
+    with served(tmp_path, "--pairs-per-session", "1") as server:
+        ann = begun(chromium, server, "Ann").keys("s n").at(CHOICE).rested()
         ann.page.keyboard.type("xsyd")
         expect(ann.heading("Time for a break")).to_be_visible()
         ann.settled().page.keyboard.type("a bit fuzzy", delay=20)
         ann.settled().page.wait_for_timeout(RESTED_MS)
-        assert rows_of_log(made) == 1
-        with opened(made) as database, database.write() as connection:
+        assert [kind for kind, _ in log_of(server, ann)] == ["judge"]
+        with opened(server) as database, database.write() as connection:
             me = accounts.find(connection, "Ann").account_id
             keys.save(connection, me, {"undo": "Shift+P"}, True)
         ann.reload().settled().page.wait_for_timeout(RESTED_MS)
         ann.page.keyboard.press("Shift+P")
         ann.page.wait_for_timeout(RESTED_MS)
-        assert rows_of_log(made) == 1  # one-letter keys are switched off
-        with opened(made) as database, database.write() as connection:
+        assert [kind for kind, _ in log_of(server, ann)] == [
+            "judge"
+        ]  # one-letter keys are switched off
+        with opened(server) as database, database.write() as connection:
             keys.save(connection, me, {"undo": "Shift+P"}, False)
         expect(ann.reload().page.get_by_text("The key Shift+P undoes it")).to_be_visible()
         ann.settled().page.wait_for_timeout(RESTED_MS)
@@ -360,13 +368,14 @@ def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
         ann.page.wait_for_timeout(RESTED_MS)
         ann.page.keyboard.press("Shift+P")
         ann.at(CHOICE)  # of the pair that was rejected
-        assert rows_of_log(made) == 2
+        assert [kind for kind, _ in log_of(server, ann)] == ["judge", "undo"]
+        ann.context.close()
 
 
 def test_a_person_can_change_keys_and_switch_them_off(server: Server, ann: Person) -> None:
     with opened(server) as database:
         with database.write() as connection:
-            me = accounts.find(connection, "Ann").account_id
+            me = accounts.find(connection, ann.name).account_id
             keys.save(connection, me, {"safe text": "P", "category P": "S"}, False)
         ann.reload().at(SAFE).keys("p")
         expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()

@@ -49,14 +49,25 @@ function drawQuestion(page, view) {
     }),
   );
   const missing = name === "fix" || name === "choice" ? [] : unseen(view);
-  const first = missing.length && !early ? `Look at the ${missing.join(" and the ")} side first.` : "";
+  const first = missing.length && !early ? `Look at the ${missing.join(" and the ")} side first. ` : "";
   return element(
     "div",
     { class: "question", "data-question": name },
     element("h2", {}, text),
-    element("p", { class: "first" }, first),
+    element("p", { class: "first", dir: "auto" }, first + answeredSoFar(page, view)),
     element("div", { class: "options" }, ...buttons),
   );
+}
+
+function answeredSoFar(page, view) {
+  const said = page.state.data.questions
+    .filter(({ name }) => view.answers[name] != null)
+    .map(({ name, options }) => {
+      const value = view.answers[name];
+      const label = options.find((option) => option.value === value)?.label ?? value;
+      return `${name.replaceAll("_", " ")}: ${label}`;
+    });
+  return said.length ? `So far: ${said.join(" · ")}` : "";
 }
 
 function drawWaiting(view) {

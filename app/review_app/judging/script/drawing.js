@@ -14,7 +14,7 @@ function draw(page) {
   part(page, "sides", [open, view.token, view.items, page.keys, pictures, state.differences], () =>
     open ? drawSides(page, view) : element("div", { class: "sides" }),
   );
-  part(page, "question", [open, view.token, view.question, view.items, state.early, page.keys], () =>
+  part(page, "question", [open, view.token, view.question, view.items, view.answers, state.early, page.keys], () =>
     open ? drawQuestion(page, view) : drawWaiting(view),
   );
   part(page, "quick", [open, view.token, view.answers, view.undoable, page.keys], () =>
