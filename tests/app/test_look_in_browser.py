@@ -208,7 +208,7 @@ def test_the_question_and_its_answers_stay_in_sight(page: Page) -> None:
     run(page, "category right", "meaning 4")
     for size in SIZES.values():
         resize(page, size)
-        assert answers_in_sight(page)
+        assert answers_in_sight(page), size
 
 
 def test_skip_and_the_question_stay_in_sight_over_many_categories(
@@ -313,7 +313,9 @@ def test_a_caption_that_is_cut_says_so_and_can_be_enlarged(
         added(server.start(), "long")
         page = Person(chromium, server, "long").sign_in().page
         page.get_by_role("button", name="begin").click()
+        resize(page, DESKTOP)
         uncover(page)
+        expect(page.locator(".more:visible")).to_have_count(2)  # pictures come after the texts
         for size in SIZES.values():
             resize(page, size)
             for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):
@@ -353,6 +355,7 @@ def test_a_usual_caption_is_not_cut(chromium: Browser, tmp_path: Path) -> None:
         page = Person(chromium, server, "usual").sign_in().page
         page.get_by_role("button", name="begin").click()
         uncover(page)
+        expect(page.locator(".words")).to_have_count(2)
         for size in SIZES.values():
             resize(page, size)
             for shown, whole, offers_more in page.locator(".words").evaluate_all(WORDS):

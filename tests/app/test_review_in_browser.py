@@ -136,7 +136,10 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
     keep_figure(lead, "progress", 1_330)
     lead.go("Disputes")
     expect(lead.page.get_by_text("1 to settle")).to_be_visible()
-    lead.page.get_by_role("button", name="Show the text").last.click()
+    covered = lead.page.get_by_role("button", name="Show the text")
+    expect(covered).to_have_count(2)
+    covered.last.click()
+    expect(covered).to_have_count(1)
     lead.settled().page.get_by_role("button", name="Accept").click()
     expect(lead.page.get_by_text("No disputes for you")).to_be_visible()
 

@@ -49,13 +49,15 @@ function drawQuestion(page, view) {
     }),
   );
   const missing = name === "fix" || name === "choice" ? [] : unseen(view);
-  const first = missing.length && !early ? `Look at the ${missing.join(" and the ")} side first. ` : "";
+  const first = missing.length && !early ? `Look at the ${missing.join(" and the ")} side first.` : "";
   return element(
     "div",
     { class: "question", "data-question": name },
     element("h2", {}, text),
-    element("p", { class: "first", dir: "auto" }, first + answeredSoFar(page, view)),
+    element("p", { class: "first" }, first),
     element("div", { class: "options" }, ...buttons),
+    // Last: where there is little room, this scrolls and the answers stay.
+    element("p", { class: "so-far", dir: "auto" }, answeredSoFar(page, view)),
   );
 }
 

@@ -98,6 +98,7 @@ function pictureOf(page, token, what) {
   if (!url) return element("p", { class: "coming" }, "…");
   // Of an image, no more is said than where it belongs.
   const image = element("img", { src: url, alt: what });
+  image.addEventListener("load", () => fit(page)); // it has its size now
   image.addEventListener("error", () =>
     page.change((state) => {
       const view = viewOf(state);

@@ -4,12 +4,17 @@ const BELOW = 8; // pixels between the page and the lower edge of the window
 
 const USUAL_LINES = 9; // of a caption on a phone; such captions are not cut
 
-// Measure now and whenever the window, the sidebar or the bar of questions changes.
+// Measure now and whenever the window, the sidebar, the bar of questions or a font changes.
 function keepFitting(page) {
-  const watch = new ResizeObserver(() => fit(page));
+  const again = () => fit(page);
+  const watch = new ResizeObserver(again);
   const scroller = scrollerOf(page.root);
   for (const watched of [scroller, page.parts.bar]) watch.observe(watched);
-  return () => watch.disconnect();
+  document.fonts.addEventListener("loadingdone", again); // text in another font has another height
+  return () => {
+    watch.disconnect();
+    document.fonts.removeEventListener("loadingdone", again);
+  };
 }
 
 function fit(page) {
