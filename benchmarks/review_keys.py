@@ -226,6 +226,7 @@ async def look_and_type(typist: Typist, page: Page, database: Database) -> None:
         for key in plan.keys.values():
             await press(page, key, typist.pace_ms)
         await finish(typist, page, token, plan)
+    await page.locator(".judging[data-pending='0']").wait_for()
 
 
 async def finish(typist: Typist, page: Page, token: str, plan: Plan) -> None:
