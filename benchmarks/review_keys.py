@@ -82,7 +82,9 @@ LOOK = """() => {
   const root = host?.shadowRoot?.querySelector("[data-token]");
   if (!root) return null;
   const of = (name) => root.querySelector(name)?.dataset;
-  return {...root.dataset, question: of("[data-question]")?.question ?? null};
+  const seen = ["safe", "unsafe"].filter((side) => of(`[data-side=${side}] .caption`));
+  const texts = seen.map((side) => `${side} text`);
+  return {...root.dataset, seen: texts, question: of("[data-question]")?.question ?? null};
 }"""
 
 
@@ -226,6 +228,7 @@ async def look_and_type(typist: Typist, page: Page, database: Database) -> None:
         for key in plan.keys.values():
             await press(page, key, typist.pace_ms)
         await finish(typist, page, token, plan)
+    await page.locator(".judging[data-pending='0']").wait_for()
 
 
 async def finish(typist: Typist, page: Page, token: str, plan: Plan) -> None:
@@ -239,7 +242,7 @@ async def finish(typist: Typist, page: Page, token: str, plan: Plan) -> None:
             continue
         typist.retyped += 1
         for what in needed(shown["question"]):
-            if what in plan.keys:
+            if what in plan.keys and what not in shown["seen"]:
                 await press(page, plan.keys[what], typist.pace_ms)
 
 

@@ -185,6 +185,22 @@ def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, a
     assert [kind for kind, _ in log_of(server, ann)] == ["judge", "undo"]
 
 
+def test_a_key_that_shows_a_text_does_not_enlarge_it_where_it_was_pressed_twice(
+    ann: Person,
+) -> None:
+    ann.page.evaluate(
+        f"""() => {{
+          const root = document.activeElement.shadowRoot;
+          const again = () => root.querySelector(".caption") && ({PRESS})(["s", "KeyS", {{}}]);
+          new MutationObserver(again).observe(root, {{ childList: true, subtree: true }});
+        }}"""
+    )
+    ann.keys("s").rested()
+    expect(ann.page.locator(".caption")).to_be_visible()
+    assert ann.page.locator("dialog[open]").count() == 0
+    ann.keys("y").at(UNSAFE)
+
+
 def test_an_answer_that_comes_before_its_text_is_kept_for_it_and_said(ann: Person) -> None:
     ann.keys("s")
     ann.page.keyboard.press("n")

@@ -194,6 +194,9 @@ function pressed(state, key, when, shown) {
     const isNothing = names.length === 0 && !key.isCharacter;
     return isNothing ? { state: free } : dropped(free, when, whyNot(state, names));
   }
+  if (!over && when < shown.items + PAUSE_MS && viewOf(free).items?.[name]?.state === "shown") {
+    return { state: free }; // meant to show it, and not to enlarge what had just come
+  }
   const isAnswer = isOption(viewOf(free), name) || name === "back";
   if (when < (isAnswer ? shown.question : shown.pair)) {
     return dropped(free, when, "The key came before its question was shown.");
