@@ -65,7 +65,7 @@ def settings(address: str, port: int, base: str) -> dict[str, Any]:
         # Both themes keep a contrast of 4.5:1, also where Streamlit thins the text to 60 %.
         "theme.light.primaryColor": "#1a4468",
         "theme.light.textColor": "#0b0d12",
-        "theme.dark.primaryColor": "#8ec3e8",
+        "theme.dark.primaryColor": "#2a7ab5",
         "theme.dark.linkColor": "#8ec3e8",
         # No file of this machine's user can add a provider.
         "secrets.files": [path for path in (os.environ.get(_PROVIDERS),) if path],

@@ -88,7 +88,7 @@ def test_who_signs_in_next_in_a_tab_finds_nothing_of_the_one_before(review: Revi
     tab.fill(new_name="somebody whom Lea adds").press("Sign out")
     enter(tab, "Ann", PASSWORD)
     assert b"somebody whom Lea adds" not in tab.sent
-    scripts = {"login-cookie", "keyboard-guard", "heard"}
+    scripts = {"login-cookie", "keyboard-guard", "heard", "rested-keys"}
     assert set(tab.app.session_state.to_dict()) <= scripts | {
         "token",
         "sign-out",
