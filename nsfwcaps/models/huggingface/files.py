@@ -25,6 +25,13 @@ _TOKENIZERS = (
     ("spiece.model",),
     ("tokenizer.model",),
 )
+_COMPANIONS = (
+    *PROCESSORS,
+    *(name for names in _TOKENIZERS for name in names),
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 _ONE_TOWER = ("text_model", "vision_model")
 _NEEDED = "expected CLIPModel, SiglipModel or Siglip2Model with tokenizer and image processor"
 _INSTEAD = "give the folder of a copy (hf:FOLDER)"
@@ -37,6 +44,11 @@ class HuggingFaceFiles:
     folder: Path
     kind: str
     """`model_type`: a key of `KINDS`."""
+
+    @property
+    def loads_as(self) -> str:
+        """Class of transformers that loads it."""
+        return KINDS[self.kind]
 
 
 def check(name: ModelName, what: str, *, reaching: bool) -> None:
@@ -87,6 +99,11 @@ def complete(folder: Path, what: str) -> HuggingFaceFiles:
         )
     _check_weights(folder, what)
     return HuggingFaceFiles(folder=folder, kind=kind)
+
+
+def companions(folder: Path) -> list[Path]:
+    """Files of the tokenizer and the image processor in a folder."""
+    return [folder / name for name in _COMPANIONS if (folder / name).is_file()]
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:

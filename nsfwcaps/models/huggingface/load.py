@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from nsfwcaps.errors import ModelError, first_line
-from nsfwcaps.models.huggingface.files import KINDS, HuggingFaceFiles, found
+from nsfwcaps.models.huggingface.files import HuggingFaceFiles, found
 from nsfwcaps.models.huggingface.patches import patches_of
 from nsfwcaps.models.huggingface.pictures import Preprocessing, preprocessing_of
 from nsfwcaps.models.huggingface.tokens import TransformersTokenizer
@@ -48,7 +48,7 @@ def create(name: ModelName) -> tuple[Any, Any, Any]:
         text = PaddedTextTower(whole.text_model, context=context, masked=tokenizer.masked)
     tower = TransformersPatchTower if files.kind == _PATCHES else TransformersImageTower
     visual = tower(whole.vision_model, getattr(whole, "visual_projection", None), facts)
-    return TransformersClip(whole, visual, text).eval(), pictures.apply, tokenizer
+    return TransformersClip(whole, visual, text, files).eval(), pictures.apply, tokenizer
 
 
 def _model(files: HuggingFaceFiles, what: str) -> Any:
@@ -57,7 +57,7 @@ def _model(files: HuggingFaceFiles, what: str) -> Any:
     import transformers
 
     transformers.logging.disable_progress_bar()
-    kind = getattr(transformers, KINDS[files.kind])
+    kind = getattr(transformers, files.loads_as)
     try:
         # The model is initialised randomly first; keep the caller's generator state.
         with torch.random.fork_rng(devices=[]):
@@ -66,7 +66,7 @@ def _model(files: HuggingFaceFiles, what: str) -> Any:
             )
     except Exception as error:  # transformers, torch and safetensors raise many types
         raise ModelError(
-            f"{what}: cannot be loaded as {KINDS[files.kind]}: its weights are damaged, incomplete "
+            f"{what}: cannot be loaded as {files.loads_as}: its weights are damaged, incomplete "
             f"or of another model ({first_line(error)}); copy the whole folder again"
         ) from None
     return model

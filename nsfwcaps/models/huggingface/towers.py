@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from nsfwcaps.models.huggingface.files import HuggingFaceFiles
+
 Tensor = torch.Tensor
 
 
@@ -96,8 +98,12 @@ class PaddedTextTower(nn.Module):
 class TransformersClip(nn.Module):
     """Both towers, under open_clip's names."""
 
-    def __init__(self, whole: Any, visual: TransformersImageTower, text: nn.Module) -> None:
+    def __init__(
+        self, whole: Any, visual: TransformersImageTower, text: nn.Module, files: HuggingFaceFiles
+    ) -> None:
         super().__init__()
+        self.files = files
+        """Where it came from."""
         self.visual, self.text = visual, text
         self.logit_scale = whole.logit_scale
         if hasattr(whole, "logit_bias"):
