@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 KINDS = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"}
 """Class in transformers, by `model_type` of the configuration."""
 
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _INDEX = ".index.json"
 _TOKENIZERS = (
@@ -61,7 +64,7 @@ def check(name: ModelName, what: str, *, reaching: bool) -> None:
         complete(name.folder, what)
         return
     repository, revision = repository_of(name)
-    if repository.count("/") != 1 or repository.startswith(("/", ".", "~")):
+    if not _REPOSITORY.fullmatch(repository):
         raise ModelError(
             f"{what}: there is no folder {repository}; check its path, or name a model on the hub "
             "(hf:ORG/NAME)"
@@ -140,6 +143,7 @@ def _kind(folder: Path, what: str) -> str:
 def _check_weights(folder: Path, what: str) -> None:
     for name in _WEIGHTS:
         if (folder / name).is_file():
+            _check_whole(folder / name, what)
             return
         if (index := folder / f"{name}{_INDEX}").is_file():
             shards = read_json(index, what).get("weight_map")
@@ -150,11 +154,33 @@ def _check_weights(folder: Path, what: str) -> None:
                     f"{what}: {gone[0] if gone else 'every shard'} of {index.name} is missing; "
                     "copy the whole folder again"
                 )
+            for shard in names:
+                _check_whole(folder / str(shard), what)
             return
     raise ModelError(
         f"{what}: the folder has no weights (model.safetensors, its shards with their index, or "
         "pytorch_model.bin); copy the whole folder again"
     )
+
+
+def _check_whole(path: Path, what: str) -> None:
+    """Check that a safetensors file is as long as its header says, without reading the weights."""
+    if path.suffix != ".safetensors":
+        return
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(length)) if length < size else None
+        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name[:2] != "__"]
+        whole = size == 8 + length + max(ends)
+    except (AttributeError, LookupError, TypeError, ValueError, struct.error):
+        whole = False
+    if not whole:
+        raise ModelError(
+            f"{what}: {path.name} is damaged, incomplete or a pointer of Git LFS ({size:,} bytes); "
+            "copy it again"
+        )
 
 
 def _hub_files(repository: str, revision: str | None) -> Iterator[hub.HubFile]:

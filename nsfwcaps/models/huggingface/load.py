@@ -23,7 +23,6 @@ from nsfwcaps.runtime.weights import load_complete
 
 _CAUSAL, _PATCHES = "clip", "siglip2"
 _TOWERS = ("text_model.", "vision_model.", "text_projection.", "visual_projection.")
-_OLD_BUFFERS = "position_ids"
 
 
 def create(name: ModelName) -> tuple[Any, Any, Any]:
@@ -57,19 +56,22 @@ def _model(files: HuggingFaceFiles, what: str) -> Any:
     import transformers
 
     transformers.logging.disable_progress_bar()
-    kind = getattr(transformers, files.loads_as)
+    kind = getattr(transformers, files.loads_as, None)
+    if kind is None:
+        raise ModelError(
+            f"{what}: transformers {transformers.__version__} has no {files.loads_as}; run "
+            "'pip install --upgrade transformers'"
+        )
     try:
         # The model is initialised randomly first; keep the caller's generator state.
         with torch.random.fork_rng(devices=[]):
-            model = load_complete(
-                kind, str(files.folder), local_files_only=True, dtype=torch.float32
-            )
+            model = load_complete(kind, str(files.folder), known=_TOWERS, local_files_only=True)
     except Exception as error:  # transformers, torch and safetensors raise many types
         raise ModelError(
             f"{what}: cannot be loaded as {files.loads_as}: its weights are damaged, incomplete "
-            f"or of another model ({first_line(error)}); copy the whole folder again"
+            f"or of another model ({_reason(error)}); copy the whole folder again"
         ) from None
-    return model
+    return model.float()
 
 
 def _tokenizer(files: HuggingFaceFiles, config: Any, what: str) -> TransformersTokenizer:
@@ -79,7 +81,7 @@ def _tokenizer(files: HuggingFaceFiles, config: Any, what: str) -> TransformersT
         made = AutoTokenizer.from_pretrained(str(files.folder), local_files_only=True)
     except Exception as error:  # transformers raises many types
         raise ModelError(
-            f"{what}: its tokenizer cannot be loaded ({type(error).__name__}: {first_line(error)}"
+            f"{what}: its tokenizer cannot be loaded ({_reason(error)}"
             "); copy the tokenizer's files again; a spiece.model needs 'pip install sentencepiece "
             "protobuf'"
         ) from None
@@ -133,3 +135,10 @@ def _digest(config: Any, tokenizer: TransformersTokenizer) -> str:
         for tower in ("text_config", "vision_config")
     }
     return hashlib.sha256(f"{facts}{tokenizer.digest}".encode()).hexdigest()[:32]
+
+
+def _reason(error: Exception) -> str:
+    """Return type and first line of a library's error; some begin with an empty line."""
+    if "ignore_mismatched_sizes" in str(error):
+        return "their shapes are not those of config.json"
+    return f"{type(error).__name__}: {first_line(str(error).strip())}"
