@@ -29,7 +29,7 @@ from nsfwcaps.models.export.clip_tokenizer import write_tokenizer
 
 PIXELS, PATCH, PATCHES = 32, 8, 16
 CONTEXT = 16
-"""Tokens that the text towers of SigLIP read."""
+"""Tokens that the text towers read, but with CLIP's own tokenizer."""
 
 _SHAPE = {
     "hidden_size": 32,
@@ -38,18 +38,32 @@ _SHAPE = {
     "num_attention_heads": 2,
 }
 _SIGNS = "abcdefghijklmnopqrstuvwxyz"
-_CLIP_TOKENS = {"vocab_size": 49408, "bos_token_id": 49406, "eos_token_id": 49407}
-_SIGLIP_TEXT = {"vocab_size": 64, "max_position_embeddings": CONTEXT, "projection_size": 32}
+_LETTERS = {
+    "vocab_size": 64,
+    "max_position_embeddings": CONTEXT,
+    "pad_token_id": 0,
+    "eos_token_id": 1,
+    "bos_token_id": 1,
+}
+_WORDS = {
+    "vocab_size": 49408,
+    "max_position_embeddings": 77,
+    "bos_token_id": 49406,
+    "eos_token_id": 49407,
+}
 
 
 def write(folder: Path, kind: str = "clip", **changes: Any) -> str:
     """Write a model with tokenizer and image processor; give its name.
 
-    Changes are those of `text`, `vision`, `pictures` and `tokens`.
+    Changes are those of `text`, `vision`, `pictures` and `tokens`. With `words`, a CLIP model has
+    CLIP's own tokenizer, which takes half a second to load; otherwise tokens are letters.
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(changes.get("seed", 0))
-    text, vision = changes.get("text", {}), changes.get("vision", {})
+    words = changes.get("words", False)
+    text = {**(_WORDS if words else _LETTERS), **changes.get("text", {})}
+    vision = changes.get("vision", {})
     whole = _MODELS[kind](text, vision)
     # Larger than the library starts with, so that what a token sees shows in the output.
     for parameter in whole.parameters():
@@ -59,10 +73,10 @@ def write(folder: Path, kind: str = "clip", **changes: Any) -> str:
         folder, **changes.get("saving", {})
     )
     _PICTURES[kind](**changes.get("pictures", {})).save_pretrained(folder)
-    if kind == "clip":
+    if words:
         shutil.copytree(_clip_tokenizer(), folder, dirs_exist_ok=True)
     else:
-        siglip_tokenizer(**changes.get("tokens", {})).save_pretrained(folder)
+        letters(**changes.get("tokens", {})).save_pretrained(folder)
     return f"hf:{folder}"
 
 
@@ -71,7 +85,7 @@ def edit(path: Path, **values: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_bytes()), **values}))
 
 
-def siglip_tokenizer(**options: Any) -> PreTrainedTokenizerFast:
+def letters(**options: Any) -> PreTrainedTokenizerFast:
     """A tokenizer of letters that ends with <eos>, as Gemma's does in SigLIP2."""
     marks = ["<pad>", "<eos>", "<unk>"]
     vocabulary = {token: place for place, token in enumerate([*marks, "▁", *_SIGNS])}
@@ -111,7 +125,7 @@ def _clip(text: dict[str, Any], vision: dict[str, Any]) -> Any:
     return CLIPModel(
         CLIPConfig(
             projection_dim=24,
-            text_config={**_SHAPE, **_CLIP_TOKENS, "projection_dim": 24, **text},
+            text_config={**_SHAPE, "projection_dim": 24, **text},
             vision_config={
                 **_SHAPE,
                 "image_size": PIXELS,
@@ -127,7 +141,7 @@ def _siglip(text: dict[str, Any], vision: dict[str, Any]) -> Any:
     pictures = {"image_size": PIXELS, "patch_size": PATCH}
     return SiglipModel(
         SiglipConfig(
-            text_config={**_SHAPE, **_SIGLIP_TEXT, **text},
+            text_config={**_SHAPE, "projection_size": 32, **text},
             vision_config={**_SHAPE, **pictures, **vision},
         )
     )
@@ -137,7 +151,7 @@ def _siglip2(text: dict[str, Any], vision: dict[str, Any]) -> Any:
     pictures = {"num_patches": PATCHES, "patch_size": PATCH}
     return Siglip2Model(
         Siglip2Config(
-            text_config={**_SHAPE, **_SIGLIP_TEXT, **text},
+            text_config={**_SHAPE, "projection_size": 32, **text},
             vision_config={**_SHAPE, **pictures, **vision},
         )
     )
