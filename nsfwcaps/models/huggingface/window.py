@@ -40,5 +40,7 @@ def window(name: ModelName) -> Window | None:
     settings = folder / _SETTINGS
     most = read_json(settings, what).get("model_max_length", 77) if settings.is_file() else 77
     return Window(
-        tokens=min(int(positions), int(most)), count=count, languages=languages_of(name.architecture)
+        tokens=min(int(positions), int(most)),
+        count=count,
+        languages=languages_of(name.architecture),
     )

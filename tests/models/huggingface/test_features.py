@@ -42,7 +42,13 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "clip-no-mean": ("clip", {"pictures": {"do_normalize": False, "resample": 2}}),
     "clip-from-minus-one": (
         "clip",
-        {"pictures": {"rescale_factor": 1 / 127.5, "image_mean": [1.0] * 3, "image_std": [1.0] * 3}},
+        {
+            "pictures": {
+                "rescale_factor": 1 / 127.5,
+                "image_mean": [1.0] * 3,
+                "image_std": [1.0] * 3,
+            }
+        },
     ),
     "clip-lanczos": ("clip", {"pictures": {"resample": 1}}),
     "siglip": ("siglip", {}),
