@@ -92,9 +92,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         splits=[name for name in _SPLITS if name in facts["split"]],
         hidden=sum(pool.get("hidden_characters", 0) for pool in stages["ingest"]["facts"]["pools"]),
         flags=[(name, n, _flag_help(name)) for name, n in sorted(facts.get("flags", {}).items())],
-        columns=[
-            (field.name, _spelt(field.type), meaning[field.name]) for field in columns
-        ],
+        columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
         safe_columns=[
             (field.name, _spelt(field.type), SAFE_ITEMS_HELP[field.name]) for field in SAFE_ITEMS
         ],

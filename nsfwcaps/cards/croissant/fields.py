@@ -77,9 +77,7 @@ def splits(names: Sequence[str]) -> dict[str, Any]:
                 ("url", "What the split is for.", ["sc:URL", "cr:Split"]),
             )
         ],
-        "data": [
-            {f"{SPLITS}/name": name, f"{SPLITS}/url": _SPLIT_CLASSES[name]} for name in names
-        ],
+        "data": [{f"{SPLITS}/name": name, f"{SPLITS}/url": _SPLIT_CLASSES[name]} for name in names],
     }
 
 

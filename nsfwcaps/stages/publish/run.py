@@ -9,6 +9,7 @@ records of all stages ─ measured facts (`manifest`) ─▶ README.md, manifest
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -189,17 +190,14 @@ def _fixed_texts(joined: Joined | None) -> list[str]:
     return [name[:TEXT_DIGITS] for pair in fixed for name in (pair.unsafe_id, pair.safe_id)]
 
 
-def _croissant(
-    settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema
-) -> bytes:
-    """Return the description of the data set in Croissant."""
+def _croissant(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> bytes:
+    """Return the description of the data set in Croissant, from the manifest as it is read."""
+    manifest = json.loads(as_json(manifest))
     described = {croissant.PAIRS: columns}
     if any(file["path"].startswith(f"{dataset_card.SAFE}/") for file in manifest["files"]):
         described[croissant.SAFE] = SAFE_ITEMS
     meanings = dataset_card.meanings(manifest, columns)
-    return croissant.as_json(
-        croissant.describe(as_dict(settings), manifest, described, meanings)
-    )
+    return croissant.as_json(croissant.describe(as_dict(settings), manifest, described, meanings))
 
 
 def _write_papers(
