@@ -162,5 +162,9 @@ def _difference(expected: str, found: str) -> tuple[str, str] | None:
     return differ(expected, found)
 
 
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.split("|")[1:-1]]
+
+
 def _shown(line: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""The whole check of a data set: files, counts, card, Croissant file, one row of each record set."""
+"""The whole check of a data set: files, counts, card, Croissant file, rows read through it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def check(folder: Path, progress: Progress) -> CardCheck:
     description = read_description(published)
     if not extras.installed(MODULE):
         notes.append(
-            f"no row was read by {MODULE}, which is not installed; run {extras.install('croissant')}"
+            f"no row was read by {MODULE}, which is not installed; "
+            f"run {extras.install('croissant')}"
         )
     elif description is not None:
         findings += check_rows(published, description)

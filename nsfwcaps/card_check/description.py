@@ -16,7 +16,9 @@ from nsfwcaps.cards.croissant import document
 from nsfwcaps.cards.croissant.usage import licence
 
 NAME = document.NAME
-_PROSE = re.compile(r"description|rai:\w+(\[\d+\])?|.+\.(description|prov:label)")
+_PROSE = re.compile(r"(.+\.)?description|rai:\w+(\[\d+\])?")
+_NAMES = ("rai:dataBiases", "rai:dataCollectionRawData", "rai:machineAnnotationTools")
+"""Texts that name files, categories or models, so that their wording counts too."""
 _FIELD = re.compile(r"recordSet\[(?P<records>\w+)\]\.field\[(?P<field>[^\]]+)\]: is (?P<how>.+)")
 _PARTS = {document.PAIRS: DATA, document.SAFE: SAFE}
 
@@ -55,7 +57,7 @@ def check_description(published: PublishedFolder) -> Iterator[Finding]:
         return
     wrong = [*names.unknown(found)]
     rules = Rules(
-        prose=lambda place: _PROSE.fullmatch(place) is not None,
+        prose=lambda place: _PROSE.fullmatch(place) is not None and not place.startswith(_NAMES),
         free=lambda place: place in ("name", "keywords", "inLanguage"),
         may_add=_may_add,
     )

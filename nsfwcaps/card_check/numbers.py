@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 _NUMBER = re.compile(r"(?:(?<!\w)[-−])?\d+(?:,\d{3})*(?:\.\d+)?")
@@ -35,8 +36,8 @@ def differ(expected: str, found: str) -> tuple[str, str] | None:
     ours, theirs = numbers(expected), numbers(found)
     if wording(expected) != wording(found):
         ours, theirs = _only(ours, theirs), _only(theirs, ours)
-    pairs = zip([*ours, *["nothing"] * len(theirs)], [*theirs, *["nothing"] * len(ours)])
-    return next(((ours, theirs) for ours, theirs in pairs if ours != theirs), None)
+    pairs = itertools.zip_longest(ours, theirs, fillvalue="nothing")
+    return next(((one, other) for one, other in pairs if one != other), None)
 
 
 def wording(text: str) -> str:

@@ -81,6 +81,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         stages=stages,
         facts=facts,
         paired=paired,
+        purposes=usage.GATE_PURPOSES,
         mine=_minima(stages["mine"]["settings"]),
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,

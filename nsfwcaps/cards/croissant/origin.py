@@ -24,7 +24,9 @@ def derived_from(stages: Mapping[str, Any]) -> list[dict[str, Any]]:
             "@type": "prov:Entity",
             "@id": pool_id(number),
             "prov:label": pool["name"],
-            "description": f"{pool['label']} pool: {pool['rows']} rows, {pool['captions']} captions",
+            "description": (
+                f"{pool['label']} pool: {pool['rows']:,} rows, {pool['captions']:,} captions"
+            ),
             **({"sha256": pool["sha256"]} if pool.get("sha256") else {}),
         }
         for number, pool in enumerate(stages["ingest"]["facts"]["pools"])

@@ -166,6 +166,6 @@ def _limitations(stages: Mapping[str, Any]) -> Iterator[str]:
     overlap = stages["publish"]["facts"].get("overlap")
     if overlap is not None:
         yield (
-            f"Of {overlap['held_out']:,} validation and test pairs, {overlap['captions']:,} share a "
-            f"caption and {overlap['pictures']:,} an image with training pairs."
+            f"Of {overlap['held_out']:,} validation and test pairs, {overlap['captions']:,} share "
+            f"a caption and {overlap['pictures']:,} an image with training pairs."
         )
