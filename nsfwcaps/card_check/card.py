@@ -102,7 +102,8 @@ def _lines(
                 )
             continue
         ours.remove(match)
-        if (pair := _difference(match[1], line)) is not None:
+        compare = _difference if is_current else differ
+        if (pair := compare(match[1], line)) is not None:
             yield f"line {number}: has {pair[1]}; the data say {pair[0]}"
     for _, line in ours if is_current else ():
         if numbers(line) or line.startswith("|"):
