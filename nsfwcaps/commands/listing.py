@@ -29,6 +29,7 @@ COMMANDS = {
     "eval": "commands.evaluate:evaluate",
     "export": "commands.export:export_run",
     "export-data": "commands.export_data:export_data",
+    "card": "commands.card:card",
     "report": "commands.report:report",
     "validate": "commands.validate:validate",
     "status": "commands.status:status",

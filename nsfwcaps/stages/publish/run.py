@@ -3,24 +3,29 @@
 graded pairs ─ partners, split (`partners`, `split`) ─ review, if configured (`verdicts`, `review`)
     ─ join captions by id (`write`) ─▶ data/<split>-*.parquet
 safe pool ─ draw (`safe_items`) ─▶ safe/train-*.parquet
-records of all stages ─ measured facts (`manifest`) ─▶ README.md, manifest.json, figures/stages.png
+records of all stages ─ measured facts (`manifest`) ─▶ README.md, manifest.json, croissant.json,
+    figures/stages.png
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.captions.overlap import overlap_of
 from nsfwcaps.cards import dataset as dataset_card
+from nsfwcaps.cards.croissant import document as croissant
 from nsfwcaps.config import as_dict, digest
 from nsfwcaps.progress import Progress
+from nsfwcaps.schema import SAFE_ITEMS
 from nsfwcaps.stages.publish import safe_items
 from nsfwcaps.stages.publish.changes import changes
 from nsfwcaps.stages.publish.manifest import as_json, chain_of, manifest_of, shaping
@@ -34,7 +39,7 @@ if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.review.export.read import Review
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 9
+VERSION = 10
 DATASET = "dataset"
 """Folder in the run that gets the data set."""
 
@@ -103,7 +108,12 @@ def run(
         facts["safe_items"] = items.facts
     manifest = manifest_of(settings, chain, facts, shards)
     readme = dataset_card.render(as_dict(settings), manifest, writer.columns)
-    shards.append(_write_card_and_manifest(folder, inputs["grade"], release, manifest, readme))
+    papers = {
+        "README.md": readme.encode(),
+        "manifest.json": as_json(manifest),
+        croissant.NAME: _croissant(settings, manifest, writer.columns),
+    }
+    shards.append(_write_papers(folder, inputs["grade"], release, papers))
     if joined is not None and joined.left_out:
         from nsfwcaps.stages.publish import review
 
@@ -180,25 +190,28 @@ def _fixed_texts(joined: Joined | None) -> list[str]:
     return [name[:TEXT_DIGITS] for pair in fixed for name in (pair.unsafe_id, pair.safe_id)]
 
 
-def _write_card_and_manifest(
-    folder: StageFolder,
-    grade: StageRecord,
-    release: str,
-    manifest: Mapping[str, Any],
-    readme: str,
+def _croissant(settings: PublishSettings, manifest: Mapping[str, Any], columns: pa.Schema) -> bytes:
+    """Return the description of the data set in Croissant, from the manifest as it is read."""
+    manifest = json.loads(as_json(manifest))
+    described = {croissant.PAIRS: columns}
+    if any(file["path"].startswith(f"{dataset_card.SAFE}/") for file in manifest["files"]):
+        described[croissant.SAFE] = SAFE_ITEMS
+    meanings = dataset_card.meanings(manifest, columns)
+    return croissant.as_json(croissant.describe(as_dict(settings), manifest, described, meanings))
+
+
+def _write_papers(
+    folder: StageFolder, grade: StageRecord, release: str, papers: Mapping[str, bytes]
 ) -> Shard:
-    """Write the card, the manifest, and the figure if grade drew one."""
+    """Write the card, the manifest, the Croissant file, and the figure if grade drew one."""
     root = release[:12]
+    figures = {f"figures/{path.name}": path.read_bytes() for path in grade.paths("figures")}
     return folder.make_shard(
         digest([release, "papers"]),
         lambda: ShardFiles(
             contents={
-                ("dataset", f"{root}/README.md"): readme.encode(),
-                ("dataset", f"{root}/manifest.json"): as_json(manifest),
-                **{
-                    ("dataset", f"{root}/figures/{path.name}"): path.read_bytes()
-                    for path in grade.paths("figures")
-                },
+                ("dataset", f"{root}/{name}"): content
+                for name, content in {**papers, **figures}.items()
             }
         ),
     )

@@ -201,7 +201,7 @@ class Kill(BaseException):
 @pytest.mark.parametrize(
     "place",
     [
-        "nsfwcaps.stages.publish.run._write_card_and_manifest",
+        "nsfwcaps.stages.publish.run._write_papers",
         "nsfwcaps.artifacts.StageFolder._remove_superseded",
         "nsfwcaps.stage_delivery.copy",
         "nsfwcaps.pipeline.deliver",

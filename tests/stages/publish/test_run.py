@@ -500,13 +500,17 @@ def add_unusable_row(recipe: Recipe) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "change",
-    [add_unusable_row, lambda recipe: {"mine": {"min_similarity": -0.99}}],
+    ("change", "others"),
+    [
+        (add_unusable_row, ["croissant.json"]),
+        (lambda recipe: {"mine": {"min_similarity": -0.99}}, []),
+    ],
     ids=["an unusable row in a pool", "a setting that drops no pair"],
 )
 def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
     tmp_path: Path,
     change: Callable[[Recipe], dict[str, Any]],
+    others: list[str],
 ) -> None:
     recipe = prepare(tiny_world(), tmp_path)
     build(recipe, tmp_path / "work")
@@ -518,6 +522,7 @@ def test_the_card_is_written_anew_where_only_what_it_quotes_has_changed(
     assert after == bytes_of(tmp_path / "other" / "dataset")
     assert sorted(name for name in after if after[name] != before[name]) == [
         "README.md",
+        *others,
         "manifest.json",
     ]
     stage = STAGE["publish"]

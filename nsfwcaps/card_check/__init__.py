@@ -1,0 +1,1 @@
+"""Whether the card and the Croissant file of a published data set agree with its data."""
