@@ -71,7 +71,7 @@ def pair_files(folder: Path) -> PairFiles:
         raise ArtifactError(
             f"{folder}: no such folder; name the folder of a run (its --out) or of a data set"
         )
-    places = (folder, folder / "dataset")
+    places = (folder / "dataset", folder)  # a run may hold pools of the user in data/
     found = [(place, sorted((place / "data").glob("*.parquet"))) for place in places]
     data_set, files = next(((p, f) for p, f in found if f), (folder, []))
     if not files:
