@@ -1,4 +1,4 @@
-"""Formats of exported data, and the run that they are made from."""
+"""Formats of exported data and their choices, and the run that vectors are exported from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,43 @@ class DataFormat(enum.StrEnum):
 
     CLIP_RETRIEVAL = "clip-retrieval"
     """Vectors of all captions, and of their images if the run has them."""
+    SENTENCE_TRANSFORMERS = "sentence-transformers"
+    """Parquet with the columns anchor, positive and, if any, negatives."""
+    TEVATRON = "tevatron"
+    """JSON lines of queries with ids of documents, and the corpus of documents."""
+    FLAG_EMBEDDING = "flagembedding"
+    """JSON lines with query, pos and neg, and the pool to mine negatives from."""
+    OPEN_CLIP_CSV = "open-clip-csv"
+    """Paths of images and captions, separated by tabs, and the images."""
+    OPEN_CLIP_WEBDATASET = "open-clip-webdataset"
+    """Tar files with an image and a caption a sample."""
+    IMAGE_FOLDER = "imagefolder"
+    """Images, and a table with both images and captions of each pair."""
+    CLIP_BENCHMARK = "clip-benchmark"
+    """Tar files for retrieval: distinct images, each with its captions."""
+    IMG2DATASET = "img2dataset"
+    """Addresses of images with captions and digests, to download them."""
+
+
+class Negatives(enum.StrEnum):
+    """Which captions are written as negatives of an unsafe caption."""
+
+    CANDIDATES = "candidates"
+    """Its safe counterparts of later ranks, as mined with k above 1."""
+    UNSAFE = "unsafe"
+    """The unsafe caption itself, as a document."""
+    NONE = "none"
+
+
+class ItemKind(enum.StrEnum):
+    """Which caption is written with which image."""
+
+    REDIRECT = "redirect"
+    """The unsafe caption with the image of its safe counterpart."""
+    SAFE = "safe"
+    """The safe caption with its image."""
+    UNSAFE = "unsafe"
+    """The unsafe caption with its image."""
 
 
 @dataclass(frozen=True, kw_only=True)
