@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # needs the extra `review`
     from nsfwcaps.review.export.read import Review
     from nsfwcaps.stages.publish.review import Joined
 
-VERSION = 9
+VERSION = 10
 DATASET = "dataset"
 """Folder in the run that gets the data set."""
 
