@@ -37,7 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     text = _pairs(options.pairs)
     for what, table in (("pairs", text), ("with images", _pictured(options.pictures))):
-        print(f"\n| {table.num_rows:,} {what} | row groups | bytes | write | read | one group | sent again |")
+        head = "row groups | bytes | write | read | one group | sent again"
+        print(f"\n| {table.num_rows:,} {what} | {head} |")
         print("|---|---|---|---|---|---|---|")
         for name, write in WRITERS.items():
             print(f"| {name} | {_figures(table, write, options.repeats)} |")
