@@ -29,7 +29,7 @@ FLOORS = (
     ("review.queue",),
     ("review.results",),
     ("review.export",),
-    ("detectors", "evaluation", "exports", "reports"),
+    ("detectors", "evaluation", "exports", "hub", "reports"),
     ("generation",),
     ("construction",),
     ("stages.kept", "stages.pace"),
