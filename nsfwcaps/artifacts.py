@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
-from nsfwcaps.tables import ARROW, arrow_bytes, ending, parquet_bytes
+from nsfwcaps.tables import ARROW, arrow_bytes, ending, parquet_bytes, published_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
 JOURNAL = "shards.jsonl"
 RECORD = "stage.json"
+DATASET = "dataset"
+"""Group of the files that are delivered to the user's folder."""
 REJECTS, FLAGGED = "rejects", "flagged"
 """Groups of files that only name rows: rejected ones, and rows of the output with a flag."""
 # File names written by this module: STEM-KEY.parquet or .arrow, and files in a folder KEY.
@@ -271,7 +273,8 @@ class StageFolder:
         if isinstance(content, bytes):
             data, rows = content, 0
         else:
-            serialise = arrow_bytes if name.endswith(ARROW) else parquet_bytes
+            published = published_bytes if group == DATASET else parquet_bytes
+            serialise = arrow_bytes if name.endswith(ARROW) else published
             data, rows = serialise(content), content.num_rows
         write_atomically(self.path / name, data)
         return OutputFile(

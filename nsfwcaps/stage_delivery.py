@@ -14,14 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsfwcaps.artifacts import OutputFile, StageRecord
+from nsfwcaps.artifacts import DATASET, OutputFile, StageRecord
 from nsfwcaps.delivery import contents, hand_made, own_section
 from nsfwcaps.delivery.copying import copy
 from nsfwcaps.files import write_atomically
 
 LEDGER = "delivered.json"
-DATASET = "dataset"
-"""Group of the files that are delivered."""
 _OPTIONS = {"license": "--license", "pretty_name": "--title"}
 """Options that set a line of a card's front matter."""
 _MOST_NAMED = 3

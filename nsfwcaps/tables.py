@@ -6,6 +6,7 @@ are. All others are Parquet files. The ending of a file's name tells the reader 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,12 @@ if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow
 ARROW, PARQUET = ".arrow", ".parquet"
 """Endings of file names."""
 _ROW_GROUP_BYTES = 8 * 2**20
+_ROW_GROUP_ROWS = 8192
+_PUBLISHED_GROUP_BYTES = 32 * 2**20
+_PUBLISHED_GROUP_ROWS = 131_072
+_CHUNKS = {"min_chunk_size": 2**18, "max_chunk_size": 2**20, "norm_level": 0}
+_CHUNKS_KEY = "content_defined_chunking"
+"""Entry by which the `ParquetWriter` of `datasets` marks such a file."""
 
 
 def ending(table: pa.Table) -> str:
@@ -59,10 +66,40 @@ def parquet_bytes(table: pa.Table) -> memoryview:
     options: dict[str, Any] = (
         {"compression": "none", "use_dictionary": False} if has_vectors else {"compression": "zstd"}
     )
-    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    rows = min(8192, max(1, _ROW_GROUP_BYTES // row_bytes))
+    rows = _group_rows(table, _ROW_GROUP_BYTES, _ROW_GROUP_ROWS)
     pq.write_table(table, sink, row_group_size=rows, **options)
     return memoryview(sink.getvalue())
+
+
+def published_bytes(table: pa.Table) -> memoryview:
+    """Serialise a table for others to load; equal tables give equal bytes.
+
+    With a page index, so that a viewer reads some rows without the rest of their row group, and
+    with pages cut by content (content-defined chunking), so that a store which keeps equal chunks
+    once needs few new ones for a changed table. A change moves all ends of row groups behind it:
+    they are larger than those of a stage, so that there are few (`benchmarks/published.py`), and
+    far below the 300 MB that the Hub's viewer scans.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        compression="zstd",
+        write_page_index=True,
+        use_content_defined_chunking=_CHUNKS,
+    ) as file:
+        rows = _group_rows(table, _PUBLISHED_GROUP_BYTES, _PUBLISHED_GROUP_ROWS)
+        file.write_table(table, row_group_size=rows)
+        file.add_key_value_metadata({_CHUNKS_KEY: json.dumps(_CHUNKS)})
+    return memoryview(sink.getvalue())
+
+
+def _group_rows(table: pa.Table, most_bytes: int, most_rows: int) -> int:
+    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
+    return min(most_rows, max(1, most_bytes // row_bytes))
 
 
 def map_table(path: Path) -> pa.Table:

@@ -29,7 +29,7 @@ FLOORS = (
     ("review.queue",),
     ("review.results",),
     ("review.export",),
-    ("card_check", "detectors", "evaluation", "exports", "reports"),
+    ("card_check", "detectors", "evaluation", "exports", "hub", "reports"),
     ("generation",),
     ("construction",),
     ("stages.kept", "stages.pace"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nsfwcaps import schema
@@ -18,6 +21,7 @@ from nsfwcaps.tables import (
     ending,
     map_table,
     parquet_bytes,
+    published_bytes,
     read_tables,
 )
 from nsfwcaps.vectors.columns import vector_table
@@ -140,3 +144,37 @@ def test_other_files_under_the_name_are_named(tmp_path: Path) -> None:
 def test_a_column_that_is_not_there_is_damage(path: Path) -> None:
     with pytest.raises(ArtifactError, match="missing or damaged"):
         list(read_tables([path], ["id", "caption"]))
+
+
+def metadata_of(table: pa.Table) -> pq.FileMetaData:
+    return pq.ParquetFile(pa.BufferReader(published_bytes(table))).metadata
+
+
+def test_a_published_table_has_what_the_hub_needs_to_show_and_keep_it() -> None:
+    table = pa.table({"id": [f"{number:07d}" for number in range(140_000)]})
+    metadata = metadata_of(table)
+    assert [metadata.row_group(i).num_rows for i in range(2)] == [131_072, 8_928]
+    column = metadata.row_group(0).column(0)
+    assert column.has_offset_index
+    assert column.has_column_index
+    assert json.loads(metadata.metadata[b"content_defined_chunking"]) == {
+        "min_chunk_size": 262_144,
+        "max_chunk_size": 1_048_576,
+        "norm_level": 0,
+    }
+    assert pq.read_table(pa.BufferReader(published_bytes(table))).equals(table)
+    assert bytes(published_bytes(table)) == bytes(published_bytes(table.slice(0)))
+
+
+def test_row_groups_of_published_pictures_stay_far_below_what_the_viewer_scans() -> None:
+    pictures = pa.table({"image": [os.urandom(2**20)] * 70})
+    metadata = metadata_of(pictures)
+    assert [metadata.row_group(i).num_rows for i in range(3)] == [31, 31, 8]
+
+
+def test_a_row_put_first_leaves_most_bytes_of_a_published_file_as_they_were() -> None:
+    pictures = [np.random.default_rng(seed).bytes(2**15) for seed in range(400)]
+    whole = bytes(published_bytes(pa.table({"image": pictures})))
+    longer = bytes(published_bytes(pa.table({"image": [b"new" * 9000, *pictures]})))
+    parts = [whole[at : at + 4096] for at in range(0, len(whole) - 4096, 4096)]
+    assert sum(part in longer for part in parts) > 0.9 * len(parts)

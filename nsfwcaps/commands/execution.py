@@ -32,15 +32,17 @@ def execute(
     dry_run: bool,
     overwrite: bool = False,
     summary: Summary = lambda: ({}, ""),
+    planned: Summary = lambda: ({}, ""),
 ) -> None:
     """Run the stages of a recipe in order, or print the plan with `dry_run`.
 
-    `overwrite` allows a folder that holds a run of other pools.
+    `overwrite` allows a folder that holds a run of other pools. `summary` adds to the result,
+    `planned` to the plan.
     """
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
         replaced = subjects.replaced(recipe, workdir, overwrite=overwrite)
-        _print_plan(pipeline.plan(recipe, workdir), replaced, as_json=as_json)
+        _print_plan(pipeline.plan(recipe, workdir), replaced, planned(), as_json=as_json)
         return
     together = next(
         (recipe[s.name].device for s in STAGES if s.distributed and s.name in recipe), None
@@ -129,10 +131,15 @@ def _as_json(outcomes: list[StageOutcome], dataset: Path | None) -> dict[str, An
 
 
 def _print_plan(
-    plans: Mapping[str, Mapping[str, Any]], replaced: Mapping[str, str], *, as_json: bool
+    plans: Mapping[str, Mapping[str, Any]],
+    replaced: Mapping[str, str],
+    planned: tuple[Mapping[str, Any], str],
+    *,
+    as_json: bool,
 ) -> None:
+    values, text = planned
     if as_json:
-        more = {"replaces": replaced} if replaced else {}
+        more = {**({"replaces": replaced} if replaced else {}), **values}
         typer.echo(json.dumps({"plan": plans, **more}, indent=1))
         return
     for name, facts in plans.items():
@@ -141,6 +148,8 @@ def _print_plan(
             typer.echo(f"{'':<8} {'':<11} - {reason}")
         if name in replaced:
             typer.echo(f"{'':<8} {'':<11} - replaces another run: {replaced[name]}")
+    if text:
+        typer.echo(text)
 
 
 def _sizes(facts: Mapping[str, Any]) -> str:

@@ -15,6 +15,11 @@ from nsfwcaps.stages import STAGE
 
 def register(app: typer.Typer, name: str, panel: str) -> None:
     """Add the command of a stage; `panel` is where the root help lists it."""
+    if name == "publish":
+        from nsfwcaps.commands import publish  # it pushes too
+
+        publish.register(app, name, panel)
+        return
     stage = STAGE[name]
     app.command(name, help=stage.help, rich_help_panel=panel)(_command(stage))
 
