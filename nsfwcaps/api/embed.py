@@ -45,7 +45,8 @@ def embed(inputs: Any, *, model: str | None = None, **options: Unpack[EmbedOptio
         inputs: Captions: a list of `str`, or a pandas, pyarrow or `datasets` column. Or images: a
             list of `pathlib.Path`, or of `bytes` with the content of an image file.
         model: `minilm` (the default for captions), `mini` (the default for images),
-            `open_clip:NAME/TAG`, `hf-hub:ORG/NAME`, or the folder of a trained run.
+            `open_clip:NAME/TAG`, `hf-hub:ORG/NAME`, `hf:FOLDER` or
+            `hf:ORG/NAME` of transformers, or the folder of a trained run.
         **options: See `EmbedOptions`.
 
     Returns:

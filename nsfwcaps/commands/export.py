@@ -51,6 +51,8 @@ def export_run(
 
 
 def _way_to_load(done: ExportedModel) -> str:
-    if done.model is None:
-        return f'Load it: transformers.CLIPModel.from_pretrained("{done.folder}")'
-    return f"Load it: --model {done.model}"
+    here = f"--model {done.model}"
+    if done.facts["format"] != Format.TRANSFORMERS:
+        return f"Load it: {here}"
+    outside = f'transformers.{done.facts["loads_as"]}.from_pretrained("{done.folder}")'
+    return f"Load it in nsfwcaps: {here}\nLoad it: {outside}"

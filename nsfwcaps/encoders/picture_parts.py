@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+_CROPS = ("torchvision CenterCrop", "open_clip CenterCropOrPad", "nsfwcaps MiddleCrop")
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessingParts:
@@ -66,7 +68,7 @@ def _final_size(resize: Any, crop: Any) -> tuple[int, int] | None:
     elif _kind(resize) != "torchvision Resize":
         return None
     if crop is not None:
-        known = _kind(crop) in ("torchvision CenterCrop", "open_clip CenterCropOrPad")
+        known = _kind(crop) in _CROPS
         size = crop.size if known else None
     else:
         size = resize.size if _kind(resize) == "torchvision Resize" else None

@@ -55,6 +55,12 @@ def _trimmed(model: Any) -> TextTower | None:
             encode=model.encode_text,
             padding="trimmed to the longest of the batch; padding is masked",
         )
+    if (places := getattr(text, "ends", None)) is not None:  # of transformers: takes any length
+        return TextTower(
+            lengths=lambda tokens: places(tokens).cpu().numpy().astype(np.int64) + 1,
+            encode=model.encode_text,
+            padding="trimmed to the longest of the batch; the tower is causal",
+        )
     pool = getattr(text, "text_pool_type", getattr(text, "pool_type", None))
     causal = getattr(text, "attn_mask", None) is not None
     if not causal or pool not in ("argmax", "eos") or getattr(text, "cls_emb", None) is not None:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nsfwcaps.encoders.word_tokenizer import WordTokenizer
-
 Mask = npt.NDArray[np.bool_]
 
 CountTokens = Callable[[list[str]], list[int]]
@@ -36,8 +34,8 @@ def beyond(captions: Sequence[str], window: int, count: CountTokens) -> Mask:
 
 def token_counter(tokenizer: Any) -> CountTokens | None:
     """Return what counts the tokens of an open_clip tokenizer; None for an unknown kind."""
-    if isinstance(tokenizer, WordTokenizer):
-        return tokenizer.count
+    if (count := getattr(tokenizer, "count", None)) is not None:  # it knows itself
+        return count  # type: ignore[no-any-return]
     wrapped = getattr(tokenizer, "tokenizer", None)
     if wrapped is not None:  # HFTokenizer, SigLipTokenizer
         return lambda captions: _count_hf(tokenizer, wrapped, captions)

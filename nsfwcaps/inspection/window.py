@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nsfwcaps.encoders import token_counts
 from nsfwcaps.encoders.token_counts import Window
+from nsfwcaps.models.huggingface.window import window as huggingface_window
 from nsfwcaps.models.lineage import lineage
 from nsfwcaps.models.names import DEFAULTS, Form, parse
 
@@ -29,4 +30,6 @@ def window_of(model: str) -> Window | None:
         return token_counts.mini_window()
     if name.form is Form.TRAINED_RUN and name.folder is not None:
         return window_of(lineage(name.folder)[-1].base)
+    if name.form is Form.HUGGING_FACE:
+        return huggingface_window(name)
     return token_counts.clip_window(name.architecture) if name.form is Form.OPEN_CLIP else None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.errors import ModelError
+from nsfwcaps.models.huggingface import files
 from nsfwcaps.models.lineage import lineage
 from nsfwcaps.models.names import Form, ModelName, parse
 from nsfwcaps.runtime import hub
@@ -40,6 +41,8 @@ def check_name(name: ModelName, setting: str, *, reaching: bool = True) -> None:
         _check_open_clip(name, setting, reaching=reaching)
     elif name.form is Form.HUB and reaching:
         hub.require(_hub_files(name), f"{setting}: '{name.given}'", instead=_INSTEAD)
+    elif name.form is Form.HUGGING_FACE:
+        files.check(name, f"{setting}: '{name.given}'", reaching=reaching)
     elif name.form is Form.LOCAL_FOLDER:
         assert name.folder is not None, "a local model is a folder"
         if not name.folder.is_dir():
@@ -92,14 +95,14 @@ def _reach(name: ModelName, what: str) -> None:
     import open_clip
 
     published = open_clip.get_pretrained_cfg(name.architecture, name.weights)
-    files = [*_tokenizer(open_clip.get_model_config(name.architecture))]
+    needed = [*_tokenizer(open_clip.get_model_config(name.architecture))]
     if place := published.get("hf_hub"):
         repository, _, file = place.rpartition("/")
         names = (file,) if file else _OPEN_CLIP_FILES
         if file:  # open_clip prefers the same name with another ending
             names = (file, str(Path(file).with_suffix(".safetensors")))
-        files.append(hub.HubFile(repository=repository, names=names))
-    hub.require(files, what, instead=_INSTEAD)
+        needed.append(hub.HubFile(repository=repository, names=names))
+    hub.require(needed, what, instead=_INSTEAD)
 
 
 def _hub_files(name: ModelName) -> Iterator[hub.HubFile]:

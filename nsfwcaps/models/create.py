@@ -117,6 +117,10 @@ def create(name: ModelName, strength: float = 1.0) -> tuple[Any, Any, Any]:
         assert name.folder is not None, "a trained run is a folder"
         runs = lineage(name.folder)
         return merged.merge(runs, create(parse(runs[-1].base)), strength)
+    if name.form is Form.HUGGING_FACE:
+        from nsfwcaps.models.huggingface import load as hugging_face
+
+        return hugging_face.create(name)
     if name.architecture in (mini.NAME, mini.ARCHITECTURE):
         return mini.create(name.weights, mini.HEADS)
     return _create_with_open_clip(name)

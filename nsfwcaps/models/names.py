@@ -6,6 +6,7 @@ open_clip:MODEL/TAG             an open_clip model with published weights
 open_clip:MODEL/CHECKPOINT      the same with weights from a file
 hf-hub:ORG/NAME                 a model on the hub
 local-dir:FOLDER                a folder written by open_clip's exporters
+hf:FOLDER or hf:ORG/NAME        a CLIPModel, SiglipModel or Siglip2Model of transformers
 RUN                             the folder of a trained run
 """
 
@@ -25,11 +26,11 @@ MINI = "mini"
 DEFAULTS = (MINILM, MINI)
 """Default model for captions only, and for pools with images."""
 
-_OPEN_CLIP, _HUB, _LOCAL = "open_clip:", "hf-hub:", "local-dir:"
+_OPEN_CLIP, _HUB, _LOCAL, _HUGGING_FACE = "open_clip:", "hf-hub:", "local-dir:", "hf:"
 _FORMS = (
     "minilm, mini, open_clip:MODEL/TAG (open_clip:ViT-B-32-quickgelu/openai), "
-    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME, local-dir:FOLDER or the folder of a trained "
-    "run"
+    "open_clip:MODEL/CHECKPOINT-PATH, hf-hub:ORG/NAME, local-dir:FOLDER, hf:FOLDER-OR-ID or the "
+    "folder of a trained run"
 )
 
 
@@ -41,6 +42,7 @@ class Form(enum.Enum):
     OPEN_CLIP = enum.auto()
     HUB = enum.auto()
     LOCAL_FOLDER = enum.auto()
+    HUGGING_FACE = enum.auto()
     TRAINED_RUN = enum.auto()
 
 
@@ -55,7 +57,7 @@ class ModelName:
     weights: str | None = None
     """Tag or checkpoint of `open_clip:MODEL/…`."""
     folder: Path | None = None
-    """Folder of `local-dir:FOLDER`, or of a trained run's adapter."""
+    """Folder of `local-dir:FOLDER`, of `hf:FOLDER` if it exists, or of a trained run's adapter."""
 
 
 def parse(name: str) -> ModelName:
@@ -147,6 +149,8 @@ def _parse(name: str) -> ModelName | None:
     if name.startswith(_LOCAL):
         folder = Path(name.removeprefix(_LOCAL))
         return ModelName(given=name, form=Form.LOCAL_FOLDER, architecture=name, folder=folder)
+    if name.startswith(_HUGGING_FACE):
+        return _hugging_face(name)
     model, _, weights = name.removeprefix(_OPEN_CLIP).partition("/")
     if model.startswith(_HUB):
         return None
@@ -155,6 +159,19 @@ def _parse(name: str) -> ModelName | None:
     if (adapter := adapter_folder(name)) is not None:
         return ModelName(given=name, form=Form.TRAINED_RUN, architecture=name, folder=adapter)
     return None
+
+
+def _hugging_face(name: str) -> ModelName | None:
+    """Parse `hf:…`: an existing folder comes before a model of that name on the hub."""
+    place = name.removeprefix(_HUGGING_FACE)
+    if not place:
+        return None
+    folder = Path(place)
+    if not folder.is_dir():
+        return ModelName(given=name, form=Form.HUGGING_FACE, architecture=name)
+    # Only the folder's own name: what is displayed and delivered has no private parents.
+    shown = f"{_HUGGING_FACE}{folder.absolute().name}"
+    return ModelName(given=name, form=Form.HUGGING_FACE, architecture=shown, folder=folder)
 
 
 def _unknown(name: str, likely: Sequence[str] = DEFAULTS) -> str:

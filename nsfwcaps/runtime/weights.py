@@ -7,18 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def load_complete(kind: Any, name: str, **options: Any) -> Any:
+def load_complete(kind: Any, name: str, *, known: tuple[str, ...] = (), **options: Any) -> Any:
     """Load a model by its class and its folder or name.
 
     By default transformers initialises missing weights randomly, so the folder of another model
-    would load.
+    would load. It also passes over weights that the model lacks: with prefixes `known`, none of
+    these may be left over, as when a configuration has fewer layers than the weights.
 
     Raises:
-        ValueError: weights are missing. Loading may raise many other types.
+        ValueError: weights are missing or left over. Loading may raise many other types.
     """
     model, info = kind.from_pretrained(name, output_loading_info=True, **options)
     if missing := sorted(info["missing_keys"]):
         raise ValueError(f"{len(missing)} tensors are missing, such as {missing[0]}")
+    over = [name for name in sorted(info["unexpected_keys"]) if name.startswith(known)]
+    # Older versions of transformers stored these numbers, which are always the same.
+    if over := [name for name in over if known and not name.endswith("position_ids")]:
+        raise ValueError(f"{len(over)} tensors are left over, such as {over[0]}")
     return model
 
 

@@ -88,7 +88,10 @@ class Adaptation:
 # Order matters: attention pools contain MLPs, and BERT uses the same name for the output layers of
 # attention and MLP.
 _KINDS = (
-    (LayerKind.PROJECTION, r"^(visual\.(trunk\.)?head|text\.proj|(text\.)?text_projection)(\.|$)"),
+    (
+        LayerKind.PROJECTION,
+        r"^(visual\.(trunk\.)?head|text\.(proj|transformer\.head)|(text\.)?text_projection)(\.|$)",
+    ),
     (LayerKind.MLP, r"(^|\.)(mlp|ffn|DenseReluDense)\."),
     (LayerKind.ATTENTION, r"(?i)attn|attention|token_mixer\.(qkv|proj)$"),
     (LayerKind.MLP, r"\.(intermediate|output)\."),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.errors import ArtifactError, ConfigError
+from nsfwcaps.errors import ArtifactError, ConfigError, ModelError
 from nsfwcaps.models.trained import TrainedRun, adapter_folder
 from nsfwcaps.models.trainings import data_sha256, data_title, described
 from nsfwcaps.version import __version__
@@ -28,8 +28,8 @@ class ExportedModel:
 
     folder: Path
     facts: Mapping[str, Any]
-    model: str | None
-    """Name for `--model`; None if nsfwcaps does not read the format."""
+    model: str
+    """Name for `--model`."""
     notes: tuple[str, ...] = ()
     """A line for each edited file of an earlier export that was kept."""
 
@@ -57,17 +57,26 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
     from nsfwcaps.cards import model as model_card
     from nsfwcaps.delivery.exported import delivered, write_record
     from nsfwcaps.models.create import create
-    from nsfwcaps.models.export import open_clip_format, transformers_format
+    from nsfwcaps.models.export import open_clip_format, same_form, transformers_format
+    from nsfwcaps.models.huggingface.towers import TransformersClip
     from nsfwcaps.models.lineage import lineage
-    from nsfwcaps.models.names import parse
+    from nsfwcaps.models.names import Form, parse
     from nsfwcaps.runtime.weights import weights_sha256
 
     runs, notes = lineage(adapter), list[str]()
+    base = parse(runs[-1].base)
+    if base.form is Form.HUGGING_FACE and form is Format.OPEN_CLIP:
+        raise ModelError(
+            f"{run} was trained on a model of transformers ({base.architecture}), which open_clip "
+            "cannot load; use --to transformers"
+        )
     with delivered(out, notes) as folder:
         model, _, tokenizer = create(parse(str(run)), strength)
+        same = isinstance(model, TransformersClip)
         if form is Format.OPEN_CLIP:
-            architecture = parse(runs[-1].base).architecture
-            open_clip_format.write(folder, architecture, model, tokenizer)
+            open_clip_format.write(folder, base.architecture, model, tokenizer)
+        elif same:
+            same_form.write(folder, model, tokenizer)
         else:
             transformers_format.write(folder, model, tokenizer)
         facts = {
@@ -75,10 +84,12 @@ def export(run: Path, form: Format, out: Path, strength: float = 1.0) -> Exporte
             **_facts(runs[0], strength),
             "weights_sha256": weights_sha256(model.state_dict()),
             "configured": (folder / open_clip_format.CONFIG).is_file(),
+            "same_form": same,
+            "loads_as": model.files.loads_as if same else "CLIPModel",
         }
         (folder / "README.md").write_text(model_card.render(facts), encoding="utf-8")
         write_record(folder, facts)
-    name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else None
+    name = open_clip_format.model_name(out) if form is Format.OPEN_CLIP else f"hf:{out}"
     return ExportedModel(folder=out, facts=facts, model=name, notes=tuple(notes))
 
 

@@ -20,7 +20,8 @@ class EmbedSettings:
 
     model: str | None = setting(
         None,
-        "minilm; mini; open_clip:NAME/TAG (or a checkpoint path as TAG); hf-hub:ORG/NAME; folder "
+        "minilm; mini; open_clip:NAME/TAG (or a checkpoint path as TAG); hf-hub:ORG/NAME; "
+        "hf:FOLDER-OR-ID; folder "
         "of a trained run. Default: mini for pools with images, minilm for captions alone.",
     )
     source: str | None = setting(

@@ -189,7 +189,7 @@ def test_card_and_record_hold_facts_and_no_path_of_this_machine(
     record = json.loads((out / "export.json").read_bytes())
     facts = said.json
     assert facts.pop("folder") == str(out)
-    assert facts.pop("model") == (f"local-dir:{out}" if form == "open_clip" else None)
+    assert facts.pop("model") == (f"local-dir:{out}" if form == "open_clip" else f"hf:{out}")
     assert facts.pop("notes") == []
     files = [name for name in names(out) if name != "export.json"]
     digests = {name: contents.sha256(out / name) for name in files}
