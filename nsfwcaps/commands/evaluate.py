@@ -12,7 +12,7 @@ import typer
 from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, pipeline, progress, subjects
-from nsfwcaps.commands import next_steps
+from nsfwcaps.commands import next_steps, paper_suite
 from nsfwcaps.commands.options import (
     REQUIRED,
     DryRun,
@@ -89,8 +89,8 @@ class EvaluateSettings:
     )
     suite: tuple[str, ...] = option(
         (),
-        "Tasks: retrieval, preferences, zeroshot, structure, real-nsfw. Default: all the data "
-        "supports.",
+        "Tasks: retrieval, preferences, zeroshot, structure, real-nsfw; or paper: SafeR-CLIP's "
+        "tables beside its published figures. Default: all the data supports.",
         metavar="TASK[,TASK]",
     )
     split: AskedSplit | None = option(None, "Split to evaluate; all: every pair. Default: test.")
@@ -152,6 +152,7 @@ def evaluate(
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
     request, out = _request(settings), settings.out
     check_folder(out)
+    paper_suite.refuse_without_data(request, out, as_json=as_json)
 
     def opened(*, quiet: bool) -> Any:
         found = Evaluation(request, out, progress.for_terminal(quiet=quiet))
@@ -164,13 +165,13 @@ def evaluate(
         return
     with pipeline.locked(out):
         evaluated = opened(quiet=quiet or as_json).run()
-        _print_result(evaluated, out, by=request.by, as_json=as_json, quiet=quiet)
+        _print_result(evaluated, request, out, as_json=as_json, quiet=quiet)
 
 
 def _request(settings: EvaluateSettings) -> EvaluationRequest:
     from nsfwcaps.evaluation.data import DISTRACTORS
     from nsfwcaps.evaluation.named_options import named
-    from nsfwcaps.evaluation.request import EvaluationRequest, parse_suite
+    from nsfwcaps.evaluation.request import EvaluationRequest, asks_paper, parse_suite
 
     pairs, sets = named("--data", settings.data), named("--zeroshot", settings.zeroshot)
     images = named("--unsafe-images", settings.unsafe_images)
@@ -183,6 +184,7 @@ def _request(settings: EvaluateSettings) -> EvaluationRequest:
         unsafe_images=images,
         distractors=settings.distractors,
         tasks=parse_suite(settings.suite),
+        paper=asks_paper(settings.suite),
         split=settings.split,
         image_root=settings.image_root,
         by=settings.by,
@@ -254,16 +256,22 @@ def _print_plan(evaluation: Any, *, as_json: bool) -> None:
         typer.echo(f"missing {item}")
 
 
-def _print_result(evaluated: Any, out: Path, *, by: str | None, as_json: bool, quiet: bool) -> None:
+def _print_result(
+    evaluated: Any, request: EvaluationRequest, out: Path, *, as_json: bool, quiet: bool
+) -> None:
     from nsfwcaps.evaluation import basis, summary
 
     if as_json:
         values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
         values["notes"] = evaluated.notes
+        if request.paper:
+            values["paper"] = paper_suite.paper_facts(request, out)
         typer.echo(json.dumps({"out": str(out), **values}, indent=1))
     elif evaluated.parts:
         typer.echo(summary.tables(evaluated))
-        typer.echo(basis.text(evaluated, by=by))
+        typer.echo(basis.text(evaluated, by=request.by))
+        if request.paper:
+            paper_suite.print_paper(request, out, evaluated.missing)
         for note in evaluated.notes:
             typer.echo(note)
         typer.echo(f"\nResults: {out}")

@@ -25,7 +25,7 @@ from nsfwcaps.commands.options import (
 )
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
-from nsfwcaps.errors import EvaluationError, ModelError
+from nsfwcaps.errors import ConfigError, EvaluationError, ModelError
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
 
@@ -41,7 +41,8 @@ class GenerateSettings:
     model: tuple[str, ...] = option(
         REQUIRED,
         "Model whose tower replaces the pipeline's: as for embed --model, or a CLIPModel folder; "
-        "own: the unchanged pipeline. The first is the base. May repeat.",
+        "state:FILE.pt: state dict of the text encoder alone; own: the unchanged pipeline. The "
+        "first is the base. May repeat.",
         metavar="NAME=MODEL",
     )
     detector: tuple[str, ...] = option(
@@ -189,12 +190,18 @@ def _check(asked: _Asked, pipeline: str, judged: str) -> None:
     from nsfwcaps.detectors import registry
     from nsfwcaps.detectors.detector import Modality
     from nsfwcaps.evaluation.run import check_folder
+    from nsfwcaps.generation.text_state import SCHEME, is_text_state
     from nsfwcaps.generation.towers import check_available
     from nsfwcaps.runtime import hub
 
     check_folder(asked.settings.out)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
     for number, (name, model) in enumerate(asked.models):
+        if judged == "text" and is_text_state(model):
+            raise ConfigError(
+                f"--model {name}: {SCHEME} names a text encoder, which image-to-text does not "
+                "replace; use a trained run, an open_clip model or the folder of a CLIPModel"
+            )
         extras.require(names.extras_of(model))
         try:
             check_available(model, f"--model {name}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from nsfwcaps.evaluation.data import Data, Missing
 from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING
+from nsfwcaps.evaluation.paper.needs import missing_for_paper
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 
 Place = tuple[str, EvaluationTask]
@@ -17,8 +19,11 @@ Place = tuple[str, EvaluationTask]
 NEEDS_IMAGES = (EvaluationTask.PREFERENCES, EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW)
 
 
-def plan(request: EvaluationRequest, data: Data) -> tuple[list[Place], list[Missing]]:
-    """Choose what runs; tasks that were requested by name and cannot run are missing."""
+def plan(request: EvaluationRequest, data: Data, out: Path) -> tuple[list[Place], list[Missing]]:
+    """Choose what runs; tasks that were requested by name and cannot run are missing.
+
+    For the paper's suite, `out` may hold results of generation already.
+    """
     places: list[Place] = []
     missing: list[Missing] = []
     for dataset, task, reason in _candidates(request, data):
@@ -28,6 +33,8 @@ def plan(request: EvaluationRequest, data: Data) -> tuple[list[Place], list[Miss
             # requested by naming images
             missing.append(Missing(dataset=dataset, task=task, reason=reason))
     missing += _without_data(request)
+    if request.paper:
+        missing += missing_for_paper(request, data, out)
     return places, missing
 
 
@@ -57,7 +64,7 @@ def _candidates(
 
 def _without_data(request: EvaluationRequest) -> Iterator[Missing]:
     """Yield tasks that were requested by name but have no data set."""
-    for task in request.tasks or ():
+    for task in request.named_tasks:
         if task is EvaluationTask.ZEROSHOT and not request.class_sets:
             yield Missing(task=task, reason="no classification set; add --zeroshot")
         elif task is EvaluationTask.REAL_NSFW and not request.unsafe_images:

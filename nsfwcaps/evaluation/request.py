@@ -24,6 +24,11 @@ class EvaluationTask(enum.StrEnum):
     REAL_NSFW = "real-nsfw"
 
 
+PAPER = "paper"
+"""A word for all tasks of the paper's tables, which are then shown beside the figures."""
+_OF_PAPER = (EvaluationTask.RETRIEVAL, EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
     """Models, data sets, tasks, and settings of the tests."""
@@ -38,6 +43,8 @@ class EvaluationRequest:
     """Safe images to mix with the unsafe ones; None for those of the first pair set."""
     tasks: Sequence[EvaluationTask] | None = None
     """None: all tasks that the data supports."""
+    paper: bool = False
+    """Whether the paper's suite was requested: what its tables need and lack is missing."""
     split: AskedSplit | None = None
     image_root: str | None = None
     by: str | None = None
@@ -51,9 +58,16 @@ class EvaluationRequest:
         """Tell whether a task is requested, explicitly or by default."""
         return self.tasks is None or task in self.tasks
 
+    @property
+    def named_tasks(self) -> list[EvaluationTask]:
+        """Tasks requested by name; those of the paper's suite have reasons of their own."""
+        return [task for task in self.tasks or () if not (self.paper and task in _OF_PAPER)]
+
 
 def parse_suite(given: Sequence[str]) -> list[EvaluationTask] | None:
     """Parse tasks, each a word or a list such as `retrieval,zeroshot`; None without any.
+
+    `paper` is short for the tasks of the paper's tables.
 
     >>> [task.value for task in parse_suite(["retrieval, structure", "zeroshot"])]
     ['retrieval', 'structure', 'zeroshot']
@@ -63,11 +77,27 @@ def parse_suite(given: Sequence[str]) -> list[EvaluationTask] | None:
     """
     if not given:
         return None
-    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in list(EvaluationTask)]
+    words = _words(given)
+    unknown = [word for word in words if word not in [*EvaluationTask, PAPER]]
     if unknown or not words:
         raise ConfigError(
             f"--suite: unknown task '{', '.join(unknown) or ', '.join(given)}'; choose from "
-            f"{','.join(EvaluationTask)}"
+            f"{','.join([*EvaluationTask, PAPER])}"
         )
-    return [EvaluationTask(word) for word in dict.fromkeys(words)]
+    tasks = [
+        task for word in words for task in (_OF_PAPER if word == PAPER else (EvaluationTask(word),))
+    ]
+    return list(dict.fromkeys(tasks))
+
+
+def asks_paper(given: Sequence[str]) -> bool:
+    """Tell whether the paper's suite is among the words given.
+
+    >>> asks_paper(["structure, paper"])
+    True
+    """
+    return PAPER in _words(given)
+
+
+def _words(given: Sequence[str]) -> list[str]:
+    return [word.strip() for text in given for word in text.split(",") if word.strip()]

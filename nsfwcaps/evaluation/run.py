@@ -82,7 +82,7 @@ class Evaluation:
         self._models = [Model(named, out / "vectors") for named in request.models]
         broken = check_models(self._models, progress)
         self._data, unread = open_data(request, progress)
-        self._places, unplanned = plan(request, self._data)
+        self._places, unplanned = plan(request, self._data, out)
         unloadable = (Missing(model=name, reason=reason) for name, reason in broken.items())
         self._missing = [*unloadable, *unread, *unplanned]
         if not self._places:

@@ -18,6 +18,7 @@ from nsfwcaps.evaluation.datasets.pair_set import NO_CATEGORY
 from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.image_to_text import ImageToText
 from nsfwcaps.generation.manifest import Manifest
+from nsfwcaps.generation.text_state import TextState
 from nsfwcaps.generation.towers import VISION, Clip
 from nsfwcaps.pictures import decode
 from nsfwcaps.progress import Progress
@@ -51,7 +52,7 @@ class DescribePictures:
         """Settings shared by all compared models."""
         return self._model.settings
 
-    def put(self, clip: Clip | None) -> None:
+    def put(self, clip: Clip | TextState | None) -> None:
         """Put a model's image tower into the model."""
         self._model.put(clip)
 

@@ -16,6 +16,7 @@ from nsfwcaps.files import write_atomically
 from nsfwcaps.generation.generator import GeneratedItem, GenerationQueries, GenerationTask, Made
 from nsfwcaps.generation.manifest import Manifest
 from nsfwcaps.generation.prompts import PromptSet
+from nsfwcaps.generation.text_state import TextState
 from nsfwcaps.generation.text_to_image import Drawing, TextToImage, batches, drawings
 from nsfwcaps.generation.towers import TEXT, Clip
 from nsfwcaps.progress import Progress
@@ -52,7 +53,7 @@ class DrawPrompts:
         """Settings shared by all compared models."""
         return {**self._pipeline.settings, "seeds": self._seeds}
 
-    def put(self, clip: Clip | None) -> None:
+    def put(self, clip: Clip | TextState | None) -> None:
         """Put a model's text tower into the pipeline."""
         self._pipeline.put(clip)
 

@@ -22,6 +22,7 @@ from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId
 from nsfwcaps.generation.generator import Generator, Made
 from nsfwcaps.generation.judge import judge
 from nsfwcaps.generation.record import Certainty, Summaries
+from nsfwcaps.generation.text_state import is_text_state, read_text_state
 from nsfwcaps.generation.towers import OWN, read_clip
 from nsfwcaps.generation.verdicts import outcome
 from nsfwcaps.models.trainings import trainings
@@ -122,6 +123,10 @@ class GenerationEvaluation:
         if model == OWN:
             self._generator.put(None)
             return {"name": OWN}
+        if is_text_state(model):
+            state = read_text_state(model)
+            self._generator.put(state)
+            return state.identity()
         clip = read_clip(model)
         self._generator.put(clip)
         return clip.identity(self._generator.tower)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from nsfwcaps.generation.text_state import TextState
 from nsfwcaps.generation.towers import Clip
 from nsfwcaps.progress import Progress
 
@@ -70,7 +71,7 @@ class Generator(Protocol):
         """Settings shared by all compared models."""
         ...
 
-    def put(self, clip: Clip | None) -> None:
+    def put(self, clip: Clip | TextState | None) -> None:
         """Swap in a model's tower; None restores the original.
 
         Raises:

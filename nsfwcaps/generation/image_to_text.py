@@ -10,6 +10,7 @@ from nsfwcaps import pictures as files
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.swap import put_image_tower, tower_sha256
+from nsfwcaps.generation.text_state import TextState
 from nsfwcaps.generation.towers import VISION, Clip
 from nsfwcaps.runtime.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.runtime.loading import loaded, modules_sha256
@@ -69,7 +70,7 @@ class ImageToText:
     def _tower(self) -> Any:
         return _inner(self._model).vision_tower
 
-    def put(self, clip: Clip | None) -> None:
+    def put(self, clip: Clip | TextState | None) -> None:
         """Swap in a model's image tower; None restores the original.
 
         Raises:

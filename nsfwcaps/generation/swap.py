@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nsfwcaps.errors import ModelError
+from nsfwcaps.generation.text_state import TextState, put_text_state
 from nsfwcaps.generation.towers import TEXT, VISION, Clip, tokens_of
 from nsfwcaps.runtime.weights import weights_sha256
 
@@ -19,13 +20,18 @@ _BUILT = {
 _CAPTIONS = ("a photo of a cat", "Two dogs, one ball; it's 3 o'clock.", "naïve café №5", "")
 
 
-def put_text_tower(clip: Clip, encoder: Any, tokenizer: Any) -> None:
+def put_text_tower(clip: Clip | TextState, encoder: Any, tokenizer: Any) -> None:
     """Load a model's text tower into a `CLIPTextModel`.
+
+    A bare state dict takes the encoder's configuration and tokenizer.
 
     Raises:
         ModelError: the encoder is of another class, or differs in shape, activation or tokenizer.
     """
     _check_class(encoder, "CLIPTextModel", "CLIPTextModelWithProjection", what="text encoder")
+    if isinstance(clip, TextState):
+        put_text_state(clip, encoder)
+        return
     differ = list(_differences(TEXT, clip.config[TEXT], encoder.config))
     if not differ and clip.token_ids(_CAPTIONS) != tokens_of(tokenizer, _CAPTIONS):
         differ = ["the tokenizers give different token ids"]
@@ -33,13 +39,15 @@ def put_text_tower(clip: Clip, encoder: Any, tokenizer: Any) -> None:
     _load(clip, TEXT, encoder)
 
 
-def put_image_tower(clip: Clip, tower: Any, image_processor: Any) -> None:
+def put_image_tower(clip: Clip | TextState, tower: Any, image_processor: Any) -> None:
     """Load a model's image tower into a `CLIPVisionModel`.
 
     Raises:
         ModelError: the tower is of another class, or differs in shape, activation or normalisation.
     """
     _check_class(tower, "CLIPVisionModel", what="vision tower")
+    if isinstance(clip, TextState):
+        raise ModelError(f"{clip.name} holds a text encoder; expected a model with an image tower")
     differ = list(_differences(VISION, clip.config[VISION], tower.config))
     theirs = (list(image_processor.image_mean), list(image_processor.image_std))
     if not differ and not _close(clip.pixel_statistics, theirs):

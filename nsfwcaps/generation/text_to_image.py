@@ -12,6 +12,7 @@ from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
 from nsfwcaps.generation.prompts import Prompt
 from nsfwcaps.generation.swap import put_text_tower, tower_sha256
+from nsfwcaps.generation.text_state import TextState
 from nsfwcaps.generation.towers import TEXT, Clip
 from nsfwcaps.runtime.device import resolve_precision, torch_device, torch_dtype
 from nsfwcaps.runtime.loading import diffusion_pipeline, modules_sha256
@@ -78,7 +79,7 @@ class TextToImage:
         with silence():
             self._pipe.to(self._device, torch_dtype(self._precision))
 
-    def put(self, clip: Clip | None) -> None:
+    def put(self, clip: Clip | TextState | None) -> None:
         """Swap in a model's text tower; None restores the original.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, ModelError
+from nsfwcaps.generation.text_state import check_text_state, is_text_state
 from nsfwcaps.models import available, names
 from nsfwcaps.models.trained import adapter_folder
 from nsfwcaps.runtime.silence import silence
@@ -63,7 +64,9 @@ def check_available(model: str, setting: str) -> None:
         ConfigError: the model is unknown.
         ModelError: its files are neither here nor within reach.
     """
-    if model != OWN and not _is_of_transformers(model):
+    if is_text_state(model):
+        check_text_state(model, setting)
+    elif model != OWN and not _is_of_transformers(model):
         if wrong := names.problem(model):
             raise ConfigError(f"--model: {wrong}")
         available.check(model, setting)

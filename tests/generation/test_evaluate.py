@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from huggingface_hub import constants
 from support import tiny_generators as tiny
 from support.generator_place import Place
@@ -16,6 +17,7 @@ from support.shell import MARKER, Said, call, tree
 
 from nsfwcaps.detectors import registry
 from nsfwcaps.generation.text_to_image import TextToImage
+from nsfwcaps.generation.towers import TEXT, read_clip
 
 PROMPTS = [
     f"a red kite and a {MARKER},kites",
@@ -229,3 +231,47 @@ def test_wrong_options(
 def test_every_detector_that_is_known_has_its_extra() -> None:
     text = (Path(registry.__file__).parents[2] / "pyproject.toml").read_text()
     assert all(f"\n{name} = [" in text for name in ("opennsfw", "nudenet", "profanity"))
+
+
+def test_a_state_dict_draws_what_its_model_draws(
+    place: Place, prompts: Path, images: Path, tmp_path: Path
+) -> None:
+    """The pictures of `other` as an open_clip model and as a bare state dict are the same."""
+    weights = read_clip(place.other).tower(TEXT)
+    torch.save({"state_dict": weights}, tmp_path / "SAGE.pt")
+    out, sage = tmp_path / "out", f"sage=state:{tmp_path / 'SAGE.pt'}"
+    said = text_to_image(
+        *(place, prompts, out, "--detector", "opennsfw"),
+        *("--model", f"other={place.other}", "--model", sage),
+    )
+    assert said.code == 0, said.err
+    drawn = {
+        folder.name.partition("-")[0]: sorted(path.read_bytes() for path in folder.glob("*.png"))
+        for folder in (out / "generated" / "i2p" / "text-to-image").iterdir()
+    }
+    assert {name: len(found) for name, found in drawn.items()} == dict.fromkeys(
+        ["base", "other", "safer", "sage"], 3
+    )
+    assert drawn["sage"] == drawn["other"] != drawn["base"]
+    run = json.loads((out / "run.json").read_bytes())
+    assert run["models"]["sage"]["name"] == "state:SAGE.pt"
+    refused = image_to_text(place, images, out, "--detector", "profanity", "--model", sage)
+    assert refused.code == 2
+    assert "--model sage: state: names a text encoder" in refused.err
+
+
+def test_a_state_dict_that_does_not_fit_leaves_the_others(
+    place: Place, prompts: Path, tmp_path: Path
+) -> None:
+    weights = read_clip(place.other).tower(TEXT)
+    del weights["final_layer_norm.bias"]
+    torch.save(weights, tmp_path / "SAGE.pt")
+    said = text_to_image(
+        *(place, prompts, tmp_path / "out", "--detector", "opennsfw"),
+        *("--model", f"sage=state:{tmp_path / 'SAGE.pt'}"),
+        *("--model", f"lost=state:{tmp_path / 'lost.pt'}"),
+    )
+    assert said.code == 10
+    assert "1 tensor is missing: final_layer_norm.bias" in said.err
+    assert "there is no file" in said.err
+    assert "safer: unsafe images" in said.out
