@@ -23,9 +23,19 @@ def main() -> None:
     """Draw the page that the address names, for whoever is signed in."""
     st.set_page_config(layout="wide")
     st.html(_NO_DOWNLOADS)
+    _draw_after_a_restart()
     with shown_errors():
         context = opened()
         navigation.draw(context, sign_in.resumed(context))
+
+
+@st.fragment(run_every="1d")
+def _draw_after_a_restart() -> None:
+    """Draw nothing.
+
+    A page with such a fragment is drawn as soon as a server that was restarted is back. Streamlit
+    knows no button before, and would drop the first click.
+    """
 
 
 main()

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -214,15 +214,6 @@ def test_interrupt_says_that_nothing_is_lost(
     assert "run the same command again" in capsys.readouterr().err
 
 
-@pytest.fixture
-def heard_interrupts() -> Iterator[None]:
-    """Let started commands hear Ctrl-C: a shell that runs tests in the background turns it off."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("heard_interrupts")
 def test_ctrl_c_ends_a_run_with_130_and_one_message(tmp_path: Path, pools: Pools) -> None:
     # A pool that never ends: the run is surely at work when the signal comes.
     fifo = tmp_path / "endless.jsonl"

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -56,11 +55,6 @@ def call(*arguments: object) -> Said:
     return said
 
 
-def _interruptible() -> None:
-    # A shell's background jobs ignore SIGINT, and so would what they start.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start the command line as a process of its own."""
     return subprocess.Popen(
@@ -69,7 +63,6 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
-        preexec_fn=_interruptible,
         **options,
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,10 +16,19 @@ from support.shell import environment
 
 OBJECTS = ("vase", "lamp", "chair", "bicycle", "bench", "kettle", "clock", "book", "ladder", "cup")
 PLACES = ("table", "shelf", "street", "roof", "bridge", "lawn", "pier", "stage", "stair", "porch")
+# The run keeps rows every so many seconds, and halts where it has written so many files of them.
 LINE = """
-import sys
+import os, signal, sys
+from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.encoders import keeping
-keeping.SECONDS = float(sys.argv.pop(1))
+keeping.SECONDS, files = float(sys.argv.pop(1)), int(sys.argv.pop(1))
+make_shard = StageFolder.make_shard
+def halting(folder, *arguments):
+    made = make_shard(folder, *arguments)
+    if len(list(folder.path.glob("partial-*"))) == files:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return made
+StageFolder.make_shard = halting
 from nsfwcaps.cli import main
 main()
 """
@@ -43,10 +52,10 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["--safe", str(folder / "safe.parquet"), "--unsafe", str(folder / "unsafe.parquet")]
 
 
-def started(out: Path, pools: list[str], every_s: float) -> subprocess.Popen[str]:
+def started(out: Path, pools: list[str], every_s: float, halt: int = -1) -> subprocess.Popen[str]:
     recipe = [*("build", "--out", str(out)), *pools, "--model", "minilm", "--quiet"]
     return subprocess.Popen(
-        [sys.executable, "-c", LINE, str(every_s), *recipe, "--batch-tokens", "512"],
+        [sys.executable, "-c", LINE, str(every_s), str(halt), *recipe, "--batch-tokens", "512"],
         env={**environment(), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -73,14 +82,12 @@ def whole(pools: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def stopped(out: Path, pools: list[str], how: signal.Signals, files: int) -> int:
-    """Stop a run once it has written so many files of rows; return its exit code."""
-    process = started(out, pools, every_s=0.0)  # every batch is kept
-    deadline = time.monotonic() + 300
-    while len(partial(out)) < files:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    """Stop a run where it has written so many files of rows; return its exit code."""
+    process = started(out, pools, every_s=0.0, halt=files)  # every batch is kept
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status), process.communicate()
     process.send_signal(how)
+    process.send_signal(signal.SIGCONT)
     process.communicate()
     return process.returncode
 
