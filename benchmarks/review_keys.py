@@ -1,10 +1,10 @@
 """Typing on the judging page: does every verdict hold what was typed for its pair, and no more?
 
-    python benchmarks/review_keys.py [--pairs 100] [--delay-ms 200] [--at-once 5]
+    python benchmarks/review_keys.py [--pairs 100] [--delay-ms 200] [--at-once 5] [--busy 2]
 
 Starts a review of harmless pairs, and people who type in Chromium at one key each 100, 150, 200,
-300 and 400 ms, with two busy processes beside them. The delay is added to each direction of the
-connection; without one, the browser and the server talk directly.
+300 and 400 ms, with busy processes beside them (`--busy 0` on a machine that is busy already). The
+delay is added to each direction of the connection; without one, browser and server talk directly.
 
 - A *looking* typist plans seven keys for the pair that is on the screen, with answers that differ
   from pair to pair, and types them at that pace whatever the page does. Where the pair is still
@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -42,6 +41,7 @@ from playwright.async_api import Page, async_playwright
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log.verdicts import read_answers
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.people.keys import CATEGORY_KEYS
@@ -148,8 +148,9 @@ def main() -> None:
     parser.add_argument("--who", choices=("both", "looking", "blind"), default="both")
     parser.add_argument("--delay-ms", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=1, help="People who type at the same time.")
+    parser.add_argument("--busy", type=int, default=2, help="Busy processes beside.")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, busy(2):
+    with tempfile.TemporaryDirectory() as scratch, busy(options.busy):
         run = Path(scratch)
         write_pairs(run, max(200, 2 * options.pairs))
         typists = [
@@ -162,7 +163,8 @@ def main() -> None:
                 hashed = accounts.hash_password(typist.name, PASSWORD)
                 with found.write() as connection:
                     accounts.create(connection, typist.name, hashed, Role.ANNOTATOR, time.time())
-            print(f"delay of each direction: {options.delay_ms} ms")
+            load = os.getloadavg()[0]
+            print(f"delay of each direction: {options.delay_ms} ms; load average: {load:.1f}")
             print("| typist | ms a key | verdicts | with an answer not given | asked again |")
             print("|---|---|---|---|---|", flush=True)
             asyncio.run(everybody(typists, found, port, options.delay_ms, options.at_once))
@@ -350,7 +352,8 @@ def verdicts_of(database: Database, name: str) -> list[tuple[str, dict[str, Any]
         query = sa.select(table.pair_id, table.body).where(
             table.account_id == me, table.kind == "judge"
         )
-        return [(pair_id, json.loads(body)) for pair_id, body in connection.execute(query)]
+        rows = connection.execute(query)
+        return [(pair_id, read_answers(body).as_json()) for pair_id, body in rows]
 
 
 def write_pairs(run: Path, count: int) -> None:

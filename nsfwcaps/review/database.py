@@ -59,6 +59,8 @@ class Database:
         if self.is_sqlite:
             self.name = str(self._url.database)
             _find_file(Path(self.name), create)
+        self.migrated = False
+        """Whether opening brought it up to date from an earlier version."""
         self._fixed = read_only and self.is_sqlite and _is_fixed(Path(self.name))
         if self._fixed:
             self._engine = _fixed_engine(Path(self.name), busy_s)
@@ -140,11 +142,11 @@ class Database:
     def _migrate(self) -> None:
         if self._fixed:
             raise ReviewError(
-                f"{self.name}: written by an earlier version of nsfwcaps; open it once where it "
-                "can be written, for example with 'nsfwcaps review status'"
+                f"{self.name}: written by an earlier version of nsfwcaps, and not writable; make "
+                "it writable, or copy it and open the copy"
             )
         with self.write() as connection:
-            migrations.migrate(connection)
+            self.migrated = migrations.migrate(connection)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:

@@ -7,13 +7,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
 
 
 def get_meta(connection: sa.Connection, key: str) -> Any:
-    """Return the value stored by `set_meta`, or None."""
+    """Return the value stored by `set_meta`, or None.
+
+    Raises:
+        ReviewError: it is not JSON, as something else wrote it.
+    """
     text = connection.scalar(sa.select(tables.meta.c.value).where(tables.meta.c.key == key))
-    return None if text is None else json.loads(text)
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        raise ReviewError(
+            f"the database is damaged (meta.{key} is not JSON); restore the latest backup"
+        ) from None
 
 
 def set_meta(connection: sa.Connection, key: str, value: Any) -> None:

@@ -19,10 +19,10 @@ EARLIER = (1,)
 """Versions that can be brought up to date."""
 
 
-def migrate(connection: sa.Connection) -> None:
-    """Add what is missing, within a write transaction; another process may have done so."""
+def migrate(connection: sa.Connection) -> bool:
+    """Add what is missing, within a write transaction; False if another process has done so."""
     if get_meta(connection, "version") not in EARLIER:
-        return
+        return False
     tables.metadata.create_all(connection)  # whole tables that are missing
     there = sa.inspect(connection)
     for table in tables.metadata.sorted_tables:
@@ -34,3 +34,4 @@ def migrate(connection: sa.Connection) -> None:
     set_meta(connection, "version", tables.VERSION)
     if state.has_begun(connection):
         state.begin(connection, time.time())
+    return True

@@ -118,6 +118,15 @@ reservation = sa.Table(
     sa.Column("next_token", sa.Text),
 )
 
+# Partial answers on a pair that was put down, for when it comes again.
+put_down = sa.Table(
+    "put_down",
+    metadata,
+    sa.Column("account_id", sa.ForeignKey("account.account_id"), primary_key=True),
+    sa.Column("pair_id", sa.ForeignKey("item.pair_id"), primary_key=True),
+    sa.Column("draft", sa.Text, nullable=False),
+)
+
 verdict = sa.Table(
     "verdict",
     metadata,

@@ -15,7 +15,9 @@ from tabs import Review, Tab, with_images
 
 BEGIN = "I have read this, begin"
 GOOD = {"safe_is_safe": "yes", "unsafe_is_unsafe": "yes", "category": "right", "meaning": 4}
-ELSEWHERE = "this pair is no longer open here; you continued in another tab"
+ELSEWHERE = (
+    "this pair is no longer open here; you continued in another tab, or a lead changed the pair"
+)
 
 
 def begun(review: Review, rows: Sequence[dict[str, Any]] | None = None, **policy: Any) -> Tab:
@@ -217,7 +219,7 @@ def test_undo_brings_the_pair_back_with_its_answers(review: Review, kind: str) -
     sent = {"verdict": {"do": "decide", "choice": "accept", "values": {}}}.get(kind, {"do": kind})
     tab.send(sent)
     if kind == "stop":
-        tab.press("Undo the last stop")
+        tab.press("Continue the session")
     else:
         assert tab.judging["undoable"] == {"kind": kind, "token": token}
         tab.send({"do": "undo"}, token=token)

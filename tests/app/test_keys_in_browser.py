@@ -156,7 +156,7 @@ def test_a_comment_outlives_the_refusal_of_what_came_before_it(
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4").at(CHOICE)
     ann.page.keyboard.press("f")
-    field = ann.page.get_by_role("textbox", name="safe", exact=True)
+    field = ann.page.get_by_role("textbox", name="Safe caption")
     expect(field).to_be_focused()
     ann.page.keyboard.type(" and a kite, box")
     expect(field).to_have_value(
@@ -181,7 +181,7 @@ def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, a
     expect(ann.judging).to_have_attribute("data-locked", "true")
     assert shown(ann) == 0
     ann.keys("d")
-    expect(ann.page.get_by_role("textbox", name="unsafe")).to_be_focused()
+    expect(ann.page.get_by_role("textbox", name="Unsafe caption")).to_be_focused()
     assert [kind for kind, _ in log_of(server, ann)] == ["judge", "undo"]
 
 

@@ -60,7 +60,7 @@ def draw(context: ReviewContext, account: Account, desk: Desk, waiting: Consent)
     if (last := waiting.undoable) is not None:
         undo = f"undo-{last.token}"
         st.button(
-            f"Undo the last {last.kind}",
+            last.label,
             type="tertiary",
             on_click=act,
             args=(partial(desk.undo, last.token),),
@@ -73,6 +73,7 @@ def _guidelines(context: ReviewContext) -> None:
     found = context.read(guidelines.of)
     if found is None:
         return
-    st.subheader("Guidelines")
+    if not found.html.lstrip().startswith("<h"):  # no heading of their own
+        st.subheader("Guidelines")
     with st.container(border=True):
         st.html(found.html)  # rendered from Markdown without HTML, scripts or images

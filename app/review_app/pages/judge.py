@@ -61,7 +61,7 @@ def _undo(context: ReviewContext, account: Account, desk: Desk, state: Rest | Fi
     if (last := state.undoable) is not None:
         key = f"undo-{last.token}"  # what is pressed twice must not undo two
         st.button(
-            f"Undo the last {last.kind}",
+            last.label,
             on_click=act,
             args=(partial(desk.undo, last.token),),
             key=key,

@@ -14,7 +14,7 @@ from nsfwcaps.review.people.accounts import Account
 from nsfwcaps.review.queue import guidelines
 from nsfwcaps.review.queue.desk import Desk
 from nsfwcaps.review.queue.states import ReviewTask
-from review_app.actions import TOKEN, check_signed_in
+from review_app.actions import TOKEN, check_signed_in, shown_errors
 from review_app.context import ReviewContext
 from review_app.judging import categories, component, messages, sent
 from review_app.judging.messages import Heard
@@ -26,6 +26,11 @@ _HEARD = "heard"
 @st.fragment
 def draw(context: ReviewContext, account: Account, desk: Desk) -> None:
     """Draw the pair that an annotator has open; what the browser sends draws only this again."""
+    with shown_errors():
+        _draw(context, account, desk)
+
+
+def _draw(context: ReviewContext, account: Account, desk: Desk) -> None:
     heard = _heard()
     if not _is_signed_in(context, account):
         st.rerun()  # the whole page, which asks for the password

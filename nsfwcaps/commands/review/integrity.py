@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,8 +101,15 @@ def restored(
         faults = verdicts.verify(connection)
         if faults:
             raise ReviewError(f"{database.name}: {faults[0]}; restore another backup")
+        other = verdicts.head_of(connection)[0] >= row.rows
         seq = verifying.excuse(connection, who, row, time.time())
         head = verdicts.head_of(connection)
+    if other:
+        typer.echo(
+            f"row {row.rows} is in this log with another hash: verdicts were given after the "
+            "backup was restored, or the noted hash or the log is not the one meant",
+            err=True,
+        )
     typer.echo(
         f"Row {seq} says that row {row.rows} as noted was lost. Verdicts after the backup have to "
         f"be given again. Keep for --noted: {head[0]}:{head[1]}"
@@ -124,8 +132,9 @@ def _noted(text: str) -> NotedHead:
                 "published with --verdicts"
             )
         return found
-    number, colon, value = text.partition(":")
-    if not colon or not number.isdigit() or len(value) != 64:
+    number, _, value = text.partition(":")
+    # A row's number fits 64 bits; `isdigit` would accept superscripts.
+    if not re.fullmatch(r"[0-9]{1,18}", number) or not re.fullmatch(r"[0-9a-fA-F]{64}", value):
         raise ConfigError(
             "--noted: expected NUMBER:HASH, as printed by 'nsfwcaps review export' or 'verify', or "
             "the folder of an export or of a data set"

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
     from nsfwcaps.review.database import Database
 
+MIGRATED = (
+    "{}: brought up to date; nothing is lost. Earlier versions of nsfwcaps can no longer open it: "
+    "restart a server of theirs that has it open"
+)
+
 Data = Annotated[Path, typer.Option("--data", help="Folder of the run or of the data set.")]
 
 
@@ -129,18 +134,22 @@ def reopen(
     ] = None,
 ) -> None:
     """Make pairs a dispute again: settled, set aside or agreed ones."""
-    from nsfwcaps.review.log import reopening
+    from nsfwcaps.review.log import reopening, verdicts
 
-    told = []
+    told, own = [], []
     with opened(db) as database, database.write() as connection:
         by = lead_of(connection, lead)
         for pair_id in dict.fromkeys(pairs):
             row = reopening.open_again(connection, by, pair_id, time.time())
             before = "no decision of a lead" if row is None else f"row {row.seq} ({row.kind})"
             told.append(f"{pair_id}: a dispute again; before: {before}")
+            if verdicts.verdict_of(connection, by, pair_id) is not None:
+                own.append(pair_id)
     for line in told:
         typer.echo(line)
     typer.echo("Settle it on the page Disputes, then publish again.")
+    if own:
+        typer.echo(f"You judged {', '.join(own)} yourself: another lead has to settle it.")
 
 
 def lead_of(connection: sa.Connection, name: str | None) -> str:
@@ -165,6 +174,8 @@ def opened(name: str, *, read_only: bool = False) -> Iterator[Database]:
     from nsfwcaps.review.database import Database
 
     database = Database(name, read_only=read_only)
+    if database.migrated:
+        typer.echo(MIGRATED.format(database.name), err=True)
     try:
         yield database
     finally:

@@ -212,10 +212,14 @@ def _prepare(
     given = None if guidelines_file is None else guidelines.read(guidelines_file)
     pairs = ReviewPairs(folder)
     database: Database = Database(name, create=True)
+    if database.migrated:
+        typer.echo(log.MIGRATED.format(database.name), err=True)
     opened = open_review(database, pairs, rules, update=update)
     if given is not None:
         with database.write() as connection:
-            guidelines.keep(connection, given)
+            done = guidelines.keep(connection, given)
+        if done is not None:
+            typer.echo(f"guidelines {done}")
     code = None
     if with_code:
         with database.write() as connection:

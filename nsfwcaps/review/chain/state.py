@@ -141,7 +141,8 @@ def differences(connection: sa.Connection, found: Logged) -> list[str]:
     wrong = []
     if get_meta(connection, "policy") != found.policy:
         wrong.append("the policy (meta.policy)")
-    if found.guidelines is not None and _guidelines(connection) != found.guidelines:
+    # Earlier versions had no guidelines, so a log without a row of them began without.
+    if _guidelines(connection) != (found.guidelines or _digest(None)):
         wrong.append("the guidelines (meta.guidelines)")
     people = _accounts(connection)
     other = sorted(
@@ -172,8 +173,11 @@ def _queue_differences(now: Values, then: Values) -> list[str]:
 
 
 def _guidelines(connection: sa.Connection) -> str:
-    text = json.dumps(get_meta(connection, "guidelines"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest(get_meta(connection, "guidelines"))
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _accounts(connection: sa.Connection) -> dict[str, Values]:

@@ -142,6 +142,11 @@ def _check_continues(connection: sa.Connection, database: Database, folder: Path
     if head is None:
         return
     first = chain.genesis(get_meta(connection, "review_id"))
+    if head.first not in (None, first):
+        raise ReviewError(
+            f"{folder} holds the export of another review than {database.name}; nothing was "
+            "written: choose another --out"
+        )
     wrong = noted.lacks(verdicts.links(connection), first, head)
     if wrong:
         raise ReviewError(

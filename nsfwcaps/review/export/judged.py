@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from nsfwcaps.review import tables
+from nsfwcaps.review.log.answers import OF_CATEGORY, named_category
 from nsfwcaps.review.log.outcomes import Bodies, Body, Outcome, VerdictRow
 from nsfwcaps.review.pairs import ReviewPairs
 
@@ -49,10 +50,22 @@ def gather(connection: sa.Connection, found: Sequence[Outcome], pairs: ReviewPai
         Judged(
             pair=rows[pair_id],
             outcome=outcome,
-            entries=[(row, bodies[text_of[row.seq]]) for row in outcome.rows],
+            entries=[
+                (row, _of_now(bodies[text_of[row.seq]], rows[pair_id]["category"]))
+                for row in outcome.rows
+            ],
         )
         for pair_id, outcome in wanted.items()
     ]
+
+
+def _of_now(body: Body, category: str) -> Body:
+    """Return the answers with `right` only where that is the pair's present category."""
+    if OF_CATEGORY not in body:
+        return body
+    named = named_category(body, category)
+    values = {name: value for name, value in body.items() if name != OF_CATEGORY}
+    return values if named == category else {**values, "category": named}
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -183,7 +183,7 @@ def settle(
         VerdictKind.SETTLE,
         account_id=account_id,
         pair_id=pair_id,
-        body=answers.text(),
+        body=answers.stored(verdicts.category_of(connection, pair_id)),
         now=now,
     )
     set_marks(connection, pair_id, Marks(settled=seq))

@@ -19,6 +19,8 @@ MAX_CAPTION_CHARS = 2_000
 MAX_COMMENT_CHARS = 2_000
 RIGHT = "right"
 """Answer to the category question: the category is right."""
+OF_CATEGORY = "of_category"
+"""In the log: the category that was right."""
 
 
 class Choice(enum.StrEnum):
@@ -141,6 +143,14 @@ class Answers:
         """Return canonical JSON for hashing."""
         return json.dumps(self.as_json(), sort_keys=True, ensure_ascii=True)
 
+    def stored(self, category: str) -> str:
+        """Return the text for the log, where the pair is of this category now.
+
+        `right` is stored with what it was said of: a data set may change that later.
+        """
+        of = {OF_CATEGORY: category} if self.category == RIGHT else {}
+        return json.dumps({**self.as_json(), **of}, sort_keys=True, ensure_ascii=True)
+
 
 def from_json(values: Mapping[str, Any]) -> Answers:
     """Parse and check answers.
@@ -162,6 +172,18 @@ def from_json(values: Mapping[str, Any]) -> Answers:
     for name in ("category", "safe_caption", "unsafe_caption", "comment"):
         _check_text(name, getattr(answers, name))
     return answers
+
+
+def named_category(answers: Mapping[str, Any], now: str | None) -> str | None:
+    """Return the category that stored answers give, `right` as the one it was said of.
+
+    `now` stands for that where it was not stored, by version 1; None leaves `right` as it is.
+
+    >>> named_category({"category": "right", "of_category": "fire"}, "weapons")
+    'fire'
+    """
+    given: str | None = answers.get("category")
+    return given if given != RIGHT else answers.get(OF_CATEGORY) or now or RIGHT
 
 
 def finished(answers: Answers, *, safe: str, unsafe: str) -> Answers:

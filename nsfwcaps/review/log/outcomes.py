@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from nsfwcaps.captions.normalize import normalize
 from nsfwcaps.review import tables
-from nsfwcaps.review.log.answers import RIGHT, Choice
+from nsfwcaps.review.log.answers import RIGHT, Choice, named_category
 from nsfwcaps.review.log.verdicts import VerdictKind
 
 Body = dict[str, Any]
@@ -126,17 +126,21 @@ def agreed(bodies: Sequence[Body], of_category: str | None = None) -> bool:
 
 def _categories(bodies: Sequence[Body], of_category: str | None) -> set[str]:
     """Return the categories that verdicts give, by name where `right` has one."""
-    given = {body["category"] for body in bodies if body.get("category") is not None}
-    return {of_category if name == RIGHT and of_category else name for name in given}
+    named = (named_category(body, of_category) for body in bodies)
+    return {name for name in named if name is not None}
 
 
 def _category(bodies: Sequence[Body], of_category: str) -> str | None:
-    """Return the category on which verdicts agree."""
-    for right in (None, of_category):  # as they gave it, or else by name
-        given = _categories(bodies, right)
-        if len(given) == 1:
-            return given.pop()
-    return None
+    """Return the category on which verdicts agree: by name, or `right` if that is the present one.
+
+    People may give the present one by name too, where it was another when they were asked.
+    """
+    given = _categories(bodies, of_category)
+    if len(given) != 1:
+        return None
+    name = given.pop()
+    said = {body.get("category") for body in bodies} - {None}
+    return RIGHT if name == of_category and RIGHT in said else name
 
 
 def _outcome(item: Any, entries: Sequence[tuple[VerdictRow, Body]]) -> Outcome:

@@ -221,8 +221,9 @@ def _append(
     gone = connection.scalar(sa.select(item.c.gone).where(item.c.pair_id == pair_id))
     if gone:
         raise ReviewError(
-            f"pair {pair_id} is no longer in the data set, so nobody could settle it; "
-            "its verdicts are kept"
+            f"pair {pair_id} is no longer in the data set, so nobody could settle it; its verdicts "
+            "are kept: if they removed it, publish without --verdicts, start the review on that "
+            "data set with --update, then open it again"
         )
     text = json.dumps(body, sort_keys=True)
     return verdicts.append(

@@ -39,12 +39,18 @@ def judge(
         VerdictKind.JUDGE,
         account_id=account_id,
         pair_id=pair_id,
-        body=answers.text(),
+        body=answers.stored(category_of(connection, pair_id)),
         now=now,
     )
     connection.execute(sa.insert(decision).values(account_id=account_id, pair_id=pair_id, seq=seq))
     _count(connection, pair_id, +1, asks=bool(answers.ask_lead))
     return seq
+
+
+def category_of(connection: sa.Connection, pair_id: str) -> str:
+    """Return the category that a pair is in now."""
+    item = tables.item
+    return str(connection.scalar(sa.select(item.c.category).where(item.c.pair_id == pair_id)))
 
 
 def undo(connection: sa.Connection, account_id: str, seq: int, now: float) -> str:
@@ -98,4 +104,6 @@ def _count(connection: sa.Connection, pair_id: str, by: int, *, asks: bool) -> N
 
 def read_answers(body: str) -> Answers:
     """Parse the answers of a verdict, a lead's decision or a known answer."""
-    return answering.from_json(json.loads(body))
+    values = json.loads(body)
+    values.pop(answering.OF_CATEGORY, None)
+    return answering.from_json(values)

@@ -261,7 +261,15 @@ def end_logins(connection: sa.Connection, account_id: str) -> None:
 
 
 def from_row(row: sa.Row[Any]) -> Account:
-    """Build an account from a row with its columns."""
+    """Build an account from a row with its columns.
+
+    Raises:
+        ReviewError: something else wrote its role.
+    """
+    if row.role not in tuple(Role):
+        raise ReviewError(
+            f"the database is damaged (role of account {row.account_id}); restore the latest backup"
+        )
     return Account(
         account_id=row.account_id,
         name=row.name,

@@ -28,7 +28,7 @@ from nsfwcaps.review.queue.journal import ActionKind
 from nsfwcaps.review.queue.opening import check_data, policy_of
 from nsfwcaps.review.queue.queue import Reservation
 from nsfwcaps.review.queue.states import Rest, State
-from nsfwcaps.review.queue.turn import Turn, at_work, check_seen, leave, put_down
+from nsfwcaps.review.queue.turn import NOT_OPEN, Turn, at_work, check_seen, leave, put_down
 from nsfwcaps.review.queue.undoing import PastVerdict
 
 PAST = 200
@@ -199,7 +199,7 @@ class Desk:
         with self._turn() as turn:
             session, held = turn.session(), turn.held()
             if token is not None and (held is None or held.token != token):
-                raise ReviewError("this pair is no longer open here; you continued in another tab")
+                raise ReviewError(NOT_OPEN)
             if session is not None:
                 self._note(turn, session.session_id, ActionKind.STOP, held)
                 if held is not None:

@@ -106,7 +106,9 @@ def set_gold(
         found = [*_misplaced(pair_id, known), *(["is listed twice"] if pair_id in seen else [])]
         seen.add(pair_id)
         try:
-            wanted[pair_id] = _answers(row.values, categories).text()
+            given = _answers(row.values, categories)
+            category = known[pair_id].category if pair_id in known else ""
+            wanted[pair_id] = given.stored(category)
         except InputError as error:
             found.append(str(error))
         problems += [f"row {row.number}, pair {_shown(pair_id)}: {what}" for what in found]
@@ -158,7 +160,8 @@ def accuracy(connection: sa.Connection) -> list[Accuracy]:
 
 def _named(body: dict[str, Any], category: str) -> dict[str, Any]:
     """Return the answers with the category spelled out instead of `right`."""
-    return {**body, "category": category} if body.get("category") == RIGHT else body
+    named = answering.named_category(body, category)
+    return body if named is None else {**body, "category": named}
 
 
 def _misplaced(pair_id: str, known: Mapping[str, Any]) -> Iterator[str]:

@@ -37,8 +37,10 @@ def read(path: Path) -> Guidelines:
         InputError: it cannot be read, is too large, or is not UTF-8 text.
     """
     try:
-        if not path.is_file():  # reading a pipe might never end
+        if not path.exists():
             raise InputError(f"{path}: no such file; name a Markdown file with --guidelines")
+        if not path.is_file():  # reading a pipe might never end
+            raise InputError(f"{path}: not a file; name a Markdown file with --guidelines")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError):
@@ -51,7 +53,13 @@ def read(path: Path) -> Guidelines:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     if "\0" in text:
         raise InputError(f"{path}: contains NUL characters; expected a Markdown file")
-    return Guidelines(html=rendered(text), sha256=hashlib.sha256(data).hexdigest())
+    html = rendered(text)
+    if text.strip() and not html.strip():
+        raise InputError(
+            f"{path}: nothing of it would be shown; write text, or empty the file to remove the "
+            "guidelines"
+        )
+    return Guidelines(html=html, sha256=hashlib.sha256(data).hexdigest())
 
 
 def rendered(text: str) -> str:
@@ -70,12 +78,20 @@ def rendered(text: str) -> str:
     return str(markdown.render(text))
 
 
-def keep(connection: sa.Connection, given: Guidelines) -> None:
-    """Store guidelines in place of earlier ones, and log them; an empty file removes them."""
+def keep(connection: sa.Connection, given: Guidelines) -> str | None:
+    """Store guidelines in place of earlier ones, and log them; an empty file removes them.
+
+    Returns what was done, `set`, `changed` or `removed`; None if they were the same before.
+    """
     values = {"html": given.html, "sha256": given.sha256} if given.html.strip() else None
-    if get_meta(connection, _KEY) != values:
-        set_meta(connection, _KEY, values)
-        state.log_guidelines(connection, time.time())
+    before = get_meta(connection, _KEY)
+    if before == values:
+        return None
+    set_meta(connection, _KEY, values)
+    state.log_guidelines(connection, time.time())
+    if values is None:
+        return "removed"
+    return "set" if before is None else "changed"
 
 
 def of(connection: sa.Connection) -> Guidelines | None:

@@ -29,6 +29,12 @@ class UndoableAction:
     token: str
     """Token of the reservation that the action ended."""
 
+    @property
+    def label(self) -> str:
+        """What the button says that takes it back."""
+        is_stop = self.kind is ActionKind.STOP
+        return "Continue the session" if is_stop else f"Undo the last {self.kind}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Action:

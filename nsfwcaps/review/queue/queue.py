@@ -6,6 +6,7 @@ annotator.
 
 from __future__ import annotations
 
+import json
 import random
 import secrets
 from collections.abc import Sequence
@@ -189,6 +190,15 @@ def release(connection: sa.Connection, account_id: str) -> None:
     connection.execute(sa.delete(held).where(held.c.account_id == account_id))
 
 
+def put_down(connection: sa.Connection, account_id: str, held: Reservation) -> None:
+    """Release a reservation, and keep its answers for when the pair comes again."""
+    release(connection, account_id)
+    _take_up(connection, account_id, held.pair_id)
+    if json.loads(held.draft):
+        values = {"account_id": account_id, "pair_id": held.pair_id, "draft": held.draft}
+        connection.execute(sa.insert(tables.put_down).values(**values))
+
+
 def release_expired(connection: sa.Connection, account_id: str, now: float) -> None:
     """Release an annotator's reservation if it has expired."""
     held = tables.reservation
@@ -335,10 +345,11 @@ def _reserve(
     policy: Policy,
     opened: float,
     *,
-    draft: str = "{}",
+    draft: str | None = None,
     token: str | None = None,
 ) -> Reservation:
     release(connection, account_id)
+    kept = _take_up(connection, account_id, found.pair_id)
     given = Reservation(
         pair_id=found.pair_id,
         token=token or secrets.token_hex(8),
@@ -346,7 +357,7 @@ def _reserve(
         severity=found.severity,
         opened=opened,
         expires=opened + policy.reservation_minutes * 60,
-        draft=draft,
+        draft=draft or kept or "{}",
         revealed="[]",
         broken="[]",
         next_pair_id=None,
@@ -357,6 +368,16 @@ def _reserve(
         del values[name]
     connection.execute(sa.insert(tables.reservation).values(account_id=account_id, **values))
     return given
+
+
+def _take_up(connection: sa.Connection, account_id: str, pair_id: str) -> str | None:
+    """Remove and return the answers of a pair that was put down, if there are any."""
+    kept = tables.put_down
+    mine = (kept.c.account_id == account_id) & (kept.c.pair_id == pair_id)
+    draft: str | None = connection.scalar(sa.select(kept.c.draft).where(mine))
+    if draft is not None:
+        connection.execute(sa.delete(kept).where(mine))
+    return draft
 
 
 def renewed(

@@ -18,6 +18,9 @@ from nsfwcaps.review.queue.policy import SEVERE, Policy
 from nsfwcaps.review.queue.queue import Nothing, Reservation, SeverePace
 from nsfwcaps.review.queue.sessions import Left, Session
 
+NOT_OPEN = (
+    "this pair is no longer open here; you continued in another tab, or a lead changed the pair"
+)
 _OF_UNSAFE = [question.name for question in answering.QUESTIONS if "unsafe" in question.sides]
 
 
@@ -74,7 +77,7 @@ def at_work(turn: Turn, token: str) -> tuple[Session, Reservation]:
         raise ReviewError("the session has ended; nothing was saved")
     held = turn.held()
     if held is None or held.token != token:
-        raise ReviewError("this pair is no longer open here; you continued in another tab")
+        raise ReviewError(NOT_OPEN)
     if turn.waits(session, held):
         raise ReviewError("this pair comes after a pause; nothing was saved")
     connection, now = turn.connection, turn.now
@@ -101,7 +104,7 @@ def put_down(turn: Turn, session: Session, held: Reservation) -> Session:
     """End the work on a pair that was neither decided on nor skipped; return the session after."""
     if json.loads(held.revealed):
         exposure.record(turn.connection, turn.me, _dose(turn, held, Event.LEFT))
-    queue.release(turn.connection, turn.me)
+    queue.put_down(turn.connection, turn.me, held)
     if not saw_severe(held):
         return session
     sessions.note(turn.connection, session, session.last_active, severe_at=turn.now)

@@ -5,7 +5,6 @@ Neither lifts a cap or a pause: a pair comes again only as far as those allow.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
@@ -144,7 +143,7 @@ def _without(turn: Turn, pair_id: str, seq: int) -> str:
     """Take back a verdict; return its answers but the choice."""
     body = verdicts.undo(turn.connection, turn.me, seq, turn.now)
     _record(turn, pair_id)
-    return json.dumps({k: v for k, v in json.loads(body).items() if k != "choice"})
+    return replace(verdicts.read_answers(body), choice=None).text()
 
 
 def _record(turn: Turn, pair_id: str) -> None:

@@ -18,7 +18,7 @@ from nsfwcaps.metrics.agreement import (
     agreement,
 )
 from nsfwcaps.review import tables
-from nsfwcaps.review.log.answers import QUESTIONS, RIGHT, Choice
+from nsfwcaps.review.log.answers import QUESTIONS, Choice, named_category
 from nsfwcaps.review.log.outcomes import Bodies
 
 MEANING = "meaning"
@@ -39,7 +39,7 @@ def ratings(connection: sa.Connection) -> dict[str, Ratings]:
     """Return the ratings of each question and of the choice, by name.
 
     A question skipped because a side failed earlier has no rating. For the category question,
-    `right` is replaced by the data set's category name.
+    `right` is replaced by the name of the category that it was said of.
     """
     rows = connection.execute(_verdicts()).all()
     bodies = Bodies()
@@ -47,8 +47,7 @@ def ratings(connection: sa.Connection) -> dict[str, Ratings]:
     cells = _numbers(row.pair_id for row in rows), _numbers(row.account_id for row in rows)
     answers = {name: [body.get(name) for body in given] for name in _scales([])}
     answers[CATEGORY] = [
-        row.category if name == RIGHT else name
-        for row, name in zip(rows, answers[CATEGORY], strict=True)
+        named_category(body, row.category) for row, body in zip(rows, given, strict=True)
     ]
     names = connection.scalars(sa.select(tables.item.c.category).distinct())
     scales = _scales([*names, *(name for name in answers[CATEGORY] if name is not None)])

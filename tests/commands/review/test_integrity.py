@@ -18,6 +18,7 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.chain import rows
 from nsfwcaps.review.chain.links import Link
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.pairs import ReviewPairs
 
 
 @pytest.fixture
@@ -49,8 +50,10 @@ def test_a_folder_that_notes_a_head_is_enough(place: Path) -> None:
     said = call("review", "verify", "--db", place / "review.sqlite", "--noted", place)
     assert said.code == 2
     assert "notes no row of a review" in said.err
-    said = call("review", "verify", "--db", place / "review.sqlite", "--noted", "7:abc")
-    assert (said.code, "expected NUMBER:HASH" in said.err) == (2, True)
+    some = "0" * 64
+    for noted in ("7:abc", f"²:{some}", f"{'9' * 30}:{some}", f"7:{some}0", f"-1:{some}", "7:"):
+        said = call("review", "verify", "--db", place / "review.sqlite", "--noted", noted)
+        assert (said.code, "expected NUMBER:HASH" in said.err) == (2, True)
 
 
 def test_a_backup_is_noticed_and_goes_on_once_it_is_said_to_be_one(place: Path) -> None:
@@ -83,6 +86,38 @@ def test_a_backup_is_noticed_and_goes_on_once_it_is_said_to_be_one(place: Path) 
     assert (values["faults"], values["covered_from"]) == ([], 1)
     said = call("review", "verify", "--db", db, "--noted", f"7:{noted['hash']}")
     assert said.out.startswith("Row 6: a backup was restored; row 7 as noted before is lost")
+
+
+def test_a_row_that_is_there_with_another_hash_is_said_to_be(place: Path) -> None:
+    db = place / "review.sqlite"
+    with contextlib.closing(sqlite3.connect(db)) as plain, plain:
+        plain.execute("UPDATE account SET name_key = 'lea' WHERE account_id = 'p-lea'")
+    said = call("review", "restored", "--db", db, "--noted", f"6:{'0' * 64}", "--lead", "Lea")
+    assert said.code == 0
+    assert "row 6 is in this log with another hash" in said.err
+
+
+def test_the_export_of_another_review_is_not_replaced(place: Path) -> None:
+    with contextlib.closing(Database(str(place / "new.sqlite"), create=True)) as database:
+        begin(database, ReviewPairs(place / "dataset"))
+    new = ["--db", place / "new.sqlite", "--data", place]
+    said = call("review", "export", *new, "--out", place / "out")
+    assert said.code == 11
+    assert "holds the export of another review than" in said.err
+    assert "restored" not in said.err
+
+
+@pytest.mark.parametrize("change", ["UPDATE meta SET value = '{'", "UPDATE account SET role = ''"])
+def test_what_something_else_wrote_is_one_message(place: Path, change: str) -> None:
+    with contextlib.closing(sqlite3.connect(place / "review.sqlite")) as plain, plain:
+        plain.execute(f"{change} WHERE true" if "account" in change else
+                      f"{change} WHERE key = 'policy'")  # fmt: skip
+    for command in (["verify"], ["account", "list"], ["status"]):
+        said = call("review", *command, "--db", place / "review.sqlite")
+        assert said.code in (0, 11)
+        assert said.code == 0 or said.err.count("\n") <= 2
+    said = call("review", "export", *where(place), "--out", place / "new")
+    assert said.code == 11
 
 
 def test_what_is_not_lost_is_not_said_to_be(place: Path) -> None:

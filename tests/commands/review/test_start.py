@@ -118,6 +118,9 @@ def test_guidelines_are_kept_with_the_review(run: Path, tmp_path: Path) -> None:
         database.close()
         assert found is not None
         assert found.html == "<p><em>Never</em> guess.</p>\n"
+    rules.write_text("")
+    said = call("review", "--data", run, "--prepare", "--guidelines", rules)
+    assert "guidelines removed\n" in said.out
 
 
 def test_guidelines_that_cannot_be_read_begin_nothing(run: Path, tmp_path: Path) -> None:

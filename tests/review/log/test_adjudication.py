@@ -143,7 +143,10 @@ def test_a_dispute_is_settled_with_the_texts_cleaned(
         comment="  ",
     )
     assert settle_dispute(database, "p-lea", pair, given, 1e9) == 6
-    body = '{"category": "right", "choice": "fix", "safe_caption": "a cup on table 1"}'
+    body = (
+        '{"category": "right", "choice": "fix", "of_category": "weapons", '
+        '"safe_caption": "a cup on table 1"}'
+    )
     assert settled(database) == [("p-lea", body)]
     assert waiting(database) == []
 

@@ -164,3 +164,14 @@ def test_pairs_that_nobody_has_touched_can_be_left_out(database: Database) -> No
         gold.set_gold(connection, "p-lea", rows, 1e9)
         found = outcomes(connection, touched_only=True)
     assert {one.pair_id for one in found} == {"pair-3", "pair-5"}
+
+
+def test_right_stays_the_category_that_it_was_said_of(database: Database) -> None:
+    judge(database, "pair-1", [("p-ann", accept()), ("p-bob", accept())])
+    was = outcome(database).of_category
+    assert outcome(database).category == "right"
+    for category, named in (("shocking", was), (was, "right")):
+        with database.write() as connection:
+            of_pair = sa.update(tables.item).where(tables.item.c.pair_id == "pair-1")
+            connection.execute(of_pair.values(category=category))
+        assert outcome(database).category == named

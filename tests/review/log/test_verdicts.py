@@ -142,6 +142,11 @@ def test_guidelines_that_were_logged_are_covered(room: Room) -> None:
     assert "the guidelines (meta.guidelines)" in verify(room)[0]
 
 
+def test_guidelines_that_nobody_logged_are_noticed(room: Room) -> None:
+    room.run("""INSERT INTO meta VALUES ('guidelines', '{"html": "<p>Look away.</p>"}')""")
+    assert "the guidelines (meta.guidelines)" in verify(room)[0]
+
+
 def test_a_preference_is_free(room: Room) -> None:
     room.run("INSERT INTO preference VALUES ('p-ann', 'keys', '{}')")
     room.run("DELETE FROM preference")

@@ -194,6 +194,21 @@ def test_undo_brings_back_the_answers(made: Any) -> None:
     assert room.count(tables.item, tables.item.c.decided == 1) == 1
 
 
+def test_answers_on_the_pair_that_undo_puts_down_wait_for_it(made: Any) -> None:
+    room = made()
+    desk = room.sit()
+    first = reject(desk)
+    second = see(desk)
+    desk.answer(second.token, safe_is_safe="unsure", comment="colour")
+    assert desk.undo() == first
+    assert room.count(tables.put_down) == 1
+    assert reject(desk) == first
+    again = task(desk.state())
+    assert (again.pair_id, again.uncovered) == (second.pair_id, frozenset())
+    assert (again.answers.safe_is_safe, again.answers.comment) == ("unsure", "colour")
+    assert room.count(tables.put_down) == 0
+
+
 def test_undo_goes_back_step_by_step_and_not_into_earlier_sessions(made: Any) -> None:
     room = made(break_minutes=0.0)
     desk = room.sit()

@@ -61,7 +61,12 @@ def test_every_format_says_the_same(database: Database, tmp_path: Path, name: st
     with database.write() as connection:
         assert set_gold(connection, "p-lea", rows, 1e9) == 2
     assert kept(database) == {
-        "pair-1": {"choice": "accept", "category": "right", "meaning": 4},
+        "pair-1": {
+            "choice": "accept",
+            "category": "right",
+            "of_category": "weapons",
+            "meaning": 4,
+        },
         "pair-2": {"choice": "reject", "safe_is_safe": "no"},
     }
 

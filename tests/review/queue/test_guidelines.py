@@ -49,6 +49,7 @@ def test_what_markdown_becomes(text: str, html: str | None) -> None:
     [
         (b"\xff\xfe", "not UTF-8 text"),
         (b"a\0b", "NUL"),
+        (b"[a]: https://x.org\n", "nothing of it would be shown"),
         (b"a" * 200_001, "larger than 200,000 bytes"),
     ],
 )
@@ -56,8 +57,10 @@ def test_what_is_no_guidelines_is_refused(tmp_path: Path, data: bytes, why: str)
     (tmp_path / "rules.md").write_bytes(data)
     with pytest.raises(InputError, match=why):
         guidelines.read(tmp_path / "rules.md")
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="not a file"):
         guidelines.read(tmp_path)
+    with pytest.raises(InputError, match="no such file"):
+        guidelines.read(tmp_path / "other.md")
 
 
 def test_they_are_kept_and_removed(database: Database, tmp_path: Path) -> None:

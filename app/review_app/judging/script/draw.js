@@ -56,9 +56,16 @@ function drawQuestion(page, view) {
     element("h2", {}, text),
     element("p", { class: "first" }, first),
     element("div", { class: "options" }, ...buttons),
+    element("p", { class: "first" }, keyless(page, options)),
     // Last: where there is little room, this scrolls and the answers stay.
     element("p", { class: "so-far", dir: "auto" }, answeredSoFar(page, view)),
   );
+}
+
+// There are fewer keys than some data sets have categories.
+function keyless(page, options) {
+  if (page.state.data.keys_off || options.every(({ command }) => page.keyOf(command))) return "";
+  return "Answers without a key: click them, or reach them with Tab.";
 }
 
 function answeredSoFar(page, view) {

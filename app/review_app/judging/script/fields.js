@@ -1,6 +1,10 @@
 // Fields to write in. They are made once for a pair and stay, so that drawing takes no focus.
 
-const NAMES_OF_FIELDS = { comment: "Comment", safe_caption: "safe", unsafe_caption: "unsafe" };
+const NAMES_OF_FIELDS = {
+  comment: "Comment",
+  safe_caption: "Safe caption",
+  unsafe_caption: "Unsafe caption",
+};
 const SEND_MS = 700;
 
 function fieldsShown(state, view) {
@@ -44,7 +48,17 @@ function makeField(page, view, name) {
     if (event.key === "Escape" || event.key === "Tab") page.writing = null;
     if (event.key === "Escape") page.focus();
   });
-  return element("div", { class: "field" }, element("label", { for: id }, NAMES_OF_FIELDS[name]), area);
+  area.setAttribute("aria-describedby", `${id}-hint`);
+  const hint = element("small", { id: `${id}-hint` }, hintOf(page, name));
+  const label = element("label", { for: id }, NAMES_OF_FIELDS[name]);
+  return element("div", { class: "field" }, label, area, hint);
+}
+
+// Keys answer questions only outside a field, which is not plain to see.
+function hintOf(page, name) {
+  const saved = name === "comment" ? "Saved as you type." : "";
+  const keys = page.state.data.keys_off ? "" : "Esc leaves the field, so that keys answer again.";
+  return [saved, keys].filter(Boolean).join(" ");
 }
 
 // A field that was left by nobody's will, such as by a message over the page, is where letters

@@ -58,7 +58,7 @@ function makeParts(page) {
     question: element("div"),
     advice: element("p", { class: "advice" }),
     fields: element("div", { class: "fields" }),
-    save: element("button", { type: "button", class: "save", "data-command": "save" }, "Save"),
+    save: element("button", { type: "button", class: "save", "data-command": "save" }, "Save", element("kbd", { "aria-hidden": "true" }, "Ctrl+Enter")),
     said: element("p", { class: "said", role: "status" }),
     alert: element("p", { class: "alert", role: "alert" }),
     quick: element("div"),
