@@ -98,7 +98,7 @@ def published_bytes(table: pa.Table) -> memoryview:
 
 
 def _group_rows(table: pa.Table, most_bytes: int, most_rows: int) -> int:
-    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
+    row_bytes = max(1, int(table.nbytes) // max(1, int(table.num_rows)))
     return min(most_rows, max(1, most_bytes // row_bytes))
 
 

@@ -61,7 +61,7 @@ def publish(
     overwrite: Overwrite = False,
 ) -> None:
     """Run the stage publish, and push its data set."""
-    values = given["publish"]
+    values: Mapping[str, Any] = given["publish"]
     if push is not None and not values:
         values = _recorded(workdir)
     recipe = {"publish": config.parse(_PUBLISH.settings, values, where="publish")}

@@ -108,7 +108,7 @@ def put_text_state(state: TextState, encoder: Any) -> None:
 def _path(model: str) -> Path:
     given = model.removeprefix(SCHEME)
     if not given:
-        raise ConfigError(f"--model: {SCHEME} names no file; write NAME={SCHEME}FILE.pt")
+        raise ConfigError(f"--model: {SCHEME} lacks its file; write NAME={SCHEME}FILE.pt")
     return Path(given).expanduser()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
@@ -15,6 +15,9 @@ from nsfwcaps.models import available, names
 from nsfwcaps.models.trained import adapter_folder
 from nsfwcaps.runtime.silence import silence
 from nsfwcaps.runtime.weights import load_complete, weights_sha256
+
+if TYPE_CHECKING:
+    from nsfwcaps.encoders.clip import ClipEncoder
 
 OWN = "own"
 """The pipeline's own tower: nothing is replaced."""
@@ -73,7 +76,7 @@ def check_available(model: str, setting: str) -> None:
 
 
 def read_clip(model: str) -> Clip:
-    """Read a training run, an open_clip model, or the folder of a `CLIPModel`.
+    """Read a training run, an open_clip model, or a `CLIPModel` (`hf:FOLDER`, `hf:ID`, a folder).
 
     Raises:
         ConfigError: the model is unknown.
@@ -83,22 +86,51 @@ def read_clip(model: str) -> Clip:
         return _of_transformers(Path(model))
     if wrong := names.problem(model):
         raise ConfigError(f"--model: {wrong}")
-    return _of_open_clip(model)
+    return _of_encoder(model)
 
 
 def _is_of_transformers(model: str) -> bool:
     return adapter_folder(model) is None and (Path(model) / "config.json").is_file()
 
 
-def _of_open_clip(model: str) -> Clip:
+def _of_encoder(model: str) -> Clip:
     from nsfwcaps.encoders.clip import ClipEncoder
     from nsfwcaps.models import create
-    from nsfwcaps.models.export.clip_config import clip_config, obstacle
-    from nsfwcaps.models.export.clip_weights import clip_weights
+    from nsfwcaps.models.huggingface.towers import TransformersClip
 
     encoder = create.load(model, EncoderOptions(device=Device.CPU, precision=Precision.FP32))
     if not isinstance(encoder, ClipEncoder):
         raise ModelError(f"{encoder.identity.name} has no CLIP towers to swap in")
+    if isinstance(encoder.model, TransformersClip):
+        return _of_whole(encoder, encoder.model.whole)
+    return _of_open_clip(encoder)
+
+
+def _of_whole(encoder: ClipEncoder, whole: Any) -> Clip:
+    """Convert an encoder of transformers, whose model has its trained weights."""
+    from transformers import CLIPModel
+
+    name = _public(encoder.identity.name)
+    if not isinstance(whole, CLIPModel):
+        raise ModelError(f"{name} is a {type(whole).__name__}; only a CLIPModel's towers fit")
+    preprocessing, tokenizer = encoder.identity.preprocessing, encoder.its_tokenizer
+    end = tokenizer.tokenizer.eos_token_id
+    return Clip(
+        name=name,
+        weights=whole.state_dict(),
+        config={
+            TEXT: whole.config.text_config.to_dict(),
+            VISION: whole.config.vision_config.to_dict(),
+        },
+        token_ids=lambda captions: [_up_to(row, end) for row in tokenizer(captions).tolist()],
+        pixel_statistics=(list(preprocessing["mean"]), list(preprocessing["std"])),
+    )
+
+
+def _of_open_clip(encoder: ClipEncoder) -> Clip:
+    from nsfwcaps.models.export.clip_config import clip_config, obstacle
+    from nsfwcaps.models.export.clip_weights import clip_weights
+
     if (reason := obstacle(encoder.model, encoder.its_tokenizer)) is not None:
         raise ModelError(
             f"{encoder.identity.name} cannot be converted to a CLIPModel of transformers: {reason}"

@@ -46,7 +46,7 @@ def contents(folder: Path) -> Contents:
     Raises:
         ArtifactError: a file that the manifest lists is missing or of another size, or there is no
             manifest.
-        InputError: the card names no licence.
+        InputError: the card has no licence.
         StorageError: a limit of the Hub is exceeded.
     """
     listed = _listed(folder)

@@ -127,17 +127,17 @@ def _changed(found: Contents, there: Repository, progress: Progress) -> list[str
         for name, size in found.bytes_of.items():
             digest = there.files.get(name)
             path = found.folder / name
-            if digest is None or digest not in _digests(path, size, len(digest)):
+            if digest is None or digest != _digest(path, size, len(digest)):
                 changed.append(name)
             advance(size)
     return changed
 
 
-def _digests(path: Path, size: int, digits: int) -> tuple[str]:
+def _digest(path: Path, size: int, digits: int) -> str:
     """Return the digest of a file as the Hub gives it: sha256, or that of a git blob."""
     if digits == hashlib.sha256().digest_size * 2:
-        return (sha256_file(path),)
-    return (hashlib.sha1(b"blob %d\0" % size + path.read_bytes()).hexdigest(),)
+        return sha256_file(path)
+    return hashlib.sha1(b"blob %d\0" % size + path.read_bytes()).hexdigest()
 
 
 def _stale(found: Contents, there: Repository) -> list[str]:

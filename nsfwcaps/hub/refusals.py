@@ -21,7 +21,7 @@ _ADVICE = {
         "the token may not write there; use one with write access to it, or another ORG/NAME"
     ),
     HTTPStatus.NOT_FOUND: "it was removed meanwhile, or the token may not see it",
-    HTTPStatus.CONFLICT: "the name is taken, or somebody changes it right now; choose another one",
+    HTTPStatus.CONFLICT: "the name is taken, or another push changes it; wait, or choose another",
     HTTPStatus.PRECONDITION_FAILED: f"it was changed meanwhile; {AGAIN}",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "a limit of the Hub is exceeded; publish smaller files",
     HTTPStatus.TOO_MANY_REQUESTS: f"it was asked too often; wait some minutes, then {AGAIN}",

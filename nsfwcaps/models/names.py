@@ -180,6 +180,10 @@ def _unknown(name: str, likely: Sequence[str] = DEFAULTS) -> str:
             f"model '{name}' is a folder without a trained model: {DESCRIPTION} is missing from it "
             f"and its subfolder model/; finish training, or use {_FORMS}"
         )
+    if name.startswith("state:"):
+        return (
+            f"model '{name}' is a text encoder alone, for generate text-to-image; expected {_FORMS}"
+        )
     meant = difflib.get_close_matches(name.lower(), likely, n=1)
     if name.startswith(_OPEN_CLIP + _HUB):
         meant = [name.removeprefix(_OPEN_CLIP)]

@@ -208,7 +208,7 @@ def test_a_pickle_runs_no_code(tmp_path: Path) -> None:
 
 
 def test_paths(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="names no file"):
+    with pytest.raises(ConfigError, match="lacks its file"):
         check_text_state("state:", "--model x")
     with pytest.raises(ModelError, match=r"--model x: there is no file .*nosuch\.pt"):
         check_text_state(f"state:{tmp_path / 'nosuch.pt'}", "--model x")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from support import transformers_models
 from support.inspected_pools import (
     CAPTIONS,
     arrow_file,
@@ -226,6 +227,20 @@ def test_tokens_beyond_the_window(tmp_path: Path) -> None:
         assert side.tokens.spread is not None
         assert (side.tokens.spread.smallest, side.tokens.spread.largest) == (5, 302)
     (other,) = nsfwcaps.inspect(pool, model="open_clip:ViT-B-16-SigLIP/webli").sides
+    assert other.tokens is None
+
+
+def test_tokens_of_a_model_of_transformers(tmp_path: Path) -> None:
+    pool = lines_of(tmp_path / "pool.txt", "A vase.", "a cup " * 60)
+    model = transformers_models.write(tmp_path / "clip", words=True)
+    (side,) = nsfwcaps.inspect(pool, model=model).sides
+    assert side.tokens is not None
+    assert (side.tokens.window, side.tokens.truncated) == (77, 1)
+    assert side.tokens.spread is not None
+    assert (side.tokens.spread.smallest, side.tokens.spread.largest) == (5, 122)
+    (other,) = nsfwcaps.inspect(
+        pool, model=transformers_models.write(tmp_path / "siglip", "siglip")
+    ).sides
     assert other.tokens is None
 
 

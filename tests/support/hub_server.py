@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
@@ -123,9 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("X-Error-Message", values["error"])
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(data)
+        with contextlib.suppress(BrokenPipeError):  # who asked may have been killed
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(data)
 
     def _account(self) -> dict[str, Any]:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")

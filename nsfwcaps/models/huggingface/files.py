@@ -21,6 +21,7 @@ KINDS = {"clip": "CLIPModel", "siglip": "SiglipModel", "siglip2": "Siglip2Model"
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_PATTERNS = ["*.json", "*.txt", "*.model", "model*.safetensors"]
 _INDEX = ".index.json"
 _TOKENIZERS = (
     ("tokenizer.json",),
@@ -191,16 +192,17 @@ def _hub_files(repository: str, revision: str | None) -> Iterator[hub.HubFile]:
 
 
 def _downloaded(name: ModelName, what: str) -> Path:
+    """Return the folder of a model of the hub; what is on this machine is used as it is."""
     from huggingface_hub import snapshot_download
 
     repository, revision = repository_of(name)
-    small = ["*.json", "*.txt", "*.model"]
     try:
-        folder = Path(
-            snapshot_download(
-                repository, revision=revision, allow_patterns=[*small, "model*.safetensors"]
-            )
-        )
+        here = Path(snapshot_download(repository, revision=revision, local_files_only=True))
+        return complete(here, what).folder
+    except (ModelError, OSError):  # not here, or not whole
+        pass
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=_PATTERNS))
         if not any(folder.glob("*.safetensors")):
             snapshot_download(repository, revision=revision, allow_patterns=["pytorch_model*.bin"])
     except Exception as error:  # the hub's client raises many types

@@ -126,7 +126,7 @@ def test_measured_rows_are_the_figures(measured: tuple[Path, Said]) -> None:
     first = figures(out, "smid", "real-nsfw")["image→text unsafe first"]["value"]
     assert row(said.out, title, "measured: base") == [f"{100 * first:.1f}"] * 3
     assert "the right answer is the partner, as in the paper" in unwrapped(said)
-    count = found["T*→V R@1"]["n"]
+    count = found["T*→V partner R@1"]["n"]
     assert f"nsfwcaps: {count} unsafe captions here, 1,000 in the paper" in unwrapped(said)
 
 

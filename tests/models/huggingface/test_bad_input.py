@@ -207,3 +207,19 @@ def test_a_build_stops_before_ingest(models: dict[str, Path], tmp_path: Path) ->
     assert (said.code, said.err.count("\n")) == (5, 1)
     assert "the folder has no image processor" in said.err
     assert not out.exists()
+
+
+def test_a_copy_in_the_cache_of_the_hub_needs_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "a" * 40
+    folder = tmp_path / "models--acme--clip"
+    transformers_models.write(folder / "snapshots" / commit)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://nowhere.invalid")
+    for name in ("hf:acme/clip", f"hf:acme/clip@{commit}"):
+        available.check(name, "embed.model")
+        assert create.load_dual(name).identity.name == name
