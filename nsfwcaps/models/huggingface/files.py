@@ -172,7 +172,7 @@ def _check_whole(path: Path, what: str) -> None:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length)) if length < size else None
+            header: dict[str, Any] = json.loads(file.read(length)) if length < size else {}
         ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name[:2] != "__"]
         whole = size == 8 + length + max(ends)
     except (AttributeError, LookupError, TypeError, ValueError, struct.error):
