@@ -22,7 +22,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import socket
@@ -42,6 +41,7 @@ from playwright.async_api import Page, async_playwright
 
 from nsfwcaps.review import tables
 from nsfwcaps.review.database import Database
+from nsfwcaps.review.log.verdicts import read_answers
 from nsfwcaps.review.people import accounts
 from nsfwcaps.review.people.accounts import Role
 from nsfwcaps.review.people.keys import CATEGORY_KEYS
@@ -352,7 +352,8 @@ def verdicts_of(database: Database, name: str) -> list[tuple[str, dict[str, Any]
         query = sa.select(table.pair_id, table.body).where(
             table.account_id == me, table.kind == "judge"
         )
-        return [(pair_id, json.loads(body)) for pair_id, body in connection.execute(query)]
+        rows = connection.execute(query)
+        return [(pair_id, read_answers(body).as_json()) for pair_id, body in rows]
 
 
 def write_pairs(run: Path, count: int) -> None:
