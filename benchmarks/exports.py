@@ -4,15 +4,14 @@
 
 The data set has two safe counterparts for each unsafe caption and one of a thousand small JPEGs for
 each safe one. Its digests say that all images differ, so formats that remember images remember as
-many as there are captions. Each export is a process of its own; memory is the maximum resident set
-that the system reports for it, with Python and its libraries. Prints a Markdown table.
+many as there are captions. Each export is a process of its own; memory is its largest resident set
+(Linux: VmHWM), with Python and its libraries. Prints a Markdown table.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,18 @@ RANKS = 2
 IMAGES = 1000
 _OPTIONS = {DataFormat.CLIP_BENCHMARK: ["--split", "train"]}
 
+# What the system reports to a parent (ru_maxrss) would include the parent's own memory.
+_EXPORT = """
+import atexit, re, sys
+from pathlib import Path
+from nsfwcaps.cli import main
+def report():
+    status = Path("/proc/self/status").read_text()
+    print(re.search(r"VmHWM:\\s+(\\d+)", status)[1], file=sys.stderr)
+atexit.register(report)
+main()
+"""
+
 
 def main() -> None:
     """Print the table."""
@@ -46,7 +57,8 @@ def main() -> None:
         for to in options.formats.split(","):
             seconds, memory, size = _export(data_set, to, Path(tmp) / "out")
             rate = options.pairs / seconds
-            print(f"| {to} | {seconds:.0f} | {rate:,.0f} | {memory:,.0f} | {size / 1e6:,.0f} |")
+            figures = f"{seconds:.0f} | {rate:,.0f} | {memory:,.0f} | {size / 1e6:,.0f}"
+            print(f"| {to} | {figures} |", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -60,18 +72,15 @@ def _options() -> argparse.Namespace:
 
 def _export(data_set: Path, to: str, out: Path) -> tuple[float, float, int]:
     """Return seconds, maximum resident set in MiB, and bytes written."""
-    command = [sys.executable, "-m", "nsfwcaps", "export-data", str(data_set), "--to", to]
+    command = [sys.executable, "-c", _EXPORT, "export-data", str(data_set), "--to", to]
+    command += ["--out", str(out), "--json", *_OPTIONS.get(DataFormat(to), [])]
     started = time.monotonic()
-    process = subprocess.Popen(
-        [*command, "--out", str(out), "--json", *_OPTIONS.get(DataFormat(to), [])],
-        stdout=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{to} failed")
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{to} failed: {done.stderr}")
     seconds = time.monotonic() - started
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    return seconds, usage.ru_maxrss / 1024, size
+    return seconds, int(done.stderr.split()[-1]) / 1024, size
 
 
 def _make(folder: Path, pairs: int) -> None:
@@ -91,11 +100,11 @@ def _table(rows: np.ndarray[Any, Any], pictures: list[bytes]) -> pa.Table:
     values = {
         "pair_id": [f"{n:032x}" for n in rows],
         "unsafe_id": [f"{n // RANKS:032x}" for n in rows],
-        "safe_id": [f"{2**100 + n:032x}" for n in rows],
+        "safe_id": [f"{2**60 + n:032x}" for n in rows],
         "unsafe_caption": [
             f"a man breaks window {n // RANKS} of a house in a street" for n in rows
         ],
-        "safe_caption": [f"a man cleans window {n} of a house in a street" for n in rows],
+        "safe_caption": [f"a man cleans window {n} of a house" for n in rows],
         "rank": rows % RANKS + 1,
         "category": ["shocking"] * len(rows),
         "stage": ["easy"] * len(rows),

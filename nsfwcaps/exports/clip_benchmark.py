@@ -16,11 +16,11 @@ from typing import Any
 from nsfwcaps.enums import Split
 from nsfwcaps.exports.items import CaptionedImage, captioned_images
 from nsfwcaps.exports.picture_files import MISSING, picture_file
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import TarShards
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write the shards of each split; return the number of captions by split.
 
     A sample is an image. Captions are read first, without images, as those of an image may be
@@ -31,7 +31,7 @@ def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
     return {"captions": captions}
 
 
-def _split(request: ExportRequest, split: Split, folder: Path, tally: Tally) -> int:
+def _split(request: ExportRequest, split: Split, folder: Path, tally: ExportTally) -> int:
     waiting = _captions(request, split)
     place, written = folder / split, 0
     with TarShards(place, request.shard_rows, "{}.tar") as shards:
@@ -58,7 +58,7 @@ def _split(request: ExportRequest, split: Split, folder: Path, tally: Tally) -> 
 def _captions(request: ExportRequest, split: Split) -> dict[str, dict[str, None]]:
     """Return the distinct captions of each image of a split, in order, each on one line."""
     found: dict[str, dict[str, None]] = {}
-    nothing = Tally(advance=lambda rows: None)
+    nothing = ExportTally(advance=lambda rows: None)
     for item in captioned_images(request, split, nothing, with_pictures=False):
         if (key := _key(item)) is not None:
             found.setdefault(key, {})[" ".join(item.caption.split())] = None

@@ -10,13 +10,13 @@ from typing import Any
 from nsfwcaps.enums import Split
 from nsfwcaps.errors import InputError
 from nsfwcaps.exports.formats import Negatives
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 
 _COLUMNS = ("pair_id", "unsafe_id", "safe_id", "unsafe_caption", "safe_caption", "rank")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Document:
+class TextDocument:
     """A caption with its id."""
 
     id: str
@@ -24,16 +24,16 @@ class Document:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Example:
+class TrainingExample:
     """A query with the document that answers it, and documents that do not."""
 
     pair_id: str
-    query: Document
-    positive: Document
-    negatives: Sequence[Document]
+    query: TextDocument
+    positive: TextDocument
+    negatives: Sequence[TextDocument]
 
 
-def examples(request: ExportRequest, split: Split, tally: Tally) -> Iterator[Example]:
+def examples(request: ExportRequest, split: Split, tally: ExportTally) -> Iterator[TrainingExample]:
     """Yield the examples of a split, in the order of its rows.
 
     With negatives from candidates, there is one example for each unsafe caption: its counterpart
@@ -53,7 +53,7 @@ def examples(request: ExportRequest, split: Split, tally: Tally) -> Iterator[Exa
         yield _example(row, query, negatives)
 
 
-def _usable(rows: Iterator[dict[str, Any]], tally: Tally) -> Iterator[dict[str, Any]]:
+def _usable(rows: Iterator[dict[str, Any]], tally: ExportTally) -> Iterator[dict[str, Any]]:
     for row in rows:
         tally.advance(1)
         if all((row[f"{side}_caption"] or "").strip() for side in ("unsafe", "safe")):
@@ -63,8 +63,8 @@ def _usable(rows: Iterator[dict[str, Any]], tally: Tally) -> Iterator[dict[str, 
 
 
 def _with_candidates(
-    request: ExportRequest, rows: Iterator[dict[str, Any]], tally: Tally
-) -> Iterator[Example]:
+    request: ExportRequest, rows: Iterator[dict[str, Any]], tally: ExportTally
+) -> Iterator[TrainingExample]:
     seen: set[str] = set()
     for unsafe_id, group in groupby(rows, key=lambda row: str(row["unsafe_id"])):
         if unsafe_id in seen:
@@ -94,10 +94,14 @@ def _key(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _document(row: dict[str, Any], side: str) -> Document:
-    return Document(id=str(row[f"{side}_id"]), text=row[f"{side}_caption"])
+def _document(row: dict[str, Any], side: str) -> TextDocument:
+    return TextDocument(id=str(row[f"{side}_id"]), text=row[f"{side}_caption"])
 
 
-def _example(row: dict[str, Any], query: Document, negatives: Sequence[Document]) -> Example:
+def _example(
+    row: dict[str, Any], query: TextDocument, negatives: Sequence[TextDocument]
+) -> TrainingExample:
     positive = _document(row, "safe")
-    return Example(pair_id=str(row["pair_id"]), query=query, positive=positive, negatives=negatives)
+    return TrainingExample(
+        pair_id=str(row["pair_id"]), query=query, positive=positive, negatives=negatives
+    )

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.exports.examples import examples
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import json_lines
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write the queries of each split, and its pool; return the size of each pool."""
     pools = {}
     for split in request.splits:

@@ -16,14 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.exports.picture_files import MISSING, picture_file, saved
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import parquet_rows
 
 _SIDES = ("unsafe", "safe")
 _PLAIN = ("pair_id", "unsafe_caption", "safe_caption")
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write the table of each split with its images."""
     names = dict.fromkeys([*_PLAIN, *request.columns])
     files = [(f"{side}_file_name", pa.string()) for side in _SIDES]
@@ -41,7 +41,7 @@ def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
     return {}
 
 
-def _pictures(row: Mapping[str, Any], place: Path, tally: Tally) -> dict[str, str | None]:
+def _pictures(row: Mapping[str, Any], place: Path, tally: ExportTally) -> dict[str, str | None]:
     """Write the images of a pair; return their names by column, and count what is lost."""
     found: dict[str, str | None] = {}
     for side in _SIDES:

@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from nsfwcaps.exports.items import CaptionedImage, captioned_images, carried
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import parquet_rows
 
 _REMOTE = ("http://", "https://")
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write the table of each split; return the number of rows without a digest."""
     plain = ["url", "caption", "sha256", "pair_id", "item"]
     others = [(name, request.pairs.types[name]) for name in request.columns if name not in plain]

@@ -8,7 +8,7 @@ from typing import Any
 
 from nsfwcaps.enums import Split
 from nsfwcaps.exports.formats import ItemKind
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 
 _SIDES = {
     ItemKind.REDIRECT: ("unsafe", "safe"),
@@ -31,7 +31,7 @@ class CaptionedImage:
 
 
 def captioned_images(
-    request: ExportRequest, split: Split, tally: Tally, *, with_pictures: bool
+    request: ExportRequest, split: Split, tally: ExportTally, *, with_pictures: bool
 ) -> Iterator[CaptionedImage]:
     """Yield the items of a split; those of one side once for each id.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from nsfwcaps.exports.items import captioned_images
 from nsfwcaps.exports.picture_files import picture_file, saved
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 
 # What pandas reads as missing, by default.
 _NULLS = frozenset(
@@ -29,7 +29,7 @@ _SPACE = "\u00a0"
 """Keeps pandas from reading a word as a value. Tokenizers of open_clip strip it."""
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write a table for each split, and the images of all."""
     for split in request.splits:
         with (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:

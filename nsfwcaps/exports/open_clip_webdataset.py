@@ -15,18 +15,18 @@ from typing import Any
 from nsfwcaps.enums import Split
 from nsfwcaps.exports.items import captioned_images, carried
 from nsfwcaps.exports.picture_files import picture_file
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import TarShards
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write the shards of each split; return their number by split."""
     return {
         "shards": {split.value: _split(request, split, folder, tally) for split in request.splits}
     }
 
 
-def _split(request: ExportRequest, split: Split, folder: Path, tally: Tally) -> int:
+def _split(request: ExportRequest, split: Split, folder: Path, tally: ExportTally) -> int:
     place = folder / split
     with TarShards(place, request.shard_rows, "{:05d}.tar") as shards:
         for item in captioned_images(request, split, tally, with_pictures=True):

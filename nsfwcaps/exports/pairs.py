@@ -13,7 +13,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.errors import ConfigError, InputError
 from nsfwcaps.exports.formats import DataFormat, ItemKind, Negatives
 from nsfwcaps.exports.pair_files import PairFiles
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
@@ -97,13 +97,13 @@ def write(
         StorageError: the folder contains other files.
     """
     writer = importlib.import_module(f"nsfwcaps.exports.{RULES[to].module}")
-    written: Callable[[ExportRequest, Path, Tally], dict[str, Any]] = writer.write
+    written: Callable[[ExportRequest, Path, ExportTally], dict[str, Any]] = writer.write
     total = request.pairs.count(request.splits)
     with (
         delivered(request.out, notes) as folder,
         progress.task("export", total, unit="pairs") as advance,
     ):
-        tally = Tally(advance=advance, written={split.value: 0 for split in request.splits})
+        tally = ExportTally(advance=advance, written={split.value: 0 for split in request.splits})
         own = written(request, folder, tally)
         for split, count in tally.written.items():
             if not count:

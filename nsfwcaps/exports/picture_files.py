@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps import pictures
-from nsfwcaps.exports.request import Tally
+from nsfwcaps.exports.request import ExportTally
 
 _ENDINGS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp"}
 _DRAFT_PX = 32
@@ -48,7 +48,7 @@ def picture_file(row: Mapping[str, Any], side: str) -> PictureFile | str:
     return PictureFile(data=file.getvalue(), ending="png", converted=True)
 
 
-def saved(picture: PictureFile, folder: Path, inside: str, tally: Tally) -> str:
+def saved(picture: PictureFile, folder: Path, inside: str, tally: ExportTally) -> str:
     """Write a picture under the digest of its bytes, unless it is there; return its name."""
     digest = hashlib.sha256(picture.data).hexdigest()
     name = f"{inside}/{digest[:2]}/{digest}.{picture.ending}"

@@ -32,7 +32,7 @@ class ExportRequest:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class ExportTally:
     """Counts of an export."""
 
     advance: Advance

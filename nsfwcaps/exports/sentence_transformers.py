@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from nsfwcaps.exports.examples import examples
 from nsfwcaps.exports.formats import Negatives
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import parquet_rows
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write a file for each split; return its columns.
 
     Examples with fewer negatives than asked for are left out, as every row has all columns.
@@ -43,7 +43,7 @@ def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
 
 
 def _card(names: list[str]) -> str:
-    """Return a card. It names no files: datasets would load an earlier export from its cache."""
+    """Return a card; were files listed in it, datasets would load an earlier export from cache."""
     return (
         "---\ntags:\n- sentence-transformers\n- not-for-all-audiences\n---\n\n"
         "# Pairs of unsafe and safe captions\n\n"

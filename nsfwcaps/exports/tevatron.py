@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.enums import Split
-from nsfwcaps.exports.examples import Document, examples
-from nsfwcaps.exports.request import ExportRequest, Tally
+from nsfwcaps.exports.examples import TextDocument, examples
+from nsfwcaps.exports.request import ExportRequest, ExportTally
 from nsfwcaps.exports.streams import AddRow, json_lines
 
 
-def write(request: ExportRequest, folder: Path, tally: Tally) -> dict[str, Any]:
+def write(request: ExportRequest, folder: Path, tally: ExportTally) -> dict[str, Any]:
     """Write queries and corpus of each split; return the number of documents by split."""
     return {"documents": {s.value: _split(request, s, folder, tally) for s in request.splits}}
 
 
-def _split(request: ExportRequest, split: Split, folder: Path, tally: Tally) -> int:
+def _split(request: ExportRequest, split: Split, folder: Path, tally: ExportTally) -> int:
     place = folder / split
     with (
         json_lines(place / f"{split}.jsonl") as add,
@@ -59,7 +59,7 @@ class _Corpus:
     def size(self) -> int:
         return len(self._number)
 
-    def docid(self, document: Document) -> str:
+    def docid(self, document: TextDocument) -> str:
         if document.id not in self._number:
             docid = str(self.size)
             self._number[document.id] = self.size
