@@ -14,7 +14,8 @@ test: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadfile  # files stay whole: they share fixtures
+	# Files stay whole, as they share fixtures; tests/conftest.py has the long ones first.
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m tools.docs.prose README.md docs

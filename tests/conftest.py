@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+TESTS = Path(__file__).parent
+# Files of a minute or more: one that begins last would leave the other workers idle.
+LONG = (
+    "app/test_keys_in_browser.py",
+    "stages/train/test_processes.py",
+    "app/test_review_in_browser.py",
+    "app/test_accessibility_in_browser.py",
+    "app/test_server_in_browser.py",
+    "app/test_look_in_browser.py",
+    "test_kill.py",
+    "test_snippets.py",
+)
 
 # No test may reach a model hub: real loading code runs on what packages ship or tests make.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,9 +28,21 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Nor may a test leave its rates in the user's cache: this folder cannot be made.
 os.environ["NSFWCAPS_CACHE"] = os.path.join(os.devnull, "cache")
 
+# Workers share the cores: threads of small models that have none for them wait for each other.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads)))
+
 # A shell's background jobs ignore SIGINT, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow, not wrong.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let workers begin with the long files."""
+    if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+        long = {TESTS / name: at for at, name in enumerate(LONG)}
+        items.sort(key=lambda item: long.get(item.path, len(long)))

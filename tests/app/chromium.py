@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from handshake import cookie, signed_in
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from served import LONGEST_S, Server
 
@@ -42,19 +43,21 @@ def browser() -> Iterator[Browser]:
 class Person:
     """Somebody in a browser of their own."""
 
-    def __init__(self, browser: Browser, server: Server, name: str, page: str = "") -> None:
+    def __init__(self, browser: Browser, server: Server, name: str, page: str | None = "") -> None:
+        """Open a page, or none yet."""
         self.context: BrowserContext = browser.new_context(
             viewport={"width": 1200, "height": 900}, accept_downloads=True, ignore_https_errors=True
         )
         self.context.set_default_timeout(LONGEST_S * 1_000)
         self.page: Page = self.context.new_page()
         self.name = name
-        self._address = server.address
+        self._server, self._address = server, server.address
         self.refused: list[str] = []  # by the rules that the server sends with each page
         self.asked: set[str] = set()  # servers
         self.page.on("console", self._noted)
         self.page.on("request", lambda one: self.asked.add("/".join(one.url.split("/")[:3])))
-        self.page.goto(f"{self._address}/{page}")
+        if page is not None:
+            self.page.goto(f"{self._address}/{page}")
 
     def sign_in(self, code: str | None = None) -> Person:
         if code is not None:
@@ -63,6 +66,20 @@ class Person:
         password = self.page.get_by_role("textbox", name="Password")
         password.fill(PASSWORD)
         password.press("Enter")
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        return self
+
+    def come_in(self) -> Person:
+        """Open the page with a new login, which sets off no form and no second page."""
+        value = cookie(self._server, signed_in(self._server, self.name))
+        name, _, token = value.partition("=")
+        self.context.add_cookies(
+            [
+                {"name": name, "value": token, "domain": "localhost", "path": path}
+                for path in ("/_review", "/_stcore/stream", "/media")
+            ]
+        )
+        self.page.goto(f"{self._address}/")
         expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
         return self
 

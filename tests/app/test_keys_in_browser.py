@@ -15,7 +15,7 @@ import sqlalchemy as sa
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 from chromium import Person, browser
-from pictured_review import added, opened, write_data_set
+from pictured_review import opened, write_data_set
 from playwright.sync_api import Browser, expect
 from served import Server
 
@@ -68,8 +68,7 @@ def ann(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> It
 
 
 def begun(chromium: Browser, server: Server, name: str) -> Person:
-    added(server, name)
-    person = Person(chromium, server, name).sign_in()
+    person = Person(chromium, server, name, None).come_in()
     person.page.get_by_role("button", name="begin").click()
     return person.at(SAFE)
 
@@ -156,7 +155,7 @@ def test_a_comment_outlives_the_refusal_of_what_came_before_it(
 def test_a_fix_is_written_and_not_obeyed(server: Server, ann: Person) -> None:
     ann.keys("s d y h t 4").at(CHOICE)
     ann.page.keyboard.press("f")
-    field = ann.page.get_by_role("textbox", name="Safe caption")
+    field = ann.page.get_by_role("textbox", name="Safe caption", exact=True)
     expect(field).to_be_focused()
     ann.page.keyboard.type(" and a kite, box")
     expect(field).to_have_value(
@@ -188,9 +187,9 @@ def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, a
 def test_a_key_that_shows_a_text_does_not_enlarge_it_where_it_was_pressed_twice(
     ann: Person,
 ) -> None:
-    ann.page.evaluate(
-        f"""() => {{
-          const root = document.activeElement.shadowRoot;
+    ann.judging.evaluate(
+        f"""(judging) => {{
+          const root = judging.getRootNode();
           const again = () => root.querySelector(".caption") && ({PRESS})(["s", "KeyS", {{}}]);
           new MutationObserver(again).observe(root, {{ childList: true, subtree: true }});
         }}"""

@@ -87,8 +87,7 @@ def write_data_set(
 def page(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The first pair, covered, of somebody new."""
     name = request.node.name[:40]
-    added(server, name)
-    person = Person(chromium, server, name).sign_in()
+    person = Person(chromium, server, name, None).come_in()
     person.page.get_by_role("button", name="begin").click()
     expect(question(person.page)).to_have_text("Is the safe side safe?")
     yield person.page

@@ -32,7 +32,7 @@ StageFolder.make_shard = halting
 from nsfwcaps.cli import main
 main()
 """
-CAPTIONS = 800
+CAPTIONS = 300
 
 
 def captions(count: int) -> list[str]:
