@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from nsfwcaps.models.huggingface.clip_words import clip_words
+
 if TYPE_CHECKING:
     import torch
 
@@ -18,12 +20,15 @@ class TransformersTokenizer:
         """`masked` marks padding by negative numbers (~id): the text tower masks it."""
         self.tokenizer, self.context_length = tokenizer, context
         self.masked = masked
+        self._words = None if masked else clip_words(tokenizer, context)
         # Padding and truncation are states of the library's tokenizers.
         self._lock = threading.Lock()
 
     def __call__(self, captions: Sequence[str] | str) -> torch.Tensor:
         """Tokens `[n, t]` of captions `[n]`."""
         texts = [captions] if isinstance(captions, str) else list(captions)
+        if self._words is not None:
+            return self._words(texts)
         with self._lock:
             found = self.tokenizer(
                 texts,
@@ -38,6 +43,8 @@ class TransformersTokenizer:
 
     def count(self, captions: Sequence[str]) -> list[int]:
         """Return the numbers of tokens `[n]`, special ones included, none cut off."""
+        if self._words is not None:
+            return self._words.count(captions)
         with self._lock:
             found = self.tokenizer(list(captions), padding=False, truncation=False, verbose=False)[
                 "input_ids"
