@@ -51,9 +51,11 @@ def delivered(folder: Path, notes: list[str]) -> Iterator[Path]:
 
 def write_record(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the record of all files in a folder with their digests, last."""
-    files = {path.relative_to(folder).as_posix(): contents.sha256(path) for path in _files(folder)}
-    listed = {"files": sorted(files), "contents": files}
-    (folder / RECORD).write_text(json.dumps({**facts, **listed}, indent=1) + "\n")
+    names = sorted(path.relative_to(folder).as_posix() for path in _files(folder))
+    digests = {name: contents.sha256(folder / name) for name in names}
+    with (folder / RECORD).open("w") as file:  # in pieces: an export may hold a million images
+        json.dump({**facts, "files": names, "contents": digests}, file, indent=1)
+        file.write("\n")
 
 
 def _recover(target: Path) -> None:
@@ -121,8 +123,12 @@ def _kept(target: Path, new: Path, name: str, sha: str | None) -> Iterator[str]:
         yield f"{target.name}/{name} was edited: kept as {shown}, beside the new one"
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, in the order of their names in each folder."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            yield Path(place, name)
 
 
 def _flush(folder: Path) -> None:

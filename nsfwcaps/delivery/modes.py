@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from nsfwcaps.files import TEMPORARY
@@ -20,6 +21,6 @@ def follow_umask(path: Path) -> None:
     of_file, of_folder = file.stat().st_mode & 0o7777, folder.stat().st_mode & 0o7777
     file.unlink()
     folder.rmdir()
-    for item in [path, *path.rglob("*")]:
+    for item in chain([path], path.rglob("*")):
         if not item.is_symlink():
             item.chmod(of_folder if item.is_dir() else of_file)
