@@ -179,22 +179,19 @@ def _shown(milliseconds: list[float]) -> str:
     return f"{statistics.median(milliseconds):.1f} | {p95:.1f}"
 
 
-# Keys that judge a pair: text expected on the page after each, and number of covered texts.
+# Keys that judge a pair: question on the page after each, and number of covered texts.
 PRESSES = (
     ("s", "Is the safe side safe?", 1),
     ("y", "Is the unsafe side unsafe?", 1),
     ("d", "Is the unsafe side unsafe?", 0),
-    ("y", "Is its category right?", 0),
-    ("y", "How much of the meaning", 0),
-    ("4", "What becomes of the pair?", 0),
+    ("h", "Is its category right?", 0),
+    ("t", "How much of the meaning", 0),
+    ("4", "What should happen to the pair?", 0),
     ("a", "Is the safe side safe?", 2),
 )
-_REDRAWN = """([text, covered]) => {
-  const app = document.querySelector('[data-testid="stApp"]');
-  const said = document.body.innerText;
-  return app.getAttribute('data-test-script-state') === 'notRunning' && said.includes(text)
-    && said.split('Show the text').length - 1 === covered;
-}"""
+_REDRAWN = """([judging, question, covered]) => judging.dataset.ready === 'true'
+  && judging.dataset.locked === 'false' && judging.innerText.includes(question)
+  && judging.querySelectorAll('.cover').length === covered"""
 
 
 def _page(name: str, address: str, data: Path, folder: Path) -> None:
@@ -217,18 +214,19 @@ def _pressed(browser: str, url: str, code: str) -> list[float]:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = chromium.new_page()
         page.goto(url)
-        page.get_by_label("Code that").fill(code)
+        page.get_by_label("Setup code from the terminal").fill(code)
         page.get_by_label("Name").fill("Lena")
         page.get_by_role("textbox", name="Password").fill("a long password 1")
-        page.get_by_role("button", name="Make the account").click()
-        page.get_by_text("Before you begin").wait_for()
-        page.keyboard.press("Enter")
-        page.wait_for_function(_REDRAWN, arg=[PRESSES[0][1], 2])
+        page.get_by_role("textbox", name="Password").press("Enter")
+        page.get_by_role("button", name="begin").click()
+        page.wait_for_timeout(2_000)  # a key pressed before would count as one too early
+        judging = page.locator(".judging").element_handle()
+        page.wait_for_function(_REDRAWN, arg=[judging, PRESSES[0][1], 2])
         for _ in range(10):
             for key, text, covered in PRESSES:
                 started = time.perf_counter()
                 page.keyboard.press(key)
-                page.wait_for_function(_REDRAWN, arg=[text, covered])
+                page.wait_for_function(_REDRAWN, arg=[judging, text, covered])
                 found.append((time.perf_counter() - started) * 1000)
         chromium.close()
     return found
