@@ -27,7 +27,7 @@ from support.small_release import (
 
 from nsfwcaps import schema
 from nsfwcaps.cards import dataset as dataset_card
-from nsfwcaps.config import as_dict
+from nsfwcaps.config import as_dict, digest
 from nsfwcaps.delivery import own_section
 from nsfwcaps.stages.publish.settings import PublishSettings
 
@@ -246,9 +246,12 @@ def test_the_front_matter_says_what_the_hub_needs(published: Published) -> None:
     assert front["size_categories"] == ["n<1K"]
     assert "not-for-all-audiences" in front["tags"]
     splits = ["train", "validation", "test"]
+    manifest = json.loads((published.dataset / "manifest.json").read_bytes())
+    content = digest([file["sha256"] for file in manifest["files"]])
     assert front["configs"] == [
         {
             "config_name": "default",
+            "description": f"Content {content[:16]}.",
             "data_files": [{"split": s, "path": f"data/{s}-*.parquet"} for s in splits],
         }
     ]
