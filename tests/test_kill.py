@@ -118,7 +118,7 @@ def test_killed_again_and_again(
     """Every run gets a little further, and finished shards are never made twice."""
     folder = tmp_path / "run"
     runs = 0
-    while serve(command(pools, folder), folder, kill_at=25)["signal"] == signal.SIGKILL:
+    while serve(command(pools, folder), folder, kill_at=32)["signal"] == signal.SIGKILL:
         runs += 1
         assert runs < 60, "no progress"
     assert runs > 3

@@ -237,8 +237,7 @@ def test_an_unforeseen_error_is_said_in_one_sentence_without_links(tmp_path: Pat
         login = cookie(broken, signed_in(broken.start(), "Ann"))
         database = stack.enter_context(contextlib.closing(Database(broken.database)))
         with database.write() as connection:
-            policy = sa.update(tables.meta).where(tables.meta.c.key == "policy")
-            connection.execute(policy.values(value="not JSON"))
+            connection.execute(sa.update(tables.item).values(severity=99))
         with opened(broken, login) as page:
             said = page.draw().texts[-1]
         assert said.startswith("The page could not go on because of an error in the program.")

@@ -585,7 +585,7 @@ def test_no_caption_is_shown_where_a_run_fails(
     def full(*arguments: object) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(artifacts, "parquet_bytes", full)
+    monkeypatch.setattr(artifacts, "published_bytes", full)
     said = call("world", "--out", tmp_path, *SMALL)
     assert said.code == 7
     for row in rows(small, "safe"):
