@@ -35,10 +35,10 @@ def _wrong(key: str) -> str | None:
         return f"is a name of RAI; write 'rai:{short}'"
     near = _near(short)
     if near is not None:
-        return f"is no name of its vocabulary; '{near}' is"
+        return f"is not in its vocabulary; did you mean '{near}'?"
     prefix, colon, _ = short.partition(":")
     if colon and prefix in PREFIXES:
-        return f"is no name of the vocabulary '{prefix}'"
+        return f"is not in the vocabulary '{prefix}'"
     if colon:
         return f"has the prefix '{prefix}', which the context of publish does not have"
     return "is no name of Croissant 1.1 or of a data set at schema.org"

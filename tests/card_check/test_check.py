@@ -194,11 +194,11 @@ def more_pairs(described: Json) -> None:
 CROISSANT = {
     "a misspelt RAI name": (
         rename("rai:dataBiases", "rai:dataBias"),
-        "rai:dataBias: is no name of its vocabulary; 'rai:dataBiases' is",
+        "rai:dataBias: is not in its vocabulary; did you mean 'rai:dataBiases'?",
     ),
     "a RAI name of the overview": (
         rename("rai:dataUseCases", "rai:useCases"),
-        "rai:useCases: is no name of its vocabulary; 'rai:dataUseCases' is",
+        "rai:useCases: is not in its vocabulary; did you mean 'rai:dataUseCases'?",
     ),
     "a RAI name without prefix": (
         rename("rai:dataBiases", "dataBiases"),
@@ -206,12 +206,12 @@ CROISSANT = {
     ),
     "a RAI name by its address, misspelt": (
         rename("rai:dataBiases", "http://mlcommons.org/croissant/RAI/dataBiasses"),
-        "http://mlcommons.org/croissant/RAI/dataBiasses: is no name of its vocabulary; "
-        "'rai:dataBiases' is",
+        "http://mlcommons.org/croissant/RAI/dataBiasses: is not in its vocabulary; "
+        "did you mean 'rai:dataBiases'?",
     ),
     "a misspelt name of PROV": (
         rename("prov:wasDerivedFrom", "prov:wasDerivedfrom"),
-        "prov:wasDerivedfrom: is no name of its vocabulary; 'prov:wasDerivedFrom' is",
+        "prov:wasDerivedfrom: is not in its vocabulary; did you mean 'prov:wasDerivedFrom'?",
     ),
     "a number of RAI": (more_pairs, "rai:dataCollection: has 61; the data say 60"),
     "a digest": (
