@@ -41,7 +41,7 @@ def _wrong(key: str) -> str | None:
         return f"is not in the vocabulary '{prefix}'"
     if colon:
         return f"has the prefix '{prefix}', which the context of publish does not have"
-    return "is no name of Croissant 1.1 or of a data set at schema.org"
+    return "is not a name of Croissant 1.1, nor of a data set at schema.org"
 
 
 def _shortened(key: str) -> str:

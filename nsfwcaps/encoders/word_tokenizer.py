@@ -248,8 +248,6 @@ def of_word_pieces(
     """Make the fast form of a BERT tokenizer of the library `tokenizers`; None for other kinds."""
     import json
 
-    import tokenizers
-
     facts = json.loads(tokenizer.to_str())
     parts = [(facts.get(part) or {}).get("type") for part in ("normalizer", "pre_tokenizer")]
     marks = facts["added_tokens"]
@@ -258,11 +256,26 @@ def of_word_pieces(
     )
     if parts != ["BertNormalizer", "BertPreTokenizer"] or not simple:
         return None
+    pad = tokenizer.token_to_id("[PAD]")
+    if pad is None or any(" " in mark["content"] for mark in marks):
+        return None
+    return of_backend(tokenizer, clean=clean, pad=pad, context=context)
+
+
+def of_backend(
+    tokenizer: Any, *, clean: Callable[[str], str], pad: int, context: int
+) -> WordTokenizer | None:
+    """Make the fast form of a tokenizer of the library `tokenizers` that splits at spaces.
+
+    None if it does not put one token at each end.
+    """
+    import tokenizers
+
     bare = tokenizers.Tokenizer.from_str(tokenizer.to_str())
     bare.no_padding()
     bare.no_truncation()
-    ends, pad = bare.encode("").ids, bare.token_to_id("[PAD]")
-    if len(ends) != _ENDS or pad is None or any(" " in mark["content"] for mark in marks):
+    ends = bare.encode("").ids
+    if len(ends) != _ENDS:
         return None
     return WordTokenizer(
         lambda texts: [e.ids for e in bare.encode_batch(texts, add_special_tokens=False)],

@@ -111,18 +111,17 @@ def _check_whole(folder: Path, listed: Mapping[str, int], sizes: Mapping[str, in
 
 def _check_licence(card: Path) -> None:
     import yaml
+    from huggingface_hub.repocard import metadata_load
 
     try:
-        text = card.read_text(encoding="utf-8")
+        values = metadata_load(card)
     except (OSError, UnicodeDecodeError):
         raise ArtifactError(f"{card} is missing or damaged; publish again to restore it") from None
-    _, _, rest = text.partition("---\n")
-    head, end, _ = rest.partition("\n---")
-    try:
-        values = yaml.safe_load(head) if text.startswith("---\n") and end else None
     except yaml.YAMLError as error:
-        raise InputError(f"{card}: its head is no YAML: {first_line(error)}") from None
-    if not (isinstance(values, dict) and values.get("license")):
+        raise InputError(f"{card}: its head is not YAML: {first_line(error)}") from None
+    except ValueError:  # a list or a text
+        values = None
+    if not (values and values.get("license")):
         raise InputError(
             f"{card}: its head has no 'license', without which nobody may use the data; publish "
             "with --license, such as cc-by-4.0"

@@ -73,7 +73,7 @@ def check_rights(client: HfApi, name: str) -> None:
     # A fine-grained token may not see the organisations; the Hub decides then.
     if role == "write" and owner.lower() not in [each.lower() for each in owners]:
         raise StorageError(
-            f"{name}: the token is of {owners[0]!r}, who is no member of {owner!r}; use "
+            f"{name}: the token is of {owners[0]!r}, who is not a member of {owner!r}; use "
             f"{owners[0]}/{name.partition('/')[2]}, or a token of a member"
         )
 

@@ -15,13 +15,14 @@ from nsfwcaps.review import tables
 from nsfwcaps.review.chain import state
 from nsfwcaps.review.meta import get_meta, set_meta
 
-EARLIER = (1,)
+EARLIER = (1, 2)
 """Versions that can be brought up to date."""
 
 
 def migrate(connection: sa.Connection) -> bool:
     """Add what is missing, within a write transaction; False if another process has done so."""
-    if get_meta(connection, "version") not in EARLIER:
+    found = get_meta(connection, "version")
+    if found not in EARLIER:
         return False
     tables.metadata.create_all(connection)  # whole tables that are missing
     there = sa.inspect(connection)
@@ -32,6 +33,6 @@ def migrate(connection: sa.Connection) -> bool:
                 added = CreateColumn(column).compile(dialect=connection.dialect)
                 connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added}")
     set_meta(connection, "version", tables.VERSION)
-    if state.has_begun(connection):
+    if found == 1 and state.has_begun(connection):  # later versions have logged it
         state.begin(connection, time.time())
     return True

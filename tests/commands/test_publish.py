@@ -238,7 +238,7 @@ def test_the_token_of_a_login_is_enough(
     [
         ("hf_wrong", NAME, "answered 401"),
         ("hf_reader", NAME, "may only read"),
-        ("hf_writer", "other/pairs", "no member of 'other'; use ann/pairs"),
+        ("hf_writer", "other/pairs", "not a member of 'other'; use ann/pairs"),
         ("hf_fine", "other/pairs", "answered 403"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_card_without_a_licence(tmp_path: Path, card: str) -> None:
 
 
 def test_a_card_that_is_no_yaml_or_no_text_or_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="its head is no YAML"):
+    with pytest.raises(InputError, match="its head is not YAML"):
         contents(write(tmp_path, {}, "---\nlicense: [mit\n---\n"))
     (tmp_path / "README.md").write_bytes(b"---\nlicense: \xff\n---\n")
     with pytest.raises(ArtifactError, match=r"README\.md is missing or damaged"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.small_review import begin, pair_set
 
 from nsfwcaps.errors import ReviewError
 from nsfwcaps.review import tables
@@ -66,7 +67,7 @@ def test_an_earlier_database_opens_with_all_its_rows(tmp_path: Path) -> None:
     path = first_version(tmp_path / "review.sqlite")
     for _ in range(2):  # the second time there is nothing to do
         with contextlib.closing(Database(str(path))) as database, database.read() as connection:
-            assert get_meta(connection, "version") == 2
+            assert get_meta(connection, "version") == 3
             account = connection.execute(sa.select(tables.account)).mappings().one()
             item = connection.execute(sa.select(tables.item)).mappings().one()
             there = sa.inspect(connection)
@@ -104,6 +105,22 @@ def test_a_review_begun_earlier_logs_its_state_once(tmp_path: Path) -> None:
         assert verdicts.verify(connection) == [
             "roles or accounts (a1): does not match the log; the table was changed"
         ]
+
+
+def test_a_review_of_version_2_logs_its_state_no_second_time(tmp_path: Path) -> None:
+    path = tmp_path / "review.sqlite"
+    with contextlib.closing(Database(str(path), create=True)) as database:
+        begin(database, pair_set(tmp_path / "set"))
+        with database.read() as connection:
+            before = verdicts.head_of(connection)
+    with contextlib.closing(sqlite3.connect(path)) as plain, plain:
+        plain.execute("DROP TABLE put_down")
+        plain.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+    with contextlib.closing(Database(str(path))) as database, database.read() as connection:
+        assert database.migrated
+        assert verdicts.head_of(connection) == before
+        assert verdicts.verify(connection) == []
+        assert connection.execute(sa.select(tables.put_down)).all() == []
 
 
 def test_a_later_database_is_refused(tmp_path: Path) -> None:

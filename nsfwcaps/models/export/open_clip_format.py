@@ -5,19 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.encoders.clip import preprocessing
-from nsfwcaps.encoders.encoder import activations
 from nsfwcaps.encoders.mini import model as mini
 from nsfwcaps.errors import ModelError
-from nsfwcaps.models.create import create
-from nsfwcaps.models.names import parse
+from nsfwcaps.models.export.read_back import check_read_back
 from nsfwcaps.runtime.silence import silence
-from nsfwcaps.runtime.weights import weights_sha256
 
 WEIGHTS = "open_clip_model.safetensors"
 CONFIG = "open_clip_config.json"
-
-_CAPTIONS = ["a photo of a cat", "Two dogs, one ball; it's 3 o'clock."]
 
 
 def write(folder: Path, architecture: str, model: Any, tokenizer: Any) -> None:
@@ -36,7 +30,7 @@ def write(folder: Path, architecture: str, model: Any, tokenizer: Any) -> None:
     save_file({name: tensor.contiguous() for name, tensor in tensors}, folder / WEIGHTS)
     if architecture not in (mini.NAME, mini.ARCHITECTURE):
         _write_config(folder, architecture, model, tokenizer)
-    _check(folder, model, tokenizer)
+    check_read_back(model_name(folder), "open_clip", model, tokenizer)
 
 
 def model_name(folder: Path) -> str:
@@ -63,26 +57,3 @@ def _write_config(folder: Path, architecture: str, model: Any, tokenizer: Any) -
     save_config_for_hf(model, folder / CONFIG, config)
     if isinstance(tokenizer, HFTokenizer):  # open_clip expects it beside the configuration
         tokenizer.save_pretrained(folder)
-
-
-def _check(folder: Path, model: Any, tokenizer: Any) -> None:
-    if (folder / CONFIG).is_file():
-        written, _, its_tokenizer = create(parse(f"local-dir:{folder}"))
-    else:
-        written, _, its_tokenizer = create(parse(model_name(folder)))
-    differ = [
-        name
-        for name, fact in {
-            "weights": lambda item: weights_sha256(item.state_dict()),
-            "activation": activations,
-            "preprocessing": preprocessing,
-        }.items()
-        if fact(written) != fact(model)
-    ]
-    if not bool((its_tokenizer(_CAPTIONS) == tokenizer(_CAPTIONS)).all()):
-        differ.append("tokenizer")
-    if differ:
-        raise ModelError(
-            f"the model that open_clip loads from the export differs in {', '.join(differ)} "
-            "and was not delivered; use the run's folder as --model, and report this bug"
-        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from nsfwcaps.encoders.word_tokenizer import WordTokenizer
+from nsfwcaps.encoders.word_tokenizer import WordTokenizer, of_backend
 
 _NORMALISED = ["NFC", "Replace", "Lowercase"]
 _SPLIT = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -17,24 +17,9 @@ def clip_words(tokenizer: Any, context: int) -> WordTokenizer | None:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or not _is_of_clip(json.loads(backend.to_str())):
         return None
-    import tokenizers
-
-    bare = tokenizers.Tokenizer.from_str(backend.to_str())
-    bare.no_padding()
-    bare.no_truncation()
-    ends = bare.encode("").ids
-    if len(ends) != 2 or tokenizer.pad_token_id is None:
+    if tokenizer.pad_token_id is None:
         return None
-    return WordTokenizer(
-        lambda texts: [e.ids for e in bare.encode_batch(texts, add_special_tokens=False)],
-        clean=str,
-        splits_all=False,  # its spaces of Unicode are not those of Python
-        lower=False,
-        start=ends[0],
-        end=ends[1],
-        pad=tokenizer.pad_token_id,
-        context=context,
-    )
+    return of_backend(backend, clean=str, pad=tokenizer.pad_token_id, context=context)
 
 
 def _is_of_clip(facts: dict[str, Any]) -> bool:

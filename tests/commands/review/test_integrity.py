@@ -107,17 +107,22 @@ def test_the_export_of_another_review_is_not_replaced(place: Path) -> None:
     assert "restored" not in said.err
 
 
-@pytest.mark.parametrize("change", ["UPDATE meta SET value = '{'", "UPDATE account SET role = ''"])
-def test_what_something_else_wrote_is_one_message(place: Path, change: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "command", "message"),
+    [
+        ("UPDATE meta SET value = '{' WHERE key = 'policy'", ["verify"], "meta.policy is not JSON"),
+        ("UPDATE account SET role = ''", ["account", "list"], "role of account p-"),
+    ],
+)
+def test_what_something_else_wrote_is_one_message(
+    place: Path, change: str, command: list[str], message: str
+) -> None:
     with contextlib.closing(sqlite3.connect(place / "review.sqlite")) as plain, plain:
-        plain.execute(f"{change} WHERE true" if "account" in change else
-                      f"{change} WHERE key = 'policy'")  # fmt: skip
-    for command in (["verify"], ["account", "list"], ["status"]):
-        said = call("review", *command, "--db", place / "review.sqlite")
-        assert said.code in (0, 11)
-        assert said.code == 0 or said.err.count("\n") <= 2
-    said = call("review", "export", *where(place), "--out", place / "new")
-    assert said.code == 11
+        plain.execute(change)
+    said = call("review", *command, "--db", place / "review.sqlite")
+    assert (said.code, said.out) == (11, "")
+    assert message in said.err
+    assert said.err.endswith("; restore the latest backup\n")
 
 
 def test_what_is_not_lost_is_not_said_to_be(place: Path) -> None:
