@@ -36,7 +36,7 @@ from nsfwcaps.stages.ingest.pool import (
 )
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 4
+VERSION = 5
 
 _CHUNK_ROWS = 131_072
 _CHUNK_IMAGE_BYTES = 16 * 2**20
@@ -45,24 +45,47 @@ _CHUNK_IMAGE_BYTES = 16 * 2**20
 def read_chunks(
     pool: Pool, settings: IngestSettings, folder: StageFolder, advance: Advance
 ) -> Iterator[Shard]:
-    """Stage a pool chunk by chunk; skip chunks that an earlier run staged."""
-    asked = {name: getattr(settings, name) for name in SHAPING}
-    source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
-    rows = PoolRows(pool, settings)
-    start = 0
-    while start == 0 or not rows.at_end():
-        key = digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
+    """Stage a pool chunk by chunk; skip chunks that an earlier run staged.
+
+    A pool that was read to its end is not opened again: its last chunk says so.
+    """
+    rows: PoolRows | None = None
+    start, ended = 0, False
+    while not ended:
+        key = _key(pool, settings, start)
         shard = folder.shard(key)
         if shard is not None:
-            rows.skip(shard.rows_in)
             advance(shard.rows_in)
+            if rows is not None:
+                rows.skip(shard.rows_in)
         else:
+            if rows is None:
+                rows = PoolRows(pool, settings)
+                rows.skip(start)
             chunk = _Chunk(pool, rows)
             shard = folder.make_shard(key, partial(chunk.filled, settings, advance))
         yield shard
         start += shard.rows_in
-        if shard.rows_in == 0:
-            return
+        ended = shard.facts["ended"]
+
+
+def staged_chunks(pool: Pool, settings: IngestSettings, folder: StageFolder) -> list[Shard] | None:
+    """Return the chunks of a pool that was read to its end; None for any other. Reads nothing."""
+    found: list[Shard] = []
+    while not found or not found[-1].facts["ended"]:
+        start = sum(shard.rows_in for shard in found)
+        shard = folder.shard(_key(pool, settings, start))
+        if shard is None:
+            return None
+        found.append(shard)
+    return found
+
+
+def _key(pool: Pool, settings: IngestSettings, start: int) -> str:
+    """Return the key of the chunk of a pool that begins with a row."""
+    asked = {name: getattr(settings, name) for name in SHAPING}
+    source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
+    return digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
 
 
 class PoolRows:
@@ -242,11 +265,13 @@ class _Chunk:
             tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
+            mapped={group for group, _ in tables if group != "rejects"},
             facts={
                 "captions": sum(map(len, self.kept.values())),
                 "hidden_characters": self.hidden,
                 "several_categories": self.several_categories,
                 "columns": self._described(),
+                "ended": self.source.at_end(),
                 **({"kept": self.source.kept.kinds()} if self.source.kept else {}),
             },
         )
