@@ -76,7 +76,7 @@ def _print(
     safe, unsafe = size
     print(f"\n{safe:,} safe and {unsafe:,} unsafe captions, width {width}")
     print(
-        "| stage | seconds | CPU seconds | CPU µs/caption | peak, MiB | over small | of its own |"
+        "| stage | seconds | CPU seconds | µs/caption | peak, MiB | over small | of its own |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, cost in found.items():
