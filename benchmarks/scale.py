@@ -75,9 +75,7 @@ def _print(
 ) -> None:
     safe, unsafe = size
     print(f"\n{safe:,} safe and {unsafe:,} unsafe captions, width {width}")
-    print(
-        "| stage | seconds | CPU seconds | µs/caption | peak, MiB | over small | of its own |"
-    )
+    print("| stage | seconds | CPU seconds | µs/caption | peak, MiB | over small | of its own |")
     print("|---|---|---|---|---|---|---|")
     for name, cost in found.items():
         each = cost.cpu / (safe + unsafe) * 1e6

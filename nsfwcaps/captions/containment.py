@@ -47,16 +47,16 @@ class ContentSets:
         while parts:  # each is freed when its words are ranks
             part = parts.pop()
             runs.append(_Runs.of(*_distinct(part.row, self._ranks(part.stems)[part.of])))
-        self._file(runs)
-
-    def _file(self, runs: Sequence[_Runs]) -> None:
-        """File the sets of every part."""
         digest = np.concatenate([part.digests() for part in runs])
         size = np.concatenate([part.size for part in runs])
         word = np.concatenate([part.word for part in runs])
+        del runs
+        self._file(digest, size, word)
+
+    def _file(self, digest: Hashes, size: Ints, word: Ints) -> None:
+        """File sets `[s]` of given sizes; words `[t]` are ranks, ascending within each set."""
         start = np.cumsum(size, dtype=np.int64) - size
         _, one = np.unique(digest, return_index=True)  # one of the sets that are equal
-        del digest
         one = one[size[one] >= LEAST_WORDS]
         keys = self._key(word[start[one]], word[start[one] + 1])
         order = np.argsort(keys, kind="stable")
@@ -83,9 +83,8 @@ class ContentSets:
 
     def contained(self, split: Tokens) -> Mask:
         """Return a mask `[n]` of captions that contain a set and are not `MOST_TIMES` longer."""
-        found = np.zeros(len(split.starts) - 1, np.bool_)
         part = _Part.of_tokens(split)
-        length = np.bincount(part.row, minlength=len(found))
+        found, length = np.zeros(len(part.length), np.bool_), part.length
         word = self._ranks(part.stems)[part.of]
         known = np.flatnonzero(word != _UNKNOWN)
         row, word = part.row[known], word[known]
@@ -152,8 +151,13 @@ class _Part:
     """Hashes `[v]` of the distinct stems, ascending."""
     of: Ints
     """Stem `[t]` of each word."""
-    row: Ints
-    """Caption `[t]` of each word."""
+    length: Ints
+    """Words `[n]` of each caption."""
+
+    @property
+    def row(self) -> Ints:
+        """Caption `[t]` of each word."""
+        return np.repeat(np.arange(len(self.length), dtype=np.int32), self.length)
 
     @classmethod
     def of_tokens(cls, split: Tokens) -> _Part:
@@ -165,7 +169,8 @@ class _Part:
         place[[item is None for item in found]] = _UNKNOWN
         of = place[split.of]
         kept = np.flatnonzero(of != _UNKNOWN)
-        return cls(stems=stems, of=of[kept], row=split.rows[kept])
+        length = np.bincount(split.rows[kept], minlength=len(split.starts) - 1)
+        return cls(stems=stems, of=of[kept], length=length.astype(np.int32))
 
     def counted(self) -> tuple[Hashes, Ints]:
         """Return the stems `[v]`, and how many words `[v]` have each."""
