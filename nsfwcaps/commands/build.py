@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("build")(build)
 
 
-@with_settings(BUILD)
+@with_settings([*BUILD, execution.EXECUTION])
 def build(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")
@@ -34,7 +34,13 @@ def build(
 
     Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """
-    recipe = recipes.parse(given, where="build")
+    sharing = given.pop("execution")
     execution.execute(
-        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+        recipes.parse(given, where="build"),
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        sharing=sharing,
     )

@@ -8,7 +8,15 @@ import typer
 
 from nsfwcaps import recipes, resources
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
+from nsfwcaps.commands.options import (
+    DryRun,
+    Json,
+    Overwrite,
+    Quiet,
+    Workdir,
+    with_settings,
+)
+from nsfwcaps.stage import Values
 
 
 def _bundled(incomplete: str) -> list[str]:
@@ -30,9 +38,11 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
+@with_settings([execution.EXECUTION])
 def run(
     recipe: Recipe,
     workdir: Workdir,
+    given: Values,
     changes: Set = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -47,4 +57,5 @@ def run(
         quiet=quiet,
         dry_run=dry_run,
         overwrite=overwrite,
+        sharing=given["execution"],
     )
