@@ -65,6 +65,16 @@ def staged_paths(chunks: Sequence[Shard], label: Label, folder: StageFolder) -> 
     return _staged(chunks, label, folder.path).paths
 
 
+def caption_shards(chunks: Sequence[Shard], shard_rows: int) -> tuple[int, int]:
+    """Return how many shards captions are merged to, and of how many staged rows."""
+    rows = [_staged(chunks, label, Path()).rows for label in Label]
+    return sum(_parts(count, shard_rows) for count in rows), sum(rows)
+
+
+def _parts(rows: int, shard_rows: int) -> int:
+    return math.ceil(rows / shard_rows)
+
+
 class Ranges(Protocol):
     """Ranges of keys, each merged to a shard."""
 
@@ -106,8 +116,7 @@ class CaptionRanges(Ranges):
         self.rows = sum(found.rows for found in staged.values())
         self._folder, self._content, self._checks = folder, _content(chunks), checks
         self._parts = {
-            label: math.ceil(staged[label].rows / shard_rows)
-            for label in (Label.UNSAFE, Label.SAFE)
+            label: _parts(staged[label].rows, shard_rows) for label in (Label.UNSAFE, Label.SAFE)
         }
         self._merges = {
             label: _CaptionRange(

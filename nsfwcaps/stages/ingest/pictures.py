@@ -36,11 +36,13 @@ def judge_pictures(
     safe: Sequence[Path],
     folder: StageFolder,
     progress: Progress,
+    *,
+    all_of_them: bool = True,
 ) -> PictureVerdicts:
     """Score every distinct picture of the staged safe captions once.
 
     Raises:
-        InputError: no safe caption has a picture.
+        InputError: no safe caption has a picture, though these are `all_of_them`.
     """
     found = PictureVerdicts()
     if not judge:
@@ -55,7 +57,7 @@ def judge_pictures(
             found.counts.update(judge.counts(scores))
             reasons = zip(keys, judge.reasons(scores), strict=True)
             found.reasons |= {key: reason for key, reason in reasons if reason is not None}
-    if not found.counts.total():
+    if all_of_them and not found.counts.total():
         names = ", ".join(statement.name for statement in judge.statements)
         raise InputError(
             f"ingest: {OPTION} {names} judges pictures, but no safe caption has one; set their "
