@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from support.shared_run import SharedPools, copied, outputs, run
+from support.shell import environment
 
 from nsfwcaps import config
 from nsfwcaps.errors import DeviceError, ModelError
@@ -101,6 +104,39 @@ def test_job_that_kills_every_worker_is_an_error(
     out = copied(whole_run, tmp_path / "run", "ingest")
     with pytest.raises(DeviceError, match=r"3 workers ended .* part 1/8 of captions .*code -9"):
         run({"embed": shared_pools.recipe()["embed"]}, out, Deadly(1, times=3))
+
+
+def test_driver_that_is_killed_leaves_no_worker_and_its_run_goes_on(
+    shared_pools: SharedPools, whole_run: Path, tmp_path: Path
+) -> None:
+    out = copied(whole_run, tmp_path / "run", "ingest", "embed")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text('{"mine": {"device": "cpu", "block": 1}}')
+    command = [sys.executable, "-m", "nsfwcaps", "run", str(recipe), "--out", str(out), "--quiet"]
+    driver = subprocess.Popen(
+        [*command, "--executor", "processes", "--processes", "1"], env=environment()
+    )
+    while not (journals := [*(out / "mine").glob("shards-*.jsonl")]):
+        time.sleep(0.02)
+        assert driver.poll() is None
+    worker = int(journals[0].stem.rpartition("-")[2])
+    driver.kill()
+    driver.wait()
+    deadline = time.monotonic() + 20
+    while runs(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not (out / "mine" / "stage.json").exists()
+    run({"mine": shared_pools.recipe()["mine"]}, out)
+    assert outputs(out) == outputs(whole_run)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_worker_of_another_version_is_refused(
