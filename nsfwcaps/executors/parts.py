@@ -80,7 +80,7 @@ def make_part(
         for phase in module.phases(settled, folder, inputs):
             if phase.name not in claim.claim.done:
                 name = f"{stage.name}: {phase.name}, part {part}"
-                total = -(-phase.rows // part.count)
+                total = None if phase.rows is None else -(-phase.rows // part.count)
                 with progress.task(name, total, unit=phase.unit) as advance:
                     worker.make(phase.name, part, advance)
                 claim.change(done=(*claim.claim.done, phase.name))
