@@ -10,8 +10,7 @@ enough to connect whatever all pairs in all buckets would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -60,32 +59,40 @@ def join_buckets(keys: Keys, near: Near, known: Groups) -> tuple[Rows, Rows]:
     doubled, the groups are joined, and buckets of one group are left. So a bucket of copies costs
     as many comparisons as it has rows.
     """
-    rows, ends = _in_buckets(keys)
-    left: list[Rows] = [np.empty(0, np.int64)]
-    right: list[Rows] = [np.empty(0, np.int64)]
-    at, step, joined = np.arange(len(rows)), 1, 0
-    while len(at):
-        if step & (step - 1) == 0:
-            new = slice(joined, None)
-            known.add(np.concatenate(left[new] or left[:1]), np.concatenate(right[new] or left[:1]))
-            joined = len(left)
-            at = at[_open(rows, ends, known.labels)[at]]
+    rows, sizes = _in_buckets(keys)
+    edges, first = [np.empty((2, 0), np.int64)], 1
+    while True:
+        rows, sizes = _of_several(rows, sizes, known.labels, first)
+        if not len(rows):
+            left, right = np.concatenate(edges, axis=1)
+            return left, right
+        found = _apart(rows, sizes, range(first, 2 * first), known.labels)
+        new = [pairs[:, near(*pairs)] for pairs in found]
+        known.add(*np.concatenate(new, axis=1))
+        edges += new
+        first *= 2
+
+
+def _apart(rows: Rows, sizes: Rows, steps: range, labels: Rows) -> Iterator[Rows]:
+    """Yield pairs `[2, m]` of rows that are some steps apart in a bucket, of different groups."""
+    ends, at = np.repeat(np.cumsum(sizes), sizes), np.arange(len(rows))
+    held, count = [np.empty((2, 0), np.int64)], 0
+    for step in steps:
         at = at[at + step < ends[at]]
         for start in range(0, len(at), _PAIRS):
             part = at[start : start + _PAIRS]
             one, other = rows[part], rows[part + step]
-            apart = known.labels[one] != known.labels[other]
-            one, other = one[apart], other[apart]
-            hit = near(one, other)
-            left.append(one[hit])
-            right.append(other[hit])
-        step += 1
-    known.add(np.concatenate(left[joined:] or left[:1]), np.concatenate(right[joined:] or left[:1]))
-    return np.concatenate(left), np.concatenate(right)
+            apart = labels[one] != labels[other]
+            held.append(np.stack([one[apart], other[apart]]))
+            count += held[-1].shape[1]
+            if count >= _PAIRS:
+                yield np.concatenate(held, axis=1)
+                held, count = held[:1], 0
+    yield np.concatenate(held, axis=1)
 
 
 def _in_buckets(keys: Keys) -> tuple[Rows, Rows]:
-    """Return the rows `[m]` in buckets of two or more, bucket by bucket, and each bucket's end."""
+    """Return the rows `[m]` in buckets of two or more, bucket by bucket, and the sizes `[b]`."""
     number = np.uint64(max(1, (len(keys) - 1).bit_length()))
     # Key and row in one number: sorting numbers is several times faster than sorting places.
     packed = np.left_shift(keys, number)
@@ -98,15 +105,14 @@ def _in_buckets(keys: Keys) -> tuple[Rows, Rows]:
     shared = np.repeat(sizes > 1, sizes)
     packed &= np.left_shift(np.uint64(1), number) - np.uint64(1)
     rows = packed[shared].astype(np.int64)
-    sizes = sizes[sizes > 1]
-    return rows, np.repeat(np.cumsum(sizes), sizes)
+    return rows, sizes[sizes > 1]
 
 
-def _open(rows: Rows, ends: Rows, labels: Rows) -> npt.NDArray[np.bool_]:
-    """Mask `[m]` of the rows whose bucket still has several groups."""
-    found: Any = labels[rows]
-    starts = np.flatnonzero(np.r_[True, ends[1:] != ends[:-1]]) if len(ends) else ends
-    if not len(starts):
-        return np.zeros(0, np.bool_)
-    several = np.minimum.reduceat(found, starts) != np.maximum.reduceat(found, starts)
-    return np.repeat(several, np.diff(np.r_[starts, len(rows)]))
+def _of_several(rows: Rows, sizes: Rows, labels: Rows, first: int) -> tuple[Rows, Rows]:
+    """Keep the buckets that have several groups, and rows `first` places apart."""
+    if not len(sizes):
+        return rows, sizes
+    found, starts = labels[rows], np.cumsum(sizes) - sizes
+    kept = np.minimum.reduceat(found, starts) != np.maximum.reduceat(found, starts)
+    kept &= sizes > first
+    return rows[np.repeat(kept, sizes)], sizes[kept]

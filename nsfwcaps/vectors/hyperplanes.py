@@ -88,17 +88,15 @@ def hash_tables(
     The numbers of a hyperplane are multiples of 1/256, so that products and sums in double
     precision are exact: every machine finds the same keys.
     """
-    import torch
-
     planes = [_planes(number, vectors.width, plan.bits) for number in range(first, first + count)]
     normals = tensor_of(np.concatenate(planes, axis=1))  # [d, count · bits]
-    places = tensor_of(np.left_shift(1, np.arange(plan.bits, dtype=np.int64)))
+    places = tensor_of(2.0 ** np.arange(plan.bits))  # their sums fit the 53 bits of a double
     keys = np.empty((count, vectors.rows), dtype=np.uint64)
     with one_thread():
         for start, block in vectors.blocks(_BLOCK_ROWS):
-            sides = (tensor_of(block).double() @ normals >= 0).view(len(block), count, plan.bits)
-            numbers = torch.where(sides, places, 0).sum(-1)  # [rows, count]
-            keys[:, start : start + len(block)] = numbers.numpy().T.astype(np.uint64)
+            sides = (tensor_of(block).double() @ normals >= 0).double()
+            numbers = sides.view(len(block), count, plan.bits) @ places  # [rows, count]
+            keys[:, start : start + len(block)] = numbers.numpy().T
     for number in range(count):
         yield first + number, keys[number]
 
