@@ -18,7 +18,8 @@ from nsfwcaps.vectors.columns import vector_table
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.store import VectorTable
 
-_NODE_ROWS = 16_384
+NODE_ROWS = 16_384
+"""Rows of a file of nodes."""
 _PICTURE = (pa.field("image_sha256", pa.string()),)
 
 
@@ -53,8 +54,8 @@ def read_nodes(
     for label in ("unsafe", "safe"):
         table = VectorTable(embed.paths(label))
         rows = np.sort(table.find("id", ids[label]))
-        for start in range(0, len(rows), _NODE_ROWS):
-            part, stem = rows[start : start + _NODE_ROWS], f"nodes-{label}-{start:09d}"
+        for start in range(0, len(rows), NODE_ROWS):
+            part, stem = rows[start : start + NODE_ROWS], f"nodes-{label}-{start:09d}"
             key = digest([content, "nodes", label, start])
             shard = folder.shard_or(key, partial(_node_shard, table, part, stem))
             paths += [folder.path / file.path for file in shard.files]

@@ -55,6 +55,8 @@ class Splits:
     partner_ids: pa.Array
     """Id `[p]` of the partner of every pair; null if there is none in the split of the pair."""
     nodes: Nodes
+    ends: Mapping[str, Rows]
+    """Node `[p]` of the unsafe and the safe caption of every pair, and of the partner, or −1."""
     held_out: npt.NDArray[np.bool_]
     """Whether a node `[n]` is an item of a validation or test pair."""
     values: Mapping[str, pa.Array]
@@ -97,7 +99,7 @@ def split_pairs(
     )
     kinds = links(settings, folder, nodes, values, hashes, search, progress)
     of_node, counts = _grouped(search.labels, unsafe, kinds)
-    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"].to_pylist()
+    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"]
     of_pair = assign(
         group,
         unsafe_ids,
@@ -108,11 +110,13 @@ def split_pairs(
     named = np.full(len(unsafe_ids), -1, dtype=np.int64)
     named[np.asarray(partner_ids.is_valid())] = nodes.rows("safe", partner_ids.drop_null())
     together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, unsafe_ids)
+    partner = np.where(together, named, -1)
     return Splits(
         of_pair=of_pair,
         partner_ids=pc.if_else(pa.array(together), partner_ids, None),
         nodes=nodes,
-        held_out=_held_out(nodes.count, of_pair, unsafe, safe, np.where(together, named, -1)),
+        ends={"unsafe": unsafe, "safe": safe, "partner": partner},
+        held_out=_held_out(nodes.count, of_pair, unsafe, safe, partner),
         values=values,
         hashes=hashes,
         facts={
@@ -188,5 +192,4 @@ def _picture_facts(hashes: PictureHashes | None) -> dict[str, int] | None:
 
 def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
     """Return the splits that have pairs, given the split of each pair, in the usual order."""
-    present = set(of_pair.tolist())
-    return [split.value for split in Split if split in present]
+    return [split.value for split in Split if (of_pair == split.value).any()]
