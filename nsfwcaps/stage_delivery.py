@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nsfwcaps import observers
 from nsfwcaps.artifacts import DATASET, OutputFile, StageRecord
 from nsfwcaps.delivery import contents, hand_made, own_section
 from nsfwcaps.delivery.copying import copy
@@ -82,6 +83,7 @@ def deliver(record: StageRecord, target: Path, owned: Sequence[str], title: str)
         notes += _withdraw(target, name, known[name])
     for folder in owned:
         notes += _foreign(target, folder, new)
+    observers.of(target).delivered(target)
     now = Listed(record.output_digest, title, done)
     if listed != now:
         _write(record.folder, now)
@@ -242,3 +244,4 @@ def _read(folder: Path) -> Listed:
 def _write(folder: Path, listed: Listed) -> None:
     text = json.dumps(dataclasses.asdict(listed), indent=1, sort_keys=True)
     write_atomically(folder / LEDGER, text.encode() + b"\n")
+    observers.of(folder).wrote(folder / LEDGER)

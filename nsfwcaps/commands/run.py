@@ -9,6 +9,8 @@ import typer
 from nsfwcaps import recipes, resources
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
+from nsfwcaps.commands.places import on_store
+from nsfwcaps.stores.session import Use
 
 
 def _bundled(incomplete: str) -> list[str]:
@@ -30,6 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
+@on_store(workdir=Use.WRITE)
 def run(
     recipe: Recipe,
     workdir: Workdir,
