@@ -10,6 +10,11 @@ from nsfwcaps.errors import NsfwcapsError, StorageError, storage_error
 _NO_BUCKET = ("NoSuchBucket", "The specified bucket does not exist")
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _NO_KEYS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
+_HOW_TO_SIGN_IN = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws",
+    "gs": "run 'gcloud auth application-default login'",
+    "gcs": "run 'gcloud auth application-default login'",
+}
 
 
 @contextmanager
@@ -37,12 +42,7 @@ def _explained(error: Exception, address: str, doing: str) -> StorageError:
     if code in _NO_BUCKET or any(word in text for word in _NO_BUCKET):
         return StorageError(f"{bucket}: no such bucket; create it, or check its name")
     if code in _NO_KEYS:
-        return StorageError(
-            f"{address}: no credentials for {bucket}; set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws"
-            if scheme == "s3"
-            else f"{address}: no credentials for {bucket}; run 'gcloud auth application-default login'"
-        )
+        return StorageError(f"{address}: no credentials for {bucket}; {_HOW_TO_SIGN_IN[scheme]}")
     if code in _WRONG_KEYS:
         return StorageError(
             f"{address}: {bucket} does not accept the credentials ({code}); check the keys, the "

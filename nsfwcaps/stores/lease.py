@@ -1,7 +1,7 @@
 """The lease of a run on a store: one driver at a time, on any machine.
 
-The driver creates an object that names it, and writes it again while it lives. A lease whose driver
-is dead on this machine, or silent for long, is taken over. The times are those of the store's clock.
+The driver creates an object that names it, and writes it again while it lives. A lease whose
+driver is dead on this machine, or silent for long, is taken over. Times are by the store's clock.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def is_own(name: str) -> bool:
 
 
 def is_record(name: str) -> bool:
-    """Whether a file is one that `status` reads: a record, a journal, a list of what is delivered."""
+    """Whether `status` reads a file: a record, a journal, a list of what is delivered."""
     parts = name.split("/")
     return len(parts) == 2 and parts[1] in (RECORD, JOURNAL, LEDGER)
 

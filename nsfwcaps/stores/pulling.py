@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Iterable, Mapping
 
 from nsfwcaps.artifacts import RECORD, is_keyed
@@ -10,13 +9,6 @@ from nsfwcaps.files import sha256_file
 from nsfwcaps.progress import Progress
 from nsfwcaps.stores.mirror import Mirror, Row, row_entry
 from nsfwcaps.stores.names import is_own, is_record
-
-
-class Files(enum.Enum):
-    """Which files a mirror needs beside records and journals."""
-
-    NONE = enum.auto()
-    ALL = enum.auto()
 
 
 def pull_records(mirror: Mirror) -> None:
@@ -122,8 +114,8 @@ def _is_newer_there(mirror: Mirror, name: str, named: Mapping[str, str] | None =
         return True
     if entry is not None and entry[2] == seen.tag:
         return False  # changed here only: pushed later
-    if named is not None and name in named and path.stat().st_size == seen.size:
-        if sha256_file(path) == named[name]:
-            mirror.ledger.add(name, path, seen.tag)
-            return False
-    return True
+    wanted = (named or {}).get(name)
+    if path.stat().st_size != seen.size or wanted is None or sha256_file(path) != wanted:
+        return True
+    mirror.ledger.add(name, path, seen.tag)
+    return False

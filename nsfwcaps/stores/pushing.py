@@ -169,8 +169,11 @@ class Looker(Observer):
         self._mirror = mirror
 
     def has(self, path: Path, size: int, sha256: str) -> bool:
-        """Whether the store has the file, by its size."""
-        seen = self._mirror.seen.get(self._mirror.name(path))
+        """Whether the store has the file, by its size; one of another size is brought."""
+        name = self._mirror.name(path)
+        seen = self._mirror.seen.get(name)
+        if seen is not None and seen.size != size:
+            self._mirror.pull(name)
         return seen is not None and seen.size == size
 
     def fetch(self, paths: Sequence[Path]) -> None:

@@ -11,8 +11,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-import filelock
-
 from nsfwcaps import observers
 from nsfwcaps.cache import VARIABLE, cache_folder
 from nsfwcaps.errors import NsfwcapsError, StorageError, storage_error
@@ -118,6 +116,8 @@ def _mirrored(
 @contextmanager
 def _driving(mirror: Mirror, progress: Progress) -> Iterator[None]:
     """Hold the run, bring the mirror up to date, follow it, and push what is left at the end."""
+    import filelock
+
     alone = filelock.FileLock(mirror.state / "driver.lock", timeout=0)
     try:
         alone.acquire()
@@ -219,11 +219,15 @@ def _beating(lease: Lease, pusher: Pusher) -> Iterator[None]:
 
 
 def _pull_lock(mirror: Mirror) -> Any:
+    import filelock
+
     return filelock.FileLock(mirror.state / "pull.lock")
 
 
 def _is_driven_here(mirror: Mirror) -> bool:
     """Whether a command of this machine drives the run in this mirror now."""
+    import filelock
+
     lock = filelock.FileLock(mirror.state / "driver.lock", timeout=0)
     try:
         with lock:
