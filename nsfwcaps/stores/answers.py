@@ -54,7 +54,10 @@ def _explained(error: Exception, address: str, doing: str) -> StorageError:
             f"read, write and delete in {bucket}, or choose another --workdir / --out"
         )
     if isinstance(error, FileNotFoundError):
-        return StorageError(f"{address}: an object is gone; another command may have removed it")
+        return StorageError(
+            f"{address}: the store answers that it is not there; check the address and the "
+            "endpoint, and that no other command removes it"
+        )
     return StorageError(
         f"{address}: cannot be {doing} ({code}); check the network, the address and the endpoint, "
         "and run the same command again"

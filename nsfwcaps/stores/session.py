@@ -81,10 +81,10 @@ def opened(
         known = storage_error(error)
         if known is None or str(addresses.mirrors()) not in str(error.filename):
             raise
-        reason = str(known).partition(": ")[2]
+        reason = str(known).partition(": ")[2].partition(";")[0]
         raise StorageError(
-            f"{address} has its mirror in {cache_folder()}, and there {reason}; or set {VARIABLE} "
-            "to a folder with more room"
+            f"{address} has its mirror in {cache_folder()}, and there {reason}; set {VARIABLE} to "
+            "another folder, and run the same command again"
         ) from None
 
 
@@ -111,6 +111,9 @@ def _mirrored(
         else:
             stack.enter_context(_reading(mirror, use, progress, folders))
         yield mirror.root
+    for folder in (mirror.root, *mirror.root.parents)[:-1]:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # fails unless empty: nothing was there
 
 
 @contextmanager

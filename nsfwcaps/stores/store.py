@@ -49,10 +49,16 @@ class Store:
             StorageError: it does not.
         """
         with reaching(self.address, "read"):
-            if _in_time(lambda: self._files.isfile(self._base), self.address):
+            if _in_time(self._is_object, self.address):
                 raise StorageError(
                     f"{self.address}: is an object, not a folder; choose another --workdir / --out"
                 )
+
+    def _is_object(self) -> bool:
+        try:
+            return bool(self._files.info(self._base)["type"] == "file")
+        except FileNotFoundError:
+            return False
 
     def listed(self, prefix: str = "") -> dict[str, Seen]:
         """Return all objects whose names begin with a folder, as it is now."""
