@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command("build")(build)
 
 
-@with_settings(BUILD)
+@with_settings([*BUILD, execution.EXECUTION])
 @on_store(out=Use.WRITE)
 def build(
     out: Annotated[
@@ -37,7 +37,13 @@ def build(
 
     Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """
-    recipe = recipes.parse(given, where="build")
+    sharing = given.pop("execution")
     execution.execute(
-        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+        recipes.parse(given, where="build"),
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        sharing=sharing,
     )

@@ -65,11 +65,18 @@ def _opening(values: Mapping[str, Any]) -> Iterator[_Open]:
         def take(place: str | Path, use: Use) -> Path:
             if values.get("dry_run"):
                 use = Use.LOOK if use is Use.WRITE else use
+            elif use is Use.WRITE and _is_part(values):
+                use = Use.PART
             elif use is Use.WRITE and not launched().first:
                 use = Use.READ  # the first of torchrun's processes writes
             return stack.enter_context(opened(place, use, progress=shown))
 
         yield take
+
+
+def _is_part(values: Mapping[str, Any]) -> bool:
+    """Whether the command makes one part of a stage, with `--part`."""
+    return values.get("given", {}).get("execution", {}).get("part") is not None
 
 
 def _named(item: str, use: Use, take: _Open) -> str:

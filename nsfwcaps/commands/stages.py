@@ -27,7 +27,7 @@ def register(app: typer.Typer, name: str, panel: str) -> None:
 
 
 def _command(stage: Stage) -> Callable[..., None]:
-    @with_settings([stage])
+    @with_settings([stage, execution.EXECUTION] if stage.shares else [stage])
     @on_store(workdir=Use.WRITE)
     def run(
         workdir: Workdir,
@@ -39,7 +39,13 @@ def _command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
         execution.execute(
-            recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+            recipe,
+            workdir,
+            as_json=as_json,
+            quiet=quiet,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            sharing=given.get("execution"),
         )
 
     return run

@@ -24,6 +24,8 @@ class Space:
     memory_bytes: int
     part_rows: int | None = None
     """Rows that a device holds at once; None: as many as fit."""
+    query_rows: int | None = None
+    """Unsafe rows searched at once; None: as many as memory and time allow."""
 
     def blocks(self, k: int) -> Blocks:
         """Block sizes of a search for k neighbours within the memory budget."""

@@ -45,14 +45,23 @@ class Lease:
         """
         if self._store.create(NAME, self._content()):
             return
-        holder = self._holder()
-        if holder is not None and not _is_dead_here(holder):
-            age = self._age()
-            if age is not None and age.total_seconds() < STALE_S:
-                raise StorageError(self._taken(holder, age))
+        self.refuse()
         self._store.write(NAME, self._content())
         time.sleep(_SETTLE_S)  # another driver may take it over at the same time: the last one wins
         self.check()
+
+    def refuse(self) -> None:
+        """Refuse to go on while a driver holds the lease.
+
+        Raises:
+            StorageError: one does.
+        """
+        holder = self._holder()
+        if holder is None or _is_dead_here(holder):
+            return
+        age = self._age()
+        if age is not None and age.total_seconds() < STALE_S:
+            raise StorageError(self._taken(holder, age))
 
     def beat(self) -> None:
         """Show that the driver lives.

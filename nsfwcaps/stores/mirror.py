@@ -168,10 +168,14 @@ class Mirror:
         self.ledger.add_rows(row_entry(stage, row["key"]) for row in rows)
         return rows
 
-    def rows_here(self, stage: str) -> list[Row]:
-        """Return the rows of all journals of a stage in the mirror, that of the driver first."""
-        own, others = self.path(f"{stage}/{JOURNAL}"), self.path(stage).glob("shards-*.jsonl")
-        return [row for path in (own, *sorted(others)) for row in JsonLines(path).rows()]
+    def rows_here(self, stage: str, *, others: bool = False) -> list[Row]:
+        """Return the rows of all journals of a stage in the mirror, that of the driver first.
+
+        `others` leaves out the driver's.
+        """
+        own = [] if others else [self.path(f"{stage}/{JOURNAL}")]
+        found = sorted(self.path(stage).glob("shards-*.jsonl"))
+        return [row for path in (*own, *found) for row in JsonLines(path).rows()]
 
     def record_here(self, stage: str) -> Row | None:
         """Return a stage's record in the mirror; None without one that can be read."""

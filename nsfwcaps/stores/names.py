@@ -3,6 +3,7 @@
 <stage>/stage.json, <stage>/shards.jsonl    as in a folder, written when the stage is finished
 <stage>/journal/<time>-<key>.json           one row of an unfinished stage: no store can append
 .lease.json                                 the driver
+.parts/                                     claims of parts, as in a folder
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from nsfwcaps.stage_delivery import LEDGER
 
 ROWS = "journal"
 """Folder of a stage's rows on the store."""
+CLAIMS = ".parts"
+"""Folder with the claims of parts, which are moved whenever they are written or asked for."""
 OTHERS = "shards-store.jsonl"
 """Journal in a mirror with the rows that other mirrors have pushed."""
 _LAST = ("README.md", "croissant.json", "manifest.json")
@@ -34,9 +37,10 @@ def is_row(name: str) -> bool:
 
 
 def is_own(name: str) -> bool:
-    """Whether a name is no part of the run: locks, leases, unfinished files, single rows."""
+    """Whether a name is beside the run: locks, leases, claims, unfinished files, single rows."""
     parts = name.split("/")
-    return is_row(name) or parts[-1].startswith((TEMPORARY, ".lock", ".lease"))
+    own = parts[0] == CLAIMS or parts[-1].startswith((TEMPORARY, ".lock", ".lease"))
+    return own or is_row(name)
 
 
 def is_record(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from nsfwcaps.artifacts import RECORD, is_keyed
 from nsfwcaps.files import sha256_file
@@ -23,16 +23,15 @@ def pull_records(mirror: Mirror) -> None:
             _drop(mirror, [gone])
 
 
-def unpushed_rows(mirror: Mirror, stage: str) -> list[Row]:
+def unpushed_rows(mirror: Mirror, stage: str, *, others: bool = False) -> list[Row]:
     """Return rows that were committed here and never reached the store, with all their files here.
 
-    A kill between a commit and its push leaves such.
+    A kill between a commit and its push leaves such. `others` leaves out the driver's own.
     """
-    there = {row["key"] for row in mirror.rows_there(stage)}
     found = {}
-    for row in mirror.rows_here(stage):
+    for row in mirror.rows_here(stage, others=others):
         key = row.get("key")
-        if key in there or mirror.ledger.entry(row_entry(stage, str(key))):
+        if mirror.ledger.entry(row_entry(stage, str(key))):
             continue
         if all(mirror.path(f"{stage}/{file['path']}").is_file() for file in row.get("files", ())):
             found[key] = row
@@ -51,24 +50,21 @@ def unpushed_record(mirror: Mirror, stage: str) -> bool:
     )
 
 
-def pull_files(
-    mirror: Mirror, progress: Progress, *, folders: Collection[str] | None = None
-) -> None:
+def pull_files(mirror: Mirror, progress: Progress, *, unfinished: bool = True) -> None:
     """Bring the files that records and rows name, and those of delivered folders.
 
     Args:
         mirror: A mirror whose records are up to date.
         progress: Shows what is done.
-        folders: Only the files of these; None for all.
+        unfinished: Also those that only rows name: shards of a stage that is not finished.
     """
-    named = _named(mirror)
+    named = _named(mirror, unfinished=unfinished)
     stages = {*mirror.stages()}
     wanted = []
     for name in mirror.seen:
-        folder = name.split("/")[0]
-        if is_own(name) or is_record(name) or (folders is not None and folder not in folders):
+        if is_own(name) or is_record(name):
             continue
-        if folder in stages and name not in named and is_keyed(name.partition("/")[2]):
+        if name.split("/")[0] in stages and name not in named and is_keyed(name.partition("/")[2]):
             continue  # without a row it does not exist
         if _is_newer_there(mirror, name, named):
             wanted.append(name)
@@ -94,11 +90,11 @@ def _drop(mirror: Mirror, names: Iterable[str]) -> None:
     mirror.ledger.forget(names)
 
 
-def _named(mirror: Mirror) -> dict[str, str]:
+def _named(mirror: Mirror, *, unfinished: bool) -> dict[str, str]:
     """Return the digests of all files that records and rows name, by their names."""
     found = {}
     for stage in mirror.stages():
-        rows = [*mirror.rows_here(stage), mirror.record_here(stage) or {}]
+        rows = [*(mirror.rows_here(stage) if unfinished else ()), mirror.record_here(stage) or {}]
         for row in rows:
             for file in row.get("files", ()):
                 found[f"{stage}/{file['path']}"] = str(file["sha256"])

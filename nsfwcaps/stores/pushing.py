@@ -11,8 +11,10 @@ from typing import Any
 from nsfwcaps.artifacts import JOURNAL, RECORD, is_keyed
 from nsfwcaps.files import sha256_file
 from nsfwcaps.observers import Observer
+from nsfwcaps.stores.claims_there import ClaimsThere
 from nsfwcaps.stores.mirror import Mirror, Row
-from nsfwcaps.stores.names import is_journal, is_own, is_row, push_order, row_name
+from nsfwcaps.stores.names import CLAIMS, is_journal, is_own, is_row, push_order, row_name
+from nsfwcaps.stores.pulling import unpushed_rows
 
 
 class Pusher(Observer):
@@ -32,6 +34,7 @@ class Pusher(Observer):
         self._under_way: list[Future[None]] = []
         self._failed: BaseException | None = None
         self._alone = threading.Lock()
+        self._claims = ClaimsThere(mirror)
         self._listed = {*mirror.names("")} if mirror.root.is_dir() else set()
 
     def committed(self, stage: Path, row: Mapping[str, Any]) -> None:
@@ -80,8 +83,8 @@ class Pusher(Observer):
         self.push_changed(self._mirror.name(folder))
 
     def wrote(self, path: Path) -> None:
-        """Push one file."""
-        self._raise()
+        """Push one file, after the shards that it may speak of."""
+        self.flush()
         self._still_ours()
         self._mirror.push(self._mirror.name(path))
 
@@ -111,6 +114,11 @@ class Pusher(Observer):
         """Push shards whose push did not happen in an earlier command."""
         for row in rows:
             self._push_shard(folder, row)
+
+    def push_others(self) -> None:
+        """Push the shards that other processes of this machine have committed in the mirror."""
+        for folder in self._mirror.stages():
+            self.push_rows(folder, unpushed_rows(self._mirror, folder, others=True))
 
     def flush(self) -> None:
         """Wait until all that was committed is on the store.
@@ -143,8 +151,11 @@ class Pusher(Observer):
         self._mirror.pull_all([name for name in names if name in self._mirror.seen], {})
 
     def refresh(self, stage: Path) -> None:
-        """Bring the rows of other writers."""
+        """Bring the rows of other writers, or the claims of other parts."""
         folder = self._mirror.name(stage)
+        if folder == CLAIMS:
+            self._claims.refresh()
+            return
         self._mirror.look(folder)
         self._mirror.write_rows(folder)
 

@@ -6,7 +6,7 @@ import contextlib
 import enum
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -39,8 +39,10 @@ class Use(enum.Enum):
     """It reads files."""
     WRITE = enum.auto()
     """It drives the run: nothing else may."""
+    PART = enum.auto()
+    """It makes a part, beside other parts, while there is no driver."""
     SHARE = enum.auto()
-    """It makes shards for a driver, perhaps one of many at a time."""
+    """It makes shards for a driver, beside others."""
 
 
 @contextmanager
@@ -49,7 +51,6 @@ def opened(
     use: Use,
     *,
     progress: Progress | None = None,
-    folders: Collection[str] | None = None,
 ) -> Iterator[Path]:
     """Yield the folder of a run: the place itself, or the mirror of one on a store.
 
@@ -59,7 +60,6 @@ def opened(
         place: A folder, or an address such as `s3://bucket/run`.
         use: What is done with it.
         progress: Shows what is fetched.
-        folders: Those of whose files the command has need; None for all.
 
     Raises:
         ConfigError: the address cannot be that of a run.
@@ -72,7 +72,7 @@ def opened(
         return
     addresses.require(address)
     try:
-        with _renamed(), _mirrored(address, use, progress or Silent(), folders) as root:
+        with _renamed(), _mirrored(address, use, progress or Silent()) as root:
             yield root
     except NsfwcapsError as error:
         error.args = tuple(addresses.shown(each) for each in error.args)
@@ -95,9 +95,7 @@ def address_in(folder: Path) -> str | None:
 
 
 @contextmanager
-def _mirrored(
-    address: str, use: Use, progress: Progress, folders: Collection[str] | None
-) -> Iterator[Path]:
+def _mirrored(address: str, use: Use, progress: Progress) -> Iterator[Path]:
     store = Store(address)
     store.check()
     mirror = Mirror(store)
@@ -106,10 +104,12 @@ def _mirrored(
     with ExitStack() as stack:
         if use is Use.WRITE:
             stack.enter_context(_driving(mirror, progress))
-        elif use is Use.SHARE:
-            stack.enter_context(_sharing(mirror, progress, folders))
+        elif use in (Use.PART, Use.SHARE):
+            if use is Use.PART:
+                Lease(store).refuse()
+            stack.enter_context(_sharing(mirror, progress))
         else:
-            stack.enter_context(_reading(mirror, use, progress, folders))
+            stack.enter_context(_reading(mirror, use, progress))
         yield mirror.root
     for folder in (mirror.root, *mirror.root.parents)[:-1]:
         with contextlib.suppress(OSError):
@@ -169,12 +169,12 @@ def _bring(mirror: Mirror, pusher: Pusher, progress: Progress) -> None:
 
 
 @contextmanager
-def _sharing(mirror: Mirror, progress: Progress, folders: Collection[str] | None) -> Iterator[None]:
+def _sharing(mirror: Mirror, progress: Progress) -> Iterator[None]:
     with _pull_lock(mirror):
         if not _is_driven_here(mirror):
             mirror.ledger.reload()
             pull_records(mirror)
-            pull_files(mirror, progress, folders=folders)
+            pull_files(mirror, progress, unfinished=False)
         else:
             mirror.look()
     pusher = Pusher(mirror)
@@ -187,23 +187,21 @@ def _sharing(mirror: Mirror, progress: Progress, folders: Collection[str] | None
 
 
 @contextmanager
-def _reading(
-    mirror: Mirror, use: Use, progress: Progress, folders: Collection[str] | None
-) -> Iterator[None]:
+def _reading(mirror: Mirror, use: Use, progress: Progress) -> Iterator[None]:
     with _pull_lock(mirror):
         if _is_driven_here(mirror):  # then nothing there is newer than the mirror
             mirror.look()
         else:
             pull_records(mirror)
             if use is Use.READ:
-                pull_files(mirror, progress, folders=folders)
+                pull_files(mirror, progress)
     with observers.observing(mirror.root, Looker(mirror)):
         yield
 
 
 @contextmanager
 def _beating(lease: Lease, pusher: Pusher) -> Iterator[None]:
-    """Show signs of life while the command works, and push loose files such as checkpoints."""
+    """Show signs of life while the command works; push checkpoints, and shards of processes."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -211,6 +209,7 @@ def _beating(lease: Lease, pusher: Pusher) -> Iterator[None]:
             with contextlib.suppress(Exception):  # told by the next commit, which checks
                 lease.beat()
                 pusher.push_changed()
+                pusher.push_others()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,9 @@ class Seen:
 
     size: int
     tag: str
-    """Changes whenever the object is written: its ETag, or its time."""
+    """Changes whenever the content does: its ETag, or its time."""
+    at: float = field(default=0.0, compare=False)
+    """When it was written, in seconds, by the clock of the store."""
 
 
 class Store:
@@ -143,7 +145,8 @@ def _options(scheme: str) -> dict[str, Any]:
 
 def _seen(info: dict[str, Any]) -> Seen:
     tag = info.get("ETag") or info.get("etag") or info.get("md5Hash") or info.get("created")
-    return Seen(int(info["size"]), str(tag))
+    at = info.get("LastModified") or info.get("mtime") or info.get("created")
+    return Seen(int(info["size"]), str(tag), at.timestamp() if isinstance(at, datetime) else 0.0)
 
 
 def _in_time(ask: Callable[[], _Answer], address: str) -> _Answer:
