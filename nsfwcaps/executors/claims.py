@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps import observers
 from nsfwcaps.errors import StorageError
 from nsfwcaps.executors.order import Order
 from nsfwcaps.files import write_atomically
@@ -62,6 +63,7 @@ class Claims:
 
     def all(self) -> list[Claim]:
         """Read all claims; damaged ones are left out."""
+        observers.of(self._folder).refresh(self._folder)
         now = self._now()
         found = []
         for path in sorted(self._folder.glob(f"{self._stage}-*-of-*.json")):
@@ -113,8 +115,10 @@ class Claims:
 
     def remove(self) -> None:
         """Remove all claims, once the stage is complete."""
-        for path in self._folder.glob(f"{self._stage}-*-of-*.json"):
-            path.unlink(missing_ok=True)
+        names = [path.name for path in self._folder.glob(f"{self._stage}-*-of-*.json")]
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+        observers.of(self._folder).discarded(self._folder, names)
         with suppress(OSError):
             self._folder.rmdir()  # fails unless empty
 
@@ -152,6 +156,7 @@ class OpenClaim:
         del values["age_s"]
         with self._alone:
             write_atomically(self._path, json.dumps(values, sort_keys=True).encode())
+            observers.of(self._path).wrote(self._path)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -160,8 +165,9 @@ class OpenClaim:
 
         def beat() -> None:
             while not ended.wait(_BEAT_S):
-                with self._alone, suppress(OSError):
+                with self._alone, suppress(OSError, StorageError):
                     self._path.touch(exist_ok=True)
+                    observers.of(self._path).wrote(self._path)
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -176,6 +182,7 @@ class OpenClaim:
 def parts_at_work(workdir: Path) -> list[Claim]:
     """Return the claims of all stages of a run whose processes are at work."""
     folder = workdir / FOLDER
+    observers.of(folder).refresh(folder)
     stages = {path.name.partition("-")[0] for path in folder.glob("*-of-*.json")}
     return [
         claim for stage in sorted(stages) for claim in Claims(workdir, stage).all() if claim.alive
