@@ -110,7 +110,7 @@ def _agree(claims: Claims, claim: OpenClaim, worker: Worker) -> None:
     others = [
         (f"part {each.part}", each.agreed)
         for each in claims.all()
-        if each.agreed is not None and _is_beside(each, own)
+        if each.agreed is not None and each.part != own.part and _is_beside(each, own)
     ]
     same([*others, ("this part", worker.agreed)])
 
