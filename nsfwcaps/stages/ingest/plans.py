@@ -65,7 +65,7 @@ def strands(pool: Pool, chunk_rows: int) -> int:
         parquet = _parquet(path)
         if parquet is None or any(map(_holds_bytes, parquet.schema.to_arrow_schema().types)):
             return 1
-        rows = parquet.num_rows
+        rows = int(parquet.num_rows)
     elif form in (*_TEXT, *_LINES):
         rows = path.stat().st_size * packed // _BYTES_OF_ROW
     else:
