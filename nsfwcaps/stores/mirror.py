@@ -177,6 +177,21 @@ class Mirror:
         found = sorted(self.path(stage).glob("shards-*.jsonl"))
         return [row for path in (*own, *found) for row in JsonLines(path).rows()]
 
+    def join_rows(self, stage: str) -> None:
+        """Write the driver's journal anew from the rows of all journals that its record lists."""
+        listed = {file["path"] for file in (self.record_here(stage) or {}).get("files", ())}
+        rows = {
+            row["key"]: row
+            for row in self.rows_here(stage)
+            if listed.issuperset(file["path"] for file in row["files"])
+        }
+        JsonLines(self.path(f"{stage}/{JOURNAL}"), sort_keys=True).replace(rows.values())
+
+    def kept_files(self, stage: str) -> set[str]:
+        """Return the files that the record or the driver's journal of a stage names."""
+        rows = [*JsonLines(self.path(f"{stage}/{JOURNAL}")).rows(), self.record_here(stage) or {}]
+        return {file["path"] for row in rows for file in row.get("files", ())}
+
     def record_here(self, stage: str) -> Row | None:
         """Return a stage's record in the mirror; None without one that can be read."""
         with contextlib.suppress(OSError, ValueError):

@@ -159,6 +159,7 @@ def _bring(mirror: Mirror, pusher: Pusher, progress: Progress) -> None:
     mirror.ledger.reload()
     pull_records(mirror)
     for stage in mirror.stages():
+        pusher.tidy(stage)
         pusher.push_rows(stage, unpushed_rows(mirror, stage))
         if unpushed_record(mirror, stage):
             rows = [*mirror.rows_here(stage), mirror.record_here(stage) or {}]
@@ -241,7 +242,8 @@ def _is_driven_here(mirror: Mirror) -> bool:
 @contextmanager
 def _renamed() -> Iterator[None]:
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Renaming(before[0]), _Renaming(before[1])  # type: ignore[assignment]
+    streams: Any = _Renaming(before[0]), _Renaming(before[1])
+    sys.stdout, sys.stderr = streams
     try:
         yield
     finally:
@@ -255,6 +257,7 @@ class _Renaming:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Write a text, renamed."""
         return self._stream.write(addresses.shown(text))
 
     def __getattr__(self, name: str) -> Any:
