@@ -23,7 +23,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,6 +93,8 @@ class ShardTables:
     rows_in: int
     rejects: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    mapped: Collection[str] = ()
+    """Groups that are written as Arrow files, whatever they hold: files to be mapped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,7 +270,8 @@ class StageFolder:
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {
-                (g, f"{stem}-{key[:12]}{ending(t)}"): t for (g, stem), t in made.tables.items()
+                (g, f"{stem}-{key[:12]}{ARROW if g in made.mapped else ending(t)}"): t
+                for (g, stem), t in made.tables.items()
             }
         else:
             contents = dict(made.contents)

@@ -14,6 +14,7 @@ from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.executors.claims import summary
 from nsfwcaps.freshness import Freshness, StageState
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGE, STAGES
@@ -100,7 +101,7 @@ def _row(stage: Stage, found: Freshness, workdir: Path) -> dict[str, Any]:
     return {
         "stage": stage.name,
         "state": found.state.value,
-        "why": list(found.why),
+        "why": [*found.why, *filter(None, [summary(workdir, stage.name)])],
         "rows_in": record.rows_in if record else 0,
         "rows_out": record.rows_out if record else 0,
         "rejects": dict(record.rejects) if record else {},

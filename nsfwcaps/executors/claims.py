@@ -29,6 +29,7 @@ from nsfwcaps.sharing import Part
 FOLDER = ".parts"
 _BEAT_S = 10.0
 STALE_S = 60.0
+_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +187,24 @@ def parts_at_work(workdir: Path) -> list[Claim]:
     return [
         claim for stage in sorted(stages) for claim in Claims(workdir, stage).all() if claim.alive
     ]
+
+
+def summary(workdir: Path, stage: str) -> str | None:
+    """Describe the parts of a stage in one line; None without any."""
+    claims = Claims(workdir, stage).all()
+    if not claims:
+        return None
+    counts = sorted({claim.part.count for claim in claims})
+    ordered = sorted(claims, key=lambda claim: (claim.part.count, claim.part.index))
+    told = [_state(claim) for claim in ordered]
+    more = f" and {len(told) - _MOST_SHOWN:,} more" if len(told) > _MOST_SHOWN else ""
+    return f"parts of {' and '.join(map(str, counts))}: {', '.join(told[:_MOST_SHOWN])}{more}"
+
+
+def _state(claim: Claim) -> str:
+    if claim.alive:
+        return f"{claim.part} at work on {claim.host}"
+    return f"{claim.part} made {claim.done[-1]}" if claim.done else f"{claim.part} stopped"
 
 
 def _runs(pid: int) -> bool:
