@@ -19,6 +19,7 @@ from nsfwcaps.stores import address as addresses
 from nsfwcaps.stores import lease as leases
 from nsfwcaps.stores.lease import Lease
 from nsfwcaps.stores.mirror import Mirror
+from nsfwcaps.stores.names import POOLS
 from nsfwcaps.stores.pulling import (
     drop_superseded,
     pull_files,
@@ -35,6 +36,8 @@ class Use(enum.Enum):
 
     LOOK = enum.auto()
     """It reads records and journals."""
+    PLAN = enum.auto()
+    """It reads those, and the pools that stages of the run deliver."""
     READ = enum.auto()
     """It reads files."""
     WRITE = enum.auto()
@@ -194,8 +197,8 @@ def _reading(mirror: Mirror, use: Use, progress: Progress) -> Iterator[None]:
             mirror.look()
         else:
             pull_records(mirror)
-            if use is Use.READ:
-                pull_files(mirror, progress)
+            if use is not Use.LOOK:
+                pull_files(mirror, progress, only=POOLS if use is Use.PLAN else "")
     with observers.observing(mirror.root, Looker(mirror)):
         yield
 
