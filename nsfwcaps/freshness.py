@@ -192,7 +192,9 @@ def _input_digests(stage: Stage, inputs: Mapping[str, StageRecord]) -> dict[str,
     digests = {name: record.output_digest for name, record in inputs.items()}
     if stage.quotes_facts:
         digests |= {
-            f"{name}.facts": config.digest([record.settings, record.rejects, record.facts])
+            f"{name}.facts": config.digest(
+                addresses.shown_values([record.settings, record.rejects, record.facts])
+            )
             for name, record in inputs.items()
         }
     return digests
