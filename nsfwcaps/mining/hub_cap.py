@@ -22,6 +22,8 @@ from nsfwcaps.vectors.index import Rows, Single
 Scratch = Callable[[], BinaryIO]
 """Opens an empty file that disappears when it is closed."""
 
+Places = npt.NDArray[np.int32]
+
 _AT_ONCE = 65_536
 """Lists that are looked at together."""
 _WINDOW = 8
@@ -48,7 +50,7 @@ def cap_hubs(
     held = _Held(cutoffs, cap)
     place = np.zeros(lists.count, dtype=np.int32)
     needing = np.arange(lists.count)
-    needed = np.full(lists.count, k, dtype=np.int32)
+    needed = np.full(lists.count, k)
     while len(needing):
         refused = held.add(*_proposals(lists, cutoffs, place, needing, needed))
         needing, needed = np.unique(refused, return_counts=True)
@@ -72,7 +74,7 @@ class _Lists:
 class _Column:
     """An array `[u, c]` that is written block by block, in memory or in a file."""
 
-    def __init__(self, dtype: np.dtype, scratch: Scratch | None) -> None:  # type: ignore[type-arg]
+    def __init__(self, dtype: np.dtype, scratch: Scratch | None) -> None:
         self._dtype, self._file = dtype, scratch and scratch()
         self._blocks: list[npt.NDArray[np.generic]] = []
 
@@ -95,7 +97,7 @@ class _Column:
 
 
 def _proposals(
-    lists: _Lists, cutoffs: Cutoffs, place: Rows, needing: Rows, needed: Rows
+    lists: _Lists, cutoffs: Cutoffs, place: Places, needing: Rows, needed: Rows
 ) -> tuple[Rows, Rows, Single]:
     """Return unsafe row, target and score `[m]` of the next proposals; moves the places on."""
     unsafe, target = [np.empty(0, np.int64)], [np.empty(0, np.int64)]

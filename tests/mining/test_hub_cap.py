@@ -117,8 +117,9 @@ def test_long_lists_are_read_on_from_where_they_were_left(
     everyone = np.tile(np.arange(targets), (unsafe, 1))
     zeros = np.zeros_like(scores)
     blocks = [
-        rank(first, *(x[first : first + 50] for x in (everyone, scores, zeros, usable)))
-        for first in range(0, unsafe, 50)
+        rank(low, everyone[at], scores[at], zeros[at], usable[at])
+        for low in range(0, unsafe, 50)
+        for at in [slice(low, low + 50)]
     ]
     cutoffs = cap_hubs(blocks, targets, k=k, cap=cap, scratch=where)
     taken = set()

@@ -11,6 +11,7 @@ import pytest
 from support.small_release import World, build, bytes_of, crowded_world, prepare, release, rows_of
 
 from nsfwcaps.stages.publish import near_captions
+from nsfwcaps.vectors.bucket_join import join_buckets
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "mine": {"rank": "cosine"},
@@ -69,14 +70,14 @@ def test_a_killed_search_goes_on_with_the_next_table(
     world: World, tmp_path: Path, by_hashes: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = release(world, tmp_path / "whole", **SETTINGS)
-    join, tables = near_captions.join_buckets, 0
+    tables = 0
 
     def stopping(*given: Any) -> Any:
         nonlocal tables
         tables += 1
         if tables == 4:
             raise KeyboardInterrupt
-        return join(*given)
+        return join_buckets(*given)
 
     monkeypatch.setattr(near_captions, "join_buckets", stopping)
     recipe = prepare(world, tmp_path / "stopped")
