@@ -22,16 +22,21 @@ from pathlib import Path
 
 from support.shell import MARKER, Said, environment
 
+from nsfwcaps.stages import STAGES
+
 # None of them starts a thread before it computes; a pool of threads would not survive the fork.
 IMPORTED = [
     "nsfwcaps.cli",
     "nsfwcaps.encoders.imported",
+    "open_clip",
+    "pandas",
     "peft",
+    "pyarrow.dataset",
     "scipy.sparse.csgraph",
     "scipy.stats",
-    "torch.distributed.elastic.multiprocessing",
     "torch.distributed.launcher.api",
-    "torch.utils.data",
+    "torch.utils.tensorboard",
+    *(stage.module for stage in STAGES),
 ]
 
 
