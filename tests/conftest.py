@@ -12,16 +12,17 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-# Files of a minute or more: one that begins last would leave the other workers idle.
+# Files of half a minute or more: one that begins last would leave the other workers idle.
 LONG = (
-    "app/test_keys_in_browser.py",
-    "stages/train/test_processes.py",
     "app/test_review_in_browser.py",
+    "app/test_keys_in_browser.py",
     "app/test_accessibility_in_browser.py",
-    "app/test_server_in_browser.py",
     "app/test_look_in_browser.py",
-    "test_kill.py",
+    "app/test_server_in_browser.py",
     "test_snippets.py",
+    "stages/train/test_processes.py",
+    "test_kill.py",
+    "review/test_concurrency.py",
 )
 
 # No test may reach a model hub: real loading code runs on what packages ship or tests make.

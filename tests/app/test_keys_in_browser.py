@@ -52,6 +52,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that tests kill, and start again."""
+    with served(tmp_path_factory.mktemp("mortal")) as made:
+        yield made
+
+
 @contextlib.contextmanager
 def served(folder: Path, *options: str, pairs: int = 6) -> Iterator[Server]:
     """Serve a review without known answers."""
@@ -347,26 +354,25 @@ def test_keys_of_somebody_who_writes_or_chooses_elsewhere_are_not_taken(ann: Per
     expect(ann.page.locator(".caption")).to_be_visible()
 
 
-@pytest.mark.parametrize("reloads", [False, True])
+@pytest.mark.parametrize("name", ["Ann", "Bob, who reloads"])
 def test_what_was_pressed_while_the_server_was_gone_is_saved_once_when_it_is_back(
-    tmp_path: Path, chromium: Browser, reloads: bool
+    mortal: Server, chromium: Browser, name: str
 ) -> None:
-    with served(tmp_path) as server:
-        ann = begun(chromium, server, "Ann").keys("s")
-        expect(ann.page.locator(".caption")).to_be_visible()
-        ann.rested()
-        server.end(signal.SIGKILL)
-        for key in "nx":
-            expect(ann.judging).to_have_attribute("data-ready", "true")
-            ann.page.keyboard.press(key)
-        expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
-        server.start()
-        if reloads:
-            ann.page.reload()
-        expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
-        assert bodies(server, ann) == [{"safe_is_safe": "no", "choice": "reject"}]
-        assert ann.judging.get_by_text("no longer open").count() == 0
-        ann.context.close()
+    ann = begun(chromium, mortal, name).keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+    ann.rested()
+    mortal.end(signal.SIGKILL)
+    for key in "nx":
+        expect(ann.judging).to_have_attribute("data-ready", "true")
+        ann.page.keyboard.press(key)
+    expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
+    mortal.start()
+    if "reloads" in name:
+        ann.page.reload()
+    expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
+    assert bodies(mortal, ann) == [{"safe_is_safe": "no", "choice": "reject"}]
+    assert ann.judging.get_by_text("no longer open").count() == 0
+    ann.context.close()
 
 
 def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, newcomer: Person) -> None:
