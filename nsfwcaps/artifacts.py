@@ -4,10 +4,15 @@
         *.parquet       shards, named after their content key
         *.arrow         shards of vectors, likewise
         shards.jsonl    journal: one row per finished shard; a shard without a row does not exist
+        shards-*.jsonl  the same, of other writers: processes and machines that share the work
         stage.json      written last; exactly the files it lists are the stage's output
 
 An interrupted or failed stage leaves the previous run's `stage.json` and its files untouched. Files
 that the new record does not list are removed after it is written.
+
+Several writers may make shards of one stage at a time. Each appends to a journal of its own, since
+appending to one file from several machines is not safe, and only the driver, which has no name,
+writes the record. It then joins the journals.
 """
 
 from __future__ import annotations
@@ -18,11 +23,12 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsfwcaps import observers
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
@@ -31,7 +37,8 @@ from nsfwcaps.tables import ARROW, arrow_bytes, ending, parquet_bytes, published
 if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
-JOURNAL = "shards.jsonl"
+_STEM, _SUFFIX = "shards", ".jsonl"
+JOURNAL = f"{_STEM}{_SUFFIX}"
 RECORD = "stage.json"
 DATASET = "dataset"
 """Group of the files that are delivered to the user's folder."""
@@ -86,6 +93,8 @@ class ShardTables:
     rows_in: int
     rejects: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    mapped: Collection[str] = ()
+    """Groups that are written as Arrow files, whatever they hold: files to be mapped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +140,9 @@ class StageRecord:
 
     def paths(self, group: str) -> list[Path]:
         """Files of a group, in order."""
-        return [self.folder / file.path for file in self.files if file.group == group]
+        found = [self.folder / file.path for file in self.files if file.group == group]
+        observers.of(self.folder).fetch(found)
+        return found
 
     def rows(self, group: str) -> int:
         """Total rows of a group."""
@@ -141,9 +152,11 @@ class StageRecord:
 class StageFolder:
     """Reads and writes a stage's folder."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines = JsonLines(path / JOURNAL, sort_keys=True)
+    def __init__(self, path: Path, *, writer: str | None = None) -> None:
+        """Open a stage's folder; `writer` names one that helps the driver, which has no name."""
+        self.path, self.writer = path, writer
+        name = JOURNAL if writer is None else f"{_STEM}-{writer}{_SUFFIX}"
+        self._lines = JsonLines(path / name, sort_keys=True, tag=writer)
         self._journal: dict[str, Shard] | None = None
 
     def record(self) -> StageRecord | None:
@@ -169,20 +182,35 @@ class StageFolder:
         return None
 
     def prepare(self) -> None:
-        """Create the folder and remove partial files of a killed run."""
+        """Create the folder and remove partial files of a killed run; those of other writers too.
+
+        A writer with a name removes only its own: the others may be at work.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.rglob(f"{TEMPORARY}*"):
-            leftover.unlink()
-        self._journal = _shards(self._lines)
+        own = TEMPORARY if self.writer is None else f"{TEMPORARY}{self.writer}-"
+        for leftover in self.path.rglob(f"{own}*"):
+            leftover.unlink(missing_ok=True)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read the journals, to which other writers may have added."""
+        observers.of(self.path).refresh(self.path)
+        self._journal = _shards(self._journals())
+
+    def _journals(self) -> list[JsonLines]:
+        """Return all journals, that of the driver first."""
+        others = sorted(self.path.glob(f"{_STEM}-*{_SUFFIX}"))
+        return [JsonLines(path) for path in (self.path / JOURNAL, *others)]
 
     def tidy(self, record: StageRecord) -> None:
         """Remove leftovers of a run that was killed after writing its record."""
-        journal, written = self.path / JOURNAL, self.path / RECORD
+        written = (self.path / RECORD).stat().st_mtime_ns
         self.prepare()
+        journals = [journal.path for journal in self._journals() if journal.path.exists()]
         # A run writes its journal last. A newer one may belong to a run still to be resumed.
-        if journal.exists() and journal.stat().st_mtime_ns < written.stat().st_mtime_ns:
+        if journals and all(path.stat().st_mtime_ns < written for path in journals):
             self._remove_superseded(record)
-            journal.touch()
+            self._join_journals(self.journal_rows())
 
     def refuse_foreign_pools(self, labels: Sequence[str]) -> None:
         """Refuse to replace pools that an earlier run of this stage has not written.
@@ -213,11 +241,7 @@ class StageFolder:
 
     def finished_shards(self) -> list[Shard]:
         """Return all shards in the journal as `journal_rows`, but change nothing."""
-        return list(_shards(self._lines).values())
-
-    def written(self) -> list[Shard]:
-        """Return the shards in the journal as it is on the disk; changes nothing."""
-        return list(_shards(self._lines).values())
+        return list(_shards(self._journals()).values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Return the shard of a key if an earlier run finished it; otherwise make and commit it."""
@@ -238,13 +262,16 @@ class StageFolder:
         """Remove the files of a shard that no run needs any more."""
         assert self._journal is not None, "call prepare() first"
         shard = self._journal.pop(key, None)
-        for file in shard.files if shard is not None else ():
-            (self.path / file.path).unlink(missing_ok=True)
+        names = [file.path for file in shard.files] if shard is not None else []
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+        observers.of(self.path).discarded(self.path, names)
 
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {
-                (g, f"{stem}-{key[:12]}{ending(t)}"): t for (g, stem), t in made.tables.items()
+                (g, f"{stem}-{key[:12]}{ARROW if g in made.mapped else ending(t)}"): t
+                for (g, stem), t in made.tables.items()
             }
         else:
             contents = dict(made.contents)
@@ -264,7 +291,9 @@ class StageFolder:
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )
-        self._lines.add([dataclasses.asdict(shard)])
+        row = dataclasses.asdict(shard)
+        self._lines.add([row])
+        observers.of(self.path).committed(self.path, row)
         self._journal[key] = shard
         return shard
 
@@ -276,7 +305,7 @@ class StageFolder:
             published = published_bytes if group == DATASET else parquet_bytes
             serialise = arrow_bytes if name.endswith(ARROW) else published
             data, rows = serialise(content), content.num_rows
-        write_atomically(self.path / name, data)
+        write_atomically(self.path / name, data, tag=self.writer)
         return OutputFile(
             path=name,
             group=group,
@@ -324,10 +353,18 @@ class StageFolder:
         write_atomically(self.path / RECORD, text.encode() + b"\n")
         self._remove_superseded(record, result.kept)
         shards = [*result.shards, *result.kept]
-        self._lines.replace(dataclasses.asdict(shard) for shard in shards)
+        self._join_journals(shards)
+        names = {file.path for shard in shards for file in shard.files}
+        observers.of(self.path).finished(self.path, names)
         written = self.record()
         assert written is not None, "written above"
         return written  # re-read, so that this run and later ones see equal values
+
+    def _join_journals(self, shards: Sequence[Shard]) -> None:
+        """Write the rows to the driver's journal, and remove the others."""
+        self._lines.replace(dataclasses.asdict(shard) for shard in shards)
+        for journal in self._journals()[1:]:
+            journal.path.unlink()
 
     def _remove_superseded(self, record: StageRecord, beside: Sequence[Shard] = ()) -> None:
         """Remove files of earlier runs that the record does not list, but never a user's file.
@@ -345,8 +382,13 @@ class StageFolder:
             if path.is_dir():
                 with contextlib.suppress(OSError):
                     path.rmdir()  # fails unless empty
-            elif name not in kept and (name in known or _KEYED_NAME.fullmatch(name)):
+            elif name not in kept and (name in known or is_keyed(name)):
                 path.unlink()
+
+
+def is_keyed(name: str) -> bool:
+    """Whether a path in a stage's folder is one that this module gives to files of shards."""
+    return _KEYED_NAME.fullmatch(name) is not None
 
 
 def intact(path: Path, file: OutputFile) -> bool:
@@ -354,12 +396,12 @@ def intact(path: Path, file: OutputFile) -> bool:
     try:
         return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
     except FileNotFoundError:
-        return False
+        return observers.of(path).has(path, file.bytes, file.sha256)
 
 
-def _shards(lines: JsonLines) -> dict[str, Shard]:
+def _shards(journals: Iterable[JsonLines]) -> dict[str, Shard]:
     rows: dict[str, Shard] = {}
-    for values in lines.rows():
+    for values in (row for lines in journals for row in lines.rows()):
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
             files = tuple(OutputFile(**item) for item in values.pop("files"))
             shard = Shard(**values, files=files)

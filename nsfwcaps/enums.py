@@ -39,6 +39,14 @@ class DifficultyLevel(enum.StrEnum):
     HARD = "hard"
 
 
+class ExecutorKind(enum.StrEnum):
+    """Who makes the shards of a run."""
+
+    LOCAL = "local"
+    PROCESSES = "processes"
+    RAY = "ray"
+
+
 class Pairing(enum.StrEnum):
     """Which safe captions an unsafe one is paired with."""
 

@@ -14,10 +14,13 @@ TEMPORARY = ".part-"
 """Prefix of an incomplete file's name."""
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Write to a temporary name, flush, rename: the file is complete or absent."""
+def write_atomically(path: Path, data: bytes | memoryview, *, tag: str | None = None) -> None:
+    """Write to a temporary name, flush, rename: the file is complete or absent.
+
+    `tag` keeps apart the temporary files of writers that may write the same file at the same time.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{'' if tag is None else f'{tag}-'}{path.name}")
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -44,20 +47,20 @@ def sha256_file(path: Path) -> str:
 class JsonLines:
     """An append-only file of JSON rows, one per line, that survives a kill."""
 
-    def __init__(self, path: Path, *, sort_keys: bool = False) -> None:
-        self._path = path
-        self._sort_keys = sort_keys
+    def __init__(self, path: Path, *, sort_keys: bool = False, tag: str | None = None) -> None:
+        self.path = path
+        self._sort_keys, self._tag = sort_keys, tag
 
     def rows(self) -> Iterator[Any]:
         """Yield the complete rows; a line truncated by a kill is skipped."""
-        for line in self._path.read_bytes().splitlines() if self._path.exists() else ():
+        for line in self.path.read_bytes().splitlines() if self.path.exists() else ():
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
 
     def add(self, rows: Iterable[Any], *, durable: bool = True) -> None:
         """Append rows; if `durable`, flush them to disk before returning."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as file:
             # Terminate a line that was truncated by a kill.
             file.write((b"" if _ends_a_line(file) else b"\n") + self._lines(rows))
             if durable:
@@ -66,11 +69,11 @@ class JsonLines:
 
     def replace(self, rows: Iterable[Any]) -> None:
         """Replace all rows atomically."""
-        write_atomically(self._path, self._lines(rows))
+        write_atomically(self.path, self._lines(rows), tag=self._tag)
 
     def sync(self) -> None:
         """Flush all added rows to disk."""
-        with self._path.open("ab") as file:
+        with self.path.open("ab") as file:
             os.fsync(file.fileno())
 
     def _lines(self, rows: Iterable[Any]) -> bytes:

@@ -11,7 +11,12 @@ from typing import Any, cast
 
 from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.errors import ArtifactError, StorageError
+from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
+from nsfwcaps.executors.claims import Claims, parts_at_work
+from nsfwcaps.executors.executor import Executor
+from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.parts import PartResult, agreed_by_parts, make_part
+from nsfwcaps.executors.sharing_out import for_this_machine, share_out
 from nsfwcaps.foreseen import check_finished, check_later_stages
 from nsfwcaps.freshness import (
     Freshness,
@@ -26,11 +31,15 @@ from nsfwcaps.machine import known_rates
 from nsfwcaps.models import available
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.processes import Processes
+from nsfwcaps.sharing import Part
 from nsfwcaps.sizes import sizes_of
 from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
+
+_PATIENCE_S = 5.0
+"""Parts that begin at the same time look one after the other whether a driver is at work."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +88,21 @@ def _check_models(stage: Stage, own: Any, workdir: Path | None, *, reaching: boo
             available.check(model, f"{stage.name}.{key}", reaching=reaching)
 
 
-def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progress) -> StageOutcome:
-    """Bring a stage up to date.
+def run_stage(
+    stage: Stage,
+    stage_settings: Any,
+    workdir: Path,
+    progress: Progress,
+    executor: Executor | None = None,
+) -> StageOutcome:
+    """Bring a stage up to date; an executor makes the shards that are missing first.
 
     Raises:
         ArtifactError: a required earlier stage has not been run.
+        ModelError: parts of the stage were made with other options, code or weights.
     """
     module = stage.load()
-    inputs = {
-        name: _require(workdir, name, stage.name)
-        for name in inputs_of(stage, stage_settings, workdir)
-    }
+    inputs = _inputs(stage, stage_settings, workdir)
     wanted, digests = fingerprint(stage, stage_settings, inputs)
     folder = StageFolder(workdir / stage.name)
     record = folder.record()
@@ -102,7 +115,8 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
         if record is not None and stage.delivers:
             remember(record, _title(stage, record))
         new = not folder.journal_rows()
-        result = module.run(stage_settings, folder, inputs, progress)
+        settled = _shared(stage, stage_settings, folder, inputs, progress, executor)
+        result = module.run(settled, folder, inputs, progress)
         if new and not result.rates:
             work = module.plan(stage_settings, inputs).get("work", {})
             spent = time.monotonic() - started
@@ -118,6 +132,7 @@ def run_stage(stage: Stage, stage_settings: Any, workdir: Path, progress: Progre
             result=result,
             seconds=time.monotonic() - started,
         )
+        Claims(workdir, stage.name).remove()
     else:
         folder.tidy(record)
     if not stage.delivers:
@@ -140,6 +155,7 @@ def run(
     on_stage: Callable[[StageOutcome], None] = lambda outcome: None,
     *,
     overwrite: bool = False,
+    executor: Executor | None = None,
 ) -> list[StageRecord]:
     """Run a recipe's stages in order; `on_stage` is called after each.
 
@@ -151,12 +167,78 @@ def run(
     for stage in STAGES:
         if stage.name not in recipe:
             continue
-        outcome = run_stage(stage, recipe[stage.name], workdir, progress)
+        outcome = run_stage(stage, recipe[stage.name], workdir, progress, executor)
         outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         check_later_stages(recipe, outcome.record)
         records.append(outcome.record)
     return records
+
+
+def run_part(
+    recipe: Recipe, workdir: Path, part: Part, progress: Progress, *, overwrite: bool = False
+) -> PartResult | None:
+    """Make a part of the first stage that is not up to date; None if all are.
+
+    Raises:
+        ConfigError: that stage is not shared.
+        OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
+        StorageError: the driver or another process makes the same.
+    """
+    with _alone(workdir, patience_s=_PATIENCE_S):  # a driver at work would write the record
+        subjects.replaced(recipe, workdir, overwrite=overwrite)
+    for stage in (stage for stage in STAGES if stage.name in recipe):
+        own = recipe[stage.name]
+        inputs = _inputs(stage, own, workdir)
+        folder = StageFolder(workdir / stage.name)
+        record = folder.record()
+        wanted, _ = fingerprint(stage, own, inputs)
+        if record is not None and record.fingerprint == wanted and not folder.damaged(record):
+            continue
+        if stage.shares is None:
+            raise ConfigError(
+                f"{stage.name} is next, and one process does it: run the same command without "
+                "--part"
+            )
+        return make_part(stage, own, workdir, inputs, part, progress)
+    return None
+
+
+def _shared(
+    stage: Stage,
+    stage_settings: Any,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+    executor: Executor | None,
+) -> Any:
+    """Have an executor make missing shards; return the settings to go on with.
+
+    Those name what an executor or parts have decided, such as the precision of their devices.
+    """
+    if stage.shares is None:
+        return stage_settings
+    workdir = folder.path.parent
+    if claims := Claims(workdir, stage.name).all():
+        order = Order.of(stage.name, stage_settings, workdir, inputs)
+        if (agreed := agreed_by_parts(claims, order)) is not None:
+            settled = stage.load_shares().settled(stage_settings, agreed)
+            stage_settings = for_this_machine(settled)
+    if executor is not None:
+        return share_out(executor, stage, stage_settings, folder, inputs, progress)
+    return stage_settings
+
+
+def _inputs(stage: Stage, stage_settings: Any, workdir: Path) -> dict[str, StageRecord]:
+    """Return the records that a stage reads.
+
+    Raises:
+        ArtifactError: a required earlier stage has not been run.
+    """
+    return {
+        name: _require(workdir, name, stage.name)
+        for name in inputs_of(stage, stage_settings, workdir)
+    }
 
 
 def line(record: StageRecord, *, skipped: bool) -> str:
@@ -272,15 +354,28 @@ def locked(workdir: Path) -> Iterator[None]:
     """Lock the workdir, so that two commands never write to it at once.
 
     Raises:
-        StorageError: another command holds the lock.
+        StorageError: another command holds the lock, or parts are at work.
     """
+    with _alone(workdir):
+        if found := parts_at_work(workdir):
+            more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
+            raise StorageError(
+                f"part {found[0].part} of {found[0].order.stage} is at work in {workdir} on "
+                f"{found[0].host}{more}; wait for it"
+            )
+        yield
+
+
+@contextmanager
+def _alone(workdir: Path, patience_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock of the workdir."""
     import filelock
 
     made = not workdir.exists()
     workdir.mkdir(parents=True, exist_ok=True)
     lock = workdir / ".lock"
     try:
-        with filelock.FileLock(lock, timeout=0):
+        with filelock.FileLock(lock, timeout=patience_s):
             try:
                 yield
             finally:

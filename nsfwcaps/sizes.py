@@ -59,7 +59,7 @@ def _done(
         return set()
     return {
         (file.group, shard.facts.get("made_from"))
-        for shard in folder.written()
+        for shard in folder.finished_shards()
         for file in shard.files
         if (folder.path / file.path).is_file()
     }

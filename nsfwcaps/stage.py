@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
 from nsfwcaps.progress import Progress
+from nsfwcaps.sharing import SharesModule
 
 Recipe = Mapping[str, Any]
 """Settings by stage name."""
@@ -71,6 +72,8 @@ class Stage:
     """Extras that it needs, depending on the settings, with a phrase for what needs each."""
     models: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     """Models that it loads, by setting: they are looked for before the first stage runs."""
+    shares: str | None = None
+    """Dotted name of the module (`sharing.SharesModule`) by which several processes share it."""
     checks: bool = False
     """Whether its module has `check`, which finds problems early."""
     distributed: bool = False
@@ -88,6 +91,11 @@ class Stage:
     def load(self) -> StageModule:
         """Import the stage's module."""
         return cast(StageModule, importlib.import_module(self.module))
+
+    def load_shares(self) -> SharesModule:
+        """Import the module by which several processes share its work."""
+        assert self.shares is not None, f"{self.name} is not shared"
+        return cast(SharesModule, importlib.import_module(self.shares))
 
 
 @dataclass(frozen=True, kw_only=True)

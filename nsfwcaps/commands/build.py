@@ -10,8 +10,10 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +21,8 @@ def register(app: typer.Typer) -> None:
     app.command("build")(build)
 
 
-@with_settings(BUILD)
+@with_settings([*BUILD, execution.EXECUTION])
+@on_store(out=Use.WRITE)
 def build(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")
@@ -34,7 +37,13 @@ def build(
 
     Give --safe and --unsafe, each once or more. Rerun the same command to resume.
     """
-    recipe = recipes.parse(given, where="build")
+    sharing = given.pop("execution")
     execution.execute(
-        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+        recipes.parse(given, where="build"),
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        sharing=sharing,
     )

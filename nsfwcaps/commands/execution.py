@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 
 import typer
 
-from nsfwcaps import changes, pipeline, progress, recipes, subjects
+from nsfwcaps import changes, config, pipeline, progress, recipes, subjects
+from nsfwcaps.commands.options import OwnSettings
+from nsfwcaps.enums import Device
+from nsfwcaps.executors.create import executor_of
+from nsfwcaps.executors.executor import Executor
+from nsfwcaps.executors.settings import ExecutionSettings, parsed_part
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.runtime import processes
@@ -18,6 +24,9 @@ from nsfwcaps.stages import STAGES
 
 _RESERVED = ("state", "why", "seconds", "parts")
 """Keys of a plan that are no sizes."""
+
+EXECUTION = OwnSettings("execution", ExecutionSettings)
+"""Options of all commands that run stages."""
 
 Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds after the stages: values for the JSON output, and text for people."""
@@ -31,14 +40,16 @@ def execute(
     quiet: bool,
     dry_run: bool,
     overwrite: bool = False,
+    sharing: Mapping[str, Any] | None = None,
     summary: Summary = lambda: ({}, ""),
     planned: Summary = lambda: ({}, ""),
 ) -> None:
     """Run the stages of a recipe in order, or print the plan with `dry_run`.
 
-    `overwrite` allows a folder that holds a run of other pools. `summary` adds to the result,
-    `planned` to the plan.
+    `overwrite` allows a folder that holds a run of other pools. `sharing` are options of
+    `EXECUTION`. `summary` adds to the result, `planned` to the plan.
     """
+    shared = config.parse(ExecutionSettings, sharing or {}, where="execution")
     recipe = recipes.prepare(recipe, workdir)
     if dry_run:
         replaced = subjects.replaced(recipe, workdir, overwrite=overwrite)
@@ -50,6 +61,9 @@ def execute(
     if not processes.launched().first:
         with processes.join(together) as group:
             pipeline.follow(recipe, workdir, group)
+        return
+    if shared.part is not None:
+        _make_part(recipe, workdir, shared.part, as_json=as_json, quiet=quiet, overwrite=overwrite)
         return
     outcomes: list[StageOutcome] = []
     pairs_last = next((name for name in reversed(PAIR_STAGES) if name in recipe), None)
@@ -65,7 +79,8 @@ def execute(
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
-        pipeline.run(recipe, workdir, shown, done, overwrite=overwrite)
+        executor = _executor(shared, recipe)
+        pipeline.run(recipe, workdir, shown, done, overwrite=overwrite, executor=executor)
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
     if as_json:
@@ -78,6 +93,30 @@ def execute(
         typer.echo("\n" + "\n".join(results))
     if not quiet:
         _print_next_steps(recipe, workdir)
+
+
+def _executor(shared: ExecutionSettings, recipe: Mapping[str, Any]) -> Executor | None:
+    """Return who makes the shards; on GPUs, if a stage may use them."""
+    devices = {getattr(own, "device", Device.CPU) for own in recipe.values()}
+    return executor_of(shared, Device.CPU if devices == {Device.CPU} else Device.AUTO)
+
+
+def _make_part(
+    recipe: Mapping[str, Any],
+    workdir: Path,
+    part: str,
+    *,
+    as_json: bool,
+    quiet: bool,
+    overwrite: bool,
+) -> None:
+    shown = progress.for_terminal(quiet=quiet or as_json)
+    made = pipeline.run_part(recipe, workdir, parsed_part(part), shown, overwrite=overwrite)
+    if as_json:
+        found = None if made is None else dataclasses.asdict(made)
+        typer.echo(json.dumps({"part": found}, indent=1))
+    else:
+        typer.echo("everything is up to date" if made is None else made.line)
 
 
 def _quality() -> ModuleType:

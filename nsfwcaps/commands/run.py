@@ -8,7 +8,17 @@ import typer
 
 from nsfwcaps import recipes, resources
 from nsfwcaps.commands import execution
-from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir
+from nsfwcaps.commands.options import (
+    DryRun,
+    Json,
+    Overwrite,
+    Quiet,
+    Workdir,
+    with_settings,
+)
+from nsfwcaps.commands.places import on_store
+from nsfwcaps.stage import Values
+from nsfwcaps.stores.session import Use
 
 
 def _bundled(incomplete: str) -> list[str]:
@@ -30,9 +40,12 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
+@with_settings([execution.EXECUTION])
+@on_store(workdir=Use.WRITE)
 def run(
     recipe: Recipe,
     workdir: Workdir,
+    given: Values,
     changes: Set = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -47,4 +60,5 @@ def run(
         quiet=quiet,
         dry_run=dry_run,
         overwrite=overwrite,
+        sharing=given["execution"],
     )

@@ -9,8 +9,10 @@ import typer
 from nsfwcaps import config
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.stage import Stage, Values
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer, name: str, panel: str) -> None:
@@ -25,7 +27,8 @@ def register(app: typer.Typer, name: str, panel: str) -> None:
 
 
 def _command(stage: Stage) -> Callable[..., None]:
-    @with_settings([stage])
+    @with_settings([stage, execution.EXECUTION] if stage.shares else [stage])
+    @on_store(workdir=Use.WRITE)
     def run(
         workdir: Workdir,
         given: Values,
@@ -36,7 +39,13 @@ def _command(stage: Stage) -> Callable[..., None]:
     ) -> None:
         recipe = {stage.name: config.parse(stage.settings, given[stage.name], where=stage.name)}
         execution.execute(
-            recipe, workdir, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+            recipe,
+            workdir,
+            as_json=as_json,
+            quiet=quiet,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            sharing=given.get("execution"),
         )
 
     return run

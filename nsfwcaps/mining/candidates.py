@@ -83,10 +83,10 @@ def candidate_depth(safe_rows: int, *, k: int, candidates: int | None) -> int:
 def spans(space: Space, depth: int) -> list[Span]:
     """Split the unsafe rows into ranges `[start, stop)`, each searched at once.
 
-    They are as many as memory allows, and no more than a device's share.
+    They are as many as memory allows, and no more than a device's share, if the space does not say.
     """
     share = -(-space.unsafe.rows // len(space.device.devices))
-    size = min(space.blocks(depth).queries, max(share, _LEAST_SHARE))
+    size = space.query_rows or min(space.blocks(depth).queries, max(share, _LEAST_SHARE))
     starts = range(0, space.unsafe.rows, size)
     return [(start, min(start + size, space.unsafe.rows)) for start in starts]
 

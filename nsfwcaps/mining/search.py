@@ -13,7 +13,7 @@ memo, which may write files, is used from this thread only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TypeVar
@@ -31,11 +31,15 @@ from nsfwcaps.mining.targets import (
     unweighed,
 )
 from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.sharing import Part
 from nsfwcaps.vectors.index import Rows
-from nsfwcaps.vectors.nearest import PartNeighbours, merge
+from nsfwcaps.vectors.nearest import HeldTable, PartNeighbours, merge
 from nsfwcaps.work import Work, WorkSplit
 
 R = TypeVar("R")
+
+Block = tuple[int, Rows]
+"""Targets: position of the first, and rows."""
 
 
 def find_candidates(
@@ -53,8 +57,32 @@ def find_candidates(
             if len(search.parts) == 1:
                 _find_whole(lanes, missing, depth, memo)
             else:
-                _find_in_parts(lanes, missing, depth, memo)
+                _find_in_parts(lanes, _tasks_in_parts(search, missing), memo)
+                merge_parts(missing, search, depth, memo)
     return memo.candidates()
+
+
+def find_some(
+    space: Space, depth: int, search: CandidateSearch, part: Part, *, memo: Memo, advance: Advance
+) -> None:
+    """Search some blocks of unsafe rows, for a share of the work; progress counts unsafe rows.
+
+    Where the safe rows are searched in parts, the number of shares is a multiple of theirs: so a
+    worker holds one part for a share.
+    """
+    lanes = _Lanes(search, _silent, threads=space.device.resident)
+    blocks = spans(space, depth)
+    if len(search.parts) == 1:
+        for span in part.of(blocks):
+            if not memo.knows(span):
+                _find_whole(lanes, [span], depth, memo)
+            advance(span[1] - span[0])
+        return
+    grid = [Task(span=span, part=held) for span in blocks for held in range(len(search.parts))]
+    for task in part.of(grid):
+        if not memo.knows_part(task.span, search.parts[task.part]):
+            _find_in_parts(lanes, [(0, task)], memo)
+        advance(task.span[1] - task.span[0])
 
 
 class _Lanes:
@@ -120,24 +148,30 @@ def _find_whole(lanes: _Lanes, missing: Sequence[Span], depth: int, memo: Memo) 
     )
 
 
-def _find_in_parts(lanes: _Lanes, missing: Sequence[Span], depth: int, memo: Memo) -> None:
-    """Search part after part, each for all blocks; then merge the results of each block."""
-    search, parts = lanes.search, lanes.search.parts
+def _tasks_in_parts(search: CandidateSearch, missing: Sequence[Span]) -> list[tuple[int, Task]]:
+    """List what is to be done, part after part, each for all blocks; with lanes."""
     tasks = []
-    for start in range(0, len(parts), search.lanes):
-        beside = range(start, min(start + search.lanes, len(parts)))
+    for start in range(0, len(search.parts), search.lanes):
+        beside = range(start, min(start + search.lanes, len(search.parts)))
         for span in missing:
-            tasks += [
-                (part - start, Task(span=span, part=part))
-                for part in beside
-                if not memo.knows_part(span, parts[part])
-            ]
+            tasks += [(part - start, Task(span=span, part=part)) for part in beside]
+    return tasks
+
+
+def _find_in_parts(lanes: _Lanes, tasks: Sequence[tuple[int, Task]], memo: Memo) -> None:
+    """Search parts for blocks, each by its lane, as far as the memo does not know the result."""
+    parts = lanes.search.parts
+    missing = [each for each in tasks if not memo.knows_part(each[1].span, parts[each[1].part])]
 
     def keep(task: Task, result: Callable[[], PartNeighbours]) -> None:
         memo.find_part(task.span, parts[task.part], result)
 
-    lanes.run(tasks, keep)
-    for span in missing:
+    lanes.run(missing, keep)
+
+
+def merge_parts(blocks: Sequence[Span], search: CandidateSearch, depth: int, memo: Memo) -> None:
+    """Merge what the parts gave for each block: exact cosines, ties by row, whoever found them."""
+    for span in blocks:
         memo.find(span, partial(_merged, memo, span, depth, search))
 
 
@@ -154,23 +188,44 @@ def weigh_targets(
         return weighed
     rows = targets_among(candidates, space.safe.rows)
     pool = space.hold(space.unsafe, weighing.depth)
+    blocks = [*target_blocks(rows)]
+    with (
+        closing(pool),
+        progress.task("mine: hubness", len(rows), split=pool.split) as advance,
+    ):
+        for part, weights in _weights(space, pool, weighing, blocks, memo):
+            weighed.penalty[part], weighed.reach[part] = weights
+            advance(len(part))
+    return weighed
 
-    def weigh(lane: int, block: tuple[int, Rows]) -> Weights | None:
+
+def weigh_some(
+    space: Space,
+    blocks: Sequence[Block],
+    weighing: Weighing,
+    pool: HeldTable,
+    *,
+    memo: Memo,
+    advance: Advance,
+) -> None:
+    """Weigh some blocks of targets, for a share of the work; the pool holds the unsafe rows."""
+    for part, _ in _weights(space, pool, weighing, blocks, memo):
+        advance(len(part))
+
+
+def _weights(
+    space: Space, pool: HeldTable, weighing: Weighing, blocks: Sequence[Block], memo: Memo
+) -> Iterator[tuple[Rows, Weights]]:
+    """Yield the rows and the weights of every block; compute those that the memo lacks."""
+
+    def weigh(lane: int, block: Block) -> Weights | None:
         if block[0] in known:
             return None
         return weighing.weigh(pool, space.safe.take(block[1]), lane=lane)
 
-    blocks = [*target_blocks(rows)]
     known = {start for start, part in blocks if memo.knows_weights(start, part)}
     tasks = [(number % pool.lanes, block) for number, block in enumerate(blocks)]
     found = spread(tasks, weigh, lanes=pool.lanes, threads=space.device.resident)
-    with (
-        closing(pool),
-        closing(found),
-        progress.task("mine: hubness", len(rows), split=pool.split) as advance,
-    ):
+    with closing(found):
         for (start, part), result in found:
-            weights = memo.weigh(start, part, result)
-            weighed.penalty[part], weighed.reach[part] = weights
-            advance(len(part))
-    return weighed
+            yield part, memo.weigh(start, part, result)

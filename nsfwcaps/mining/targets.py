@@ -23,7 +23,7 @@ from nsfwcaps.vectors.nearest import HeldTable
 from nsfwcaps.vectors.source import Half
 from nsfwcaps.work import Work
 
-_BLOCK_ROWS = 16_384
+_BLOCK_ROWS = 4096
 
 Weights = tuple[npt.NDArray[Any], npt.NDArray[Any]]
 """Penalty and reach `[t]` of a block of targets."""
@@ -91,6 +91,11 @@ def targets_among(candidates: Candidates, safe_rows: int) -> Rows:
     for _, found in candidates:
         wanted[found.rows[found.rows >= 0]] = True
     return np.flatnonzero(wanted)
+
+
+def target_blocks_of(rows: int) -> int:
+    """Return the number of blocks of so many targets."""
+    return -(-rows // _BLOCK_ROWS)
 
 
 def target_blocks(rows: Rows) -> Iterator[tuple[int, Rows]]:

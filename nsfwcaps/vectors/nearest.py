@@ -3,12 +3,12 @@
     table ─ parts that fit a device ─▶ held rows ─ search, exact step (settle) ─▶ best of each part
                                                           merge by exact cosine, then row ─▶ [q, k]
 
-On the host a table is one part, read block by block (`streamed`). On GPUs a part is as many rows as
-fit; it is uploaded once and searched by every block of queries (`resident`). If all rows fit, there
-is one part, and each GPU may hold a copy of it. Queries for which a GPU has too little memory are
-searched again in halves. The order of neighbours is exact (`settle`). So
-every device, number of devices, block size and part size gives the same neighbours in the same
-order.
+On the host a table is read block by block (`streamed`), in one part unless more are asked for. On
+GPUs a part is as many rows as fit; it is uploaded once and searched by every block of queries
+(`resident`). If all rows fit, there is one part, and each GPU may hold a copy of it. Queries for
+which a GPU has too little memory are searched again in halves. The order of neighbours is exact
+(`settle`). So every device, number of devices, block size and part size gives the same neighbours
+in the same order.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from nsfwcaps.runtime.batch_size import BatchSize, CudaMemory
 from nsfwcaps.vectors.exact import Exact, Tensor, exact_sims, one_thread, tensor_of
 from nsfwcaps.vectors.index import BlockSearch, Rows, Single
 from nsfwcaps.vectors.resident import ResidentRows, rows_that_fit
+from nsfwcaps.vectors.row_range import RowRange
 from nsfwcaps.vectors.settle import EXTRA, merged, ranked
 from nsfwcaps.vectors.source import Half, VectorSource
 from nsfwcaps.vectors.streamed import StreamedRows
@@ -92,7 +93,7 @@ class HeldTable:
         self.table, self.lanes, self.split = table, len(search.devices), WorkSplit()
         self._search, self._block_rows = search, block_rows
         size = table.rows
-        if search.resident:
+        if search.resident or part_rows is not None:
             size = min(part_rows or rows_that_fit(table.width, search) or size, size)
         if size < table.rows:
             size = max(size // TILE_ROWS * TILE_ROWS, min(size, TILE_ROWS))
@@ -192,7 +193,11 @@ class HeldTable:
 
     def _hold(self, part: int, lane: int) -> StreamedRows | ResidentRows:
         if not self._search.resident:
-            return StreamedRows(self.table, search=self._search, block_rows=self._block_rows)
+            start, stop = self.parts[part]
+            rows = (
+                self.table if stop - start == self.table.rows else RowRange(self.table, start, stop)
+            )
+            return StreamedRows(rows, first=start, search=self._search, block_rows=self._block_rows)
         device = self._search.devices[lane]
         return ResidentRows(self.table, *self.parts[part], search=self._search, device=device)
 

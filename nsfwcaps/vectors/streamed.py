@@ -30,8 +30,11 @@ from nsfwcaps.vectors.source import Half, VectorSource
 class StreamedRows:
     """All rows of a table, searched on the host in blocks."""
 
-    def __init__(self, table: VectorSource, *, search: BlockSearch, block_rows: int) -> None:
-        self.first, self.rows, self.width = 0, table.rows, table.width
+    def __init__(
+        self, table: VectorSource, *, search: BlockSearch, block_rows: int, first: int = 0
+    ) -> None:
+        """Search a table whose rows are numbered from `first` in a larger one."""
+        self.first, self.rows, self.width = first, table.rows, table.width
         self.error_bound = search.error_bound(table.width) * table.squared_length
         self._table, self._search, self._block_rows = table, search, block_rows
         self._whole: Single | None = None

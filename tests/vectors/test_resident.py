@@ -262,8 +262,18 @@ def test_parts_are_whole_tiles(unit_rows: UnitRows) -> None:
     assert pool.parts == [(0, 4096), (4096, 8192), (8192, 9000)]
 
 
-def test_no_part_is_cut_on_the_host(unit_rows: UnitRows) -> None:
-    pool = HeldTable(
-        VectorArray(unit_rows(90, 4)), BlockSearch(Device.CPU), block_rows=1, part_rows=9
-    )
-    assert pool.parts == [(0, 90)]
+def test_host_has_one_part_unless_asked(unit_rows: UnitRows) -> None:
+    table, host = VectorArray(unit_rows(90, 4)), BlockSearch(Device.CPU)
+    assert HeldTable(table, host, block_rows=1).parts == [(0, 90)]
+    assert HeldTable(table, host, block_rows=1, part_rows=40).parts == [(0, 40), (40, 80), (80, 90)]
+
+
+@pytest.mark.parametrize("block_rows", [7, 100])
+def test_parts_on_the_host_give_the_same_neighbours(unit_rows: UnitRows, block_rows: int) -> None:
+    rows, queries = unit_rows(90, 4), unit_rows(5, 4)
+    rows[80] = rows[3]  # a tie across parts, decided by row
+    table, host = VectorArray(rows), BlockSearch(Device.CPU)
+    whole = HeldTable(table, host, block_rows=block_rows).nearest(queries, 12, exact=True)
+    cut = HeldTable(table, host, block_rows=block_rows, part_rows=40).nearest(queries, 12)
+    np.testing.assert_array_equal(cut.rows, whole.rows)
+    np.testing.assert_array_equal(cut.sims, whole.sims)

@@ -29,6 +29,7 @@ EMBED = Stage(
     name="embed",
     settings=EmbedSettings,
     module="nsfwcaps.stages.embed.run",
+    shares="nsfwcaps.stages.embed.shares",
     headline=_headline,
     reads=("ingest",),
     needs=lambda settings: names.extras_of(settings.model),

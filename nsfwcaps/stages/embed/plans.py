@@ -68,7 +68,7 @@ def _known(
     precision = resolve_precision(settings.precision, torch_device(settings.device))
     model = maker(label_of(model_of(settings, ingest)), precision.value)
     found: dict[str, list[Path]] = {}
-    for shard in folder.written():
+    for shard in folder.finished_shards():
         if shard.facts.get("model") == model:
             group = shard.facts["group"]
             paths = [folder.path / file.path for file in shard.files if file.group == group]

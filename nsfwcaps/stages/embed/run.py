@@ -82,7 +82,7 @@ def run(
     def embedded(shards: Shards[Any], group: str) -> list[Shard]:
         with progress.task(f"embed: {group}", ingest.rows(group), split=split) as advance:
             before, began = writer.encoded, time.monotonic()
-            made = embed(shards, _files(ingest, group), folder, advance)
+            made = embed(shards, files_of(ingest, group), folder, advance)
             kind = "images" if group == "images" else "captions"
             amount, spent = rates.get(kind, (0, 0.0))
             new = writer.encoded - before
@@ -93,13 +93,15 @@ def run(
     width = encoder.identity.image_width
     if settings.images and width is not None:
         pictures = embedded(ImageShards(writer, width), "images")
-    broken = _rejected(pictures, folder.path)
+    broken = rejected(pictures, folder.path)
     captions: list[Shard] = []
     for label in ("unsafe", "safe"):
         captions += embedded(CaptionShards(writer, label, broken), label)
     _check_share(captions, ingest, settings, folder)
     flagged = {
-        label: [flags.flag(label, file, ingest, encoder, folder) for file in _files(ingest, label)]
+        label: [
+            flags.flag(label, file, ingest, encoder, folder) for file in files_of(ingest, label)
+        ]
         for label in ("safe", "unsafe")
     }
     return StageResult(
@@ -128,11 +130,13 @@ def encoder_of(settings: EmbedSettings, *, with_images: bool) -> Encoder:
     return create.load_on_all_gpus(model, EncoderOptions.of(settings))
 
 
-def _files(ingest: StageRecord, group: str) -> list[OutputFile]:
+def files_of(ingest: StageRecord, group: str) -> list[OutputFile]:
+    """Return the files of ingest that hold a group, in order; each becomes a shard."""
     return [file for file in ingest.files if file.group == group]
 
 
-def _rejected(shards: Sequence[Shard], path: Path) -> dict[str, str]:
+def rejected(shards: Sequence[Shard], path: Path) -> dict[str, str]:
+    """Return the reasons of what could not be encoded, by id or hash."""
     files = [path / f.path for shard in shards for f in shard.files if f.group == "rejects"]
     return {row["id"]: row["reason"] for table in read_tables(files) for row in table.to_pylist()}
 

@@ -92,6 +92,7 @@ MINE = Stage(
     name="mine",
     settings=MineSettings,
     module="nsfwcaps.stages.mine.run",
+    shares="nsfwcaps.stages.mine.shares",
     headline=_headline,
     notes=_notes,
     reads=("embed",),

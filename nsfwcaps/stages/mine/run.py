@@ -12,22 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
-from nsfwcaps.config import digest, parse_bytes
-from nsfwcaps.enums import Pairing, Similarity
+from nsfwcaps.enums import Pairing
 from nsfwcaps.machine.known_rates import device_name
-from nsfwcaps.mining.candidates import candidate_depth
-from nsfwcaps.mining.pairs import MinedPairs, check, choose, choose_partners
-from nsfwcaps.mining.similarity import compared
-from nsfwcaps.mining.space import Space
+from nsfwcaps.mining.pairs import MinedPairs, choose, choose_partners
 from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.device import torch_device
-from nsfwcaps.stages.mine.method import method_of
 from nsfwcaps.stages.mine.partners import partner_rows
-from nsfwcaps.stages.mine.pools import PoolVectors, pictured, pools_of, read_vectors
+from nsfwcaps.stages.mine.pools import PoolVectors, pictured, read_vectors
+from nsfwcaps.stages.mine.prepare import prepared
 from nsfwcaps.stages.mine.settings import MineSettings
-from nsfwcaps.stages.mine.shards import ShardMemo
 from nsfwcaps.stages.mine.write import Writer
-from nsfwcaps.vectors.index import BlockSearch
 
 VERSION = 3
 
@@ -91,28 +85,8 @@ def _choose(
     progress: Progress,
 ) -> MinedPairs:
     embed = inputs["embed"]
-    method = method_of(settings)
-    of = compared(settings.similarity, pools_of(tables, settings))
-    space = Space(
-        unsafe=of.unsafe,
-        safe=of.safe,
-        device=BlockSearch(settings.device),
-        memory_bytes=parse_bytes(settings.memory),
-    )
-    check(space, method)
-    groups = ("unsafe", "safe") if settings.similarity is Similarity.TEXT else None
-    memo = ShardMemo(
-        folder,
-        settings,
-        content=digest(
-            [
-                *(f.sha256 for f in embed.files if not groups or f.group in groups),
-                settings.similarity,
-                of.digest,
-            ]
-        ),
-        depth=candidate_depth(space.safe.rows, k=settings.k, candidates=settings.candidates),
-    )
+    ready = prepared(settings, folder, embed, tables)
+    space, method, of, memo = ready.space, ready.method, ready.compared, ready.memo
     if settings.pairing is Pairing.PARTNER:
         partners = partner_rows(inputs["ingest"], embed)
         return choose_partners(space, method, of, partners, memo=memo, progress=progress)

@@ -75,6 +75,17 @@ class MineSettings:
     )
     device: Device = setting(Device.AUTO, "auto: the GPU if there is one.", affects_output=False)
     memory: str = setting("1GiB", "Working memory of the search.", affects_output=False)
+    block: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Unsafe captions searched at once: what a kill costs. Default: as memory allows.",
+        affects_output=False,
+    )
+    partitions: Annotated[int, Ge(1)] | None = setting(
+        None,
+        "Partitions of the safe captions, each searched on its own. Default: as a GPU's memory "
+        "needs.",
+        affects_output=False,
+    )
 
     def __post_init__(self) -> None:
         depth = self.candidates

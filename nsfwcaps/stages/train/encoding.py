@@ -104,7 +104,7 @@ class ReferenceEncoder:
 def names_left(folder: StageFolder, names: Mapping[str, frozenset[str]]) -> int:
     """Count the names by group that no shard of a folder has; changes nothing."""
     left = {group: set(wanted) for group, wanted in names.items()}
-    for shard in folder.written():
+    for shard in folder.finished_shards():
         for file in shard.files:
             path = folder.path / file.path
             if file.group in left and path.exists():

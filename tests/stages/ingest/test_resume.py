@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.ingest import read
+from nsfwcaps.stages.ingest import pool_rows, read
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 
@@ -234,11 +235,33 @@ def _full_from(*, call: int) -> Any:
     return fsync
 
 
+@pytest.mark.parametrize(("after", "opened"), [(4, ["safe", "unsafe"]), (6, ["unsafe"]), (8, [])])
+def test_pool_that_was_read_to_its_end_is_not_opened_again(
+    place: Place,
+    pools: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+    opened: list[str],
+) -> None:
+    interrupt(place, pools, after=after)
+    found = []
+    read_pool = pool_rows.read_pool
+
+    def watched(url: str, *more: Any) -> Any:
+        found.append(Path(url).stem)
+        return read_pool(url, *more)
+
+    monkeypatch.setattr(pool_rows, "read_pool", watched)
+    record = place.ingest(**pools)
+    assert found == opened
+    assert record.facts["captions"] == {"safe": 49, "unsafe": 30}
+
+
 def test_run_with_nothing_to_do_reads_no_row(
     place: Place, pools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place.ingest(**pools)
-    monkeypatch.setattr(read, "read_pool", None)
+    monkeypatch.setattr(pool_rows, "read_pool", None)
     settings = IngestSettings(**pools)
     outcome = run_stage(STAGE["ingest"], settings, place.folder / "work", Silent())
     assert outcome.skipped
