@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
     "oidc": ("authlib",),
+    "ray": ("ray",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
 
@@ -43,6 +44,7 @@ USES: Mapping[str, str] = {
     "nudenet": "a detector of images under AGPL-3.0",
     "postgresql": "a review database that several machines share",
     "oidc": "signing in to the review at an OpenID Connect provider",
+    "ray": "--executor ray: workers on several machines",
 }
 """What each extra is for."""
 

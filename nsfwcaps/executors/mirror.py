@@ -1,0 +1,120 @@
+"""A folder of the run where a worker does not see the driver's: what it needs, and what it makes.
+
+<temporary folder>/nsfwcaps-mirror-*/
+    .in-use        locked as long as the worker lives; mirrors of dead ones are removed
+    <input>/       earlier stages, as the driver has sent them
+    <stage>/       shards.jsonl: what the driver knows; shards-<writer>.jsonl: what is made here
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.errors import InputError
+from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.worker import writer_name
+from nsfwcaps.files import JsonLines
+
+_PREFIX, _LOCK = "nsfwcaps-mirror-", ".in-use"
+MOST_BYTES = 32 << 20
+"""Bytes of one message, if each file is smaller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Bytes to append to a file of the mirror; `path` is relative to the run's folder."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentShard:
+    """A shard that a worker has made: its row of the journal, and its files by their paths."""
+
+    row: dict[str, Any]
+    files: dict[str, bytes]
+
+
+class Mirror:
+    """The folder of one worker."""
+
+    def __init__(self, path: Path, lock: IO[bytes]) -> None:
+        self.path, self._lock = path, lock
+        self._sent = 0
+
+    @classmethod
+    def made(cls) -> Self:
+        """Make an empty folder; remove those of workers that were killed."""
+        root = Path(tempfile.gettempdir())
+        for left in root.glob(f"{_PREFIX}*"):
+            with contextlib.suppress(OSError), (left / _LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left, ignore_errors=True)
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = (path / _LOCK).open("ab")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return cls(path, lock)
+
+    def receive(self, pieces: Sequence[Piece]) -> None:
+        """Append bytes to files."""
+        for piece in pieces:
+            path = self.path / piece.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(piece.data)
+
+    def unsent(self, folder: StageFolder) -> tuple[list[SentShard], bool]:
+        """Return shards that were made since the last call, and whether these are all.
+
+        Files of the rows kept of a shard in the making may be gone: they are left out.
+        """
+        rows = [*JsonLines(folder.path / f"shards-{writer_name()}.jsonl").rows()]
+        found: list[SentShard] = []
+        size = 0
+        for row in rows[self._sent :]:
+            if size >= MOST_BYTES:
+                return found, False
+            self._sent += 1
+            with contextlib.suppress(FileNotFoundError):
+                files = {
+                    file["path"]: (folder.path / file["path"]).read_bytes() for file in row["files"]
+                }
+                found.append(SentShard(row=row, files=files))
+                size += sum(map(len, files.values()))
+        return found, True
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+def check_pictures(order: Order) -> None:
+    """Check that this machine sees pictures that a run names by their paths: one of each file.
+
+    Otherwise they would be set aside as broken.
+
+    Raises:
+        InputError: it does not.
+    """
+    if order.stage != "embed" or not order.settings.get("images"):
+        return
+    ingest = StageFolder(Path(order.workdir) / "ingest").record()
+    paths = [] if ingest is None else ingest.paths("images")
+    if paths:
+        import pyarrow.parquet as pq
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            batch = next(file.iter_batches(batch_size=1, columns=["image_path"]), None)
+        first = None if batch is None else batch["image_path"][0].as_py()
+        if first is not None and not Path(first).exists():
+            raise InputError(f"this machine does not see {first}")
