@@ -26,7 +26,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class JobProgress:
     """Progress of a job: rows since the last message; `done` with the last one."""
 
     job: Job
@@ -42,7 +42,7 @@ class Crew(Protocol):
     size: int
     """Number of workers; 0 if this process does the work alone."""
 
-    def make(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Have jobs done, each by whoever is free. One of a worker that dies is done by another.
 
         Raises:

@@ -10,7 +10,7 @@ import traceback
 from multiprocessing.connection import Connection
 
 from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.executors.executor import Job, Made
+from nsfwcaps.executors.executor import Job, JobProgress
 from nsfwcaps.runtime.cores import cores
 
 _INTERVAL_S = 0.5
@@ -78,7 +78,7 @@ class _Progress:
     def _send(self, *, done: bool) -> None:
         rows, self._rows = self._rows, 0
         self._last = time.monotonic()
-        self._connection.send(Made(job=self._job, rows=rows, done=done))
+        self._connection.send(JobProgress(job=self._job, rows=rows, done=done))
 
 
 def _send(connection: Connection, error: Exception) -> None:
