@@ -14,7 +14,7 @@ from typing import Any
 
 from nsfwcaps import extras
 from nsfwcaps.enums import Device
-from nsfwcaps.executors.executor import Crew, Executor, Job, Made
+from nsfwcaps.executors.executor import Crew, Executor, Job, JobProgress
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.ray_connection import connected
 from nsfwcaps.executors.ray_crew import PLACED_S, RayCrew, UnseenError
@@ -83,6 +83,6 @@ class NobodyCrew(Crew):
     def __init__(self) -> None:
         self.agreed: Mapping[str, Any] = {}
 
-    def make(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Have nothing done."""
         yield from ()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.errors import DeviceError, InputError
-from nsfwcaps.executors.executor import MOST_DEATHS, Crew, Job, Made, died, same, take_next
+from nsfwcaps.executors.executor import MOST_DEATHS, Crew, Job, JobProgress, died, same, take_next
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.ray_member import ActorLostError, Member, State
 from nsfwcaps.executors.ray_places import Places
@@ -75,7 +75,7 @@ class RayCrew(Crew):
             for _ in self._step():
                 pass
 
-    def make(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Give each actor a job at a time; the answers come in any order."""
         self._left, self._deaths = list(jobs), Counter()
         while self._left or self._in(State.BUSY):
@@ -101,7 +101,7 @@ class RayCrew(Crew):
     def _in(self, state: State) -> list[Member]:
         return [member for member in self._members if member.state is state]
 
-    def _step(self) -> Iterator[Made]:
+    def _step(self) -> Iterator[JobProgress]:
         """Wait for answers, and act on them."""
         self._open_next()
         calls = {member.call: member for member in self._members if member.call is not None}
@@ -111,7 +111,7 @@ class RayCrew(Crew):
                 yield from self._heard(calls[call])
         self._watch_places()
 
-    def _heard(self, member: Member) -> Iterator[Made]:
+    def _heard(self, member: Member) -> Iterator[JobProgress]:
         try:
             answer = member.answer()
         except ActorLostError as error:
@@ -147,13 +147,13 @@ class RayCrew(Crew):
         same([("the first worker", self.agreed), (member.name, agreed)])
         member.state, member.call = State.FREE, None
 
-    def _begin(self, member: Member, job: Job) -> Iterator[Made]:
+    def _begin(self, member: Member, job: Job) -> Iterator[JobProgress]:
         try:
             member.begin(job, self._supply)
         except ActorLostError as error:
             yield from self._replaced(member, str(error))
 
-    def _replaced(self, member: Member, why: str) -> Iterator[Made]:
+    def _replaced(self, member: Member, why: str) -> Iterator[JobProgress]:
         """Put a new actor in the place of one that is gone, and its job back."""
         job = member.job
         self._deaths[job] += 1
@@ -168,7 +168,7 @@ class RayCrew(Crew):
         self._members[self._members.index(member)] = self._started(member.number)
         if job is not None:
             self._left.insert(0, job)
-            yield Made(job=job, rows=-member.rows, done=False)
+            yield JobProgress(job=job, rows=-member.rows, done=False)
 
     def _dismiss(self, member: Member, error: InputError) -> None:
         """Go on without a worker that does not see what the stage reads."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.errors import ModelError, NsfwcapsError
-from nsfwcaps.executors.executor import Job, Made
+from nsfwcaps.executors.executor import Job, JobProgress
 from nsfwcaps.executors.mirror import MOST_BYTES, Piece
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.ray_actor import News, Seen
@@ -86,12 +86,12 @@ class Member:
         self._phase = job.phase
         self.call = self._actor.begin.remote(job)
 
-    def made(self, news: News, supply: Supply) -> Made:
+    def made(self, news: News, supply: Supply) -> JobProgress:
         """Write the shards that it has sent; return its progress."""
         assert self.job is not None, "it was busy"
         self._sent.update(supply.adopt(shard) for shard in news.shards)
         self.rows += news.rows
-        made = Made(job=self.job, rows=news.rows, done=news.done)
+        made = JobProgress(job=self.job, rows=news.rows, done=news.done)
         if news.done:
             self.job, self.state, self.call = None, State.FREE, None
         else:
