@@ -9,21 +9,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any
 
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.errors import InputError
 from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.private_folder import PrivateFolder
 from nsfwcaps.executors.worker import writer_name
 from nsfwcaps.files import JsonLines
 
-_PREFIX, _LOCK = "nsfwcaps-mirror-", ".in-use"
 MOST_BYTES = 32 << 20
 """Bytes of one message, if each file is smaller."""
 
@@ -47,22 +44,11 @@ class SentShard:
 class Mirror:
     """The folder of one worker."""
 
-    def __init__(self, path: Path, lock: IO[bytes]) -> None:
-        self.path, self._lock = path, lock
+    def __init__(self) -> None:
+        """Make an empty folder."""
+        self._folder = PrivateFolder("nsfwcaps-mirror-")
+        self.path = self._folder.path
         self._sent = 0
-
-    @classmethod
-    def made(cls) -> Self:
-        """Make an empty folder; remove those of workers that were killed."""
-        root = Path(tempfile.gettempdir())
-        for left in root.glob(f"{_PREFIX}*"):
-            with contextlib.suppress(OSError), (left / _LOCK).open("ab") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = (path / _LOCK).open("ab")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return cls(path, lock)
 
     def receive(self, pieces: Sequence[Piece]) -> None:
         """Append bytes to files."""
@@ -94,8 +80,7 @@ class Mirror:
 
     def remove(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._lock.close()
+        self._folder.remove()
 
 
 def check_pictures(order: Order) -> None:

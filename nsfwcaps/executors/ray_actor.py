@@ -83,7 +83,7 @@ class RayActor:
                 )
             sees = _reads(Path(token), content) if shared is None else shared
             if not sees:
-                self._mirror = Mirror.made()
+                self._mirror = Mirror()
             return Seen(host=socket.gethostname(), sees_run=sees)
 
         return _answered(seen)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -16,10 +15,12 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from nsfwcaps import extras
 from nsfwcaps.errors import DeviceError, ModelError, NsfwcapsError, first_line
+from nsfwcaps.executors.private_folder import PrivateFolder
 from nsfwcaps.runtime.cores import cores
 
 _ADDRESS = "RAY_ADDRESS"
@@ -27,7 +28,7 @@ _ADDRESS = "RAY_ADDRESS"
 _ANSWER_S = 10.0
 _STORE_BYTES = 80 << 20
 """Shared memory of a cluster on this machine, the least that Ray accepts: workers write files."""
-_MOST_FOLDER = 20
+_MOST_FOLDER = 16
 """Ray's sockets lie in its folder, and their paths may have 107 characters."""
 # What a server sends first over HTTP/2, which Ray's speak: frame of type 4, SETTINGS.
 _HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
@@ -51,9 +52,10 @@ def connected(address: str | None) -> Iterator[Any]:
     address = address or os.environ.get(_ADDRESS) or "local"
     if address == "auto":
         address = os.environ.get(_ADDRESS) or address
-    with _ended_by_sigterm():
+    with _own_sigterm():
         try:
             with _local(ray) if address == "local" else _joined(ray, address):
+                _end_by_sigterm()
                 yield ray
         finally:
             ray.shutdown()
@@ -61,11 +63,9 @@ def connected(address: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _local(ray: Any) -> Iterator[None]:
-    """Start a cluster on this machine, which others cannot reach, in a folder that is removed."""
+    """Start a cluster of this machine alone, in a folder that is removed."""
     root = tempfile.gettempdir()
-    if len(root) > _MOST_FOLDER:
-        root = "/tmp"  # a private folder is made in it
-    folder = tempfile.mkdtemp(prefix="ray-", dir=root)
+    folder = PrivateFolder("nsfwcaps-ray-", Path(root if len(root) <= _MOST_FOLDER else "/tmp"))
     try:
         with _one_line("Ray cannot start on this machine"):
             ray.init(
@@ -76,19 +76,19 @@ def _local(ray: Any) -> Iterator[None]:
                 log_to_driver=False,
                 logging_level=logging.ERROR,
                 _node_ip_address="127.0.0.1",
-                _temp_dir=folder,
+                _temp_dir=str(folder.path),
             )
         yield
     finally:
         ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
 
 
 @contextmanager
 def _joined(ray: Any, address: str) -> Iterator[None]:
-    where = f"the Ray cluster at {address} cannot be joined"
     _require_answer(address)
-    with _one_line(where):
+    where = "on this machine" if address == "auto" else f"at {address}"
+    with _one_line(f"no Ray cluster {where} can be joined"):
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     yield
 
@@ -138,11 +138,8 @@ def _one_line(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """End by SIGTERM as by Ctrl-C, so that the cluster and its folder go too.
-
-    Ray sets a handler of its own, and leaves it.
-    """
+def _own_sigterm() -> Iterator[None]:
+    """Restore what SIGTERM does: Ray sets a handler, and leaves it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -151,3 +148,13 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _end_by_sigterm() -> None:
+    """End by SIGTERM as by Ctrl-C, so that the cluster and its folder go too."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt  # Ray's calls turn other exceptions of handlers into errors
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
