@@ -83,6 +83,17 @@ class Mirror:
         self._folder.remove()
 
 
+def check_paths(paths: Sequence[str]) -> None:
+    """Check that this machine sees files and folders outside of the run.
+
+    Raises:
+        InputError: it does not.
+    """
+    for path in paths:
+        if not Path(path).exists():
+            raise InputError(f"this machine does not see {path}")
+
+
 def check_pictures(order: Order) -> None:
     """Check that this machine sees pictures that a run names by their paths: one of each file.
 

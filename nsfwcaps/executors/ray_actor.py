@@ -20,13 +20,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from nsfwcaps.errors import ModelError, NsfwcapsError, storage_error
 from nsfwcaps.executors.executor import Job
-from nsfwcaps.executors.mirror import Mirror, Piece, SentShard
+from nsfwcaps.executors.mirror import Mirror, Piece, SentShard, check_paths, check_pictures
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.process_of_worker import limit_threads
 from nsfwcaps.executors.worker import Worker
@@ -60,8 +61,13 @@ class News:
 class RayActor:
     """Holds a worker."""
 
-    def __init__(self, threads: int, gpus: float) -> None:
-        """Limit the process to its share, before it uses any. Loads nothing."""
+    def __init__(self, threads: int, gpus: float, folder: str) -> None:
+        """Limit the process to its share, before it uses any. Loads nothing.
+
+        `folder` is that in which the driver runs: paths of settings may be relative.
+        """
+        with suppress(OSError):
+            os.chdir(folder)
         limit_threads(threads)  # Ray does so too, unless the node's environment has other numbers
         if gpus == 0:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs visible
@@ -94,15 +100,17 @@ class RayActor:
         mirror = self._mirror
         return _answered(lambda: mirror.receive(pieces))
 
-    def open(self, order: Order, agreed: Mapping[str, Any] | None) -> Any:
-        """Open a stage; return what all workers must have in common."""
+    def open(self, order: Order, agreed: Mapping[str, Any] | None, outside: Sequence[str]) -> Any:
+        """Open a stage; return what all workers must have in common.
+
+        `outside` are files and folders, not of the run, that it must see.
+        """
 
         def opened() -> dict[str, Any]:
-            from nsfwcaps.executors.mirror import check_pictures
-
             here = order
             if self._mirror is not None:
                 here = replace(order, workdir=str(self._mirror.path))
+            check_paths(outside)
             check_pictures(here)
             self._worker = Worker(here, agreed)
             return self._worker.agreed

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from nsfwcaps import extras
@@ -57,6 +59,7 @@ class RayExecutor(Executor):
         Where no worker sees what the stage reads outside of the run's folder, such as the files of
         a pool, the crew has no workers: this process does the work.
         """
+        order = replace(order, workdir=str(Path(order.workdir).absolute()))
         with connected(self._settings.ray_address) as ray:
             places = Places(ray, self._settings, self._device)
             crew = RayCrew(order, places, self._note, shared=self._shared, placed_s=self._placed_s)

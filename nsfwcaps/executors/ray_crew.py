@@ -70,7 +70,8 @@ class RayCrew(Crew):
             NsfwcapsError: as a worker does, or workers differ.
         """
         write_atomically(self._token, self._content)
-        self._members = [self._started(number) for number in range(self.size)]
+        places = [self._places.place() for _ in range(self.size)]
+        self._members = [self._started(place, number) for number, place in enumerate(places)]
         while not self._in(State.FREE):
             for _ in self._step():
                 pass
@@ -91,10 +92,11 @@ class RayCrew(Crew):
             self._places.ray.wait(left, num_returns=len(left), timeout=_LEAVE_S)
         for member in self._members:
             member.end()
+            self._places.give_back(member.place)
         self._token.unlink(missing_ok=True)
 
-    def _started(self, number: int) -> Member:
-        member = Member(self._places.ray, self._places.actor(), number)
+    def _started(self, place: Any, number: int) -> Member:
+        member = Member(self._places, place, number)
         member.look(self._token, self._content, self._shared)
         return member
 
@@ -165,7 +167,7 @@ class RayCrew(Crew):
                 "too small; use fewer workers"
             )
         member.end()  # Ray may have lost sight of an actor that lives
-        self._members[self._members.index(member)] = self._started(member.number)
+        self._members[self._members.index(member)] = self._started(member.place, member.number)
         if job is not None:
             self._left.insert(0, job)
             yield JobProgress(job=job, rows=-member.rows, done=False)
@@ -174,6 +176,7 @@ class RayCrew(Crew):
         """Go on without a worker that does not see what the stage reads."""
         member.leave()
         member.end()
+        self._places.give_back(member.place)
         self._members.remove(member)
         if not self._members:
             raise UnseenError(str(error)) from None
@@ -183,6 +186,9 @@ class RayCrew(Crew):
         """Say once that workers have no place; give up if none has."""
         now = time.monotonic()
         late = [m for m in self._in(State.ASKED) if now - m.asked_at > self._placed_s]
+        if not late or (self._said and len(late) < len(self._members)):
+            return
+        late = [member for member in late if not self._places.given(member.place)]
         if not late:
             return
         refused = self._places.refused(self._placed_s, len(late))

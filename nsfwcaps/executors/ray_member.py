@@ -14,6 +14,7 @@ from nsfwcaps.executors.executor import Job, JobProgress
 from nsfwcaps.executors.mirror import MOST_BYTES, Piece
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.ray_actor import News, Seen
+from nsfwcaps.executors.ray_places import Places
 from nsfwcaps.executors.supply import Supply
 from nsfwcaps.version import __version__
 
@@ -39,8 +40,9 @@ class ActorLostError(Exception):
 class Member:
     """An actor."""
 
-    def __init__(self, ray: Any, actor: Any, number: int) -> None:
-        self._ray, self._actor = ray, actor
+    def __init__(self, places: Places, place: Any, number: int) -> None:
+        self._ray, self._actor = places.ray, places.actor(place)
+        self.place = place
         self.number, self.name = number, f"worker {number + 1}"
         self.state = State.ASKED
         self.call: Any = None
@@ -72,7 +74,10 @@ class Member:
         if self._mirrored:
             self._send(supply.inputs())
             self._send(supply.shards(self._sent))
-        self.state, self.call = State.OPENING, self._actor.open.remote(order, agreed)
+        self.state, self.call = (
+            State.OPENING,
+            self._actor.open.remote(order, agreed, supply.outside),
+        )
 
     def begin(self, job: Job, supply: Supply) -> None:
         """Hand over a job, and shards of phases before it that the actor lacks.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Any
 
 from nsfwcaps.enums import Device
@@ -21,9 +23,8 @@ class Places:
         """
         self.ray = ray
         self._cpus = settings.ray_cpus
-        self._gpus = settings.ray_gpus
-        if self._gpus is None:
-            self._gpus = float(device is not Device.CPU and self._total("GPU") >= 1)
+        by_default = float(device is not Device.CPU and self._total("GPU") >= 1)
+        self._gpus = by_default if settings.ray_gpus is None else settings.ray_gpus
         if self._gpus > 1 and self._gpus % 1:
             raise ConfigError(
                 f"ray_gpus is {_number(self._gpus)}; expected a part of one GPU or a whole number"
@@ -32,13 +33,31 @@ class Places:
         # A cluster that grows on demand may have no node yet that is large enough.
         self.workers = settings.processes or max(1, fit)
 
-    def actor(self) -> Any:
-        """Ask for an actor; it starts as soon as there is a place."""
-        threads = max(1, int(self._cpus))
+    def place(self) -> Any:
+        """Ask for a place; it stays a worker's when its actor dies."""
+        asked = {"CPU": self._cpus, "GPU": self._gpus}
+        return self.ray.util.placement_group([{name: n for name, n in asked.items() if n}])
+
+    def given(self, place: Any) -> bool:
+        """Whether a node has been found for a place; an actor may still be starting there."""
+        found = self.ray.util.placement_group_table(place)
+        return bool(found.get("state") == "CREATED")
+
+    def give_back(self, place: Any) -> None:
+        """Give up a place."""
+        with suppress(Exception):  # as the connection may be lost
+            self.ray.util.remove_placement_group(place)
+
+    def actor(self, place: Any) -> Any:
+        """Ask for an actor in a place."""
+        strategies = self.ray.util.scheduling_strategies
         kind = self.ray.remote(RayActor).options(
-            num_cpus=self._cpus, num_gpus=self._gpus, max_restarts=0, max_task_retries=0
+            num_cpus=self._cpus,
+            num_gpus=self._gpus,
+            max_restarts=0,
+            scheduling_strategy=strategies.PlacementGroupSchedulingStrategy(place),
         )
-        return kind.remote(threads, self._gpus)
+        return kind.remote(max(1, int(self._cpus)), self._gpus, os.getcwd())
 
     def refused(self, seconds: float, waiting: int) -> str:
         """Say that workers have found no place, what each asks for, and what the cluster has."""

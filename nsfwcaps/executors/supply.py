@@ -6,9 +6,10 @@ Each gets the earlier stages whole, and the shards of its own stage that the dri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from nsfwcaps import config
 from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder, shard_of
@@ -27,6 +28,8 @@ class Supply:
         settings = config.parse(stage.settings, order.settings, where=order.stage)
         self._inputs = [*inputs_of(stage, settings, self._workdir)]
         self._folder = order.folder(None)
+        self.outside = _outside(order.settings)
+        """Files and folders that the settings name, which workers must see themselves."""
 
     def inputs(self) -> Iterator[Piece]:
         """Yield the finished stages that the work reads, and the stage's own of the run before."""
@@ -63,3 +66,20 @@ class Supply:
         with path.open("rb") as file:
             while data := file.read(MOST_BYTES):
                 yield Piece(path=name, data=data)
+
+
+def _outside(settings: Mapping[str, Any]) -> list[str]:
+    values = [item for value in settings.values() for item in _items(value)]
+    paths = [Path(name) for name in values if isinstance(name, str) and "/" in name]
+    return [str(path.absolute()) for path in paths if _exists(path)]
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or no path at all
+        return False
