@@ -27,6 +27,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "postgresql": ("psycopg",),
     "oidc": ("authlib",),
     "ray": ("ray",),
+    "s3": ("s3fs",),
+    "gs": ("gcsfs",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
 
@@ -45,6 +47,8 @@ USES: Mapping[str, str] = {
     "postgresql": "a review database that several machines share",
     "oidc": "signing in to the review at an OpenID Connect provider",
     "ray": "--executor ray: workers on several machines",
+    "s3": "runs on s3://, and pools there",
+    "gs": "runs on gs://, and pools there",
 }
 """What each extra is for."""
 

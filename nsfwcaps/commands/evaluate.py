@@ -23,6 +23,7 @@ from nsfwcaps.commands.options import (
     option,
     with_settings,
 )
+from nsfwcaps.commands.places import settings_on_store
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
@@ -30,6 +31,7 @@ from nsfwcaps.errors import ConfigError, EvaluationError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
+from nsfwcaps.stores.session import Use
 
 if TYPE_CHECKING:
     from nsfwcaps.evaluation.request import EvaluationRequest
@@ -137,7 +139,18 @@ def register(app: typer.Typer) -> None:
     app.command("eval")(evaluate)
 
 
+_ON_STORE = {
+    "out": Use.WRITE,
+    "model": Use.READ,
+    "data": Use.READ,
+    "zeroshot": Use.READ,
+    "unsafe_images": Use.READ,
+}
+"""Settings whose folders can be on a store."""
+
+
 @with_settings([_OWN])
+@settings_on_store(_OWN.name, _ON_STORE)
 def evaluate(
     given: Values,
     as_json: Json = False,

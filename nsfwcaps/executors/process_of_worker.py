@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -27,6 +28,7 @@ def serve(connection: Connection, opened: bytes, gpu: int | None, count: int) ->
     """
     # Ctrl-C reaches all processes of a terminal: the driver reports it and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     share_machine(gpu, count)
     try:
         from nsfwcaps.executors.worker import Worker
@@ -58,6 +60,13 @@ def limit_threads(count: int) -> None:
     """Limit the threads of numerical libraries that are yet to be imported."""
     for name in _THREADS:
         os.environ[name] = str(count)
+
+
+def _end_with(driver: int) -> None:
+    """End this process once its driver is gone: nobody waits for the part that it makes."""
+    while os.getppid() == driver:
+        time.sleep(_INTERVAL_S)
+    os._exit(0)
 
 
 class _Progress:
