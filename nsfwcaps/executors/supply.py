@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps import config
+from nsfwcaps import config, observers
 from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder, shard_of
 from nsfwcaps.executors.mirror import MOST_BYTES, Piece, SentShard
 from nsfwcaps.executors.order import Order
@@ -36,6 +36,7 @@ class Supply:
         for name in (*self._inputs, self._folder.path.name):
             record = StageFolder(self._workdir / name).record()
             if record is not None:
+                observers.of(record.folder).fetch([record.folder / f.path for f in record.files])
                 for file in record.files:
                     yield from self._pieces(record.folder / file.path)
                 yield from self._pieces(record.folder / RECORD)
@@ -45,7 +46,10 @@ class Supply:
         journal = f"{self._folder.path.name}/{JOURNAL}"
         for shard in self._folder.finished_shards():
             paths = [self._folder.path / file.path for file in shard.files]
-            if shard.key in sent or not all(path.exists() for path in paths):
+            if shard.key in sent:
+                continue
+            observers.of(self._folder.path).fetch(paths)
+            if not all(path.exists() for path in paths):
                 continue
             for path in paths:
                 yield from self._pieces(path)

@@ -92,6 +92,20 @@ class Killing:
         monkeypatch.setattr(Member, "begin", begin_and_die)
 
 
+def progress_of(monkeypatch: pytest.MonkeyPatch) -> list[JobProgress]:
+    """Collect what crews say of their progress."""
+    seen: list[JobProgress] = []
+    make = RayCrew.make
+
+    def listed(crew: RayCrew, jobs: Sequence[Job]) -> Iterator[JobProgress]:
+        for made in make(crew, jobs):
+            seen.append(made)
+            yield made
+
+    monkeypatch.setattr(RayCrew, "make", listed)
+    return seen
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_actors_write_the_bytes_of_one_though_two_die(
     shared: bool,
@@ -110,36 +124,18 @@ def test_actors_write_the_bytes_of_one_though_two_die(
         return make(folder, key, *made)
 
     monkeypatch.setattr(StageFolder, "make_shard", counted)
+    seen = progress_of(monkeypatch)
     killing = Killing(monkeypatch, times=2)
     recipe = shared_pools.recipe()
     run({"embed": recipe["embed"]}, out, executor(notes, shared=shared))
     assert (killing.killed, by_driver, notes) == (2, [], [])
+    for phase in ("captions", "flags"):
+        own = [made for made in seen if made.job.phase == phase]
+        assert sum(made.rows for made in own) == 270
+        assert sum(made.done for made in own) == 9
     run(recipe, out, executor(notes, shared=shared))
     assert outputs(out) == outputs(whole_run)
     assert not [*out.glob(".ray*")]
-
-
-def test_progress_adds_up_to_the_rows(
-    notes: list[str],
-    shared_pools: SharedPools,
-    whole_run: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    out, seen = copied(whole_run, tmp_path / "run", "ingest"), []
-    make = RayCrew.make
-
-    def listed(crew: RayCrew, jobs: Sequence[Job]) -> Iterator[JobProgress]:
-        for made in make(crew, jobs):
-            seen.append((made.job.phase, made.rows, made.done))
-            yield made
-
-    monkeypatch.setattr(RayCrew, "make", listed)
-    Killing(monkeypatch, times=1)
-    run({"embed": shared_pools.recipe()["embed"]}, out, executor(notes))
-    for phase in ("captions", "flags"):
-        assert sum(rows for name, rows, _ in seen if name == phase) == 270
-        assert sum(done for name, _, done in seen if name == phase) == 9
 
 
 def test_job_that_kills_every_worker_is_an_error(
