@@ -26,7 +26,7 @@ MOST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class FilePiece:
     """Bytes to append to a file of the mirror; `path` is relative to the run's folder."""
 
     path: str
@@ -41,7 +41,7 @@ class SentShard:
     files: dict[str, bytes]
 
 
-class Mirror:
+class RunMirror:
     """The folder of one worker."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Mirror:
         self.path = self._folder.path
         self._sent = 0
 
-    def receive(self, pieces: Sequence[Piece]) -> None:
+    def receive(self, pieces: Sequence[FilePiece]) -> None:
         """Append bytes to files."""
         for piece in pieces:
             path = self.path / piece.path

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from nsfwcaps.errors import ModelError, NsfwcapsError, storage_error
 from nsfwcaps.executors.executor import Job
-from nsfwcaps.executors.mirror import Mirror, Piece, SentShard, check_paths, check_pictures
+from nsfwcaps.executors.mirror import FilePiece, RunMirror, SentShard, check_paths, check_pictures
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.process_of_worker import limit_threads
 from nsfwcaps.executors.worker import Worker
@@ -40,7 +40,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class ActorSight:
     """What a worker says of itself."""
 
     host: str
@@ -71,7 +71,7 @@ class RayActor:
         limit_threads(threads)  # Ray does so too, unless the node's environment has other numbers
         if gpus == 0:
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs visible
-        self._mirror: Mirror | None = None
+        self._mirror: RunMirror | None = None
         self._worker: Worker | None = None
         self._messages: queue.SimpleQueue[int | Exception | None] = queue.SimpleQueue()
 
@@ -81,7 +81,7 @@ class RayActor:
         `shared` decides that instead, if it is given.
         """
 
-        def seen() -> Seen:
+        def seen() -> ActorSight:
             if version != __version__:
                 raise ModelError(
                     f"has nsfwcaps {__version__}, the driver {version}; install the same version "
@@ -89,12 +89,12 @@ class RayActor:
                 )
             sees = _reads(Path(token), content) if shared is None else shared
             if not sees:
-                self._mirror = Mirror()
-            return Seen(host=socket.gethostname(), sees_run=sees)
+                self._mirror = RunMirror()
+            return ActorSight(host=socket.gethostname(), sees_run=sees)
 
         return _answered(seen)
 
-    def receive(self, pieces: Sequence[Piece]) -> Any:
+    def receive(self, pieces: Sequence[FilePiece]) -> Any:
         """Write files of the run to the mirror."""
         assert self._mirror is not None, "it sees the run's folder"
         mirror = self._mirror

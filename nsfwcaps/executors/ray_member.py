@@ -11,9 +11,9 @@ from typing import Any
 
 from nsfwcaps.errors import ModelError, NsfwcapsError
 from nsfwcaps.executors.executor import Job, JobProgress
-from nsfwcaps.executors.mirror import MOST_BYTES, Piece
+from nsfwcaps.executors.mirror import MOST_BYTES, FilePiece
 from nsfwcaps.executors.order import Order
-from nsfwcaps.executors.ray_actor import News, Seen
+from nsfwcaps.executors.ray_actor import ActorSight, News
 from nsfwcaps.executors.ray_places import Places
 from nsfwcaps.executors.supply import Supply
 from nsfwcaps.version import __version__
@@ -59,7 +59,7 @@ class Member:
         """Ask where it is, which it answers once it has a place."""
         self.call = self._actor.look.remote(__version__, str(token), content, shared=shared)
 
-    def seen(self, answer: Seen) -> None:
+    def seen(self, answer: ActorSight) -> None:
         """Note where it is."""
         self.name = f"{self.name} on {answer.host}"
         self._mirrored = not answer.sees_run
@@ -124,7 +124,7 @@ class Member:
         with suppress(Exception):
             self._ray.kill(self._actor, no_restart=True)
 
-    def _send(self, pieces: Iterable[Piece]) -> None:
+    def _send(self, pieces: Iterable[FilePiece]) -> None:
         """Send files, so that only a few of them are in memory at a time."""
         open_calls: list[Any] = []
         for message in _messages(pieces):
@@ -158,9 +158,9 @@ class Member:
         return found
 
 
-def _messages(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+def _messages(pieces: Iterable[FilePiece]) -> Iterator[list[FilePiece]]:
     """Group pieces into messages of about the same size."""
-    message: list[Piece] = []
+    message: list[FilePiece] = []
     size = 0
     for piece in pieces:
         if message and size + len(piece.data) > MOST_BYTES:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nsfwcaps import config, observers
 from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder, shard_of
-from nsfwcaps.executors.mirror import MOST_BYTES, Piece, SentShard
+from nsfwcaps.executors.mirror import MOST_BYTES, FilePiece, SentShard
 from nsfwcaps.executors.order import Order
 from nsfwcaps.freshness import inputs_of
 from nsfwcaps.stages import STAGE
@@ -31,7 +31,7 @@ class Supply:
         self.outside = _outside(order.settings)
         """Files and folders that the settings name, which workers must see themselves."""
 
-    def inputs(self) -> Iterator[Piece]:
+    def inputs(self) -> Iterator[FilePiece]:
         """Yield the finished stages that the work reads, and the stage's own of the run before."""
         for name in (*self._inputs, self._folder.path.name):
             record = StageFolder(self._workdir / name).record()
@@ -41,7 +41,7 @@ class Supply:
                     yield from self._pieces(record.folder / file.path)
                 yield from self._pieces(record.folder / RECORD)
 
-    def shards(self, sent: set[str]) -> Iterator[Piece]:
+    def shards(self, sent: set[str]) -> Iterator[FilePiece]:
         """Yield shards of the stage that a mirror lacks; add their keys and paths to `sent`."""
         journal = f"{self._folder.path.name}/{JOURNAL}"
         for shard in self._folder.finished_shards():
@@ -54,7 +54,7 @@ class Supply:
             for path in paths:
                 yield from self._pieces(path)
             row = json.dumps(asdict(shard), sort_keys=True)
-            yield Piece(path=journal, data=f"{row}\n".encode())
+            yield FilePiece(path=journal, data=f"{row}\n".encode())
             sent.add(shard.key)
 
     def adopt(self, made: SentShard) -> str:
@@ -65,11 +65,11 @@ class Supply:
             self._folder.adopt(shard, made.files)
         return shard.key
 
-    def _pieces(self, path: Path) -> Iterator[Piece]:
+    def _pieces(self, path: Path) -> Iterator[FilePiece]:
         name = path.relative_to(self._workdir).as_posix()
         with path.open("rb") as file:
             while data := file.read(MOST_BYTES):
-                yield Piece(path=name, data=data)
+                yield FilePiece(path=name, data=data)
 
 
 def _outside(settings: Mapping[str, Any]) -> list[str]:
