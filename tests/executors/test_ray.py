@@ -16,7 +16,7 @@ import pytest
 from support.shared_run import SharedPools, copied, outputs, run
 
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.enums import Device
+from nsfwcaps.enums import Device, ExecutorKind
 from nsfwcaps.errors import ConfigError, DeviceError, ModelError
 from nsfwcaps.executors import ray_member
 from nsfwcaps.executors.executor import Job, JobProgress
@@ -54,7 +54,9 @@ def notes() -> list[str]:
 
 
 def settings(**options: Any) -> ExecutionSettings:
-    return ExecutionSettings(**{"executor": "ray", "ray_cpus": 0.5, "processes": 2, **options})
+    return ExecutionSettings(
+        **{"executor": ExecutorKind.RAY, "ray_cpus": 0.5, "processes": 2, **options}
+    )
 
 
 def executor(notes: list[str], *, shared: bool | None = None, **options: Any) -> RayExecutor:

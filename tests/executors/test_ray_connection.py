@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nsfwcaps.enums import Device
+from nsfwcaps.enums import Device, ExecutorKind
 from nsfwcaps.errors import DeviceError, ModelError
 from nsfwcaps.executors.ray_cluster import RayExecutor
 from nsfwcaps.executors.ray_connection import connected
@@ -78,4 +78,4 @@ def test_ray_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         match=r"^--executor ray needs the package 'ray', which is not installed; run 'pip install "
         r'"nsfwcaps\[ray\]"\'$',
     ):
-        RayExecutor(ExecutionSettings(executor="ray"), Device.CPU)
+        RayExecutor(ExecutionSettings(executor=ExecutorKind.RAY), Device.CPU)
