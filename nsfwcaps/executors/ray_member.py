@@ -18,7 +18,6 @@ from nsfwcaps.executors.ray_places import Places
 from nsfwcaps.executors.supply import Supply
 from nsfwcaps.version import __version__
 
-_LEAVE_S = 5.0
 _AHEAD = 2
 """Messages of files that are on their way to a worker at a time."""
 
