@@ -95,8 +95,8 @@ def _run(scratch: Path, size: tuple[int, int], chosen: argparse.Namespace) -> di
     for kind in ("text_emb", "metadata"):
         (vectors / kind).mkdir(parents=True)
     safe, unsafe = size
-    _make_apart(folder / "safe.txt", vectors, safe, "safe", chosen.width, 0)
-    _make_apart(folder / "unsafe.txt", vectors, unsafe, "unsafe", chosen.width, 5_000)
+    make_apart(folder / "safe.txt", vectors, safe, "safe", chosen.width, 0)
+    make_apart(folder / "unsafe.txt", vectors, unsafe, "unsafe", chosen.width, 5_000)
     options = {
         "ingest": ["--safe", str(folder / "safe.txt"), "--unsafe", str(folder / "unsafe.txt")],
         "embed": ["--source", str(vectors)],
@@ -135,7 +135,7 @@ def _anonymous(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon")), 0)
 
 
-def _make_apart(*arguments: object) -> None:
+def make_apart(*arguments: object) -> None:
     """Make a pool in another process, as a child's peak memory starts at its parent's."""
     maker = multiprocessing.get_context("spawn").Process(target=_make, args=arguments)
     maker.start()

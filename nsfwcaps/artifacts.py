@@ -254,6 +254,21 @@ class StageFolder:
         started = time.monotonic()
         return self._commit(key, make(), started)
 
+    def adopt(self, shard: Shard, contents: Mapping[str, bytes]) -> None:
+        """Write a shard that was made on another machine: its files, then its journal row.
+
+        Raises:
+            StorageError: a file differs from what the row says.
+        """
+        for file in shard.files:
+            data = contents[file.path]
+            if hashlib.sha256(data).hexdigest() != file.sha256:
+                raise StorageError(
+                    f"{file.path} was damaged on its way; run the same command again"
+                )
+            write_atomically(self.path / file.path, data, tag=self.writer)
+        self._add(shard)
+
     def move_to_end(self, key: str) -> None:
         """List a shard as the newest, if it is there: the one that was used last."""
         assert self._journal is not None, "call prepare() first"
@@ -293,11 +308,15 @@ class StageFolder:
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )
+        self._add(shard)
+        return shard
+
+    def _add(self, shard: Shard) -> None:
+        assert self._journal is not None, "call prepare() or look_again() first"
         row = dataclasses.asdict(shard)
         self._lines.add([row])
         observers.of(self.path).committed(self.path, row)
-        self._journal[key] = shard
-        return shard
+        self._journal[shard.key] = shard
 
     def _write(self, group: str, name: str, content: pa.Table | bytes) -> OutputFile:
         data: memoryview | bytes
@@ -401,11 +420,21 @@ def intact(path: Path, file: OutputFile) -> bool:
         return observers.of(path).has(path, file.bytes, file.sha256)
 
 
+def shard_of(row: Mapping[str, Any]) -> Shard:
+    """Return the shard of a journal row.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: the row is damaged.
+    """
+    values = dict(row)
+    files = tuple(OutputFile(**item) for item in values.pop("files"))
+    return Shard(**values, files=files)
+
+
 def _shards(journals: Iterable[JsonLines]) -> dict[str, Shard]:
     rows: dict[str, Shard] = {}
     for values in (row for lines in journals for row in lines.rows()):
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            files = tuple(OutputFile(**item) for item in values.pop("files"))
-            shard = Shard(**values, files=files)
+            shard = shard_of(values)
             rows[shard.key] = shard
     return rows

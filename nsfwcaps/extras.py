@@ -26,6 +26,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
     "oidc": ("authlib",),
+    "ray": ("ray",),
     "s3": ("s3fs",),
     "gs": ("gcsfs",),
 }
@@ -45,6 +46,7 @@ USES: Mapping[str, str] = {
     "nudenet": "a detector of images under AGPL-3.0",
     "postgresql": "a review database that several machines share",
     "oidc": "signing in to the review at an OpenID Connect provider",
+    "ray": "--executor ray: workers on several machines",
     "s3": "runs on s3://, and pools there",
     "gs": "runs on gs://, and pools there",
 }

@@ -33,6 +33,7 @@ MODULE_OF = {
     "datasets": "datasets",
     "duckdb": "duckdb",
     "mlcroissant": "mlcroissant",
+    "ray[client]": "ray",
     "s3fs": "s3fs",
     "gcsfs": "gcsfs",
     "diffusers": "diffusers",
@@ -112,7 +113,7 @@ def test_the_table_has_the_packages_of_the_project_file() -> None:
         named = {MODULE_OF[package] for package in packages(optional[extra])}
         assert named == {*modules}, extra
     assert optional["all"] == ["nsfwcaps[train,review,world,report,data]"]
-    others = "croissant,generation,oidc,opennsfw,postgresql,profanity,s3"
+    others = "croissant,generation,oidc,opennsfw,postgresql,profanity,ray,s3"
     assert optional["dev"][0] == f"nsfwcaps[all,{others}]"
 
 

@@ -79,7 +79,7 @@ def execute(
 
     with processes.join(together), pipeline.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
-        executor = _executor(shared, recipe)
+        executor = _executor(shared, recipe, shown)
         pipeline.run(recipe, workdir, shown, done, overwrite=overwrite, executor=executor)
     dataset = workdir / "dataset" if "publish" in recipe else None
     values, text = summary()
@@ -95,10 +95,12 @@ def execute(
         _print_next_steps(recipe, workdir)
 
 
-def _executor(shared: ExecutionSettings, recipe: Mapping[str, Any]) -> Executor | None:
+def _executor(
+    shared: ExecutionSettings, recipe: Mapping[str, Any], shown: progress.Progress
+) -> Executor | None:
     """Return who makes the shards; on GPUs, if a stage may use them."""
     devices = {getattr(own, "device", Device.CPU) for own in recipe.values()}
-    return executor_of(shared, Device.CPU if devices == {Device.CPU} else Device.AUTO)
+    return executor_of(shared, Device.CPU if devices == {Device.CPU} else Device.AUTO, shown)
 
 
 def _make_part(

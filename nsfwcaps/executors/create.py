@@ -5,10 +5,11 @@ from __future__ import annotations
 from nsfwcaps.enums import Device, ExecutorKind
 from nsfwcaps.executors.executor import Executor
 from nsfwcaps.executors.settings import ExecutionSettings
+from nsfwcaps.progress import Progress
 from nsfwcaps.runtime.cores import cores
 
 
-def executor_of(settings: ExecutionSettings, device: Device) -> Executor | None:
+def executor_of(settings: ExecutionSettings, device: Device, progress: Progress) -> Executor | None:
     """Return the executor; None if this process does all the work.
 
     Raises:
@@ -22,7 +23,7 @@ def executor_of(settings: ExecutionSettings, device: Device) -> Executor | None:
     if settings.executor is ExecutorKind.RAY:
         from nsfwcaps.executors.ray_cluster import RayExecutor
 
-        return RayExecutor(settings)
+        return RayExecutor(settings, device, progress.note)
     return None
 
 

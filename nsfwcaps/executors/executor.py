@@ -40,6 +40,7 @@ class Crew(Protocol):
     agreed: Mapping[str, Any]
     """What all of them have in common."""
     size: int
+    """Number of workers; 0 if this process does the work alone."""
 
     def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Have jobs done, each by whoever is free. One of a worker that dies is done by another.

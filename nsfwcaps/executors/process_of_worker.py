@@ -53,8 +53,13 @@ def share_machine(gpu: int | None, count: int) -> None:
     if gpu is not None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu] if visible else str(gpu)
+    limit_threads(max(1, cores() // count))
+
+
+def limit_threads(count: int) -> None:
+    """Limit the threads of numerical libraries that are yet to be imported."""
     for name in _THREADS:
-        os.environ[name] = str(max(1, cores() // count))
+        os.environ[name] = str(count)
 
 
 def _end_with(driver: int) -> None:

@@ -35,6 +35,8 @@ def share_out(
     module = stage.load_shares()
     order = Order.of(stage.name, settings, folder.path.parent, inputs)
     with executor.open(order) as crew:
+        if not crew.size:
+            return for_this_machine(settings)
         settled = module.settled(settings, crew.agreed)
         for phase in module.phases(settled, folder, inputs):
             _make(crew, stage.name, phase, progress)
