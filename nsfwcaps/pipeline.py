@@ -195,10 +195,11 @@ def run_part(
         wanted, _ = fingerprint(stage, own, inputs)
         if record is not None and record.fingerprint == wanted and not folder.damaged(record):
             continue
-        if stage.shares is None:
+        why = stage.alone(own)
+        if stage.shares is None or why is not None:
+            reason = "one process does it" if why is None else why
             raise ConfigError(
-                f"{stage.name} is next, and one process does it: run the same command without "
-                "--part"
+                f"{stage.name} is next, and {reason}: run the same command without --part"
             )
         return make_part(stage, own, workdir, inputs, part, progress)
     return None
@@ -217,6 +218,10 @@ def _shared(
     Those name what an executor or parts have decided, such as the precision of their devices.
     """
     if stage.shares is None:
+        return stage_settings
+    if (why := stage.alone(stage_settings)) is not None:
+        if executor is not None:
+            progress.note(f"{stage.name}: {why}")
         return stage_settings
     workdir = folder.path.parent
     if claims := Claims(workdir, stage.name).all():

@@ -1,0 +1,169 @@
+"""construct by several processes or in parts: the bytes of one process, whoever made what."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.construct_place import captions, recipe, record, write_pool
+from support.shell import Said, call, tree
+
+from nsfwcaps.artifacts import StageFolder
+from nsfwcaps.stages.construct import CONSTRUCT
+from nsfwcaps.stages.construct.read import read_pool_captions
+from nsfwcaps.stages.construct.requests import screened
+from nsfwcaps.stages.construct.settings import ConstructSettings
+from nsfwcaps.stages.construct.waves import Waves
+
+EDITABLE, ALL = 100, 1500
+LOOSE: dict[str, Any] = {
+    "n": 24,
+    "near_duplicate": 1.0,
+    "min_alignment": 0.3,
+    "element_share": 0.5,
+    "category": ["violence", "self-harm"],
+}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a pool of which the rules can edit one caption in fifteen: blocks are quick."""
+    edited = captions(EDITABLE)
+    texts = [edited[n // 15] if n % 15 == 0 else f"The sky above corridor {n}" for n in range(ALL)]
+    return write_pool(tmp_path_factory.mktemp("pool") / "safe.jsonl", texts)
+
+
+@pytest.fixture(scope="module")
+def options(pool: Path) -> dict[str, Any]:
+    """Return the settings of the stage; two captions of the pool are in a benchmark."""
+    exclude = pool.with_name("benchmark.txt")
+    exclude.write_text("\n".join(captions(EDITABLE + 2)[-4:]) + "\n")
+    return {"exclude": [str(exclude)], **LOOSE}
+
+
+@pytest.fixture(scope="module")
+def alone(pool: Path, options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run by one process."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    assert run(folder, pool, options).code == 0
+    return folder
+
+
+def run(folder: Path, pool: Path, options: dict[str, Any], *more: str) -> Said:
+    path = recipe(folder.parent / f"{folder.name}-recipe", pool, **options)
+    return call("run", path, "-w", folder, *more)
+
+
+def made(folder: Path) -> dict[str, Any]:
+    """Everything in a run's folder but how long it took."""
+    timeless = record(folder)
+    del timeless["seconds"]
+    logs = ("construct/stage.json", "construct/shards.jsonl", ".lock")
+    return {"record": timeless} | {n: d for n, d in tree(folder).items() if n not in logs}
+
+
+def waves_of(pool: Path, options: dict[str, Any], folder: Path) -> Waves:
+    """The waves of a stage of which nothing is done."""
+    settings = ConstructSettings(
+        pool=(str(pool),),
+        **{name: tuple(v) if isinstance(v, list) else v for name, v in options.items()},
+    )
+    stage = StageFolder(folder)
+    stage.prepare()
+    usable, _ = screened(read_pool_captions(settings, lambda rows: None), settings, [])
+    return Waves(settings, stage, usable)
+
+
+def kill_a_worker(folder: Path, killed: list[int]) -> None:
+    """Wait for the first block that a worker has finished; kill it."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for journal in (folder / "construct").glob("shards-*.jsonl"):
+            if b'"block"' in journal.read_bytes():
+                killed.append(int(journal.stem.rpartition("-")[2]))
+                os.kill(killed[0], signal.SIGKILL)
+                return
+        time.sleep(0.01)
+
+
+def test_first_wave_is_what_is_needed_for_certain(
+    pool: Path, options: dict[str, Any], tmp_path: Path
+) -> None:
+    """Three candidates for each of 400 pairs take 1,200 requests at least: two blocks."""
+    waves = waves_of(pool, {**options, "n": 400}, tmp_path)
+    assert [len(block) for block in waves.wave(1)] == [1024, 1024]
+
+
+def test_all_edits_are_one_wave_if_their_number_is_set(
+    pool: Path, options: dict[str, Any], tmp_path: Path
+) -> None:
+    waves = waves_of(pool, {**options, "tries": 100}, tmp_path)
+    assert [len(block) for block in waves.wave(1)] == [1024, 1024, 352]
+
+
+def test_a_worker_is_killed(
+    alone: Path, pool: Path, options: dict[str, Any], tmp_path: Path
+) -> None:
+    killed: list[int] = []
+    watch = threading.Thread(target=kill_a_worker, args=(tmp_path / "run", killed))
+    watch.start()
+    said = run(tmp_path / "run", pool, options, "--executor", "processes", "--processes", "2")
+    watch.join()
+    assert said.code == 0, said.err
+    assert len(killed) == 1
+    assert made(tmp_path / "run") == made(alone)
+
+
+def test_parts(alone: Path, pool: Path, options: dict[str, Any], tmp_path: Path) -> None:
+    """One after the other, each until it needs the others; then the call without a part."""
+    folder, lines = tmp_path / "run", []
+    for number in (1, 2, 1, 2, 1, 2, 1):
+        said = run(folder, pool, options, "--part", f"{number}/2")
+        assert said.code == 0, said.err
+        lines.append(said.out.strip())
+        if "all parts are made" in said.out:
+            break
+    assert lines == [
+        "construct part 1/2: its share of exclude is made; what follows needs parts 2/2: run them, "
+        "then this part again",
+    ]
+    assert not (folder / "construct" / "stage.json").exists()
+    other = run(folder, pool, {**options, "seed": 1}, "--part", "2/2")
+    assert other.code == 5
+    assert "seed" in other.err
+    assert run(folder, pool, options).code == 0
+    assert made(folder) == made(alone)
+
+
+def test_what_cannot_be_shared_is_said(pool: Path, options: dict[str, Any], tmp_path: Path) -> None:
+    said = run(tmp_path / "run", pool, options, "--part", "3/2")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "part 3/2: expected i/n with 1 ≤ i ≤ n" in said.err
+    editor = "openai:http://localhost:9/v1#some-model"
+    said = run(tmp_path / "run", pool, {**options, "editor": editor}, "--part", "1/2")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "one process asks the editor's endpoint" in said.err
+    assert not (tmp_path / "run" / "construct").exists()
+
+
+def test_an_endpoint_is_left_to_the_driver() -> None:
+    endpoint = ConstructSettings(editor="openai:http://localhost:9/v1#some-model")
+    assert CONSTRUCT.alone(endpoint) is not None
+    assert CONSTRUCT.alone(ConstructSettings()) is None
+
+
+def test_pools_of_others_are_not_replaced(
+    pool: Path, options: dict[str, Any], tmp_path: Path
+) -> None:
+    theirs = tmp_path / "run" / "pools" / "safe" / "mine.parquet"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    said = run(tmp_path / "run", pool, options, "--part", "1/1")
+    assert said.code == 7
+    assert "was not written by construct" in said.err
+    assert [*(tmp_path / "run" / "construct").glob("shards*.jsonl")] == []
