@@ -147,7 +147,9 @@ def evaluate(
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
     from nsfwcaps.evaluation.replaced import replaced
-    from nsfwcaps.evaluation.run import Evaluation, check_folder
+    from nsfwcaps.evaluation.record import check_folder
+    from nsfwcaps.evaluation.replaced import replaced
+    from nsfwcaps.evaluation.run import Evaluation
 
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
     request, out = _request(settings), settings.out
