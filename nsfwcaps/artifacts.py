@@ -23,11 +23,12 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nsfwcaps import observers
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
@@ -92,6 +93,8 @@ class ShardTables:
     rows_in: int
     rejects: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    mapped: Collection[str] = ()
+    """Groups that are written as Arrow files, whatever they hold: files to be mapped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +140,9 @@ class StageRecord:
 
     def paths(self, group: str) -> list[Path]:
         """Files of a group, in order."""
-        return [self.folder / file.path for file in self.files if file.group == group]
+        found = [self.folder / file.path for file in self.files if file.group == group]
+        observers.of(self.folder).fetch(found)
+        return found
 
     def rows(self, group: str) -> int:
         """Total rows of a group."""
@@ -189,6 +194,7 @@ class StageFolder:
 
     def look_again(self) -> None:
         """Read the journals, to which other writers may have added."""
+        observers.of(self.path).refresh(self.path)
         self._journal = _shards(self._journals())
 
     def _journals(self) -> list[JsonLines]:
@@ -256,13 +262,16 @@ class StageFolder:
         """Remove the files of a shard that no run needs any more."""
         assert self._journal is not None, "call prepare() first"
         shard = self._journal.pop(key, None)
-        for file in shard.files if shard is not None else ():
-            (self.path / file.path).unlink(missing_ok=True)
+        names = [file.path for file in shard.files] if shard is not None else []
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
+        observers.of(self.path).discarded(self.path, names)
 
     def _commit(self, key: str, made: ShardTables | ShardFiles, started: float) -> Shard:
         if isinstance(made, ShardTables):
             contents = {
-                (g, f"{stem}-{key[:12]}{ending(t)}"): t for (g, stem), t in made.tables.items()
+                (g, f"{stem}-{key[:12]}{ARROW if g in made.mapped else ending(t)}"): t
+                for (g, stem), t in made.tables.items()
             }
         else:
             contents = dict(made.contents)
@@ -282,7 +291,9 @@ class StageFolder:
             facts=dict(made.facts),
             seconds=round(time.monotonic() - started, 3),
         )
-        self._lines.add([dataclasses.asdict(shard)])
+        row = dataclasses.asdict(shard)
+        self._lines.add([row])
+        observers.of(self.path).committed(self.path, row)
         self._journal[key] = shard
         return shard
 
@@ -341,7 +352,10 @@ class StageFolder:
         text = json.dumps(values, indent=1, sort_keys=True)
         write_atomically(self.path / RECORD, text.encode() + b"\n")
         self._remove_superseded(record, result.kept)
-        self._join_journals([*result.shards, *result.kept])
+        shards = [*result.shards, *result.kept]
+        self._join_journals(shards)
+        names = {file.path for shard in shards for file in shard.files}
+        observers.of(self.path).finished(self.path, names)
         written = self.record()
         assert written is not None, "written above"
         return written  # re-read, so that this run and later ones see equal values
@@ -368,8 +382,13 @@ class StageFolder:
             if path.is_dir():
                 with contextlib.suppress(OSError):
                     path.rmdir()  # fails unless empty
-            elif name not in kept and (name in known or _KEYED_NAME.fullmatch(name)):
+            elif name not in kept and (name in known or is_keyed(name)):
                 path.unlink()
+
+
+def is_keyed(name: str) -> bool:
+    """Whether a path in a stage's folder is one that this module gives to files of shards."""
+    return _KEYED_NAME.fullmatch(name) is not None
 
 
 def intact(path: Path, file: OutputFile) -> bool:
@@ -377,7 +396,7 @@ def intact(path: Path, file: OutputFile) -> bool:
     try:
         return path.stat().st_size == file.bytes and sha256_file(path) == file.sha256
     except FileNotFoundError:
-        return False
+        return observers.of(path).has(path, file.bytes, file.sha256)
 
 
 def _shards(journals: Iterable[JsonLines]) -> dict[str, Shard]:

@@ -26,6 +26,8 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "nudenet": ("nudenet",),
     "postgresql": ("psycopg",),
     "oidc": ("authlib",),
+    "s3": ("s3fs",),
+    "gs": ("gcsfs",),
 }
 """Modules of each extra, without those that the core installs too, such as torch."""
 
@@ -43,6 +45,8 @@ USES: Mapping[str, str] = {
     "nudenet": "a detector of images under AGPL-3.0",
     "postgresql": "a review database that several machines share",
     "oidc": "signing in to the review at an OpenID Connect provider",
+    "s3": "runs on s3://, and pools there",
+    "gs": "runs on gs://, and pools there",
 }
 """What each extra is for."""
 

@@ -44,7 +44,8 @@ class Phase:
     """Shown as progress, such as `embed: captions`."""
     shards: int
     """Number of shards, or an upper bound: more parts would be empty."""
-    rows: int
+    rows: int | None
+    """None if nobody has counted them."""
     unit: str = "rows"
     then_wait: bool = False
     """Whether the next phase needs all shards of this one."""

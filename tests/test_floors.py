@@ -12,13 +12,14 @@ import nsfwcaps
 PACKAGE = Path(nsfwcaps.__file__).parent
 
 FLOORS = (
-    ("errors", "enums", "version", "c_messages"),
-    ("config", "extras", "files", "pictures", "tables", "resources", "work"),
+    ("errors", "enums", "version", "c_messages", "observers"),
+    ("cache", "config", "extras", "files", "pictures", "tables", "resources", "work"),
     ("schema", "progress", "delivery", "failures"),
     ("artifacts", "captions", "runtime", "world"),
+    ("sharing",),
     ("stage", "stage_delivery", "cards", "encoders", "metrics", "vectors"),
     ("training",),
-    ("mining", "models", "machine"),
+    ("mining", "models", "machine", "stores"),
     ("review", "review.tables", "review.pairs"),
     ("review.meta",),
     ("review.chain",),
@@ -39,6 +40,7 @@ FLOORS = (
     ("stages", "changes"),
     ("foreseen", "freshness", "missing", "subjects"),
     ("sizes",),
+    ("executors",),
     ("pipeline",),
     ("recipes",),
     ("api",),

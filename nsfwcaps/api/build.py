@@ -15,9 +15,10 @@ from nsfwcaps.api import pools
 from nsfwcaps.api.run import Run
 from nsfwcaps.errors import ConfigError, storage_error
 from nsfwcaps.pipeline import StageOutcome
-from nsfwcaps.progress import for_terminal
+from nsfwcaps.progress import Progress, for_terminal
 from nsfwcaps.stage import Recipe, owners, share
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stores.session import Use, opened
 from nsfwcaps.subjects import OtherRunError
 
 _POOLS = ("safe", "unsafe", "pool")
@@ -87,13 +88,25 @@ def build(
         for label, value in zip(_POOLS, (safe, unsafe, pool), strict=True)
     }
     named = {label: item.paths for label, item in given.items() if item.paths}
-    workdir = Path(out)
     asked = _recipe({**settings, **named})
+    shown = for_terminal(quiet=not show_progress)
+    with opened(out, Use.WRITE, progress=shown) as workdir:
+        _run(asked, workdir, given, shown, overwrite=overwrite)
+    return Run(out)
+
+
+def _run(
+    asked: Recipe,
+    workdir: Path,
+    given: Mapping[str, pools.GivenPool],
+    progress: Progress,
+    *,
+    overwrite: bool,
+) -> None:
     try:
         recipe = recipes.prepare(asked, workdir)
         with pipeline.locked(workdir):
             written = pools.write([*given.values()], workdir)
-            progress = for_terminal(quiet=not show_progress)
             try:
                 pipeline.run(recipe, workdir, progress, _warn, overwrite=overwrite)
             except OtherRunError:
@@ -105,7 +118,6 @@ def build(
         if known is None:
             raise
         raise known from error
-    return Run(workdir)
 
 
 def _warn(outcome: StageOutcome) -> None:

@@ -14,6 +14,7 @@ from nsfwcaps.errors import ArtifactError
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.stages import BUILD
 from nsfwcaps.stages.publish import replaced
+from nsfwcaps.stores.session import Use, opened
 from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ class Run:
     everywhere else a run prints ids only.
 
     Args:
-        path: Folder of the run.
+        path: Folder of the run, or an address such as `s3://bucket/run`, which is fetched.
 
     Raises:
         ArtifactError: the folder contains no finished stage, or a damaged one.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        """Folder of the run."""
+        with opened(path, Use.READ) as folder:
+            self.path = folder
+        """Folder of the run; of one on a store, its mirror on this machine."""
         if not self._records():
             raise ArtifactError(
                 f"{self.path} contains no finished stage; make a run with nsfwcaps.build(out=…) or "

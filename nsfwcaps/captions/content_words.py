@@ -88,7 +88,7 @@ def bag_keys(split: Tokens) -> npt.NDArray[np.uint64]:
 
     It is 0 for captions of fewer than two content words: too few to recognise a caption by.
     """
-    hashes = [_hash(stem) if (stem := content_word(word)) else 0 for word in split.words]
+    hashes = [hashed(stem) if (stem := content_word(word)) else 0 for word in split.words]
     values = np.array(hashes, np.uint64)[split.of]
     keys = np.zeros(len(split.starts) - 1, np.uint64)
     filled = np.diff(split.starts) > 0
@@ -108,7 +108,8 @@ def content_word(word: str) -> str | None:
     return _stem(word)
 
 
-def _hash(stem: str) -> int:
+def hashed(stem: str) -> int:
+    """Return a 64-bit hash of a stem, equal on every machine."""
     return int.from_bytes(hashlib.blake2b(stem.encode(), digest_size=8).digest(), "big")
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nsfwcaps.enums import Split
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Rows = npt.NDArray[np.int64]
+
+_AT_ONCE = 65_536
+"""Ids that are Python strings at once."""
 
 
 def groups(nodes: int, left: Rows, right: Rows) -> Rows:
@@ -37,7 +44,7 @@ def equal_values(codes: Rows) -> tuple[Rows, Rows]:
 
 def assign(
     group_of: Rows,
-    ids: Sequence[str],
+    ids: Sequence[str] | pa.ChunkedArray,
     *,
     validation_share: float,
     test_share: float,
@@ -54,11 +61,10 @@ def assign(
     - Train gets the group with the nearest number if it would be empty, and so does a wanted
       split from one that has two groups. That happens in small sets only.
     """
+    if len(group_of) != len(ids):
+        raise ValueError(f"{len(group_of)} groups of {len(ids)} ids; give one of each for a pair")
     _, group, sizes = np.unique(group_of, return_inverse=True, return_counts=True)
-    smallest: dict[int, str] = {}
-    for item, number in zip(ids, group.tolist(), strict=True):
-        smallest[number] = min(item, smallest.get(number, item))
-    places = np.array([_place(seed, smallest[number]) for number in range(len(sizes))])
+    places = _places(seed, group, len(sizes), ids)
     shares = {Split.TEST: test_share, Split.VALIDATION: validation_share}
     spare = len(ids) - 1  # one group, however small the set, is in train
     room = {name: min(max(1, round(share * len(ids))), spare) for name, share in shares.items()}
@@ -74,6 +80,39 @@ def assign(
         _fill(split_of, name, _distance(places, ends[name]), sizes <= room[name])
     chosen: npt.NDArray[np.str_] = split_of[group]
     return chosen
+
+
+def _places(
+    seed: int, group: Rows, count: int, ids: Sequence[str] | pa.ChunkedArray
+) -> npt.NDArray[np.float64]:
+    """Return the number in [0, 1) of each group, by the smallest of the ids `[p]` of its pairs."""
+    import pyarrow as pa
+
+    ranks = _ranks(ids)
+    smallest = np.full(count, len(ranks), dtype=np.int64)
+    np.minimum.at(smallest, group, ranks)
+    pairs = np.empty(count, dtype=np.int64)
+    least = np.flatnonzero(ranks == smallest[group])
+    pairs[group[least]] = least
+    column = _column(ids)
+    places = np.empty(count)
+    for start in range(0, count, _AT_ONCE):
+        names = column.take(pa.array(pairs[start : start + _AT_ONCE])).to_pylist()
+        places[start : start + len(names)] = [_place(seed, name) for name in names]
+    return places
+
+
+def _column(ids: Sequence[str] | pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    return ids if isinstance(ids, pa.ChunkedArray) else pa.chunked_array([pa.array(ids)])
+
+
+def _ranks(ids: Sequence[str] | pa.ChunkedArray) -> Rows:
+    """Return the place `[p]` of each id in the order of all; equal ids have equal places."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.rank(_column(ids), tiebreaker="min")).astype(np.int64)
 
 
 def _place(seed: int, item: str) -> float:
@@ -105,7 +144,10 @@ def _fill(
 
 
 def beside(
-    named: Rows, group_of: Rows, split_of: npt.NDArray[np.str_], ids: Sequence[str]
+    named: Rows,
+    group_of: Rows,
+    split_of: npt.NDArray[np.str_],
+    ids: Sequence[str] | pa.ChunkedArray,
 ) -> npt.NDArray[np.bool_]:
     """Return for every pair `[p]` whether the item it names beyond its captions is in its split.
 
@@ -113,16 +155,17 @@ def beside(
     captions. A group without pairs gets the split of the first pair, in id order, that names an
     item of it.
     """
-    split = dict(zip(group_of.tolist(), split_of.tolist(), strict=True))
-    for pair in sorted(np.flatnonzero(named >= 0).tolist(), key=ids.__getitem__):
-        split.setdefault(int(named[pair]), str(split_of[pair]))
-    return np.array(
-        [
-            split.get(group) == own
-            for group, own in zip(named.tolist(), split_of.tolist(), strict=True)
-        ],
-        dtype=np.bool_,
-    )
+    naming = np.flatnonzero(named >= 0)
+    together = np.zeros(len(named), dtype=np.bool_)
+    if not len(naming):
+        return together
+    # The pair by which each group gets its split; −1 without one.
+    pair_of = np.full(int(max(named.max(), group_of.max())) + 1, -1, dtype=np.int64)
+    first = naming[np.argsort(_ranks(ids)[naming], kind="stable")]
+    pair_of[named[first[::-1]]] = first[::-1]
+    pair_of[group_of] = np.arange(len(group_of))
+    together[naming] = split_of[pair_of[named[naming]]] == split_of[naming]
+    return together
 
 
 def seeded_hash(seed: int, item: str) -> bytes:

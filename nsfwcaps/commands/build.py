@@ -10,8 +10,10 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 @with_settings([*BUILD, execution.EXECUTION])
+@on_store(out=Use.WRITE)
 def build(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")

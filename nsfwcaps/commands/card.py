@@ -10,7 +10,9 @@ import typer
 
 from nsfwcaps import progress
 from nsfwcaps.commands.options import Json, Quiet
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +27,7 @@ def card() -> None:
     """Check the card and the Croissant file of a data set against its data."""
 
 
+@on_store(dataset=Use.READ)
 def check(
     dataset: Annotated[Path, typer.Argument(help="Folder of a published data set, or of its run.")],
     quiet: Quiet = False,

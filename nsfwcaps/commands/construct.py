@@ -11,12 +11,14 @@ import typer
 from nsfwcaps import recipes
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.config import field_names
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import BUILD, STAGE
 from nsfwcaps.stages.illustrate import ILLUSTRATED
 from nsfwcaps.stages.illustrate.settings import IllustrateSettings
+from nsfwcaps.stores.session import Use
 
 # Ingest and mine take their input from construct, so their options are not offered.
 _STAGES = (
@@ -31,6 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 @with_settings([*_STAGES, execution.EXECUTION])
+@on_store(out=Use.WRITE)
 def construct(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run; may exist.")

@@ -13,6 +13,8 @@ from nsfwcaps import recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands import demo_figures, execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet
+from nsfwcaps.commands.places import on_store
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command("demo")(demo)
 
 
+@on_store(out=Use.WRITE)
 def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", "--workdir", "-w", help="Folder of the run.")

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.models.export.export import ExportedModel, Format, export
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("export")(export_run)
 
 
+@on_store(run=Use.READ, out=Use.WRITE)
 def export_run(
     run: Annotated[Path, typer.Option("--run", help="Folder of a trained run.")],
     to: Annotated[Format, typer.Option("--to", help="Target library.")],

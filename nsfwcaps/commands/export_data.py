@@ -13,8 +13,10 @@ import typer
 from nsfwcaps import progress
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json, Quiet
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.enums import Split
 from nsfwcaps.exports.formats import DataFormat, ItemKind, Negatives, embedded
+from nsfwcaps.stores.session import Use
 
 _FORMATS = f"Tool that reads the export: {', '.join(DataFormat)}."
 
@@ -24,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("export-data")(export_data)
 
 
+@on_store(run=Use.READ, out=Use.WRITE)
 def export_data(
     run: Annotated[Path, typer.Argument(help="Folder of a run, or of a data set.")],
     to: Annotated[DataFormat, typer.Option("--to", metavar="FORMAT", help=_FORMATS)],

@@ -13,10 +13,12 @@ from nsfwcaps import config
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.runtime import processes
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stores.session import Use
 
 if TYPE_CHECKING:
     from nsfwcaps.hub.contents import Contents
@@ -50,6 +52,7 @@ def register(app: typer.Typer, name: str, panel: str) -> None:
 
 
 @with_settings([_PUBLISH])
+@on_store(workdir=Use.WRITE)
 def publish(
     workdir: Workdir,
     given: Values,

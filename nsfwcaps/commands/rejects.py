@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +18,7 @@ def register(app: typer.Typer) -> None:
     app.command("rejects")(rejects)
 
 
+@on_store(run=Use.READ)
 def rejects(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     stage: Annotated[

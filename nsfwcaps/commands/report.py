@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
+@on_store(out=Use.WRITE)
 def report(
     out: Annotated[Path, typer.Argument(help="Output folder of 'nsfwcaps eval'.")],
     as_json: Json = False,

@@ -16,7 +16,9 @@ from nsfwcaps.commands.options import (
     Workdir,
     with_settings,
 )
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.stage import Values
+from nsfwcaps.stores.session import Use
 
 
 def _bundled(incomplete: str) -> list[str]:
@@ -39,6 +41,7 @@ def register(app: typer.Typer) -> None:
 
 
 @with_settings([execution.EXECUTION])
+@on_store(workdir=Use.WRITE)
 def run(
     recipe: Recipe,
     workdir: Workdir,

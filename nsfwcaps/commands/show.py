@@ -10,7 +10,9 @@ import typer
 
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.inspection.choice import PairChoice, PairOrder
+from nsfwcaps.stores.session import Use
 
 Folder = Annotated[Path, typer.Argument(help="Folder of a run, or of a published data set.")]
 Reveal = Annotated[
@@ -23,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
 
 
+@on_store(run=Use.READ)
 def show(
     run: Folder,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="Pairs to show at most.")] = 20,

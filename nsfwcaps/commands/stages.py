@@ -9,8 +9,10 @@ import typer
 from nsfwcaps import config
 from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir, with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.stage import Stage, Values
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer, name: str, panel: str) -> None:
@@ -26,6 +28,7 @@ def register(app: typer.Typer, name: str, panel: str) -> None:
 
 def _command(stage: Stage) -> Callable[..., None]:
     @with_settings([stage, execution.EXECUTION] if stage.shares else [stage])
+    @on_store(workdir=Use.WRITE)
     def run(
         workdir: Workdir,
         given: Values,

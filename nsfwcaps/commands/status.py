@@ -12,10 +12,13 @@ import typer
 from nsfwcaps import changes, freshness, recipes
 from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
+from nsfwcaps.executors.claims import summary
 from nsfwcaps.freshness import Freshness, StageState
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGE, STAGES
+from nsfwcaps.stores.session import Use
 
 _MOST_NAMED = 5
 
@@ -25,6 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
 
 
+@on_store(workdir=Use.LOOK)
 def status(
     workdir: Annotated[Path, typer.Argument(help="Folder of a run.")],
     recipe: Annotated[
@@ -97,7 +101,7 @@ def _row(stage: Stage, found: Freshness, workdir: Path) -> dict[str, Any]:
     return {
         "stage": stage.name,
         "state": found.state.value,
-        "why": list(found.why),
+        "why": [*found.why, *filter(None, [summary(workdir, stage.name)])],
         "rows_in": record.rows_in if record else 0,
         "rows_out": record.rows_out if record else 0,
         "rejects": dict(record.rejects) if record else {},

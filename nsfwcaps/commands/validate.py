@@ -12,8 +12,10 @@ import typer
 from nsfwcaps import missing, recipes
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.commands.options import Json
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.commands.run import Recipe, Set
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.stores.session import Use
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("validate")(validate)
 
 
+@on_store(workdir=Use.LOOK)
 def validate(
     recipe: Recipe,
     changes: Set = None,

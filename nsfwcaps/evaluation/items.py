@@ -18,10 +18,10 @@ from nsfwcaps.evaluation.vectors import Items, caption_items, picture_items
 
 def items_of(data: Data, places: Sequence[Place], *, images: bool) -> list[Items[Any]]:
     """Return the distinct sets of items of all tasks; without `images`, for a text-only model."""
-    found: dict[tuple[str, int], Items[Any]] = {}
+    found: dict[tuple[str, ...], Items[Any]] = {}
     for place in places:
         for items in _of(data, place, images=images):
-            found.setdefault((items.kind, hash(tuple(items.ids))), items)
+            found.setdefault((items.kind, *items.ids), items)
     return list(found.values())
 
 

@@ -25,7 +25,7 @@ from nsfwcaps.evaluation.data import Missing, open_data
 from nsfwcaps.evaluation.items import items_of
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model, check_models
-from nsfwcaps.evaluation.plan import plan
+from nsfwcaps.evaluation.plan import Planned, plan
 from nsfwcaps.evaluation.record import check_folder, read_record, write_record
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId, write_csv
@@ -36,14 +36,6 @@ from nsfwcaps.version import __version__
 VERSION = 5
 _VERSIONS = {EvaluationTask.STRUCTURE: 2}
 """Of single tasks: raising one leaves the results of the others current."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A part and whether it is done; None if only loading the model would tell."""
-
-    part: ResultId
-    done: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)

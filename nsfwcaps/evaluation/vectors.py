@@ -70,7 +70,9 @@ class Items(Generic[Prepared]):
 
     def key(self, model: Model, block: range) -> str:
         """Return the key of a block of a model's vectors."""
-        return digest([VERSION, model.identity.digest, self.kind, self.ids[block.start : block.stop]])
+        return digest(
+            [VERSION, model.identity.digest, self.kind, self.ids[block.start : block.stop]]
+        )
 
 
 def caption_items(captions: Sequence[str], what: str) -> Items[Sequence[str]]:

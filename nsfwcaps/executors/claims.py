@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps import observers
 from nsfwcaps.errors import StorageError
 from nsfwcaps.executors.order import Order
 from nsfwcaps.files import write_atomically
@@ -28,6 +29,7 @@ from nsfwcaps.sharing import Part
 FOLDER = ".parts"
 _BEAT_S = 10.0
 STALE_S = 60.0
+_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,7 @@ class Claims:
 
     def all(self) -> list[Claim]:
         """Read all claims; damaged ones are left out."""
+        observers.of(self._folder).refresh(self._folder)
         now = self._now()
         found = []
         for path in sorted(self._folder.glob(f"{self._stage}-*-of-*.json")):
@@ -112,8 +115,10 @@ class Claims:
 
     def remove(self) -> None:
         """Remove all claims, once the stage is complete."""
-        for path in self._folder.glob(f"{self._stage}-*-of-*.json"):
-            path.unlink(missing_ok=True)
+        names = [path.name for path in self._folder.glob(f"{self._stage}-*-of-*.json")]
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+        observers.of(self._folder).discarded(self._folder, names)
         with suppress(OSError):
             self._folder.rmdir()  # fails unless empty
 
@@ -151,6 +156,7 @@ class OpenClaim:
         del values["age_s"]
         with self._alone:
             write_atomically(self._path, json.dumps(values, sort_keys=True).encode())
+            observers.of(self._path).wrote(self._path)
 
     @contextmanager
     def beating(self) -> Iterator[None]:
@@ -159,8 +165,9 @@ class OpenClaim:
 
         def beat() -> None:
             while not ended.wait(_BEAT_S):
-                with self._alone, suppress(OSError):
+                with self._alone, suppress(OSError, StorageError):
                     self._path.touch(exist_ok=True)
+                    observers.of(self._path).wrote(self._path)
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -175,10 +182,29 @@ class OpenClaim:
 def parts_at_work(workdir: Path) -> list[Claim]:
     """Return the claims of all stages of a run whose processes are at work."""
     folder = workdir / FOLDER
+    observers.of(folder).refresh(folder)
     stages = {path.name.partition("-")[0] for path in folder.glob("*-of-*.json")}
     return [
         claim for stage in sorted(stages) for claim in Claims(workdir, stage).all() if claim.alive
     ]
+
+
+def summary(workdir: Path, stage: str) -> str | None:
+    """Describe the parts of a stage in one line; None without any."""
+    claims = Claims(workdir, stage).all()
+    if not claims:
+        return None
+    counts = sorted({claim.part.count for claim in claims})
+    ordered = sorted(claims, key=lambda claim: (claim.part.count, claim.part.index))
+    told = [_state(claim) for claim in ordered]
+    more = f" and {len(told) - _MOST_SHOWN:,} more" if len(told) > _MOST_SHOWN else ""
+    return f"parts of {' and '.join(map(str, counts))}: {', '.join(told[:_MOST_SHOWN])}{more}"
+
+
+def _state(claim: Claim) -> str:
+    if claim.alive:
+        return f"{claim.part} at work on {claim.host}"
+    return f"{claim.part} made {claim.done[-1]}" if claim.done else f"{claim.part} stopped"
 
 
 def _runs(pid: int) -> bool:

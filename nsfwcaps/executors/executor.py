@@ -26,7 +26,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class JobProgress:
     """Progress of a job: rows since the last message; `done` with the last one."""
 
     job: Job
@@ -41,7 +41,7 @@ class Crew(Protocol):
     """What all of them have in common."""
     size: int
 
-    def make(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Have jobs done, each by whoever is free. One of a worker that dies is done by another.
 
         Raises:

@@ -80,7 +80,7 @@ def make_part(
         for phase in module.phases(settled, folder, inputs):
             if phase.name not in claim.claim.done:
                 name = f"{stage.name}: {phase.name}, part {part}"
-                total = -(-phase.rows // part.count)
+                total = None if phase.rows is None else -(-phase.rows // part.count)
                 with progress.task(name, total, unit=phase.unit) as advance:
                     worker.make(phase.name, part, advance)
                 claim.change(done=(*claim.claim.done, phase.name))
@@ -110,7 +110,7 @@ def _agree(claims: Claims, claim: OpenClaim, worker: Worker) -> None:
     others = [
         (f"part {each.part}", each.agreed)
         for each in claims.all()
-        if each.agreed is not None and _is_beside(each, own)
+        if each.agreed is not None and each.part != own.part and _is_beside(each, own)
     ]
     same([*others, ("this part", worker.agreed)])
 

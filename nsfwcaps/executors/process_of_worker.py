@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 import traceback
 from multiprocessing.connection import Connection
 
 from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.executors.executor import Job, Made
+from nsfwcaps.executors.executor import Job, JobProgress
 from nsfwcaps.runtime.cores import cores
 
 _INTERVAL_S = 0.5
@@ -27,6 +28,7 @@ def serve(connection: Connection, opened: bytes, gpu: int | None, count: int) ->
     """
     # Ctrl-C reaches all processes of a terminal: the driver reports it and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     share_machine(gpu, count)
     try:
         from nsfwcaps.executors.worker import Worker
@@ -55,6 +57,13 @@ def share_machine(gpu: int | None, count: int) -> None:
         os.environ[name] = str(max(1, cores() // count))
 
 
+def _end_with(driver: int) -> None:
+    """End this process once its driver is gone: nobody waits for the part that it makes."""
+    while os.getppid() == driver:
+        time.sleep(_INTERVAL_S)
+    os._exit(0)
+
+
 class _Progress:
     """Sends rows to the driver, not too often."""
 
@@ -73,7 +82,7 @@ class _Progress:
     def _send(self, *, done: bool) -> None:
         rows, self._rows = self._rows, 0
         self._last = time.monotonic()
-        self._connection.send(Made(job=self._job, rows=rows, done=done))
+        self._connection.send(JobProgress(job=self._job, rows=rows, done=done))
 
 
 def _send(connection: Connection, error: Exception) -> None:

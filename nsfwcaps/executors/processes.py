@@ -17,7 +17,7 @@ from nsfwcaps.executors.executor import (
     Crew,
     Executor,
     Job,
-    Made,
+    JobProgress,
     died,
     same,
     take_next,
@@ -67,7 +67,7 @@ class ProcessCrew(Crew):
         self._members += [self._started(number, self.agreed) for number in range(1, self.size)]
         same((member.name, member.ready()) for member in self._members)
 
-    def make(self, jobs: Sequence[Job]) -> Iterator[Made]:
+    def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
         """Give each process a job at a time; the answers come in any order."""
         left, deaths = list(jobs), Counter[Job]()
         while left or any(member.job is not None for member in self._members):
@@ -88,7 +88,7 @@ class ProcessCrew(Crew):
                 deaths[job] += 1
                 if deaths[job] == MOST_DEATHS:
                     raise died(job, deaths[job], f"exit code {member.exit_code()}")
-                yield Made(job=job, rows=-lost, done=False)
+                yield JobProgress(job=job, rows=-lost, done=False)
                 left.insert(0, job)
                 self._replace(member)
 
@@ -162,14 +162,14 @@ class _Member:
         with contextlib.suppress(OSError):  # its end of the pipe is closed: the answer shows it
             self.connection.send(job)
 
-    def answer(self) -> Made | None:
+    def answer(self) -> JobProgress | None:
         """Return its next message; None if it has died.
 
         Raises:
             NsfwcapsError: as the worker does.
         """
         try:
-            found: Made | Exception = self.connection.recv()
+            found: JobProgress | Exception = self.connection.recv()
         except (EOFError, OSError):
             return None
         if isinstance(found, Exception):

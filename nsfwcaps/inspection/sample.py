@@ -20,7 +20,7 @@ from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.captions.tables.roles import Columns
 from nsfwcaps.inspection.formats import has_lines, is_plain, may_break_lines
 from nsfwcaps.stages.ingest.pool import Pool, read_options
-from nsfwcaps.stages.ingest.read import PoolRows
+from nsfwcaps.stages.ingest.pool_rows import PoolRows
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 FIRST_ROWS = 2000

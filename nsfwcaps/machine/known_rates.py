@@ -18,11 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.cache import cache_folder
 from nsfwcaps.config import digest
 from nsfwcaps.runtime.cores import cores
-
-VARIABLE = "NSFWCAPS_CACHE"
-"""Environment variable with another folder."""
 
 Work = Mapping[str, float]
 """Amount of each kind of work."""
@@ -35,11 +33,7 @@ _FARTHEST = 100
 
 def rates_file() -> Path:
     """Return the path of the file."""
-    if given := os.environ.get(VARIABLE):
-        return Path(given) / "rates.json"
-    import platformdirs
-
-    return platformdirs.user_cache_path("nsfwcaps") / "rates.json"
+    return cache_folder() / "rates.json"
 
 
 def remember(measured: Measured) -> None:

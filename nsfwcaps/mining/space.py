@@ -24,6 +24,8 @@ class Space:
     memory_bytes: int
     part_rows: int | None = None
     """Rows that a device holds at once; None: as many as fit."""
+    partition_rows: int | None = None
+    """Rows of each partition of the safe side, if it is searched in partitions on any device."""
     query_rows: int | None = None
     """Unsafe rows searched at once; None: as many as memory and time allow."""
 
@@ -38,6 +40,7 @@ class Space:
 
     def hold(self, table: VectorSource, k: int) -> HeldTable:
         """A side, held on the device for a search for k neighbours."""
-        return HeldTable(
-            table, self.device, block_rows=self.blocks(k).rows, part_rows=self.part_rows
-        )
+        rows = self.part_rows
+        if self.partition_rows is not None and table is self.safe:
+            rows = min(self.partition_rows, rows or self.partition_rows)
+        return HeldTable(table, self.device, block_rows=self.blocks(k).rows, part_rows=rows)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
+from nsfwcaps.vectors.exact import exact_sims
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import HeldTable
+from nsfwcaps.vectors.source import VectorSource
+
+Mask = npt.NDArray[np.bool_]
 
 _FIRST_LOOK = 32
 
@@ -33,3 +38,13 @@ def near_duplicates(held: HeldTable, start: int, stop: int, threshold: float) ->
     return np.concatenate([np.empty(0, np.int64), *left]), np.concatenate(
         [np.empty(0, np.int64), *right]
     )
+
+
+def near_rows(table: VectorSource, left: Rows, right: Rows, threshold: float) -> Mask:
+    """Mask `[m]` of pairs of rows `[m]`, `[m]` with cosine ≥ threshold, as `near_duplicates`."""
+    if not len(left):
+        return np.zeros(0, dtype=np.bool_)
+    distinct, place = np.unique(left, return_inverse=True)
+    sims = exact_sims(table.take(distinct), table, place, right) / table.squared_length
+    near: Mask = sims.astype(np.float32) >= np.float32(threshold)
+    return near

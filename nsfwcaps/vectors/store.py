@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class VectorTable(VectorSource):
             )
         self.encoder = next(iter(encoders), "")
         schemas = (part.schema for part in self._parts)
+        self._known_ranges: dict[str, list[tuple[str | None, str | None]]] = {}
         self.width = next((of.field("vector").type.list_size for of in schemas), 0)
 
     def pieces(self) -> Iterator[Half]:
@@ -75,14 +77,37 @@ class VectorTable(VectorSource):
         return pa.chunked_array(chunks, type=self._parts[0].schema.field(name).type)
 
     def find(self, key: str, values: pa.Array) -> Rows:
-        """Return the row numbers `[m]` of a key's values; −1 if not found."""
+        """Return the row numbers `[m]` of a key's values; −1 if not found.
+
+        A file is searched only for the values within its range. Keys that ascend across the files
+        are found in a time that does not grow with the number of files.
+        """
+        order = _order(values)
+        ascending = values if order is None else values.take(pa.array(order))
+        ascending = ascending.slice(0, len(values) - values.null_count)  # nulls come last
         found = np.full(len(values), -1, dtype=np.int64)
-        for number, part in enumerate(self._parts):
-            spots = pc.index_in(values, value_set=part.column(key))
+        for number, (low, high) in enumerate(self._ranges(key)):
+            at = _before(ascending, low), _before(ascending, high, reached=True)
+            if low is None or at[0] == at[1]:
+                continue
+            spots = pc.index_in(
+                ascending.slice(at[0], at[1] - at[0]), value_set=self._parts[number].column(key)
+            )
             here = np.asarray(pc.is_valid(spots))
             places = np.asarray(pc.fill_null(spots, 0)).astype(np.int64)
-            found[here] = places[here] + self.starts[number]
-        return found
+            found[at[0] : at[1]][here] = places[here] + self.starts[number]
+        if order is None:
+            return found
+        out = np.empty_like(found)
+        out[order] = found
+        return out
+
+    def _ranges(self, key: str) -> list[tuple[str | None, str | None]]:
+        """Return the smallest and the largest value of a key in each file; None without one."""
+        if key not in self._known_ranges:
+            ends = (pc.min_max(part.column(key)) for part in self._parts)
+            self._known_ranges[key] = [(of["min"].as_py(), of["max"].as_py()) for of in ends]
+        return self._known_ranges[key]
 
     def _holding(self, rows: Rows) -> Iterator[tuple[int, int, int, int]]:
         """Yield each file with some of the rows, their positions `[low, high)`, its first row."""
@@ -95,3 +120,21 @@ class VectorTable(VectorSource):
 
 def _encoder(part: VectorFile) -> str:
     return str((part.schema.metadata or {}).get(ENCODER_KEY, b"").decode(errors="replace"))
+
+
+def _order(values: pa.Array) -> Rows | None:
+    """Return the order `[m]` that sorts values, nulls last; None if they ascend as they are."""
+    if values.null_count == 0 and pc.all(pc.less_equal(values[:-1], values[1:])).as_py() in (
+        True,
+        None,
+    ):
+        return None
+    return np.asarray(pc.sort_indices(values)).astype(np.int64)
+
+
+def _before(ascending: pa.Array, value: str | None, *, reached: bool = False) -> int:
+    """Return the number of ascending values below a value; with `reached`, also those equal."""
+    if value is None:
+        return 0
+    find = bisect_right if reached else bisect_left
+    return find(range(len(ascending)), value, key=lambda at: ascending[at].as_py())

@@ -266,7 +266,7 @@ def test_the_seed_chooses_other_groups() -> None:
 
 
 def test_ids_and_groups_of_different_number_are_refused() -> None:
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="2 groups of 1 ids"):
         assign(rows(0, 1), ["one"], validation_share=0.1, test_share=0.1, seed=0)
 
 

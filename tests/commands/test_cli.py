@@ -93,7 +93,9 @@ def test_a_command_imports_none_of_the_others() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
-    expected = [f"nsfwcaps.commands.{n}" for n in ("execution", "listing", "options", "stages")]
+    expected = [
+        f"nsfwcaps.commands.{n}" for n in ("execution", "listing", "options", "places", "stages")
+    ]
     assert done.stdout.endswith(f"LOADED {expected}\n")
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from nsfwcaps.machine import known_rates
+from nsfwcaps import cache
 from nsfwcaps.machine.known_rates import estimate, machine_name, rates_file, remember, remembered
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(known_rates.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
@@ -73,7 +73,7 @@ def test_a_folder_that_cannot_be_written_is_ignored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(known_rates.VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "file"))
     remember({"captions": (2, 1.0)})
     assert remembered() == {}
 

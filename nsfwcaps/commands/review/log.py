@@ -17,8 +17,10 @@ import typer
 from nsfwcaps import progress as progressing
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import Json, Quiet
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.commands.review.accounts import Db
 from nsfwcaps.errors import ArtifactError, ConfigError
+from nsfwcaps.stores.session import Use
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -78,6 +80,7 @@ def status(db: Db, as_json: Json = False) -> None:
     typer.echo(_agreement_line(agreed["choice"]["coefficients"]))
 
 
+@on_store(data=Use.READ, out=Use.WRITE)
 def export(
     db: Db,
     data: Data,

@@ -18,10 +18,12 @@ import typer
 
 from nsfwcaps import extras, resources
 from nsfwcaps.commands.options import with_settings
+from nsfwcaps.commands.places import on_store
 from nsfwcaps.commands.review import accounts, integrity, log
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.review.queue.policy import Policy
 from nsfwcaps.stage import Values
+from nsfwcaps.stores.session import Use, address_in
 
 if TYPE_CHECKING:
     from nsfwcaps.review.database import Database
@@ -50,6 +52,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="review")
 
 
+@on_store(data=Use.READ)
 def review(
     context: typer.Context,
     given: Values,
@@ -106,6 +109,11 @@ def review(
     if data is None:
         raise ConfigError("review: no data set given; name a run with --data RUN")
     folder = log.data_set(data)
+    if db is None and address_in(folder) is not None:
+        raise ConfigError(
+            "review: the data set is on a store, where the database cannot be; name a file with "
+            "--db review.sqlite, or a PostgreSQL server"
+        )
     name = str(folder.parent / "review.sqlite") if db is None else db
     base = _clean_base(base_path)
     if oidc is not None:

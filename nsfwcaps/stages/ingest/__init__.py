@@ -66,6 +66,7 @@ INGEST = Stage(
     name="ingest",
     settings=IngestSettings,
     module="nsfwcaps.stages.ingest.run",
+    shares="nsfwcaps.stages.ingest.shares",
     subject="nsfwcaps.stages.ingest.subject",
     headline=_headline,
     notes=_notes,

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from nsfwcaps.artifacts import StageFolder, StageRecord, StageResult
-from nsfwcaps.captions.kept_texts import KeptTexts, text_keys
+from nsfwcaps.captions.kept_texts import GROUPS, KeptTexts, text_keys
 from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.stages.ingest.pool_files import OPTIONS, PoolFile, files_before, identity
 from nsfwcaps.tables import column_names, read_tables
+from nsfwcaps.vectors.columns import whole
 
 SIDES = (Label.SAFE, Label.UNSAFE)
 
@@ -94,7 +96,7 @@ def missing_captions(
             if file.group == side.value
         ]
         for table in read_tables(paths, ["id"]):
-            kept.find(text_keys(table["id"].to_pylist()))
+            kept.find(text_keys(whole(table["id"])))
         found, total = kept.kept()
         if found < total:
             gone = f"{total - found:,} of the {total:,} captions of the run before are gone"
@@ -141,23 +143,24 @@ def _pairs(workdir: Path) -> Iterator[list[Path]]:
 
 
 def _texts(paths: Sequence[Path], of_id: str, of_source: str) -> KeptTexts:
-    ids: list[str] = []
-    sources: list[str] = []
+    keys = [np.empty(0, np.uint64)]
+    sources: list[pa.Array] = []
     for path in paths:
         names = column_names(path)
         if of_id not in names:
             raise ArtifactError(f"{path} has no column {of_id}")
         has_source = of_source in names
         (table,) = read_tables([path], [of_id, of_source] if has_source else [of_id])
-        new = table[of_id].cast(pa.string()).drop_null().to_pylist()
-        if len(new) != table.num_rows:
+        ids = whole(table[of_id].cast(pa.string()))
+        if ids.null_count:
             raise ArtifactError(f"{path} has rows without {of_id}")
-        ids += new
-        sources += table[of_source].to_pylist() if has_source else [""] * len(new)
-    try:
-        return KeptTexts(text_keys(ids), sources)
-    except ValueError:  # an edited id
-        raise ArtifactError(f"{of_id} of {paths[0].parent} has other values than ids") from None
+        try:
+            keys.append(text_keys(ids))
+        except ValueError:  # an edited id
+            raise ArtifactError(f"{of_id} of {path.parent} has other values than ids") from None
+        names_of = whole(table[of_source]) if has_source else pa.nulls(len(ids))
+        sources.append(names_of.cast(pa.string()).dictionary_encode())
+    return KeptTexts(np.concatenate(keys), pa.chunked_array(sources, GROUPS))
 
 
 def _manifest(workdir: Path) -> Mapping[str, Any] | None:

@@ -11,18 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.config import digest
-from nsfwcaps.progress import Advance, Progress
+from nsfwcaps.progress import Progress
 from nsfwcaps.stages.ingest.screen import Checks
+from nsfwcaps.stages.ingest.staged import StagedRows
 
 VERSION = 3
 
@@ -50,37 +51,123 @@ def merge_captions(
     of: pa.Schema = schema.CAPTIONS,
 ) -> list[Shard]:
     """Merge and check captions, one range of ids at a time."""
-    staged = {label: _staged(chunks, label, folder.path) for label in Label}
-    shards: list[Shard] = []
-    with progress.task("ingest: merge", sum(part.rows for part in staged.values())) as advance:
-        for label in (Label.UNSAFE, Label.SAFE):
-            range_of = _CaptionRange(
-                label=label,
-                staged=staged[label].paths,
-                unsafe=staged[Label.UNSAFE].paths if label is Label.SAFE else [],
-                checks=checks,
-                of=of,
-            )
-            parts = math.ceil(staged[label].rows / shard_rows)
-            for part in range(parts):
-                low, high = _key_range(part, parts, digits=32)
-                key = digest([_content(chunks), checks.key, label, low, high])
-                shard = folder.shard_or(key, partial(range_of.merge, part, low, high))
-                advance(shard.rows_in)
-                shards.append(shard)
-    return shards
+    ranges = CaptionRanges(chunks, folder, checks, shard_rows=shard_rows, of=of)
+    return _merged(ranges, progress, "ingest: merge", "rows")
 
 
 def merge_images(chunks: Sequence[Shard], folder: StageFolder, progress: Progress) -> list[Shard]:
     """Merge pictures, one range of digests at a time."""
-    staged = _staged(chunks, "images", folder.path)
-    with progress.task("ingest: merge images", staged.rows, unit="images") as advance:
-        return _merge_images(staged, folder, advance, content=_content(chunks))
+    return _merged(ImageRanges(chunks, folder), progress, "ingest: merge images", "images")
 
 
 def staged_paths(chunks: Sequence[Shard], label: Label, folder: StageFolder) -> list[Path]:
     """Return the files with the staged captions of a side."""
     return _staged(chunks, label, folder.path).paths
+
+
+def caption_shards(chunks: Sequence[Shard], shard_rows: int) -> tuple[int, int]:
+    """Return how many shards captions are merged to, and of how many staged rows."""
+    rows = [_staged(chunks, label, Path()).rows for label in Label]
+    return sum(_parts(count, shard_rows) for count in rows), sum(rows)
+
+
+def _parts(rows: int, shard_rows: int) -> int:
+    return math.ceil(rows / shard_rows)
+
+
+class Ranges(Protocol):
+    """Ranges of keys, each merged to a shard."""
+
+    rows: int
+    """Staged rows of all ranges."""
+
+    def __len__(self) -> int:
+        """Return the number of shards."""
+        ...
+
+    def shard(self, number: int) -> Shard:
+        """Return a shard, merged by an earlier run or now."""
+        ...
+
+
+def _merged(ranges: Ranges, progress: Progress, name: str, unit: str) -> list[Shard]:
+    shards = []
+    with progress.task(name, ranges.rows, unit=unit) as advance:
+        for number in range(len(ranges)):
+            shards.append(ranges.shard(number))
+            advance(shards[-1].rows_in)
+    return shards
+
+
+class CaptionRanges(Ranges):
+    """Ranges of the captions of both sides, unsafe ones first."""
+
+    def __init__(
+        self,
+        chunks: Sequence[Shard],
+        folder: StageFolder,
+        checks: Checks,
+        *,
+        shard_rows: int,
+        of: pa.Schema,
+    ) -> None:
+        staged = {label: _staged(chunks, label, folder.path) for label in Label}
+        files = {label: StagedRows(found.paths, of) for label, found in staged.items()}
+        self.rows = sum(found.rows for found in staged.values())
+        self._folder, self._content, self._checks = folder, _content(chunks), checks
+        self._parts = {
+            label: _parts(staged[label].rows, shard_rows) for label in (Label.UNSAFE, Label.SAFE)
+        }
+        self._merges = {
+            label: _CaptionRange(
+                label=label,
+                staged=files[label],
+                unsafe=files[Label.UNSAFE] if label is Label.SAFE else StagedRows([], of),
+                checks=checks,
+                of=of,
+            )
+            for label in Label
+        }
+
+    def __len__(self) -> int:
+        """Return the number of shards."""
+        return sum(self._parts.values())
+
+    def shard(self, number: int) -> Shard:
+        """Return a shard, merged by an earlier run or now."""
+        first = self._parts[Label.UNSAFE]
+        label, part = (Label.UNSAFE, number) if number < first else (Label.SAFE, number - first)
+        low, high = _key_range(part, self._parts[label], digits=32)
+        key = digest([self._content, self._checks.key, label, low, high])
+        return self._folder.shard_or(key, partial(self._merges[label].merge, part, low, high))
+
+
+class ImageRanges(Ranges):
+    """Ranges of the pictures."""
+
+    def __init__(self, chunks: Sequence[Shard], folder: StageFolder) -> None:
+        staged = _staged(chunks, "images", folder.path)
+        self.rows = staged.rows
+        self._folder, self._content = folder, _content(chunks)
+        self._files = StagedRows(staged.paths, schema.IMAGES)
+        self._parts = math.ceil(max(staged.bytes / _IMAGE_RANGE_BYTES, staged.rows / 2**20))
+
+    def __len__(self) -> int:
+        """Return the number of shards."""
+        return self._parts
+
+    def shard(self, number: int) -> Shard:
+        """Return a shard, merged by an earlier run or now."""
+        low, high = _key_range(number, self._parts, digits=64)
+        key = digest([self._content, "images", low, high])
+        return self._folder.shard_or(key, partial(self._merge, number, low, high))
+
+    def _merge(self, part: int, low: str, high: str) -> ShardTables:
+        table = self._files.between(low, high)
+        images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
+        return ShardTables(
+            tables={("images", f"images-{part:05d}"): images}, rows_in=table.num_rows
+        )
 
 
 def _content(chunks: Sequence[Shard]) -> str:
@@ -92,18 +179,18 @@ class _CaptionRange:
     """Merges ranges of the captions of one side."""
 
     label: Label
-    staged: list[Path]
-    unsafe: list[Path]
-    """Files with captions that must not be on this side."""
+    staged: StagedRows
+    unsafe: StagedRows
+    """Captions that must not be on this side."""
     checks: Checks
     of: pa.Schema
 
     def merge(self, part: int, low: str, high: str) -> ShardTables:
         """Fold copies, drop captions with conflicting labels, and check the others."""
-        table = _read_range(self.staged, self.of, low, high)
+        table = self.staged.between(low, high)
         order = [name for name in _ORDER if name in self.of.names]
         captions = _fold(table.sort_by(_ascending(*order)), "id")
-        kept = _without(captions, _read_range(self.unsafe, schema.CAPTIONS, low, high, ["id"]))
+        kept = _without(captions, self.unsafe.between(low, high, ["id"]))
         conflicts = captions.num_rows - kept.num_rows
         checked = self.checks.check(kept, self.label)
         reasons = pa.array(checked.reasons, pa.string())
@@ -142,27 +229,6 @@ def _rejected(table: pa.Table, ids: pa.ChunkedArray, reasons: pa.Array, label: L
     return pa.table(columns, schema=schema.INGEST_REJECTS)
 
 
-def _merge_images(
-    staged: _Staged, folder: StageFolder, advance: Advance, *, content: str
-) -> list[Shard]:
-    def merge(part: int, low: str, high: str) -> ShardTables:
-        table = _read_range(staged.paths, schema.IMAGES, low, high)
-        images = _fold(table.sort_by(_ascending("image_sha256", "image_path")), "image_sha256")
-        return ShardTables(
-            tables={("images", f"images-{part:05d}"): images}, rows_in=table.num_rows
-        )
-
-    parts = math.ceil(max(staged.bytes / _IMAGE_RANGE_BYTES, staged.rows / 2**20))
-    shards = []
-    for part in range(parts):
-        low, high = _key_range(part, parts, digits=64)
-        key = digest([content, "images", low, high])
-        shard = folder.shard_or(key, partial(merge, part, low, high))
-        advance(shard.rows_in)
-        shards.append(shard)
-    return shards
-
-
 def _staged(chunks: Sequence[Shard], group: str, path: Path) -> _Staged:
     files = [file for chunk in chunks for file in chunk.files if file.group == f"staged-{group}"]
     return _Staged(
@@ -181,17 +247,6 @@ def _key_range(part: int, parts: int, *, digits: int) -> tuple[str, str]:
     rest = "0" * (digits - TEXT_DIGITS)
     # "g" sorts after every hexadecimal digit.
     return f"{low:016x}{rest}", f"{high:016x}{rest}" if part + 1 < parts else "g"
-
-
-def _read_range(
-    paths: list[Path], of: pa.Schema, low: str, high: str, columns: list[str] | None = None
-) -> pa.Table:
-    """Return the rows whose key, the first column, is in `[low, high)`."""
-    if not paths:
-        return of.empty_table().select(columns or of.names)
-    key = ds.field(of.names[0])
-    pool = ds.dataset([str(path) for path in paths], schema=of)
-    return pool.to_table(columns=columns, filter=(key >= low) & (key < high))
 
 
 def _ascending(*names: str) -> list[tuple[str, str]]:

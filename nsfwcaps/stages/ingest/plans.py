@@ -25,7 +25,12 @@ from nsfwcaps.stages.ingest.pool import Pool
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 _TEXT = ("csv", "tsv", "json", "jsonl", "ndjson")
+_LINES = ("txt", "token")
 _PARQUET = ("parquet", "pq")
+_PACKED = ("gz", "bz2", "xz", "zst", "lz4")
+_MOST_STRANDS, _CHUNKS_OF_STRAND = 8, 2
+_BYTES_OF_ROW, _TIMES_LARGER = 64, 4
+"""Bytes of a row of text, about, and how much larger a packed file is when it is unpacked."""
 _START = 1 << 16
 """Bytes of a file of text in which names of image columns are looked for."""
 _IMAGES = frozenset(
@@ -42,6 +47,30 @@ def work(pools: Sequence[Pool], settings: IngestSettings) -> Work:
         kind, amount = _kind_and_amount(pool, settings)
         found[kind] = found.get(kind, 0.0) + amount
     return found
+
+
+def strands(pool: Pool, chunk_rows: int) -> int:
+    """Return into how many interleaved parts the reading of a pool file is cut.
+
+    One, unless it is on this machine, has no pictures inside, and is so long that each part has
+    several chunks: every part reads the whole file, and cleans its own rows.
+    """
+    path, name = local_path(pool.url), shown(pool.url)
+    form, packed = suffix(name), 1
+    if form in _PACKED:
+        form, packed = suffix(name[: -len(form) - 1]), _TIMES_LARGER
+    if path is None or not path.is_file():
+        return 1
+    if form in _PARQUET:
+        parquet = _parquet(path)
+        if parquet is None or any(map(_holds_bytes, parquet.schema.to_arrow_schema().types)):
+            return 1
+        rows = parquet.num_rows
+    elif form in (*_TEXT, *_LINES):
+        rows = path.stat().st_size * packed // _BYTES_OF_ROW
+    else:
+        return 1
+    return max(1, min(_MOST_STRANDS, rows // (_CHUNKS_OF_STRAND * chunk_rows)))
 
 
 class ReadingPace:
@@ -78,7 +107,7 @@ def _kind_and_amount(pool: Pool, settings: IngestSettings) -> tuple[str, float]:
     """Return a kind of work and its amount: rows of a local Parquet file, or bytes."""
     path, name = local_path(pool.url), shown(pool.url)
     form = "folder" if name.endswith("/") else suffix(name)
-    if form in ("gz", "bz2", "xz", "zst", "lz4"):
+    if form in _PACKED:
         form = f"{suffix(name[: -len(form) - 1])}.{form}"
     size, unit = float(sources.size_bytes(pool.url)), "bytes"
     if path is None and not size:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,31 +14,17 @@ import pyarrow as pa
 
 from nsfwcaps import schema
 from nsfwcaps.artifacts import Shard, ShardTables, StageFolder
-from nsfwcaps.captions.clean import Clean, Rejected, clean_row, image_cell
-from nsfwcaps.captions.images import ImageReader, ImageTemplate
-from nsfwcaps.captions.opening import shown
-from nsfwcaps.captions.readers import read_pool
-from nsfwcaps.captions.rows import BadRow, Row, Sample
-from nsfwcaps.captions.tables.column_names import Label, folded
-from nsfwcaps.captions.tables.columns import resolve
-from nsfwcaps.captions.tables.kept import listed
-from nsfwcaps.captions.tables.roles import Columns
-from nsfwcaps.captions.tables.values import text_cell
+from nsfwcaps.captions.clean import Clean, Rejected, clean_row
+from nsfwcaps.captions.tables.column_names import Label
 from nsfwcaps.config import digest
-from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.ingest.keep import KeptColumns
-from nsfwcaps.stages.ingest.pool import (
-    SHAPING,
-    Pool,
-    described,
-    named_columns,
-    read_options,
-    template_of,
-)
+from nsfwcaps.sharing import Part
+from nsfwcaps.stages.ingest import plans
+from nsfwcaps.stages.ingest.pool import SHAPING, Pool, described
+from nsfwcaps.stages.ingest.pool_rows import PoolRows
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
-VERSION = 4
+VERSION = 5
 
 _CHUNK_ROWS = 131_072
 _CHUNK_IMAGE_BYTES = 16 * 2**20
@@ -45,123 +33,86 @@ _CHUNK_IMAGE_BYTES = 16 * 2**20
 def read_chunks(
     pool: Pool, settings: IngestSettings, folder: StageFolder, advance: Advance
 ) -> Iterator[Shard]:
-    """Stage a pool chunk by chunk; skip chunks that an earlier run staged."""
-    asked = {name: getattr(settings, name) for name in SHAPING}
-    source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
-    rows = PoolRows(pool, settings)
-    start = 0
-    while start == 0 or not rows.at_end():
-        key = digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
+    """Stage a pool chunk by chunk; skip chunks that an earlier run staged.
+
+    A pool that was read to its end is not opened again: its last chunk says so.
+    """
+    rows: PoolRows | None = None
+    start, ended = 0, False
+    while not ended:
+        key = _key(pool, settings, start)
         shard = folder.shard(key)
         if shard is not None:
-            rows.skip(shard.rows_in)
             advance(shard.rows_in)
+            if rows is not None:
+                rows.skip(shard.rows_in)
         else:
+            if rows is None:
+                rows = PoolRows(pool, settings)
+                rows.skip(start)
             chunk = _Chunk(pool, rows)
             shard = folder.make_shard(key, partial(chunk.filled, settings, advance))
         yield shard
         start += shard.rows_in
-        if shard.rows_in == 0:
-            return
+        ended = shard.facts["ended"]
 
 
-class PoolRows:
-    """Numbered rows of one pool, with the columns recognised in it."""
+def strands(pools: Sequence[Pool]) -> list[tuple[Pool, Part]]:
+    """Return the pool files, long ones several times, with the part of each that is read."""
+    found = []
+    for pool in pools:
+        count = plans.strands(pool, _CHUNK_ROWS)
+        found += [(pool, Part(number, count)) for number in range(count)]
+    return found
 
-    def __init__(self, pool: Pool, settings: IngestSettings) -> None:
-        self.columns: Columns | None = None
-        self.images = ImageReader(pool.url, settings.image_root)
-        template = template_of(settings, pool.label)
-        self.template = None if template is None else ImageTemplate(template)
-        self.kept = KeptColumns(listed(settings.keep_columns), pool.url)
-        self._pool = pool
-        self._named = named_columns(settings, pool.label)
-        if any(item.startswith("split ") for item in pool.chosen):  # its files are the split
-            self._named = replace(self._named, splits=frozenset())
-        self._elsewhere: set[str] = set()
-        """Image columns whose files are not there."""
-        self._ahead: tuple[int, Row | BadRow] | None = None
-        self._read = read_pool(pool.url, self._choose, read_options(settings))
-        self._rows = enumerate(self._read)
 
-    def _choose(self, sample: Sample) -> list[str]:
-        found = resolve(sample, self._pool.label, where=shown(self._pool.url), named=self._named)
-        found = self._with_images(found, sample)
-        if self.columns is not None and found.caption != self.columns.caption:
-            raise InputError(
-                f"{shown(self._pool.url)}: the captions are in '{self.columns.caption}' in the "
-                f"first rows, in '{found.caption}' in later ones; choose one with --caption-column"
-            )
-        extra = [*self._pool_columns(sample), *self.kept.choose(sample)]
-        ignored = tuple(name for name in found.ignored if name not in extra)
-        self.columns = replace(found, ignored=ignored)
-        return list(dict.fromkeys((*found.used, *extra)))
+def read_strand(
+    pool: Pool, settings: IngestSettings, folder: StageFolder, strand: Part, advance: Advance
+) -> None:
+    """Stage every n-th chunk of a pool whose chunks are as long as the others; skip other rows.
 
-    def _with_images(self, found: Columns, sample: Sample) -> Columns:
-        """Check that images are where the columns say, by the first rows.
+    Reading a row takes a small part of the time that cleaning takes. If chunks are shorter, since
+    they hold pictures, `read_chunks` finds no use for these, and reads the pool itself.
+    """
+    if strand.count == 1 or staged_chunks(pool, settings, folder) is not None:
+        for _ in read_chunks(pool, settings, folder, advance):
+            pass
+        return
+    rows, read = PoolRows(pool, settings), 0
+    with closing(rows):
+        for start in itertools.count(strand.index * _CHUNK_ROWS, strand.count * _CHUNK_ROWS):
+            key = _key(pool, settings, start)
+            shard = folder.shard(key)
+            if shard is not None:
+                advance(shard.rows_in)
+            else:
+                rows.skip(start - read)
+                if start and rows.at_end():
+                    return
+                chunk = _Chunk(pool, rows)
+                shard = folder.make_shard(key, partial(chunk.filled, settings, advance))
+                read = start + shard.rows_in
+            if shard.facts["ended"]:
+                return
 
-        Raises:
-            InputError: no image is there, and the user asked for images or the pool has its own.
-        """
-        if found.image is None or found.image in sample.binary:
-            return found
-        # A header line repeated inside the file has the name of the column there.
-        rows = (row for row in sample.rows if text_cell(row.get(found.image)) != found.image)
-        cells = (image_cell(text_cell(row.get(found.image))) for row in rows)
-        named = [path for path, data in cells if path is not None and data is None]
-        is_later = self.columns is not None and found.image not in self._elsewhere
-        if not named or is_later or any(map(self._is_there, named)):
-            return found
-        folder = shown(self.images.root)
-        if found.images_elsewhere:
-            self._elsewhere.add(found.image)
-            note = f"none ({found.image}: no such files; see --image-root)"
-            return replace(found, image=None, notes={**found.notes, "image": note})
-        if all("://" in path for path in named):
-            raise InputError(
-                f"{shown(self._pool.url)}: no image at the addresses in '{found.image}' can be "
-                "read; check the network, install the package of their store, such as aiohttp, or "
-                "read captions alone with --no-images"
-            )
-        raise InputError(
-            f"{shown(self._pool.url)}: none of the images named in '{found.image}' is in {folder}; "
-            "set their folder with --image-root, or read captions alone with --no-images"
-        )
 
-    def _is_there(self, path: str) -> bool:
-        return self.images.exists(path)
+def staged_chunks(pool: Pool, settings: IngestSettings, folder: StageFolder) -> list[Shard] | None:
+    """Return the chunks of a pool that was read to its end; None for any other. Reads nothing."""
+    found: list[Shard] = []
+    while not found or not found[-1].facts["ended"]:
+        start = sum(shard.rows_in for shard in found)
+        shard = folder.shard(_key(pool, settings, start))
+        if shard is None:
+            return None
+        found.append(shard)
+    return found
 
-    def _pool_columns(self, sample: Sample) -> list[str]:
-        """Columns that are read beside those of `Columns`: those of the image template."""
-        if self.template is None:
-            return []
-        own = {folded(name): name for name in sample.names}
-        missing = [name for name in self.template.columns if folded(name) not in own]
-        if missing:
-            raise InputError(
-                f"{shown(self._pool.url)}: the image template needs the column '{missing[0]}', "
-                "which the pool lacks"
-            )
-        return [own[folded(name)] for name in self.template.columns]
 
-    def next(self) -> tuple[int, Row | BadRow] | None:
-        """Return the next row with its number, or None at the end."""
-        ahead, self._ahead = self._ahead, None
-        return ahead or next(self._rows, None)
-
-    def close(self) -> None:
-        """Close the file before its end."""
-        self._read.close()
-
-    def at_end(self) -> bool:
-        """Return whether all rows have been read; looks one row ahead."""
-        self._ahead = self._ahead or next(self._rows, None)
-        return self._ahead is None
-
-    def skip(self, rows: int) -> None:
-        """Skip rows that an earlier run has staged."""
-        for _ in range(rows):
-            self.next()
+def _key(pool: Pool, settings: IngestSettings, start: int) -> str:
+    """Return the key of the chunk of a pool that begins with a row."""
+    asked = {name: getattr(settings, name) for name in SHAPING}
+    source = {"sha256": pool.digest, "label": pool.label, "name": pool.name}
+    return digest(["stage", VERSION, source, asked, start, _CHUNK_ROWS, _CHUNK_IMAGE_BYTES])
 
 
 class _Chunk:
@@ -242,11 +193,13 @@ class _Chunk:
             tables=tables,
             rows_in=self.rows,
             rejects=dict(sorted(reasons.items())),
+            mapped={group for group, _ in tables if group != "rejects"},
             facts={
                 "captions": sum(map(len, self.kept.values())),
                 "hidden_characters": self.hidden,
                 "several_categories": self.several_categories,
                 "columns": self._described(),
+                "ended": self.source.at_end(),
                 **({"kept": self.source.kept.kinds()} if self.source.kept else {}),
             },
         )

@@ -33,7 +33,7 @@ from nsfwcaps.stages.ingest.pool_files import (
     given_pools,
     said_of,
 )
-from nsfwcaps.stages.ingest.read import PoolRows
+from nsfwcaps.stages.ingest.pool_rows import PoolRows
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 _OF_TEXTS = ("config", *(n for n in SHAPING if "image" not in n and n != "keep_columns"))

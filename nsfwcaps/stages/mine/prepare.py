@@ -42,13 +42,15 @@ def prepared(
     """
     method = method_of(settings)
     of = compared(settings.similarity, pools_of(tables, settings))
-    rows = None if settings.partitions is None else part_rows(of.safe.rows, settings.partitions)
+    rows = (
+        None if settings.partitions is None else partition_rows(of.safe.rows, settings.partitions)
+    )
     space = Space(
         unsafe=of.unsafe,
         safe=of.safe,
         device=BlockSearch(settings.device),
         memory_bytes=parse_bytes(settings.memory),
-        part_rows=rows,
+        partition_rows=rows,
         query_rows=settings.block,
     )
     check(space, method)
@@ -63,10 +65,10 @@ def prepared(
     return PreparedSearch(method=method, compared=of, space=space, memo=memo, depth=depth)
 
 
-def part_rows(rows: int, partitions: int) -> int:
+def partition_rows(rows: int, partitions: int) -> int:
     """Return the rows of each partition of a table: whole tiles, unless the table is small.
 
-    >>> part_rows(10_000, 2), part_rows(10, 3)
+    >>> partition_rows(10_000, 2), partition_rows(10, 3)
     (8192, 4)
     """
     size = -(-rows // partitions)

@@ -35,12 +35,16 @@ def phases(
     from nsfwcaps.mining.candidates import spans
     from nsfwcaps.mining.targets import target_blocks_of
     from nsfwcaps.stages.mine.pools import read_vectors
-    from nsfwcaps.stages.mine.prepare import part_rows, prepared
+    from nsfwcaps.stages.mine.prepare import partition_rows, prepared
 
     ready = prepared(settings, folder, inputs["embed"], read_vectors(inputs["embed"]))
     blocks = len(spans(ready.space, ready.depth))
     safe, unsafe = ready.space.safe.rows, ready.space.unsafe.rows
-    rows = safe if ready.space.part_rows is None else part_rows(safe, settings.partitions or 1)
+    rows = (
+        safe
+        if ready.space.partition_rows is None
+        else partition_rows(safe, settings.partitions or 1)
+    )
     partitions = -(-safe // rows)
     looks_back = ready.method.weighing.looks_back
     yield Phase(
@@ -72,7 +76,7 @@ class MineShares:
     ) -> None:
         from nsfwcaps.mining.candidates import ExactSearch, spans
         from nsfwcaps.stages.mine.pools import read_vectors
-        from nsfwcaps.stages.mine.prepare import part_rows, prepared
+        from nsfwcaps.stages.mine.prepare import partition_rows, prepared
 
         self._indexed = settings.index is not None
         embed = inputs["embed"]
@@ -80,10 +84,10 @@ class MineShares:
         self._ready = prepared(settings, folder, embed, tables)
         space, depth = self._ready.space, self._ready.depth
         self._search = ExactSearch(space, depth)
-        rows = part_rows(space.safe.rows, len(self._search.parts))
+        rows = partition_rows(space.safe.rows, len(self._search.parts))
         partitions = -(-space.safe.rows // rows)
         if partitions > 1 and settings.partitions is None:
-            space = replace(space, part_rows=rows)
+            space = replace(space, partition_rows=rows)
             self._ready = replace(self._ready, space=space)
             self._search = ExactSearch(space, depth)
         (start, stop), *_ = spans(space, depth)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -16,15 +17,29 @@ from nsfwcaps.errors import InputError
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.captions import captions_of
 from nsfwcaps.stages.publish.kept import kept_columns
-from nsfwcaps.stages.publish.near_captions import Nodes, near_captions
+from nsfwcaps.stages.publish.near_captions import near_by_hashes, near_captions
 from nsfwcaps.stages.publish.near_pictures import PictureHashes, hash_pictures, near_pictures
+from nsfwcaps.stages.publish.nodes import Nodes
 from nsfwcaps.stages.publish.settings import PublishSettings
+from nsfwcaps.vectors.hyperplanes import HashPlan
 from nsfwcaps.vectors.index import Rows
 
 CAPTIONS, PICTURES = "near_duplicate_captions", "equal_pictures"
 COLUMN, NEAR_PICTURES = "group_column", "near_duplicate_pictures"
 
 Edges = tuple[Rows, Rows]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSearch:
+    """How near-duplicate captions are searched."""
+
+    content: str
+    """Digest of the captions and their pairs."""
+    plan: HashPlan | None
+    """None: all are compared with all."""
+    labels: Rows
+    """Group `[n]` of each caption by the pairs alone."""
 
 
 def group_columns(settings: PublishSettings, ingest: StageRecord) -> list[str]:
@@ -93,14 +108,19 @@ def links(
     nodes: Nodes,
     values: Mapping[str, pa.Array],
     hashes: PictureHashes | None,
-    content: str,
+    search: CaptionSearch,
     progress: Progress,
 ) -> Iterator[tuple[str, Edges]]:
     """Yield each kind of link with its edges `[e]`, `[e]` between nodes.
 
     `values` are those of the columns to group by, `[n]` each.
     """
-    yield CAPTIONS, near_captions(settings, folder, nodes.vectors, content, progress)
+    of, vectors = search, nodes.vectors
+    if of.plan is None:
+        yield CAPTIONS, near_captions(settings, folder, vectors, of.content, progress)
+    else:
+        more = of.labels, of.plan, of.content
+        yield CAPTIONS, near_by_hashes(settings, folder, vectors, *more, progress)
     yield PICTURES, _equal(nodes.pictures)
     if values:
         parts = [_equal(column) for column in values.values()]

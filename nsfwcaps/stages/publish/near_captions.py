@@ -1,86 +1,46 @@
-"""publish, near-duplicate captions: those of all pairs, and which of them are nearly equal."""
+"""publish, near-duplicate captions: which captions of all pairs are nearly equal.
+
+Up to `EXACT_NODES` captions, each is compared with all. More are compared where their hashes are
+equal (`vectors.hyperplanes`): the time of the former grows with the square of the captions.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from nsfwcaps import schema
-from nsfwcaps.artifacts import ShardTables, StageFolder, StageRecord
+from nsfwcaps.artifacts import ShardTables, StageFolder
 from nsfwcaps.config import digest, parse_bytes
 from nsfwcaps.enums import Device
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
-from nsfwcaps.vectors.columns import vector_table
+from nsfwcaps.vectors.bucket_join import Groups, Keys, join_buckets
+from nsfwcaps.vectors.hyperplanes import HashPlan, hash_tables, plan_hashes
 from nsfwcaps.vectors.index import BlockSearch, Rows
-from nsfwcaps.vectors.near_duplicates import near_duplicates
+from nsfwcaps.vectors.near_duplicates import near_duplicates, near_rows
 from nsfwcaps.vectors.nearest import HeldTable, blocks_for
 from nsfwcaps.vectors.store import VectorTable
 
-_NODE_ROWS = 16_384
+EXACT_NODES = 250_000
+"""Most captions that are all compared with all."""
 _BLOCK_ROWS = 16_384
 _NEIGHBOURS = 256
+_TABLES_AT_ONCE = 4
+"""Tables of hashes from one pass over the vectors."""
 
 EDGES = pa.schema([("left", pa.int64()), ("right", pa.int64())])
-_PICTURE = (pa.field("image_sha256", pa.string()),)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Nodes:
-    """The n captions of all pairs and their partners: unsafe, then safe, each sorted by id."""
-
-    ids: dict[str, pa.Array]
-    """Ids of each side."""
-    vectors: VectorTable
-    """`[n, d]`"""
-    pictures: pa.Array
-    """Hash `[n]` of the caption's picture; null without one."""
-
-    @property
-    def count(self) -> int:
-        """Number of nodes."""
-        return self.vectors.rows
-
-    def rows(self, label: str, ids: pa.Array | pa.ChunkedArray) -> Rows:
-        """Return the node `[p]` of each id of a side."""
-        spots: Any = pc.index_in(ids, value_set=self.ids[label])
-        start = len(self.ids["unsafe"]) if label == "safe" else 0
-        return np.asarray(spots).astype(np.int64) + start
-
-
-def read_nodes(
-    folder: StageFolder, embed: StageRecord, ids: dict[str, pa.Array], content: str
-) -> Nodes:
-    """Collect the vectors of the given ids, sorted, of each side."""
-    paths = []
-    for label in ("unsafe", "safe"):
-        table = VectorTable(embed.paths(label))
-        rows = np.sort(table.find("id", ids[label]))
-        for start in range(0, len(rows), _NODE_ROWS):
-            part, stem = rows[start : start + _NODE_ROWS], f"nodes-{label}-{start:09d}"
-            key = digest([content, "nodes", label, start])
-            shard = folder.shard_or(key, partial(_node_shard, table, part, stem))
-            paths += [folder.path / file.path for file in shard.files]
-    vectors = VectorTable(paths)
-    pictures = vectors.column("image_sha256", np.arange(vectors.rows)).combine_chunks()
-    return Nodes(ids=ids, vectors=vectors, pictures=pictures)
-
-
-def _node_shard(table: VectorTable, rows: Rows, stem: str) -> ShardTables:
-    names = ("id", "image_sha256")
-    found = vector_table(
-        schema.vectors(table.width, "id", _PICTURE),
-        {name: table.column(name, rows).combine_chunks() for name in names},
-        table.take(rows),
-        table.encoder,
-    )
-    return ShardTables(tables={("nodes", stem): found}, rows_in=len(rows))
+def hash_plan(settings: PublishSettings, vectors: VectorTable) -> HashPlan | None:
+    """Return the tables of hashes to compare captions by; None: compare all with all."""
+    if vectors.rows <= EXACT_NODES:
+        return None
+    return plan_hashes(vectors, settings.near_duplicate)
 
 
 def near_captions(
@@ -96,9 +56,8 @@ def near_captions(
     pool = HeldTable(vectors, BlockSearch(Device.AUTO), block_rows=sizes.rows)
 
     def find(start: int, stop: int) -> ShardTables:
-        left, right = near_duplicates(pool, start, stop, settings.near_duplicate)
-        table = pa.table({"left": left, "right": right}, schema=EDGES)
-        return ShardTables(tables={("edges", f"edges-{start:09d}"): table}, rows_in=stop - start)
+        edges = near_duplicates(pool, start, stop, settings.near_duplicate)
+        return _shard(edges, f"edges-{start:09d}", stop - start)
 
     files = []
     with progress.task("publish: split", vectors.rows) as advance:
@@ -110,3 +69,75 @@ def near_captions(
             advance(stop - start)
     edges = pa.concat_tables(read_tables(files))
     return np.asarray(edges["left"]), np.asarray(edges["right"])
+
+
+def near_by_hashes(
+    settings: PublishSettings,
+    folder: StageFolder,
+    vectors: VectorTable,
+    labels: Rows,
+    plan: HashPlan,
+    content: str,
+    progress: Progress,
+) -> tuple[Rows, Rows]:
+    """Return edges as `near_captions`, only as many as join captions in different groups `[n]`.
+
+    Every edge has an exact cosine of at least the threshold. A pair at the threshold stays
+    unconnected with at most the probability of the plan; a closer one more rarely.
+    """
+    known = Groups(labels)
+    left, right = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    near = partial(near_rows, vectors, threshold=settings.near_duplicate)
+    tables = _Tables(vectors, plan)
+
+    def find(number: int) -> ShardTables:
+        edges = join_buckets(tables.keys(number), near, Groups(known.labels))
+        return _shard(edges, f"edges-hashed-{number:05d}", vectors.rows)
+
+    of = [content, "hashed edges", settings.near_duplicate, plan.bits, plan.tables]
+    # An edge in one table spares the next ones: so a table's edges depend on those before.
+    with progress.task("publish: split", plan.tables, unit="tables") as advance:
+        for number in range(plan.tables):
+            shard = folder.shard_or(digest([*of, number]), partial(find, number))
+            (found,) = read_tables([folder.path / file.path for file in shard.files])
+            left.append(np.asarray(found["left"]))
+            right.append(np.asarray(found["right"]))
+            known.add(left[-1], right[-1])
+            advance(1)
+    return np.concatenate(left), np.concatenate(right)
+
+
+class _Tables:
+    """The hashes of all tables, a few tables at a time."""
+
+    def __init__(self, vectors: VectorTable, plan: HashPlan) -> None:
+        self._vectors, self._plan = vectors, plan
+        self._ready: Iterator[tuple[int, Keys]] = iter(())
+
+    def keys(self, number: int) -> Keys:
+        """Return the hashes `[n]` of a table; those of ascending numbers are asked for."""
+        for at, keys in self._ready:
+            if at == number:
+                return keys
+        count = min(_TABLES_AT_ONCE, self._plan.tables - number)
+        self._ready = hash_tables(self._vectors, self._plan, number, count)
+        return next(self._ready)[1]
+
+
+def _shard(edges: tuple[Rows, Rows], stem: str, rows: int) -> ShardTables:
+    table = pa.table(dict(zip(EDGES.names, edges, strict=True)), schema=EDGES)
+    return ShardTables(tables={("edges", stem): table}, rows_in=rows)
+
+
+def search_facts(plan: HashPlan | None) -> dict[str, Any]:
+    """Return how near-duplicate captions were searched; empty if all were compared with all."""
+    if plan is None:
+        return {}
+    return {
+        "near_duplicate_search": {
+            "by": "random hyperplanes",
+            "bits": plan.bits,
+            "tables": plan.tables,
+            "probability": round(plan.probability, 6),
+        }
+    }

@@ -28,6 +28,7 @@ from nsfwcaps.enums import Split
 from nsfwcaps.progress import Progress
 from nsfwcaps.stages.publish.links import (
     CAPTIONS,
+    CaptionSearch,
     Edges,
     column_facts,
     column_values,
@@ -35,10 +36,12 @@ from nsfwcaps.stages.publish.links import (
     links,
     picture_hashes,
 )
-from nsfwcaps.stages.publish.near_captions import Nodes, read_nodes
+from nsfwcaps.stages.publish.near_captions import hash_plan, search_facts
 from nsfwcaps.stages.publish.near_pictures import PictureHashes
+from nsfwcaps.stages.publish.nodes import Nodes, read_nodes
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
+from nsfwcaps.vectors.bucket_join import Groups
 from nsfwcaps.vectors.index import Rows
 
 VERSION = 2
@@ -52,6 +55,8 @@ class Splits:
     partner_ids: pa.Array
     """Id `[p]` of the partner of every pair; null if there is none in the split of the pair."""
     nodes: Nodes
+    ends: Mapping[str, Rows]
+    """Node `[p]` of the unsafe and the safe caption of every pair, and of the partner, or −1."""
     held_out: npt.NDArray[np.bool_]
     """Whether a node `[n]` is an item of a validation or test pair."""
     values: Mapping[str, pa.Array]
@@ -87,9 +92,14 @@ def split_pairs(
     values = _values(ingest, nodes, columns)
     hashes = picture_hashes(settings, folder, ingest, nodes, progress)
     unsafe, safe = nodes.rows("unsafe", pairs["unsafe_id"]), nodes.rows("safe", pairs["safe_id"])
-    kinds = links(settings, folder, nodes, values, hashes, content, progress)
-    of_node, counts = _grouped(nodes.count, unsafe, safe, kinds)
-    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"].to_pylist()
+    search = CaptionSearch(
+        content=content,
+        plan=hash_plan(settings, nodes.vectors),
+        labels=groups(nodes.count, unsafe, safe),
+    )
+    kinds = links(settings, folder, nodes, values, hashes, search, progress)
+    of_node, counts = _grouped(search.labels, unsafe, kinds)
+    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"]
     of_pair = assign(
         group,
         unsafe_ids,
@@ -100,11 +110,13 @@ def split_pairs(
     named = np.full(len(unsafe_ids), -1, dtype=np.int64)
     named[np.asarray(partner_ids.is_valid())] = nodes.rows("safe", partner_ids.drop_null())
     together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, unsafe_ids)
+    partner = np.where(together, named, -1)
     return Splits(
         of_pair=of_pair,
         partner_ids=pc.if_else(pa.array(together), partner_ids, None),
         nodes=nodes,
-        held_out=_held_out(nodes.count, of_pair, unsafe, safe, np.where(together, named, -1)),
+        ends={"unsafe": unsafe, "safe": safe, "partner": partner},
+        held_out=_held_out(nodes.count, of_pair, unsafe, safe, partner),
         values=values,
         hashes=hashes,
         facts={
@@ -115,6 +127,7 @@ def split_pairs(
             "wanted": {"validation": settings.validation_share, "test": settings.test_share},
             "near_duplicates": counts[CAPTIONS]["links"],
             "links": counts,
+            **search_facts(search.plan),
             "group_columns": {
                 name: column_facts(found, len(nodes.ids["unsafe"]))
                 for name, found in values.items()
@@ -125,21 +138,19 @@ def split_pairs(
 
 
 def _grouped(
-    count: int, unsafe: Rows, safe: Rows, kinds: Iterable[tuple[str, Edges]]
+    labels: Rows, unsafe: Rows, kinds: Iterable[tuple[str, Edges]]
 ) -> tuple[Rows, dict[str, dict[str, int]]]:
     """Return the group `[n]` of each node, and what each kind of link joined, one after the other.
 
-    `joined` is the number of groups of pairs that a kind of link removes.
+    `labels` `[n]` are the groups by the pairs. `joined` is the number of groups of pairs that a
+    kind of link removes.
     """
-    left, right, counts = [unsafe], [safe], {}
-    of_node = groups(count, unsafe, safe)
-    for kind, ends in kinds:
-        before = _number(of_node[unsafe])
-        left.append(ends[0])
-        right.append(ends[1])
-        of_node = groups(count, np.concatenate(left), np.concatenate(right))
-        counts[kind] = {"links": len(ends[0]), "joined": before - _number(of_node[unsafe])}
-    return of_node, counts
+    of_node, counts = Groups(labels), {}
+    for kind, (left, right) in kinds:
+        before = _number(of_node.labels[unsafe])
+        of_node.add(left, right)
+        counts[kind] = {"links": len(left), "joined": before - _number(of_node.labels[unsafe])}
+    return of_node.labels, counts
 
 
 def _values(ingest: StageRecord, nodes: Nodes, columns: Sequence[str]) -> dict[str, pa.Array]:
@@ -181,5 +192,4 @@ def _picture_facts(hashes: PictureHashes | None) -> dict[str, int] | None:
 
 def split_names(of_pair: npt.NDArray[np.str_]) -> Sequence[str]:
     """Return the splits that have pairs, given the split of each pair, in the usual order."""
-    present = set(of_pair.tolist())
-    return [split.value for split in Split if split in present]
+    return [split.value for split in Split if (of_pair == split.value).any()]

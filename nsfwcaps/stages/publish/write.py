@@ -17,7 +17,7 @@ from nsfwcaps.artifacts import Shard, ShardFiles, StageFolder, StageRecord
 from nsfwcaps.config import digest
 from nsfwcaps.enums import ColumnNames
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.publish.captions import captions_of
+from nsfwcaps.stages.publish.captions import NodeCaptions
 from nsfwcaps.stages.publish.construction import image_urls
 from nsfwcaps.stages.publish.flags import PairFlags
 from nsfwcaps.stages.publish.illustration import image_labels
@@ -81,6 +81,8 @@ class SplitWriter:
             kept=self._kept,
         )
         self._sides = ("unsafe", "safe", "partner") if with_partners else ("unsafe", "safe")
+        named = ["category", *_CAPTION_COLUMNS, *(["kept"] if self._kept else [])]
+        self._captions = NodeCaptions(folder, inputs["ingest"], splits.nodes, named)
         self._urls = image_urls(inputs) if as_nsfwcaps else {}
         self._rows = min(settings.shard_rows, ROWS_WITH_IMAGES) if carries else settings.shard_rows
 
@@ -113,6 +115,9 @@ class SplitWriter:
         for table in read_tables(self._grade.paths("pairs")):
             here = wanted[start : start + table.num_rows]
             partners = self._splits.partner_ids.slice(start, table.num_rows)
+            for side in self._sides:
+                nodes = self._splits.ends[side][start : start + table.num_rows]
+                table = table.append_column(_node_of(side), pa.array(nodes))
             start += table.num_rows
             table = table.append_column("partner_id", partners)
             yield table.filter(pa.array(here))
@@ -122,9 +127,7 @@ class SplitWriter:
         columns = {name: pairs[name] for name in pairs.column_names}
         columns["split"] = pa.array([split] * pairs.num_rows)
         for side in self._sides:
-            label = "unsafe" if side == "unsafe" else "safe"
-            named = ["category", *_CAPTION_COLUMNS, *(["kept"] if self._kept else [])]
-            found = captions_of(self._ingest, label, pairs[f"{side}_id"], named)
+            found = self._captions.take(np.asarray(pairs[_node_of(side)]))
             columns |= {f"{side}_{name}": found[name] for name in _CAPTION_COLUMNS}
             if side == "unsafe":
                 columns["category"] = found["category"]
@@ -155,6 +158,11 @@ class SplitWriter:
         lost = dict(self.pictures.lost)
         self.pictures.lost.clear()
         return lost
+
+
+def _node_of(side: str) -> str:
+    """Return the column of pairs with the node of a side."""
+    return f"{side}_node"
 
 
 def _counts(table: pa.Table) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from support.ingest_place import Place, copies, table
 from nsfwcaps import schema
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages.ingest import merge, read
+from nsfwcaps.stages.ingest.staged import StagedRows
+from nsfwcaps.tables import arrow_bytes
 
 # Few different captions, so that pools hold duplicates and share captions.
 CAPTIONS = st.lists(
@@ -164,11 +166,10 @@ def test_ranges_cover_every_key_once(tmp_path: Path, parts: int) -> None:
     ranges = [merge._key_range(part, parts, digits=64) for part in range(parts)]
     keys = sorted({"0" * 64, "f" * 64, *itertools.chain(*ranges)} - {"g"})
     columns = {"image_sha256": keys, "image_path": keys, "image": [b""] * len(keys)}
-    pq.write_table(pa.table(columns, schema=schema.IMAGES), tmp_path / "staged.parquet")
-    found = [
-        merge._read_range([tmp_path / "staged.parquet"], schema.IMAGES, low, high)
-        for low, high in ranges
-    ]
+    staged = tmp_path / "staged.arrow"
+    staged.write_bytes(arrow_bytes(pa.table(columns, schema=schema.IMAGES)))
+    rows = StagedRows([staged], schema.IMAGES)
+    found = [rows.between(low, high) for low, high in ranges]
     assert pa.concat_tables(found)["image_sha256"].to_pylist() == keys
 
 

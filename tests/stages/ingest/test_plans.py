@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.ingest_place import Place
 
-from nsfwcaps.machine import known_rates
+from nsfwcaps import cache
 from nsfwcaps.pipeline import plan_stage
 from nsfwcaps.stages import STAGE
 from nsfwcaps.stages.ingest import run as ingest
@@ -20,7 +20,7 @@ VASE, GUN = "A vase on a table", "A handgun on a table"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setenv(known_rates.VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
     return Place(tmp_path)
 
 

@@ -19,7 +19,7 @@ from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.pipeline import run_stage, state
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.ingest import read
+from nsfwcaps.stages.ingest import pool_rows, read
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 
@@ -238,7 +238,7 @@ def test_run_with_nothing_to_do_reads_no_row(
     place: Place, pools: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = place.ingest(**pools)
-    monkeypatch.setattr(read, "read_pool", None)
+    monkeypatch.setattr(pool_rows, "read_pool", None)
     settings = IngestSettings(**pools)
     outcome = run_stage(STAGE["ingest"], settings, place.folder / "work", Silent())
     assert outcome.skipped

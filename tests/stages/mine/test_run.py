@@ -23,7 +23,7 @@ from nsfwcaps.errors import ArtifactError, ConfigError, DeviceError, InputError,
 from nsfwcaps.mining import approximate
 from nsfwcaps.pipeline import plan_stage
 from nsfwcaps.stages import STAGE
-from nsfwcaps.stages.mine import run as mine
+from nsfwcaps.stages.mine import prepare
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.stages.mine.text_keys import text_keys
 from nsfwcaps.vectors import index as index_module
@@ -469,7 +469,7 @@ def test_other_hardware_does_not_change_one_bit(
     settings = {"rank": rank, "k": 3, "reciprocal": 12}
     ours = mined(project, unsafe, safe, **settings)
     before = whole(ours)
-    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    project.monkeypatch.setattr(prepare, "BlockSearch", TwoGpus)
     project.monkeypatch.setattr(nearest, "rows_that_fit", lambda width, search: part_rows)
     # Another `recall_sample` changes nothing in exact search, and makes the stage run again.
     theirs = project.mine(device=Device.AUTO, recall_sample=7, **settings)
@@ -490,7 +490,7 @@ def test_candidates_beyond_what_a_gpu_returns_at_once_are_found_in_passes(
     unsafe, safe = random_pools(20, 150, width=64)
     settings = {"rank": Rank.CSLS, "k": 70, "candidates": 140}
     before = whole(mined(project, unsafe, safe, **settings))
-    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    project.monkeypatch.setattr(prepare, "BlockSearch", TwoGpus)
     assert whole(project.mine(device=Device.CUDA, recall_sample=7, **settings)) == before
 
 
@@ -547,7 +547,7 @@ def test_a_search_in_parts_resumes_and_leaves_no_trace(project: Project) -> None
     """Two GPUs hold 16 of 40 safe captions each; the third part follows when both are done."""
     unsafe, safe = random_pools(30, 40)
     before = whole(mined(project, unsafe, safe, memory="64KiB"))
-    project.monkeypatch.setattr(mine, "BlockSearch", TwoGpus)
+    project.monkeypatch.setattr(prepare, "BlockSearch", TwoGpus)
     project.monkeypatch.setattr(nearest, "rows_that_fit", lambda width, search: 16)
     settings = {**PLAIN, "memory": "64KiB", "recall_sample": 7}
     stop_after(project, 6)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from support.forked import launch
 from support.safe_pool import without_partners, write_pool
 from support.shell import Said, environment, tree
 from support.training_place import TINY, Place, metrics, rewrite, tensors
@@ -35,23 +36,18 @@ def alone(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def launch(*command: object, processes: int = 2) -> subprocess.Popen[str]:
-    """Start the command line with torchrun; what it was called with is its own session."""
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", processes]
-    arguments = [sys.executable, *torchrun, "-m", "nsfwcaps", *command]
-    return subprocess.Popen(
-        [str(item) for item in arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+def by_torchrun(*command: object) -> Said:
+    """Run the command line as users start it, by two processes."""
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ended = subprocess.run(
+        [sys.executable, *torchrun, "-m", "nsfwcaps", *map(str, command)],
+        capture_output=True,
         text=True,
         env={**environment(), "OMP_NUM_THREADS": "1"},
-        start_new_session=True,
+        timeout=180,
+        check=False,
     )
-
-
-def said_by(process: subprocess.Popen[str]) -> Said:
-    out, err = process.communicate(timeout=180)
-    return Said(process.returncode, out, err)
+    return Said(ended.returncode, ended.stdout, ended.stderr)
 
 
 def options(place: Place, out: Path, **changes: Any) -> list[str]:
@@ -60,7 +56,7 @@ def options(place: Place, out: Path, **changes: Any) -> list[str]:
 
 
 def train(place: Place, out: Path, *more: object, processes: int = 2, **changes: Any) -> Said:
-    return said_by(launch("train", *options(place, out, **changes), *more, processes=processes))
+    return launch("train", *options(place, out, **changes), *more, processes=processes).said()
 
 
 def assert_as_alone(out: Path, alone: Path) -> None:
@@ -84,12 +80,15 @@ def told(said: Said) -> list[str]:
     return [line for line in said.err.splitlines() if line.startswith(("error: ", "internal "))]
 
 
-@pytest.mark.parametrize(("processes", "parts"), [(2, 1), (3, 2)])
+@pytest.mark.parametrize("parts", [1, 2])
 def test_several_processes_train_as_one(
-    processes: int, parts: int, place: Place, alone: Path, tmp_path: Path
+    parts: int, place: Place, alone: Path, tmp_path: Path
 ) -> None:
-    """Batches of five: shares are uneven."""
-    said = train(place, tmp_path, "--json", processes=processes, accumulate=parts)
+    """Batches of five: shares of two processes and of three are uneven."""
+    if parts == 1:
+        said = by_torchrun("train", *options(place, tmp_path), "--json")
+    else:
+        said = train(place, tmp_path, "--json", processes=3, accumulate=parts)
     assert said.code == 0, said.err
     assert_as_alone(tmp_path, alone)
     (stage,) = said.json["stages"]  # standard output is one JSON value: others printed nothing
@@ -122,43 +121,32 @@ def test_a_recipe_whose_other_stages_are_the_first_process_s_alone(
     recipe = {"world": {"scenes": 6}, "train": train_section}
     (tmp_path / "both.yaml").write_text(yaml.safe_dump(recipe))
     out = tmp_path / "out"
-    said = said_by(launch("run", tmp_path / "both.yaml", "-w", out))
+    said = launch("run", tmp_path / "both.yaml", "-w", out, processes=2).said()
     assert said.code == 0, said.err
     assert [line.split()[0] for line in said.out.splitlines()[:2]] == ["world", "train"]
     assert_as_alone(out, alone)
-    again = said_by(launch("run", tmp_path / "both.yaml", "-w", out))
+    again = launch("run", tmp_path / "both.yaml", "-w", out, processes=2).said()
     assert (again.code, again.out.count("up to date")) == (0, 2)
 
 
 def test_a_stage_without_training_is_the_first_process_s_alone(tmp_path: Path) -> None:
-    said = said_by(launch("world", "--scenes=6", "-w", tmp_path))
+    said = launch("world", "--scenes=6", "-w", tmp_path, processes=2).said()
     assert (said.code, said.out.count("safe and")) == (0, 1)
 
 
 def test_all_go_on_from_the_checkpoint(place: Place, alone: Path, tmp_path: Path) -> None:
-    with launch("train", *options(place, tmp_path), "--quiet") as process:
-        until = time.monotonic() + 60
-        while not list(tmp_path.glob("train/checkpoints/*/step-*.pt")):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        kill_rest(tmp_path)
+    running = launch("train", *options(place, tmp_path), "--quiet", processes=2)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("train/checkpoints/*/step-*.pt")):
+        assert running.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    os.killpg(running.pid, signal.SIGKILL)
+    assert running.wait() == -signal.SIGKILL
     assert not (tmp_path / "model").exists()
     said = train(place, tmp_path)
     assert said.code == 0, said.err
     assert_as_alone(tmp_path, alone)
-
-
-def kill_rest(out: Path) -> None:
-    """Processes that torchrun starts are in sessions of their own."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"--out={out}".encode() in arguments:
-            os.kill(int(folder.name), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(
@@ -194,18 +182,17 @@ def test_an_error_of_the_first_process_ends_all(place: Place, tmp_path: Path) ->
 
 def test_an_error_of_another_process_ends_all(place: Place, tmp_path: Path) -> None:
     """One that cannot read a picture, though the first can."""
-    (tmp_path / "sitecustomize.py").write_text(
+    script = tmp_path / "break.py"
+    script.write_text(
         "import os\n"
-        "if os.environ.get('RANK') == '1' and 'TORCHELASTIC_RUN_ID' in os.environ:\n"
+        "if os.environ['RANK'] == '1':\n"
         "    import nsfwcaps.stages.train.reference as reference\n"
         "    from nsfwcaps.errors import InputError\n"
         "    def broken(*arguments):\n"
         "        raise InputError('the disk of this process is gone')\n"
         "    reference.load_reference = broken\n"
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(tmp_path))
-        said = train(place, tmp_path / "out")
+    said = launch("train", *options(place, tmp_path / "out"), processes=2, before=script).said()
     assert said.code != 0
     assert told(said) == ["error: the disk of this process is gone"]
 

@@ -1,0 +1,79 @@
+"""Addresses of runs on object stores, and where this machine has their mirrors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nsfwcaps import extras
+from nsfwcaps.cache import cache_folder
+from nsfwcaps.errors import ConfigError
+
+EXTRA = {"s3": "s3", "gs": "gs", "gcs": "gs"}
+"""Extra of each kind of store whose package the core does not install."""
+_KNOWN = (*EXTRA, "memory")
+# A `Path` has joined the slashes. One letter is a drive of Windows.
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+
+
+def address_of(place: str | Path) -> str | None:
+    """Return the address of a run on a store; None for a folder.
+
+    Raises:
+        ConfigError: the address is of a kind, or has a form, that cannot hold a run.
+
+    >>> address_of(Path("s3://bucket/run")), address_of("runs/a")
+    ('s3://bucket/run', None)
+    """
+    found = _ADDRESS.fullmatch(str(place))
+    if found is None or found[1].lower() == "file":
+        return None
+    scheme, rest = found[1].lower(), found[2].strip("/")
+    address = f"{scheme}://{rest}"
+    if scheme not in _KNOWN:
+        raise ConfigError(
+            f"{address}: a run cannot be on '{scheme}://'; expected a folder, s3://BUCKET/RUN or "
+            "gs://BUCKET/RUN"
+        )
+    parts = rest.split("/")
+    if len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
+        raise ConfigError(f"{address}: expected {scheme}://BUCKET/RUN: a bucket, and a name in it")
+    return address
+
+
+def folder_of(place: str | Path) -> Path:
+    """Return the path of a folder, also of `file:///path`."""
+    found = _ADDRESS.fullmatch(str(place))
+    return Path(f"/{found[2]}") if found and found[1].lower() == "file" else Path(place)
+
+
+def require(address: str) -> None:
+    """Check that the package of a store is installed.
+
+    Raises:
+        ModelError: it is not.
+    """
+    if extra := EXTRA.get(address.partition(":")[0]):
+        extras.require({extra: f"a run on {address}"})
+
+
+def mirrors() -> Path:
+    """Return the folder of all mirrors on this machine."""
+    return cache_folder() / "stores"
+
+
+def mirror_of(address: str) -> Path:
+    """Return the folder of an address's mirror."""
+    scheme, _, rest = address.partition("://")
+    return mirrors() / scheme / rest
+
+
+def shown(text: str) -> str:
+    """Return a text with the addresses of runs instead of their mirrors.
+
+    >>> shown(f"see {mirror_of('s3://bucket/run')}/dataset")
+    'see s3://bucket/run/dataset'
+    """
+    for scheme in _KNOWN:
+        text = text.replace(f"{mirrors() / scheme}/", f"{scheme}://")
+    return text
