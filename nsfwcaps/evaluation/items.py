@@ -13,19 +13,19 @@ from nsfwcaps.evaluation.data import Data
 from nsfwcaps.evaluation.datasets.templates import prompts
 from nsfwcaps.evaluation.plan import NEEDS_IMAGES, Place
 from nsfwcaps.evaluation.request import EvaluationTask
-from nsfwcaps.evaluation.vectors import Items, caption_items, picture_items
+from nsfwcaps.evaluation.vectors import ItemSet, caption_items, picture_items
 
 
-def items_of(data: Data, places: Sequence[Place], *, images: bool) -> list[Items[Any]]:
+def items_of(data: Data, places: Sequence[Place], *, images: bool) -> list[ItemSet[Any]]:
     """Return the distinct sets of items of all tasks; without `images`, for a text-only model."""
-    found: dict[tuple[str, ...], Items[Any]] = {}
+    found: dict[tuple[str, ...], ItemSet[Any]] = {}
     for place in places:
         for items in _of(data, place, images=images):
             found.setdefault((items.kind, *items.ids), items)
     return list(found.values())
 
 
-def _of(data: Data, place: Place, *, images: bool) -> Iterator[Items[Any]]:
+def _of(data: Data, place: Place, *, images: bool) -> Iterator[ItemSet[Any]]:
     name, task = place
     if task in NEEDS_IMAGES and not images:
         return

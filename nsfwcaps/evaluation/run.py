@@ -29,7 +29,7 @@ from nsfwcaps.evaluation.plan import Planned, plan
 from nsfwcaps.evaluation.record import check_folder, read_record, write_record
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId, write_csv
-from nsfwcaps.evaluation.vectors import Items, VectorFolder
+from nsfwcaps.evaluation.vectors import ItemSet, VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
@@ -50,7 +50,7 @@ class EvaluationOutcome:
     left_out: Mapping[str, Mapping[str, int]]
     """Unusable rows and images of each data set, by reason."""
     counts: Mapping[str, Mapping[str, int]]
-    """Items of each data set."""
+    """ItemSet of each data set."""
     captions_alone: Sequence[str]
     """Pair sets without images."""
     results: ResultFolder
@@ -118,7 +118,7 @@ class Evaluation:
         """Digest of all data sets."""
         return digest({name: facts["digest"] for name, facts in self._data.facts.items()})
 
-    def items(self, model: Model) -> list[Items[Any]]:
+    def items(self, model: Model) -> list[ItemSet[Any]]:
         """Return everything that a model encodes.
 
         Raises:

@@ -52,7 +52,7 @@ class Embedded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Items(Generic[Prepared]):
+class ItemSet(Generic[Prepared]):
     """Items to encode, by the digests of their contents."""
 
     what: str
@@ -75,7 +75,7 @@ class Items(Generic[Prepared]):
         )
 
 
-def caption_items(captions: Sequence[str], what: str) -> Items[Sequence[str]]:
+def caption_items(captions: Sequence[str], what: str) -> ItemSet[Sequence[str]]:
     """Return captions as items to encode."""
 
     def prepare(model: Model, run: range) -> Sequence[str]:
@@ -88,10 +88,10 @@ def caption_items(captions: Sequence[str], what: str) -> Items[Sequence[str]]:
             return model.encoder.started(texts, advance, keeper)()
 
     ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
-    return Items(what=f"{what} captions", kind="text", ids=ids, prepare=prepare, encode=encode)
+    return ItemSet(what=f"{what} captions", kind="text", ids=ids, prepare=prepare, encode=encode)
 
 
-def picture_items(images: Images, what: str) -> Items[Images]:
+def picture_items(images: Images, what: str) -> ItemSet[Images]:
     """Return images as items to encode."""
 
     def encode(
@@ -99,7 +99,7 @@ def picture_items(images: Images, what: str) -> Items[Images]:
     ) -> Encoded:
         return model.encoder.encode_images(run, advance, split, keeper)
 
-    return Items(
+    return ItemSet(
         what=f"{what} images",
         kind="image",
         ids=[sha256 for sha256, _ in images],
@@ -135,7 +135,7 @@ class VectorFolder:
         return self._embed(model, picture_items(images, what))
 
     def make_some(
-        self, model: Model, sets: Sequence[Items[Any]], part: Part, advance: Advance
+        self, model: Model, sets: Sequence[ItemSet[Any]], part: Part, advance: Advance
     ) -> None:
         """Encode those blocks of a part that are not there yet.
 
@@ -155,7 +155,7 @@ class VectorFolder:
             for _ in self._made(model, items, missing, WorkSplit(), advance):
                 pass
 
-    def _embed(self, model: Model, items: Items[Any]) -> Embedded:
+    def _embed(self, model: Model, items: ItemSet[Any]) -> Embedded:
         width = model.identity.width
         rows = np.empty((len(items.ids), width), dtype=np.float32)
         failed: dict[int, str] = {}
@@ -183,7 +183,7 @@ class VectorFolder:
     def _made(
         self,
         model: Model,
-        items: Items[Any],
+        items: ItemSet[Any],
         missing: Sequence[range],
         split: WorkSplit,
         advance: Advance,

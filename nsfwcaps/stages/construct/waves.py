@@ -115,7 +115,8 @@ class _Played:
     def __init__(self, known: Callable[[Block], Shard | None]) -> None:
         self._known = known
         self.unknown: list[Block] = []
-        self._open, self._likely = Counter[Category](), Counter[Category]()
+        self._open = Counter[Category]()
+        self._likely: dict[Category, float] = {}
 
     def edit(self, block: Block, advance: Advance) -> Shard:
         """Return a block, or note that it is needed.
@@ -150,7 +151,8 @@ class _Played:
         found = rounds.candidates
         for category, count in asked.items():
             known = rounds.requests[category] - self._open[category]
-            self._likely[category] += count * (found[category] + 1) / (known + 1)
+            more = count * (found[category] + 1) / (known + 1)
+            self._likely[category] = self._likely.get(category, 0.0) + more
         if rounds.all:
             return False
         return any(found[item] + self._likely[item] >= rounds.enough[item] for item in asked)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +81,14 @@ def waves_of(pool: Path, options: dict[str, Any], folder: StageFolder) -> Waves:
     return Waves(settings, folder, usable)
 
 
-def kill_a_worker(folder: Path, killed: list[int]) -> None:
+def kill_a_worker(folder: Path, killed: list[int], ended: threading.Event) -> None:
     """Wait for the first block that a worker has finished; kill it."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+    while not ended.wait(0.002):
         for journal in (folder / "construct").glob("shards-*.jsonl"):
             if b'"block"' in journal.read_bytes():
                 killed.append(int(journal.stem.rpartition("-")[2]))
                 os.kill(killed[0], signal.SIGKILL)
                 return
-        time.sleep(0.01)
 
 
 def test_first_wave_is_what_is_needed_for_certain(
@@ -127,10 +124,11 @@ def test_next_wave_follows_from_what_came_of_the_first(
 def test_a_worker_is_killed(
     alone: Path, pool: Path, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    killed: list[int] = []
-    watch = threading.Thread(target=kill_a_worker, args=(tmp_path / "run", killed))
+    killed, ended = list[int](), threading.Event()
+    watch = threading.Thread(target=kill_a_worker, args=(tmp_path / "run", killed, ended))
     watch.start()
     said = run(tmp_path / "run", pool, options, "--executor", "processes", "--processes", "2")
+    ended.set()
     watch.join()
     assert said.code == 0, said.err
     assert len(killed) == 1
