@@ -50,7 +50,7 @@ class EvaluationOutcome:
     left_out: Mapping[str, Mapping[str, int]]
     """Unusable rows and images of each data set, by reason."""
     counts: Mapping[str, Mapping[str, int]]
-    """ItemSet of each data set."""
+    """Items of each data set."""
     captions_alone: Sequence[str]
     """Pair sets without images."""
     results: ResultFolder
