@@ -45,9 +45,7 @@ class KeptTexts:
         self._groups: npt.NDArray[np.int32] | None = None
         """Place `[n]` among the names."""
         if groups is not None:
-            if not isinstance(groups, pa.ChunkedArray):
-                groups = pa.chunked_array([pa.array(groups, pa.string()).dictionary_encode()])
-            coded = groups.unify_dictionaries().combine_chunks()
+            coded = _encoded(groups).unify_dictionaries().combine_chunks()
             self._names = coded.dictionary.to_pylist()
             self._groups = pc.fill_null(coded.indices, -1).to_numpy()[first]
         self._found = np.zeros(len(self._keys), dtype=bool)
@@ -80,3 +78,9 @@ class KeptTexts:
         places = [place for place, name in enumerate(self._names) if name in wanted]
         mask: npt.NDArray[np.bool_] = np.isin(self._groups, places)
         return mask
+
+
+def _encoded(groups: pa.ChunkedArray | Sequence[str]) -> pa.ChunkedArray:
+    if isinstance(groups, pa.ChunkedArray):
+        return groups
+    return pa.chunked_array([pa.array(groups, pa.string()).dictionary_encode()])

@@ -20,7 +20,7 @@ _Open = Callable[[str | Path, Use], Path]
 def on_store(**uses: Use) -> Callable[[_Command], _Command]:
     """Open the folders that a command gets in some of its parameters, each for a use.
 
-    With `--dry-run` a command only looks.
+    With `--dry-run` a command writes nothing.
     """
 
     def decorate(command: _Command) -> _Command:
@@ -64,7 +64,7 @@ def _opening(values: Mapping[str, Any]) -> Iterator[_Open]:
 
         def take(place: str | Path, use: Use) -> Path:
             if values.get("dry_run"):
-                use = Use.LOOK if use is Use.WRITE else use
+                use = Use.PLAN if use is Use.WRITE else use
             elif use is Use.WRITE and _is_part(values):
                 use = Use.PART
             elif use is Use.WRITE and not launched().first:

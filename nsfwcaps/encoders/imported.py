@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,11 @@ from nsfwcaps.work import Work, WorkSplit
 _HALF_SLACK = 2.0**-10
 """As in `vectors.unit`: twice the rounding error of the length of a row in half precision."""
 _NOT_FOUND = "not_in_source"
+_KEY = "S16"
+_BATCH = 2**16
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
+
+Keys = npt.NDArray[np.bytes_]
 
 
 class ImportedVectors:
@@ -108,13 +112,11 @@ def source_digest(folder: Path) -> str:
 class _Lookup:
     """Lookup table of one modality: sorted 16-byte keys, and the position of each vector."""
 
-    def __init__(self, folder: Path, kind: str, keys_of: Callable[[Path], Sequence[bytes]]) -> None:
+    def __init__(self, folder: Path, kind: str, keys_of: Callable[[Path], Keys]) -> None:
         self._arrays: list[npt.NDArray[Any]] = []
-        keys: list[npt.NDArray[Any]] = []
-        places: list[npt.NDArray[np.int64]] = []
-        start = 0
+        keys: list[Keys] = []
         for path, metadata in _shards(folder, kind):
-            array, found = _load(path), np.array(keys_of(metadata), dtype="S16")
+            array, found = _load(path), keys_of(metadata)
             if len(found) != len(array):
                 raise InputError(
                     f"{path}: {len(array)} vectors, but {metadata.name} has {len(found)} rows; "
@@ -127,18 +129,17 @@ class _Lookup:
                 )
             self._arrays.append(array)
             keys.append(found)
-            places.append(np.arange(start, start + len(array)))
-            start += len(array)
         self._starts = np.cumsum([0, *map(len, self._arrays)])
         whole = np.concatenate(keys)
-        order = np.argsort(whole, kind="stable")
-        self._keys, self._places = whole[order], np.concatenate(places)[order]
+        del keys
+        self._places = np.argsort(whole, kind="stable")
+        self._keys = whole[self._places]
         self.width = int(self._arrays[0].shape[1])
         self._in_half = all(array.dtype == np.float16 for array in self._arrays)
 
     def rows(self, keys: Sequence[bytes]) -> Encoded:
         """Return the unit rows of known keys; unknown ones fail."""
-        wanted = np.array(keys, dtype="S16")
+        wanted = np.array(keys, _KEY)
         spots = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         found = self._keys[spots] == wanted
         vectors = self._gather(self._places[spots[found]])
@@ -184,33 +185,55 @@ def _load(path: Path) -> npt.NDArray[Any]:
     return array
 
 
-def _metadata(path: Path) -> Mapping[str, pa.ChunkedArray]:
+def _column(path: Path, choose: Callable[[Sequence[str]], str]) -> Iterator[list[Any]]:
+    """Yield the values of one column in batches: other columns may hold far more."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            name = choose(file.schema_arrow.names)
+            for batch in file.iter_batches(_BATCH, columns=[name]):
+                yield batch.column(0).to_pylist()
     except (OSError, pa.ArrowException):
         raise InputError(f"{path}: damaged or truncated; copy it again") from None
-    return dict(zip(table.column_names, table.columns, strict=True))
 
 
-def _caption_keys(path: Path) -> Sequence[bytes]:
-    columns = _metadata(path)
-    own = {folded(name): name for name in reversed([*columns])}
-    name = next((own[name] for name in CAPTION_NAMES[None] if name in own), None)
-    if name is None:
-        raise InputError(f"{path}: no caption column; available columns: {', '.join(columns)}")
-    captions = (normalize(str(item or "")) for item in columns[name].to_pylist())
-    return [bytes.fromhex(content_id(caption)) for caption in captions]
+def _as_keys(parts: Iterable[Iterable[bytes]]) -> Keys:
+    return np.concatenate([np.empty(0, _KEY), *(np.array([*part], _KEY) for part in parts)])
 
 
-def _sha256_keys(path: Path) -> Sequence[bytes]:
-    columns = _metadata(path)
-    if "sha256" not in columns:
-        raise InputError(
-            f"{path}: column sha256 is missing, which identifies images by their bytes; "
-            "add it, or set embed.images to false"
-        )
-    hashes = [str(item or "00" * 32) for item in columns["sha256"].to_pylist()]
-    bad = next((row for row, item in enumerate(hashes) if not _SHA256.fullmatch(item)), None)
-    if bad is not None:
-        raise InputError(f"{path}: expected 64 hexadecimal digits in row {bad} of column sha256")
-    return [bytes.fromhex(item)[:16] for item in hashes]
+def _caption_keys(path: Path) -> Keys:
+    def choose(names: Sequence[str]) -> str:
+        own = {folded(name): name for name in reversed(names)}
+        name = next((own[name] for name in CAPTION_NAMES[None] if name in own), None)
+        if name is None:
+            raise InputError(f"{path}: no caption column; available columns: {', '.join(names)}")
+        return name
+
+    return _as_keys(
+        (bytes.fromhex(content_id(normalize(str(item or "")))) for item in part)
+        for part in _column(path, choose)
+    )
+
+
+def _sha256_keys(path: Path) -> Keys:
+    def choose(names: Sequence[str]) -> str:
+        if "sha256" not in names:
+            raise InputError(
+                f"{path}: column sha256 is missing, which identifies images by their bytes; "
+                "add it, or set embed.images to false"
+            )
+        return "sha256"
+
+    def keys() -> Iterator[list[bytes]]:
+        start = 0
+        for part in _column(path, choose):
+            hashes = [str(item or "00" * 32) for item in part]
+            for row, item in enumerate(hashes):
+                if not _SHA256.fullmatch(item):
+                    raise InputError(
+                        f"{path}: expected 64 hexadecimal digits in row {start + row} of column "
+                        "sha256"
+                    )
+            start += len(hashes)
+            yield [bytes.fromhex(item)[:16] for item in hashes]
+
+    return _as_keys(keys())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nsfwcaps import extras
 from nsfwcaps.cache import cache_folder
@@ -77,3 +79,14 @@ def shown(text: str) -> str:
     for scheme in _KNOWN:
         text = text.replace(f"{mirrors() / scheme}/", f"{scheme}://")
     return text
+
+
+def shown_values(value: Any) -> Any:
+    """Return plain values with such texts in place of all theirs."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, Mapping):
+        return {shown(str(name)): shown_values(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_values(item) for item in value]
+    return value

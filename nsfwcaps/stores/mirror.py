@@ -17,7 +17,7 @@ from nsfwcaps.errors import StorageError
 from nsfwcaps.files import JsonLines, sha256_file
 from nsfwcaps.stores import address as addresses
 from nsfwcaps.stores.ledger import Ledger
-from nsfwcaps.stores.names import OTHERS, ROWS, is_row
+from nsfwcaps.stores.names import OTHERS, ROWS, is_record, is_row
 from nsfwcaps.stores.store import Seen, Store
 
 THREADS = 8
@@ -81,7 +81,11 @@ class Mirror:
         path = self.path(name)
         with contextlib.suppress(FileNotFoundError):
             path.stat()
-            seen = self.store.put(path, name)
+            if is_record(name):
+                self.store.write(name, self._for_store(path.read_bytes()))
+                seen = self.store.seen(name)
+            else:
+                seen = self.store.put(path, name)
             with self._alone:
                 self.seen[name] = seen
             self._note(name, path, seen)
@@ -92,7 +96,8 @@ class Mirror:
 
     def push_row(self, name: str, row: Row) -> None:
         """Write a row to the store under a name."""
-        self.store.write(name, json.dumps(row, sort_keys=True).encode() + b"\n")
+        data = json.dumps(row, sort_keys=True).encode() + b"\n"
+        self.store.write(name, self._for_store(data))
         self.ledger.add_rows([row_entry(name.split("/")[0], row["key"])])
 
     def pull(self, name: str, sha256: str | None = None) -> None:
@@ -106,6 +111,8 @@ class Mirror:
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.store.get(name, temporary)
+            if is_record(name):
+                temporary.write_bytes(self._for_mirror(temporary.read_bytes()))
             if sha256 is not None and sha256_file(temporary) != sha256:
                 raise StorageError(
                     f"{self.store.address}/{name}: another content than its record says; delete "
@@ -125,6 +132,16 @@ class Mirror:
         stage, _, file = name.partition("/")
         if file == JOURNAL:
             self.ledger.add_rows(row_entry(stage, row["key"]) for row in JsonLines(path).rows())
+
+    def _for_store(self, data: bytes) -> bytes:
+        """Return a record or journal with the run's address where it names its folder here.
+
+        Settings name folders of the run itself, such as pools that an earlier stage delivers.
+        """
+        return data.replace(_quoted(f"{self.root}/"), _quoted(f"{self.store.address}/"))
+
+    def _for_mirror(self, data: bytes) -> bytes:
+        return data.replace(_quoted(f"{self.store.address}/"), _quoted(f"{self.root}/"))
 
     def pull_all(
         self, names: Sequence[str], digests: dict[str, str], advance: Advance = lambda n: None
@@ -153,7 +170,8 @@ class Mirror:
 
         def read(at: int) -> None:
             with contextlib.suppress(ValueError, TypeError):
-                found[at] = json.loads(self.store.read(names[at]) or b"")
+                data = self.store.read(names[at]) or b""
+                found[at] = json.loads(self._for_mirror(data))
 
         _each(read, range(len(names)))
         return [row for row in found if row is not None]
@@ -177,6 +195,21 @@ class Mirror:
         found = sorted(self.path(stage).glob("shards-*.jsonl"))
         return [row for path in (*own, *found) for row in JsonLines(path).rows()]
 
+    def join_rows(self, stage: str) -> None:
+        """Write the driver's journal from the rows of all journals that its record lists."""
+        listed = {file["path"] for file in (self.record_here(stage) or {}).get("files", ())}
+        rows = {
+            row["key"]: row
+            for row in self.rows_here(stage)
+            if listed.issuperset(file["path"] for file in row["files"])
+        }
+        JsonLines(self.path(f"{stage}/{JOURNAL}"), sort_keys=True).replace(rows.values())
+
+    def kept_files(self, stage: str) -> set[str]:
+        """Return the files that the record or the driver's journal of a stage names."""
+        rows = [*JsonLines(self.path(f"{stage}/{JOURNAL}")).rows(), self.record_here(stage) or {}]
+        return {file["path"] for row in rows for file in row.get("files", ())}
+
     def record_here(self, stage: str) -> Row | None:
         """Return a stage's record in the mirror; None without one that can be read."""
         with contextlib.suppress(OSError, ValueError):
@@ -195,6 +228,11 @@ class Mirror:
             if is_row(name) or (name.count("/") == 1 and name.endswith((RECORD, JOURNAL)))
         }
         return sorted(here | there)
+
+
+def _quoted(text: str) -> bytes:
+    """Return a text as it is within a JSON string."""
+    return json.dumps(text)[1:-1].encode()
 
 
 def row_entry(stage: str, key: str) -> str:

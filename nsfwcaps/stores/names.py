@@ -19,6 +19,8 @@ ROWS = "journal"
 """Folder of a stage's rows on the store."""
 CLAIMS = ".parts"
 """Folder with the claims of parts, which are moved whenever they are written or asked for."""
+POOLS = "pools/"
+"""Beginning of the files that world, construct and illustrate deliver, for ingest to read."""
 OTHERS = "shards-store.jsonl"
 """Journal in a mirror with the rows that other mirrors have pushed."""
 _LAST = ("README.md", "croissant.json", "manifest.json")

@@ -50,19 +50,22 @@ def unpushed_record(mirror: Mirror, stage: str) -> bool:
     )
 
 
-def pull_files(mirror: Mirror, progress: Progress, *, unfinished: bool = True) -> None:
+def pull_files(
+    mirror: Mirror, progress: Progress, *, unfinished: bool = True, only: str = ""
+) -> None:
     """Bring the files that records and rows name, and those of delivered folders.
 
     Args:
         mirror: A mirror whose records are up to date.
         progress: Shows what is done.
         unfinished: Also those that only rows name: shards of a stage that is not finished.
+        only: Beginning of the names to bring.
     """
     named = _named(mirror, unfinished=unfinished)
     stages = {*mirror.stages()}
     wanted = []
     for name in mirror.seen:
-        if is_own(name) or is_record(name):
+        if is_own(name) or is_record(name) or not name.startswith(only):
             continue
         if name.split("/")[0] in stages and name not in named and is_keyed(name.partition("/")[2]):
             continue  # without a row it does not exist

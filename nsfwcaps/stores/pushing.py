@@ -76,6 +76,35 @@ class Pusher(Observer):
             and (is_row(name) or is_keyed(name.partition("/")[2]))
         )
 
+    def tidy(self, folder: str) -> None:
+        """Remove what a command was killed before removing, after it had pushed a record.
+
+        That is older than the record: newer rows belong to a run that is still to be finished.
+        """
+        mirror = self._mirror
+        record, journal = f"{folder}/{RECORD}", f"{folder}/{JOURNAL}"
+        if not mirror.is_same(record):
+            return
+        end = mirror.seen[record].at
+        inside = [name for name in mirror.seen if name.startswith(f"{folder}/")]
+        rows = [name for name in inside if is_row(name) and mirror.seen[name].at <= end]
+        complete = journal in mirror.seen and mirror.seen[journal].at >= end
+        if complete and not rows:
+            return
+        if not complete:
+            mirror.join_rows(folder)
+            mirror.push(journal)
+        mirror.delete(rows)
+        newer = mirror.write_rows(folder)
+        named = {f["path"] for row in newer for f in row["files"]} | mirror.kept_files(folder)
+        mirror.delete(
+            name
+            for name in inside
+            if is_keyed(path := name.partition("/")[2])
+            and path not in named
+            and mirror.seen[name].at <= end
+        )
+
     def delivered(self, folder: Path) -> None:
         """Push a delivered folder, and remove from the store what was removed from it."""
         self.flush()

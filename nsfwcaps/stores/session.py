@@ -19,6 +19,7 @@ from nsfwcaps.stores import address as addresses
 from nsfwcaps.stores import lease as leases
 from nsfwcaps.stores.lease import Lease
 from nsfwcaps.stores.mirror import Mirror
+from nsfwcaps.stores.names import POOLS
 from nsfwcaps.stores.pulling import (
     drop_superseded,
     pull_files,
@@ -35,6 +36,8 @@ class Use(enum.Enum):
 
     LOOK = enum.auto()
     """It reads records and journals."""
+    PLAN = enum.auto()
+    """It reads those, and the pools that stages of the run deliver."""
     READ = enum.auto()
     """It reads files."""
     WRITE = enum.auto()
@@ -159,6 +162,7 @@ def _bring(mirror: Mirror, pusher: Pusher, progress: Progress) -> None:
     mirror.ledger.reload()
     pull_records(mirror)
     for stage in mirror.stages():
+        pusher.tidy(stage)
         pusher.push_rows(stage, unpushed_rows(mirror, stage))
         if unpushed_record(mirror, stage):
             rows = [*mirror.rows_here(stage), mirror.record_here(stage) or {}]
@@ -193,8 +197,8 @@ def _reading(mirror: Mirror, use: Use, progress: Progress) -> Iterator[None]:
             mirror.look()
         else:
             pull_records(mirror)
-            if use is Use.READ:
-                pull_files(mirror, progress)
+            if use is not Use.LOOK:
+                pull_files(mirror, progress, only=POOLS if use is Use.PLAN else "")
     with observers.observing(mirror.root, Looker(mirror)):
         yield
 
@@ -241,7 +245,8 @@ def _is_driven_here(mirror: Mirror) -> bool:
 @contextmanager
 def _renamed() -> Iterator[None]:
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _Renaming(before[0]), _Renaming(before[1])  # type: ignore[assignment]
+    streams: Any = _Renaming(before[0]), _Renaming(before[1])
+    sys.stdout, sys.stderr = streams
     try:
         yield
     finally:
@@ -255,6 +260,7 @@ class _Renaming:
         self._stream = stream
 
     def write(self, text: str) -> int:
+        """Write a text, renamed."""
         return self._stream.write(addresses.shown(text))
 
     def __getattr__(self, name: str) -> Any:

@@ -61,6 +61,9 @@ class Store:
             return bool(self._files.info(self._base)["type"] == "file")
         except FileNotFoundError:
             return False
+        except PermissionError:
+            self._files.ls(self._base)  # which says why: the answer to the first has no text
+            raise
 
     def listed(self, prefix: str = "") -> dict[str, Seen]:
         """Return all objects whose names begin with a folder, as it is now."""

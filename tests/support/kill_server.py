@@ -1,6 +1,7 @@
 """Runs the command line in forked children, and kills them at a chosen change of the disk.
 
-One line of JSON in: {"arguments": [...], "within": folder, "kill_at": n or null}. The child counts
+One line of JSON in: {"arguments": [...], "within": folder, "kill_at": n or null}, and perhaps
+"environment": variables for the child. The child counts
 the system calls that change files within the folder, and sends itself SIGKILL before the n-th. One
 line of JSON out: {"signal": s, "code": c, "changes": n}. Everything is imported once, here, so that
 a kill costs what the work costs.
@@ -48,6 +49,7 @@ def _watch(within: str, kill_at: int | None, count: list[int]) -> None:
 
 
 def _child(task: dict[str, Any], report: int) -> int:
+    os.environ.update(task.get("environment", {}))
     count = [0]
     _watch(task["within"], task["kill_at"], count)
     with open(os.devnull, "w") as nowhere:

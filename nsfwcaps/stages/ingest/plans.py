@@ -29,7 +29,7 @@ _LINES = ("txt", "token")
 _PARQUET = ("parquet", "pq")
 _PACKED = ("gz", "bz2", "xz", "zst", "lz4")
 _MOST_STRANDS, _CHUNKS_OF_STRAND = 8, 2
-_BYTES_OF_ROW, _TIMES_LARGER = 64, 4
+_BYTES_OF_ROW, _TIMES_LARGER = 48, 4
 """Bytes of a row of text, about, and how much larger a packed file is when it is unpacked."""
 _START = 1 << 16
 """Bytes of a file of text in which names of image columns are looked for."""
@@ -65,7 +65,7 @@ def strands(pool: Pool, chunk_rows: int) -> int:
         parquet = _parquet(path)
         if parquet is None or any(map(_holds_bytes, parquet.schema.to_arrow_schema().types)):
             return 1
-        rows = parquet.num_rows
+        rows = int(parquet.num_rows)
     elif form in (*_TEXT, *_LINES):
         rows = path.stat().st_size * packed // _BYTES_OF_ROW
     else:

@@ -79,6 +79,7 @@ def run(
     check_apart(settings, folder)
     pace = plans.ReadingPace(settings, folder)
     judges = judge.load(settings, folder)
+    excluded = [benchmarks.load(url) for url in settings.exclude]
     chunks: list[Shard] = []
     facts = []
     with progress.task("ingest: read", None) as advance, returned_memory():
@@ -89,7 +90,7 @@ def run(
             chunks += read
     check_splits(settings, facts)
     images = merge.merge_images(chunks, folder, progress)
-    checks = checks_of(settings, folder, judges, chunks, images, progress)
+    checks = checks_of(settings, folder, judges, excluded, chunks, images, progress)
     kept = kept_columns(settings, chunks)
     captions = merge.merge_captions(
         chunks,
@@ -128,6 +129,7 @@ def checks_of(
     settings: IngestSettings,
     folder: StageFolder,
     judges: Mapping[Modality, judge.Judge],
+    excluded: Sequence[benchmarks.BenchmarkKeys],
     chunks: Sequence[Shard],
     images: Sequence[Shard],
     progress: Progress,
@@ -135,13 +137,13 @@ def checks_of(
     """Return what captions are checked for, once all pictures are judged.
 
     Raises:
-        InputError: a benchmark cannot be read, or no safe caption has a picture to judge.
+        InputError: no safe caption has a picture, though a detector judges pictures.
     """
     safe, unsafe = (merge.staged_paths(chunks, label, folder) for label in Label)
     pictures = judges[Modality.IMAGE]
     return Checks(
         screen=settings.screen,
-        benchmarks=[benchmarks.load(url) for url in settings.exclude],
+        benchmarks=excluded,
         texts=judges[Modality.TEXT],
         pictures=pictures,
         verdicts=judge_pictures(pictures, images, safe, folder, progress),

@@ -153,7 +153,9 @@ class Checks:
 
         def captions() -> Iterator[pa.Array]:
             for table in read_tables(self.unsafe, ["caption", "fold_key"]):
-                folds.append(table["fold_key"].to_numpy())
+                folds.append(
+                    table["fold_key"].to_numpy().copy()
+                )  # a view would keep the file mapped
                 yield table["caption"].combine_chunks()
 
         sets = ContentSets(captions())

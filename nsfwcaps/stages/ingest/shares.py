@@ -69,15 +69,17 @@ def settled(settings: IngestSettings, agreed: Mapping[str, Any]) -> IngestSettin
 
 
 class IngestShares:
-    """Pools, the detectors, and the staged chunks once all pools are read."""
+    """Pools, detectors, benchmarks, and the staged chunks once all pools are read."""
 
     def __init__(self, settings: IngestSettings, folder: StageFolder) -> None:
+        from nsfwcaps.captions import benchmarks
         from nsfwcaps.stages.ingest import judge
         from nsfwcaps.stages.ingest.pools import pools_of
 
         self._settings, self._folder = settings, folder
         self._pools = pools_of(settings)
         self._judges = judge.load(settings, folder)
+        self._excluded = [benchmarks.load(url) for url in settings.exclude]
 
     @property
     def agreed(self) -> Mapping[str, Any]:
@@ -138,7 +140,13 @@ class IngestShares:
         if self._settings.safe_detector:
             merged = [self._images.shard(number) for number in range(len(self._images))]
         checks = checks_of(
-            self._settings, self._folder, self._judges, self._staged, merged, Silent()
+            self._settings,
+            self._folder,
+            self._judges,
+            self._excluded,
+            self._staged,
+            merged,
+            Silent(),
         )
         of = schema.captions(with_kept=bool(kept_columns(self._settings, self._staged)))
         rows = self._settings.shard_rows
@@ -148,7 +156,12 @@ class IngestShares:
 def open_shares(
     settings: IngestSettings, folder: StageFolder, inputs: Mapping[str, StageRecord]
 ) -> IngestShares:
-    """Load the detectors."""
+    """Load the detectors and the benchmarks.
+
+    Raises:
+        InputError: a benchmark cannot be read.
+        ModelError: a detector cannot be loaded.
+    """
     return IngestShares(settings, folder)
 
 

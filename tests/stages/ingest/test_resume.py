@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -232,6 +233,28 @@ def _full_from(*, call: int) -> Any:
             raise OSError(errno.ENOSPC, "the disk is full")
 
     return fsync
+
+
+@pytest.mark.parametrize(("after", "opened"), [(4, ["safe", "unsafe"]), (6, ["unsafe"]), (8, [])])
+def test_pool_that_was_read_to_its_end_is_not_opened_again(
+    place: Place,
+    pools: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    after: int,
+    opened: list[str],
+) -> None:
+    interrupt(place, pools, after=after)
+    found = []
+    read_pool = pool_rows.read_pool
+
+    def watched(url: str, *more: Any) -> Any:
+        found.append(Path(url).stem)
+        return read_pool(url, *more)
+
+    monkeypatch.setattr(pool_rows, "read_pool", watched)
+    record = place.ingest(**pools)
+    assert found == opened
+    assert record.facts["captions"] == {"safe": 49, "unsafe": 30}
 
 
 def test_run_with_nothing_to_do_reads_no_row(
