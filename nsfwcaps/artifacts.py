@@ -31,16 +31,13 @@ from typing import TYPE_CHECKING, Any
 from nsfwcaps import observers
 from nsfwcaps.config import digest
 from nsfwcaps.errors import ArtifactError, StorageError
-from nsfwcaps.files import TEMPORARY, JsonLines, sha256_file, write_atomically
+from nsfwcaps.files import TEMPORARY, sha256_file, write_atomically
+from nsfwcaps.journals import Journals
 from nsfwcaps.tables import ARROW, arrow_bytes, ending, parquet_bytes, published_bytes
 
 if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow imports slowly
     import pyarrow as pa
 
-_STEM, _SUFFIX = "shards", ".jsonl"
-JOURNAL = f"{_STEM}{_SUFFIX}"
-JOURNALS = f"{_STEM}*{_SUFFIX}"
-"""Pattern of the journals of all writers."""
 RECORD = "stage.json"
 DATASET = "dataset"
 """Group of the files that are delivered to the user's folder."""
@@ -157,8 +154,7 @@ class StageFolder:
     def __init__(self, path: Path, *, writer: str | None = None) -> None:
         """Open a stage's folder; `writer` names one that helps the driver, which has no name."""
         self.path, self.writer = path, writer
-        name = JOURNAL if writer is None else f"{_STEM}-{writer}{_SUFFIX}"
-        self._lines = JsonLines(path / name, sort_keys=True, tag=writer)
+        self._journals = Journals(path, writer)
         self._journal: dict[str, Shard] | None = None
 
     def record(self) -> StageRecord | None:
@@ -197,22 +193,18 @@ class StageFolder:
     def look_again(self) -> None:
         """Read the journals, to which other writers may have added."""
         observers.of(self.path).refresh(self.path)
-        self._journal = _shards(self._journals())
-
-    def _journals(self) -> list[JsonLines]:
-        """Return all journals, that of the driver first."""
-        others = sorted(self.path.glob(f"{_STEM}-*{_SUFFIX}"))
-        return [JsonLines(path) for path in (self.path / JOURNAL, *others)]
+        found = self._journals.look()
+        self._journal = (self._journal or {} if found.new else {}) | _shards(found.rows)
 
     def tidy(self, record: StageRecord) -> None:
         """Remove leftovers of a run that was killed after writing its record."""
         written = (self.path / RECORD).stat().st_mtime_ns
         self.prepare()
-        journals = [journal.path for journal in self._journals() if journal.path.exists()]
+        journals = self._journals.paths()
         # A run writes its journal last. A newer one may belong to a run still to be resumed.
         if journals and all(path.stat().st_mtime_ns < written for path in journals):
             self._remove_superseded(record)
-            self._join_journals(self.journal_rows())
+            self._journals.join(map(dataclasses.asdict, self.journal_rows()))
 
     def refuse_foreign_pools(self, labels: Sequence[str]) -> None:
         """Refuse to replace pools that an earlier run of this stage has not written.
@@ -243,7 +235,7 @@ class StageFolder:
 
     def finished_shards(self) -> list[Shard]:
         """Return all shards in the journal as `journal_rows`, but change nothing."""
-        return list(_shards(self._journals()).values())
+        return list(_shards(Journals(self.path, None).look().rows).values())
 
     def shard_or(self, key: str, make: Callable[[], ShardTables | ShardFiles]) -> Shard:
         """Return the shard of a key if an earlier run finished it; otherwise make and commit it."""
@@ -314,7 +306,7 @@ class StageFolder:
     def _add(self, shard: Shard) -> None:
         assert self._journal is not None, "call prepare() or look_again() first"
         row = dataclasses.asdict(shard)
-        self._lines.add([row])
+        self._journals.add(row)
         observers.of(self.path).committed(self.path, row)
         self._journal[shard.key] = shard
 
@@ -374,18 +366,12 @@ class StageFolder:
         write_atomically(self.path / RECORD, text.encode() + b"\n")
         self._remove_superseded(record, result.kept)
         shards = [*result.shards, *result.kept]
-        self._join_journals(shards)
+        self._journals.join(map(dataclasses.asdict, shards))
         names = {file.path for shard in shards for file in shard.files}
         observers.of(self.path).finished(self.path, names)
         written = self.record()
         assert written is not None, "written above"
         return written  # re-read, so that this run and later ones see equal values
-
-    def _join_journals(self, shards: Sequence[Shard]) -> None:
-        """Write the rows to the driver's journal, and remove the others."""
-        self._lines.replace(dataclasses.asdict(shard) for shard in shards)
-        for journal in self._journals()[1:]:
-            journal.path.unlink()
 
     def _remove_superseded(self, record: StageRecord, beside: Sequence[Shard] = ()) -> None:
         """Remove files of earlier runs that the record does not list, but never a user's file.
@@ -431,10 +417,10 @@ def shard_of(row: Mapping[str, Any]) -> Shard:
     return Shard(**values, files=files)
 
 
-def _shards(journals: Iterable[JsonLines]) -> dict[str, Shard]:
-    rows: dict[str, Shard] = {}
-    for values in (row for lines in journals for row in lines.rows()):
+def _shards(rows: Iterable[Mapping[str, Any]]) -> dict[str, Shard]:
+    found: dict[str, Shard] = {}
+    for row in rows:
         with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
-            shard = shard_of(values)
-            rows[shard.key] = shard
-    return rows
+            shard = shard_of(row)
+            found[shard.key] = shard
+    return found

@@ -13,7 +13,6 @@ import pytest
 
 from nsfwcaps import artifacts, files, tables
 from nsfwcaps.artifacts import (
-    JOURNAL,
     RECORD,
     Shard,
     ShardFiles,
@@ -24,6 +23,7 @@ from nsfwcaps.artifacts import (
 )
 from nsfwcaps.errors import ArtifactError, StorageError
 from nsfwcaps.files import write_atomically
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.tables import read_tables
 
 KEY = "c0ffee" + "0" * 58

@@ -14,7 +14,7 @@ PACKAGE = Path(nsfwcaps.__file__).parent
 FLOORS = (
     ("errors", "enums", "version", "c_messages", "observers"),
     ("cache", "config", "extras", "files", "pictures", "tables", "resources", "work"),
-    ("schema", "progress", "delivery", "failures"),
+    ("schema", "progress", "delivery", "failures", "journals"),
     ("artifacts", "captions", "runtime", "world"),
     ("sharing",),
     ("stage", "stage_delivery", "cards", "encoders", "metrics", "vectors"),

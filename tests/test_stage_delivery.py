@@ -11,7 +11,6 @@ import pytest
 
 from nsfwcaps import stage_delivery
 from nsfwcaps.artifacts import (
-    JOURNAL,
     RECORD,
     ShardFiles,
     StageFolder,

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from nsfwcaps import changes, freshness, recipes
-from nsfwcaps.artifacts import JOURNALS, RECORD, StageFolder
+from nsfwcaps.artifacts import RECORD, StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.executors.claims import summary
 from nsfwcaps.freshness import Freshness, StageState
+from nsfwcaps.journals import JOURNALS
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import BUILD, STAGE, STAGES
 from nsfwcaps.stores.session import Use

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps import config, observers
-from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder, shard_of
+from nsfwcaps.artifacts import RECORD, StageFolder, shard_of
 from nsfwcaps.executors.mirror import MOST_BYTES, FilePiece, SentShard
 from nsfwcaps.executors.order import Order
 from nsfwcaps.freshness import inputs_of
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stages import STAGE
 
 

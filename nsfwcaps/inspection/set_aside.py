@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nsfwcaps.artifacts import JOURNAL, RECORD, REJECTS, StageFolder, StageRecord
+from nsfwcaps.artifacts import RECORD, REJECTS, StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.files import JsonLines
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.tables import read_tables
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from hashlib import sha256 as sha256_of
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import JOURNAL, RECORD
+from nsfwcaps.artifacts import RECORD
 from nsfwcaps.errors import StorageError
 from nsfwcaps.files import JsonLines, sha256_file
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stores import address as addresses
 from nsfwcaps.stores.ledger import Ledger
 from nsfwcaps.stores.names import OTHERS, ROWS, is_record, is_row

@@ -11,8 +11,9 @@ from __future__ import annotations
 import time
 from pathlib import PurePosixPath
 
-from nsfwcaps.artifacts import JOURNAL, RECORD
+from nsfwcaps.artifacts import RECORD
 from nsfwcaps.files import TEMPORARY
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stage_delivery import LEDGER
 
 ROWS = "journal"

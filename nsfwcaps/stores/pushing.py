@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.artifacts import JOURNAL, RECORD, is_keyed
+from nsfwcaps.artifacts import RECORD, is_keyed
 from nsfwcaps.files import sha256_file
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.observers import Observer
 from nsfwcaps.stores.claims_there import ClaimsThere
 from nsfwcaps.stores.mirror import Mirror, Row

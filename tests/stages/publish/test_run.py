@@ -30,8 +30,9 @@ from support.small_release import (
 )
 
 from nsfwcaps import freshness, schema
-from nsfwcaps.artifacts import JOURNAL, Shard, StageFolder
+from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.captions.normalize import content_id, pair_id
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stages import STAGE
 
 Recipe = dict[str, dict[str, Any]]
