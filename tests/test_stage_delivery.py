@@ -20,6 +20,7 @@ from nsfwcaps.artifacts import (
 from nsfwcaps.config import digest
 from nsfwcaps.delivery import own_section
 from nsfwcaps.files import write_atomically
+from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stage_delivery import LEDGER, Delivery, deliver, delivered_files, remember
 
 CARD = f"---\nlicense: other\npretty_name: Pairs\n---\n\n# Pairs\n\n{own_section.EMPTY}\n"
