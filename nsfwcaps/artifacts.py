@@ -39,6 +39,8 @@ if TYPE_CHECKING:  # the command line reads records and must start fast; pyarrow
 
 _STEM, _SUFFIX = "shards", ".jsonl"
 JOURNAL = f"{_STEM}{_SUFFIX}"
+JOURNALS = f"{_STEM}*{_SUFFIX}"
+"""Pattern of the journals of all writers."""
 RECORD = "stage.json"
 DATASET = "dataset"
 """Group of the files that are delivered to the user's folder."""

@@ -14,9 +14,8 @@ from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
 from nsfwcaps.executors.claims import Claims, parts_at_work
 from nsfwcaps.executors.executor import Executor
-from nsfwcaps.executors.order import Order
-from nsfwcaps.executors.parts import PartResult, agreed_by_parts, make_part
-from nsfwcaps.executors.sharing_out import for_this_machine, share_out
+from nsfwcaps.executors.parts import PartResult, make_part
+from nsfwcaps.executors.sharing_out import shared
 from nsfwcaps.foreseen import check_finished, check_later_stages
 from nsfwcaps.freshness import (
     Freshness,
@@ -115,7 +114,7 @@ def run_stage(
         if record is not None and stage.delivers:
             remember(record, _title(stage, record))
         new = not folder.journal_rows()
-        settled = _shared(stage, stage_settings, folder, inputs, progress, executor)
+        settled = shared(stage, stage_settings, folder, inputs, progress, executor)
         result = module.run(settled, folder, inputs, progress)
         if new and not result.rates:
             work = module.plan(stage_settings, inputs).get("work", {})
@@ -185,7 +184,7 @@ def run_part(
         OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
         StorageError: the driver or another process makes the same.
     """
-    with _alone(workdir, patience_s=_PATIENCE_S):  # a driver at work would write the record
+    with without_driver(workdir):
         subjects.replaced(recipe, workdir, overwrite=overwrite)
     for stage in (stage for stage in STAGES if stage.name in recipe):
         own = recipe[stage.name]
@@ -195,38 +194,14 @@ def run_part(
         wanted, _ = fingerprint(stage, own, inputs)
         if record is not None and record.fingerprint == wanted and not folder.damaged(record):
             continue
-        if stage.shares is None:
+        why = stage.alone(own)
+        if stage.shares is None or why is not None:
+            reason = "one process does it" if why is None else why
             raise ConfigError(
-                f"{stage.name} is next, and one process does it: run the same command without "
-                "--part"
+                f"{stage.name} is next, and {reason}: run the same command without --part"
             )
         return make_part(stage, own, workdir, inputs, part, progress)
     return None
-
-
-def _shared(
-    stage: Stage,
-    stage_settings: Any,
-    folder: StageFolder,
-    inputs: Mapping[str, StageRecord],
-    progress: Progress,
-    executor: Executor | None,
-) -> Any:
-    """Have an executor make missing shards; return the settings to go on with.
-
-    Those name what an executor or parts have decided, such as the precision of their devices.
-    """
-    if stage.shares is None:
-        return stage_settings
-    workdir = folder.path.parent
-    if claims := Claims(workdir, stage.name).all():
-        order = Order.of(stage.name, stage_settings, workdir, inputs)
-        if (agreed := agreed_by_parts(claims, order)) is not None:
-            settled = stage.load_shares().settled(stage_settings, agreed)
-            stage_settings = for_this_machine(settled)
-    if executor is not None:
-        return share_out(executor, stage, stage_settings, folder, inputs, progress)
-    return stage_settings
 
 
 def _inputs(stage: Stage, stage_settings: Any, workdir: Path) -> dict[str, StageRecord]:
@@ -363,6 +338,17 @@ def locked(workdir: Path) -> Iterator[None]:
                 f"part {found[0].part} of {found[0].order.stage} is at work in {workdir} on "
                 f"{found[0].host}{more}; wait for it"
             )
+        yield
+
+
+@contextmanager
+def without_driver(workdir: Path) -> Iterator[None]:
+    """Lock the workdir for a moment, before a part begins: a driver at work would not wait for it.
+
+    Raises:
+        StorageError: another command holds the lock.
+    """
+    with _alone(workdir, patience_s=_PATIENCE_S):
         yield
 
 

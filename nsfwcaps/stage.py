@@ -74,6 +74,8 @@ class Stage:
     """Models that it loads, by setting: they are looked for before the first stage runs."""
     shares: str | None = None
     """Dotted name of the module (`sharing.SharesModule`) by which several processes share it."""
+    alone: Callable[[Any], str | None] = lambda settings: None
+    """Says why one process does it with these settings, although it has `shares`; else None."""
     checks: bool = False
     """Whether its module has `check`, which finds problems early."""
     distributed: bool = False

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-# Files of a minute or more: one that begins last would leave the other workers idle.
+# Files of half a minute or more: one that begins last would leave the other workers idle.
 LONG = (
-    "app/test_keys_in_browser.py",
-    "stages/train/test_processes.py",
     "app/test_review_in_browser.py",
+    "app/test_keys_in_browser.py",
     "app/test_accessibility_in_browser.py",
-    "app/test_server_in_browser.py",
     "app/test_look_in_browser.py",
-    "test_kill.py",
+    "app/test_server_in_browser.py",
     "test_snippets.py",
+    "stages/train/test_processes.py",
+    "test_kill.py",
+    "review/test_concurrency.py",
 )
 
 # No test may reach a model hub: real loading code runs on what packages ship or tests make.
@@ -27,6 +30,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 # Nor may a test leave its rates in the user's cache: this folder cannot be made.
 os.environ["NSFWCAPS_CACHE"] = os.path.join(os.devnull, "cache")
+
+# Runs sync every file that they commit: in memory that costs nothing, on a disk half of their time.
+# What a suite leaves there is some hundred MB.
+MEMORY = Path("/dev/shm")
+if (
+    "TMPDIR" not in os.environ
+    and os.access(MEMORY, os.W_OK)
+    and shutil.disk_usage(MEMORY).free > 4 * 2**30
+):
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None  # so that it is looked for again
 
 # Workers share the cores: threads of small models that have none for them wait for each other.
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:

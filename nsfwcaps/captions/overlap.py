@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.captions.normalize import TEXT_DIGITS
 from nsfwcaps.captions.opening import local_path
@@ -18,6 +18,8 @@ _DATA = "data"
 _SIDES = ("unsafe", "safe", "partner")
 _PICTURES = [f"{side}_image_sha256" for side in _SIDES]
 _IDS = [f"{side}_id" for side in _SIDES]
+_AT_ONCE = 2**20
+"""Values of training pairs that are looked up together, at least."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +84,13 @@ def overlap_of(files: Sequence[Path]) -> Overlap | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    parts = []
     try:
-        for path in files:
-            names = pq.read_schema(path).names
-            if "split" not in names:
-                return None
-            wanted = [name for name in (*_PICTURES, *_IDS) if name in names]
-            parts.append(pq.read_table(path, columns=["split", *wanted], partitioning=None))
-        return _of_table(pa.concat_tables(parts, promote_options="default")) if parts else None
+        if not files or any("split" not in pq.read_schema(path).names for path in files):
+            return None
+        pictures, captions = _Shared(files, _PICTURES), _Shared(files, _IDS)
     except (OSError, pa.ArrowException):
         return None  # whoever reads the captions says what is wrong
+    return Overlap(held_out=pictures.held_out, pictures=pictures.pairs, captions=captions.pairs)
 
 
 def overlap_note(data: Path) -> str | None:
@@ -107,39 +105,67 @@ def overlap_facts(data: Path) -> dict[str, int] | None:
     return None if found is None else found.as_dict()
 
 
-def _of_table(table: pa.Table) -> Overlap:
+class _Shared:
+    """Number of held-out pairs with a value, in any column, that a training pair has in any.
+
+    Files are read one at a time, twice. In memory are the distinct values of held-out pairs, and
+    about as many of training pairs: these are looked up together, so that each costs little.
+    """
+
+    def __init__(self, files: Sequence[Path], names: Sequence[str]) -> None:
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        held: list[pa.Array] = []
+        pairs: list[Any] = []
+        self.held_out = 0
+        for rows, columns in _columns(files, names, train=False):
+            for column in columns:
+                held += column.chunks
+                pairs.append(np.arange(rows) + self.held_out)
+            self.held_out += rows
+        coded = pa.chunked_array(held, pa.string()).dictionary_encode()
+        distinct = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], pa.string())
+        shared = np.zeros(len(distinct) + 1, dtype=np.bool_)  # the last one is null
+        for values in _batches(_columns(files, names, train=True), max(_AT_ONCE, len(distinct))):
+            shared[:-1] |= np.asarray(pc.is_in(distinct, value_set=values))
+        hit = np.zeros(self.held_out, dtype=np.bool_)
+        codes = [np.asarray(pc.fill_null(chunk.indices, -1)) for chunk in coded.chunks]
+        if codes:
+            hit[np.concatenate(pairs)[shared[np.concatenate(codes)]]] = True
+        self.pairs = int(hit.sum())
+
+
+def _columns(
+    files: Sequence[Path], names: Sequence[str], *, train: bool
+) -> Iterator[tuple[int, list[pa.ChunkedArray]]]:
+    """Yield m and columns `[m]` of each file, of its training pairs or of the others."""
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
-    in_train = pc.equal(table["split"].cast(pa.string()), Split.TRAIN.value)
-    train, held = table.filter(in_train), table.filter(pc.invert(in_train))
-    return Overlap(
-        held_out=held.num_rows,
-        pictures=_sharing(held, train, _PICTURES),
-        captions=_sharing(held, train, _IDS),
-    )
+    for path in files:
+        there = pq.read_schema(path).names
+        wanted = [name for name in names if name in there]
+        table = pq.read_table(path, columns=["split", *wanted], partitioning=None)
+        mask = pc.equal(table["split"].cast(pa.string()), Split.TRAIN.value)
+        table = table.filter(mask if train else pc.invert(mask))
+        columns = [table[name].cast(pa.string()) for name in wanted]
+        if names is _IDS:  # the first half of an id depends on the text alone
+            columns = [pc.utf8_slice_codeunits(column, 0, TEXT_DIGITS) for column in columns]
+        yield table.num_rows, columns
 
 
-def _sharing(held: pa.Table, train: pa.Table, names: list[str]) -> int:
-    """Number of held-out pairs with a value, in any column, that a training pair has in any."""
+def _batches(parts: Iterable[tuple[int, list[pa.ChunkedArray]]], rows: int) -> Iterator[pa.Array]:
+    """Yield all values of columns, at least so many at once."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    names = [name for name in names if name in held.column_names]
-    if not names:
-        return 0
-
-    def keys(table: pa.Table, name: str) -> pa.ChunkedArray:
-        column = table[name].cast(pa.string())
-        # The first half of an id depends on the text alone.
-        return pc.utf8_slice_codeunits(column, 0, TEXT_DIGITS) if names[0] in _IDS else column
-
-    known = pa.chunked_array(
-        [chunk for name in names for chunk in keys(train, name).chunks], pa.string()
-    )
-    known = known.drop_null().combine_chunks()
-    hit = None
-    for name in names:
-        mask = pc.is_in(keys(held, name), value_set=known)
-        hit = mask if hit is None else pc.or_(hit, mask)
-    return int(pc.sum(hit).as_py() or 0)
+    held: list[pa.Array] = []
+    for _, columns in parts:
+        held += [chunk for column in columns for chunk in column.chunks]
+        if sum(map(len, held)) >= rows:
+            yield pa.concat_arrays(held).drop_null()
+            held = []
+    if held:
+        yield pa.concat_arrays(held).drop_null()

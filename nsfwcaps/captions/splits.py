@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,17 @@ Rows = npt.NDArray[np.int64]
 
 _AT_ONCE = 65_536
 """Ids that are Python strings at once."""
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Ids `[p]` of which many may be equal: numbers of the distinct ones, which ascend."""
+
+    numbers: Rows
+    names: pa.Array
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 def groups(nodes: int, left: Rows, right: Rows) -> Rows:
@@ -44,7 +56,7 @@ def equal_values(codes: Rows) -> tuple[Rows, Rows]:
 
 def assign(
     group_of: Rows,
-    ids: Sequence[str] | pa.ChunkedArray,
+    ids: Sequence[str] | Ids,
     *,
     validation_share: float,
     test_share: float,
@@ -83,36 +95,34 @@ def assign(
 
 
 def _places(
-    seed: int, group: Rows, count: int, ids: Sequence[str] | pa.ChunkedArray
+    seed: int, group: Rows, count: int, ids: Sequence[str] | Ids
 ) -> npt.NDArray[np.float64]:
     """Return the number in [0, 1) of each group, by the smallest of the ids `[p]` of its pairs."""
-    import pyarrow as pa
-
     ranks = _ranks(ids)
     smallest = np.full(count, len(ranks), dtype=np.int64)
     np.minimum.at(smallest, group, ranks)
     pairs = np.empty(count, dtype=np.int64)
     least = np.flatnonzero(ranks == smallest[group])
     pairs[group[least]] = least
-    column = _column(ids)
     places = np.empty(count)
     for start in range(0, count, _AT_ONCE):
-        names = column.take(pa.array(pairs[start : start + _AT_ONCE])).to_pylist()
+        names = _names(ids, pairs[start : start + _AT_ONCE])
         places[start : start + len(names)] = [_place(seed, name) for name in names]
     return places
 
 
-def _column(ids: Sequence[str] | pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
+def _names(ids: Sequence[str] | Ids, pairs: Rows) -> list[str]:
+    if not isinstance(ids, Ids):
+        return [ids[pair] for pair in pairs.tolist()]
+    names: list[str] = ids.names.take(ids.numbers[pairs]).to_pylist()
+    return names
 
-    return ids if isinstance(ids, pa.ChunkedArray) else pa.chunked_array([pa.array(ids)])
 
-
-def _ranks(ids: Sequence[str] | pa.ChunkedArray) -> Rows:
+def _ranks(ids: Sequence[str] | Ids) -> Rows:
     """Return the place `[p]` of each id in the order of all; equal ids have equal places."""
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.rank(_column(ids), tiebreaker="min")).astype(np.int64)
+    if isinstance(ids, Ids):
+        return ids.numbers
+    return np.unique(np.array(ids, dtype=object), return_inverse=True)[1].astype(np.int64)
 
 
 def _place(seed: int, item: str) -> float:
@@ -147,7 +157,7 @@ def beside(
     named: Rows,
     group_of: Rows,
     split_of: npt.NDArray[np.str_],
-    ids: Sequence[str] | pa.ChunkedArray,
+    ids: Sequence[str] | Ids,
 ) -> npt.NDArray[np.bool_]:
     """Return for every pair `[p]` whether the item it names beyond its captions is in its split.
 

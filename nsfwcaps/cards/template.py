@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nsfwcaps import resources
 from nsfwcaps.delivery import own_section
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def path(name: str) -> Path:
@@ -16,10 +20,17 @@ def path(name: str) -> Path:
 
 def fill(name: str, **values: Any) -> str:
     """Fill a template."""
+    template = _environment(path(name).parent).get_template(name)
+    return template.render(**values, own_section=own_section.EMPTY)
+
+
+@functools.cache
+def _environment(folder: Path) -> jinja2.Environment:
+    """Compile each template of a folder once."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(path(name).parent),
+        loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,  # a missing fact must not become an empty cell
         trim_blocks=True,
         lstrip_blocks=True,
@@ -28,7 +39,7 @@ def fill(name: str, **values: Any) -> str:
     )
     environment.filters["code"] = _code
     environment.filters["percent"] = lambda share: f"{share:.1%}"
-    return environment.get_template(name).render(**values, own_section=own_section.EMPTY)
+    return environment
 
 
 def _code(text: object) -> str:

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.command("construct")(construct)
 
 
-@with_settings(_STAGES)
+@with_settings([*_STAGES, execution.EXECUTION])
 @on_store(out=Use.WRITE)
 def construct(
     out: Annotated[
@@ -49,15 +49,21 @@ def construct(
     Give --pool once or more, and --painter for images. Rerun the same command to resume.
     """
     given = dict(given)
+    sharing = given.pop("execution")
     unsafe = ILLUSTRATED
     if "painter" not in given["illustrate"]:
         _check_unpainted(given.pop("illustrate"), given)
         unsafe = "run:pools/unsafe"
     pools = {"safe": "run:pools/safe", "unsafe": unsafe}
     values = {**given, "ingest": pools, "mine": {"pairing": "partner"}}
-    recipe = recipes.parse(values, where="construct")
     execution.execute(
-        recipe, out, as_json=as_json, quiet=quiet, dry_run=dry_run, overwrite=overwrite
+        recipes.parse(values, where="construct"),
+        out,
+        as_json=as_json,
+        quiet=quiet,
+        dry_run=dry_run,
+        overwrite=overwrite,
+        sharing=sharing,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ import typer
 from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, pipeline, progress, subjects
-from nsfwcaps.commands import next_steps, paper_suite
+from nsfwcaps.commands import execution, paper_suite
+from nsfwcaps.commands.evaluation_output import print_plan, print_result
 from nsfwcaps.commands.options import (
     REQUIRED,
     DryRun,
@@ -27,16 +27,15 @@ from nsfwcaps.commands.places import settings_on_store
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
-from nsfwcaps.errors import ConfigError, EvaluationError
+from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
+from nsfwcaps.executors.settings import ExecutionSettings
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
 from nsfwcaps.stores.session import Use
 
 if TYPE_CHECKING:
     from nsfwcaps.evaluation.request import EvaluationRequest
-
-_SHOWN_REASONS = 5
 
 _IMAGES = "Data: real images"
 _CLASSES = "Data: classes"
@@ -149,7 +148,7 @@ _ON_STORE = {
 """Settings whose folders can be on a store."""
 
 
-@with_settings([_OWN])
+@with_settings([_OWN, execution.EXECUTION])
 @settings_on_store(_OWN.name, _ON_STORE)
 def evaluate(
     given: Values,
@@ -159,26 +158,42 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare models on the same data: retrieval, preferences, zero-shot accuracy, structure."""
+    from nsfwcaps.commands import evaluation_sharing as sharing
+    from nsfwcaps.evaluation.record import check_folder
     from nsfwcaps.evaluation.replaced import replaced
-    from nsfwcaps.evaluation.run import Evaluation, check_folder
+    from nsfwcaps.evaluation.run import Evaluation
 
     settings = config.parse(EvaluateSettings, given[_OWN.name], where=_OWN.name)
+    shared = config.parse(ExecutionSettings, given[execution.EXECUTION.name], where="execution")
     request, out = _request(settings), settings.out
     check_folder(out)
     paper_suite.refuse_without_data(request, out, as_json=as_json)
 
-    def opened(*, quiet: bool) -> Any:
-        found = Evaluation(request, out, progress.for_terminal(quiet=quiet))
+    shown = progress.for_terminal(quiet=quiet or as_json)
+
+    def opened(shown: progress.Progress = shown) -> Evaluation:
+        found = Evaluation(request, out, shown)
         if (lost := replaced(request, out)) and not overwrite:
             raise subjects.refusal(f"{out} holds results of another evaluation", lost)
         return found
 
     if dry_run:
-        _print_plan(opened(quiet=True), as_json=as_json)
+        print_plan(opened(progress.Silent()), as_json=as_json)
+        return
+    if shared.part is not None:
+        with pipeline.without_driver(out):
+            opened().begin()
+        made = sharing.make_part(request, out, shared.part, shown)
+        execution.print_part(made, as_json=as_json)
         return
     with pipeline.locked(out):
-        evaluated = opened(quiet=quiet or as_json).run()
-        _print_result(evaluated, request, out, as_json=as_json, quiet=quiet)
+        evaluation = opened()
+        agreed = sharing.share(evaluation, request, out, shared, shown)
+        if agreed is not request:
+            evaluation = Evaluation(agreed, out, shown)
+        evaluated = evaluation.run()
+        sharing.end(out)
+        print_result(evaluated, request, out, as_json=as_json, quiet=quiet)
 
 
 def _request(settings: EvaluateSettings) -> EvaluationRequest:
@@ -244,59 +259,3 @@ def _check_distinct(names: Sequence[str]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise ConfigError(f"two data sets are named '{min(twice)}'; rename one with NAME=PATH")
-
-
-def _print_plan(evaluation: Any, *, as_json: bool) -> None:
-    words = {True: "done", False: "to do", None: "to do"}
-    planned = evaluation.planned()
-    if as_json:
-        plan = [
-            {
-                "dataset": one.part.dataset,
-                "task": one.part.task.value,
-                "model": one.part.model,
-                "state": words[one.done],
-            }
-            for one in planned
-        ]
-        missing = [item.facts for item in evaluation.missing]
-        typer.echo(json.dumps({"plan": plan, "missing": missing}, indent=1))
-        return
-    for one in planned:
-        part = one.part
-        typer.echo(f"{words[one.done]:<8}{part.dataset}  {part.task.value}  {part.model}")
-    for item in evaluation.missing:
-        typer.echo(f"missing {item}")
-
-
-def _print_result(
-    evaluated: Any, request: EvaluationRequest, out: Path, *, as_json: bool, quiet: bool
-) -> None:
-    from nsfwcaps.evaluation import basis, summary
-
-    if as_json:
-        values = {**summary.values(evaluated), "basis": basis.facts(evaluated)}
-        values["notes"] = evaluated.notes
-        if request.paper:
-            values["paper"] = paper_suite.paper_facts(request, out)
-        typer.echo(json.dumps({"out": str(out), **values}, indent=1))
-    elif evaluated.parts:
-        typer.echo(summary.tables(evaluated))
-        typer.echo(basis.text(evaluated, by=request.by))
-        if request.paper:
-            paper_suite.print_paper(request, out, evaluated.missing)
-        for note in evaluated.notes:
-            typer.echo(note)
-        typer.echo(f"\nResults: {out}")
-        if not quiet:
-            typer.echo(next_steps.after_evaluation(out))
-    if evaluated.missing:
-        raise EvaluationError(_missing_message(evaluated.missing, out))
-
-
-def _missing_message(missing: Sequence[Any], out: Path) -> str:
-    reasons = "; ".join(str(item) for item in missing[:_SHOWN_REASONS])
-    more = len(missing) - _SHOWN_REASONS
-    rest = f"; and {more} more, see {out / 'run.json'}" if more > 0 else ""
-    what = "a part is missing" if len(missing) == 1 else f"{len(missing)} parts are missing"
-    return f"{what}: {reasons}{rest}"

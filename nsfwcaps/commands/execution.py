@@ -16,6 +16,7 @@ from nsfwcaps.commands.options import OwnSettings
 from nsfwcaps.enums import Device
 from nsfwcaps.executors.create import executor_of
 from nsfwcaps.executors.executor import Executor
+from nsfwcaps.executors.parts import PartResult
 from nsfwcaps.executors.settings import ExecutionSettings, parsed_part
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.pipeline import StageOutcome
@@ -114,6 +115,11 @@ def _make_part(
 ) -> None:
     shown = progress.for_terminal(quiet=quiet or as_json)
     made = pipeline.run_part(recipe, workdir, parsed_part(part), shown, overwrite=overwrite)
+    print_part(made, as_json=as_json)
+
+
+def print_part(made: PartResult | None, *, as_json: bool) -> None:
+    """Print what became of a part; None if there was nothing to do."""
     if as_json:
         found = None if made is None else dataclasses.asdict(made)
         typer.echo(json.dumps({"part": found}, indent=1))

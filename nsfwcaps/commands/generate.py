@@ -189,7 +189,7 @@ def _check(asked: _Asked, pipeline: str, judged: str) -> None:
     """
     from nsfwcaps.detectors import registry
     from nsfwcaps.detectors.detector import Modality
-    from nsfwcaps.evaluation.run import check_folder
+    from nsfwcaps.evaluation.record import check_folder
     from nsfwcaps.generation.text_state import SCHEME, is_text_state
     from nsfwcaps.generation.towers import check_available
     from nsfwcaps.runtime import hub

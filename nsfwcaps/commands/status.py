@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nsfwcaps import changes, freshness, recipes
-from nsfwcaps.artifacts import JOURNAL, RECORD, StageFolder
+from nsfwcaps.artifacts import JOURNALS, RECORD, StageFolder
 from nsfwcaps.commands.options import Json
 from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ArtifactError
@@ -93,7 +93,9 @@ def _check_is_run(workdir: Path) -> None:
 
 def _is_run(folder: Path) -> bool:
     """Whether a stage has begun in a folder."""
-    return any((folder / name / file).is_file() for name in STAGE for file in (RECORD, JOURNAL))
+    return any(
+        (folder / name / RECORD).is_file() or any((folder / name).glob(JOURNALS)) for name in STAGE
+    )
 
 
 def _row(stage: Stage, found: Freshness, workdir: Path) -> dict[str, Any]:

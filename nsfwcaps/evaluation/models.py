@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -171,7 +173,10 @@ class Model:
             raise ModelError(f"--model {self.name}: {reason}") from None
 
     def _remember(self, identity: Identity) -> None:
-        write_atomically(self._memory, json.dumps(asdict(identity), indent=1).encode() + b"\n")
+        text = json.dumps(asdict(identity), indent=1)
+        # Several processes that share an evaluation may write it at the same time.
+        writer = f"{socket.gethostname()}-{os.getpid()}"
+        write_atomically(self._memory, text.encode() + b"\n", tag=writer)
 
 
 def check_models(models: Sequence[Model], progress: Progress) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,20 @@ from nsfwcaps.evaluation.datasets.pair_set import PairSet
 from nsfwcaps.evaluation.datasets.pictures import MISSING
 from nsfwcaps.evaluation.paper.needs import missing_for_paper
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
+from nsfwcaps.evaluation.results import ResultId
 
 Place = tuple[str, EvaluationTask]
 """A data set and a task on it."""
 
 NEEDS_IMAGES = (EvaluationTask.PREFERENCES, EvaluationTask.ZEROSHOT, EvaluationTask.REAL_NSFW)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A part and whether it is done; None if only loading the model would tell."""
+
+    part: ResultId
+    done: bool | None
 
 
 def plan(request: EvaluationRequest, data: Data, out: Path) -> tuple[list[Place], list[Missing]]:

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nsfwcaps.errors import StorageError
 from nsfwcaps.evaluation.request import EvaluationTask
 from nsfwcaps.evaluation.results import write_json
 
 RECORD = "run.json"
+_OURS = (".lock", ".parts")
+"""What commands at work leave in a folder before there is a record."""
 
 # Parent folders in a path, absolute or relative; the host of a URL does not count.
 _FOLDERS = re.compile(r"(?<![\w.])(?<!:/)(?:~|\.{0,2})/(?:[^\s/:'\"()]+/)+")
@@ -74,3 +77,19 @@ def _of_other_tasks(missing: Any) -> list[Any]:
     items = missing if isinstance(missing, list) else []
     ours = [None, *(task.value for task in EvaluationTask)]
     return [item for item in items if isinstance(item, dict) and item.get("task") not in ours]
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that holds other files.
+
+    Raises:
+        StorageError: the path is a file, or a folder that no evaluation wrote.
+    """
+    if out.exists() and not out.is_dir():
+        raise StorageError(f"{out} is a file; choose another --out")
+    others = [path.name for path in out.iterdir() if path.name not in _OURS] if out.exists() else []
+    if others and not (out / RECORD).exists():
+        raise StorageError(
+            f"{out} holds other files (such as {min(others)}); choose another --out, or empty the "
+            "folder"
+        )

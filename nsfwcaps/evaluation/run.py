@@ -19,31 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from nsfwcaps.config import digest
-from nsfwcaps.errors import InputError, ModelError, StorageError
+from nsfwcaps.errors import InputError, ModelError
 from nsfwcaps.evaluation.byproducts import Derived
 from nsfwcaps.evaluation.data import Missing, open_data
+from nsfwcaps.evaluation.items import items_of
 from nsfwcaps.evaluation.measure import Measurer
 from nsfwcaps.evaluation.models import Model, check_models
-from nsfwcaps.evaluation.plan import plan
-from nsfwcaps.evaluation.record import RECORD, read_record, write_record
+from nsfwcaps.evaluation.plan import Planned, plan
+from nsfwcaps.evaluation.record import check_folder, read_record, write_record
 from nsfwcaps.evaluation.request import EvaluationRequest, EvaluationTask
 from nsfwcaps.evaluation.results import Origin, ResultFolder, ResultId, write_csv
-from nsfwcaps.evaluation.vectors import VectorFolder
+from nsfwcaps.evaluation.vectors import ItemSet, VectorFolder
 from nsfwcaps.progress import Progress
 from nsfwcaps.version import __version__
 
 VERSION = 5
 _VERSIONS = {EvaluationTask.STRUCTURE: 2}
 """Of single tasks: raising one leaves the results of the others current."""
-_LOCK = ".lock"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """A part and whether it is done; None if only loading the model would tell."""
-
-    part: ResultId
-    done: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +103,36 @@ class Evaluation:
                 found.append(Planned(part=part, done=done))
         return found
 
+    def begin(self) -> None:
+        """Mark the folder as an evaluation's, before anything else is written to it."""
+        if not read_record(self._out):
+            self._write_record({})
+
+    @property
+    def models(self) -> list[Model]:
+        """The models that can be loaded, as far as is known."""
+        return [model for model in self._models if not model.is_broken]
+
+    @property
+    def data_digest(self) -> str:
+        """Digest of all data sets."""
+        return digest({name: facts["digest"] for name, facts in self._data.facts.items()})
+
+    def items(self, model: Model) -> list[ItemSet[Any]]:
+        """Return everything that a model encodes.
+
+        Raises:
+            ModelError: the model cannot be loaded.
+        """
+        return items_of(self._data, self._places, images=model.identity.image_width is not None)
+
     def run(self) -> EvaluationOutcome:
         """Measure missing parts, compare the models, and write the record.
 
         Raises:
             ModelError: the base cannot be loaded.
         """
-        if not read_record(self._out):
-            self._write_record({})  # marks the folder as an evaluation's
+        self.begin()
         base = Measurer(self._models[0], None, self._data, self._folder, self._progress)
         measurers = [base]
         there, made = self._measure_all(base, base)
@@ -269,22 +283,6 @@ class Evaluation:
             "derived": self._derived.files,
         }
         write_record(self._out, record, self._results.others())
-
-
-def check_folder(out: Path) -> None:
-    """Refuse a folder that holds other files.
-
-    Raises:
-        StorageError: the path is a file, or a folder that no evaluation wrote.
-    """
-    if out.exists() and not out.is_dir():
-        raise StorageError(f"{out} is a file; choose another --out")
-    others = [path.name for path in out.iterdir() if path.name != _LOCK] if out.exists() else []
-    if others and not (out / RECORD).exists():
-        raise StorageError(
-            f"{out} holds other files (such as {min(others)}); choose another --out, or empty the "
-            "folder"
-        )
 
 
 def _is_known(model: Model) -> bool:

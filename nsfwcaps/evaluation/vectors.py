@@ -30,6 +30,7 @@ from nsfwcaps.files import write_atomically
 from nsfwcaps.pictures import TOO_LARGE, UNDECODABLE
 from nsfwcaps.progress import Advance, Progress
 from nsfwcaps.runtime.prefetch import prefetch
+from nsfwcaps.sharing import Part
 from nsfwcaps.work import Work, WorkSplit
 
 VERSION = 1
@@ -50,20 +51,71 @@ class Embedded:
     failed: Mapping[int, str]
 
 
-@dataclass(frozen=True)
-class _Steps(Generic[Prepared]):
-    """How to encode a run of items: on any thread, then on the device."""
+@dataclass(frozen=True, kw_only=True)
+class ItemSet(Generic[Prepared]):
+    """Items to encode, by the digests of their contents."""
 
-    prepare: Callable[[range], Prepared]
-    encode: Callable[[Prepared, Advance, WorkSplit, Keeper], Encoded]
+    what: str
+    """For display, such as `visu safe captions`."""
+    kind: str
+    ids: Sequence[str]
+    prepare: Callable[[Model, range], Prepared]
+    """Does what needs no device for a run of items, on any thread."""
+    encode: Callable[[Model, Prepared, Advance, WorkSplit, Keeper], Encoded]
+
+    @property
+    def blocks(self) -> list[range]:
+        """The blocks of the items, in order."""
+        return list(_blocks(range(len(self.ids))))
+
+    def key(self, model: Model, block: range) -> str:
+        """Return the key of a block of a model's vectors."""
+        return digest(
+            [VERSION, model.identity.digest, self.kind, self.ids[block.start : block.stop]]
+        )
+
+
+def caption_items(captions: Sequence[str], what: str) -> ItemSet[Sequence[str]]:
+    """Return captions as items to encode."""
+
+    def prepare(model: Model, run: range) -> Sequence[str]:
+        return model.encoder.prepared(captions[run.start : run.stop])
+
+    def encode(
+        model: Model, texts: Sequence[str], advance: Advance, split: WorkSplit, keeper: Keeper
+    ) -> Encoded:
+        with split.timed(Work.COMPUTE):
+            return model.encoder.started(texts, advance, keeper)()
+
+    ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
+    return ItemSet(what=f"{what} captions", kind="text", ids=ids, prepare=prepare, encode=encode)
+
+
+def picture_items(images: Images, what: str) -> ItemSet[Images]:
+    """Return images as items to encode."""
+
+    def encode(
+        model: Model, run: Images, advance: Advance, split: WorkSplit, keeper: Keeper
+    ) -> Encoded:
+        return model.encoder.encode_images(run, advance, split, keeper)
+
+    return ItemSet(
+        what=f"{what} images",
+        kind="image",
+        ids=[sha256 for sha256, _ in images],
+        prepare=lambda model, run: images[run.start : run.stop],
+        encode=encode,
+    )
 
 
 class VectorFolder:
     """Cached vectors of all models, in one folder."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: Progress, *, writer: str | None = None) -> None:
+        """Open the folder; `writer` names a process that is not alone in writing to it."""
         self._folder = folder
         self._progress = progress
+        self._writer = writer
 
     def texts(self, model: Model, captions: Sequence[str], what: str) -> Vectors:
         """Encode captions to unit rows `[n, d]`.
@@ -71,18 +123,7 @@ class VectorFolder:
         Raises:
             ModelError: the model cannot be loaded, or its vectors contain NaN.
         """
-        ids = [hashlib.sha256(caption.encode()).hexdigest() for caption in captions]
-
-        def prepare(run: range) -> Sequence[str]:
-            return model.encoder.prepared(captions[run.start : run.stop])
-
-        def encode(
-            texts: Sequence[str], advance: Advance, split: WorkSplit, keeper: Keeper
-        ) -> Encoded:
-            with split.timed(Work.COMPUTE):
-                return model.encoder.started(texts, advance, keeper)()
-
-        return self._embed(model, f"{what} captions", "text", ids, _Steps(prepare, encode)).rows
+        return self._embed(model, caption_items(captions, what)).rows
 
     def pictures(self, model: Model, images: Images, what: str) -> Embedded:
         """Encode images to unit rows `[n, d]`; undecodable ones fail for every model alike.
@@ -91,60 +132,83 @@ class VectorFolder:
             ModelError: the model cannot be loaded, or its vectors contain NaN.
             InputError: an image has disappeared since the set was read.
         """
-        ids = [sha256 for sha256, _ in images]
+        return self._embed(model, picture_items(images, what))
 
-        def encode(run: Images, advance: Advance, split: WorkSplit, keeper: Keeper) -> Encoded:
-            return model.encoder.encode_images(run, advance, split, keeper)
+    def make_some(
+        self, model: Model, sets: Sequence[ItemSet[Any]], part: Part, advance: Advance
+    ) -> None:
+        """Encode those blocks of a part that are not there yet.
 
-        steps = _Steps(lambda run: images[run.start : run.stop], encode)
-        return self._embed(model, f"{what} images", "image", ids, steps)
+        Raises:
+            ModelError: the model cannot be loaded, or its vectors contain NaN.
+            InputError: an image has disappeared since the set was read.
+        """
+        most = 1 if model.device == "cpu" else RUN
+        runs = part.of([(items, run) for items in sets for run in _runs(items.blocks, most)])
+        for items in sets:
+            missing = []
+            for block in (each for own, run in runs if own is items for each in _blocks(run)):
+                if self._read(items.key(model, block), (len(block), model.identity.width)) is None:
+                    missing.append(block)
+                else:
+                    advance(len(block))
+            for _ in self._made(model, items, missing, WorkSplit(), advance):
+                pass
 
-    def _embed(
-        self, model: Model, what: str, kind: str, ids: Sequence[str], steps: _Steps[Any]
-    ) -> Embedded:
-        identity = model.identity
-        rows = np.empty((len(ids), identity.width), dtype=np.float32)
+    def _embed(self, model: Model, items: ItemSet[Any]) -> Embedded:
+        width = model.identity.width
+        rows = np.empty((len(items.ids), width), dtype=np.float32)
         failed: dict[int, str] = {}
-        keys = {
-            place: digest([VERSION, identity.digest, kind, ids[place.start : place.stop]])
-            for place in _blocks(range(len(ids)))
-        }
 
         def put(place: range, block: Embedded) -> None:
             rows[place.start : place.stop] = block.rows
             failed.update({place.start + at: reason for at, reason in block.failed.items()})
 
         split = WorkSplit()
-
-        def prepare(run: range) -> Any:
-            with split.timed(Work.PREPARE):
-                return steps.prepare(run)
-
-        with self._progress.task(f"{model.name}: {what}", len(ids), split=split) as advance:
+        name = f"{model.name}: {items.what}"
+        with self._progress.task(name, len(items.ids), split=split) as advance:
             missing = []
-            for place, key in keys.items():
+            for place in items.blocks:
                 with split.timed(Work.READ):
-                    block = self._read(key, (len(place), identity.width))
+                    block = self._read(items.key(model, place), (len(place), width))
                 if block is None:
                     missing.append(place)
                 else:
                     put(place, block)
                     advance(len(place))
-            runs = list(_runs(missing, _at_once(model))) if missing else []
-            with closing(prefetch(runs, prepare, 1)) as ahead:
-                for run, work in ahead:
-                    inputs = digest(["run", *(keys[place] for place in _blocks(run))])
-                    keeper = KeptRun(self._folder, inputs, identity.width)
-                    made = steps.encode(work, advance, split, keeper)
-                    encoded = _with_failures(made, len(run))
-                    for place in _blocks(run):
-                        block = _part(encoded, place.start - run.start, place.stop - run.start)
-                        _check(block, model.name, what)
-                        with split.timed(Work.WRITE):
-                            self._write(keys[place], block)
-                        put(place, block)
-                    keeper.discard()
+            for place, made in self._made(model, items, missing, split, advance):
+                put(place, made)
         return Embedded(rows=rows, failed=failed)
+
+    def _made(
+        self,
+        model: Model,
+        items: ItemSet[Any],
+        missing: Sequence[range],
+        split: WorkSplit,
+        advance: Advance,
+    ) -> Iterator[tuple[range, Embedded]]:
+        """Encode blocks and write them; yield each."""
+
+        def prepare(run: range) -> Any:
+            with split.timed(Work.PREPARE):
+                return items.prepare(model, run)
+
+        runs = list(_runs(missing, _at_once(model))) if missing else []
+        with closing(prefetch(runs, prepare, 1)) as ahead:
+            for run, work in ahead:
+                keys = [items.key(model, place) for place in _blocks(run)]
+                inputs = digest(["run", *keys])
+                keeper = KeptRun(self._folder, inputs, model.identity.width)
+                made = items.encode(model, work, advance, split, keeper)
+                encoded = _with_failures(made, len(run))
+                for key, place in zip(keys, _blocks(run), strict=True):
+                    block = _part(encoded, place.start - run.start, place.stop - run.start)
+                    _check(block, model.name, items.what)
+                    with split.timed(Work.WRITE):
+                        self._write(key, block)
+                    yield place, block
+                keeper.discard()
 
     def _read(self, key: str, shape: tuple[int, int]) -> Embedded | None:
         """Read a cached block; None if missing or damaged, so that it is encoded again."""
@@ -162,10 +226,11 @@ class VectorFolder:
 
     def _write(self, key: str, block: Embedded) -> None:
         if block.failed:  # before the rows, whose file marks the block as complete
-            write_atomically(self._folder / f"{key}.json", json.dumps(block.failed).encode())
+            failed = json.dumps(block.failed).encode()
+            write_atomically(self._folder / f"{key}.json", failed, tag=self._writer)
         file = io.BytesIO()
         np.save(file, block.rows, allow_pickle=False)
-        write_atomically(self._folder / f"{key}.npy", file.getbuffer())
+        write_atomically(self._folder / f"{key}.npy", file.getbuffer(), tag=self._writer)
 
 
 def _blocks(rows: range) -> Iterator[range]:

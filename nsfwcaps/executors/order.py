@@ -10,8 +10,8 @@ from typing import Any
 from nsfwcaps import changes, config
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.errors import ArtifactError, ModelError
+from nsfwcaps.executors.shareable import shareable
 from nsfwcaps.freshness import fingerprint, inputs_of
-from nsfwcaps.stages import STAGE
 from nsfwcaps.version import __version__
 
 
@@ -32,7 +32,7 @@ class Order:
         cls, stage: str, settings: Any, workdir: Path, inputs: Mapping[str, StageRecord]
     ) -> Order:
         """Describe a run of a stage as this process would make it."""
-        wanted, digests = fingerprint(STAGE[stage], settings, inputs)
+        wanted, digests = fingerprint(shareable(stage), settings, inputs)
         return cls(
             stage=stage,
             settings=config.as_dict(settings),
@@ -54,7 +54,7 @@ class Order:
                 f"this worker has nsfwcaps {__version__}, the driver {self.version}; install the "
                 "same version on all machines"
             )
-        stage = STAGE[self.stage]
+        stage = shareable(self.stage)
         settings = config.parse(stage.settings, self.settings, where=self.stage)
         inputs = inputs_of(stage, settings, Path(self.workdir))
         for name, record in inputs.items():
@@ -80,7 +80,7 @@ class Order:
             )
         if own.fingerprint == self.fingerprint:
             return
-        kind = STAGE[self.stage].settings
+        kind = shareable(self.stage).settings
         before, now = (
             config.output_settings(config.parse(kind, each.settings, where=self.stage))
             for each in (self, own)

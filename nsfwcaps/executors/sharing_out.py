@@ -8,8 +8,10 @@ from typing import Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.enums import Device
+from nsfwcaps.executors.claims import Claims
 from nsfwcaps.executors.executor import Crew, Executor, Job
 from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.parts import agreed_by_parts
 from nsfwcaps.progress import Progress
 from nsfwcaps.sharing import Part, Phase
 from nsfwcaps.stage import Stage
@@ -18,6 +20,35 @@ _PARTS_FOR_EACH = 8
 """Parts for each worker, so that all end at nearly the same time."""
 _LEAST_SHARDS = 4
 """Shards of a part, as long as there are enough parts: reading ahead pays within a part."""
+
+
+def shared(
+    stage: Stage,
+    stage_settings: Any,
+    folder: StageFolder,
+    inputs: Mapping[str, StageRecord],
+    progress: Progress,
+    executor: Executor | None,
+) -> Any:
+    """Have an executor make missing shards; return the settings to go on with.
+
+    Those name what an executor or parts have decided, such as the precision of their devices.
+    """
+    if stage.shares is None:
+        return stage_settings
+    if (why := stage.alone(stage_settings)) is not None:
+        if executor is not None:
+            progress.note(f"{stage.name}: {why}")
+        return stage_settings
+    workdir = folder.path.parent
+    if claims := Claims(workdir, stage.name).all():
+        order = Order.of(stage.name, stage_settings, workdir, inputs)
+        if (agreed := agreed_by_parts(claims, order)) is not None:
+            settled = stage.load_shares().settled(stage_settings, agreed)
+            stage_settings = for_this_machine(settled)
+    if executor is not None:
+        return share_out(executor, stage, stage_settings, folder, inputs, progress)
+    return stage_settings
 
 
 def share_out(

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.shareable import shareable
 from nsfwcaps.progress import Advance
 from nsfwcaps.sharing import Part
-from nsfwcaps.stages import STAGE
 
 
 def writer_name() -> str:
@@ -30,7 +30,7 @@ class Worker:
             ArtifactError: it sees other inputs.
         """
         settings, inputs = order.opened()
-        module = STAGE[order.stage].load_shares()
+        module = shareable(order.stage).load_shares()
         if agreed is not None:
             settings = module.settled(settings, agreed)
         self.folder = order.folder(writer_name())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from nsfwcaps.mining.candidates import Candidates, Found, Span
+from nsfwcaps.mining.hub_cap import Scratch
 from nsfwcaps.mining.targets import Weights
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.nearest import Neighbours, PartNeighbours
@@ -50,6 +51,11 @@ class Memo(Protocol):
         """Weights of a block of targets; `start` is the position of the first one."""
         ...
 
+    @property
+    def scratch(self) -> Scratch | None:
+        """Where ranked lists are kept for the hub cap; None: in memory."""
+        ...
+
 
 class InMemory:
     """Keeps all candidates in memory, 12 bytes each; 16 while parts are searched."""
@@ -58,6 +64,7 @@ class InMemory:
         self._blocks: dict[Span, Neighbours] = {}
         self._parts: dict[tuple[Span, Span], PartNeighbours] = {}
         self._facts: dict[str, Any] = {}
+        self.scratch: Scratch | None = None
 
     def knows(self, span: Span) -> bool:
         """Whether the candidates of a block were found."""

@@ -22,15 +22,15 @@ from nsfwcaps.mining.candidates import (
     ExactSearch,
     candidate_depth,
 )
+from nsfwcaps.mining.hub_cap import Scratch, cap_hubs
 from nsfwcaps.mining.margins import Copies, margins
 from nsfwcaps.mining.memo import Memo
 from nsfwcaps.mining.pair_block import PairBlock, pairs_of
 from nsfwcaps.mining.partners import PartnerRanker
-from nsfwcaps.mining.ranking import BlockRanker, Ranker
+from nsfwcaps.mining.ranking import Block, BlockRanker, Ranker
 from nsfwcaps.mining.search import find_candidates, weigh_targets
 from nsfwcaps.mining.selection import (
     Cutoffs,
-    cap_hubs,
     hub_counts,
     hub_statistics,
     open_cutoffs,
@@ -126,7 +126,8 @@ def choose(
     targets = weigh_targets(space, candidates, method.weighing, memo=memo, progress=progress)
     floor = method.min_candidate_similarity
     ranker = Ranker(candidates, targets, of.keys, pictures=of.pictures, floor=floor)
-    return _share(ranker, candidates, space, method, of)
+    sharing = _Sharing(ranker, space, method, of, progress)
+    return sharing.mined(candidates, sharing.cutoffs(memo.scratch))
 
 
 def choose_partners(
@@ -142,7 +143,8 @@ def choose_partners(
     candidates = _search(space, method, memo, progress)
     assert of.keys is not None, "partners come with their texts"
     ranker = PartnerRanker(space, candidates, partners, of.keys)
-    return _share(ranker, candidates, space, method, of)
+    sharing = _Sharing(ranker, space, method, of, progress)
+    return sharing.mined(candidates, open_cutoffs(space.safe.rows))
 
 
 def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) -> Candidates:
@@ -156,45 +158,61 @@ def _search(space: Space, method: MiningMethod, memo: Memo, progress: Progress) 
         return find_candidates(space, depth, search, memo=memo, progress=progress)
 
 
-def _share(
-    ranker: BlockRanker, candidates: Candidates, space: Space, method: MiningMethod, of: Compared
-) -> MinedPairs:
-    """Apply the hub cap and count the pairs of every target."""
+@dataclass(frozen=True)
+class _Sharing:
+    """Applies the hub cap, and counts the pairs of every target."""
 
-    def ranked() -> Iterator[Any]:
-        return (block.ranked for block in ranker.blocks())
+    ranker: BlockRanker
+    space: Space
+    method: MiningMethod
+    of: Compared
+    progress: Progress
 
-    safe_rows, k = space.safe.rows, method.k
-    cutoffs = open_cutoffs(safe_rows)
-    if method.hub_cap is not None:
-        cutoffs = cap_hubs(ranked, safe_rows, k=k, cap=method.hub_cap)
-    below = 0
+    def cutoffs(self, scratch: Scratch | None) -> Cutoffs:
+        """Return what the targets accept."""
+        safe_rows, cap = self.space.safe.rows, self.method.hub_cap
+        if cap is None:
+            return open_cutoffs(safe_rows)
+        ranked = (block.ranked for block in self._blocks("mine: hub cap"))
+        return cap_hubs(ranked, safe_rows, k=self.method.k, cap=cap, scratch=scratch)
 
-    def targets() -> Iterator[Rows]:
-        nonlocal below
-        for block in ranker.blocks():
-            pairs = pairs_of(block, cutoffs, k, method.min_similarity)
-            below += pairs.below
-            yield of.named(pairs).targets
+    def mined(self, candidates: Candidates, cutoffs: Cutoffs) -> MinedPairs:
+        """Count the pairs."""
+        method, of, space = self.method, self.of, self.space
+        below = 0
 
-    counts = hub_counts(targets(), of.safe_captions)
-    depth = candidate_depth(safe_rows, k=k, candidates=method.candidates)
-    facts = {
-        **candidates.facts,
-        "similarity": method.similarity.value,
-        "k": k,
-        "device": space.device.device,
-        "engine": FAISS if method.index else space.device.engine,
-        "candidates": depth,
-        "targets": safe_rows,
-        "hubs": hub_statistics(counts),
-        "pairs_below_min_similarity": below,
-    }
-    return MinedPairs(
-        ranker=ranker,
-        cutoffs=cutoffs,
-        compared=of,
-        method=method,
-        hub_counts=counts,
-        facts=facts,
-    )
+        def targets() -> Iterator[Rows]:
+            nonlocal below
+            for block in self._blocks("mine: targets"):
+                pairs = pairs_of(block, cutoffs, method.k, method.min_similarity)
+                below += pairs.below
+                yield of.named(pairs).targets
+
+        counts = hub_counts(targets(), of.safe_captions)
+        facts = {
+            **candidates.facts,
+            "similarity": method.similarity.value,
+            "k": method.k,
+            "device": space.device.device,
+            "engine": FAISS if method.index else space.device.engine,
+            "candidates": candidate_depth(
+                space.safe.rows, k=method.k, candidates=method.candidates
+            ),
+            "targets": space.safe.rows,
+            "hubs": hub_statistics(counts),
+            "pairs_below_min_similarity": below,
+        }
+        return MinedPairs(
+            ranker=self.ranker,
+            cutoffs=cutoffs,
+            compared=of,
+            method=method,
+            hub_counts=counts,
+            facts=facts,
+        )
+
+    def _blocks(self, task: str) -> Iterator[Block]:
+        with self.progress.task(task, self.space.unsafe.rows) as advance:
+            for block in self.ranker.blocks():
+                yield block
+                advance(len(block.ranked.rows))

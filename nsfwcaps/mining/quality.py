@@ -174,6 +174,15 @@ def quality_of(
 
 
 def _labels(column: pa.ChunkedArray) -> Labels:
-    coded = column.cast("string").fill_null(_NO_LABEL).combine_chunks().dictionary_encode()
-    codes = coded.indices.to_numpy().astype(np.int64)
-    return Labels(codes=codes, names=coded.dictionary.to_pylist())
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast("string").dictionary_encode()
+    coded = column.unify_dictionaries().combine_chunks()
+    names = coded.dictionary.to_pylist()
+    if coded.null_count and _NO_LABEL not in names:
+        names.append(_NO_LABEL)
+    none = names.index(_NO_LABEL) if coded.null_count else -1
+    codes = np.asarray(pc.fill_null(coded.indices, none)).astype(np.int64)
+    return Labels(codes=codes, names=names)

@@ -1,8 +1,8 @@
-"""From candidates to pairs: order by score, cap hubs, and take the k best."""
+"""From candidates to pairs: order by score, and take the k best that accept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,30 +64,6 @@ def open_cutoffs(targets: int) -> Cutoffs:
         scores=np.full(targets, -np.inf, dtype=np.float32),
         rows=np.full(targets, np.iinfo(np.int64).max),
     )
-
-
-def cap_hubs(
-    candidates: Callable[[], Iterable[Ranked]], targets: int, *, k: int, cap: int
-) -> Cutoffs:
-    """Cutoffs with which no target is in more than `cap` pairs, and each keeps its best ones.
-
-    Every unsafe caption proposes to its k best targets that still accept it. A target with more
-    than `cap` proposals keeps the best and raises its cutoff. Repeat until no target exceeds the
-    cap. This is deferred acceptance (Gale and Shapley 1962). Both sides rank a pair by the same
-    score, so the stable outcome is unique and equals greedy selection by descending score.
-    """
-    cutoffs = open_cutoffs(targets)
-    while True:
-        chosen = [flat(ranked, take(ranked, cutoffs, k)) for ranked in candidates()]
-        unsafe, target, score = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
-        order = np.lexsort((unsafe, -score, target))
-        starts = np.flatnonzero(np.r_[True, target[order][1:] != target[order][:-1]])
-        sizes = np.diff(np.r_[starts, len(order)])
-        crowded = sizes > cap
-        if len(order) == 0 or not crowded.any():
-            return cutoffs
-        last = order[starts[crowded] + cap - 1]
-        cutoffs.scores[target[last]], cutoffs.rows[target[last]] = score[last], unsafe[last]
 
 
 def take(ranked: Ranked, cutoffs: Cutoffs, k: int) -> Mask:

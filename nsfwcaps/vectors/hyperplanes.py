@@ -21,7 +21,7 @@ CERTAINTY = 0.999
 """Probability at least of finding a pair whose cosine is just the threshold."""
 _ROUNDED = 0.001
 """More than the rounding of two rows to half precision changes their cosine."""
-_SAMPLE = 4096
+_SAMPLE = 2048
 _SEED = 20
 _BLOCK_ROWS = 16_384
 _MOST_BITS = 48
@@ -48,10 +48,11 @@ def plan_hashes(vectors: VectorSource, threshold: float) -> HashPlan:
     same = _same_side(max(-1.0, threshold - _ROUNDED))
     sides = _sampled_sides(vectors)
     n, d = float(vectors.rows), vectors.width
-    best = None
+    best, both = None, sides**7
     for bits in range(8, min(_MOST_BITS, key_bits(vectors.rows)) + 1):
         tables = _tables(same**bits)
-        pairs = n * n / 2 * float((sides**bits).mean())
+        both *= sides
+        pairs = n * n / 2 * float(both.mean())
         each = n * (bits * d * _PRODUCT + _SORTED) + pairs * d * _VERIFIED
         if best is None or tables * each < best[0]:
             best = tables * each, bits, tables

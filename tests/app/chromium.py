@@ -52,6 +52,7 @@ class Person:
         self.page: Page = self.context.new_page()
         self.name = name
         self._server, self._address = server, server.address
+        self.since = 0  # rows of the log up to this one are of no interest
         self.refused: list[str] = []  # by the rules that the server sends with each page
         self.asked: set[str] = set()  # servers
         self.page.on("console", self._noted)

@@ -44,16 +44,20 @@ def picture(things: tuple[str, str], place: str) -> tuple[str, bytes]:
 
 
 def write_data_set(folder: Path, count: int = len(SCENES), **changed: Any) -> None:
-    """Write pairs of pictures; all but the first of them changed."""
+    """Write pairs of pictures, again from the first scene on; all but the first of them changed."""
+    drawn = [
+        [picture((thing, beside), place) for thing in (hazard, instead)]
+        for hazard, instead, beside, place, _ in SCENES[:count]
+    ]
     rows = []
-    for number, (hazard, instead, beside, place, category) in enumerate(SCENES[:count]):
-        unsafe, safe = (picture((thing, beside), place) for thing in (hazard, instead))
+    for number in range(count):
+        (unsafe, safe), category = drawn[number % len(SCENES)], SCENES[number % len(SCENES)][-1]
         row: dict[str, Any] = {"pair_id": f"pair-{number}", "category": category}
         row |= {"unsafe_id": f"unsafe-{number}", "safe_id": f"safe-{number}"}
         row |= {"unsafe_caption": unsafe[0], "unsafe_image": unsafe[1]}
         row |= {"safe_caption": safe[0], "safe_image": safe[1]}
         row |= {"stage": ("easy", "medium", "hard")[number % 3], "split": "train"}
-        row |= {"sim_text": 0.71 + number / 50, "difficulty": number / 6}
+        row |= {"sim_text": 0.71 + number % 6 / 50, "difficulty": number % 6 / 6}
         rows.append({**row, **(changed if number else {})})
     (folder / "dataset" / "data").mkdir(parents=True, exist_ok=True)
     path = folder / "dataset" / "data" / "train-00000-of-00001.parquet"

@@ -46,22 +46,49 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tmp_path_factory.mktemp("keys"), "--overlap", "20") as made:
+    caps = (f"--{what}-per-{time}" for what in ("pairs", "reveals") for time in ("session", "day"))
+    options = [option for cap in caps for option in (cap, "10000")]
+    with served(tmp_path_factory.mktemp("keys"), *options, "--overlap", "20", pairs=60) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that tests kill, and start again."""
+    with served(tmp_path_factory.mktemp("mortal")) as made:
         yield made
 
 
 @contextlib.contextmanager
-def served(folder: Path, *options: str) -> Iterator[Server]:
+def served(folder: Path, *options: str, pairs: int = 6) -> Iterator[Server]:
     """Serve a review without known answers."""
-    write_data_set(folder)
+    write_data_set(folder, pairs)
     made = Server(folder, ("--gold-share", "0", "--control-share", "0", *options))
     with contextlib.closing(made):
         yield made.start()
 
 
+@pytest.fixture(scope="module")
+def somebody(server: Server, chromium: Browser) -> Iterator[Person]:
+    person = begun(chromium, server, "Ann")
+    yield person
+    person.context.close()
+
+
 @pytest.fixture
-def ann(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Person]:
-    """Somebody who begins a session, another one for each test."""
+def ann(somebody: Person, server: Server) -> Person:
+    """Somebody before the next pair, covered; nobody signs in for each test."""
+    somebody.page.keyboard.press("Escape")  # out of a field
+    somebody.keys("k").at(SAFE)
+    expect(somebody.page.locator(".caption")).to_have_count(0)
+    with opened(server) as database, database.read() as connection:
+        somebody.since = connection.scalar(sa.select(sa.func.max(tables.verdict.c.seq))) or 0
+    return somebody
+
+
+@pytest.fixture
+def newcomer(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Person]:
+    """Somebody whose page or keys are changed, another one for each test."""
     person = begun(chromium, server, f"Ann of {request.node.name}"[:60])
     yield person
     person.context.close()
@@ -79,7 +106,7 @@ def log_of(server: Server, person: Person) -> list[tuple[str, dict[str, Any]]]:
     with opened(server) as database, database.read() as connection:
         me = accounts.find(connection, person.name).account_id
         query = sa.select(table.c.kind, table.c.body).where(
-            table.c.account_id == me, table.c.pair_id != ""
+            table.c.account_id == me, table.c.pair_id != "", table.c.seq > person.since
         )
         rows = connection.execute(query.order_by(table.c.seq)).all()
     return [(kind, json.loads(body)) for kind, body in rows]
@@ -185,19 +212,19 @@ def test_where_no_field_is_there_yet_a_fix_drops_what_is_typed(server: Server, a
 
 
 def test_a_key_that_shows_a_text_does_not_enlarge_it_where_it_was_pressed_twice(
-    ann: Person,
+    newcomer: Person,
 ) -> None:
-    ann.judging.evaluate(
+    newcomer.judging.evaluate(
         f"""(judging) => {{
           const root = judging.getRootNode();
           const again = () => root.querySelector(".caption") && ({PRESS})(["s", "KeyS", {{}}]);
           new MutationObserver(again).observe(root, {{ childList: true, subtree: true }});
         }}"""
     )
-    ann.keys("s").rested()
-    expect(ann.page.locator(".caption")).to_be_visible()
-    assert ann.page.locator("dialog[open]").count() == 0
-    ann.keys("y").at(UNSAFE)
+    newcomer.keys("s").rested()
+    expect(newcomer.page.locator(".caption")).to_be_visible()
+    assert newcomer.page.locator("dialog[open]").count() == 0
+    newcomer.keys("y").at(UNSAFE)
 
 
 def test_an_answer_that_comes_before_its_text_is_kept_for_it_and_said(ann: Person) -> None:
@@ -239,14 +266,20 @@ def test_what_is_typed_faster_than_it_is_drawn_answers_one_question(
     assert log_of(server, ann) == []
 
 
-@pytest.mark.parametrize(
-    ("key", "code"),
-    [("ы", "KeyS"), ("ς", "KeyS"), ("س", "KeyS"), ("s", "KeyR"), ("S", "KeyS"), ("ş", "KeyS")],
-    ids=["Cyrillic", "Greek", "Arabic", "Dvorak", "CapsLock", "Turkish"],
-)
-def test_letters_of_other_layouts(ann: Person, key: str, code: str) -> None:
-    press(ann, key, code)
-    expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()
+def test_letters_of_other_layouts(ann: Person) -> None:
+    """Cyrillic, Greek, Arabic, Dvorak, with CapsLock, Turkish."""
+    for key, code in (
+        ("ы", "KeyS"),
+        ("ς", "KeyS"),
+        ("س", "KeyS"),
+        ("s", "KeyR"),
+        ("S", "KeyS"),
+        ("ş", "KeyS"),
+    ):
+        press(ann, key, code)
+        expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()
+        ann.keys("k").at(SAFE)  # the next pair, covered
+        expect(ann.page.locator(".caption")).to_have_count(0)
 
 
 def test_digits_signs_and_modifiers_of_other_keyboards(ann: Person) -> None:
@@ -321,39 +354,38 @@ def test_keys_of_somebody_who_writes_or_chooses_elsewhere_are_not_taken(ann: Per
     expect(ann.page.locator(".caption")).to_be_visible()
 
 
-@pytest.mark.parametrize("reloads", [False, True])
+@pytest.mark.parametrize("name", ["Ann", "Bob, who reloads"])
 def test_what_was_pressed_while_the_server_was_gone_is_saved_once_when_it_is_back(
-    tmp_path: Path, chromium: Browser, reloads: bool
+    mortal: Server, chromium: Browser, name: str
 ) -> None:
-    with served(tmp_path) as server:
-        ann = begun(chromium, server, "Ann").keys("s")
-        expect(ann.page.locator(".caption")).to_be_visible()
-        ann.rested()
-        server.end(signal.SIGKILL)
-        for key in "nx":
-            expect(ann.judging).to_have_attribute("data-ready", "true")
-            ann.page.keyboard.press(key)
-        expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
-        server.start()
-        if reloads:
-            ann.page.reload()
-        expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
-        assert bodies(server, ann) == [{"safe_is_safe": "no", "choice": "reject"}]
-        assert ann.judging.get_by_text("no longer open").count() == 0
-        ann.context.close()
+    ann = begun(chromium, mortal, name).keys("s")
+    expect(ann.page.locator(".caption")).to_be_visible()
+    ann.rested()
+    mortal.end(signal.SIGKILL)
+    for key in "nx":
+        expect(ann.judging).to_have_attribute("data-ready", "true")
+        ann.page.keyboard.press(key)
+    expect(ann.page.get_by_text("Not saved yet; trying again.")).to_be_visible()
+    mortal.start()
+    if "reloads" in name:
+        ann.page.reload()
+    expect(ann.judging).to_have_attribute("data-pending", "0", timeout=60_000)
+    assert bodies(mortal, ann) == [{"safe_is_safe": "no", "choice": "reject"}]
+    assert ann.judging.get_by_text("no longer open").count() == 0
+    ann.context.close()
 
 
-def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, ann: Person) -> None:
-    ann.keys("s")
-    other = ann.context.new_page()
-    other.goto(ann.page.url)
+def test_another_tab_takes_the_pair_and_this_one_says_so(server: Server, newcomer: Person) -> None:
+    newcomer.keys("s")
+    other = newcomer.context.new_page()
+    other.goto(newcomer.page.url)
     expect(other.locator(".judging")).to_have_attribute("data-ready", "true")
     other.keyboard.press("k")
     expect(other.locator(".judging[data-pending='0']")).to_be_visible()
-    ann.keys("n").saved()
-    expect(ann.judging.get_by_role("alert")).to_contain_text("you continued in another tab")
-    expect(ann.heading(SAFE)).to_be_visible()
-    assert log_of(server, ann) == []
+    newcomer.keys("n").saved()
+    expect(newcomer.judging.get_by_role("alert")).to_contain_text("you continued in another tab")
+    expect(newcomer.heading(SAFE)).to_be_visible()
+    assert log_of(server, newcomer) == []
 
 
 def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
@@ -387,22 +419,22 @@ def test_a_cap_that_ends_the_session_drops_what_is_behind_it(
         ann.context.close()
 
 
-def test_a_person_can_change_keys_and_switch_them_off(server: Server, ann: Person) -> None:
+def test_a_person_can_change_keys_and_switch_them_off(server: Server, newcomer: Person) -> None:
     with opened(server) as database:
         with database.write() as connection:
-            me = accounts.find(connection, ann.name).account_id
+            me = accounts.find(connection, newcomer.name).account_id
             keys.save(connection, me, {"safe text": "P", "category P": "S"}, False)
-        ann.reload().at(SAFE).keys("p")
-        expect(ann.page.locator("[data-side=safe] .caption")).to_be_visible()
+        newcomer.reload().at(SAFE).keys("p")
+        expect(newcomer.page.locator("[data-side=safe] .caption")).to_be_visible()
         with database.write() as connection:
             keys.save(connection, me, {}, True)
-    ann.reload().at(SAFE)
-    ann.page.keyboard.type("ydnk")
-    expect(ann.heading(SAFE)).to_be_visible()
-    assert shown(ann) == 1
-    ann.page.get_by_role("button", name="Yes").focus()
-    ann.page.keyboard.press("Enter")
-    ann.at(UNSAFE)
+    newcomer.reload().at(SAFE)
+    newcomer.page.keyboard.type("ydnk")
+    expect(newcomer.heading(SAFE)).to_be_visible()
+    assert shown(newcomer) == 1
+    newcomer.page.get_by_role("button", name="Yes").focus()
+    newcomer.page.keyboard.press("Enter")
+    newcomer.at(UNSAFE)
 
 
 def test_a_change_of_the_question_is_announced(ann: Person) -> None:

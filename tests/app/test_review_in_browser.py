@@ -47,8 +47,21 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    write_data_set(tmp_path)
-    made = Server(tmp_path, ("--gold-share", "0", "--control-share", "0"))
+    with served(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A review in which every test has people of its own, and nobody judges."""
+    with served(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[Server]:
+    write_data_set(folder)
+    made = Server(folder, ("--gold-share", "0", "--control-share", "0"))
     with contextlib.closing(made):
         yield made.start()
 
@@ -157,10 +170,10 @@ def test_a_review_from_the_first_account_to_the_export(server: Server, chromium:
 
 
 def test_the_login_is_kept_by_this_page_alone_and_ends_on_the_server(
-    server: Server, chromium: Browser
+    shared: Server, chromium: Browser
 ) -> None:
-    added(server, "Ann")
-    ann = Person(chromium, server, "Ann").sign_in()
+    added(shared, "Ann")
+    ann = Person(chromium, shared, "Ann").sign_in()
     ann.reload()
     cookies = logins_kept(ann)
     paths = sorted(cookie["path"] for cookie in cookies)
@@ -169,7 +182,7 @@ def test_the_login_is_kept_by_this_page_alone_and_ends_on_the_server(
     assert told == ("Strict", -1, True)
     (token,) = {cookie["value"] for cookie in cookies}
     assert "nsfwcaps" not in ann.page.evaluate("document.cookie")
-    with opened(server) as database:
+    with opened(shared) as database:
         assert logins.resume(database, token, time.time()) is not None
         ann.page.get_by_role("button", name="Sign out").click()
         expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -181,11 +194,11 @@ def test_the_login_is_kept_by_this_page_alone_and_ends_on_the_server(
 
 
 def test_an_address_names_a_page_over_signing_in_and_reloads(
-    server: Server, chromium: Browser
+    shared: Server, chromium: Browser
 ) -> None:
-    added(server, "Ann")
-    added(server, "Lea", Role.LEAD)
-    lea = Person(chromium, server, "Lea", "disputes")
+    added(shared, "Bob")
+    added(shared, "Lea", Role.LEAD)
+    lea = Person(chromium, shared, "Lea", "disputes")
     expect(lea.heading("Pair review")).to_be_visible()
     expect(lea.page.get_by_test_id("stSidebar")).to_have_count(0)
     lea.sign_in()
@@ -197,7 +210,7 @@ def test_an_address_names_a_page_over_signing_in_and_reloads(
     lea.page.go_back()
     expect(lea.heading("Disputes")).to_be_visible()
 
-    ann = Person(chromium, server, "Ann", "export").sign_in()
+    ann = Person(chromium, shared, "Bob", "export").sign_in()
     expect(ann.heading("Before you begin")).to_be_visible()
     ann.page.goto(f"{lea.page.url.removesuffix('disputes')}progress")
     expect(ann.heading("Before you begin")).to_be_visible()
@@ -206,10 +219,10 @@ def test_an_address_names_a_page_over_signing_in_and_reloads(
 
 
 def test_a_key_after_a_click_on_the_menu_goes_to_the_page(
-    server: Server, chromium: Browser
+    shared: Server, chromium: Browser
 ) -> None:
-    added(server, "Ann")
-    ann = Person(chromium, server, "Ann", "record").sign_in().go("My record")
+    added(shared, "Cy")
+    ann = Person(chromium, shared, "Cy", "record").sign_in().go("My record")
     link = ann.page.get_by_test_id("stSidebarNavLink").filter(has_text="Judge")
     link.click()
     expect(ann.heading("Before you begin")).to_be_visible()

@@ -27,7 +27,8 @@ MakeTable = Callable[..., VectorTable]
 def tiles(table: VectorTable, *, resident: bool = False) -> Iterator[Any]:
     """Tiles of a table that is streamed, or held in three parts by a device."""
     search = TensorCores() if resident else BlockSearch(Device.CPU)
-    return HeldTable(table, search, block_rows=1000, part_rows=table.rows // 3 + 1).tiles()
+    rows = table.rows // 3 + 1 if resident else None
+    return HeldTable(table, search, block_rows=1000, part_rows=rows).tiles()
 
 
 def test_csls_penalty_is_half_the_mean_cosine() -> None:

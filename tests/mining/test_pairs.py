@@ -163,7 +163,7 @@ def test_progress_ends_at_its_total(unit_rows: UnitRows) -> None:
     assert {name: done for name, (total, done) in progress.rows.items()} == {
         name: total for name, (total, _) in progress.rows.items()
     }
-    assert set(progress.rows) == {"mine: search", "mine: hubness"}
+    assert set(progress.rows) == {"mine: search", "mine: hubness", "mine: targets"}
 
 
 def test_blocks_that_a_memo_has_count_as_done_and_are_not_searched() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 
 from nsfwcaps.mining.selection import (
     Ranked,
-    cap_hubs,
     flat,
     hub_counts,
     hub_statistics,
@@ -67,83 +64,6 @@ def test_flat_names_unsafe_rows_over_the_whole_table() -> None:
     assert unsafe.tolist() == [100, 101, 101]
     assert target.tolist() == [5, 7, 8]
     assert score.tolist() == [0.5, 0.75, 0.5]
-
-
-def test_cap_sends_the_weaker_caption_to_its_next_best() -> None:
-    """Three unsafe captions want target 0; with a cap of one only the closest keeps it."""
-    block = ranked(
-        [[0, 1], [0, 1], [0, 2]],
-        [[0.9, 0.3], [0.8, 0.7], [0.6, 0.1]],
-    )
-    cutoffs = cap_hubs(lambda: [block], 3, k=1, cap=1)
-    chosen = take(block, cutoffs, 1)
-    assert block.rows[chosen].tolist() == [0, 1, 2]
-    assert chosen.tolist() == [[True, False], [False, True], [False, True]]
-
-
-def test_cap_can_leave_a_caption_without_a_target() -> None:
-    block = ranked([[0], [0]], [[0.5], [0.75]])
-    assert take(block, cap_hubs(lambda: [block], 1, k=1, cap=1), 1).tolist() == [[False], [True]]
-
-
-def test_equal_scores_at_the_cap_go_to_the_lower_unsafe_row() -> None:
-    block = ranked([[0, 1], [0, 1], [0, 1]], [[0.5, 0.25]] * 3)
-    chosen = take(block, cap_hubs(lambda: [block], 2, k=1, cap=1), 1)
-    assert block.rows[chosen].tolist() == [0, 1]
-    assert chosen.any(axis=1).tolist() == [True, True, False]
-
-
-def test_cap_without_candidates_ends() -> None:
-    block = ranked([[0, 1]], [[0.5, 0.25]], usable=[[False, False]])
-    cutoffs = cap_hubs(lambda: [block], 2, k=1, cap=1)
-    assert not take(block, cutoffs, 1).any()
-
-
-def greedy(scores: np.ndarray, usable: np.ndarray, k: int, cap: int) -> set[tuple[int, int]]:
-    """Take all pairs by descending score, ties by unsafe row and target, where both have room."""
-    pairs = [(-scores[u, t], u, t) for u, t in zip(*np.nonzero(usable), strict=True)]
-    held, shared = np.zeros(len(scores), int), np.zeros(scores.shape[1], int)
-    taken = set()
-    for _, u, t in sorted(pairs):
-        if held[u] < k and shared[t] < cap:
-            taken.add((int(u), int(t)))
-            held[u] += 1
-            shared[t] += 1
-    return taken
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    shape=st.tuples(st.integers(1, 12), st.integers(1, 8)),
-    k=st.integers(1, 4),
-    cap=st.integers(1, 4),
-    levels=st.sampled_from([3, 10, 1000]),
-    split=st.integers(1, 12),
-    seed=st.integers(0, 10_000),
-)
-def test_cap_equals_taking_all_pairs_by_descending_score(
-    shape: tuple[int, int], k: int, cap: int, levels: int, split: int, seed: int
-) -> None:
-    random = np.random.default_rng(seed)
-    unsafe, targets = shape
-    # Few levels make many ties; a level is exact in single precision.
-    scores = random.integers(0, levels, size=shape).astype(np.float32) / 1024
-    usable = random.random(shape) < 0.8
-    everyone = np.tile(np.arange(targets), (unsafe, 1))
-
-    def blocks() -> Iterator[Ranked]:
-        for first in range(0, unsafe, split):
-            part = slice(first, first + split)
-            yield rank(
-                first, everyone[part], scores[part], np.zeros_like(scores[part]), usable[part]
-            )
-
-    cutoffs = cap_hubs(blocks, targets, k=k, cap=cap)
-    taken = set()
-    for block in blocks():
-        rows, columns, _ = flat(block, take(block, cutoffs, k))
-        taken |= set(zip(rows.tolist(), columns.tolist(), strict=True))
-    assert taken == greedy(scores, usable, k, cap)
 
 
 @settings(max_examples=60, deadline=None)

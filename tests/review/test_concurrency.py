@@ -17,7 +17,7 @@ from nsfwcaps.review.database import Database
 from nsfwcaps.review.log import verdicts
 from nsfwcaps.review.pairs import ReviewPairs
 
-PAIRS, OVERLAP = 60, 3
+PAIRS, OVERLAP = 40, 3
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def check(database: Database, group: Group, kills: int) -> None:
 
 
 def test_ten_annotators_killed_twice(database: Database, group: Group) -> None:
-    group.killed_at(50)
-    group.killed_at(110)
+    group.killed_at(34)
+    group.killed_at(74)
     assert group.start().wait(60) == 0
     check(database, group, kills=2)
 
@@ -56,7 +56,7 @@ def test_the_server_crashes_under_ten_annotators(
         server.stop("immediate")
         server.start()
 
-    group.killed_at(80, meanwhile=crash)
+    group.killed_at(54, meanwhile=crash)
     assert group.start().wait(60) == 0
     check(database, group, kills=2)  # a crash takes as many answers on their way as a kill
 

@@ -15,23 +15,28 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import set_forkserver_preload
 from pathlib import Path
 
 from support.shell import MARKER, Said, environment
 
+from nsfwcaps.stages import STAGES
+
 # None of them starts a thread before it computes; a pool of threads would not survive the fork.
 IMPORTED = [
     "nsfwcaps.cli",
     "nsfwcaps.encoders.imported",
+    "open_clip",
+    "pandas",
     "peft",
+    "pyarrow.dataset",
     "scipy.sparse.csgraph",
     "scipy.stats",
-    "torch.distributed.elastic.multiprocessing",
     "torch.distributed.launcher.api",
-    "torch.utils.data",
+    "torch.utils.tensorboard",
+    *(stage.module for stage in STAGES),
 ]
 
 
@@ -42,7 +47,6 @@ class Forked:
         self,
         work: Callable[..., object],
         *arguments: object,
-        variables: Mapping[str, str] | None = None,
         new_session: bool = False,
     ) -> None:
         """Begin a call of a function that can be pickled."""
@@ -50,7 +54,7 @@ class Forked:
         self._process: ForkServerProcess = _server().Process(
             target=_become,
             args=(
-                {**environment(), "OMP_NUM_THREADS": "1", **(variables or {})},
+                {**environment(), "OMP_NUM_THREADS": "1"},
                 [file.name for file in self._files],
                 new_session,
                 work,
@@ -94,9 +98,9 @@ class Forked:
         return Said(self.returncode, out, err)
 
 
-def start(*arguments: object, variables: Mapping[str, str] | None = None) -> Forked:
-    """Start the command line."""
-    return Forked(_command, *map(str, arguments), variables=variables)
+def start(*arguments: object, before: Path | None = None) -> Forked:
+    """Start the command line, and a script before it."""
+    return Forked(_command, str(before or ""), *map(str, arguments))
 
 
 def launch(*arguments: object, processes: int, before: Path | None = None) -> Forked:
@@ -131,9 +135,11 @@ def _become(
     work(*arguments)
 
 
-def _command(*arguments: str) -> None:
+def _command(before: str, *arguments: str) -> None:
     from nsfwcaps.cli import main
 
+    if before:
+        runpy.run_path(before)
     sys.argv = ["nsfwcaps", *arguments]
     main()
 
@@ -146,9 +152,7 @@ def _process(before: str, *arguments: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Torch waits for what a fork returns; one that ends without a return would not count as done.
     cli.leave = sys.exit
-    if before:
-        runpy.run_path(before)
-    _command(*arguments)
+    _command(before, *arguments)
 
 
 def _torchrun(processes: int, *arguments: str) -> None:

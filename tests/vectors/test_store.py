@@ -70,6 +70,17 @@ def test_find_gives_row_numbers_and_minus_one_for_unknown_or_null_keys(
     assert found.tolist() == [22, -1, -1, 0, 11, 0]
 
 
+@pytest.mark.parametrize("sizes", SPLITS)
+def test_find_gives_the_same_for_ascending_keys(
+    make_table: Callable[..., VectorTable], sizes: list[int]
+) -> None:
+    table = make_table(ROWS, sizes)
+    wanted = pa.array(["", "000000", "000000", "0000005", "000011", "000022", "1"])
+    assert table.find("id", wanted).tolist() == [-1, 0, 0, -1, 11, 22, -1]
+    assert table.find("id", wanted[:0]).tolist() == []
+    assert table.find("id", pa.array([None, None], pa.string())).tolist() == [-1, -1]
+
+
 def test_table_knows_its_size_width_and_encoder(make_table: Callable[..., VectorTable]) -> None:
     table = make_table(ROWS, [10, 13], encoders=["abc"])
     assert (table.rows, table.width, table.encoder) == (23, 3, "abc")

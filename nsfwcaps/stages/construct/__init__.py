@@ -57,11 +57,20 @@ def _results(settings: ConstructSettings, workdir: Path) -> Iterator[str]:
     yield f"Pools: {pools}; described in {pools / 'README.md'}"
 
 
+def _alone(settings: ConstructSettings) -> str | None:
+    """Leave an endpoint to one process, which keeps to the user's number of requests."""
+    if not settings.editor.startswith("openai:"):
+        return None
+    return "one process asks the editor's endpoint, with --parallel requests at a time"
+
+
 CONSTRUCT = Stage(
     name="construct",
     settings=ConstructSettings,
     module="nsfwcaps.stages.construct.run",
     subject="nsfwcaps.stages.construct.subject",
+    shares="nsfwcaps.stages.construct.shares",
+    alone=_alone,
     headline=_headline,
     notes=_notes,
     results=_results,

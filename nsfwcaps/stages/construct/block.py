@@ -1,4 +1,4 @@
-"""construct, step 3: one block of requests, from the editor's answers to the edits that passed.
+"""construct, step 4: one block of requests, from the editor's answers to the edits that passed.
 
     answers ─ check words ─ check by detectors ─ embed both sides ─ check cosines
             ─ keep the most plausible edit of each request

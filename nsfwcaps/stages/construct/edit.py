@@ -1,4 +1,4 @@
-"""construct, step 2: edit and check requests in blocks; each block is a shard.
+"""construct, step 3: edit and check requests in blocks; each block is a shard.
 
     requests ─ edit ─ check (`block`) ─▶ candidates-*, partners-*, rejects-*
 
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -28,7 +29,6 @@ from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.progress import Advance
 from nsfwcaps.stages.construct.block import Benchmark, EditBlock, PassedEdits
 from nsfwcaps.vectors.columns import vector_table
-from nsfwcaps.vectors.store import VectorTable
 
 VERSION = 3
 
@@ -78,7 +78,7 @@ class EditChecker:
 
     def block(self, requests: Sequence[EditRequest], advance: Advance) -> Shard:
         """Edit and check a block of requests, or return the shard of an earlier run."""
-        key = digest([*self._decisive(), [[item.id, item.category] for item in requests]])
+        key = digest([*self.decisive(), [[item.id, item.category] for item in requests]])
         if shard := self.folder.shard(key):
             advance(len(requests))
             return shard
@@ -100,7 +100,8 @@ class EditChecker:
             },
         )
 
-    def _decisive(self) -> list[Any]:
+    def decisive(self) -> list[Any]:
+        """Return what a block depends on, beside its requests."""
         return [
             *(VERSION, asdict(self.editor.statement), self.encoder.identity.digest),
             *([detector.statement.as_json() for detector in self.detectors], self.benchmark.digest),
@@ -142,10 +143,16 @@ class EditChecker:
         }
 
 
+def benchmark_parts(captions: Sequence[str]) -> list[Sequence[str]]:
+    """Cut the benchmark captions into the parts that are shards."""
+    starts = range(0, len(captions), _BENCHMARK_ROWS)
+    return [captions[start : start + _BENCHMARK_ROWS] for start in starts]
+
+
 def embed_benchmark(
-    captions: Sequence[str], encoder: Encoder, folder: StageFolder, advance: Advance
-) -> VectorTable | None:
-    """Embed the benchmark captions, in shards of the stage."""
+    parts: Sequence[Sequence[str]], encoder: Encoder, folder: StageFolder, advance: Advance
+) -> list[Path]:
+    """Embed parts of the benchmark captions, each a shard of the stage; return their files."""
 
     def embed(part: Sequence[str]) -> ShardTables:
         encoded = encoder.encode_text(part, lambda done: None)
@@ -159,10 +166,9 @@ def embed_benchmark(
         return ShardTables(tables={("benchmark", "benchmark"): table}, rows_in=len(part))
 
     paths = []
-    for start in range(0, len(captions), _BENCHMARK_ROWS):
-        part = captions[start : start + _BENCHMARK_ROWS]
+    for part in parts:
         key = digest([VERSION, "benchmark", encoder.identity.digest, list(part)])
         shard = folder.shard_or(key, partial(embed, part))
         advance(len(part))
         paths += [folder.path / file.path for file in shard.files]
-    return VectorTable(paths) if paths else None
+    return paths

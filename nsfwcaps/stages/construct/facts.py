@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from nsfwcaps.construction import selection
-from nsfwcaps.stages.construct.edit import EditRejects
+from nsfwcaps.stages.construct.edit import EditChecker, EditRejects
 from nsfwcaps.stages.construct.read import SafePool
 from nsfwcaps.stages.construct.rounds import Rounds, Selected
 
 
 def facts_of(
-    pool: SafePool, screened: EditRejects, rounds: Rounds, made: Selected
+    pool: SafePool, screened: EditRejects, checker: EditChecker, rounds: Rounds, made: Selected
 ) -> dict[str, Any]:
     """Return the facts of a run with at least one pair."""
-    checker, rows = rounds.checker, made.rows
+    rows = made.rows
     rejects, alternatives = Counter[str](), Counter[str]()
     for block in rounds.blocks:
         rejects.update(block.rejects)

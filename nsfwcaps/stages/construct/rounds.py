@@ -1,4 +1,4 @@
-"""construct, step 4: ask for edits block by block until the quotas can be filled, and select.
+"""construct, step 5: ask for edits block by block until the quotas can be filled, and select.
 
     requests ─ edit, check (`edit`) ─ enough candidates? ─ select ─ a quota unfilled? ─▶ more
 
@@ -9,7 +9,7 @@ a number of requests that the user set, all of them are asked.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -23,7 +23,6 @@ from nsfwcaps.construction.editors.editor import EditRequest
 from nsfwcaps.construction.selection import Candidate, FilledQuota
 from nsfwcaps.enums import Category, Device
 from nsfwcaps.progress import Advance
-from nsfwcaps.stages.construct.edit import EditChecker
 from nsfwcaps.stages.construct.settings import ConstructSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.index import BlockSearch, Rows
@@ -44,7 +43,8 @@ class Rounds:
     """Requests in order, and what came of those asked so far."""
 
     order: Iterator[EditRequest]
-    checker: EditChecker
+    edit: Callable[[Sequence[EditRequest], Advance], Shard]
+    """Edits and checks a block of requests."""
     quota: Mapping[Category, int]
     at_most: int
     """Number of requests."""
@@ -52,23 +52,28 @@ class Rounds:
     """Requests in a block."""
     all: bool
     """Whether to ask as many as possible, even where there are enough candidates."""
+    enough: dict[Category, int] = field(init=False)
+    """Candidates of each category at which it gets no more requests."""
     blocks: list[Shard] = field(default_factory=list)
     requests: Counter[Category] = field(default_factory=Counter)
     _waiting: list[EditRequest] = field(default_factory=list)
     """Requests passed over, in order."""
 
-    def ask(self, enough: Mapping[Category, int], advance: Advance) -> bool:
-        """Ask until each category has `enough` candidates; False if nothing was left to ask.
+    def __post_init__(self) -> None:
+        self.enough = {category: _ENOUGH * wanted for category, wanted in self.quota.items()}
+
+    def ask(self, advance: Advance) -> bool:
+        """Ask until each category has enough candidates; False if nothing was left to ask.
 
         Raises:
             ModelError: the editor cannot continue; answers so far are kept.
         """
         asked = False
         order, self._waiting = chain(self._waiting, self.order), []
-        while part := self._next(order, enough):
+        while part := self._next(order):
             asked = True
             self.requests.update(request.category for request in part)
-            self.blocks.append(self.checker.block(part, advance))
+            self.blocks.append(self.edit(part, advance))
         self.order = order
         return asked
 
@@ -80,13 +85,18 @@ class Rounds:
             found.update({Category(name): n for name, n in shard.facts["by_category"].items()})
         return found
 
-    def _next(
-        self, order: Iterator[EditRequest], enough: Mapping[Category, int]
-    ) -> list[EditRequest]:
+    def want_more(self, categories: Iterable[Category]) -> None:
+        """Raise what is enough for some categories."""
+        found = self.candidates
+        self.enough |= {item: found[item] + _ENOUGH * self.quota[item] for item in categories}
+
+    def _next(self, order: Iterator[EditRequest]) -> list[EditRequest]:
         """Return the next block of requests, of categories without enough candidates."""
         found = self.candidates
         lacking = {
-            category for category in self.quota if self.all or found[category] < enough[category]
+            category
+            for category in self.quota
+            if self.all or found[category] < self.enough[category]
         }
         if not lacking:
             return []
@@ -112,21 +122,20 @@ class Selected:
 
 
 def select_in_rounds(
-    rounds: Rounds, settings: ConstructSettings, folder: StageFolder, advance: Advance
+    rounds: Rounds, select: Callable[[Rounds], Selected], advance: Advance
 ) -> Selected:
     """Ask and select until every quota is filled, or nothing is left to ask."""
-    enough = {category: _ENOUGH * wanted for category, wanted in rounds.quota.items()}
     while True:
-        asked = rounds.ask(enough, advance)
-        made = _selected(rounds, settings, folder)
+        asked = rounds.ask(advance)
+        made = select(rounds)
         lacking = [category for category, item in made.filled.items() if item.missing]
         if not asked or not lacking:
             return made
-        found = rounds.candidates
-        enough.update({item: found[item] + _ENOUGH * rounds.quota[item] for item in lacking})
+        rounds.want_more(lacking)
 
 
-def _selected(rounds: Rounds, settings: ConstructSettings, folder: StageFolder) -> Selected:
+def selected(rounds: Rounds, settings: ConstructSettings, folder: StageFolder) -> Selected:
+    """Select the pairs from the candidates of all blocks so far."""
     edits = _Edits(rounds.blocks, folder)
     chosen, filled = selection.select(
         edits.candidates,

@@ -5,7 +5,7 @@ Captions of pictures that cannot be decoded are set aside, so pictures come firs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -86,7 +86,7 @@ class EmbedShares:
 
         return files_of(self._ingest, group)
 
-    def _pictures(self, files: list[OutputFile], advance: Advance) -> list[Any]:
+    def _pictures(self, files: Sequence[OutputFile], advance: Advance) -> list[Any]:
         from nsfwcaps.stages.embed.images import ImageShards
         from nsfwcaps.stages.embed.shards import embed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -145,7 +146,7 @@ def _picture(
 ) -> Shard:
     name = "stages.png"
     return folder.make_shard(
-        digest([*key, name, digest(similarity.tolist())]),
+        digest([*key, name, hashlib.sha256(similarity.tobytes()).hexdigest()]),
         lambda: ShardFiles(
             contents={("figures", name): draw(similarity, difficulties, level_of, at)}
         ),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from nsfwcaps.enums import Similarity
 from nsfwcaps.mining.pair_block import PairBlock
-from nsfwcaps.stages.mine.pools import PoolVectors, picture_rows
+from nsfwcaps.stages.mine.pools import PoolVectors
 from nsfwcaps.vectors.exact import exact_sims
 from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.store import VectorTable
@@ -42,9 +42,8 @@ def sims_of(pairs: PairBlock, tables: PoolVectors, similarity: Similarity) -> Pa
 def _of_pictures(
     pairs: PairBlock, tables: PoolVectors, images: VectorTable, absent: pa.Array
 ) -> tuple[pa.Array, pa.Array]:
-    distinct, inverse = np.unique(pairs.targets, return_inverse=True)
-    safe = picture_rows(tables.safe, distinct, images)[inverse]
-    unsafe = picture_rows(tables.unsafe, pairs.rows, images)[pairs.query]
+    safe = tables.safe_pictures[pairs.targets]
+    unsafe = tables.unsafe_pictures[pairs.rows[pairs.query]]
     cross = absent
     if images.width == tables.unsafe.width:
         cross = _sims(tables.unsafe.take(pairs.rows), images, pairs.query, safe)

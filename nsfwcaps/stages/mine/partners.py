@@ -25,11 +25,17 @@ Names = npt.NDArray[np.bytes_]
 """Ids or text halves of ids, 32 bytes each; empty for no partner."""
 
 _NAME = "S32"
+_AT_ONCE = 65_536
+"""Ids that are Python strings at once."""
 
 
 def names_of(column: Any) -> Names:
     """Return the names `[m]` in a column; empty for null."""
-    return np.array(pc.fill_null(column, "").to_pylist(), dtype=_NAME)
+    parts = [np.zeros(0, dtype=_NAME)]
+    for start in range(0, len(column), _AT_ONCE):
+        some = pc.fill_null(column.slice(start, _AT_ONCE), "").to_pylist()
+        parts.append(np.array(some, dtype=_NAME))
+    return np.concatenate(parts)
 
 
 def caption_ids(record: StageRecord, label: str) -> Iterator[Names]:

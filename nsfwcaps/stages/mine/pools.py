@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from nsfwcaps.vectors.index import Rows
 from nsfwcaps.vectors.store import VectorTable
 
 _ROWS = 65_536
+_PICTURES = 2**20
+"""Captions whose pictures are looked up at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,16 @@ class PoolVectors:
     unsafe: VectorTable
     safe: VectorTable
     images: VectorTable | None
+
+    @cached_property
+    def unsafe_pictures(self) -> Rows:
+        """Row `[u]` of the picture of each unsafe caption; -1 without one."""
+        return _pictures(self.unsafe, self.images)
+
+    @cached_property
+    def safe_pictures(self) -> Rows:
+        """Row `[s]` of the picture of each safe caption; -1 without one."""
+        return _pictures(self.safe, self.images)
 
 
 def read_vectors(embed: StageRecord) -> PoolVectors:
@@ -58,7 +71,7 @@ def pools_of(tables: PoolVectors, settings: MineSettings) -> Pools:
     """Return the vectors with the keys of texts and pictures."""
     pictures = None
     if settings.similarity is not Similarity.TEXT and tables.images is not None:
-        unsafe, safe = (_pictures(of, tables.images) for of in (tables.unsafe, tables.safe))
+        unsafe, safe = tables.unsafe_pictures, tables.safe_pictures
         pictures = Pictures(vectors=tables.images, unsafe=unsafe, safe=safe)
     return Pools(
         unsafe=tables.unsafe,
@@ -81,17 +94,19 @@ def pictured(tables: PoolVectors) -> Mapping[str, int]:
     return found
 
 
-def picture_rows(captions: VectorTable, rows: Rows, images: VectorTable) -> Rows:
-    """Return the row `[m]` of each caption's picture in the image table; -1 if it has none."""
-    hashes = captions.column("image_sha256", rows).combine_chunks()
-    return images.find("image_sha256", hashes)
+def _pictures(captions: VectorTable, images: VectorTable | None) -> Rows:
+    """Return the row `[n]` of each caption's picture in the image table; -1 if it has none."""
+    found = np.full(captions.rows, -1, dtype=np.int64)
+    if images is None:
+        return found
+    # Many at once: hashes are anywhere in the table, so every look goes through all its files.
+    for rows in _blocks(captions, _PICTURES):
+        hashes = captions.column("image_sha256", rows).combine_chunks()
+        found[rows] = images.find("image_sha256", hashes)
+    return found
 
 
-def _pictures(captions: VectorTable, images: VectorTable) -> Rows:
-    return np.concatenate([picture_rows(captions, rows, images) for rows in _blocks(captions)])
-
-
-def _blocks(table: VectorTable) -> Iterator[Rows]:
+def _blocks(table: VectorTable, size: int = _ROWS) -> Iterator[Rows]:
     """Yield the row numbers of a table, some at a time: columns of text are large."""
-    for start in range(0, table.rows, _ROWS):
-        yield np.arange(start, min(start + _ROWS, table.rows))
+    for start in range(0, table.rows, size):
+        yield np.arange(start, min(start + size, table.rows))

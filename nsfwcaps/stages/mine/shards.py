@@ -9,8 +9,9 @@ All are temporary: a killed run resumes from them, a finished run removes them.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pyarrow as pa
@@ -121,6 +122,10 @@ class ShardMemo:
         shard = self._folder.shard_or(self._weights_key(start, rows), targets)
         table = next(read_tables([self._folder.path / shard.files[0].path]))
         return np.asarray(table["penalty"]), np.asarray(table["reach"])
+
+    def scratch(self) -> BinaryIO:
+        """Open a temporary file in the stage folder; it has no name, so a kill leaves none."""
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder.path))
 
     def _key(self, span: Span, part: Span | None = None) -> str:
         name = "candidates" if part is None else "parts"

@@ -17,13 +17,16 @@ _DIGITS = 16
 
 def text_keys(table: VectorTable, skip: Duplicates) -> Keys:
     """Return a key `[n]` per caption; captions with equal keys count as the same text."""
-    rows = np.arange(table.rows)
-    if skip is Duplicates.NEAR_IDENTICAL:
-        return np.asarray(table.column("fold_key", rows)).astype(np.uint64)
-    # The first half of an id is a hash of the caption only.
-    return np.fromiter(
-        (int(item[:TEXT_DIGITS], 16) for item in table.column("id", rows).to_pylist()), np.uint64
-    )
+    keys = np.empty(table.rows, dtype=np.uint64)
+    for start in range(0, table.rows, _ROWS):
+        rows = np.arange(start, min(start + _ROWS, table.rows))
+        if skip is Duplicates.NEAR_IDENTICAL:
+            keys[rows] = np.asarray(table.column("fold_key", rows))
+        else:
+            # The first half of an id is a hash of the caption only.
+            ids = table.column("id", rows).to_pylist()
+            keys[rows] = [int(item[:TEXT_DIGITS], 16) for item in ids]
+    return keys
 
 
 def picture_keys(table: VectorTable) -> Keys | None:

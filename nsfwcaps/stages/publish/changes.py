@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import Shard, StageFolder
 from nsfwcaps.errors import ArtifactError
 from nsfwcaps.stage_delivery import delivered_files
+from nsfwcaps.stages.publish.nodes import numbered
 from nsfwcaps.tables import read_tables
+from nsfwcaps.vectors.index import Rows
 
 _KEYS = ("unsafe_id", "safe_id")
 _PLACES = ("split", "stage")
 _COLUMNS = (*_KEYS, "rank", *_PLACES)
 _PAIRS = "data"  # folder of the pairs in the data set
-
-Rows = list[dict[str, Any]]
 
 
 def changes(folder: StageFolder, target: Path, shards: Sequence[Shard]) -> dict[str, int] | None:
@@ -44,18 +43,27 @@ def compare(old: pa.Table, new: pa.Table) -> dict[str, int]:
     A pair is the same if it has the same two captions. Of an unsafe caption's other pairs, the
     first by rank is taken for the first one, and so on: it was kept, and has another target.
     """
-    same = old.join(new, [*_KEYS], join_type="inner", left_suffix="_old", right_suffix="_new")
-    before = _by_unsafe(old.join(new, [*_KEYS], join_type="left anti"))
-    after = _by_unsafe(new.join(old, [*_KEYS], join_type="left anti"))
+    was, now = _keys(old, new)
+    most = old.num_rows + new.num_rows
+    spots = np.intersect1d(was.pairs, now.pairs, return_indices=True)[1:]
+    before, after = (
+        _by_unsafe(keys, np.setdiff1d(np.arange(len(keys.pairs)), here), most)
+        for keys, here in zip((was, now), spots, strict=True)
+    )
     moved = [
-        pair
-        for unsafe, rows in before.items()
-        for pair in zip(rows, after.get(unsafe, ()), strict=False)
+        rows[here]
+        for rows, here in zip(
+            (before[1], after[1]),
+            np.intersect1d(before[0], after[0], return_indices=True)[1:],
+            strict=True,
+        )
     ]
-    kept = same.num_rows + len(moved)
+    kept = len(spots[0]) + len(moved[0])
     other = {
-        name: int(pc.sum(pc.not_equal(same[f"{name}_old"], same[f"{name}_new"])).as_py() or 0)
-        + sum(was[name] != now[name] for was, now in moved)
+        name: sum(
+            int((was.places[name][one] != now.places[name][two]).sum())
+            for one, two in (spots, moved)
+        )
         for name in _PLACES
     }
     return {
@@ -63,19 +71,49 @@ def compare(old: pa.Table, new: pa.Table) -> dict[str, int]:
         "kept": kept,
         "gone": old.num_rows - kept,
         "new": new.num_rows - kept,
-        "to_another_target": len(moved),
+        "to_another_target": len(moved[0]),
         "to_another_split": other["split"],
         "to_another_level": other["stage"],
     }
 
 
-def _by_unsafe(pairs: pa.Table) -> dict[str, Rows]:
-    """Return the pairs of each unsafe caption by rank, equal ranks by target."""
-    found: dict[str, Rows] = defaultdict(list)
-    order = [("unsafe_id", "ascending"), ("rank", "ascending"), ("safe_id", "ascending")]
-    for row in pairs.sort_by(order).to_pylist():
-        found[row["unsafe_id"]].append(row)
-    return found
+@dataclass(frozen=True)
+class _Keys:
+    """The pairs `[p]` of a data set as numbers, which ascend with the ids."""
+
+    unsafe: Rows
+    safe: Rows
+    rank: Rows
+    places: Mapping[str, Rows]
+    """Split and level."""
+    pairs: Rows
+    """One number for both captions."""
+
+
+def _keys(old: pa.Table, new: pa.Table) -> tuple[_Keys, _Keys]:
+    columns = {}
+    for name in (*_KEYS, *_PLACES):
+        names, numbers = numbered([old[name], new[name]])
+        columns[name] = len(names), numbers
+    most = columns["safe_id"][0] + 1
+    found = []
+    for number, table in enumerate((old, new)):
+        unsafe, safe = (columns[name][1][number] for name in _KEYS)
+        places = {name: columns[name][1][number] for name in _PLACES}
+        rank = np.asarray(table["rank"])
+        found.append(_Keys(unsafe, safe, rank, places, unsafe * most + safe))
+    return found[0], found[1]
+
+
+def _by_unsafe(keys: _Keys, rows: Rows, most: int) -> tuple[Rows, Rows]:
+    """Number the pairs `[m]` of each unsafe caption by rank, equal ranks by target.
+
+    Returns a number for caption and place, of fewer than `most`, and the rows in that order.
+    """
+    rows = rows[np.lexsort((keys.safe[rows], keys.rank[rows], keys.unsafe[rows]))]
+    unsafe = keys.unsafe[rows]
+    starts = np.searchsorted(unsafe, unsafe, side="left")
+    return unsafe * most + np.arange(len(rows)) - starts, rows
 
 
 def _previous(folder: StageFolder, target: Path) -> Iterator[tuple[list[Path], bool]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,11 +39,27 @@ class Nodes:
         """Number of nodes."""
         return self.vectors.rows
 
-    def rows(self, label: str, ids: pa.Array | pa.ChunkedArray) -> Rows:
-        """Return the node `[p]` of each id of a side."""
-        spots: Any = pc.index_in(ids, value_set=self.ids[label])
-        start = len(self.ids["unsafe"]) if label == "safe" else 0
-        return np.asarray(spots).astype(np.int64) + start
+
+def numbered(columns: Sequence[pa.ChunkedArray]) -> tuple[pa.Array, list[Rows]]:
+    """Return the distinct ids of some columns, ascending, and the number of each cell; null: −1.
+
+    Text is dropped column by column, so that only the distinct ids stay in memory.
+    """
+    whole = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string())
+    coded = whole.dictionary_encode()
+    distinct = coded.chunk(0).dictionary if coded.num_chunks else pa.array([], pa.string())
+    codes = np.concatenate(
+        [np.empty(0, np.int64), *(_codes(chunk.indices) for chunk in coded.chunks)]
+    )
+    order = np.asarray(pc.sort_indices(distinct)).astype(np.int64)
+    place = np.full(len(distinct) + 1, -1, dtype=np.int64)  # the last one is that of −1
+    place[order] = np.arange(len(order))
+    cuts = np.cumsum([len(column) for column in columns])[:-1]
+    return distinct.take(pa.array(order)), np.split(place[codes], cuts)
+
+
+def _codes(indices: pa.Array) -> Rows:
+    return np.asarray(pc.fill_null(indices, -1)).astype(np.int64)
 
 
 def read_nodes(

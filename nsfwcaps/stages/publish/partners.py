@@ -12,6 +12,9 @@ from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.stages.mine.partners import names_of, partner_names, safe_ids
 from nsfwcaps.tables import read_tables
 
+_AT_ONCE = 65_536
+"""Ids that are Python strings at once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Partners:
@@ -28,8 +31,20 @@ def find_partners(ingest: StageRecord, embed: StageRecord, grade: StageRecord) -
 
     A partner without a vector counts as not found, as its near-duplicates are unknown.
     """
-    pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["unsafe_id"]))
-    names = partner_names(ingest, names_of(pairs["unsafe_id"]))
+    count = grade.rows("pairs")
+    if not _named(ingest):
+        return Partners(ids=pa.nulls(count, pa.string()), missing=np.zeros(count, dtype=np.bool_))
+    unsafe = read_tables(grade.paths("pairs"), ["unsafe_id"])
+    names = partner_names(ingest, np.concatenate([names_of(t["unsafe_id"]) for t in unsafe]))
     found = safe_ids(embed, names)
-    ids = pa.array(found.astype(str), pa.string(), mask=found == b"")
-    return Partners(ids=ids, missing=(names != b"") & (found == b""))
+    parts = [pa.array([], pa.string())]
+    for start in range(0, count, _AT_ONCE):
+        some = found[start : start + _AT_ONCE]
+        parts.append(pa.array(some.astype(str), pa.string(), mask=some == b""))
+    return Partners(ids=pa.concat_arrays(parts), missing=(names != b"") & (found == b""))
+
+
+def _named(ingest: StageRecord) -> bool:
+    """Whether an unsafe caption names a partner."""
+    tables = read_tables(ingest.paths("unsafe"), ["partner"])
+    return any(table["partner"].null_count < table.num_rows for table in tables)

@@ -20,6 +20,12 @@ def pair_quality(
 ) -> dict[str, Any]:
     """Measure the pairs of the written shards, after any review."""
     paths = [folder.path / file.path for shard in shards for file in shard.files]
-    pairs = pa.concat_tables(read_tables(paths, _COLUMNS))
+    pairs = pa.concat_tables(_coded(table) for table in read_tables(paths, _COLUMNS))
     encoder = inputs["embed"].facts["encoder"]
     return quality_of(pairs, encoder, inputs["mine"].settings).as_dict()
+
+
+def _coded(pairs: pa.Table) -> pa.Table:
+    """Return a table with codes in place of ids, so that those of all files fit the memory."""
+    place = pairs.column_names.index("safe_id")
+    return pairs.set_column(place, "safe_id", pairs["safe_id"].dictionary_encode())

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.captions.picture_hash import PLAIN
-from nsfwcaps.captions.splits import assign, beside, groups
+from nsfwcaps.captions.splits import Ids, assign, beside, groups
 from nsfwcaps.config import digest
 from nsfwcaps.enums import Split
 from nsfwcaps.progress import Progress
@@ -38,7 +38,7 @@ from nsfwcaps.stages.publish.links import (
 )
 from nsfwcaps.stages.publish.near_captions import hash_plan, search_facts
 from nsfwcaps.stages.publish.near_pictures import PictureHashes
-from nsfwcaps.stages.publish.nodes import Nodes, read_nodes
+from nsfwcaps.stages.publish.nodes import Nodes, numbered, read_nodes
 from nsfwcaps.stages.publish.settings import PublishSettings
 from nsfwcaps.tables import read_tables
 from nsfwcaps.vectors.bucket_join import Groups
@@ -80,18 +80,20 @@ def split_pairs(
     """
     ingest, embed, grade = (inputs[name] for name in ("ingest", "embed", "grade"))
     columns = group_columns(settings, ingest)
-    pairs = pa.concat_tables(read_tables(grade.paths("pairs"), ["unsafe_id", "safe_id"]))
-    partners = partner_ids.drop_null().unique().sort()
-    safe_ids = pa.concat_arrays([pairs["safe_id"].combine_chunks(), partners])
-    ids = {
-        "unsafe": pairs["unsafe_id"].combine_chunks().unique().sort(),
-        "safe": safe_ids.unique().sort(),
-    }
-    content = digest([VERSION, embed.output_digest, grade.output_digest, partners.to_pylist()])
-    nodes = read_nodes(folder, embed, ids, content)
+    unsafe_ids, (unsafe,) = numbered([_column(grade, "unsafe_id")])
+    partners = pa.chunked_array([partner_ids])
+    safe_ids, (safe, partner) = numbered([_column(grade, "safe_id"), partners])
+    content = digest(
+        [
+            *(VERSION, embed.output_digest, grade.output_digest),
+            partner_ids.drop_null().unique().sort().to_pylist(),
+        ]
+    )
+    nodes = read_nodes(folder, embed, {"unsafe": unsafe_ids, "safe": safe_ids}, content)
+    safe += len(unsafe_ids)
+    partner[partner >= 0] += len(unsafe_ids)
     values = _values(ingest, nodes, columns)
     hashes = picture_hashes(settings, folder, ingest, nodes, progress)
-    unsafe, safe = nodes.rows("unsafe", pairs["unsafe_id"]), nodes.rows("safe", pairs["safe_id"])
     search = CaptionSearch(
         content=content,
         plan=hash_plan(settings, nodes.vectors),
@@ -99,18 +101,17 @@ def split_pairs(
     )
     kinds = links(settings, folder, nodes, values, hashes, search, progress)
     of_node, counts = _grouped(search.labels, unsafe, kinds)
-    group, unsafe_ids = of_node[unsafe], pairs["unsafe_id"]
+    group, ids = of_node[unsafe], Ids(unsafe, unsafe_ids)
     of_pair = assign(
         group,
-        unsafe_ids,
+        ids,
         validation_share=settings.validation_share,
         test_share=settings.test_share,
         seed=settings.seed,
     )
-    named = np.full(len(unsafe_ids), -1, dtype=np.int64)
-    named[np.asarray(partner_ids.is_valid())] = nodes.rows("safe", partner_ids.drop_null())
-    together = beside(np.where(named < 0, -1, of_node[named]), group, of_pair, unsafe_ids)
-    partner = np.where(together, named, -1)
+    named = np.where(partner < 0, -1, of_node[partner])
+    together = beside(named, group, of_pair, ids)
+    partner = np.where(together, partner, -1)
     return Splits(
         of_pair=of_pair,
         partner_ids=pc.if_else(pa.array(together), partner_ids, None),
@@ -135,6 +136,12 @@ def split_pairs(
             "pictures": _picture_facts(hashes),
         },
     )
+
+
+def _column(grade: StageRecord, name: str) -> pa.ChunkedArray:
+    """Return a column of ids of all pairs."""
+    parts = [table[name] for table in read_tables(grade.paths("pairs"), [name])]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
 
 
 def _grouped(

@@ -20,8 +20,9 @@ from support.construct_place import (
     rows,
     write_pool,
 )
+from support.forked import start
 from support.misbehaving_server import MODEL, Reply, good, serving
-from support.shell import call, start, tree
+from support.shell import call, tree
 
 LOOSE = {"near_duplicate": 1.0, "min_alignment": 0.3, "element_share": 1.0}
 KEY = "sk-quillbrook-0123456789"
@@ -83,8 +84,8 @@ def test_every_kind_of_bad_answer_is_counted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kill", "stop_at", "count"),
-    [(signal.SIGKILL, 160, 400), (signal.SIGINT, 50, 130)],
-    ids=["killed after 160 of 400", "interrupted"],
+    [(signal.SIGKILL, 60, 160), (signal.SIGINT, 50, 130)],
+    ids=["killed after 60 of 160", "interrupted"],
 )
 def test_stopped_half_way(kill: signal.Signals, stop_at: int, count: int, tmp_path: Path) -> None:
     """The next run asks what is left, and the result is that of a run that was left alone."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
+import time
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.shell import environment
+from support.forked import Forked, start
 
 OBJECTS = ("vase", "lamp", "chair", "bicycle", "bench", "kettle", "clock", "book", "ladder", "cup")
 PLACES = ("table", "shelf", "street", "roof", "bridge", "lawn", "pier", "stage", "stair", "porch")
 # The run keeps rows every so many seconds, and halts where it has written so many files of them.
-LINE = """
-import os, signal, sys
+SCRIPT = """
+import os, signal
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.encoders import keeping
-keeping.SECONDS, files = float(sys.argv.pop(1)), int(sys.argv.pop(1))
+keeping.SECONDS, files = {every_s}, {halt}
 make_shard = StageFolder.make_shard
 def halting(folder, *arguments):
     made = make_shard(folder, *arguments)
@@ -29,8 +28,6 @@ def halting(folder, *arguments):
         os.kill(os.getpid(), signal.SIGSTOP)
     return made
 StageFolder.make_shard = halting
-from nsfwcaps.cli import main
-main()
 """
 CAPTIONS = 300
 
@@ -52,15 +49,11 @@ def pools(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return ["--safe", str(folder / "safe.parquet"), "--unsafe", str(folder / "unsafe.parquet")]
 
 
-def started(out: Path, pools: list[str], every_s: float, halt: int = -1) -> subprocess.Popen[str]:
+def started(out: Path, pools: list[str], every_s: float, halt: int = -1) -> Forked:
     recipe = [*("build", "--out", str(out)), *pools, "--model", "minilm", "--quiet"]
-    return subprocess.Popen(
-        [sys.executable, "-c", LINE, str(every_s), str(halt), *recipe, "--batch-tokens", "512"],
-        env={**environment(), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    script = out.with_name("script.py")
+    script.write_text(SCRIPT.format(every_s=every_s, halt=halt))
+    return start(*recipe, "--batch-tokens", "512", before=script)
 
 
 def vectors(out: Path) -> dict[str, bytes]:
@@ -84,12 +77,12 @@ def whole(pools: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def stopped(out: Path, pools: list[str], how: signal.Signals, files: int) -> int:
     """Stop a run where it has written so many files of rows; return its exit code."""
     process = started(out, pools, every_s=0.0, halt=files)  # every batch is kept
-    _, status = os.waitpid(process.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status), process.communicate()
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
     process.send_signal(how)
     process.send_signal(signal.SIGCONT)
-    process.communicate()
-    return process.returncode
+    return process.wait()
 
 
 def test_a_killed_shard_goes_on_to_the_same_bytes(

@@ -73,11 +73,11 @@ def test_the_encoder_waits_for_a_slow_disk(
             calls.append(len(captions))
             return super().encode_text(captions, advance)
 
-    def slow(path: Path, data: Any) -> None:
+    def slow(path: Path, data: Any, **named: Any) -> None:
         if path.suffix == ".arrow":
             threading.Event().wait(0.03)
             ahead.append(len(calls))
-        write(path, data)
+        write(path, data, **named)
 
     monkeypatch.setattr(artifacts, "write_atomically", slow)
     project.embed(Counted(VECTORS))
@@ -91,12 +91,12 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
 ) -> None:
     write, written = artifacts.write_atomically, []
 
-    def full(path: Path, data: Any) -> None:
+    def full(path: Path, data: Any, **named: Any) -> None:
         if path.suffix == ".arrow":
             written.append(path)
             if len(written) > 6:
                 raise OSError(28, "No space left on device")
-        write(path, data)
+        write(path, data, **named)
 
     monkeypatch.setattr(artifacts, "write_atomically", full)
     with pytest.raises(OSError, match="No space left"):

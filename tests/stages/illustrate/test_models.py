@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 from support.construct_place import captions, write_pool
 from support.construct_place import rows as rows_of_pool
+from support.forked import start
 from support.illustrate_place import drawn, illustrate, images, recipe, record, rejects
-from support.shell import call, start
+from support.shell import call
 from support.small_release import rows_of
 
 from nsfwcaps.inspection.rejects import RejectChoice, rejects_of_run

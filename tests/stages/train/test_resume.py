@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.shell import call, environment, tree
+from support.forked import start
+from support.shell import call, tree
 from support.training_place import TINY, Killed, Place, metrics, same, tensors
 
 from nsfwcaps import artifacts, files
@@ -205,16 +203,14 @@ def test_killed_by_the_system(
     options = [f"--{k.replace('_', '-')}={v}" for k, v in (TINY | RUN).items()]
     command = ["train", f"--data={place.data}", f"--model={place.model}", f"--out={tmp_path}"]
     command += ["--quiet", *options]
-    env = {**environment(), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    whole_command = [sys.executable, "-m", "nsfwcaps", *command]
-    with subprocess.Popen(whole_command, env=env, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 60
-        while not list(tmp_path.glob("train/checkpoints/*/step-*.pt")):
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    process = start(*command)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("train/checkpoints/*/step-*.pt")):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
     assert not (tmp_path / "model").exists()
     done = call(*command)
     assert (done.code, done.err) == (0, "")
