@@ -21,6 +21,7 @@ from nsfwcaps.errors import ConfigError, DeviceError, ModelError
 from nsfwcaps.executors import ray_member
 from nsfwcaps.executors.executor import Job, JobProgress
 from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.private_folder import PrivateFolder
 from nsfwcaps.executors.ray_cluster import RayExecutor
 from nsfwcaps.executors.ray_crew import RayCrew
 from nsfwcaps.executors.ray_member import Member, State
@@ -35,6 +36,7 @@ NAME = "ray::RayActor"
 def cluster() -> Iterator[None]:
     """Start a cluster on this machine; Ray counts GPUs without looking at them."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    folder = PrivateFolder("ray-tests-", Path("/tmp"))  # paths of sockets are short
     ray.init(
         address="local",
         num_cpus=2,
@@ -43,9 +45,11 @@ def cluster() -> Iterator[None]:
         object_store_memory=80 << 20,
         log_to_driver=False,
         logging_level="ERROR",
+        _temp_dir=str(folder.path),
     )
     yield
     ray.shutdown()
+    folder.remove()
 
 
 @pytest.fixture
