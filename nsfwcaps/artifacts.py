@@ -194,7 +194,9 @@ class StageFolder:
         """Read the journals, to which other writers may have added."""
         observers.of(self.path).refresh(self.path)
         found = self._journals.look()
-        self._journal = (self._journal or {} if found.new else {}) | _shards(found.rows)
+        if self._journal is None or not found.new:
+            self._journal = {}
+        self._journal.update(_shards(found.rows))
 
     def tidy(self, record: StageRecord) -> None:
         """Remove leftovers of a run that was killed after writing its record."""

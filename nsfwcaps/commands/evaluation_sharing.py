@@ -48,7 +48,7 @@ def share(
         return request
     evaluation.begin()
     device = request.models[0].options.device
-    executor = executor_of(execution, Device.CPU if device is Device.CPU else Device.AUTO)
+    executor = executor_of(execution, Device.CPU if device is Device.CPU else Device.AUTO, progress)
     settings = EmbeddingSettings.of(request)
     folder = StageFolder(out / EMBEDDING.name)
     settled = shared(EMBEDDING, settings, folder, {}, progress, executor)

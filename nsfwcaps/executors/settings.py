@@ -33,7 +33,9 @@ class ExecutionSettings:
         None, "Make part i of n, as in 3/8, of the missing shards; then run once without it."
     )
     ray_address: str | None = setting(
-        None, "Ray cluster to join, such as auto or ray://HEAD:10001. Default: start one here."
+        None,
+        "Ray cluster to join, such as auto or HEAD:6379. Default: that of RAY_ADDRESS, else one is "
+        "started here.",
     )
     ray_cpus: Annotated[float, Gt(0)] = setting(1.0, "CPUs of a Ray worker.")
     ray_gpus: Annotated[float, Ge(0)] | None = setting(

@@ -6,7 +6,7 @@ Each gets the earlier stages whole, and the shards of its own stage that the dri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from nsfwcaps import config, observers
 from nsfwcaps.artifacts import RECORD, StageFolder, shard_of
 from nsfwcaps.executors.mirror import MOST_BYTES, FilePiece, SentShard
 from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.shareable import shareable
 from nsfwcaps.freshness import inputs_of
 from nsfwcaps.journals import JOURNAL
 from nsfwcaps.stages import STAGE
@@ -25,12 +26,14 @@ class Supply:
 
     def __init__(self, order: Order) -> None:
         self._workdir = Path(order.workdir)
-        stage = STAGE[order.stage]
+        stage = shareable(order.stage)
         settings = config.parse(stage.settings, order.settings, where=order.stage)
         self._inputs = [*inputs_of(stage, settings, self._workdir)]
         self._folder = order.folder(None)
         self.outside = _outside(order.settings)
         """Files and folders that the settings name, which workers must see themselves."""
+        if order.stage not in STAGE:  # an evaluation's vectors are plain files, not shards
+            self.outside.append(order.workdir)
 
     def inputs(self) -> Iterator[FilePiece]:
         """Yield the finished stages that the work reads, and the stage's own of the run before."""
@@ -45,7 +48,8 @@ class Supply:
     def shards(self, sent: set[str]) -> Iterator[FilePiece]:
         """Yield shards of the stage that a mirror lacks; add their keys and paths to `sent`."""
         journal = f"{self._folder.path.name}/{JOURNAL}"
-        for shard in self._folder.finished_shards():
+        self._folder.look_again()
+        for shard in self._folder.journal_rows():
             paths = [self._folder.path / file.path for file in shard.files]
             if shard.key in sent:
                 continue
@@ -74,13 +78,16 @@ class Supply:
 
 
 def _outside(settings: Mapping[str, Any]) -> list[str]:
-    values = [item for value in settings.values() for item in _items(value)]
+    values = _items([*settings.values()])
     paths = [Path(name) for name in values if isinstance(name, str) and "/" in name]
     return [str(path.absolute()) for path in paths if _exists(path)]
 
 
-def _items(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [value]
+def _items(value: Any) -> list[Any]:
+    """Flatten lists within lists."""
+    if not isinstance(value, list | tuple):
+        return [value]
+    return [item for part in value for item in _items(part)]
 
 
 def _exists(path: Path) -> bool:
