@@ -14,6 +14,7 @@ from nsfwcaps.errors import ArtifactError
 from nsfwcaps.inspection.pairs import PAIR_STAGES
 from nsfwcaps.stages import BUILD
 from nsfwcaps.stages.publish import replaced
+from nsfwcaps.stores.address import shown
 from nsfwcaps.stores.session import Use, opened
 from nsfwcaps.tables import column_names, read_tables
 
@@ -40,12 +41,13 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         with opened(path, Use.READ) as folder:
             self.path = folder
-        """Folder of the run; of one on a store, its mirror on this machine."""
-        if not self._records():
-            raise ArtifactError(
-                f"{self.path} contains no finished stage; make a run with nsfwcaps.build(out=…) or "
-                f"'nsfwcaps build --out {shlex.quote(str(self.path))}'"
-            )
+            """Folder of the run; of one on a store, its mirror on this machine."""
+            if not self._records():
+                raise ArtifactError(
+                    f"{self.path} contains no finished stage; make a run with "
+                    "nsfwcaps.build(out=…) or "
+                    f"'nsfwcaps build --out {shlex.quote(str(self.path))}'"
+                )
 
     @property
     def dataset(self) -> Path:
@@ -136,7 +138,7 @@ class Run:
         yield from read_tables(paths, names)
 
     def __repr__(self) -> str:
-        lines = [f"Run({str(self.path)!r})", self._headlines()]
+        lines = [f"Run({shown(str(self.path))!r})", self._headlines()]
         if "publish" in self._records():
             ids = next(self._tables())["pair_id"].slice(0, _FEW_IDS).to_pylist()
             lines.append(f"first pairs: {', '.join(ids)}")

@@ -16,6 +16,9 @@ EXTRA = {"s3": "s3", "gs": "gs", "gcs": "gs"}
 _KNOWN = (*EXTRA, "memory")
 # A `Path` has joined the slashes. One letter is a drive of Windows.
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)", re.DOTALL)
+_BEGUN = re.compile(r"\s*(s3|gs|gcs):.*", re.DOTALL | re.IGNORECASE)
+# Stores' libraries read these as patterns, which may match the objects of another run.
+_SPECIAL = re.compile(r"[*?\[\]\x00-\x1f\x7f]|::")
 
 
 def address_of(place: str | Path) -> str | None:
@@ -28,6 +31,9 @@ def address_of(place: str | Path) -> str | None:
     ('s3://bucket/run', None)
     """
     found = _ADDRESS.fullmatch(str(place))
+    if found is None and (begun := _BEGUN.fullmatch(str(place))):
+        kind = begun[1].lower()
+        raise ConfigError(f"{str(place)!r}: expected {kind}://BUCKET/RUN")
     if found is None or found[1].lower() == "file":
         return None
     scheme, rest = found[1].lower(), found[2].strip("/")
@@ -40,6 +46,10 @@ def address_of(place: str | Path) -> str | None:
     parts = rest.split("/")
     if len(parts) < 2 or any(part in ("", ".", "..") for part in parts):
         raise ConfigError(f"{address}: expected {scheme}://BUCKET/RUN: a bucket, and a name in it")
+    if _SPECIAL.search(rest):
+        raise ConfigError(
+            f"{address!r}: expected a name without '*', '?', '[', ']', '::' and line breaks"
+        )
     return address
 
 

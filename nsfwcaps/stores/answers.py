@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from nsfwcaps.errors import NsfwcapsError, StorageError, storage_error
 
 _NO_BUCKET = ("NoSuchBucket", "The specified bucket does not exist")
+_BAD_NAME = ("ParamValidationError", "InvalidBucketName")
 _WRONG_KEYS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken")
 _NO_KEYS = ("NoCredentialsError", "PartialCredentialsError", "DefaultCredentialsError")
 _HOW_TO_SIGN_IN = {
@@ -41,6 +42,8 @@ def _explained(error: Exception, address: str, doing: str) -> StorageError:
     bucket = f"{scheme}://{rest.partition('/')[0]}"
     if code in _NO_BUCKET or any(word in text for word in _NO_BUCKET):
         return StorageError(f"{bucket}: no such bucket; create it, or check its name")
+    if code in _BAD_NAME:
+        return StorageError(f"{bucket}: no valid name of a bucket; expected {scheme}://BUCKET/RUN")
     if code in _NO_KEYS:
         return StorageError(f"{address}: no credentials for {bucket}; {_HOW_TO_SIGN_IN[scheme]}")
     if code in _WRONG_KEYS:

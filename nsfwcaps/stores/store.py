@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from glob import has_magic
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,15 +110,18 @@ class Store:
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is gone already is no error."""
-        if not (places := [f"{self._base}/{name}" for name in names]):
-            return
+        places = [f"{self._base}/{name}" for name in names]
+        plain = [place for place in places if not has_magic(place)]
         with reaching(self.address, "written"):
             try:
-                self._files.rm(places)
+                if plain:
+                    self._files.rm(plain)  # takes patterns
+                rest = [place for place in places if has_magic(place)]
             except FileNotFoundError:  # some stores remove one after the other
-                for place in places:
-                    if self._files.exists(place):
-                        self._files.rm_file(place)
+                rest = places
+            for place in rest:
+                if self._files.exists(place):
+                    self._files.rm_file(place)
 
     def seen(self, name: str) -> Seen:
         """Return what a listing would say of an object."""

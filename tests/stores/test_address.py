@@ -17,7 +17,9 @@ from nsfwcaps.stores.address import address_of, folder_of, mirror_of, shown
         (Path("s3://bucket/a/b/"), "s3://bucket/a/b"),
         ("S3://Bucket/Run", "s3://Bucket/Run"),
         ("gs://bucket/run", "gs://bucket/run"),
+        ("s3://bucket/a b/ü", "s3://bucket/a b/ü"),
         ("runs/a", None),
+        ("runs/a*", None),
         ("/tmp/s3/run", None),
         ("C:/runs/a", None),
         ("file:///tmp/run", None),
@@ -34,12 +36,21 @@ def test_addresses_and_folders(given: str | Path, found: str | None) -> None:
         ("s3://bucket/", "expected s3://BUCKET/RUN"),
         ("s3://bucket/../run", "expected s3://BUCKET/RUN"),
         ("s3://bucket//run", "expected s3://BUCKET/RUN"),
+        ("s3://", "expected s3://BUCKET/RUN"),
+        (Path("s3://"), "expected s3://BUCKET/RUN"),
+        ("s3:bucket/run", "expected s3://BUCKET/RUN"),
+        (" s3://bucket/run", "expected s3://BUCKET/RUN"),
+        ("s3://bucket/run*", "without '\\*'"),
+        ("s3://bucket/run[1]", "without '\\*'"),
+        ("s3://bucket/run?versionId=3", "without '\\*'"),
+        ("s3://bucket/a::b", "'::'"),
+        ("s3://bucket/a\nb", r"'s3://bucket/a\\nb': expected"),
         ("ftp://host/run", "'ftp://'"),
         ("https://host/run", "'https://'"),
         ("hf://datasets/a/b", "'hf://'"),
     ],
 )
-def test_addresses_that_cannot_hold_a_run(given: str, named: str) -> None:
+def test_addresses_that_cannot_hold_a_run(given: str | Path, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         address_of(given)
 

@@ -80,3 +80,10 @@ def test_a_removed_lease_stops_its_driver(store: Store) -> None:
     store.delete([NAME])
     with pytest.raises(StorageError, match="was removed"):
         driver.check()
+
+
+def test_a_name_is_no_pattern(store: Store) -> None:
+    for name in ("a[1]", "a1", "b*", "bc", "bd"):
+        store.write(name, b"")
+    store.delete(["a[1]", "b*", "bd"])
+    assert store.listed().keys() == {"a1", "bc"}
