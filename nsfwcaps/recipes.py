@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from nsfwcaps import config, pipeline, resources
 from nsfwcaps.errors import ConfigError, NsfwcapsError
+from nsfwcaps.progress import Progress
 from nsfwcaps.stage import IN_RUN, Recipe
 from nsfwcaps.stages import STAGE
+from nsfwcaps.stores.address import is_on_store
+from nsfwcaps.stores.session import Use, opened
 
 
 def load(name: str, changes: Sequence[str]) -> Recipe:
@@ -48,6 +52,26 @@ def placed(recipe: Recipe, workdir: Path) -> Recipe:
         paths = {key: place(getattr(settings, key)) for key in STAGE[name].paths}
         out[name] = dataclasses.replace(settings, **paths)
     return out
+
+
+@contextmanager
+def fetched(recipe: Recipe, shown: Progress) -> Iterator[Recipe]:
+    """Yield a recipe whose folders on object stores are replaced by their mirrors here.
+
+    Raises:
+        StorageError: a store cannot be reached or refuses.
+    """
+    with ExitStack() as stack:
+        out = {}
+        for name, settings in recipe.items():
+            places = {key: getattr(settings, key) for key in STAGE[name].folders}
+            mirrors = {
+                key: str(stack.enter_context(opened(place, Use.READ, progress=shown)))
+                for key, place in places.items()
+                if place is not None and is_on_store(place)
+            }
+            out[name] = dataclasses.replace(settings, **mirrors)
+        yield out
 
 
 def prepare(recipe: Recipe, workdir: Path) -> Recipe:

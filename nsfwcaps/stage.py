@@ -52,6 +52,8 @@ class Stage:
     """Stages that it reads if the run has them."""
     paths: tuple[str, ...] = ()
     """Settings that are paths, and may refer to the run's folder as `run:…`."""
+    folders: tuple[str, ...] = ()
+    """Settings that may name a folder on an object store, which is fetched first."""
     reads_delivered: str | None = None
     """Folder in the run, delivered by an earlier stage, that `paths` may refer to."""
     delivers: str | None = None

@@ -90,8 +90,11 @@ def build(
     named = {label: item.paths for label, item in given.items() if item.paths}
     asked = _recipe({**settings, **named})
     shown = for_terminal(quiet=not show_progress)
-    with opened(out, Use.WRITE, progress=shown) as workdir:
-        _run(asked, workdir, given, shown, overwrite=overwrite)
+    with (
+        opened(out, Use.WRITE, progress=shown) as workdir,
+        recipes.fetched(asked, shown) as ready,
+    ):
+        _run(ready, workdir, given, shown, overwrite=overwrite)
     return Run(out)
 
 

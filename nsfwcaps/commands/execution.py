@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,6 +34,19 @@ Summary = Callable[[], tuple[Mapping[str, Any], str]]
 """What a command adds after the stages: values for the JSON output, and text for people."""
 
 
+def _fetching(run: Callable[..., None]) -> Callable[..., None]:
+    """Let settings name folders on object stores."""
+
+    @functools.wraps(run)
+    def call(recipe: Mapping[str, Any], workdir: Path, **options: Any) -> None:
+        shown = progress.for_terminal(quiet=options["quiet"] or options["as_json"])
+        with recipes.fetched(recipe, shown) as ready:
+            run(ready, workdir, **options)
+
+    return call
+
+
+@_fetching
 def execute(
     recipe: Mapping[str, Any],
     workdir: Path,

@@ -10,7 +10,7 @@ from typing import Any
 
 from nsfwcaps import progress
 from nsfwcaps.runtime.processes import launched
-from nsfwcaps.stores.address import address_of
+from nsfwcaps.stores.address import is_on_store
 from nsfwcaps.stores.session import Use, opened
 
 _Command = Callable[..., None]
@@ -84,11 +84,6 @@ def _named(item: str, use: Use, take: _Open) -> str:
     name, sign, place = item.partition("=")
     if not sign or "/" in name:
         name, sign, place = "", "", item
-    if "://" not in place or PurePosixPath(place).suffix or not _can_hold_runs(place):
+    if PurePosixPath(place).suffix or not is_on_store(place):
         return item
     return f"{name}{sign}{take(place, use)}"
-
-
-def _can_hold_runs(place: str) -> bool:
-    scheme = place.partition("://")[0].lower()
-    return scheme in ("s3", "gs", "gcs", "memory") and address_of(place) is not None

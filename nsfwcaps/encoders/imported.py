@@ -101,7 +101,12 @@ class ImportedVectors:
 
 
 def source_digest(folder: Path) -> str:
-    """Return a digest of all array and metadata files."""
+    """Return a digest of all array and metadata files.
+
+    Raises:
+        InputError: there are none.
+    """
+    _shards(folder, "text_emb")
     whole = hashlib.sha256()
     for kind in ("text_emb", "img_emb", "metadata"):
         for path in sorted((folder / kind).glob("*.*")):

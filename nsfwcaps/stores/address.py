@@ -53,6 +53,19 @@ def address_of(place: str | Path) -> str | None:
     return address
 
 
+def is_on_store(place: str) -> bool:
+    """Whether a text is an address of a kind that can hold a run.
+
+    Raises:
+        ConfigError: it is, and names no place for one.
+
+    >>> is_on_store("s3://bucket/run"), is_on_store("hf:/models/a"), is_on_store("runs/a")
+    (True, False, False)
+    """
+    kind = place.partition("://")[0].lower()
+    return "://" in place and kind in _KNOWN and address_of(place) is not None
+
+
 def folder_of(place: str | Path) -> Path:
     """Return the path of a folder, also of `file:///path`."""
     found = _ADDRESS.fullmatch(str(place))
@@ -80,14 +93,19 @@ def mirror_of(address: str) -> Path:
     return mirrors() / scheme / rest
 
 
+def starts() -> list[tuple[str, str]]:
+    """Return how the paths of mirrors begin, and the addresses that they have, by kind of store."""
+    return [(f"{mirrors() / scheme}/", f"{scheme}://") for scheme in _KNOWN]
+
+
 def shown(text: str) -> str:
     """Return a text with the addresses of runs instead of their mirrors.
 
     >>> shown(f"see {mirror_of('s3://bucket/run')}/dataset")
     'see s3://bucket/run/dataset'
     """
-    for scheme in _KNOWN:
-        text = text.replace(f"{mirrors() / scheme}/", f"{scheme}://")
+    for start, address in starts():
+        text = text.replace(start, address)
     return text
 
 

@@ -135,11 +135,14 @@ class Mirror:
             self.ledger.add_rows(row_entry(stage, row["key"]) for row in JsonLines(path).rows())
 
     def _for_store(self, data: bytes) -> bytes:
-        """Return a record or journal with the run's address where it names its folder here.
+        """Return a record or journal with addresses where it names mirrors.
 
-        Settings name folders of the run itself, such as pools that an earlier stage delivers.
+        Settings name folders of the run itself, such as pools that an earlier stage delivers, and
+        of other runs.
         """
-        return data.replace(_quoted(f"{self.root}/"), _quoted(f"{self.store.address}/"))
+        for start, address in addresses.starts():
+            data = data.replace(_quoted(start), _quoted(address))
+        return data
 
     def _for_mirror(self, data: bytes) -> bytes:
         return data.replace(_quoted(f"{self.store.address}/"), _quoted(f"{self.root}/"))

@@ -137,6 +137,8 @@ def test_two_widths_in_one_folder_are_refused(folder: Path) -> None:
 
 def test_missing_parts_are_named(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(InputError, match=r"no text_emb/\*\.npy"):
+        source_digest(tmp_path_factory.mktemp("gone"))
+    with pytest.raises(InputError, match=r"no text_emb/\*\.npy"):
         ImportedVectors(tmp_path_factory.mktemp("empty"))
     (folder / "metadata" / "metadata_0001.parquet").unlink()
     with pytest.raises(InputError, match=r"metadata_0001\.parquet is missing"):

@@ -207,3 +207,18 @@ def test_exports_go_to_the_store(store: ObjectStore, whole: Path, tmp_path: Path
     said = call("export-data", tmp_path / "run", "--to", "tevatron", "-o", place, "-q")
     assert said.code == 0, said.err
     assert "train/corpus.jsonl" in store.objects("exported/")
+
+
+def test_vectors_come_from_the_store(
+    store: ObjectStore, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, vectors = tmp_path / "run", f"s3://{BUCKET}/vectors"
+    shutil.copytree(whole / "ingest", run / "ingest")
+    assert call("export-data", whole, "--to", "clip-retrieval", "-o", vectors, "-q").code == 0
+    assert call("embed", "-w", run, "--source", vectors, "-q").code == 0
+    monkeypatch.setenv("NSFWCAPS_CACHE", str(tmp_path / "another"))
+    planned = call("embed", "-w", run, "--source", vectors, "--dry-run", "--json")
+    assert planned.json["plan"]["embed"]["state"] == "up to date"
+    said = call("embed", "-w", run, "--source", f"s3://{BUCKET}/nothing", "--dry-run")
+    assert said.code == 3
+    assert f"s3://{BUCKET}/nothing: no text_emb/*.npy" in said.err

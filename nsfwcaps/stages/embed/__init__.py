@@ -32,6 +32,7 @@ EMBED = Stage(
     shares="nsfwcaps.stages.embed.shares",
     headline=_headline,
     reads=("ingest",),
+    folders=("source", "model"),
     needs=lambda settings: names.extras_of(settings.model),
     models=lambda own: {} if own.model is None or own.source else {"model": own.model},
 )

@@ -86,6 +86,7 @@ TRAIN = Stage(
     notes=_notes,
     results=_results,
     paths=("data",),
+    folders=("data", "model"),
     reads_delivered="dataset",
     delivers="model",
     needs=lambda settings: {"train": "training"},
