@@ -208,6 +208,12 @@ class Looker(Observer):
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
+        self._claims = ClaimsThere(mirror)
+
+    def refresh(self, stage: Path) -> None:
+        """Bring the claims of parts."""
+        if self._mirror.name(stage) == CLAIMS:
+            self._claims.refresh()
 
     def has(self, path: Path, size: int, sha256: str) -> bool:
         """Whether the store has the file, by its size; one of another size is brought."""

@@ -151,9 +151,10 @@ def _options(scheme: str) -> dict[str, Any]:
 
 
 def _seen(info: dict[str, Any]) -> Seen:
-    tag = info.get("ETag") or info.get("etag") or info.get("md5Hash") or info.get("created")
-    at = info.get("LastModified") or info.get("mtime") or info.get("created")
-    return Seen(int(info["size"]), str(tag), at.timestamp() if isinstance(at, datetime) else 0.0)
+    at = info.get("LastModified") or info.get("mtime") or info.get("created") or 0.0
+    seconds = at.timestamp() if isinstance(at, datetime) else float(at)
+    tag = info.get("ETag") or info.get("etag") or info.get("md5Hash") or seconds
+    return Seen(int(info["size"]), str(tag), seconds)
 
 
 def _in_time(ask: Callable[[], _Answer], address: str) -> _Answer:

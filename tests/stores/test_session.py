@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from socket import gethostname
 from typing import Any
 
 import fsspec
@@ -14,6 +15,9 @@ import pytest
 from nsfwcaps import observers
 from nsfwcaps.artifacts import ShardFiles, StageFolder, StageRecord, StageResult
 from nsfwcaps.errors import StorageError
+from nsfwcaps.executors.claims import Claims, summary
+from nsfwcaps.executors.order import Order
+from nsfwcaps.executors.settings import parsed_part
 from nsfwcaps.stage_delivery import deliver
 from nsfwcaps.stores import lease as leases
 from nsfwcaps.stores.session import Use, opened
@@ -257,6 +261,19 @@ def test_helpers_push_shards_that_the_driver_finds(
         work(run, made=made)
     assert made == ["a", "c"]
     assert not [name for name in objects() if "/journal/" in name]
+
+
+def test_who_looks_sees_the_parts_of_other_machines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    order = Order(stage="embed", settings={}, workdir="", version="1", fingerprint="f", inputs={})
+    with opened(RUN, Use.PART) as run, Claims(run, "embed").made(order, parsed_part("1/2")):
+        on_machine(monkeypatch, tmp_path, "b")
+        with opened(RUN, Use.LOOK) as looked:
+            assert summary(looked, "embed") == f"parts of 2: 1/2 at work on {gethostname()}"
+    with opened(RUN, Use.LOOK) as looked:
+        assert summary(looked, "embed") == "parts of 2: 1/2 stopped"
+    assert objects().keys() == {".parts/embed-1-of-2.json"}, "no probe is left"
 
 
 def test_a_folder_has_no_observer(tmp_path: Path) -> None:
