@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,19 +25,19 @@ def reaching(address: str, doing: str) -> Iterator[None]:
 
     Raises:
         StorageError: the store cannot be reached, or refuses.
+        OSError: a file of the mirror cannot be read or written.
     """
     try:
         yield
     except NsfwcapsError:
         raise
     except Exception as error:  # each library has errors of its own
+        if _is_of_a_file(error):
+            raise
         raise _explained(error, address, doing) from None
 
 
 def _explained(error: Exception, address: str, doing: str) -> StorageError:
-    local = isinstance(error, OSError) and error.filename and error.__cause__ is None
-    if local and (known := storage_error(error)) is not None:  # type: ignore[arg-type]
-        return known
     code, text = _code(error), str(error)
     scheme, _, rest = address.partition("://")
     bucket = f"{scheme}://{rest.partition('/')[0]}"
@@ -65,6 +66,13 @@ def _explained(error: Exception, address: str, doing: str) -> StorageError:
         f"{address}: cannot be {doing} ({code}); check the network, the address and the endpoint, "
         "and run the same command again"
     )
+
+
+def _is_of_a_file(error: Exception) -> bool:
+    if not isinstance(error, OSError) or error.__cause__ is not None:
+        return False
+    named = error.filename is not None or error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return named and storage_error(error) is not None
 
 
 def _code(error: BaseException) -> str:

@@ -59,9 +59,8 @@ class ClaimsThere:
         probe = f"{PROBE}{uuid.uuid4().hex}"
         try:
             self._mirror.store.write(probe, b"")
+            at = self._mirror.store.written_at(probe).timestamp()
+            self._mirror.store.delete([probe])
         except StorageError:
             return time.time()
-        try:
-            return self._mirror.store.written_at(probe).timestamp()
-        finally:
-            self._mirror.store.delete([probe])
+        return at

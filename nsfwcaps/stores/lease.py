@@ -41,8 +41,11 @@ class Lease:
         """Take the lease.
 
         Raises:
-            StorageError: another driver holds it.
+            StorageError: another driver holds it, or objects cannot be written and removed there.
         """
+        probe = f"{PROBE}{self._id}"
+        self._store.write(probe, b"")
+        self._store.delete([probe])  # a lease that cannot be given back would block the run
         if self._store.create(NAME, self._content()):
             return
         self.refuse()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ from nsfwcaps.stores.pulling import (
 )
 from nsfwcaps.stores.pushing import Looker, Pusher
 from nsfwcaps.stores.store import Store
+
+_LITTLE = 1 << 26
+"""Bytes: with less room than this, a disk counts as full."""
 
 
 class Use(enum.Enum):
@@ -82,13 +86,22 @@ def opened(
         raise
     except OSError as error:
         known = storage_error(error)
-        if known is None or str(addresses.mirrors()) not in str(error.filename):
+        if known is None or not _is_here(error):
             raise
-        reason = str(known).partition(": ")[2].partition(";")[0]
+        reason = str(known).removeprefix(f"{error.filename}: ").partition(";")[0]
         raise StorageError(
             f"{address} has its mirror in {cache_folder()}, and there {reason}; set {VARIABLE} to "
             "another folder, and run the same command again"
         ) from None
+
+
+def _is_here(error: OSError) -> bool:
+    """Whether an error is of the mirrors' disk; one of a write to an open file names no file."""
+    if error.filename is not None:
+        return str(addresses.mirrors()) in str(error.filename)
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(cache_folder()).free < _LITTLE
+    return False
 
 
 def address_in(folder: Path) -> str | None:

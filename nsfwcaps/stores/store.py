@@ -111,12 +111,14 @@ class Store:
     def delete(self, names: Iterable[str]) -> None:
         """Remove objects; one that is gone already is no error."""
         places = [f"{self._base}/{name}" for name in names]
-        plain = [place for place in places if not has_magic(place)]
+        # Patterns would be followed, and an answer to many names does not say what was refused.
+        one_by_one = [*places[:1], *(place for place in places[1:] if has_magic(place))]
+        together = [place for place in places[1:] if not has_magic(place)]
         with reaching(self.address, "written"):
+            rest = one_by_one
             try:
-                if plain:
-                    self._files.rm(plain)  # takes patterns
-                rest = [place for place in places if has_magic(place)]
+                if together:
+                    self._files.rm(together)
             except FileNotFoundError:  # some stores remove one after the other
                 rest = places
             for place in rest:

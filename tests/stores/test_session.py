@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from socket import gethostname
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -282,3 +285,14 @@ def test_a_folder_has_no_observer(tmp_path: Path) -> None:
         assert type(observers.of(run)) is observers.Observer
         work(run)
     assert (run / "dataset" / "a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize(("free", "said"), [(0, True), (1 << 40, False)])
+def test_a_full_disk_of_the_mirror_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free: int, said: bool
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises((StorageError, OSError)) as found, opened(RUN, Use.WRITE):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    here = f"{RUN} has its mirror in {tmp_path / 'a'}, and there the disk is full; set NSFWCAPS_"
+    assert str(found.value).startswith(here) == said
