@@ -25,7 +25,7 @@ def reaching(address: str, doing: str) -> Iterator[None]:
 
     Raises:
         StorageError: the store cannot be reached, or refuses.
-        OSError: a file of the mirror cannot be read or written.
+        OSError: a file of the mirror is gone, or cannot be read or written.
     """
     try:
         yield
@@ -71,8 +71,10 @@ def _explained(error: Exception, address: str, doing: str) -> StorageError:
 def _is_of_a_file(error: Exception) -> bool:
     if not isinstance(error, OSError) or error.__cause__ is not None:
         return False
-    named = error.filename is not None or error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return named and storage_error(error) is not None
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    known = isinstance(error, FileNotFoundError) or storage_error(error) is not None
+    return error.filename is not None and known
 
 
 def _code(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.settings import parsed_part
 from nsfwcaps.stage_delivery import deliver
 from nsfwcaps.stores import lease as leases
+from nsfwcaps.stores.mirror import Mirror
 from nsfwcaps.stores.session import Use, opened
 from nsfwcaps.stores.store import Store
 
@@ -296,3 +297,18 @@ def test_a_full_disk_of_the_mirror_is_named(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     here = f"{RUN} has its mirror in {tmp_path / 'a'}, and there the disk is full; set NSFWCAPS_"
     assert str(found.value).startswith(here) == said
+
+
+def test_a_file_that_is_removed_during_its_push_is_left(tmp_path: Path) -> None:
+    with opened(RUN, Use.WRITE) as run:
+        (run / "notes.txt").write_text("a")
+        mirror = Mirror(Store(RUN))
+        put = mirror.store.put
+
+        def removed_first(path: Path, name: str) -> Any:
+            path.unlink()
+            return put(path, name)
+
+        mirror.store.put = removed_first  # type: ignore[method-assign]
+        mirror.push("notes.txt")
+    assert objects() == {}
