@@ -12,6 +12,7 @@ from nsfwcaps.config import STRICT_KEYS, setting
 from nsfwcaps.enums import ExecutorKind
 from nsfwcaps.sharing import Part
 
+_PANEL = "sharing"
 _PART = re.compile(r"(\d+)/(\d+)")
 
 
@@ -25,21 +26,27 @@ class ExecutionSettings:
         ExecutorKind.LOCAL,
         "Who makes the shards: local, this process; processes, several on this machine; ray, a "
         "cluster.",
+        panel=_PANEL,
     )
     processes: Annotated[int, Ge(1)] | None = setting(
-        None, "Workers of an executor. Default: one for each GPU, or for each core without one."
+        None,
+        "Workers of an executor. Default: one for each GPU, or for each core without one.",
+        panel=_PANEL,
     )
     part: str | None = setting(
-        None, "Make part i of n, as in 3/8, of the missing shards; then run once without it."
+        None,
+        "Make part i of n, as in 3/8, of the missing shards; then run once without it.",
+        panel=_PANEL,
     )
     ray_address: str | None = setting(
         None,
         "Ray cluster to join, such as auto or HEAD:6379. Default: that of RAY_ADDRESS, else one is "
         "started here.",
+        panel=_PANEL,
     )
-    ray_cpus: Annotated[float, Gt(0)] = setting(1.0, "CPUs of a Ray worker.")
+    ray_cpus: Annotated[float, Gt(0)] = setting(1.0, "CPUs of a Ray worker.", panel=_PANEL)
     ray_gpus: Annotated[float, Ge(0)] | None = setting(
-        None, "GPUs of a Ray worker. Default: 1 if the cluster has any."
+        None, "GPUs of a Ray worker. Default: 1 if the cluster has any.", panel=_PANEL
     )
 
     def __post_init__(self) -> None:

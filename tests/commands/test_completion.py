@@ -43,7 +43,7 @@ def completed(shell: str, line: str) -> list[str]:
     ("line", "expected"),
     [
         ("nsfwcaps ex", ["export", "export-data"]),
-        ("nsfwcaps build --ra", ["--rank"]),
+        ("nsfwcaps build --ran", ["--rank"]),
         ("nsfwcaps build --rank ", ["cosine", "csls", "inverted-softmax"]),
         ("nsfwcaps embed --device c", ["cpu", "cuda"]),
         ("nsfwcaps embed --model m", ["minilm", "mini"]),

@@ -32,6 +32,9 @@ def test_every_setting_is_an_option_of_its_stage_and_of_build(stage: Stage) -> N
         assert own[field.name].help.startswith(field.metadata["help"])
 
 
+SHARING = {"executor", "processes", "part", "ray_address", "ray_cpus", "ray_gpus"}
+
+
 def test_build_has_options_of_its_own_stages_only() -> None:
     """It starts from pools, and draws none."""
     known = {name for stage in BUILD for name in field_names(stage.settings)}
@@ -41,6 +44,7 @@ def test_build_has_options_of_its_own_stages_only() -> None:
         "quiet",
         "dry_run",
         "overwrite",
+        *SHARING,
     }
 
 
@@ -52,6 +56,7 @@ ALONE = [stage for stage in STAGES if stage.name != "construct"]
 def test_stage_has_no_other_options(stage: Stage) -> None:
     shared = {"workdir", "as_json", "quiet", "dry_run", "overwrite"}
     own = {"push", "public"} if stage.name == "publish" else set()
+    own |= SHARING if stage.name in ("ingest", "embed", "mine") else set()
     assert set(options(stage.name)) - {"help"} == shared | own | set(field_names(stage.settings))
 
 
