@@ -23,11 +23,13 @@ from nsfwcaps.commands.options import (
     option,
     with_settings,
 )
+from nsfwcaps.commands.places import settings_on_store
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, EvaluationError, ModelError
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
+from nsfwcaps.stores.session import Use
 
 _WORK = "Execution"
 
@@ -93,6 +95,7 @@ class ImageToTextSettings:
 _SHARED = OwnSettings("generate", GenerateSettings)
 _DRAWN = OwnSettings("text-to-image", TextToImageSettings)
 _DESCRIBED = OwnSettings("image-to-text", ImageToTextSettings)
+_ON_STORE = {"out": Use.WRITE, "model": Use.READ}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,7 @@ def generate() -> None:
 
 
 @with_settings([_DRAWN, _SHARED])
+@settings_on_store(_SHARED.name, _ON_STORE)
 def text_to_image(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
@@ -146,6 +150,7 @@ def text_to_image(
 
 
 @with_settings([_DESCRIBED, _SHARED])
+@settings_on_store(_SHARED.name, _ON_STORE)
 def image_to_text(
     given: Values, as_json: Json = False, quiet: Quiet = False, dry_run: DryRun = False
 ) -> None:
