@@ -57,7 +57,7 @@ def is_on_store(place: str) -> bool:
     """Whether a text is an address of a kind that can hold a run.
 
     Raises:
-        ConfigError: it is, and names no place for one.
+        ConfigError: it is of such a kind, and has a form that cannot.
 
     >>> is_on_store("s3://bucket/run"), is_on_store("hf:/models/a"), is_on_store("runs/a")
     (True, False, False)

@@ -96,7 +96,7 @@ def opened(
 
 
 def _is_here(error: OSError) -> bool:
-    """Whether an error is of the mirrors' disk; one of a write to an open file names no file."""
+    """Whether an error is of the mirrors' disk; that of a write to an open file lacks the path."""
     if error.filename is not None:
         return str(addresses.mirrors()) in str(error.filename)
     with contextlib.suppress(OSError):
