@@ -36,7 +36,7 @@ class Rates:
     weigh: float = 51e12
     """FLOP/s in single precision, for the inverted softmax, on an H100."""
     choose: float = 31_000
-    """Unsafe captions/s that one process ranks and writes, after the search (100,000 × 10,000)."""
+    """Unsafe captions/s that one process ranks and writes, after the search (100,000 by 10,000)."""
     publish: float = 22_800
     """Pairs/s that one process grades, splits and writes (`benchmarks/scale.py`, a million)."""
 

@@ -11,19 +11,16 @@ from nsfwcaps import config
 from nsfwcaps.api.mined import Mined, gather
 from nsfwcaps.api.pictures import pictures_of
 from nsfwcaps.captions.normalize import TEXT_DIGITS, content_id, fold_key, normalize
-from nsfwcaps.config import parse_bytes
 from nsfwcaps.enums import Duplicates
 from nsfwcaps.errors import InputError
 from nsfwcaps.mining.memo import InMemory
 from nsfwcaps.mining.pairs import check, choose
 from nsfwcaps.mining.ranking import Keys, TextKeys
 from nsfwcaps.mining.similarity import Pools, compared
-from nsfwcaps.mining.space import Space
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages.mine.method import method_of
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.vectors.array import VectorArray
-from nsfwcaps.vectors.index import BlockSearch
 from nsfwcaps.vectors.unit import unit_halves
 
 
@@ -68,6 +65,10 @@ class MineOptions(TypedDict, total=False):
     """`auto` (default), `cpu` or `cuda`."""
     memory: str
     """Working memory of the search; default `1GiB`."""
+    block: int | None
+    """Unsafe rows searched at once; default: as memory allows."""
+    partitions: int | None
+    """Partitions of the safe rows, each searched on its own; default: as a GPU's memory needs."""
 
 
 def mine(
@@ -147,13 +148,7 @@ def mine(
         **pictures_of(images, unsafe.rows, safe.rows),
     )
     of = compared(settings.similarity, pools)
-    space = Space(
-        unsafe=of.unsafe,
-        safe=of.safe,
-        device=BlockSearch(settings.device),
-        memory_bytes=parse_bytes(settings.memory),
-    )
-    method = method_of(settings)
+    method, space = method_of(settings), space_of(of, settings)
     check(space, method)
     return gather(choose(space, method, of, memo=InMemory(), progress=Silent()), unsafe.rows)
 
