@@ -93,8 +93,12 @@ def run_stage(
     workdir: Path,
     progress: Progress,
     executor: Executor | None = None,
+    *,
+    overwrite: bool = False,
 ) -> StageOutcome:
     """Bring a stage up to date; an executor makes the shards that are missing first.
+
+    `overwrite` forgets parts of the stage that were made with other options, code or weights.
 
     Raises:
         ArtifactError: a required earlier stage has not been run.
@@ -114,7 +118,9 @@ def run_stage(
         if record is not None and stage.delivers:
             remember(record, _title(stage, record))
         new = not folder.journal_rows()
-        settled = shared(stage, stage_settings, folder, inputs, progress, executor)
+        settled = shared(
+            stage, stage_settings, folder, inputs, progress, executor, overwrite=overwrite
+        )
         result = module.run(settled, folder, inputs, progress)
         if new and not result.rates:
             work = module.plan(stage_settings, inputs).get("work", {})
@@ -166,7 +172,9 @@ def run(
     for stage in STAGES:
         if stage.name not in recipe:
             continue
-        outcome = run_stage(stage, recipe[stage.name], workdir, progress, executor)
+        outcome = run_stage(
+            stage, recipe[stage.name], workdir, progress, executor, overwrite=overwrite
+        )
         outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         check_later_stages(recipe, outcome.record)
@@ -200,7 +208,16 @@ def run_part(
             raise ConfigError(
                 f"{stage.name} is next, and {reason}: run the same command without --part"
             )
-        return make_part(stage, own, workdir, inputs, part, progress)
+        return make_part(
+            stage,
+            own,
+            workdir,
+            inputs,
+            part,
+            progress,
+            alone=lambda: without_driver(workdir),
+            overwrite=overwrite,
+        )
     return None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.errors import ArtifactError
 from nsfwcaps.progress import Advance
 
 T = TypeVar("T")
@@ -53,6 +54,19 @@ class Phase:
     """Shards that are next to each other need one after the other of so many things that a worker
     holds, such as partitions of a pool. The number of parts is a multiple of it, so that all shards
     of a part need the same one."""
+
+
+def require_made(made: bool, phase: str) -> None:
+    """Refuse to begin a phase that needs shards of another one.
+
+    Raises:
+        ArtifactError: they have gone or were damaged since they were made.
+    """
+    if not made:
+        raise ArtifactError(
+            f"shards of {phase} have been removed or damaged since they were made; run the same "
+            "command again, and each part of it if there are parts"
+        )
 
 
 class Shares(Protocol):

@@ -8,7 +8,8 @@ A part waits only for parts that are at work. Otherwise it ends and says which o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,14 @@ def make_part(
     inputs: Mapping[str, StageRecord],
     part: Part,
     progress: Progress,
+    *,
+    alone: Callable[[], AbstractContextManager[None]],
+    overwrite: bool = False,
 ) -> PartResult:
     """Make one part of a stage.
+
+    It is claimed while nobody else can begin: `alone` is a lock for that. `overwrite` forgets
+    parts that have ended and were made with other options, code or weights.
 
     Raises:
         StorageError: another process makes this part.
@@ -73,17 +80,20 @@ def make_part(
     claims = Claims(workdir, stage.name)
     folder = StageFolder(workdir / stage.name)
     folder.look_again()
-    with claims.made(order, part) as claim:
+    with ExitStack() as stack:
+        with alone():
+            if overwrite:
+                claims.forget_others(order)
+            claim = stack.enter_context(claims.made(order, part))
         worker = Worker(order, claim.claim.agreed)
         _agree(claims, claim, worker)
         settled = module.settled(settings, worker.agreed)
         for phase in module.phases(settled, folder, inputs):
-            if phase.name not in claim.claim.done:
-                name = f"{stage.name}: {phase.name}, part {part}"
-                total = None if phase.rows is None else -(-phase.rows // part.count)
-                with progress.task(name, total, unit=phase.unit) as advance:
-                    worker.make(phase.name, part, advance)
-                claim.change(done=(*claim.claim.done, phase.name))
+            name = f"{stage.name}: {phase.name}, part {part}"
+            total = None if phase.rows is None else -(-phase.rows // part.count)
+            with progress.task(name, total, unit=phase.unit) as advance:
+                worker.make(phase.name, part, advance)
+            claim.change(done=(*claim.claim.done, phase.name))
             if phase.then_wait and (left := _wait(claims, claim.claim, phase.name, progress)):
                 return PartResult(stage=stage.name, part=part, phase=phase.name, left=_names(left))
             folder.look_again()
@@ -99,7 +109,7 @@ def agreed_by_parts(claims: Sequence[Claim], order: Order) -> Mapping[str, Any] 
     """
     made = [claim for claim in claims if claim.agreed is not None]
     for claim in made:
-        claim.order.compare(order)
+        claim.compare(order)
     return same((f"part {claim.part}", claim.agreed or {}) for claim in made) if made else None
 
 

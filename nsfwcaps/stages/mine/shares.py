@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.progress import Advance
-from nsfwcaps.sharing import Part, Phase
+from nsfwcaps.sharing import Part, Phase, require_made
 from nsfwcaps.stages.mine.settings import MineSettings
 
 if TYPE_CHECKING:  # they import numpy and FAISS
@@ -111,7 +111,7 @@ class MineShares:
             for span in part.of(blocks):
                 if not memo.knows(span):
                     parts = [memo.knows_part(span, each) for each in self._search.parts]
-                    assert all(parts), "the search comes first"
+                    require_made(all(parts), SEARCH)
                     merge_parts([span], self._search, depth, memo)
                 advance(span[1] - span[0])
         else:
@@ -128,7 +128,7 @@ class MineShares:
         self._search.close()
         ready = self._ready
         there = [ready.memo.knows(span) for span in spans(ready.space, ready.depth)]
-        assert all(there), "the search comes first"
+        require_made(all(there), SEARCH)
         return [*target_blocks(targets_among(ready.memo.candidates(), ready.space.safe.rows))]
 
     @cached_property
