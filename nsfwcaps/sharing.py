@@ -55,6 +55,16 @@ class Phase:
     holds, such as partitions of a pool. The number of parts is a multiple of it, so that all shards
     of a part need the same one."""
 
+    def rows_of(self, part: Part) -> int | None:
+        """Return about how many rows a part has; shards may differ in size.
+
+        >>> [Phase(name="a", shards=4, rows=90).rows_of(Part(n, 3)) for n in range(3)]
+        [45, 23, 23]
+        """
+        if self.rows is None or not self.shards:
+            return self.rows
+        return -(-self.rows * len(part.of(range(self.shards))) // self.shards)
+
 
 def require_made(made: bool, phase: str) -> None:
     """Refuse to begin a phase that needs shards of another one.

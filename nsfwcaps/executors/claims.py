@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,7 @@ from nsfwcaps.files import write_atomically
 from nsfwcaps.sharing import Part
 
 FOLDER = ".parts"
+_PROBE = ".now-"
 _BEAT_S = 10.0
 STALE_S = 60.0
 _MOST_SHOWN = 8
@@ -141,6 +143,8 @@ class Claims:
     def remove(self) -> None:
         """Remove all claims, once the stage is complete."""
         self._remove(path.name for path in self._folder.glob(f"{self._stage}-*-of-*.json"))
+        for probe in self._folder.glob(f"{_PROBE}*"):  # of processes that were killed
+            probe.unlink(missing_ok=True)
         with suppress(OSError):
             self._folder.rmdir()  # fails unless empty
 
@@ -154,16 +158,16 @@ class Claims:
         return self._folder / f"{self._stage}-{part.index + 1}-of-{part.count}.json"
 
     def _now(self) -> float:
-        """Return the time of the file system, or 0 where there are no claims."""
+        """Return the time of the file system; that of this machine where it cannot be written."""
         if not self._folder.is_dir():
-            return 0.0
-        probe = self._folder / f".now-{socket.gethostname()}-{os.getpid()}"
+            return time.time()
+        probe = self._folder / f"{_PROBE}{socket.gethostname()}-{os.getpid()}"
         with suppress(OSError):
             probe.write_bytes(b"")
             now = probe.stat().st_mtime
             probe.unlink(missing_ok=True)
             return now
-        return 0.0
+        return time.time()
 
 
 class OpenClaim:

@@ -44,9 +44,7 @@ class PartResult:
         done = f"{self.stage:<8} part {self.part}"
         if not self.left:
             return f"{done}: all parts are made; run the same command once without --part"
-        named = ", ".join(self.left[:_MOST_NAMED])
-        if len(self.left) > _MOST_NAMED:
-            named += f" and {len(self.left) - _MOST_NAMED:,} more"
+        named = _listed(self.left)
         if self.phase is None:
             return f"{done}: its share is made; left: parts {named}, then once without --part"
         return (
@@ -90,8 +88,7 @@ def make_part(
         settled = module.settled(settings, worker.agreed)
         for phase in module.phases(settled, folder, inputs):
             name = f"{stage.name}: {phase.name}, part {part}"
-            total = None if phase.rows is None else -(-phase.rows // part.count)
-            with progress.task(name, total, unit=phase.unit) as advance:
+            with progress.task(name, phase.rows_of(part), unit=phase.unit) as advance:
                 worker.make(phase.name, part, advance)
             claim.change(done=(*claim.claim.done, phase.name))
             if phase.then_wait and (left := _wait(claims, claim.claim, phase.name, progress)):
@@ -134,7 +131,7 @@ def _wait(claims: Claims, own: Claim, phase: str, progress: Progress) -> list[Pa
         if not left or not alive.issuperset(left):
             return [part for part in left if part not in alive]
         if not said:
-            progress.note(f"{own.order.stage}: waiting for parts {', '.join(_names(left))}")
+            progress.note(f"{own.order.stage}: waiting for parts {_listed(_names(left))}")
             said = True
         time.sleep(_LOOK_S)
 
@@ -153,6 +150,11 @@ def _without(claims: Claims, own: Claim, phases: Sequence[str]) -> list[Part]:
 def _is_beside(claim: Claim, own: Claim) -> bool:
     """Whether a claim is on a part of the same run of the stage, cut in the same way."""
     return claim.order.fingerprint == own.order.fingerprint and claim.part.count == own.part.count
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _names(parts: Sequence[Part]) -> tuple[str, ...]:
