@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +39,8 @@ from nsfwcaps.version import __version__
 
 _PATIENCE_S = 5.0
 """Parts that begin at the same time look one after the other whether a driver is at work."""
+_TRIES = 20
+"""To lock a new folder while other commands fail and remove it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,20 +377,34 @@ def _alone(workdir: Path, patience_s: float = 0.0) -> Iterator[None]:
     import filelock
 
     made = not workdir.exists()
-    workdir.mkdir(parents=True, exist_ok=True)
     lock = workdir / ".lock"
     try:
-        with filelock.FileLock(lock, timeout=patience_s):
+        with _held(lock, patience_s):
             try:
                 yield
-            finally:
+            except BaseException:
                 if made and [*workdir.iterdir()] == [lock]:  # for example a mistyped pool
                     lock.unlink()
                     workdir.rmdir()
+                raise
     except filelock.Timeout:
         raise StorageError(
             f"another nsfwcaps command is using {workdir}; wait for it, or choose another --workdir"
         ) from None
+
+
+def _held(lock: Path, patience_s: float) -> AbstractContextManager[object]:
+    """Acquire a lock; another command that fails may remove its new folder meanwhile."""
+    import filelock
+
+    for left in reversed(range(_TRIES)):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return filelock.FileLock(lock).acquire(timeout=patience_s)
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError("returned or raised above")
 
 
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:

@@ -257,6 +257,15 @@ def test_part_of_a_stage_that_is_not_shared(make: Make, whole_run: Path, tmp_pat
         make("1/2", recipes.parse({"grade": {}}, where="test"))
 
 
+def test_part_of_an_approximate_index(
+    make: Make, shared_pools: SharedPools, whole_run: Path, tmp_path: Path
+) -> None:
+    copied(whole_run, tmp_path / "run", "ingest", "embed")
+    told = r"mine is next, and one process builds and searches an index \(--index\): run the same"
+    with pytest.raises(ConfigError, match=told):
+        make("1/2", shared_pools.recipe(mine={"index": "IVF4,Flat"}))
+
+
 def test_part_while_the_driver_is_at_work(
     make: Make, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
