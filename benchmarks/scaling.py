@@ -25,8 +25,8 @@ DEPTH = 100
 class Rates:
     """Rates of one process, or of one GPU."""
 
-    ingest: float = 56_788
-    """Captions/s of one process (`benchmarks/scale.py`, two cores)."""
+    ingest: float = 42_000
+    """Captions/s of one core (`benchmarks/scale.py`)."""
     tokenise: float = 123_632
     """Captions/s of one core, words not known yet (`benchmarks/embedding.py`)."""
     encode: float = 43_621
@@ -35,12 +35,10 @@ class Rates:
     """FLOP/s: half-precision tiles on tensor cores with the best k kept, on an H100."""
     weigh: float = 51e12
     """FLOP/s in single precision, for the inverted softmax, on an H100."""
-    choose: float = 100_000
-    """Unsafe captions/s that one process ranks, caps and writes (`benchmarks/scale.py`)."""
-    publish: float = 10_000
-    """Pairs/s that one process grades, splits and writes (`benchmarks/scale.py`)."""
-    store: float = 2e9
-    """Bytes/s from a shared disk or store to one machine: an assumption, of a 25 Gbit/s network."""
+    choose: float = 31_000
+    """Unsafe captions/s that one process ranks and writes, after the search (100,000 × 10,000)."""
+    publish: float = 22_800
+    """Pairs/s that one process grades, splits and writes (`benchmarks/scale.py`, a million)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +82,11 @@ class Run:
         yield "pairs", self.unsafe * _PAIR_BYTES
 
 
-_CAPTION_BYTES = 95
-"""Of ingest, in Parquet with zstd (`benchmarks/scale.py`)."""
+_CAPTION_BYTES = 55
+"""Of ingest, in Parquet with zstd: COCO's captions. While it runs, 140 more."""
 _KEY_BYTES = 48
 """Id and keys beside a vector."""
-_CANDIDATE_BYTES = 8
+_CANDIDATE_BYTES = 7
 """Row and cosine of a candidate, compressed; removed when `mine` is done."""
 _PAIR_BYTES = 160
 
@@ -124,13 +122,13 @@ def main() -> None:
 
 def _print_hours(runs: Sequence[Run], rates: Rates) -> None:
     names = [name for name, _ in runs[0].steps(rates)]
-    print("| captions | GPUs | " + " | ".join(names) + " | hours in all | what limits |")
+    print("| captions | GPUs | " + " | ".join(names) + " | in all | what limits |")
     print("|---" * (len(names) + 4) + "|")
     for run in runs:
         steps = dict(run.steps(rates))
         limit = max(steps, key=lambda name: steps[name])
-        cells = [f"{run.captions:,}", str(run.gpus), *map(_hours, steps.values())]
-        print("| " + " | ".join([*cells, f"**{_hours(sum(steps.values()))}**", limit]) + " |")
+        cells = [f"{run.captions:,}", str(run.gpus), *map(_time, steps.values())]
+        print("| " + " | ".join([*cells, f"**{_time(sum(steps.values()))}**", limit]) + " |")
 
 
 def _print_sizes(runs: Sequence[Run]) -> None:
@@ -144,9 +142,12 @@ def _print_sizes(runs: Sequence[Run]) -> None:
         print(f"| {run.captions:,} | " + " | ".join(sizes) + f" | {partitions} |")
 
 
-def _hours(seconds: float) -> str:
-    hours = seconds / HOUR
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+def _time(seconds: float) -> str:
+    for unit, size in (("d", 24 * HOUR), ("h", HOUR), ("min", 60.0)):
+        if seconds >= 2 * size:
+            value = seconds / size
+            return f"{value:,.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 1 else "< 1 s"
 
 
 if __name__ == "__main__":
