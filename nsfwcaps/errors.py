@@ -88,6 +88,7 @@ class ReviewError(NsfwcapsError):
 
 _STORAGE_ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again to resume",
+    errno.EFBIG: "the file is larger than the system allows; raise the limit (ulimit -f)",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
     errno.EROFS: "the file system is read-only; choose another --workdir / --out",
     errno.EACCES: "permission denied; choose a writable folder, or change its permissions",

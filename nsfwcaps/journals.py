@@ -10,6 +10,7 @@ reading all rows for each job would cost more than the jobs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -52,14 +53,18 @@ class Journals:
 
     def look(self) -> JournalRows:
         """Read what was added; all, if a file was replaced or removed."""
-        sizes = {path: path.stat().st_size for path in self.paths()}
+        sizes = {}
+        for path in self.paths():
+            with contextlib.suppress(FileNotFoundError):  # joined meanwhile
+                sizes[path] = path.stat().st_size
         new = all(sizes.get(path, -1) >= read for path, read in self._read.items())
         if not new:
             self._read = {}
         rows: list[Row] = []
         for path, size in sizes.items():
             if size > (start := self._read.get(path, 0)):
-                rows += self._rows(path, start)
+                with contextlib.suppress(FileNotFoundError):
+                    rows += self._rows(path, start)
         return JournalRows(rows=rows, new=new)
 
     def _rows(self, path: Path, start: int) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -39,6 +39,8 @@ from nsfwcaps.version import __version__
 
 _PATIENCE_S = 5.0
 """Parts that begin at the same time look one after the other whether a driver is at work."""
+_TRIES = 20
+"""To lock a new folder while other commands fail and remove it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,12 @@ def run_stage(
     workdir: Path,
     progress: Progress,
     executor: Executor | None = None,
+    *,
+    overwrite: bool = False,
 ) -> StageOutcome:
     """Bring a stage up to date; an executor makes the shards that are missing first.
+
+    `overwrite` forgets parts of the stage that were made with other options, code or weights.
 
     Raises:
         ArtifactError: a required earlier stage has not been run.
@@ -114,7 +120,9 @@ def run_stage(
         if record is not None and stage.delivers:
             remember(record, _title(stage, record))
         new = not folder.journal_rows()
-        settled = shared(stage, stage_settings, folder, inputs, progress, executor)
+        settled = shared(
+            stage, stage_settings, folder, inputs, progress, executor, overwrite=overwrite
+        )
         result = module.run(settled, folder, inputs, progress)
         if new and not result.rates:
             work = module.plan(stage_settings, inputs).get("work", {})
@@ -166,7 +174,9 @@ def run(
     for stage in STAGES:
         if stage.name not in recipe:
             continue
-        outcome = run_stage(stage, recipe[stage.name], workdir, progress, executor)
+        outcome = run_stage(
+            stage, recipe[stage.name], workdir, progress, executor, overwrite=overwrite
+        )
         outcome = replace(outcome, other_run=differences.get(stage.name))
         on_stage(outcome)
         check_later_stages(recipe, outcome.record)
@@ -200,7 +210,16 @@ def run_part(
             raise ConfigError(
                 f"{stage.name} is next, and {reason}: run the same command without --part"
             )
-        return make_part(stage, own, workdir, inputs, part, progress)
+        return make_part(
+            stage,
+            own,
+            workdir,
+            inputs,
+            part,
+            progress,
+            alone=lambda: without_driver(workdir),
+            overwrite=overwrite,
+        )
     return None
 
 
@@ -358,20 +377,34 @@ def _alone(workdir: Path, patience_s: float = 0.0) -> Iterator[None]:
     import filelock
 
     made = not workdir.exists()
-    workdir.mkdir(parents=True, exist_ok=True)
     lock = workdir / ".lock"
     try:
-        with filelock.FileLock(lock, timeout=patience_s):
+        with _held(lock, patience_s):
             try:
                 yield
-            finally:
+            except BaseException:
                 if made and [*workdir.iterdir()] == [lock]:  # for example a mistyped pool
                     lock.unlink()
                     workdir.rmdir()
+                raise
     except filelock.Timeout:
         raise StorageError(
             f"another nsfwcaps command is using {workdir}; wait for it, or choose another --workdir"
         ) from None
+
+
+def _held(lock: Path, patience_s: float) -> AbstractContextManager[object]:
+    """Acquire a lock; another command that fails may remove its new folder meanwhile."""
+    import filelock
+
+    for left in reversed(range(_TRIES)):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return filelock.FileLock(lock).acquire(timeout=patience_s)
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError("returned or raised above")
 
 
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:

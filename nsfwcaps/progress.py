@@ -175,6 +175,7 @@ def _line(name: str, done: int, total: int | None, rate: float, unit: str) -> st
     speed = f"{_rounded(rate)} {unit}/s"
     if total is None:
         return f"{name}: {done:,} {unit}, {speed}"
+    total = max(total, done)  # that of a part is a guess
     left_s = (total - done) / max(rate, 1e-9)
     return f"{name}: {done:,} of {total:,} {unit}, {speed}, {left_s:,.0f} s left"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
+from nsfwcaps.errors import ArtifactError
 from nsfwcaps.progress import Advance
 
 T = TypeVar("T")
@@ -53,6 +54,29 @@ class Phase:
     """Shards that are next to each other need one after the other of so many things that a worker
     holds, such as partitions of a pool. The number of parts is a multiple of it, so that all shards
     of a part need the same one."""
+
+    def rows_of(self, part: Part) -> int | None:
+        """Return about how many rows a part has; shards may differ in size.
+
+        >>> [Phase(name="a", shards=4, rows=90).rows_of(Part(n, 3)) for n in range(3)]
+        [45, 23, 23]
+        """
+        if self.rows is None or not self.shards:
+            return self.rows
+        return -(-self.rows * len(part.of(range(self.shards))) // self.shards)
+
+
+def require_made(made: bool, phase: str) -> None:
+    """Refuse to begin a phase that needs shards of another one.
+
+    Raises:
+        ArtifactError: they have gone or were damaged since they were made.
+    """
+    if not made:
+        raise ArtifactError(
+            f"shards of {phase} have been removed or damaged since they were made; run the same "
+            "command again, and each part of it if there are parts"
+        )
 
 
 class Shares(Protocol):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nsfwcaps.journals import JOURNAL, Journals
 
 
@@ -48,3 +50,14 @@ def test_joined_journals_are_read_whole(tmp_path: Path) -> None:
     assert [path.name for path in driver.paths()] == [JOURNAL]
     found = reader.look()
     assert (found.new, [row["key"] for row in found.rows]) == (False, ["c"])
+
+
+def test_journal_that_is_joined_during_a_look_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = Journals(tmp_path, None)
+    reader.add({"key": "a"})
+    gone = tmp_path / "shards-far-1.jsonl"
+    paths = [*reader.paths(), gone]
+    monkeypatch.setattr(reader, "paths", lambda: paths)
+    assert [row["key"] for row in reader.look().rows] == ["a"]

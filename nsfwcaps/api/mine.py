@@ -19,6 +19,7 @@ from nsfwcaps.mining.ranking import Keys, TextKeys
 from nsfwcaps.mining.similarity import Pools, compared
 from nsfwcaps.progress import Silent
 from nsfwcaps.stages.mine.method import method_of
+from nsfwcaps.stages.mine.prepare import space_of
 from nsfwcaps.stages.mine.settings import MineSettings
 from nsfwcaps.vectors.array import VectorArray
 from nsfwcaps.vectors.unit import unit_halves

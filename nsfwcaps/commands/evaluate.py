@@ -183,12 +183,19 @@ def evaluate(
     if shared.part is not None:
         with pipeline.without_driver(out):
             opened().begin()
-        made = sharing.make_part(request, out, shared.part, shown)
+        made = sharing.make_part(
+            request,
+            out,
+            shared.part,
+            shown,
+            alone=lambda: pipeline.without_driver(out),
+            overwrite=overwrite,
+        )
         execution.print_part(made, as_json=as_json)
         return
     with pipeline.locked(out):
         evaluation = opened()
-        agreed = sharing.share(evaluation, request, out, shared, shown)
+        agreed = sharing.share(evaluation, request, out, shared, shown, overwrite=overwrite)
         if agreed is not request:
             evaluation = Evaluation(agreed, out, shown)
         evaluated = evaluation.run()

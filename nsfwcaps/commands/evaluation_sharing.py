@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,15 +21,32 @@ from nsfwcaps.executors.sharing_out import shared
 from nsfwcaps.progress import Progress
 
 
-def make_part(request: EvaluationRequest, out: Path, part: str, progress: Progress) -> PartResult:
-    """Embed a part of the data sets.
+def make_part(
+    request: EvaluationRequest,
+    out: Path,
+    part: str,
+    progress: Progress,
+    *,
+    alone: Callable[[], AbstractContextManager[None]],
+    overwrite: bool,
+) -> PartResult:
+    """Embed a part of the data sets; `alone` and `overwrite` as in `parts.make_part`.
 
     Raises:
         StorageError: another process makes this part.
         ModelError: the other parts are made with other options, data or weights.
     """
     settings = EmbeddingSettings.of(request)
-    return parts.make_part(EMBEDDING, settings, out, {}, parsed_part(part), progress)
+    return parts.make_part(
+        EMBEDDING,
+        settings,
+        out,
+        {},
+        parsed_part(part),
+        progress,
+        alone=alone,
+        overwrite=overwrite,
+    )
 
 
 def share(
@@ -36,6 +55,8 @@ def share(
     out: Path,
     execution: ExecutionSettings,
     progress: Progress,
+    *,
+    overwrite: bool,
 ) -> EvaluationRequest:
     """Have an executor embed what is missing; return the request to go on with.
 
@@ -51,7 +72,7 @@ def share(
     executor = executor_of(execution, Device.CPU if device is Device.CPU else Device.AUTO, progress)
     settings = EmbeddingSettings.of(request)
     folder = StageFolder(out / EMBEDDING.name)
-    settled = shared(EMBEDDING, settings, folder, {}, progress, executor)
+    settled = shared(EMBEDDING, settings, folder, {}, progress, executor, overwrite=overwrite)
     return request if settled == settings else replace(request, models=settled.models)
 
 

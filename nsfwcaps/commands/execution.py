@@ -135,7 +135,7 @@ def _make_part(
 def print_part(made: PartResult | None, *, as_json: bool) -> None:
     """Print what became of a part; None if there was nothing to do."""
     if as_json:
-        found = None if made is None else dataclasses.asdict(made)
+        found = None if made is None else dataclasses.asdict(made) | {"part": str(made.part)}
         typer.echo(json.dumps({"part": found}, indent=1))
     else:
         typer.echo("everything is up to date" if made is None else made.line)

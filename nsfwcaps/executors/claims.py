@@ -14,19 +14,21 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nsfwcaps import observers
-from nsfwcaps.errors import StorageError
+from nsfwcaps.errors import ModelError, StorageError
 from nsfwcaps.executors.order import Order
 from nsfwcaps.files import write_atomically
 from nsfwcaps.sharing import Part
 
 FOLDER = ".parts"
+_PROBE = ".now-"
 _BEAT_S = 10.0
 STALE_S = 60.0
 _MOST_SHOWN = 8
@@ -54,6 +56,21 @@ class Claim:
             return False
         return self.host != socket.gethostname() or _runs(self.pid)
 
+    def compare(self, order: Order) -> None:
+        """Refuse to go on with a stage that this part has made otherwise.
+
+        Raises:
+            ModelError: weights, code or settings differ.
+        """
+        try:
+            self.order.compare(order)
+        except ModelError as error:
+            if self.alive:
+                raise
+            raise ModelError(
+                f"{error}, or forget part {self.part}, which has ended, with --overwrite"
+            ) from None
+
 
 class Claims:
     """The claims on one stage of a run."""
@@ -73,6 +90,17 @@ class Claims:
                 values |= {"done": tuple(values["done"]), "age_s": now - path.stat().st_mtime}
                 found.append(Claim(**values))
         return found
+
+    def forget_others(self, order: Order) -> None:
+        """Remove claims of parts that have ended, if they were made otherwise.
+
+        Their shards stay: whoever needs them finds them by their keys.
+        """
+        self._remove(
+            self._path(claim.part).name
+            for claim in self.all()
+            if not claim.alive and not claim.order.is_like(order)
+        )
 
     @contextmanager
     def made(self, order: Order, part: Part) -> Iterator[OpenClaim]:
@@ -96,9 +124,9 @@ class Claims:
                     f"cannot be part {part}: give all the same number of parts"
                 )
             if claim.alive or claim.done:
-                claim.order.compare(order)
-        known = next((c.agreed for c in others if c.agreed is not None), None)
-        before = () if same is None or same.order.fingerprint != order.fingerprint else same.done
+                claim.compare(order)
+        like = [claim for claim in others if claim.order.is_like(order)]
+        known = next((claim.agreed for claim in like if claim.agreed is not None), None)
         claim = Claim(
             order=order,
             part=part,
@@ -106,7 +134,6 @@ class Claims:
             pid=os.getpid(),
             at_work=True,
             agreed=known,
-            done=before,
         )
         held = OpenClaim(self._path(part), claim)
         held.write()
@@ -115,27 +142,32 @@ class Claims:
 
     def remove(self) -> None:
         """Remove all claims, once the stage is complete."""
-        names = [path.name for path in self._folder.glob(f"{self._stage}-*-of-*.json")]
+        self._remove(path.name for path in self._folder.glob(f"{self._stage}-*-of-*.json"))
+        for probe in self._folder.glob(f"{_PROBE}*"):  # of processes that were killed
+            probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._folder.rmdir()  # fails unless empty
+
+    def _remove(self, files: Iterable[str]) -> None:
+        names = [*files]
         for name in names:
             (self._folder / name).unlink(missing_ok=True)
         observers.of(self._folder).discarded(self._folder, names)
-        with suppress(OSError):
-            self._folder.rmdir()  # fails unless empty
 
     def _path(self, part: Part) -> Path:
         return self._folder / f"{self._stage}-{part.index + 1}-of-{part.count}.json"
 
     def _now(self) -> float:
-        """Return the time of the file system, or 0 where there are no claims."""
+        """Return the time of the file system; that of this machine where it cannot be written."""
         if not self._folder.is_dir():
-            return 0.0
-        probe = self._folder / f".now-{socket.gethostname()}-{os.getpid()}"
+            return time.time()
+        probe = self._folder / f"{_PROBE}{socket.gethostname()}-{os.getpid()}"
         with suppress(OSError):
             probe.write_bytes(b"")
             now = probe.stat().st_mtime
             probe.unlink(missing_ok=True)
             return now
-        return 0.0
+        return time.time()
 
 
 class OpenClaim:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nsfwcaps.errors import DeviceError, ModelError
+from nsfwcaps import extras
+from nsfwcaps.errors import DeviceError, ModelError, NsfwcapsError, storage_error
 from nsfwcaps.executors.order import Order
 from nsfwcaps.sharing import Part
 
@@ -96,6 +98,22 @@ def died(job: Job, deaths: int, why: str) -> DeviceError:
         "because memory was too small; use fewer workers, and run the same command again: "
         "finished shards are kept"
     )
+
+
+def portable(error: Exception) -> Exception:
+    """Return an error that another process can raise; of an unexpected one, the traceback."""
+    if isinstance(error, NsfwcapsError):
+        return error
+    if isinstance(error, MemoryError):
+        return DeviceError(
+            "a worker is out of memory; use fewer workers, or lower --memory, --shard-rows or the "
+            "batch sizes; finished shards are kept"
+        )
+    if isinstance(error, OSError) and (known := storage_error(error)) is not None:
+        return known
+    if isinstance(error, ModuleNotFoundError) and (lacking := extras.explained(error)) is not None:
+        return lacking
+    return RuntimeError("".join(traceback.format_exception(error)))
 
 
 def _short(value: Any) -> str:

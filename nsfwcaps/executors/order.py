@@ -95,6 +95,10 @@ class Order:
             "of them the same options, inputs and weights"
         )
 
+    def is_like(self, own: Order) -> bool:
+        """Whether another process would make the same shards."""
+        return (self.version, self.fingerprint) == (own.version, own.fingerprint)
+
     def folder(self, writer: str | None) -> StageFolder:
         """Return the stage's folder, for a writer."""
         return StageFolder(Path(self.workdir) / self.stage, writer=writer)

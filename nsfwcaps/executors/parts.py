@@ -8,7 +8,8 @@ A part waits only for parts that are at work. Otherwise it ends and says which o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,7 @@ class PartResult:
         done = f"{self.stage:<8} part {self.part}"
         if not self.left:
             return f"{done}: all parts are made; run the same command once without --part"
-        named = ", ".join(self.left[:_MOST_NAMED])
-        if len(self.left) > _MOST_NAMED:
-            named += f" and {len(self.left) - _MOST_NAMED:,} more"
+        named = _listed(self.left)
         if self.phase is None:
             return f"{done}: its share is made; left: parts {named}, then once without --part"
         return (
@@ -61,8 +60,14 @@ def make_part(
     inputs: Mapping[str, StageRecord],
     part: Part,
     progress: Progress,
+    *,
+    alone: Callable[[], AbstractContextManager[None]],
+    overwrite: bool = False,
 ) -> PartResult:
     """Make one part of a stage.
+
+    It is claimed while nobody else can begin: `alone` is a lock for that. `overwrite` forgets
+    parts that have ended and were made with other options, code or weights.
 
     Raises:
         StorageError: another process makes this part.
@@ -73,17 +78,19 @@ def make_part(
     claims = Claims(workdir, stage.name)
     folder = StageFolder(workdir / stage.name)
     folder.look_again()
-    with claims.made(order, part) as claim:
+    with ExitStack() as stack:
+        with alone():
+            if overwrite:
+                claims.forget_others(order)
+            claim = stack.enter_context(claims.made(order, part))
         worker = Worker(order, claim.claim.agreed)
         _agree(claims, claim, worker)
         settled = module.settled(settings, worker.agreed)
         for phase in module.phases(settled, folder, inputs):
-            if phase.name not in claim.claim.done:
-                name = f"{stage.name}: {phase.name}, part {part}"
-                total = None if phase.rows is None else -(-phase.rows // part.count)
-                with progress.task(name, total, unit=phase.unit) as advance:
-                    worker.make(phase.name, part, advance)
-                claim.change(done=(*claim.claim.done, phase.name))
+            name = f"{stage.name}: {phase.name}, part {part}"
+            with progress.task(name, phase.rows_of(part), unit=phase.unit) as advance:
+                worker.make(phase.name, part, advance)
+            claim.change(done=(*claim.claim.done, phase.name))
             if phase.then_wait and (left := _wait(claims, claim.claim, phase.name, progress)):
                 return PartResult(stage=stage.name, part=part, phase=phase.name, left=_names(left))
             folder.look_again()
@@ -99,7 +106,7 @@ def agreed_by_parts(claims: Sequence[Claim], order: Order) -> Mapping[str, Any] 
     """
     made = [claim for claim in claims if claim.agreed is not None]
     for claim in made:
-        claim.order.compare(order)
+        claim.compare(order)
     return same((f"part {claim.part}", claim.agreed or {}) for claim in made) if made else None
 
 
@@ -124,7 +131,7 @@ def _wait(claims: Claims, own: Claim, phase: str, progress: Progress) -> list[Pa
         if not left or not alive.issuperset(left):
             return [part for part in left if part not in alive]
         if not said:
-            progress.note(f"{own.order.stage}: waiting for parts {', '.join(_names(left))}")
+            progress.note(f"{own.order.stage}: waiting for parts {_listed(_names(left))}")
             said = True
         time.sleep(_LOOK_S)
 
@@ -143,6 +150,11 @@ def _without(claims: Claims, own: Claim, phases: Sequence[str]) -> list[Part]:
 def _is_beside(claim: Claim, own: Claim) -> bool:
     """Whether a claim is on a part of the same run of the stage, cut in the same way."""
     return claim.order.fingerprint == own.order.fingerprint and claim.part.count == own.part.count
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _names(parts: Sequence[Part]) -> tuple[str, ...]:

@@ -7,11 +7,9 @@ import pickle
 import signal
 import threading
 import time
-import traceback
 from multiprocessing.connection import Connection
 
-from nsfwcaps.errors import NsfwcapsError, storage_error
-from nsfwcaps.executors.executor import Job, JobProgress
+from nsfwcaps.executors.executor import Job, JobProgress, portable
 from nsfwcaps.runtime.cores import cores
 
 _INTERVAL_S = 0.5
@@ -42,8 +40,6 @@ def serve(connection: Connection, opened: bytes, gpu: int | None, count: int) ->
             progress.done()
     except EOFError:
         return  # the driver has ended
-    except OSError as error:
-        _send(connection, storage_error(error) or error)
     except Exception as error:
         _send(connection, error)
 
@@ -91,10 +87,7 @@ class _Progress:
 
 
 def _send(connection: Connection, error: Exception) -> None:
-    """Send an error that another process can raise; of an unexpected one, the traceback."""
-    if not isinstance(error, NsfwcapsError):
-        error = RuntimeError("".join(traceback.format_exception(error)))
     try:
-        connection.send(error)
+        connection.send(portable(error))
     except OSError:
         os._exit(0)  # the driver is gone

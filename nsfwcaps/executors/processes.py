@@ -61,10 +61,10 @@ class ProcessCrew(Crew):
         Raises:
             NsfwcapsError: as a worker does, or workers differ.
         """
-        first = self._started(0, None)
-        self.agreed = first.ready()
-        self._members = [first]
+        self._members = [self._opened(self._started(0, None))]
+        self.agreed = self._members[0].ready()
         self._members += [self._started(number, self.agreed) for number in range(1, self.size)]
+        self._members[:] = map(self._opened, self._members)
         same((member.name, member.ready()) for member in self._members)
 
     def make(self, jobs: Sequence[Job]) -> Iterator[JobProgress]:
@@ -105,11 +105,36 @@ class ProcessCrew(Crew):
         gpu = number % self._gpus if self._gpus else None
         return _Member(self._order, number, gpu, self.size, agreed)
 
+    def _opened(self, member: _Member) -> _Member:
+        """Wait until a process has opened the stage; one that dies meanwhile is replaced.
+
+        Raises:
+            DeviceError: several have died.
+            NsfwcapsError: as a worker does.
+        """
+        for _ in range(MOST_DEATHS - 1):
+            try:
+                member.ready()
+            except _LostError:
+                member = self._started(member.number, member.given)
+        try:
+            member.ready()
+        except _LostError:
+            raise DeviceError(
+                f"{member.name} ended as it began, {MOST_DEATHS} times (exit code "
+                f"{member.exit_code()}), often because memory was too small; use fewer workers"
+            ) from None
+        return member
+
     def _replace(self, member: _Member) -> None:
         member.process.join(_PATIENCE_S)
-        new = self._started(member.number, self.agreed)
+        new = self._opened(self._started(member.number, self.agreed))
         self._members[self._members.index(member)] = new
         same([("the others", self.agreed), (new.name, new.ready())])
+
+
+class _LostError(Exception):
+    """A process has ended before it had opened the stage."""
 
 
 class _Member:
@@ -131,6 +156,8 @@ class _Member:
         self.held: int | None = None
         self.rows = 0
         """Rows of the job so far."""
+        self.given = agreed
+        """What the first worker has decided."""
         self._agreed: Mapping[str, Any] | None = None
         self.process = context.Process(
             target=serve,
@@ -142,15 +169,17 @@ class _Member:
         theirs.close()  # so that its end is seen here
 
     def ready(self) -> Mapping[str, Any]:
-        """Wait until it has opened the stage; return what all must have in common."""
+        """Wait until it has opened the stage; return what all must have in common.
+
+        Raises:
+            NsfwcapsError: as the worker does.
+            _LostError: it has died.
+        """
         if self._agreed is None:
             try:
                 found = self.connection.recv()
             except (EOFError, OSError):
-                raise DeviceError(
-                    f"{self.name} ended as it began (exit code {self.exit_code()}), often because "
-                    "memory was too small; use fewer workers"
-                ) from None
+                raise _LostError from None
             if isinstance(found, Exception):
                 raise found
             self._agreed = found

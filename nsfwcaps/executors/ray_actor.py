@@ -18,15 +18,14 @@ import queue
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nsfwcaps.errors import ModelError, NsfwcapsError, storage_error
-from nsfwcaps.executors.executor import Job
+from nsfwcaps.errors import ModelError
+from nsfwcaps.executors.executor import Job, portable
 from nsfwcaps.executors.mirror import FilePiece, RunMirror, SentShard, check_paths, check_pictures
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.process_of_worker import limit_threads
@@ -161,19 +160,11 @@ class RayActor:
 
 
 def _answered(work: Callable[[], Found]) -> Found | Exception:
-    """Return a result, or an error that another process can raise; of a bug, the traceback."""
+    """Return a result, or an error that another process can raise."""
     try:
         return work()
-    except NsfwcapsError as error:
-        return error
-    except OSError as error:
-        return storage_error(error) or _traced(error)
     except Exception as error:
-        return _traced(error)
-
-
-def _traced(error: Exception) -> RuntimeError:
-    return RuntimeError("".join(traceback.format_exception(error)))
+        return portable(error)
 
 
 def _reads(token: Path, content: bytes) -> bool:

@@ -13,7 +13,9 @@ from nsfwcaps.enums import ExecutorKind
 from nsfwcaps.sharing import Part
 
 _PANEL = "sharing"
-_PART = re.compile(r"(\d+)/(\d+)")
+_PART = re.compile(r"([0-9]{1,7})/([0-9]{1,7})")
+_MOST_PARTS = 100_000
+_RAY_CPUS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class ExecutionSettings:
         "started here.",
         panel=_PANEL,
     )
-    ray_cpus: Annotated[float, Gt(0)] = setting(1.0, "CPUs of a Ray worker.", panel=_PANEL)
+    ray_cpus: Annotated[float, Gt(0)] = setting(_RAY_CPUS, "CPUs of a Ray worker.", panel=_PANEL)
     ray_gpus: Annotated[float, Ge(0)] | None = setting(
         None, "GPUs of a Ray worker. Default: 1 if the cluster has any.", panel=_PANEL
     )
@@ -56,6 +58,10 @@ class ExecutionSettings:
             parsed_part(self.part)
         if self.executor is not ExecutorKind.RAY and self.ray_address is not None:
             raise ValueError("ray_address needs --executor ray")
+        if self.executor is not ExecutorKind.RAY and self.ray_gpus is not None:
+            raise ValueError("ray_gpus needs --executor ray")
+        if self.executor is not ExecutorKind.RAY and self.ray_cpus != _RAY_CPUS:
+            raise ValueError("ray_cpus needs --executor ray")
         if self.executor is ExecutorKind.LOCAL and self.processes is not None:
             raise ValueError("processes needs --executor processes or --executor ray")
 
@@ -73,4 +79,6 @@ def parsed_part(text: str) -> Part:
     number, count = map(int, match.groups()) if match else (0, 0)
     if not 1 <= number <= count:
         raise ValueError(f"part {text}: expected i/n with 1 ≤ i ≤ n, such as 1/8 to 8/8")
+    if count > _MOST_PARTS:
+        raise ValueError(f"part {text}: expected no more than {_MOST_PARTS:,} parts")
     return Part(number - 1, count)

@@ -29,10 +29,13 @@ def shared(
     inputs: Mapping[str, StageRecord],
     progress: Progress,
     executor: Executor | None,
+    *,
+    overwrite: bool = False,
 ) -> Any:
     """Have an executor make missing shards; return the settings to go on with.
 
     Those name what an executor or parts have decided, such as the precision of their devices.
+    `overwrite` forgets parts that were made with other options, code or weights.
     """
     if stage.shares is None:
         return stage_settings
@@ -41,9 +44,12 @@ def shared(
             progress.note(f"{stage.name}: {why}")
         return stage_settings
     workdir = folder.path.parent
-    if claims := Claims(workdir, stage.name).all():
+    claims = Claims(workdir, stage.name)
+    if claims.all():
         order = Order.of(stage.name, stage_settings, workdir, inputs)
-        if (agreed := agreed_by_parts(claims, order)) is not None:
+        if overwrite:
+            claims.forget_others(order)
+        if (agreed := agreed_by_parts(claims.all(), order)) is not None:
             settled = stage.load_shares().settled(stage_settings, agreed)
             stage_settings = for_this_machine(settled)
     if executor is not None:

@@ -11,19 +11,20 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.shared_run import SharedPools, copied, outputs, run
 
 from nsfwcaps import pipeline
 from nsfwcaps.artifacts import StageFolder
-from nsfwcaps.errors import ConfigError, ModelError, StorageError
+from nsfwcaps.errors import ArtifactError, ConfigError, ModelError, StorageError
 from nsfwcaps.executors import claims as claims_module
+from nsfwcaps.executors import parts as parts_module
 from nsfwcaps.executors.claims import Claims, summary
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.settings import parsed_part
 from nsfwcaps.progress import Silent
-from nsfwcaps.sharing import Part
 from nsfwcaps.stage import Recipe
 from nsfwcaps.stages.embed.shares import EmbedShares
 
@@ -98,16 +99,15 @@ def test_part_waits_for_one_at_work_that_the_next_phase_needs(
     copied(whole_run, tmp_path / "run", "ingest", "embed")
     lines: list[str] = []
     first = threading.Thread(target=lambda: lines.append(make("1/2")))
-    begun = threading.Event()
-    beating = claims_module.OpenClaim.beating
+    both = threading.Barrier(2)
+    agree = parts_module._agree
 
-    def noted(self: claims_module.OpenClaim) -> object:
-        begun.set()
-        return beating(self)
+    def noted(*args: Any) -> None:
+        both.wait(30)
+        agree(*args)
 
-    monkeypatch.setattr(claims_module.OpenClaim, "beating", noted)
+    monkeypatch.setattr(parts_module, "_agree", noted)
     first.start()
-    assert begun.wait(30)
     lines.append(make("2/2"))
     first.join()
     assert "all parts are made" in "".join(lines)
@@ -121,8 +121,71 @@ def test_part_of_other_options_is_refused(
     make("1/2")
     with pytest.raises(ModelError, match=r"mine: .* other shards than the others: k: 1 → 2; give"):
         make("2/2", shared_pools.recipe(mine={"k": 2}))
-    with pytest.raises(ModelError, match="k: 1 → 2"):
-        run({"mine": shared_pools.recipe(mine={"k": 2})["mine"]}, tmp_path / "run")
+    other = {"mine": shared_pools.recipe(mine={"k": 2})["mine"]}
+    told = r"k: 1 → 2; give .*, or forget part 1/2, which has ended, with --overwrite"
+    with pytest.raises(ModelError, match=told):
+        run(other, tmp_path / "run")
+    pipeline.run(other, tmp_path / "run", Silent(), overwrite=True)
+    assert not (tmp_path / "run" / ".parts").exists()
+
+
+def test_part_that_forgets_those_of_other_options(
+    make: Make, shared_pools: SharedPools, whole_run: Path, tmp_path: Path
+) -> None:
+    out = copied(whole_run, tmp_path / "run", "ingest", "embed")
+    make("1/3", shared_pools.recipe(mine={"k": 2}))
+    made = pipeline.run_part(
+        shared_pools.recipe(), out, parsed_part("2/2"), Silent(), overwrite=True
+    )
+    assert made is not None
+    assert [path.name for path in (out / ".parts").iterdir()] == ["mine-2-of-2.json"]
+    make("1/2")
+    run(shared_pools.recipe(), out)
+    assert outputs(out) == outputs(whole_run)
+
+
+def test_shards_that_were_damaged_between_parts(
+    make: Make, shared_pools: SharedPools, whole_run: Path, tmp_path: Path
+) -> None:
+    out = copied(whole_run, tmp_path / "run", "ingest", "embed")
+    make("1/2")
+    make("2/2")
+    first, second, *_ = sorted((out / "mine").glob("candidates-*.parquet"))
+    first.unlink()
+    second.write_bytes(b"damaged")
+    # Each part makes its own share again; the other's is not there yet.
+    with pytest.raises(ArtifactError, match="shards of search have been removed or damaged since"):
+        make("1/2")
+    assert "its share is made" in make("2/2")
+    assert "all parts are made" in make("1/2")
+    run(shared_pools.recipe(), out)
+    assert outputs(out) == outputs(whole_run)
+
+
+def test_part_cannot_begin_while_another_command_begins(
+    make: Make,
+    shared_pools: SharedPools,
+    whole_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A driver that begins after a part has looked for one, and before the part is claimed."""
+    out = copied(whole_run, tmp_path / "run", "ingest")
+    monkeypatch.setattr(pipeline, "_PATIENCE_S", 0.1)
+    of = Order.of
+    driver = pipeline.locked(out)
+
+    def slow(*args: object) -> Order:
+        driver.__enter__()
+        return of(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Order, "of", slow)
+    try:
+        with pytest.raises(StorageError, match="another nsfwcaps command is using"):
+            make("1/2")
+    finally:
+        driver.__exit__(None, None, None)
+    assert not (out / ".parts").exists()
 
 
 def test_same_part_at_work_twice_is_refused(
@@ -155,7 +218,12 @@ def at_work(pools: SharedPools, out: Path, part: str):  # type: ignore[no-untype
 
 @pytest.mark.parametrize("how", ["on this machine", "elsewhere"])
 def test_claim_of_a_dead_process_stops_nobody(
-    make: Make, shared_pools: SharedPools, whole_run: Path, tmp_path: Path, how: str
+    make: Make,
+    shared_pools: SharedPools,
+    whole_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
     out = copied(whole_run, tmp_path / "run", "ingest")
     with at_work(shared_pools, out, "1/2"):
@@ -164,6 +232,7 @@ def test_claim_of_a_dead_process_stops_nobody(
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     values |= {"at_work": True, "pid": gone.pid}
+    (out / ".parts" / ".now-far-1").write_bytes(b"")  # it was killed as it looked at the time
     path.write_text(
         json.dumps(values | {"host": socket.gethostname() if how == "on this machine" else "far"})
     )
@@ -172,7 +241,12 @@ def test_claim_of_a_dead_process_stops_nobody(
         long_ago = time.time() - 61
         os.utime(path, (long_ago, long_ago))
     assert [claim.alive for claim in Claims(out, "embed").all()] == [False]
+    monkeypatch.setattr(claims_module, "_PROBE", "no/such/folder/")  # as in one that is read-only
+    assert [claim.alive for claim in Claims(out, "embed").all()] == [False]
+    monkeypatch.undo()
     assert "its share is made" in make("1/2")
+    Claims(out, "embed").remove()
+    assert not (out / ".parts").exists()
 
 
 def test_part_of_a_stage_that_is_not_shared(make: Make, whole_run: Path, tmp_path: Path) -> None:
@@ -181,6 +255,15 @@ def test_part_of_a_stage_that_is_not_shared(make: Make, whole_run: Path, tmp_pat
     copied(whole_run, tmp_path / "run", "ingest", "embed", "mine")
     with pytest.raises(ConfigError, match="grade is next, and one process does it"):
         make("1/2", recipes.parse({"grade": {}}, where="test"))
+
+
+def test_part_of_an_approximate_index(
+    make: Make, shared_pools: SharedPools, whole_run: Path, tmp_path: Path
+) -> None:
+    copied(whole_run, tmp_path / "run", "ingest", "embed")
+    told = r"mine is next, and one process builds and searches an index \(--index\): run the same"
+    with pytest.raises(ConfigError, match=told):
+        make("1/2", shared_pools.recipe(mine={"index": "IVF4,Flat"}))
 
 
 def test_part_while_the_driver_is_at_work(
@@ -192,12 +275,6 @@ def test_part_while_the_driver_is_at_work(
         make("1/2")
 
 
-@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", ""])
-def test_part_out_of_range(text: str) -> None:
-    with pytest.raises(ValueError, match=r"expected i/n with 1 ≤ i ≤ n, such as 1/8 to 8/8"):
-        parsed_part(text)
-
-
 def test_workers_that_disagree_are_refused(
     make: Make, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,8 +284,3 @@ def test_workers_that_disagree_are_refused(
     monkeypatch.setattr(EmbedShares, "agreed", property(lambda self: own))
     with pytest.raises(ModelError, match=r"workers differ in weights: part 1/2 has .*, this part"):
         make("2/2")
-
-
-def test_parts_cover_every_shard_once() -> None:
-    found = sorted(item for index in range(4) for item in Part(index, 4).of(range(11)))
-    assert found == list(range(11))

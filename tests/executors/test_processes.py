@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.shared_run import SharedPools, copied, outputs, run
 from support.shell import environment
 
 from nsfwcaps import config
-from nsfwcaps.errors import DeviceError, ModelError
+from nsfwcaps.errors import DeviceError, ModelError, StorageError
 from nsfwcaps.executors import processes
-from nsfwcaps.executors.executor import Job, take_next
+from nsfwcaps.executors.executor import Job, portable, take_next
 from nsfwcaps.executors.order import Order
 from nsfwcaps.executors.processes import ProcessCrew, ProcessExecutor
 from nsfwcaps.sharing import Part
@@ -104,6 +106,55 @@ def test_job_that_kills_every_worker_is_an_error(
     out = copied(whole_run, tmp_path / "run", "ingest")
     with pytest.raises(DeviceError, match=r"3 workers ended .* part 1/8 of captions .*code -9"):
         run({"embed": shared_pools.recipe()["embed"]}, out, Deadly(1, times=3))
+
+
+def killed_as_they_open(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    ready, left = processes._Member.ready, [times]
+
+    def killed(member: processes._Member) -> Mapping[str, Any]:
+        if left[0]:
+            left[0] -= 1
+            member.process.kill()
+        return ready(member)
+
+    monkeypatch.setattr(processes._Member, "ready", killed)
+
+
+def test_worker_that_dies_as_it_opens_the_stage_is_replaced(
+    shared_pools: SharedPools, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = copied(whole_run, tmp_path / "run", "ingest")
+    killed_as_they_open(monkeypatch, 2)
+    run({"embed": shared_pools.recipe()["embed"]}, out, ProcessExecutor(1))
+    assert outputs(out)["embed"] == outputs(whole_run)["embed"]
+
+
+def test_workers_that_all_die_as_they_open_the_stage_are_an_error(
+    shared_pools: SharedPools, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = copied(whole_run, tmp_path / "run", "ingest")
+    killed_as_they_open(monkeypatch, 3)
+    told = r"worker 1 ended as it began, 3 times \(exit code -9\)"
+    with pytest.raises(DeviceError, match=told):
+        run({"embed": shared_pools.recipe()["embed"]}, out, ProcessExecutor(1))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "told"),
+    [
+        (MemoryError(), DeviceError, "a worker is out of memory; use fewer workers"),
+        (OSError(28, "full", "x"), StorageError, "x: the disk is full"),
+        (OSError(27, "large", "x"), StorageError, "x: the file is larger than the system allows"),
+        (ModelError("weights"), ModelError, "weights"),
+        (KeyError("bug"), RuntimeError, "KeyError: 'bug'"),
+    ],
+)
+def test_errors_of_workers_reach_the_driver(
+    error: Exception, kind: type[Exception], told: str
+) -> None:
+    found = pickle.loads(pickle.dumps(portable(error)))
+    assert type(found) is kind
+    assert told in str(found)
 
 
 def test_driver_that_is_killed_leaves_no_worker_and_its_run_goes_on(

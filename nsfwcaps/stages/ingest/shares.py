@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.artifacts import Shard, StageFolder, StageRecord
 from nsfwcaps.progress import Advance, Silent
-from nsfwcaps.sharing import Part, Phase
+from nsfwcaps.sharing import Part, Phase, require_made
 from nsfwcaps.stages.ingest.settings import IngestSettings
 
 if TYPE_CHECKING:  # they import pyarrow
@@ -121,7 +121,8 @@ class IngestShares:
     @cached_property
     def _staged(self) -> list[Shard]:
         chunks = _chunks(self._pools, self._settings, self._folder)
-        assert chunks is not None, "reading comes first"
+        require_made(chunks is not None, READ)
+        assert chunks is not None, "required above"
         return [shard for read in chunks for shard in read]
 
     @cached_property

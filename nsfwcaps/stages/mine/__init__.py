@@ -88,11 +88,17 @@ def _reads_too(settings: MineSettings) -> tuple[str, ...]:
     return ("ingest",) if settings.pairing is Pairing.PARTNER else ()
 
 
+def _alone(settings: MineSettings) -> str | None:
+    """Leave an approximate index to one process: it is built and searched as a whole."""
+    return None if settings.index is None else "one process builds and searches an index (--index)"
+
+
 MINE = Stage(
     name="mine",
     settings=MineSettings,
     module="nsfwcaps.stages.mine.run",
     shares="nsfwcaps.stages.mine.shares",
+    alone=_alone,
     headline=_headline,
     notes=_notes,
     reads=("embed",),

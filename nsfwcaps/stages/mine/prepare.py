@@ -42,17 +42,7 @@ def prepared(
     """
     method = method_of(settings)
     of = compared(settings.similarity, pools_of(tables, settings))
-    rows = (
-        None if settings.partitions is None else partition_rows(of.safe.rows, settings.partitions)
-    )
-    space = Space(
-        unsafe=of.unsafe,
-        safe=of.safe,
-        device=BlockSearch(settings.device),
-        memory_bytes=parse_bytes(settings.memory),
-        partition_rows=rows,
-        query_rows=settings.block,
-    )
+    space = space_of(of, settings)
     check(space, method)
     depth = candidate_depth(space.safe.rows, k=settings.k, candidates=settings.candidates)
     groups = ("unsafe", "safe") if settings.similarity is Similarity.TEXT else None
@@ -63,6 +53,19 @@ def prepared(
     ]
     memo = ShardMemo(folder, settings, content=digest(content), depth=depth)
     return PreparedSearch(method=method, compared=of, space=space, memo=memo, depth=depth)
+
+
+def space_of(of: Compared, settings: MineSettings) -> Space:
+    """Return what is searched, on the device of the settings and within their memory."""
+    rows = of.safe.rows
+    return Space(
+        unsafe=of.unsafe,
+        safe=of.safe,
+        device=BlockSearch(settings.device),
+        memory_bytes=parse_bytes(settings.memory),
+        partition_rows=settings.partitions and partition_rows(rows, settings.partitions),
+        query_rows=settings.block,
+    )
 
 
 def partition_rows(rows: int, partitions: int) -> int:

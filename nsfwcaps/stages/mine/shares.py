@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsfwcaps.artifacts import StageFolder, StageRecord
 from nsfwcaps.progress import Advance
-from nsfwcaps.sharing import Part, Phase
+from nsfwcaps.sharing import Part, Phase, require_made
 from nsfwcaps.stages.mine.settings import MineSettings
 
 if TYPE_CHECKING:  # they import numpy and FAISS
@@ -29,9 +29,7 @@ SEARCH, MERGE, HUBNESS = "search", "merge", "hubness"
 def phases(
     settings: MineSettings, folder: StageFolder, inputs: Mapping[str, StageRecord]
 ) -> Iterator[Phase]:
-    """Yield the phases of an exact search; an approximate index belongs to one process."""
-    if settings.index is not None:
-        return
+    """Yield the phases of an exact search."""
     from nsfwcaps.mining.candidates import spans
     from nsfwcaps.mining.targets import target_blocks_of
     from nsfwcaps.stages.mine.pools import read_vectors
@@ -63,8 +61,6 @@ def phases(
 
 def settled(settings: MineSettings, agreed: Mapping[str, Any]) -> MineSettings:
     """Name the block and the number of partitions that the workers have chosen."""
-    if not agreed:
-        return settings
     return replace(settings, block=agreed["block"], partitions=agreed["partitions"])
 
 
@@ -78,7 +74,6 @@ class MineShares:
         from nsfwcaps.stages.mine.pools import read_vectors
         from nsfwcaps.stages.mine.prepare import partition_rows, prepared
 
-        self._indexed = settings.index is not None
         embed = inputs["embed"]
         tables = read_vectors(embed)
         self._ready = prepared(settings, folder, embed, tables)
@@ -96,7 +91,7 @@ class MineShares:
     @property
     def agreed(self) -> Mapping[str, Any]:
         """Unsafe captions in a block, and partitions of the safe pool."""
-        return {} if self._indexed else self._sizes
+        return self._sizes
 
     def make(self, phase: str, part: Part, advance: Advance) -> None:
         """Search, merge or weigh every n-th block."""
@@ -111,7 +106,7 @@ class MineShares:
             for span in part.of(blocks):
                 if not memo.knows(span):
                     parts = [memo.knows_part(span, each) for each in self._search.parts]
-                    assert all(parts), "the search comes first"
+                    require_made(all(parts), SEARCH)
                     merge_parts([span], self._search, depth, memo)
                 advance(span[1] - span[0])
         else:
@@ -128,7 +123,7 @@ class MineShares:
         self._search.close()
         ready = self._ready
         there = [ready.memo.knows(span) for span in spans(ready.space, ready.depth)]
-        assert all(there), "the search comes first"
+        require_made(all(there), SEARCH)
         return [*target_blocks(targets_among(ready.memo.candidates(), ready.space.safe.rows))]
 
     @cached_property
