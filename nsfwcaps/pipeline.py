@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from nsfwcaps import config, extras, missing, subjects
 from nsfwcaps.artifacts import StageFolder, StageRecord
-from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
-from nsfwcaps.executors.claims import Claims, parts_at_work
+from nsfwcaps.errors import ArtifactError, ConfigError
+from nsfwcaps.executors import driver_lock
+from nsfwcaps.executors.claims import Claims
 from nsfwcaps.executors.executor import Executor
 from nsfwcaps.executors.parts import PartResult, make_part
 from nsfwcaps.executors.sharing_out import shared
@@ -36,11 +36,6 @@ from nsfwcaps.stage import CheckingModule, DistributedModule, Recipe, Stage
 from nsfwcaps.stage_delivery import deliver, remember
 from nsfwcaps.stages import STAGE, STAGES
 from nsfwcaps.version import __version__
-
-_PATIENCE_S = 5.0
-"""Parts that begin at the same time look one after the other whether a driver is at work."""
-_TRIES = 20
-"""To lock a new folder while other commands fail and remove it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +189,7 @@ def run_part(
         OtherRunError: the folder holds a run of other pools, and `overwrite` is not given.
         StorageError: the driver or another process makes the same.
     """
-    with without_driver(workdir):
+    with driver_lock.without_driver(workdir):
         subjects.replaced(recipe, workdir, overwrite=overwrite)
     for stage in (stage for stage in STAGES if stage.name in recipe):
         own = recipe[stage.name]
@@ -217,7 +212,7 @@ def run_part(
             inputs,
             part,
             progress,
-            alone=lambda: without_driver(workdir),
+            alone=lambda: driver_lock.without_driver(workdir),
             overwrite=overwrite,
         )
     return None
@@ -341,70 +336,6 @@ def _fresh(name: str, found: Mapping[str, Freshness]) -> bool:
     return all(
         read not in found or found[read].state is StageState.CURRENT for read in STAGE[name].reads
     )
-
-
-@contextmanager
-def locked(workdir: Path) -> Iterator[None]:
-    """Lock the workdir, so that two commands never write to it at once.
-
-    Raises:
-        StorageError: another command holds the lock, or parts are at work.
-    """
-    with _alone(workdir):
-        if found := parts_at_work(workdir):
-            more = f" and {len(found) - 1:,} more" if len(found) > 1 else ""
-            raise StorageError(
-                f"part {found[0].part} of {found[0].order.stage} is at work in {workdir} on "
-                f"{found[0].host}{more}; wait for it"
-            )
-        yield
-
-
-@contextmanager
-def without_driver(workdir: Path) -> Iterator[None]:
-    """Lock the workdir for a moment, before a part begins: a driver at work would not wait for it.
-
-    Raises:
-        StorageError: another command holds the lock.
-    """
-    with _alone(workdir, patience_s=_PATIENCE_S):
-        yield
-
-
-@contextmanager
-def _alone(workdir: Path, patience_s: float = 0.0) -> Iterator[None]:
-    """Hold the lock of the workdir."""
-    import filelock
-
-    made = not workdir.exists()
-    lock = workdir / ".lock"
-    try:
-        with _held(lock, patience_s):
-            try:
-                yield
-            except BaseException:
-                if made and [*workdir.iterdir()] == [lock]:  # for example a mistyped pool
-                    lock.unlink()
-                    workdir.rmdir()
-                raise
-    except filelock.Timeout:
-        raise StorageError(
-            f"another nsfwcaps command is using {workdir}; wait for it, or choose another --workdir"
-        ) from None
-
-
-def _held(lock: Path, patience_s: float) -> AbstractContextManager[object]:
-    """Acquire a lock; another command that fails may remove its new folder meanwhile."""
-    import filelock
-
-    for left in reversed(range(_TRIES)):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return filelock.FileLock(lock).acquire(timeout=patience_s)
-        except FileNotFoundError:
-            if not left:
-                raise
-    raise AssertionError("returned or raised above")
 
 
 def _require(workdir: Path, name: str, reader: str) -> StageRecord:

@@ -12,8 +12,9 @@ import pytest
 from nsfwcaps import pipeline
 from nsfwcaps.artifacts import ShardFiles, StageFolder, StageResult
 from nsfwcaps.errors import ArtifactError, ConfigError, StorageError
+from nsfwcaps.executors.driver_lock import locked
 from nsfwcaps.freshness import StageState, state
-from nsfwcaps.pipeline import locked, plan_stage, run_stage
+from nsfwcaps.pipeline import plan_stage, run_stage
 from nsfwcaps.progress import Silent
 from nsfwcaps.stage import Stage
 from nsfwcaps.stages import STAGE, STAGES

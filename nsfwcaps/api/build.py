@@ -14,6 +14,7 @@ from nsfwcaps import pipeline, recipes
 from nsfwcaps.api import pools
 from nsfwcaps.api.run import Run
 from nsfwcaps.errors import ConfigError, storage_error
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.pipeline import StageOutcome
 from nsfwcaps.progress import Progress, for_terminal
 from nsfwcaps.stage import Recipe, owners, share
@@ -108,7 +109,7 @@ def _run(
 ) -> None:
     try:
         recipe = recipes.prepare(asked, workdir)
-        with pipeline.locked(workdir):
+        with driver_lock.locked(workdir):
             written = pools.write([*given.values()], workdir)
             try:
                 pipeline.run(recipe, workdir, progress, _warn, overwrite=overwrite)

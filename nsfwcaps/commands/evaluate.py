@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from annotated_types import Ge, Gt, Lt
 
-from nsfwcaps import config, extras, pipeline, progress, subjects
+from nsfwcaps import config, extras, progress, subjects
 from nsfwcaps.commands import execution, paper_suite
 from nsfwcaps.commands.evaluation_output import print_plan, print_result
 from nsfwcaps.commands.options import (
@@ -29,6 +29,7 @@ from nsfwcaps.encoders.options import EncoderOptions
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError
 from nsfwcaps.evaluation.datasets.splits import AskedSplit
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.executors.settings import ExecutionSettings
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
@@ -181,19 +182,19 @@ def evaluate(
         print_plan(opened(progress.Silent()), as_json=as_json)
         return
     if shared.part is not None:
-        with pipeline.without_driver(out):
+        with driver_lock.without_driver(out):
             opened().begin()
         made = sharing.make_part(
             request,
             out,
             shared.part,
             shown,
-            alone=lambda: pipeline.without_driver(out),
+            alone=lambda: driver_lock.without_driver(out),
             overwrite=overwrite,
         )
         execution.print_part(made, as_json=as_json)
         return
-    with pipeline.locked(out):
+    with driver_lock.locked(out):
         evaluation = opened()
         agreed = sharing.share(evaluation, request, out, shared, shown, overwrite=overwrite)
         if agreed is not request:

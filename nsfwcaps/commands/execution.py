@@ -15,6 +15,7 @@ import typer
 from nsfwcaps import changes, config, pipeline, progress, recipes, subjects
 from nsfwcaps.commands.options import OwnSettings
 from nsfwcaps.enums import Device
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.executors.create import executor_of
 from nsfwcaps.executors.executor import Executor
 from nsfwcaps.executors.parts import PartResult
@@ -92,7 +93,7 @@ def execute(
             if outcome.record.stage == pairs_last and not all(each.skipped for each in outcomes):
                 _print_quality(recipe, workdir, quiet=quiet)
 
-    with processes.join(together), pipeline.locked(workdir):
+    with processes.join(together), driver_lock.locked(workdir):
         shown = progress.for_terminal(quiet=quiet or as_json)
         executor = _executor(shared, recipe, shown)
         pipeline.run(recipe, workdir, shown, done, overwrite=overwrite, executor=executor)

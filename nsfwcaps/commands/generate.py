@@ -12,7 +12,6 @@ import typer
 from annotated_types import Ge, Gt, Lt
 
 from nsfwcaps import config, extras, progress
-from nsfwcaps import pipeline as runs
 from nsfwcaps.commands import next_steps
 from nsfwcaps.commands.options import (
     REQUIRED,
@@ -27,6 +26,7 @@ from nsfwcaps.commands.places import settings_on_store
 from nsfwcaps.config import STRICT_KEYS
 from nsfwcaps.enums import Device, Precision
 from nsfwcaps.errors import ConfigError, EvaluationError, ModelError
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.models import names
 from nsfwcaps.stage import Values
 from nsfwcaps.stores.session import Use
@@ -230,7 +230,7 @@ def _evaluate(generator: Callable[[], Any], judged: str, asked: _Asked) -> None:
     detectors = load_all(settings.detector, Modality(judged), settings.device)
     certainty = Certainty(samples=settings.samples, seed=settings.seed, margin=settings.margin)
     shown = progress.for_terminal(quiet=asked.quiet or asked.as_json)
-    with runs.locked(settings.out):
+    with driver_lock.locked(settings.out):
         evaluation = GenerationEvaluation(
             generator(), detectors, asked.models, settings.out, certainty
         )

@@ -15,6 +15,7 @@ from nsfwcaps.commands import execution
 from nsfwcaps.commands.options import DryRun, Json, Overwrite, Quiet, Workdir, with_settings
 from nsfwcaps.commands.places import on_store
 from nsfwcaps.errors import ConfigError
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.runtime import processes
 from nsfwcaps.stage import Values
 from nsfwcaps.stages import STAGE
@@ -111,11 +112,11 @@ def _check(push: str | None, *, public: bool, dry_run: bool) -> None:
 
 
 def _push(workdir: Path, name: str, public: bool, quiet: bool) -> tuple[Mapping[str, Any], str]:
-    from nsfwcaps import pipeline, progress
+    from nsfwcaps import progress
     from nsfwcaps.hub import push as hub
     from nsfwcaps.hub.contents import contents
 
-    with pipeline.locked(workdir):  # no other command may replace a file while it is sent
+    with driver_lock.locked(workdir):  # no other command may replace a file while it is sent
         found = contents(workdir / "dataset")
         done = hub.push(found, name, public=public, progress=progress.for_terminal(quiet=quiet))
     return {"push": dataclasses.asdict(done)}, "\n".join(_lines(done))

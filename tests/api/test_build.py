@@ -29,6 +29,7 @@ from support.shell import (
 import nsfwcaps
 from nsfwcaps import pipeline
 from nsfwcaps.errors import ArtifactError, ConfigError, InputError, StorageError
+from nsfwcaps.executors import driver_lock
 
 
 def times(folder: Path) -> dict[str, int]:
@@ -84,8 +85,8 @@ def test_the_same_call_again_does_nothing(
     before, skipped = times(first.path), []
     real = pipeline.run_stage
 
-    def watched(*args: Any) -> pipeline.StageOutcome:
-        outcome = real(*args)
+    def watched(*args: Any, **named: Any) -> pipeline.StageOutcome:
+        outcome = real(*args, **named)
         skipped.append(outcome.skipped)
         return outcome
 
@@ -162,7 +163,7 @@ def test_errors_are_the_librarys_own(pools: Pools, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="a file is where a folder is needed"):
         nsfwcaps.build(safe=pools.safe, unsafe=pools.unsafe, out=tmp_path / "file")
     with (
-        pipeline.locked(tmp_path / "busy"),
+        driver_lock.locked(tmp_path / "busy"),
         pytest.raises(StorageError, match="another nsfwcaps command is using"),
     ):
         nsfwcaps.build(safe=pools.safe, unsafe=pools.unsafe, out=tmp_path / "busy")

@@ -20,6 +20,7 @@ from nsfwcaps import pipeline
 from nsfwcaps.artifacts import StageFolder
 from nsfwcaps.errors import ArtifactError, ConfigError, ModelError, StorageError
 from nsfwcaps.executors import claims as claims_module
+from nsfwcaps.executors import driver_lock
 from nsfwcaps.executors import parts as parts_module
 from nsfwcaps.executors.claims import Claims, summary
 from nsfwcaps.executors.order import Order
@@ -171,9 +172,9 @@ def test_part_cannot_begin_while_another_command_begins(
 ) -> None:
     """A driver that begins after a part has looked for one, and before the part is claimed."""
     out = copied(whole_run, tmp_path / "run", "ingest")
-    monkeypatch.setattr(pipeline, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(driver_lock, "_PATIENCE_S", 0.1)
     of = Order.of
-    driver = pipeline.locked(out)
+    driver = driver_lock.locked(out)
 
     def slow(*args: object) -> Order:
         driver.__enter__()
@@ -200,7 +201,7 @@ def test_same_part_at_work_twice_is_refused(
         ):
             make("1/3")
         at_work_line = r"part 1/2 of embed is at work in .*; wait for it"
-        with pytest.raises(StorageError, match=at_work_line), pipeline.locked(out):
+        with pytest.raises(StorageError, match=at_work_line), driver_lock.locked(out):
             pass
         assert summary(out, "embed") == f"parts of 2: 1/2 at work on {socket.gethostname()}"
         assert "left: parts 1/2" in make("2/2")
@@ -270,8 +271,8 @@ def test_part_while_the_driver_is_at_work(
     make: Make, whole_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = copied(whole_run, tmp_path / "run", "ingest")
-    monkeypatch.setattr(pipeline, "_PATIENCE_S", 0.1)
-    with pipeline.locked(out), pytest.raises(StorageError, match="another nsfwcaps command is"):
+    monkeypatch.setattr(driver_lock, "_PATIENCE_S", 0.1)
+    with driver_lock.locked(out), pytest.raises(StorageError, match="another nsfwcaps command is"):
         make("1/2")
 
 
