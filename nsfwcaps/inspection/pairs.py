@@ -160,19 +160,19 @@ def _opened(
 
     from nsfwcaps.mining.deciding import deciding_cosines, similarity_of
 
-    made_by = _made_by(folder, records or {})
-    cosines = deciding_cosines(table, similarity_of(made_by.settings))
+    maker = made_by(folder, records or {})
+    cosines = deciding_cosines(table, similarity_of(maker.settings))
     return PairTable(
         folder=folder,
         stage=stage,
         table=table.append_column("cosine", pa.array(cosines, pa.float64(), from_pandas=True)),
         files=files,
         records=records or {},
-        made_by=made_by,
+        made_by=maker,
     )
 
 
-def _made_by(folder: Path, records: Mapping[str, StageRecord]) -> MadeBy:
+def made_by(folder: Path, records: Mapping[str, StageRecord]) -> MadeBy:
     """Read what made the pairs from the records of a run, or from the manifest of a data set."""
     if records:
         stages = {

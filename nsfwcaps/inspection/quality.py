@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from nsfwcaps.inspection.pairs import open_pairs
 from nsfwcaps.inspection.plain import label, writable
+from nsfwcaps.inspection.run_quality import pairs_to_measure
 from nsfwcaps.mining.quality import (
     CosineSpread,
     PairQuality,
@@ -32,10 +32,9 @@ def quality_of_run(folder: Path) -> tuple[PairQuality, MiningChoices]:
     Raises:
         ArtifactError: the folder has no pairs, or is damaged.
     """
-    pairs = open_pairs(folder)
-    made = pairs.made_by
+    pairs, made = pairs_to_measure(folder)
     choices = MiningChoices.of(made.settings, made.facts)
-    return quality_of(pairs.table, made.encoder, made.settings), choices
+    return quality_of(pairs, made.encoder, made.settings), choices
 
 
 def paragraph(folder: Path, program: str | None = "nsfwcaps") -> str:
