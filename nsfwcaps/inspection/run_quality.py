@@ -12,14 +12,21 @@ from typing import TYPE_CHECKING
 
 from nsfwcaps.artifacts import StageRecord
 from nsfwcaps.errors import ArtifactError
-from nsfwcaps.inspection.pairs import MadeBy, latest, made_by, open_pairs, records_of
+from nsfwcaps.inspection.pairs import (
+    MadeBy,
+    latest,
+    made_by,
+    open_pairs,
+    pair_files,
+    records_of,
+)
 from nsfwcaps.mining.deciding import COSINES
 from nsfwcaps.tables import column_names, read_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WANTED = ("unsafe_id", "safe_id", *COSINES, "stage")
+_WANTED = ("unsafe_id", "safe_id", *COSINES, "stage", "category")
 
 
 def pairs_to_measure(folder: Path) -> tuple[pa.Table, MadeBy]:
@@ -32,11 +39,11 @@ def pairs_to_measure(folder: Path) -> tuple[pa.Table, MadeBy]:
 
     records = records_of(folder) if folder.is_dir() else {}
     record = latest(records)
-    files = [] if record is None else record.paths("pairs")
-    if record is None or record.stage == "publish" or not files:
+    files = [] if record is None else pair_files(record)
+    if record is None or not files:
         pairs = open_pairs(folder)
         return pairs.table, pairs.made_by
-    categories = _Categories(records.get("ingest"))
+    categories = _Categories(None if record.stage == "publish" else records.get("ingest"))
     parts = []
     for path in files:
         there = column_names(path)
