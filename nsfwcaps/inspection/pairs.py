@@ -92,14 +92,18 @@ def open_pairs(folder: Path) -> PairTable:
     record = latest(records)
     if record is None:
         return _of_dataset(folder)
-    if record.stage == "publish":
-        files = [path for path in record.paths("dataset") if path.parent.name == "data"]
-    else:
-        files = record.paths("pairs")
+    files = pair_files(record)
     table = _read(files)
     if record.stage != "publish" and (found := _categories(records.get("ingest"), table)):
         table = table.append_column("category", found)
     return _opened(folder, table, files, record.stage, records)
+
+
+def pair_files(record: StageRecord) -> list[Path]:
+    """Return the files of pairs of a stage."""
+    if record.stage == "publish":
+        return [path for path in record.paths("dataset") if path.parent.name == "data"]
+    return record.paths("pairs")
 
 
 def records_of(run: Path) -> dict[str, StageRecord]:
