@@ -186,11 +186,11 @@ def test_an_error_of_another_process_ends_all(place: Place, tmp_path: Path) -> N
     script.write_text(
         "import os\n"
         "if os.environ['RANK'] == '1':\n"
-        "    import nsfwcaps.stages.train.reference as reference\n"
+        "    import nsfwcaps.stages.train.run as run\n"
         "    from nsfwcaps.errors import InputError\n"
         "    def broken(*arguments):\n"
         "        raise InputError('the disk of this process is gone')\n"
-        "    reference.load_reference = broken\n"
+        "    run.load_reference = broken\n"
     )
     said = launch("train", *options(place, tmp_path / "out"), processes=2, before=script).said()
     assert said.code != 0

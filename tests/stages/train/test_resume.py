@@ -132,13 +132,13 @@ def torn_write(monkeypatch: pytest.MonkeyPatch, call: int, modules: list[Any]) -
     """Leave half of the n-th file that is written under its temporary name, and stop there."""
     real, names = artifacts.write_atomically, []
 
-    def write(path: Path, data: Any) -> None:
+    def write(path: Path, data: Any, **named: Any) -> None:
         names.append(path.name)
         if len(names) == call:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.with_name(f".part-{path.name}").write_bytes(bytes(data[: len(data) // 2]))
             raise Killed
-        real(path, data)
+        real(path, data, **named)
 
     for module in modules:
         monkeypatch.setattr(module, "write_atomically", write)
