@@ -18,6 +18,7 @@ from nsfwcaps.encoders.encoder import Encoder
 from nsfwcaps.errors import NsfwcapsError
 from nsfwcaps.runtime.behind import behind
 from nsfwcaps.runtime.cores import cores
+from nsfwcaps.runtime.visible_gpus import see_only
 
 _AT_WORK = 1
 """Requests whose answers may wait behind another one."""
@@ -42,7 +43,7 @@ def serve(connection: Connection, load: bytes, gpu: int | None, count: int) -> N
     # Ctrl-C reaches all processes of a terminal: the first one reports it and ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpu is not None:
-        _see_only(gpu)
+        see_only(gpu)
     try:
         import torch
 
@@ -58,12 +59,6 @@ def serve(connection: Connection, load: bytes, gpu: int | None, count: int) -> N
         while True:
             found = _answering(encoder, requests.get())
             later(partial(_answer, connection, found))
-
-
-def _see_only(gpu: int) -> None:
-    """Hide the other GPUs from this process, before it uses CUDA: all its threads use this one."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu] if visible else str(gpu)
 
 
 def _receive(

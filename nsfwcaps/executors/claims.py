@@ -110,8 +110,9 @@ class Claims:
             ModelError: other parts are made with other options, code or weights.
             StorageError: another process makes this part, or parts of another number of them.
         """
-        others = [claim for claim in self.all() if claim.part != part]
-        same = next((claim for claim in self.all() if claim.part == part), None)
+        found = self.all()
+        others = [claim for claim in found if claim.part != part]
+        same = next((claim for claim in found if claim.part == part), None)
         if same is not None and same.alive:
             raise StorageError(
                 f"part {part} of {order.stage} is made by another process, {same.pid} on "

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 
 from nsfwcaps.executors.executor import Job, JobProgress, portable
 from nsfwcaps.runtime.cores import cores
+from nsfwcaps.runtime.visible_gpus import see_only
 
 _INTERVAL_S = 0.5
 """Between two messages of progress."""
@@ -47,8 +48,7 @@ def serve(connection: Connection, opened: bytes, gpu: int | None, count: int) ->
 def share_machine(gpu: int | None, count: int) -> None:
     """Limit this process to one GPU, or its threads to a share of the cores, before it uses any."""
     if gpu is not None:
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[gpu] if visible else str(gpu)
+        see_only(gpu)
     limit_threads(max(1, cores() // count))
 
 
